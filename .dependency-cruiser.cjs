@@ -1,0 +1,55 @@
+/** The direction of imports: shared <- cluster <- node; scripts and test may use all. */
+module.exports = {
+  forbidden: [
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "shared-uses-nothing-above",
+      severity: "error",
+      from: { path: "^shared/", pathNot: "\\.test\\.ts$" },
+      to: { path: "^(cluster|node|scripts|test)/" },
+    },
+    {
+      name: "cluster-uses-shared-only",
+      severity: "error",
+      from: { path: "^cluster/", pathNot: "\\.test\\.ts$" },
+      to: { path: "^(node|scripts|test)/" },
+    },
+    {
+      name: "node-uses-no-scripts",
+      severity: "error",
+      from: { path: "^node/", pathNot: "\\.test\\.ts$" },
+      to: { path: "^(scripts|test)/" },
+    },
+    {
+      name: "core-has-no-platform",
+      severity: "error",
+      from: { path: "^(shared|cluster)/", pathNot: "\\.test\\.ts$" },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "cluster-has-no-libraries",
+      severity: "error",
+      from: { path: "^cluster/", pathNot: "\\.test\\.ts$" },
+      to: { path: "node_modules" },
+    },
+    {
+      name: "no-undeclared-dependency",
+      severity: "error",
+      from: { path: "^(shared|cluster|node|scripts|test)/" },
+      to: { dependencyTypes: ["npm-no-pkg", "npm-unknown", "unknown", "undetermined"] },
+    },
+    {
+      name: "no-orphans",
+      severity: "error",
+      from: { orphan: true, pathNot: ["\\.test\\.ts$", "\\.d\\.ts$", "\\.mjs$", "^test/"] },
+      to: {},
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^dist/" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.base.json" },
+    enhancedResolveOptions: { extensions: [".ts", ".js", ".mjs", ".json"], exportsFields: ["exports"], conditionNames: ["import", "node", "default"] },
+  },
+};

@@ -1,0 +1,31 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * Three kinds of test: `unit` (beside the code, no process, no mongod), `sim` (the seeded simulator)
+ * and `integration` (real mongods, real processes, real sockets).
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["{shared,cluster,node,scripts}/**/*.test.ts"],
+          exclude: ["**/*.mongo.test.ts"],
+          testTimeout: 20_000,
+        },
+      },
+      { test: { name: "sim", include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts", "{node,scripts,shared}/**/*.mongo.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Two cores run three nodes and three mongods already: one file at a time keeps elections honest.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,208 @@
+import type { Block } from "../shared/block.js";
+import type { BlockFault, BlockSigner, ChainState, SignatureVerifier } from "../shared/chain.js";
+import type { Member } from "../shared/control.js";
+import type { LoggedEvent, PreparedEvent } from "../shared/event.js";
+import type { HashHex, Height, NodeId, Sequence, Term } from "../shared/ids.js";
+import type { PeerMessage } from "../shared/protocol/peer.js";
+
+/** What a node must never forget: one document, replaced as a whole, durable before any message that rests on it. */
+export interface HardState {
+  readonly term: Term;
+  /** Whom this node voted for in `term`. */
+  readonly votedFor: NodeId | null;
+  /** Names this join of this node; a new one, made before any message, makes the node a learner until admitted. */
+  readonly joinNonce: string;
+  /** The founding members, once all have been heard; in force until a genesis is committed. */
+  readonly forming: readonly Member[] | null;
+}
+
+export interface ReplicaConfig {
+  /** This node as it introduces itself; its joinNonce is the one of the hard state. */
+  readonly self: Omit<Member, "joinNonce">;
+  /** The configured members: before forming they say who must be heard, afterwards they give addresses only. */
+  readonly configured: readonly { readonly id: NodeId; readonly priority: number }[];
+  readonly heartbeatMs: number;
+  /** Randomised up to 1.3 times. */
+  readonly electionTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** Learners with new keys are admitted without a person. */
+  readonly admitsNewKeys: boolean;
+  /** The identity says that this node belongs to this cluster: no other genesis is accepted. */
+  readonly formedClusterId: HashHex | null;
+  /** Any 32-bit number; the only source of randomness. */
+  readonly seed: number;
+  /** A nonce for a genesis that this node may write: 32 hex digits. */
+  readonly genesisNonce: string;
+  /** A fresh join nonce, used if this node finds itself amnesiac while it runs. */
+  readonly nextJoinNonce: string;
+}
+
+/** What recovery found in the store, verified. */
+export interface BootState {
+  readonly hardState: HardState;
+  /** The state at `commitHeight` (or lower), from which `tail` continues. */
+  readonly base: ChainState;
+  /** Verified blocks above the base, oldest first, to the durable tail. */
+  readonly tail: readonly {
+    readonly block: Block;
+    readonly next: ChainState;
+    readonly events: readonly LoggedEvent[];
+  }[];
+  /** What is surely committed: the highest commitHeight in a stored header (or 1-node: all). */
+  readonly commitHeight: Height;
+  /** The ids and keys of stored events that duplicates are checked against, oldest first. */
+  readonly recentEvents: readonly RecentEvent[];
+  /** A block below the tail fails its check: campaign late. */
+  readonly campaignsLate: boolean;
+}
+
+/** What a duplicate check needs to know of one stored event. */
+export interface RecentEvent {
+  readonly id: string;
+  readonly sourceAppId: string;
+  readonly idempotencyKey?: string;
+  readonly sequence: Sequence;
+  readonly hash: HashHex;
+  readonly height: Height;
+  readonly blockHash: HashHex;
+}
+
+export interface Ports {
+  readonly signer: BlockSigner;
+  readonly verifier: SignatureVerifier;
+}
+
+/** One write: one event, or a whole batch that must stand in one block. */
+export interface Proposal {
+  /** Chosen by the driver; unique in this process. */
+  readonly proposalId: number;
+  readonly events: readonly PreparedEvent[];
+  /** Monotonic milliseconds of this node: not sealed at or after this. */
+  readonly deadline: number;
+  /** Condition of reference API A: the log's head when the leader orders the event. */
+  readonly ifPreviousHash?: HashHex | "";
+}
+
+/** Everything that can happen to a replica. `now` is monotonic milliseconds and never goes back. */
+export type Input =
+  /** At least twice a heartbeat interval. `wall` is RFC 3339 UTC with milliseconds. */
+  | { kind: "tick"; now: number; wall: string }
+  /** `ref` names the request for the transport: an answer carries it back. */
+  | { kind: "message"; now: number; message: PeerMessage; ref?: number }
+  /** A connection to this peer was refused or reset: a "no" to a question, never a safety matter. */
+  | { kind: "unreachable"; now: number; peer: NodeId }
+  /** A storage operation is durable. Operations complete in the order in which they were given out. */
+  | { kind: "stored"; now: number; wall: string; opId: number }
+  | { kind: "propose"; now: number; wall: string; proposal: Proposal }
+  | { kind: "key_looked_up"; now: number; wall: string; proposalId: number; found: RecentEvent | null }
+  | { kind: "blocks_read"; now: number; readId: number; blocks: readonly Block[] }
+  /** All events below `treeSize` are in the projection and durable enough to be found by key. */
+  | { kind: "projected"; now: number; wall: string; treeSize: number }
+  /** A person admits a learner with new keys. */
+  | { kind: "admit"; now: number; wall: string; node: NodeId; actor: string; reason: string }
+  /** The node should not lead while others can: its clock is off, or verification is pending. */
+  | { kind: "campaigns_late"; now: number; isLate: boolean };
+
+export type ProposalRefusal =
+  /** Certainly not written: forward to the leader, or answer 503. */
+  | "not_leader"
+  | "expired"
+  | "queue_full"
+  /** The store of this node is not answering, or it is a learner. */
+  | "unavailable";
+
+export interface ReplicaAlert {
+  readonly alertKind:
+    | BlockFault
+    | "conflict_below_commit"
+    | "term_too_high"
+    | "duplicate_store_id"
+    | "fork"
+    | "learner_divergent";
+  readonly accused: NodeId;
+  readonly detail: string;
+  readonly height?: Height;
+  readonly sequence?: number;
+}
+
+/**
+ * What the driver must do, in this order. Storage operations form one queue and are done one after the other; each is
+ * answered by `stored`. **Persist before send:** the replica gives out a `send` that rests on a storage operation only
+ * after that operation's `stored`.
+ */
+export type Effect =
+  | { kind: "save_state"; opId: number; state: HardState }
+  | { kind: "store_block"; opId: number; block: Block; next: ChainState; events: readonly LoggedEvent[] }
+  /** Quarantine and delete the uncommitted blocks from `from` up, top down. */
+  | { kind: "truncate"; opId: number; from: Height; term: Term; leaderId: NodeId }
+  | { kind: "send"; message: PeerMessage; ref?: number }
+  /** Blocks for a follower that is behind what is cached; answered by `blocks_read`. */
+  | { kind: "read_blocks"; readId: number; from: Height; bytesMax: number }
+  | { kind: "look_up_key"; proposalId: number; sourceAppId: string; idempotencyKey: string }
+  /** Everything up to `height` is committed and durable here. `acknowledgedBy` is known on the leader only. */
+  | { kind: "committed"; height: Height; blocks: readonly CommittedBlock[]; acknowledgedBy: readonly NodeId[] }
+  /** The proposal stands in this block; its fate is the fate of (height, blockHash). */
+  | {
+      kind: "sealed";
+      proposalId: number;
+      height: Height;
+      blockHash: HashHex;
+      events: readonly LoggedEvent[];
+      term: Term;
+    }
+  /** The same events (by id or key) were logged before; they are decided when (height, blockHash) is. */
+  | { kind: "duplicate"; proposalId: number; of: RecentEvent }
+  /** The same key is being decided under another proposal. */
+  | { kind: "in_progress"; proposalId: number; of: number }
+  | { kind: "refused"; proposalId: number; reason: ProposalRefusal }
+  | { kind: "head_differs"; proposalId: number; headHash: HashHex | ""; nextSequence: number }
+  | { kind: "alert"; alert: ReplicaAlert }
+  | { kind: "role_changed"; role: Role; term: Term; leaderId: NodeId | null; reason: string }
+  | { kind: "log"; level: "info" | "warn"; text: string };
+
+export interface CommittedBlock {
+  readonly block: Block;
+  readonly next: ChainState;
+  readonly events: readonly LoggedEvent[];
+}
+
+/**
+ * `asking`: waits for ALIVE of a higher-priority node (Bully's ELECTION); `pre_candidate` and `candidate` gather
+ * pre-votes and votes.
+ */
+export type Role = "follower" | "asking" | "pre_candidate" | "candidate" | "leader";
+
+/** What a node may say of its replica; a snapshot. */
+export interface ReplicaView {
+  readonly role: Role;
+  readonly term: Term;
+  readonly leaderId: NodeId | null;
+  readonly clusterId: HashHex | "";
+  readonly isLearner: boolean;
+  readonly isStalled: boolean;
+  readonly isForming: boolean;
+  /** Members not heard while forming. */
+  readonly missing: readonly NodeId[];
+  readonly tailHeight: Height;
+  readonly durableHeight: Height;
+  readonly commitHeight: Height;
+  /** The committed events. */
+  readonly committedSize: number;
+  readonly headHash: HashHex | "";
+  /** A commit height that a leader of the present term confirmed; null before the first. */
+  readonly confirmedHeight: Height | null;
+  readonly members: readonly Member[];
+  readonly hasQuorum: boolean;
+  /** Monotonic milliseconds of the last valid message from the leader, or of a majority's answers on the leader. */
+  readonly lastLeaderContact: number;
+  readonly peers: readonly PeerView[];
+}
+
+/** What the leader knows of a follower. */
+export interface PeerView {
+  readonly id: NodeId;
+  readonly matchHeight: Height;
+  readonly lastContact: number;
+  readonly isVoter: boolean;
+  readonly isStoreHealthy: boolean;
+}

@@ -1,0 +1,101 @@
+import type { EventView, PreparedEvent } from "../shared/event.js";
+import type { HashHex, NodeId } from "../shared/ids.js";
+import type { AlertRecord, EventFilter } from "./storage/port.js";
+
+/**
+ * What the routes and streams need of a node; `node/log-service.ts` is the one implementation.
+ * Failures that a client should see are thrown as `ProblemError` (node/problems.ts).
+ */
+export interface LogService {
+  readonly nodeId: NodeId;
+  /** Appends on whichever node leads; resolves once a majority has it durable. */
+  append(write: WriteRequest): Promise<AppendOutcome>;
+  /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
+  awaitReadable(): Promise<void>;
+  get(sequence: number): Promise<EventView | null>;
+  list(
+    filter: EventFilter,
+    page: { order: "asc" | "desc"; limit: number; skip?: number; after?: number; before?: number },
+  ): Promise<EventView[]>;
+  count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }>;
+  /** Each node's copy and hash of one event, as each says itself. */
+  copies(sequence: number): Promise<NodeCopy[]>;
+  /** Committed events that reads reflect at this moment. */
+  readonly logSize: number;
+  standing(): Standing;
+  clusterStatus(): Promise<ClusterStatus>;
+  admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
+  /** Open alerts of all nodes that answer. */
+  alerts(limit: number): Promise<{ alerts: AlertRecord[]; unreachable: NodeId[] }>;
+  readiness(): ReadinessCheck[];
+  /** Every committed event from now on, once, in order, in the batches in which they were committed. */
+  subscribe(listener: (events: readonly EventView[]) => void): () => void;
+}
+
+export interface WriteRequest {
+  readonly events: readonly PreparedEvent[];
+  readonly requestId: string;
+  readonly ifPreviousHash?: HashHex | "";
+}
+
+export interface AppendOutcome {
+  readonly events: readonly EventView[];
+  readonly acknowledgedBy: readonly NodeId[];
+  /** The same Idempotency-Key was answered before: these are the first events. */
+  readonly isReplay: boolean;
+}
+
+export interface Standing {
+  readonly leaderId: NodeId | null;
+  readonly term: number;
+  /** No leader for an election timeout. */
+  readonly isStale: boolean;
+}
+
+export interface NodeCopy {
+  readonly node: NodeId;
+  readonly hash: HashHex | null;
+  readonly event: EventView | null;
+  /** Why there is no copy: not reached, not there yet. */
+  readonly detail?: string;
+}
+
+export interface ReadinessCheck {
+  readonly name: "mongodb" | "quorum" | "leader" | "projection";
+  readonly isOk: boolean;
+  readonly detail: string;
+}
+
+export interface NodeStatus {
+  id: NodeId;
+  address: string;
+  role: "leader" | "follower" | "candidate" | "learner" | "unknown";
+  priority: number;
+  term: number;
+  health: "sound" | "learner" | "stalled" | "unknown";
+  lastHeight: number;
+  commitHeight: number;
+  /** -1 for an empty log. */
+  lastSequence: number;
+  headHash: string;
+  lagEvents: number;
+  lastContactMs: number | null;
+  healthy: boolean;
+  version: string;
+  clockSkewMs: number | null;
+  detail?: string;
+}
+
+export interface ClusterStatus {
+  clusterId: string;
+  state: "available" | "degraded" | "no_quorum" | "integrity_alert";
+  quorum: number;
+  failureTolerance: number;
+  leaderId: NodeId | null;
+  term: number;
+  /** Node ids, the highest priority first. */
+  priority: NodeId[];
+  nodes: NodeStatus[];
+  /** What each node itself says of leader and term. */
+  views: { node: NodeId; leaderId: NodeId | null; term: number }[];
+}

@@ -1,0 +1,143 @@
+import type { HardState } from "../../cluster/types.js";
+import type { Block } from "../../shared/block.js";
+import type { EventView } from "../../shared/event.js";
+import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
+
+/** A block as it is stored: with the compact range after it, so that restart and truncation cost O(1). */
+export interface StoredBlock {
+  readonly block: Block;
+  /** The range's hashes, largest subtree first; checked by folding them to the header's rootHash. */
+  readonly frontier: readonly Uint8Array[];
+}
+
+/**
+ * Why a storage operation failed.
+ * - `not_stored`: certainly nothing was written (refused, or the database was never reached).
+ * - `unknown`: it may or may not have been written; the caller must recover (close, reopen, re-read) and believe that.
+ * - `conflict`: another document stands at that height, or the state's version moved.
+ * - `not_owner`: another process owns this database now; this one must exit (78 if it is a foreign node id).
+ * - `unfit`: the database cannot be used (foreign collections, version, topology); `message` is a sentence for a person; exit 78.
+ */
+export type StoreFailure = "not_stored" | "unknown" | "conflict" | "not_owner" | "unfit";
+export class StoreError extends Error {
+  constructor(
+    readonly failure: StoreFailure,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = "StoreError";
+  }
+}
+
+/** What opening a store finds. */
+export interface OpenedStore {
+  /** null: this database never held a node's state (a new join nonce must be made and saved). */
+  readonly hardState: HardState | null;
+  /** 32 hex digits, made at the first opening: names this database. */
+  readonly storeId: string;
+  readonly bootCounter: number;
+  /** The highest stored height; 0 when empty. */
+  readonly tailHeight: Height;
+  readonly projectedThrough: number;
+  /** What this server lacks compared with a journaled one-member replica set; sentences for the start-up log. */
+  readonly warnings: readonly string[];
+  /** Changes when the mongod process does: then everything is recovered anew before anything is acknowledged. */
+  readonly serverProcessId: string;
+}
+
+/**
+ * The log of one node: hashed blocks and one document of hard state. Every write is durable (journaled) when its
+ * promise resolves. The caller does one operation at a time; the store need not order concurrent ones.
+ */
+export interface LogStore {
+  /**
+   * Connects, checks the server and the collections, takes ownership for this boot, finishes an open truncation.
+   * Can be called again after a failure: it makes a new client and re-reads everything.
+   */
+  open(): Promise<OpenedStore>;
+  /** Replaces the hard state by compare-and-swap; the term never decreases. */
+  saveState(state: HardState): Promise<void>;
+  /** Inserts at `_id` = height. A second insert of the very same block by this process after an unknown outcome is a success. */
+  insertBlock(stored: StoredBlock): Promise<void>;
+  /** Copies blocks from `from` up to quarantine, marks the truncation in the state, deletes top down, clears the mark. */
+  truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void>;
+  /** From `from` upward while they fit; at least one if there is one. Blocks are as stored: verify them. */
+  readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]>;
+  /** The genesis and the node_admitted blocks, oldest first. */
+  readMembershipBlocks(): Promise<StoredBlock[]>;
+  readonly serverProcessId: string;
+  /** Called when the driver connects to another mongod process, or loses the server. */
+  onServerChange(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+export interface EventFilter {
+  readonly eventType?: string;
+  readonly sourceAppId?: string;
+  /** Milliseconds since 1970 of the event's own timestamp, both ends inclusive. */
+  readonly timestampFrom?: number;
+  readonly timestampTo?: number;
+  /** RFC 3339 UTC with milliseconds on `recordedAt`: inclusive, exclusive. */
+  readonly recordedSince?: string;
+  readonly recordedUntil?: string;
+}
+
+export interface KeyHit {
+  readonly sequence: number;
+  readonly id: string;
+  readonly hash: HashHex;
+  readonly height: Height;
+}
+
+/** The queryable collection, derived from committed blocks. Reads see events below `through` only. */
+export interface Projection {
+  /** How many events are projected: all with sequence < through. */
+  readonly through: number;
+  /** Committed events in order, the first with sequence = `through` (earlier ones are skipped). Idempotent after a crash. */
+  apply(events: readonly EventView[]): Promise<void>;
+  get(sequence: number): Promise<EventView | null>;
+  /** In log order or reversed, events with sequence strictly between `after` and `before` where given. */
+  list(
+    filter: EventFilter,
+    page: { order: "asc" | "desc"; limit: number; skip?: number; after?: number; before?: number },
+  ): Promise<EventView[]>;
+  /** Exact without filters; with filters counted up to `cap`, then `isCapped`. */
+  count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }>;
+  findByKey(sourceAppId: string, idempotencyKey: string): Promise<KeyHit | null>;
+}
+
+/** An alert as it is kept and shown. */
+export interface AlertRecord {
+  readonly id: string;
+  readonly kind: string;
+  readonly severity: "critical" | "warning";
+  /** The node that raised it. */
+  readonly node: NodeId;
+  /** The node whose data or message is wrong. */
+  readonly accused: NodeId;
+  readonly height?: number;
+  readonly sequence?: number;
+  readonly detail: string;
+  readonly openedAt: string;
+  readonly lastSeenAt: string;
+  /** How often the same finding came again. */
+  readonly occurrences: number;
+  readonly status: "open";
+}
+
+export interface AlertStore {
+  /** Opens an alert, or counts one more occurrence of the open one with the same kind, accused, height and sequence. */
+  raise(
+    alert: Omit<AlertRecord, "id" | "openedAt" | "lastSeenAt" | "occurrences" | "status">,
+    at: string,
+  ): Promise<AlertRecord>;
+  list(limit: number): Promise<AlertRecord[]>;
+}
+
+/** One node's storage. The log has a client of its own, so that reads cannot hold up a vote. */
+export interface Storage {
+  readonly log: LogStore;
+  readonly projection: Projection;
+  readonly alerts: AlertStore;
+}

@@ -1,0 +1,14 @@
+/** Limits of the format and of the door, with their units. */
+export const EVENT_BYTES_MAX_DEFAULT = 256 * 1024;
+export const EVENT_BYTES_MAX_CEILING = 1024 * 1024;
+/** The body of one block: records and payloads with their length prefixes and salts. */
+export const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
+export const BLOCK_EVENTS_MAX = 1_000;
+export const BATCH_EVENTS_MAX = 1_000;
+export const NAME_CHARACTERS_MAX = 256;
+export const TIMESTAMP_CHARACTERS_MAX = 64;
+export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
+export const NESTING_MAX = 64;
+export const SALT_BYTES = 16;
+/** A standard log entry (C2SP tlog-tiles) holds at most this much; a record always fits. */
+export const RECORD_BYTES_MAX = 65_535;

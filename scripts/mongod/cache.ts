@@ -1,0 +1,46 @@
+import { existsSync } from "node:fs";
+import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { commandOf } from "../processes.js";
+import { cacheFolder } from "../project.js";
+
+/** The cached mongod of that name. It is there only if it was complete and verified: see `installMongod`. */
+export function cachedMongod(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const binary = join(cacheFolder(env), "mongod", name, "mongod");
+  return existsSync(binary) ? binary : undefined;
+}
+
+/**
+ * Fills a folder of its own, then renames it into place: so a folder with the final name is whole and verified,
+ * and of two processes that do this at once the second drops its copy.
+ */
+export async function installMongod(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  fetchInto: (folder: string) => Promise<string>,
+): Promise<string> {
+  const parent = join(cacheFolder(env), "mongod");
+  await mkdir(parent, { recursive: true });
+  await removeAbandoned(parent);
+  const work = join(parent, `${name}.${process.pid}.tmp`);
+  await mkdir(join(work, "ready"), { recursive: true });
+  try {
+    const binary = await fetchInto(work);
+    await chmod(binary, 0o755);
+    await rename(binary, join(work, "ready", "mongod"));
+    await rename(join(work, "ready"), join(parent, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+    });
+    return join(parent, name, "mongod");
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** A download that was interrupted leaves up to 200 MB behind. */
+async function removeAbandoned(parent: string): Promise<void> {
+  for (const entry of await readdir(parent)) {
+    const pid = /\.(\d+)\.tmp$/.exec(entry)?.[1];
+    if (pid && commandOf(Number(pid)) === undefined) await rm(join(parent, entry), { recursive: true, force: true });
+  }
+}

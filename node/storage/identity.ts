@@ -1,0 +1,211 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { fromHex } from "../../shared/bytes.js";
+import { hashSchema, nodeIdSchema } from "../../shared/control.js";
+import type { NodeId } from "../../shared/ids.js";
+import { StoreError } from "./port.js";
+
+/** A mark is written at most this often; a lost one only makes the next start more careful than it need be. */
+const MARK_INTERVAL_MS = 1_000;
+const SEED_BYTES = 32;
+export const DEFAULT_DATABASE = "eventLogs";
+
+const count = z.int().min(0);
+const identitySchema = z.strictObject({
+  version: z.literal(1),
+  nodeId: nodeIdSchema,
+  /** 32 bytes as hex, the root of this node's keys. Secret. */
+  seed: hashSchema,
+  storeId: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .nullable(),
+  bootCounter: count,
+  /** The cluster whose committed genesis this node has seen: it never forms another. */
+  formedClusterId: hashSchema.nullable(),
+  /** The highest term voted in, written before that vote leaves. */
+  votedTerm: count,
+  /** The highest block that is committed *and* durable in this node's own store. */
+  mark: z.strictObject({ term: count, height: count, hash: hashSchema }).nullable(),
+});
+
+/** What a node knows of itself outside its database, so that a restored or stolen database takes none of it along. */
+export type Identity = Readonly<z.infer<typeof identitySchema>>;
+export type Mark = NonNullable<Identity["mark"]>;
+export type IdentityChange = Partial<
+  Pick<Identity, "storeId" | "bootCounter" | "formedClusterId" | "votedTerm" | "mark">
+>;
+
+/**
+ * `<dataDir>/<nodeId>` for a mongod that the start script manages; for one given by URI its hosts and database are part
+ * of the name (8 hex digits of their SHA-256), so that another database never meets this identity.
+ */
+export function identityFolder(of: {
+  dataDir: string;
+  nodeId: NodeId;
+  mongodbUri: string;
+  isManaged: boolean;
+}): string {
+  if (of.isManaged) return join(of.dataDir, of.nodeId);
+  const digest = createHash("sha256").update(databaseName(of.mongodbUri)).digest("hex");
+  return join(of.dataDir, `${of.nodeId}-${digest.slice(0, 8)}`);
+}
+
+/** `host:port[,…]/database`: without credentials and options, which may change while the database stays the same. */
+function databaseName(mongodbUri: string): string {
+  const match = /^mongodb(?:\+srv)?:\/\/(?:[^/?]*@)?([^/?]+)(?:\/([^?]*))?/.exec(mongodbUri);
+  if (match === null) return mongodbUri;
+  const hosts = (match[1] as string)
+    .toLowerCase()
+    .split(",")
+    .map((host) => (/:\d+$/.test(host) ? host : `${host}:27017`))
+    .sort();
+  return `${hosts.join(",")}/${match[2] || DEFAULT_DATABASE}`;
+}
+
+/** The one file `identity.json` of a node, mode 0600. Every change is on the disk when its promise resolves. */
+export class IdentityFile {
+  private tail: Promise<void> = Promise.resolve();
+  private pendingMark: Mark | null = null;
+  private timer: NodeJS.Timeout | null = null;
+
+  private constructor(
+    readonly folder: string,
+    private current: Identity,
+    /** True if this process made the identity just now. */
+    readonly isNew: boolean,
+  ) {}
+
+  /**
+   * Reads the identity, or makes one with a random seed and writes it. Throws StoreError `unfit` for a file that
+   * cannot be read as an identity, and for another node's: to go on with a new one would forget votes.
+   */
+  static async open(folder: string, nodeId: NodeId): Promise<IdentityFile> {
+    const path = join(folder, "identity.json");
+    const text = await readIfThere(path);
+    if (text !== null) return new IdentityFile(folder, parseIdentity(text, { path, folder, nodeId }), false);
+    const identity: Identity = {
+      version: 1,
+      nodeId,
+      seed: randomBytes(SEED_BYTES).toString("hex"),
+      storeId: null,
+      bootCounter: 0,
+      formedClusterId: null,
+      votedTerm: 0,
+      mark: null,
+    };
+    const file = new IdentityFile(folder, identity, true);
+    await file.update({});
+    return file;
+  }
+
+  /** What is on the disk now. */
+  get identity(): Identity {
+    return this.current;
+  }
+  get seed(): Uint8Array {
+    return fromHex(this.current.seed);
+  }
+
+  /**
+   * Replaces the file as a whole: temp file, fsync, rename, fsync of the folder. Changes are written one after the
+   * other. Throws RangeError if `votedTerm` would go back, StoreError `unknown` if the disk fails: the file then holds
+   * either the old identity or the new one.
+   */
+  update(change: IdentityChange): Promise<void> {
+    const done = this.tail.then(() => this.write(change));
+    this.tail = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Remembers the mark; it reaches the disk within a second, or with the next update. Lower ones are ignored. */
+  recordMark(mark: Mark): void {
+    if (mark.height <= (this.pendingMark ?? this.current.mark ?? { height: -1 }).height) return;
+    this.pendingMark = mark;
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      // A mark that could not be written stays pending: the next one, or the clean stop, tries again.
+      void this.update({}).catch(() => undefined);
+    }, MARK_INTERVAL_MS).unref();
+  }
+
+  /** A clean stop: writes the mark that is pending. */
+  async close(): Promise<void> {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    if (this.pendingMark !== null) await this.update({});
+    await this.tail;
+  }
+
+  private async write(change: IdentityChange): Promise<void> {
+    const mark = this.pendingMark;
+    const next: Identity = { ...this.current, ...(mark === null ? {} : { mark }), ...change };
+    if (next.votedTerm < this.current.votedTerm)
+      throw new RangeError(`votedTerm ${next.votedTerm} is before ${this.current.votedTerm}`);
+    try {
+      await replaceFile(this.folder, `${JSON.stringify(next, null, 2)}\n`);
+    } catch (cause) {
+      throw new StoreError("unknown", `The identity file in ${this.folder} cannot be written: ${message(cause)}.`, {
+        cause,
+      });
+    }
+    this.current = next;
+    if (this.pendingMark === mark) this.pendingMark = null;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new StoreError("unfit", `The identity file ${path} cannot be read: ${message(cause)}.`, { cause });
+  }
+}
+
+function parseIdentity(text: string, at: { path: string; folder: string; nodeId: NodeId }): Identity {
+  let identity: Identity;
+  try {
+    identity = identitySchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new StoreError(
+      "unfit",
+      `The identity file ${at.path} is damaged. Bring it back from a copy (an old one is good enough), or move the ` +
+        `folder ${at.folder} away: this node then joins as a new one and must be admitted.`,
+      { cause },
+    );
+  }
+  if (identity.nodeId !== at.nodeId)
+    throw new StoreError(
+      "unfit",
+      `The identity file ${at.path} belongs to node ${identity.nodeId}, and this node is ${at.nodeId}. ` +
+        "Set NODE_ID or DATA_DIR so that each node has its own.",
+    );
+  return identity;
+}
+
+async function replaceFile(folder: string, text: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, "identity.json");
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, "w", 0o600);
+  try {
+    // A file left over from an interrupted write keeps its own mode.
+    await file.chmod(0o600);
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  const directory = await open(folder, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+const message = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

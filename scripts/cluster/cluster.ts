@@ -1,0 +1,268 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { findMongod } from "../mongod/ladder.js";
+import { temporaryFolder } from "../mongod/reaper.js";
+import { freePorts, isPortFree, poll } from "../processes.js";
+import { lockDataFolder, stopLeftovers } from "./leftovers.js";
+import { Member, type MemberEvent } from "./member.js";
+
+const ROTATE_EVERY_MS = 5_000;
+const START_WITHIN_MS = 60_000;
+
+export interface ClusterOptions {
+  /** How many nodes: 3 unless said otherwise, or as many as `mongodbUris`. */
+  nodes?: number;
+  /** Their HTTP ports; free ones from the system if not given. */
+  ports?: number[];
+  /** n1, n2, … unless given. */
+  ids?: string[];
+  /** Keeps the data there; without it, a temporary folder that goes with this process. */
+  dataDir?: string;
+  /** Servers that exist already; without them each node gets a mongod of its own. */
+  mongodbUris?: string[];
+  mongodBinary?: string;
+  /** Environment of every node, and of one node, over the launcher's own values. */
+  env?: NodeJS.ProcessEnv;
+  nodeEnv?: (id: string) => NodeJS.ProcessEnv;
+  onEvent?: (event: MemberEvent) => void;
+  /** Called when the folder is locked and left-overs of an earlier start are gone, before anything is made there. */
+  prepare?: (leftovers: string[]) => Promise<void>;
+}
+
+export interface ClusterNode {
+  readonly id: string;
+  readonly url: string;
+  readonly mongodbUri: string;
+  /** Undefined while it is down. */
+  readonly pid: number | undefined;
+  readonly mongodPid: number | undefined;
+}
+
+export interface Leader {
+  node: ClusterNode;
+  term: number;
+}
+
+/** Nodes and mongods as real processes, started again when they die; one that was killed here stays down until `start`. */
+export interface Cluster {
+  readonly dataDir: string;
+  readonly nodes: readonly ClusterNode[];
+  node(id: string): ClusterNode;
+  /** Waits until every node that runs names the same living leader. */
+  leader(withinMs?: number): Promise<Leader>;
+  /** SIGKILL of the node; of its mongod; of everything at once. */
+  kill(id: string): Promise<void>;
+  killMongod(id: string): Promise<void>;
+  killAll(): Promise<void>;
+  /** Sends a signal to a running node (SIGSTOP, SIGCONT, SIGTERM), or to its mongod. */
+  signal(id: string, name: NodeJS.Signals): void;
+  signalMongod(id: string, name: NodeJS.Signals): void;
+  /** Starts what was killed of that node, or of all; waits until the node listens again. */
+  start(id: string): Promise<void>;
+  startAll(): Promise<void>;
+  /** The newest lines of a node's log: for the message of a failed test. */
+  logTail(id: string, lines?: number): string;
+  /** Stops nodes, then mongods; with a temporary folder, removes it. */
+  stop(): Promise<void>;
+  /** SIGKILL for all, without waiting: the way out after a second signal. */
+  abandon(): void;
+}
+
+/** For tests and scripts: starts a cluster and waits until it has a leader. */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const cluster = await launchCluster(options);
+  try {
+    await cluster.leader(60_000);
+    return cluster;
+  } catch (error) {
+    const logs = cluster.nodes.map(({ id }) => `--- ${id}\n${cluster.logTail(id)}`).join("\n");
+    await cluster.stop();
+    throw new Error(`${(error as Error).message}\n${logs}`);
+  }
+}
+
+/** Starts everything and returns at once: what happens then is told by `onEvent`. */
+export async function launchCluster(options: ClusterOptions): Promise<Cluster> {
+  const dataDir = options.dataDir === undefined ? temporaryFolder("cluster") : resolve(options.dataDir);
+  const lock = lockDataFolder(dataDir);
+  try {
+    await options.prepare?.(await stopLeftovers(dataDir));
+    const members = await createMembers(options, dataDir);
+    for (const member of members) member.start();
+    return new RunningCluster(members, dataDir, options.dataDir === undefined, lock.unlock);
+  } catch (error) {
+    lock.unlock();
+    throw error;
+  }
+}
+
+async function createMembers(options: ClusterOptions, dataDir: string): Promise<Member[]> {
+  const { mongodbUris, nodes = mongodbUris?.length ?? 3, env = {}, nodeEnv, onEvent = () => {} } = options;
+  const ports = options.ports ?? (await freePorts(nodes));
+  const ids = options.ids ?? ports.map((_, index) => `n${index + 1}`);
+  await refuseTakenPorts(ports, env.HOST);
+  const binary = mongodbUris === undefined ? (options.mongodBinary ?? (await findMongod())) : "";
+  const MEMBERS = ports.map((port, index) => `${ids[index]}=http://127.0.0.1:${port}`).join(",");
+  const MONGODB_MANAGED = String(mongodbUris === undefined);
+  const shared: NodeJS.ProcessEnv = { MEMBERS, DATA_DIR: dataDir, ADMIT_NEW_KEYS: "true", MONGODB_MANAGED };
+  if (!env.CLUSTER_SECRET && !env.CLUSTER_SECRET_FILE) shared.CLUSTER_SECRET = clusterSecret(dataDir);
+  const { PATH, HOME, TZ } = process.env;
+  return ports.map((port, index) => {
+    const id = ids[index] as string;
+    const own = { NODE_ID: id, PORT: String(port), HOST: "127.0.0.1" };
+    return new Member({
+      id,
+      port,
+      dataDir,
+      env: { PATH, HOME, TZ, ...shared, ...own, ...env, ...nodeEnv?.(id) },
+      mongod: mongodbUris === undefined ? { binary } : { uri: mongodbUris[index] as string },
+      isTemporary: options.dataDir === undefined,
+      emit: onEvent,
+    });
+  });
+}
+
+async function refuseTakenPorts(ports: number[], host: string | undefined): Promise<void> {
+  const free = await Promise.all(ports.map((port) => isPortFree(port, host)));
+  const taken = ports.filter((_, index) => !free[index]);
+  if (taken.length === 0) return;
+  throw new Error(
+    `Port ${taken.join(", ")} is taken by another program. Stop that one, or choose other ports: npm start -- --port 4000`,
+  );
+}
+
+/** Made once and kept beside the data, readable by the user alone. */
+export function clusterSecret(dataDir: string): string {
+  const file = join(dataDir, "cluster-secret");
+  try {
+    writeFileSync(file, randomBytes(32).toString("hex"), { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  return readFileSync(file, "utf8").trim();
+}
+
+class RunningCluster implements Cluster {
+  readonly nodes: readonly ClusterNode[];
+  readonly #rotation: NodeJS.Timeout;
+
+  constructor(
+    private readonly members: Member[],
+    readonly dataDir: string,
+    private readonly isTemporary: boolean,
+    private readonly unlock: () => void,
+  ) {
+    this.nodes = members.map((member) => ({
+      id: member.id,
+      url: member.url,
+      get mongodbUri() {
+        return member.mongodbUri;
+      },
+      get pid() {
+        return member.node.pid;
+      },
+      get mongodPid() {
+        return member.mongod?.pid;
+      },
+    }));
+    this.#rotation = setInterval(() => {
+      for (const member of members) member.rotateLogs();
+    }, ROTATE_EVERY_MS);
+    this.#rotation.unref();
+  }
+
+  node(id: string): ClusterNode {
+    const node = this.nodes.find((one) => one.id === id);
+    if (node === undefined) throw new Error(`This cluster has no node ${id}.`);
+    return node;
+  }
+
+  async leader(withinMs = 20_000): Promise<Leader> {
+    const found = await poll(() => this.#agreedLeader(), { withinMs });
+    if (found === undefined) throw new Error(`No leader that all running nodes agree on after ${withinMs} ms.`);
+    return found;
+  }
+
+  async #agreedLeader(): Promise<Leader | undefined> {
+    const running = this.nodes.filter(({ pid }) => pid !== undefined);
+    if (running.length * 2 <= this.nodes.length) return undefined;
+    const views = await Promise.all(running.map(leaderSeenBy));
+    const [first] = views;
+    if (!first || views.some((view) => view?.leaderId !== first.leaderId || view.term !== first.term)) return undefined;
+    const node = running.find(({ id }) => id === first.leaderId);
+    return node && { node, term: first.term };
+  }
+
+  kill(id: string): Promise<void> {
+    return this.#member(id).node.kill();
+  }
+
+  async killMongod(id: string): Promise<void> {
+    await this.#member(id).mongod?.kill();
+  }
+
+  async killAll(): Promise<void> {
+    await Promise.all(this.members.flatMap(({ node, mongod }) => [node.kill(), mongod?.kill()]));
+  }
+
+  signal(id: string, name: NodeJS.Signals): void {
+    this.#member(id).node.signal(name);
+  }
+
+  signalMongod(id: string, name: NodeJS.Signals): void {
+    this.#member(id).mongod?.signal(name);
+  }
+
+  async start(id: string): Promise<void> {
+    const member = this.#member(id);
+    member.start();
+    if ((await poll(() => member.node.pid, { withinMs: START_WITHIN_MS })) !== undefined) return;
+    throw new Error(`${id} does not listen ${START_WITHIN_MS / 1000} s after its start:\n${this.logTail(id)}`);
+  }
+
+  async startAll(): Promise<void> {
+    await Promise.all(this.nodes.map(({ id }) => this.start(id)));
+  }
+
+  logTail(id: string, lines = 20): string {
+    return this.#member(id).nodeLog.tail().slice(-lines).join("\n");
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.stopNode()));
+    await Promise.all(this.members.map((member) => member.stopMongod()));
+    this.#close();
+    if (this.isTemporary) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  abandon(): void {
+    for (const { node, mongod } of this.members) {
+      void node.kill();
+      void mongod?.kill();
+    }
+    this.unlock();
+  }
+
+  #close(): void {
+    clearInterval(this.#rotation);
+    for (const member of this.members) member.closeLogs();
+    this.unlock();
+  }
+
+  #member(id: string): Member {
+    const member = this.members.find((one) => one.id === id);
+    if (member === undefined) throw new Error(`This cluster has no node ${id}.`);
+    return member;
+  }
+}
+
+async function leaderSeenBy({ url }: ClusterNode): Promise<{ leaderId: string; term: number } | undefined> {
+  try {
+    const answer = await fetch(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(2_000) });
+    const { leaderId, term } = (await answer.json()) as { leaderId: string | null; term: number };
+    return answer.ok && leaderId ? { leaderId, term } : undefined;
+  } catch {
+    return undefined;
+  }
+}

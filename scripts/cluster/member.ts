@@ -1,0 +1,168 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { NodeNotice } from "../../node/supervision.js";
+import { reapWithUs } from "../mongod/reaper.js";
+import { mongodReady, mongodUri, spawnMongod } from "../mongod/server.js";
+import { freePorts, isPortFree } from "../processes.js";
+import { projectRoot } from "../project.js";
+import { BoundedLog } from "./bounded-log.js";
+import { MONGOD_PATIENCE_MS, NODE_PATIENCE_MS, nodeMark } from "./leftovers.js";
+import { type Program, type ProgramEvent, Supervised } from "./supervised.js";
+
+const BAD_CONFIGURATION = 78;
+
+export type MemberEvent = ProgramEvent | NodeNotice;
+
+export interface MemberOptions {
+  id: string;
+  port: number;
+  dataDir: string;
+  /** What the node is given besides its MONGODB_URI. */
+  env: NodeJS.ProcessEnv;
+  /** The mongod to run for it, or the server that it uses. */
+  mongod: { binary: string } | { uri: string };
+  /** Ends with this process even if that is killed: for tests. */
+  isTemporary: boolean;
+  emit: (event: MemberEvent) => void;
+}
+
+/** One node and, unless it uses a server of the user's, its mongod; both supervised. */
+export class Member {
+  readonly id: string;
+  readonly url: string;
+  readonly node: Supervised;
+  readonly mongod: Supervised | undefined;
+  readonly nodeLog: BoundedLog;
+  #mongodLog: BoundedLog | undefined;
+  #mongodPort = 0;
+  readonly #folder: string;
+
+  constructor(private readonly options: MemberOptions) {
+    this.id = options.id;
+    this.url = `http://127.0.0.1:${options.port}`;
+    this.#folder = join(options.dataDir, options.id);
+    mkdirSync(this.#folder, { recursive: true });
+    this.nodeLog = new BoundedLog(join(this.#folder, "node.log"));
+    if ("binary" in options.mongod)
+      this.mongod = new Supervised(this.#mongodProgram(options.mongod.binary), options.emit);
+    this.node = new Supervised(this.#nodeProgram(), options.emit);
+  }
+
+  get mongodbUri(): string {
+    return "uri" in this.options.mongod ? this.options.mongod.uri : mongodUri(this.#mongodPort);
+  }
+
+  start(): void {
+    this.mongod?.start();
+    this.node.start();
+  }
+
+  stopNode(): Promise<void> {
+    return this.node.stop(NODE_PATIENCE_MS);
+  }
+
+  async stopMongod(): Promise<void> {
+    await this.mongod?.stop(MONGOD_PATIENCE_MS);
+  }
+
+  rotateLogs(): void {
+    this.nodeLog.rotateIfFull();
+    this.#mongodLog?.rotateIfFull();
+  }
+
+  closeLogs(): void {
+    this.nodeLog.close();
+    this.#mongodLog?.close();
+  }
+
+  #mongodProgram(binary: string): Program {
+    const { id, isTemporary } = this.options;
+    const log = new BoundedLog(join(this.#folder, "mongod.log"));
+    this.#mongodLog = log;
+    return {
+      label: `mongod of ${id}`,
+      logPath: log.path,
+      prepare: () => this.#choosePort(),
+      spawn: () => {
+        const dbPath = join(this.#folder, "db");
+        const child = spawnMongod({ binary, dbPath, port: this.#mongodPort, output: log.fd });
+        writeFileSync(join(this.#folder, "mongod.pid"), String(child.pid));
+        if (isTemporary) reapWithUs(child);
+        return child;
+      },
+      ready: (child) => mongodReady(child, this.#mongodPort),
+      autopsy: (child) => ({ reason: `${endOf(child)}${lastErrorIn(log.tail())}`, isFinal: false }),
+    };
+  }
+
+  /** The port of the last time, so that the set's configuration stays; another only if that is taken. */
+  async #choosePort(): Promise<void> {
+    const file = join(this.#folder, "mongod.port");
+    try {
+      this.#mongodPort ||= Number(readFileSync(file, "utf8"));
+    } catch {
+      // The first start.
+    }
+    // A running node knows its mongod by this port: then it stays as it is.
+    const mustStay = this.#mongodPort > 0 && this.node.pid !== undefined;
+    if (mustStay || (this.#mongodPort > 0 && (await isPortFree(this.#mongodPort)))) return;
+    this.#mongodPort = (await freePorts(1))[0] as number;
+    writeFileSync(file, String(this.#mongodPort));
+  }
+
+  #nodeProgram(): Program {
+    const { id, env, isTemporary, emit } = this.options;
+    let fatal: string | undefined;
+    return {
+      label: id,
+      logPath: this.nodeLog.path,
+      prepare: async () => this.mongod?.whenUp(),
+      spawn: () => {
+        fatal = undefined;
+        // In a process group of its own: Ctrl-C reaches only the start script, which stops things in order.
+        const child = fork(join(projectRoot(), "dist/node/main.js"), [nodeMark(this.#folder)], {
+          env: { ...env, MONGODB_URI: this.mongodbUri },
+          detached: true,
+          // A test's nodes do not read the .env file of whoever runs it.
+          cwd: isTemporary ? this.options.dataDir : process.cwd(),
+          stdio: ["ignore", this.nodeLog.fd, this.nodeLog.fd, "ipc"],
+        });
+        writeFileSync(join(this.#folder, "node.pid"), String(child.pid));
+        if (isTemporary) reapWithUs(child);
+        child.on("message", (notice: NodeNotice) => {
+          if (notice.kind === "fatal") fatal = notice.detail;
+          emit(notice);
+        });
+        return child;
+      },
+      ready: (child) =>
+        new Promise((resolve, reject) => {
+          child.on("message", (notice: NodeNotice) => notice.kind === "listening" && resolve());
+          child.once("exit", () => reject(new Error("it ended before it listened")));
+        }),
+      autopsy: (child) => ({
+        reason: fatal ?? `${endOf(child)}${lastErrorIn(this.nodeLog.tail())}`,
+        isFinal: child.exitCode === BAD_CONFIGURATION,
+      }),
+    };
+  }
+}
+
+function endOf({ signalCode, exitCode }: ChildProcess): string {
+  return signalCode === null ? `it ended with exit code ${exitCode}` : `it was ended by ${signalCode}`;
+}
+
+/** The newest error in a log of JSON lines, mongod's or a node's; a plain line counts too (a stack, a loader error). */
+function lastErrorIn(lines: string[]): string {
+  for (const line of lines.slice(-200).reverse()) {
+    try {
+      const { s, msg, attr, level } = JSON.parse(line);
+      const isError = s === "E" || s === "F" || (typeof level === "number" ? level >= 50 : level === "error");
+      if (isError) return `: ${msg}${attr?.error ? ` (${JSON.stringify(attr.error)})` : ""}`;
+    } catch {
+      if (/Error|error/.test(line)) return `: ${line.trim()}`;
+    }
+  }
+  return "";
+}

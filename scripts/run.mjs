@@ -1,0 +1,10 @@
+// `node scripts/run.mjs dist/scripts/simulate.js --seed 7`: installs and builds what is missing, then runs that file.
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ensureBuilt, ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
+
+refuseOldNode();
+ensureInstalled();
+ensureBuilt();
+process.argv.splice(1, 2, join(root, process.argv[2]));
+import(pathToFileURL(process.argv[1]).href);

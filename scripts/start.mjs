@@ -1,0 +1,8 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ensureBuilt, ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
+
+refuseOldNode();
+ensureInstalled();
+ensureBuilt();
+import(pathToFileURL(join(root, "dist/scripts/start.js")).href).then((module) => module.start(process.argv.slice(2)));

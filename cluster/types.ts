@@ -56,15 +56,13 @@ export interface BootState {
   readonly campaignsLate: boolean;
 }
 
-/** What a duplicate check needs to know of one stored event. */
+/** What a duplicate check needs to know of one stored event; the event itself is read from its block. */
 export interface RecentEvent {
   readonly id: string;
   readonly sourceAppId: string;
   readonly idempotencyKey?: string;
   readonly sequence: Sequence;
-  readonly hash: HashHex;
   readonly height: Height;
-  readonly blockHash: HashHex;
 }
 
 export interface Ports {
@@ -94,7 +92,7 @@ export type Input =
   /** A storage operation is durable. Operations complete in the order in which they were given out. */
   | { kind: "stored"; now: number; wall: string; opId: number }
   | { kind: "propose"; now: number; wall: string; proposal: Proposal }
-  | { kind: "key_looked_up"; now: number; wall: string; proposalId: number; found: RecentEvent | null }
+  | { kind: "key_looked_up"; now: number; wall: string; proposalId: number; found: { height: Height } | null }
   | { kind: "blocks_read"; now: number; readId: number; blocks: readonly Block[] }
   /** All events below `treeSize` are in the projection and durable enough to be found by key. */
   | { kind: "projected"; now: number; wall: string; treeSize: number }
@@ -150,8 +148,11 @@ export type Effect =
       events: readonly LoggedEvent[];
       term: Term;
     }
-  /** The same events (by id or key) were logged before; they are decided when (height, blockHash) is. */
-  | { kind: "duplicate"; proposalId: number; of: RecentEvent }
+  /**
+   * The same events (by id or key) were logged before, in the block at `height`. They are decided when (height,
+   * blockHash) is; a null hash says that the block is committed.
+   */
+  | { kind: "duplicate"; proposalId: number; height: Height; blockHash: HashHex | null }
   /** The same key is being decided under another proposal. */
   | { kind: "in_progress"; proposalId: number; of: number }
   | { kind: "refused"; proposalId: number; reason: ProposalRefusal }
@@ -205,4 +206,6 @@ export interface PeerView {
   readonly lastContact: number;
   readonly isVoter: boolean;
   readonly isStoreHealthy: boolean;
+  /** A learner that has caught up as far as `matchHeight` and is not admitted yet. */
+  readonly wantsAdmission: boolean;
 }

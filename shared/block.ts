@@ -1,7 +1,7 @@
 import { ByteReader, concat, fromUtf8, u32, utf8 } from "./bytes.js";
 import { canonicalText } from "./canonical.js";
 import type { Control } from "./control.js";
-import type { EventRecord, LoggedEvent } from "./event.js";
+import type { EventRecord, LoggedEvent, PreparedEvent } from "./event.js";
 import { recordText } from "./event.js";
 import { sha256Hex } from "./hash.js";
 import type { HashHex, Height, NodeId, Sequence, Term, TreeSize } from "./ids.js";
@@ -118,4 +118,15 @@ export function decodeBlock(bytes: Uint8Array, parseHeader: (value: unknown) => 
   const payloads = reader.field();
   if (reader.remaining > 0) throw new RangeError("bytes after the block");
   return { header: parsed, blockHash: sha256Hex(concat(utf8(BLOCK_DOMAIN), header)), signature, records, payloads };
+}
+
+/** Room for a record's fixed members, braces and hashes, beside its texts. */
+const RECORD_FIXED_BYTES_MAX = 640;
+
+/** An upper bound of what an event will take in a block's body, known before its record is made. */
+export function eventBytesBound(event: PreparedEvent): number {
+  const characters =
+    event.eventType.length + event.timestamp.length + event.sourceAppId.length + (event.idempotencyKey?.length ?? 0);
+  // One UTF-16 unit takes at most 3 bytes of UTF-8; the door refuses control characters, which would take 6.
+  return 4 + RECORD_FIXED_BYTES_MAX + 3 * characters + 4 + event.payload.length + SALT_BYTES;
 }

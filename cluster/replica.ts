@@ -1,0 +1,209 @@
+import { height, type NodeId, type Term, term, unreachable } from "../shared/ids.js";
+import type { PeerMessage } from "../shared/protocol/peer.js";
+import { Core } from "./core.js";
+import {
+  onAlive,
+  onAskedUnreachable,
+  onElection,
+  onElectionTick,
+  onOwnVote,
+  onPreVote,
+  onPreVoteAnswer,
+  onVote,
+  onVoteAnswer,
+} from "./election.js";
+import { onAppend, onDurable } from "./follower.js";
+import { isForming, missingMembers, onFormingTick, onJoin } from "./forming.js";
+import {
+  admit,
+  maybeCommit,
+  onAppendAnswer,
+  onBlocksRead,
+  onKeyLookedUp,
+  onLeaderTick,
+  onPeerUnreachable,
+  peerViews,
+  propose,
+  trySeal,
+} from "./leader.js";
+import type { BootState, Effect, Input, Ports, ReplicaConfig, ReplicaView } from "./types.js";
+
+/** A term further ahead than this is refused: one forged message must not use up the terms. */
+const TERM_LEAP_MAX = 10_000;
+
+/**
+ * One node's part in the replicated log: a pure state machine. `step` takes one input and returns what the driver must
+ * do, in order. It has no clock, no randomness, no I/O of its own; the same inputs give the same effects.
+ */
+export class Replica {
+  private readonly core: Core;
+
+  constructor(config: ReplicaConfig, boot: BootState, ports: Ports) {
+    this.core = new Core(config, boot, ports);
+  }
+
+  step(input: Input): Effect[] {
+    const { core } = this;
+    core.now = input.now;
+    if ("wall" in input) core.wall = input.wall;
+    this.dispatch(input);
+    const { effects } = core;
+    core.effects = [];
+    return effects;
+  }
+
+  /** When the driver should tick even if no regular tick is due; monotonic milliseconds. */
+  get wakeAt(): number | null {
+    return this.core.leader?.noticeDueAt ?? null;
+  }
+
+  private dispatch(input: Input): void {
+    const { core } = this;
+    switch (input.kind) {
+      case "tick":
+        return this.tick();
+      case "message":
+        return this.receive(input.message, input.ref);
+      case "unreachable":
+        onAskedUnreachable(core, input.peer);
+        return onPeerUnreachable(core, input.peer);
+      case "stored":
+        return this.stored(input.opId);
+      case "propose":
+        return propose(core, input.proposal);
+      case "key_looked_up":
+        return onKeyLookedUp(core, input.proposalId, input.found);
+      case "blocks_read":
+        return onBlocksRead(core, input.readId, input.blocks);
+      case "projected":
+        core.projectedSize = Math.max(core.projectedSize, input.treeSize);
+        core.duplicates.projected(input.treeSize);
+        return trySeal(core);
+      case "admit":
+        return admit(core, input.node, { actor: input.actor, reason: input.reason });
+      case "campaigns_late":
+        core.campaignsLate = input.isLate;
+        return;
+      default:
+        return unreachable(input);
+    }
+  }
+
+  private tick(): void {
+    const { core } = this;
+    const gapMs = core.lastTickAt === null ? 0 : core.now - core.lastTickAt;
+    // The first tick is the replica's birth: it has heard nobody yet, and nobody is late. Alone it need not wait.
+    if (core.lastTickAt === null) core.armElection(core.members.size === 1 ? 0 : 1);
+    core.lastTickAt = core.now;
+    onFormingTick(core);
+    if (core.role === "leader") return onLeaderTick(core, gapMs);
+    // After a pause the leader's messages are still waiting to be read: give them a chance before campaigning.
+    if (gapMs > core.config.electionTimeoutMs / 2) return core.armElection();
+    onElectionTick(core);
+  }
+
+  private stored(opId: number): void {
+    const { core } = this;
+    const done = core.complete(opId);
+    if (done === null) return;
+    switch (done.kind) {
+      case "save_state":
+        if (done.ownVoteTerm > 0) onOwnVote(core, term(done.ownVoteTerm));
+        return;
+      case "truncate":
+        return;
+      case "store_block":
+        if (done.height !== core.log.durableHeight + 1)
+          throw new Error(`block ${done.height} became durable out of order`);
+        core.log.durableHeight = height(done.height);
+        if (core.role !== "leader") return onDurable(core);
+        maybeCommit(core);
+        return trySeal(core);
+      default:
+        return unreachable(done.kind);
+    }
+  }
+
+  private receive(message: PeerMessage, ref: number | undefined): void {
+    const { core } = this;
+    const { body } = message;
+    if (message.to !== core.selfId || !this.isOfThisCluster(message)) return;
+    if (message.term > core.term) {
+      if (message.term > core.term + TERM_LEAP_MAX && !this.isTermBelieved(message.from, message.term)) return;
+      core.adoptTerm(message.term);
+    }
+    switch (body.kind) {
+      case "join":
+        return onJoin(core, message, body, ref);
+      case "election":
+        return onElection(core, message, body, ref);
+      case "alive":
+        return onAlive(core);
+      case "pre_vote":
+        return onPreVote(core, message, body, ref);
+      case "pre_vote_answer":
+        return onPreVoteAnswer(core, message, body);
+      case "vote":
+        return onVote(core, message, body, ref);
+      case "vote_answer":
+        return onVoteAnswer(core, message, body);
+      case "append":
+        return onAppend(core, message, body, ref);
+      case "append_answer":
+        return onAppendAnswer(core, message, body);
+      default:
+        return unreachable(body);
+    }
+  }
+
+  /** Nodes know each other by the cluster id, and before a genesis is committed by the list of founders. */
+  private isOfThisCluster(message: PeerMessage): boolean {
+    const { core } = this;
+    if (message.from === core.selfId || !core.peerIds.includes(message.from)) return false;
+    if (message.body.kind === "join") return true;
+    if (core.clusterId !== "" && message.clusterId !== "") return core.clusterId === message.clusterId;
+    if (core.formingHash !== "" && message.formingHash !== "") return core.formingHash === message.formingHash;
+    // One of the two knows nothing yet: it may follow a formed cluster, and answer it, and nothing else.
+    if (message.clusterId !== "") return message.body.kind === "append";
+    return core.clusterId !== "" && message.body.kind === "append_answer";
+  }
+
+  private isTermBelieved(from: NodeId, high: Term): boolean {
+    const { core } = this;
+    if (core.isLearner) return true;
+    core.highTerms.set(from, high);
+    const agreeing = [...core.highTerms.values()].filter((seen) => seen > core.term + TERM_LEAP_MAX).length;
+    if (agreeing >= core.quorum) return true;
+    const detail = `${from} speaks of term ${high}, far above ${core.term}: refused until a majority does`;
+    core.alert({ alertKind: "term_too_high", accused: from, detail });
+    return false;
+  }
+
+  view(now: number): ReplicaView {
+    const { core } = this;
+    const { committed } = core.log;
+    const isLeading = core.role === "leader";
+    const isFresh =
+      core.leaderId !== null && (isLeading || now - core.lastLeaderContact <= core.config.electionTimeoutMs);
+    return {
+      role: core.role,
+      term: core.term,
+      leaderId: core.leaderId,
+      clusterId: core.clusterId,
+      isLearner: core.isLearner,
+      isStalled: core.isStalled,
+      isForming: isForming(core),
+      missing: isForming(core) ? missingMembers(core) : [],
+      tailHeight: core.log.tail.height,
+      durableHeight: core.log.durableHeight,
+      commitHeight: core.log.commitHeight,
+      committedSize: committed.range.size,
+      headHash: committed.headHash,
+      confirmedHeight: core.confirmedHeight,
+      members: [...core.members.values()],
+      hasQuorum: isFresh,
+      lastLeaderContact: isLeading ? now : core.lastLeaderContact,
+      peers: peerViews(core),
+    };
+  }
+}

@@ -10,9 +10,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export function refuseOldNode() {
   const parts = process.versions.node.split(".").map(Number);
   if (parts[0] > 20 || (parts[0] === 20 && parts[1] >= 19)) return;
-  console.error(
-    "Quorumlog needs Node 20.19 or newer, and this is " + process.versions.node + ": see https://nodejs.org/",
-  );
+  console.error(`Quorumlog needs Node 20.19 or newer, and this is ${process.versions.node}: see https://nodejs.org/`);
   process.exit(1);
 }
 
@@ -24,11 +22,11 @@ export function runOrExit(title, command, args, advice) {
   const stdio = ["ignore", process.stderr, process.stderr];
   const result = spawnSync(command, args, { cwd: root, stdio: stdio });
   if (result.error || result.status !== 0) {
-    const reason = result.error ? result.error.message : "exit code " + (result.status || result.signal);
-    console.error(command + " " + args.join(" ") + " failed (" + reason + "). " + advice);
+    const reason = result.error ? result.error.message : `exit code ${result.status || result.signal}`;
+    console.error(`${command} ${args.join(" ")} failed (${reason}). ${advice}`);
     process.exit(result.status || 1);
   }
-  console.error("  done in " + ((Date.now() - startedAt) / 1000).toFixed(1) + " s");
+  console.error(`  done in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
 }
 
 export function ensureInstalled() {

@@ -7,4 +7,4 @@ refuseOldNode();
 ensureInstalled();
 ensureBuilt();
 process.argv.splice(1, 2, join(root, process.argv[2]));
-import(pathToFileURL(process.argv[1]).href);
+void import(pathToFileURL(process.argv[1]).href);

@@ -5,4 +5,6 @@ import { ensureBuilt, ensureInstalled, refuseOldNode, root } from "./ensure.mjs"
 refuseOldNode();
 ensureInstalled();
 ensureBuilt();
-import(pathToFileURL(join(root, "dist/scripts/start.js")).href).then((module) => module.start(process.argv.slice(2)));
+void import(pathToFileURL(join(root, "dist/scripts/start.js")).href).then((module) =>
+  module.start(process.argv.slice(2)),
+);

@@ -99,8 +99,9 @@ class Run {
 
 /** Which nodes on which ports with which databases: from flags, environment and what the data folder holds. */
 function planOf(options: StartOptions, env: NodeJS.ProcessEnv): ClusterOptions {
-  const uris =
-    env.MONGODB_URIS?.split(",").map((uri) => uri.trim()) ?? (env.MONGODB_URI ? [env.MONGODB_URI] : undefined);
+  const one = secretOf(env, "MONGODB_URI");
+  const several = secretOf(env, "MONGODB_URIS");
+  const uris = several?.split(",").map((uri) => uri.trim()) ?? (one === undefined ? undefined : [one]);
   const dataDir = resolve(env.DATA_DIR || "data");
   if (uris !== undefined && (options.nodes !== undefined || options.isFresh)) {
     throw new UsageError("--nodes and --fresh are for mongods that npm start runs itself; MONGODB_URI is set.");

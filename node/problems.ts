@@ -1,32 +1,152 @@
 /**
- * The one table of problems: stable code, HTTP status and title (constant a code). `node/routes/problems` serves a page
- * for each; docs/reference/errors.md lists them, and a test holds the two together.
+ * The one table of problems: stable code, HTTP status, title (constant a code), whether the same request can succeed
+ * later, and what to do. `node/routes/problem-pages.ts` serves a page for each; docs/reference/errors.md lists them,
+ * and a test holds the two together.
  */
 export const PROBLEMS = {
-  malformed_json: { status: 400, title: "The body is not valid JSON", isRetryable: false },
+  malformed_request: {
+    status: 400,
+    title: "The request is malformed",
+    isRetryable: false,
+    help: "The path, the headers or the transfer of the body are not valid HTTP for this route. Correct the request.",
+  },
+  malformed_json: {
+    status: 400,
+    title: "The body is not valid JSON",
+    isRetryable: false,
+    help: "Send one JSON object in UTF-8. The detail says at which line and column it stops being JSON.",
+  },
   cannot_be_carried: {
     status: 400,
     title: "The body holds something that cannot be stored and read back unchanged",
     isRetryable: false,
+    help:
+      "Duplicate keys, the keys __proto__ and _bsontype, keys with a NUL character, halves of surrogate pairs, nesting " +
+      "deeper than 64 levels, and numbers that an IEEE-754 double would change are refused. Send such numbers as strings.",
   },
-  invalid_parameter: { status: 400, title: "A query parameter is not valid", isRetryable: false },
-  invalid_header: { status: 400, title: "A request header is not valid", isRetryable: false },
-  invalid_event: { status: 422, title: "The event is not valid", isRetryable: false },
-  unauthorized_peer: { status: 401, title: "The peer message is not authentic", isRetryable: false },
-  not_found: { status: 404, title: "There is nothing here", isRetryable: false },
-  append_only: { status: 405, title: "The log is append-only", isRetryable: false },
-  method_not_allowed: { status: 405, title: "This method is not allowed here", isRetryable: false },
-  hash_chain_conflict: { status: 409, title: "The log's head is not the expected one", isRetryable: false },
-  in_progress: { status: 409, title: "The same Idempotency-Key is still being written", isRetryable: true },
-  admission_conflict: { status: 409, title: "This node cannot be admitted now", isRetryable: false },
-  too_large: { status: 413, title: "The request is too large", isRetryable: false },
-  unsupported_media_type: { status: 415, title: "The body is not JSON", isRetryable: false },
-  no_quorum: { status: 503, title: "No majority of the cluster can be reached", isRetryable: true },
-  not_ready: { status: 503, title: "This node is not ready", isRetryable: true },
-  overloaded: { status: 503, title: "Too many writes are waiting", isRetryable: true },
-  outcome_unknown: { status: 504, title: "It is not known whether the write was stored", isRetryable: true },
-  internal_error: { status: 500, title: "The node could not handle this request", isRetryable: false },
-} as const;
+  invalid_fields: {
+    status: 400,
+    title: "A field is missing or not valid",
+    isRetryable: false,
+    help: "The list of errors names every field with its JSON pointer and says what it must be.",
+  },
+  invalid_parameter: {
+    status: 400,
+    title: "A query parameter is not valid",
+    isRetryable: false,
+    help: "The list of errors names every parameter and says what it must be.",
+  },
+  invalid_header: {
+    status: 400,
+    title: "A request header is not valid",
+    isRetryable: false,
+    help: "The detail names the header and says what it must be.",
+  },
+  invalid_event: {
+    status: 422,
+    title: "The event is not valid",
+    isRetryable: false,
+    help: "The list of errors names every field with its JSON pointer and says what it must be.",
+  },
+  unauthorized_peer: {
+    status: 401,
+    title: "The peer message is not authentic",
+    isRetryable: false,
+    help: "Messages between nodes carry an HMAC under CLUSTER_SECRET, which must be the same on every node.",
+  },
+  not_found: {
+    status: 404,
+    title: "There is nothing here",
+    isRetryable: false,
+    help: "GET / lists the routes of this node. An event is found under its sequence once it is committed.",
+  },
+  append_only: {
+    status: 405,
+    title: "The log is append-only",
+    isRetryable: false,
+    help: "An event can be added and read, never changed or removed. To correct one, log another that refers to it.",
+  },
+  method_not_allowed: {
+    status: 405,
+    title: "This method is not allowed here",
+    isRetryable: false,
+    help: "The Allow header names the methods of this path.",
+  },
+  hash_chain_conflict: {
+    status: 409,
+    title: "The log's head is not the expected one",
+    isRetryable: false,
+    help: "Another event was logged since previousHash was read. Read the head, decide again, and send with the new one.",
+  },
+  in_progress: {
+    status: 409,
+    title: "The same Idempotency-Key is still being written",
+    isRetryable: true,
+    help: "Send the same request again with the same key: it will answer with the first one's event.",
+  },
+  admission_conflict: {
+    status: 409,
+    title: "This node cannot be admitted now",
+    isRetryable: false,
+    help: "Only a known member that is a learner at this moment can be admitted. GET /api/v1/cluster shows them.",
+  },
+  too_large: {
+    status: 413,
+    title: "The request is too large",
+    isRetryable: false,
+    help: "One event has at most 256 KiB as compact JSON (configurable), a batch at most 1,000 events and 4 MiB.",
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: "The body is not JSON",
+    isRetryable: false,
+    help: "Send Content-Type: application/json, in UTF-8, without a Content-Encoding.",
+  },
+  upgrade_required: {
+    status: 426,
+    title: "This path is a stream",
+    isRetryable: false,
+    help: "Connect with a WebSocket, or send Accept: text/event-stream for server-sent events.",
+  },
+  no_quorum: {
+    status: 503,
+    title: "No majority of the cluster can be reached",
+    isRetryable: true,
+    help: "Nothing was written. Try again: a new leader is usually found within two seconds if a majority is alive.",
+  },
+  not_ready: {
+    status: 503,
+    title: "This node is not ready",
+    isRetryable: true,
+    help: "Try again, or ask another node. GET /readyz?verbose says what is missing.",
+  },
+  overloaded: {
+    status: 503,
+    title: "Too many writes are waiting",
+    isRetryable: true,
+    help: "Nothing was written. Try again more slowly.",
+  },
+  too_many_streams: {
+    status: 503,
+    title: "This node serves as many streams as it can",
+    isRetryable: true,
+    help: "Connect to another node, or try again later.",
+  },
+  outcome_unknown: {
+    status: 504,
+    title: "It is not known whether the write was stored",
+    isRetryable: true,
+    help:
+      "The write was proposed, and its fate was not decided in time. Retry with the same Idempotency-Key; without one, " +
+      "look for the event before sending it again.",
+  },
+  internal_error: {
+    status: 500,
+    title: "The node could not handle this request",
+    isRetryable: false,
+    help: "This is a fault of the node. Its log holds the cause under the requestId.",
+  },
+} as const satisfies Record<string, { status: number; title: string; isRetryable: boolean; help: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 

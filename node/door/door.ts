@@ -1,0 +1,130 @@
+import { randomBytes } from "node:crypto";
+import { ObjectId } from "mongodb";
+import { bodyBytes } from "../../shared/block.js";
+import { utf8 } from "../../shared/bytes.js";
+import { canonicalText, type JsonValue } from "../../shared/canonical.js";
+import { type EventRecord, type PreparedEvent, payloadCommitment, recordText } from "../../shared/event.js";
+import { type HashHex, type Sequence, sequence } from "../../shared/ids.js";
+import { BATCH_EVENTS_MAX, BLOCK_BYTES_MAX, NESTING_MAX, SALT_BYTES } from "../../shared/limits.js";
+import { type FieldError, type ProblemCode, ProblemError } from "../problems.js";
+import { parseBody, requireJsonType } from "./body.js";
+import { boundErrors } from "./pointer.js";
+import { BATCH_RULE, batchSchema, check, conditionalEventSchema, type EventInput, eventSchema } from "./schema.js";
+
+/** Which API's rules hold: both references answer 400 for invalid fields; only A takes a `previousHash`. */
+export type DoorApi = "reference_a" | "reference_b" | "own";
+
+export interface DoorOptions {
+  readonly eventBytesMax: number;
+  /** Milliseconds since 1970 of this node's clock: the timestamp of an event that brings none. */
+  readonly now: () => number;
+}
+
+export interface RawRequest {
+  readonly contentType: string | undefined;
+  readonly body: Uint8Array;
+}
+
+/** Levels around a dataPayload: the event; with a batch also its object and array. */
+const LEVELS_AROUND_EVENT = 1;
+const LEVELS_AROUND_BATCH_EVENT = 3;
+
+/** One event from a request's raw body: parsed, validated, canonicalised, salted, committed to. Throws ProblemError. */
+export function admitEvent(
+  request: RawRequest,
+  api: DoorApi,
+  options: DoorOptions & { readonly idempotencyKey?: string | undefined },
+): { event: PreparedEvent; ifPreviousHash?: HashHex | "" } {
+  const { value, faults } = open(request, NESTING_MAX + LEVELS_AROUND_EVENT);
+  const checked = check(api === "reference_a" ? conditionalEventSchema : eventSchema, value);
+  if (!checked.ok || faults.length > 0) throw refusal(faults, checked.ok ? [] : checked.errors, api);
+  const { previousHash, ...input } = { previousHash: undefined, ...checked.value };
+  const event = prepare(input, options, {
+    ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
+  });
+  return { event, ...(previousHash === undefined ? {} : { ifPreviousHash: previousHash }) };
+}
+
+/** All events of a batch, which must fit one block, in the order sent. Throws ProblemError. */
+export function admitBatch(request: RawRequest, options: DoorOptions): PreparedEvent[] {
+  const { value, faults } = open(request, NESTING_MAX + LEVELS_AROUND_BATCH_EVENT);
+  // Counted before each is looked at: what is over the limit costs nothing more.
+  const count = eventCount(value);
+  if (count > BATCH_EVENTS_MAX) throw tooLarge(`${BATCH_RULE}; this one has ${count}. Send it in parts.`);
+  const checked = check(batchSchema, value);
+  if (!checked.ok || faults.length > 0) throw refusal(faults, checked.ok ? [] : checked.errors, "own");
+  const { events } = checked.value;
+  const prepared = events.map((input, i) => prepare(input, options, { batch: [i, events.length], at: i }));
+  const bytes = prepared.reduce((sum, event) => sum + blockShareBytes(event), 0);
+  if (bytes > BLOCK_BYTES_MAX)
+    throw tooLarge(`The batch needs ${bytes} bytes of a block; ${BLOCK_BYTES_MAX} are the most. Send it in parts.`);
+  return prepared;
+}
+
+function open(request: RawRequest, depthMax: number): ReturnType<typeof parseBody> {
+  if (request.body.length > 0) requireJsonType(request.contentType);
+  return parseBody(request.body, depthMax);
+}
+
+function refusal(faults: readonly FieldError[], invalid: readonly FieldError[], api: DoorApi): ProblemError {
+  const code: ProblemCode =
+    faults.length > 0 ? "cannot_be_carried" : api === "own" ? "invalid_event" : "invalid_fields";
+  const all = boundErrors([...faults, ...invalid]);
+  const [first] = all;
+  const where = first === undefined ? "" : ` ${first.pointer}: ${first.detail}`;
+  const more = all.length > 1 ? ` (and ${all.length - 1} more, see errors)` : "";
+  return new ProblemError(code, `Nothing was written.${where}${more}`, { errors: all });
+}
+
+const tooLarge = (detail: string): ProblemError => new ProblemError("too_large", `${detail} Nothing was written.`);
+
+function eventCount(value: JsonValue): number {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return 0;
+  return Array.isArray(value.events) ? value.events.length : 0;
+}
+
+function prepare(
+  input: EventInput,
+  { eventBytesMax, now }: DoorOptions,
+  place: { idempotencyKey?: string; batch?: readonly [number, number]; at?: number },
+): PreparedEvent {
+  const payload = utf8(canonicalText(input.dataPayload));
+  const bytes = eventBytes(input, payload.length);
+  if (bytes > eventBytesMax)
+    throw tooLarge(
+      `${place.at === undefined ? "The event" : `#/events/${place.at}`} has ${bytes} bytes as compact JSON; ${eventBytesMax} are the most.`,
+    );
+  const payloadSalt = randomBytes(SALT_BYTES);
+  return {
+    id: new ObjectId().toHexString(),
+    eventType: input.eventType,
+    timestamp: input.timestamp ?? new Date(now()).toISOString(),
+    sourceAppId: input.sourceAppId,
+    payload,
+    payloadSalt,
+    payloadHash: payloadCommitment(payloadSalt, payload),
+    ...(place.idempotencyKey === undefined ? {} : { idempotencyKey: place.idempotencyKey }),
+    ...(place.batch === undefined ? {} : { batch: place.batch }),
+  };
+}
+
+/** What the client logged, as compact canonical JSON: its own four fields, whatever white space it sent. */
+function eventBytes(input: EventInput, payloadBytes: number): number {
+  const { dataPayload: _payload, ...fields } = input;
+  return Buffer.byteLength(canonicalText(fields)) + `,"dataPayload":`.length + payloadBytes;
+}
+
+const LONGEST_PLACE = { sequence: sequence(Number.MAX_SAFE_INTEGER) as Sequence, hash: "0".repeat(64) };
+
+/** Bytes of a block that the event can take at most: the leader fills sequence, recordedAt and previousHash. */
+function blockShareBytes(event: PreparedEvent): number {
+  const { payload, payloadSalt: _salt, ...fields } = event;
+  const record: EventRecord = {
+    v: 1,
+    ...fields,
+    sequence: LONGEST_PLACE.sequence,
+    recordedAt: "2000-01-01T00:00:00.000Z",
+    previousHash: LONGEST_PLACE.hash,
+  };
+  return bodyBytes({ recordBytes: utf8(recordText(record)), payload });
+}

@@ -1,0 +1,328 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
+import { MongoClient } from "mongodb";
+import { validate as isCronExpression } from "node-cron";
+import { z } from "zod";
+import { nodeIdSchema } from "../shared/control.js";
+import type { NodeId } from "../shared/ids.js";
+import { EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
+
+/** A member as MEMBERS gives it; priority is its place, the last one highest. */
+export interface MemberAddress {
+  readonly id: NodeId;
+  /** Base URL, `http://host:port`. */
+  readonly address: string;
+  readonly priority: number;
+}
+
+export interface Config {
+  readonly nodeId: NodeId;
+  readonly port: number;
+  readonly host: string;
+  readonly mongodbUri: string;
+  /** The database that the URI names; `eventLogs` when it names none. */
+  readonly databaseName: string;
+  /** Where this node's identity lives: outside MongoDB, one folder a node and database. */
+  readonly identityFolder: string;
+  readonly dataDir: string;
+  /** All configured members, this node among them. */
+  readonly members: readonly MemberAddress[];
+  /** This node's own entry in `members`. */
+  readonly self: MemberAddress;
+  /** null only for a node that stands alone. */
+  readonly clusterSecret: string | null;
+  readonly logLevel: z.infer<typeof logLevelSchema>;
+  readonly admitsNewKeys: boolean;
+  readonly allowsUnsafeMongod: boolean;
+  readonly initiatesReplicaSet: boolean;
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly eventBytesMax: number;
+  /** Cron expression of the full background verification. */
+  readonly verifySchedule: string;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
+  /** `report` lists every mistake at once, for a person; the process then exits 78. */
+  | { readonly ok: false; readonly report: string };
+
+const MEMBERS_MAX = 63;
+const SECRET_CHARACTERS_MIN = 32;
+const SECRET_FILE_BYTES_MAX = 64 * 1024;
+const DEFAULT_DATABASE = "eventLogs";
+
+/** A text that `parse` turns into a value, or refuses with a sentence. */
+const text = <T>(parse: (value: string) => T | Error) =>
+  z.string().transform((value, context): T => {
+    const parsed = parse(value);
+    if (!(parsed instanceof Error)) return parsed;
+    context.addIssue({ code: "custom", message: parsed.message });
+    return z.NEVER;
+  });
+
+const whole = (min: number, max: number) =>
+  text((value) => {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+    return number >= min && number <= max
+      ? number
+      : new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(value)}`);
+  });
+
+const flag = text((value) => {
+  if (/^(true|1|yes|on)$/i.test(value)) return true;
+  return /^(false|0|no|off)$/i.test(value) ? false : new Error(`must be true or false, not ${JSON.stringify(value)}`);
+});
+
+const logLevelSchema = z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
+  error: "must be one of trace, debug, info, warn, error, fatal, silent",
+});
+
+/** Every name that a node reads, with its default as the text that a person would write. */
+const environmentSchema = z.object({
+  NODE_ID: z
+    .string()
+    .refine((id) => nodeIdSchema.safeParse(id).success, "must be 1 to 64 letters, digits, '.', '_' or '-'")
+    .prefault("n1"),
+  PORT: whole(1, 65_535).prefault("3000"),
+  HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:-]{1,253}$/, "must be a host name or an IP address")
+    .prefault("127.0.0.1"),
+  MONGODB_URI: text(parseMongodbUri),
+  MEMBERS: text(parseMembers).optional(),
+  PRIORITY: whole(0, 1_000_000).optional(),
+  CLUSTER_SECRET: z
+    .string()
+    .min(SECRET_CHARACTERS_MIN, `must have at least ${SECRET_CHARACTERS_MIN} characters (try: openssl rand -hex 32)`)
+    .max(1024, "must have at most 1024 characters")
+    .optional(),
+  DATA_DIR: z.string().prefault("./data"),
+  LOG_LEVEL: logLevelSchema.prefault("info"),
+  ADMIT_NEW_KEYS: flag.prefault("false"),
+  ALLOW_UNSAFE_MONGOD: flag.prefault("false"),
+  MONGODB_INIT_REPLICA_SET: flag.prefault("false"),
+  MONGODB_MANAGED: flag.prefault("false"),
+  HEARTBEAT_MS: whole(10, 60_000).prefault("100"),
+  ELECTION_TIMEOUT_MS: whole(50, 600_000).prefault("1000"),
+  REQUEST_TIMEOUT_MS: whole(100, 600_000).prefault("5000"),
+  EVENT_BYTES_MAX: whole(1024, EVENT_BYTES_MAX_CEILING).prefault(String(EVENT_BYTES_MAX_DEFAULT)),
+  VERIFY_SCHEDULE: z
+    .string()
+    .refine(isCronExpression, "must be a cron expression such as '0 * * * *' (every hour)")
+    .prefault("0 * * * *"),
+  /** Read by `npm start` only; accepted here because nodes inherit its environment. */
+  MONGODB_URIS: z.string().optional(),
+  MONGOD_BINARY: z.string().optional(),
+});
+type Environment = z.infer<typeof environmentSchema>;
+type Name = keyof Environment;
+
+const NAMES = Object.keys(environmentSchema.shape) as Name[];
+const SECRET_NAMES: readonly Name[] = ["CLUSTER_SECRET", "MONGODB_URI", "MONGODB_URIS"];
+/** Every accepted name, the `_FILE` twins of the secrets included. */
+export const CONFIG_NAMES: readonly string[] = [...NAMES, ...SECRET_NAMES.map((name) => `${name}_FILE`)];
+
+/** The environment wins over `.env`; an empty value counts as not set. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>, dotenvText = ""): ConfigResult {
+  const dotenv = parseEnv(dotenvText);
+  const errors = [...unknownNames(Object.keys(dotenv), true), ...unknownNames(Object.keys(env), false)];
+  const values: Partial<Environment> = {};
+  const wrong = new Set<Name>();
+  for (const name of NAMES) {
+    const given = readValue(name, env, dotenv);
+    const parsed = environmentSchema.shape[name].safeParse(given);
+    if (parsed.success) {
+      Object.assign(values, { [name]: parsed.data });
+      continue;
+    }
+    wrong.add(name);
+    if (given instanceof Error) errors.push(given.message);
+    else if (given === undefined) errors.push(`${name} is not set, for example mongodb://localhost:27017/eventLogs`);
+    else errors.push(`${name} ${parsed.error.issues[0]?.message ?? "is not valid"}`);
+  }
+  errors.push(...brokenRelations(values, wrong));
+  if (errors.length > 0) return { ok: false, report: writeReport(errors) };
+  const config = toConfig(values as Environment);
+  return { ok: true, config, warnings: warningsOf(config) };
+}
+
+function readValue(
+  name: Name,
+  env: Readonly<Record<string, string | undefined>>,
+  dotenv: NodeJS.Dict<string>,
+): string | undefined | Error {
+  // Per source, so that a CLUSTER_SECRET in the environment is not contradicted by a CLUSTER_SECRET_FILE in `.env`.
+  for (const source of [env, dotenv]) {
+    const value = source[name] || undefined;
+    const path = SECRET_NAMES.includes(name) ? source[`${name}_FILE`] || undefined : undefined;
+    if (value !== undefined && path !== undefined) return new Error(`set ${name} or ${name}_FILE, not both`);
+    if (value !== undefined) return value;
+    if (path !== undefined) return readSecretFile(`${name}_FILE`, path);
+  }
+  return undefined;
+}
+
+function readSecretFile(name: string, path: string): string | Error {
+  try {
+    const content = readFileSync(path, "utf8");
+    if (content.length > SECRET_FILE_BYTES_MAX) return new Error(`${name}: ${path} is too large for a secret`);
+    return content.trim() || new Error(`${name}: ${path} is empty`);
+  } catch (error) {
+    return new Error(`${name}: cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? "error"})`);
+  }
+}
+
+interface MongodbTarget {
+  readonly uri: string;
+  readonly hosts: string;
+  readonly databaseName: string;
+}
+
+/** The driver is the judge of a connection string; its constructor parses and connects to nothing. */
+function parseMongodbUri(uri: string): MongodbTarget | Error {
+  try {
+    const { options } = new MongoClient(uri);
+    const hosts = options.srvHost ?? options.hosts.map(String).sort().join(",");
+    const path = /^mongodb(?:\+srv)?:\/\/[^/?]*\/([^?]+)/.exec(uri)?.[1];
+    return { uri, hosts, databaseName: path === undefined ? DEFAULT_DATABASE : decodeURIComponent(path) };
+  } catch (error) {
+    // The driver's message may quote the string, and with it a password.
+    const reason = uri.includes("@") ? "" : `: ${(error as Error).message}`;
+    return new Error(
+      `is not a MongoDB connection string such as mongodb://localhost:27017/${DEFAULT_DATABASE}${reason}`,
+    );
+  }
+}
+
+function parseMembers(value: string): MemberAddress[] | Error {
+  const members: MemberAddress[] = [];
+  for (const [place, entry] of value.split(",").entries()) {
+    const [, id = "", address = ""] = /^\s*([^=\s]+)=(\S+?)\/?\s*$/.exec(entry) ?? [];
+    const url = URL.canParse(address) ? new URL(address) : null;
+    const isBase = url?.protocol === "http:" && url.origin.length > 0 && address.length <= 512;
+    if (!nodeIdSchema.safeParse(id).success || !isBase || `${url.origin}/` !== url.href)
+      return new Error(`must look like n1=http://host:3000,n2=http://host:3001,… (wrong at entry ${place + 1})`);
+    members.push({ id, address: url.origin, priority: place + 1 });
+  }
+  return members;
+}
+
+/** What single values cannot say: each broken relation as a sentence. Values that are wrong themselves are absent. */
+function brokenRelations(values: Partial<Environment>, wrong: ReadonlySet<Name>): string[] {
+  const { HEARTBEAT_MS: heartbeat, ELECTION_TIMEOUT_MS: timeout, NODE_ID: id, MEMBERS: members, PRIORITY } = values;
+  const errors: string[] = [];
+  if (heartbeat !== undefined && timeout !== undefined && heartbeat * 3 > timeout)
+    errors.push(
+      `HEARTBEAT_MS (${heartbeat}) must be at most a third of ELECTION_TIMEOUT_MS (${timeout}), or one lost heartbeat starts an election`,
+    );
+  if (members === undefined) return errors;
+  if (members.length === 2)
+    errors.push("MEMBERS has two members, which is less available than one: use one, three, five or more");
+  if (members.length > MEMBERS_MAX) errors.push(`MEMBERS has ${members.length} members: at most ${MEMBERS_MAX}`);
+  for (const id of duplicates(members.map((member) => member.id))) errors.push(`MEMBERS names ${id} twice`);
+  for (const address of duplicates(members.map((member) => member.address)))
+    errors.push(`MEMBERS gives the address ${address} twice`);
+  if (id !== undefined && !members.some((member) => member.id === id))
+    errors.push(`NODE_ID ${id} is not in MEMBERS (${members.map((member) => member.id).join(", ")})`);
+  const rival = members.find((member) => member.id !== id && member.priority === PRIORITY);
+  if (rival !== undefined)
+    errors.push(
+      `PRIORITY ${PRIORITY} is already ${rival.id}'s by its place in MEMBERS: reorder MEMBERS, or take a number above ${members.length}`,
+    );
+  if (members.length > 1 && values.CLUSTER_SECRET === undefined && !wrong.has("CLUSTER_SECRET"))
+    errors.push(
+      "CLUSTER_SECRET is needed, the same on every node, because MEMBERS has more than one (try: openssl rand -hex 32)",
+    );
+  return errors;
+}
+
+const duplicates = (values: readonly string[]): Set<string> =>
+  new Set(values.filter((value, i) => values.indexOf(value) !== i));
+
+function toConfig(values: Environment): Config {
+  const { NODE_ID: nodeId, PORT: port, MONGODB_URI: target } = values;
+  const members = (values.MEMBERS ?? [{ id: nodeId, address: `http://127.0.0.1:${port}`, priority: 1 }]).map(
+    (member) =>
+      member.id === nodeId && values.PRIORITY !== undefined ? { ...member, priority: values.PRIORITY } : member,
+  );
+  const digest = createHash("sha256").update(`${target.hosts}/${target.databaseName}`).digest("hex").slice(0, 8);
+  return {
+    nodeId,
+    port,
+    host: values.HOST,
+    mongodbUri: target.uri,
+    databaseName: target.databaseName,
+    identityFolder: join(values.DATA_DIR, values.MONGODB_MANAGED ? nodeId : `${nodeId}-${digest}`),
+    dataDir: values.DATA_DIR,
+    members,
+    self: members.find((member) => member.id === nodeId) as MemberAddress,
+    clusterSecret: values.CLUSTER_SECRET ?? null,
+    logLevel: values.LOG_LEVEL,
+    admitsNewKeys: values.ADMIT_NEW_KEYS,
+    allowsUnsafeMongod: values.ALLOW_UNSAFE_MONGOD,
+    initiatesReplicaSet: values.MONGODB_INIT_REPLICA_SET,
+    heartbeatMs: values.HEARTBEAT_MS,
+    electionTimeoutMs: values.ELECTION_TIMEOUT_MS,
+    requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
+    eventBytesMax: values.EVENT_BYTES_MAX,
+    verifySchedule: values.VERIFY_SCHEDULE,
+  };
+}
+
+function warningsOf(config: Config): string[] {
+  const warnings: string[] = [];
+  if (!/^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(config.host))
+    warnings.push(
+      `HOST=${config.host}: whoever reaches this address can read and write the log, because there are no API keys yet`,
+    );
+  const memberPort = Number(new URL(config.self.address).port || 80);
+  if (memberPort !== config.port)
+    warnings.push(
+      `MEMBERS says that ${config.nodeId} answers at ${config.self.address}, but PORT is ${config.port}: right only behind a port mapping`,
+    );
+  return warnings;
+}
+
+/** In `.env` every unknown name is a mistake; the environment is shared, so there only look-alikes of ours are. */
+function unknownNames(names: readonly string[], isOurs: boolean): string[] {
+  return names.flatMap((name) => {
+    if (CONFIG_NAMES.includes(name)) return [];
+    const isPrefixed = name.startsWith("QUORUMLOG_");
+    const meant = nearestName(isPrefixed ? name.slice("QUORUMLOG_".length) : name);
+    if (!isOurs && !isPrefixed && meant === undefined) return [];
+    return [`${name} is unknown${isOurs ? " (in .env)" : ""}${meant === undefined ? "" : `; did you mean ${meant}?`}`];
+  });
+}
+
+function nearestName(name: string): string | undefined {
+  // HOME is two edits from HOST: short names must be closer to count as a slip.
+  const reach = (known: string): number => (known.length <= 6 ? 1 : 2);
+  const distances = CONFIG_NAMES.map((known) => ({ known, distance: editDistance(name.toUpperCase(), known) }));
+  distances.sort((a, b) => a.distance - b.distance);
+  return distances.find(({ known, distance }) => distance <= reach(known))?.known;
+}
+
+/** Levenshtein's distance, one row at a time; names far apart in length are not compared. */
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return Number.POSITIVE_INFINITY;
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+function writeReport(errors: readonly string[]): string {
+  const count = errors.length === 1 ? "one mistake" : `${errors.length} mistakes`;
+  const lines = errors.map((error) => `  - ${error}`);
+  return [`The configuration has ${count}:`, ...lines, "The names are explained in .env.example."].join("\n");
+}

@@ -1,0 +1,31 @@
+/** Bounds of the peer transport, with their units. */
+export const MESSAGE_BYTES_MAX = 10 * 1024 * 1024;
+/** Everything of a message but its blocks; the largest is a forming record of 64 members. */
+export const MESSAGE_JSON_BYTES_MAX = 1024 * 1024;
+export const MESSAGE_BLOCKS_MAX = 64;
+/** A body of any request or answer: a JSON body carries payloads as text, so it may exceed a message. */
+export const BODY_BYTES_MAX = 12 * 1024 * 1024;
+
+/** Bodies that arrive at once, before anybody has proved who they are. Small ones always pass: heartbeats and votes. */
+export const INCOMING_BYTES_MAX = 128 * 1024 * 1024;
+export const SMALL_BODY_BYTES = 64 * 1024;
+export const BODY_ARRIVAL_MS = 10_000;
+
+/** Answers that wait for the core; beyond, a message is answered 204 at once. */
+export const HELD_ANSWERS_MAX = 256;
+export const RUNNING_HANDLERS_MAX = 256;
+
+/** Outgoing, a peer. Control messages are those without blocks; they have sockets of their own. */
+export const CONTROL_IN_FLIGHT_MAX = 8;
+export const CONTROL_QUEUE_MAX = 64;
+export const BULK_IN_FLIGHT_MAX = 2;
+export const BULK_QUEUE_MAX = 8;
+export const REQUESTS_IN_FLIGHT_MAX = 256;
+export const REQUEST_SOCKETS_MAX = 32;
+
+/** A client drops an idle socket long before the server does, so that it rarely writes into one that is closing. */
+export const FREE_SOCKET_MS = 30_000;
+export const SERVER_KEEP_ALIVE_MS = 72_000;
+
+export const PEER_PATH = "/peer/v1";
+export const MESSAGES_PATH = `${PEER_PATH}/messages`;

@@ -1,0 +1,300 @@
+import { Agent } from "node:http";
+import axios, { type AxiosInstance, type AxiosResponse, isAxiosError } from "axios";
+import type { NodeId } from "../../shared/ids.js";
+import type { PeerMessage } from "../../shared/protocol/peer.js";
+import {
+  type Envelope,
+  equalSignatures,
+  HEADERS,
+  type Rejection,
+  signAnswer,
+  signRequest,
+  writeEnvelope,
+} from "./authentication.js";
+import { decodeMessage, encodeMessage } from "./codec.js";
+import * as limits from "./limits.js";
+import { OutgoingQueue } from "./outgoing-queue.js";
+
+/**
+ * Why an exchange with a peer gave no answer.
+ * `unreachable`: nobody listens there. `refused`: the peer does not believe us (401). `overloaded`: too many requests of
+ * our own. `failed`: the connection broke, or what came back was no authentic answer.
+ */
+export type PeerFailure = "unreachable" | "timeout" | "aborted" | "refused" | "overloaded" | "closed" | "failed";
+
+export class PeerError extends Error {
+  constructor(
+    readonly peer: NodeId,
+    readonly failure: PeerFailure,
+    detail: string,
+    /** False only when the peer certainly did not get the request: then a write in it is certainly not written. */
+    readonly mayHaveArrived: boolean,
+  ) {
+    super(`${peer}: ${detail}`);
+    this.name = "PeerError";
+  }
+}
+
+export interface PeerClientOptions {
+  readonly selfId: NodeId;
+  readonly peerId: NodeId;
+  readonly address: string;
+  readonly secret: string;
+  readonly bootNonce: string;
+  readonly clusterId: () => string;
+  readonly controlTimeoutMs: number;
+  readonly bulkTimeoutMs: number;
+  readonly onMessage: (message: PeerMessage) => void;
+  readonly onUnreachable: () => void;
+  readonly onRejected: (reason: Rejection) => void;
+}
+
+export interface RequestOptions {
+  readonly timeoutMs: number;
+  readonly requestId?: string;
+  readonly signal?: AbortSignal;
+}
+
+interface Exchange extends RequestOptions {
+  readonly path: string;
+  readonly body: Buffer;
+  readonly agent: Agent;
+}
+interface PeerAnswer {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+const NOBODY_THERE = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND"]);
+const CONNECTION_LOST = new Set(["ECONNRESET", "EPIPE"]);
+
+/** Everything that this node sends to one peer. */
+export class PeerClient {
+  private readonly http: AxiosInstance;
+  // Three sets of sockets: a vote never waits behind a block, nor either of them behind a forwarded write.
+  private readonly agents = {
+    control: keepAliveAgent(limits.CONTROL_IN_FLIGHT_MAX),
+    bulk: keepAliveAgent(limits.BULK_IN_FLIGHT_MAX),
+    requests: keepAliveAgent(limits.REQUEST_SOCKETS_MAX),
+  };
+  private readonly control: OutgoingQueue;
+  private readonly bulk: OutgoingQueue;
+  private readonly running = new Map<AbortController, Promise<unknown>>();
+  private requests = 0;
+  private counter = 0;
+  /** The peer's challenge to this process; empty until it gave one. */
+  private session = "";
+  private isClosed = false;
+
+  constructor(private readonly options: PeerClientOptions) {
+    this.http = axios.create({
+      baseURL: options.address,
+      adapter: "http",
+      proxy: false,
+      maxRedirects: 0,
+      maxContentLength: limits.BODY_BYTES_MAX,
+      maxBodyLength: limits.BODY_BYTES_MAX,
+      responseType: "arraybuffer",
+      decompress: false,
+      transformRequest: [(data: unknown) => data],
+      validateStatus: () => true,
+    });
+    const { controlTimeoutMs, bulkTimeoutMs } = options;
+    this.control = new OutgoingQueue({
+      inFlightMax: limits.CONTROL_IN_FLIGHT_MAX,
+      queueMax: limits.CONTROL_QUEUE_MAX,
+      waitMsMax: controlTimeoutMs,
+      transmit: (body) => this.transmit(body, this.agents.control, controlTimeoutMs),
+    });
+    this.bulk = new OutgoingQueue({
+      inFlightMax: limits.BULK_IN_FLIGHT_MAX,
+      queueMax: limits.BULK_QUEUE_MAX,
+      waitMsMax: bulkTimeoutMs,
+      transmit: (body) => this.transmit(body, this.agents.bulk, bulkTimeoutMs),
+    });
+  }
+
+  /** Messages that were dropped here instead of being sent. */
+  get dropped(): number {
+    return this.control.dropped + this.bulk.dropped;
+  }
+
+  post(message: PeerMessage): void {
+    if (this.isClosed) return;
+    const isHeartbeat = message.body.kind === "append" && message.blocks.length === 0;
+    const queue = message.blocks.length === 0 ? this.control : this.bulk;
+    // Encoded here, so that a message over its limits is a bug of the caller, not a silent loss.
+    queue.push({ isHeartbeat, body: encodeMessage(message) });
+  }
+
+  /** An authenticated JSON request; throws PeerError when there is no authentic answer. */
+  async request(path: string, body: unknown, options: RequestOptions): Promise<{ status: number; body: unknown }> {
+    if (this.isClosed) throw this.error("closed", "the transport is closed", false);
+    if (this.requests >= limits.REQUESTS_IN_FLIGHT_MAX)
+      throw this.error("overloaded", `${this.requests} requests are waiting`, false);
+    const bytes = Buffer.from(JSON.stringify(body ?? null));
+    if (bytes.length > limits.BODY_BYTES_MAX) throw this.error("failed", "the request is too large", false);
+    this.requests++;
+    try {
+      const answer = await this.exchange({
+        ...options,
+        path: `${limits.PEER_PATH}/${path}`,
+        body: bytes,
+        agent: this.agents.requests,
+      });
+      // Not signed, so it is no proof that the peer did nothing.
+      if (answer.status === 401) throw this.error("refused", "the peer does not accept our messages", true);
+      return { status: answer.status, body: this.parseJson(answer.body) };
+    } finally {
+      this.requests--;
+    }
+  }
+
+  /** Breaks what is in flight, and resolves when nothing is left. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.control.clear();
+    this.bulk.clear();
+    for (const controller of this.running.keys()) controller.abort("closed");
+    await Promise.allSettled(this.running.values());
+    for (const agent of Object.values(this.agents)) agent.destroy();
+  }
+
+  private async transmit(body: Buffer, agent: Agent, timeoutMs: number): Promise<void> {
+    try {
+      const answer = await this.exchange({ path: limits.MESSAGES_PATH, body, agent, timeoutMs });
+      if (answer.status === 200) this.deliver(answer.body);
+    } catch (error) {
+      // A message may be lost: the core asks again. Only what it can use is passed on.
+      if (!(error instanceof PeerError)) throw error;
+      if (error.failure === "unreachable") this.options.onUnreachable();
+    }
+  }
+
+  private deliver(body: Buffer): void {
+    const message = this.decode(body);
+    if (message === null) this.options.onRejected("bad_message");
+    else this.options.onMessage(message);
+  }
+
+  private decode(body: Buffer): PeerMessage | null {
+    try {
+      const message = decodeMessage(body);
+      return message.from === this.options.peerId && message.to === this.options.selfId ? message : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** One request and its answer: at most one repetition for a new session, and one for a stale keep-alive socket. */
+  private async exchange(exchange: Exchange): Promise<PeerAnswer> {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort("timeout"), exchange.timeoutMs);
+    const onAbort = (): void => controller.abort("aborted");
+    if (exchange.signal?.aborted) onAbort();
+    exchange.signal?.addEventListener("abort", onAbort, { once: true });
+    const work = this.attempts(exchange, controller.signal);
+    this.running.set(controller, work);
+    try {
+      return await work;
+    } finally {
+      clearTimeout(timer);
+      exchange.signal?.removeEventListener("abort", onAbort);
+      this.running.delete(controller);
+    }
+  }
+
+  private async attempts(exchange: Exchange, signal: AbortSignal): Promise<PeerAnswer> {
+    let mayHaveArrived = false;
+    let isSocketRetryLeft = true;
+    let isSessionRetryLeft = true;
+    for (;;) {
+      const answer = await this.attempt(exchange, signal).catch((error: unknown) => this.classify(error, signal));
+      if ("failure" in answer) {
+        if (answer.failure === "stale_socket" && isSocketRetryLeft) {
+          // The peer may have read the request before it closed: a repetition has a new counter and must be idempotent.
+          mayHaveArrived = true;
+          isSocketRetryLeft = false;
+          continue;
+        }
+        const failure = answer.failure === "stale_socket" ? "failed" : answer.failure;
+        throw this.error(failure, answer.detail, mayHaveArrived || failure !== "unreachable");
+      }
+      if (answer.status === 401 && answer.session !== "" && isSessionRetryLeft) {
+        this.session = answer.session;
+        isSessionRetryLeft = false;
+        continue;
+      }
+      if (answer.status === 401) this.options.onRejected("refused_by_peer");
+      return answer;
+    }
+  }
+
+  private async attempt(exchange: Exchange, signal: AbortSignal): Promise<PeerAnswer & { session: string }> {
+    const { selfId, peerId, secret, bootNonce, clusterId } = this.options;
+    const envelope: Envelope = {
+      from: selfId,
+      to: peerId,
+      cluster: clusterId(),
+      boot: bootNonce,
+      session: this.session,
+      counter: ++this.counter,
+      requestId: exchange.requestId ?? "",
+    };
+    const signature = signRequest(secret, { method: "POST", path: exchange.path }, envelope, exchange.body);
+    const response = await this.http.post<Buffer>(exchange.path, exchange.body, {
+      headers: {
+        ...writeEnvelope({ ...envelope, signature }),
+        "content-type": "application/octet-stream",
+        "accept-encoding": "identity",
+      },
+      httpAgent: exchange.agent,
+      signal,
+    });
+    return this.checkAnswer(response, signature);
+  }
+
+  /** Nothing of an answer is used before its HMAC was checked; an unsigned 401 says only that we are not believed. */
+  private checkAnswer(response: AxiosResponse<Buffer>, requestSignature: string): PeerAnswer & { session: string } {
+    const { status, data, headers } = response;
+    const body = Buffer.isBuffer(data) ? data : Buffer.from(data ?? "");
+    const session = String(headers[HEADERS.session] ?? "");
+    const expected = signAnswer(this.options.secret, requestSignature, { status, session, body });
+    if (equalSignatures(expected, String(headers[HEADERS.signature] ?? ""))) return { status, body, session };
+    if (status === 401) return { status, body: Buffer.alloc(0), session: "" };
+    this.options.onRejected("bad_answer");
+    throw this.error("failed", `an answer (${status}) without a valid signature`, true);
+  }
+
+  private classify(error: unknown, signal: AbortSignal): { failure: PeerFailure | "stale_socket"; detail: string } {
+    if (error instanceof PeerError) return { failure: error.failure, detail: error.message };
+    if (signal.aborted) {
+      const reason = signal.reason as "timeout" | "aborted" | "closed";
+      return { failure: reason, detail: reason === "timeout" ? "no answer in time" : `the request was ${reason}` };
+    }
+    if (!isAxiosError(error)) throw error;
+    const code = error.code ?? "";
+    if (NOBODY_THERE.has(code)) return { failure: "unreachable", detail: code };
+    const isReused = (error.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true;
+    return {
+      failure: isReused && CONNECTION_LOST.has(code) ? "stale_socket" : "failed",
+      detail: code || error.message,
+    };
+  }
+
+  private parseJson(body: Buffer): unknown {
+    try {
+      return body.length === 0 ? null : (JSON.parse(body.toString("utf8")) as unknown);
+    } catch {
+      throw this.error("failed", "the answer is not JSON", true);
+    }
+  }
+
+  private error(failure: PeerFailure, detail: string, mayHaveArrived: boolean): PeerError {
+    return new PeerError(this.options.peerId, failure, detail, mayHaveArrived);
+  }
+}
+
+function keepAliveAgent(maxSockets: number): Agent {
+  return new Agent({ keepAlive: true, maxSockets, maxFreeSockets: maxSockets, timeout: limits.FREE_SOCKET_MS });
+}

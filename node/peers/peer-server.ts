@@ -1,0 +1,249 @@
+import type { Server } from "node:http";
+import express, { type NextFunction, type Request, type Response, Router } from "express";
+import type { NodeId } from "../../shared/ids.js";
+import type { PeerMessage } from "../../shared/protocol/peer.js";
+import {
+  HEADERS,
+  PeerGate,
+  type Rejection,
+  readEnvelope,
+  type SignedEnvelope,
+  signAnswer,
+  type Target,
+} from "./authentication.js";
+import { decodeMessage, encodeMessage } from "./codec.js";
+import * as limits from "./limits.js";
+
+export interface HandlerContext {
+  readonly from: NodeId;
+  /** The caller's X-Request-Id; empty when it sent none. */
+  readonly requestId: string;
+  /** Aborted when the caller is gone, or the transport closes. */
+  readonly signal: AbortSignal;
+}
+export type PeerHandler = (body: unknown, context: HandlerContext) => Promise<{ status: number; body: unknown }>;
+
+export interface PeerServerOptions {
+  readonly selfId: NodeId;
+  readonly secret: string;
+  readonly peers: Iterable<NodeId>;
+  readonly clusterId: () => string;
+  /** How long a message's HTTP answer waits for the core's answer. */
+  readonly holdMs: number;
+  readonly onMessage: (message: PeerMessage, ref: number) => void;
+  readonly onRejected: (reason: Rejection, peer: NodeId | "") => void;
+  readonly onHandlerError: (error: unknown, path: string, context: HandlerContext) => void;
+}
+
+/** A request whose sender is proved, and the one way to answer it. */
+interface Incoming {
+  readonly envelope: SignedEnvelope;
+  readonly body: Buffer;
+  readonly response: Response;
+}
+interface Held {
+  readonly incoming: Incoming;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** What peers ask of this node: messages of the core, and JSON requests to handlers. */
+export class PeerServer {
+  /** To be mounted at the root of the app, before anything that parses bodies. */
+  readonly router: Router = Router();
+  private readonly gate: PeerGate;
+  private readonly handlers = new Map<string, PeerHandler>();
+  private readonly held = new Map<number, Held>();
+  private readonly running = new Map<AbortController, Promise<void>>();
+  private readonly readBody = express.raw({ type: () => true, limit: limits.BODY_BYTES_MAX, inflate: false });
+  private lastRef = 0;
+  private incomingBytes = 0;
+  private isClosed = false;
+
+  constructor(private readonly options: PeerServerOptions) {
+    this.gate = new PeerGate(options);
+    this.router.use(limits.PEER_PATH, (request, response, next) => this.receive(request, response, next));
+  }
+
+  handle(path: string, handler: PeerHandler): void {
+    this.handlers.set(`${limits.PEER_PATH}/${path}`, handler);
+  }
+
+  /** Writes `message` as the answer to the held request `ref`; false if that has been answered, or is another peer's. */
+  answer(message: PeerMessage, ref: number): boolean {
+    const held = this.held.get(ref);
+    if (held === undefined || held.incoming.envelope.from !== message.to) return false;
+    const body = encodeMessage(message);
+    this.release(ref);
+    this.write(held.incoming, 200, body);
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    for (const [ref, { incoming }] of this.held) {
+      this.release(ref);
+      this.write(incoming, 204);
+    }
+    for (const controller of this.running.keys()) controller.abort();
+    await Promise.allSettled(this.running.values());
+  }
+
+  private receive(request: Request, response: Response, next: NextFunction): void {
+    const envelope = readEnvelope(request.headers);
+    const early = this.gate.precheck(envelope);
+    if (envelope === null || early !== null) {
+      this.reject(response, early ?? "malformed", "");
+      return;
+    }
+    const length = Number(request.headers["content-length"] ?? limits.BODY_BYTES_MAX);
+    const reserved = length > limits.SMALL_BODY_BYTES ? Math.min(length, limits.BODY_BYTES_MAX) : 0;
+    if (this.incomingBytes + reserved > limits.INCOMING_BYTES_MAX) {
+      unsigned(response, 503, "too many large requests at once");
+      return;
+    }
+
+    // Whoever cannot prove who they are may at most hold this reservation, and not for long.
+    this.incomingBytes += reserved;
+    const timer = setTimeout(() => request.destroy(), limits.BODY_ARRIVAL_MS);
+    response.once("close", () => {
+      this.incomingBytes -= reserved;
+    });
+    this.readBody(request, response, (error?: unknown) => {
+      clearTimeout(timer);
+      if (error === undefined) this.judge(request, { envelope, body: bodyOf(request), response }, next);
+      else unsigned(response, 413, "the body cannot be read");
+    });
+  }
+
+  private judge(request: Request, incoming: Incoming, next: NextFunction): void {
+    const target: Target = { method: request.method, path: request.originalUrl };
+    const { envelope, body, response } = incoming;
+    const verdict = this.gate.check(target, envelope, body);
+    if (verdict.ok) this.dispatch(target, incoming, next);
+    else this.reject(response, verdict.reason, envelope.from, { incoming, session: verdict.session });
+  }
+
+  private dispatch(target: Target, incoming: Incoming, next: NextFunction): void {
+    const refusal = this.refusalOf(target);
+    if (refusal !== null) {
+      this.writeJson(incoming, refusal.status, { code: refusal.code });
+      return;
+    }
+    const handler = this.handlers.get(target.path);
+    if (handler === undefined) {
+      this.accept(incoming);
+      return;
+    }
+    const controller = new AbortController();
+    const work = this.run(handler, target.path, incoming, controller.signal)
+      .catch(next)
+      .finally(() => this.running.delete(controller));
+    this.running.set(controller, work);
+    incoming.response.once("close", () => controller.abort());
+  }
+
+  private refusalOf({ method, path }: Target): { status: number; code: string } | null {
+    if (this.isClosed) return { status: 503, code: "closing" };
+    if (method !== "POST") return { status: 405, code: "method_not_allowed" };
+    if (path === limits.MESSAGES_PATH) return null;
+    if (!this.handlers.has(path)) return { status: 404, code: "not_found" };
+    return this.running.size < limits.RUNNING_HANDLERS_MAX ? null : { status: 503, code: "overloaded" };
+  }
+
+  private accept(incoming: Incoming): void {
+    const { envelope, body, response } = incoming;
+    let message: PeerMessage;
+    try {
+      message = decodeMessage(body);
+      if (message.from !== envelope.from || message.to !== envelope.to) throw new Error("not the envelope's sender");
+    } catch {
+      this.options.onRejected("bad_message", envelope.from);
+      this.writeJson(incoming, 400, { code: "bad_message" });
+      return;
+    }
+    const ref = ++this.lastRef;
+    if (this.held.size < limits.HELD_ANSWERS_MAX) {
+      const timer = setTimeout(() => {
+        this.release(ref);
+        this.write(incoming, 204);
+      }, this.options.holdMs);
+      this.held.set(ref, { incoming, timer });
+      response.once("close", () => this.release(ref));
+    } else {
+      this.write(incoming, 204);
+    }
+    // Held before it is delivered: the core may answer at once.
+    this.options.onMessage(message, ref);
+  }
+
+  private release(ref: number): void {
+    clearTimeout(this.held.get(ref)?.timer);
+    this.held.delete(ref);
+  }
+
+  private async run(handler: PeerHandler, path: string, incoming: Incoming, signal: AbortSignal): Promise<void> {
+    const { from, requestId } = incoming.envelope;
+    let body: unknown;
+    try {
+      body = JSON.parse(incoming.body.toString("utf8"));
+    } catch {
+      this.writeJson(incoming, 400, { code: "malformed_json" });
+      return;
+    }
+    try {
+      const answer = await handler(body, { from, requestId, signal });
+      this.writeJson(incoming, answer.status, answer.body);
+    } catch (error) {
+      this.options.onHandlerError(error, path, { from, requestId, signal });
+      this.writeJson(incoming, 500, { code: "internal_error" });
+    }
+  }
+
+  private writeJson(incoming: Incoming, status: number, body: unknown): void {
+    this.write(incoming, status, Buffer.from(JSON.stringify(body ?? null)));
+  }
+
+  private write(incoming: Incoming, status: number, body: Buffer = Buffer.alloc(0), session = ""): void {
+    const { response, envelope } = incoming;
+    if (response.headersSent || response.destroyed) return;
+    const signature = signAnswer(this.options.secret, envelope.signature, { status, session, body });
+    response.setHeader(HEADERS.signature, signature);
+    if (session !== "") response.setHeader(HEADERS.session, session);
+    if (envelope.requestId !== "") response.setHeader("X-Request-Id", envelope.requestId);
+    // Node refuses to know a length for 204; every other answer has one.
+    response.writeHead(status, status === 204 ? {} : { "content-length": body.length });
+    response.end(body);
+  }
+
+  /** 401. Signed only where the sender proved that it has the secret and needs the session; counted always. */
+  private reject(
+    response: Response,
+    reason: Rejection,
+    peer: NodeId | "",
+    proved?: { incoming: Incoming; session: string },
+  ): void {
+    const isFirstContact = reason === "unknown_boot" && proved?.incoming.envelope.session === "";
+    if (!isFirstContact) this.options.onRejected(reason, peer);
+    response.setHeader("WWW-Authenticate", "Quorumlog-HMAC-SHA-256");
+    if (proved === undefined || proved.session === "") unsigned(response, 401, reason);
+    else this.write(proved.incoming, 401, undefined, proved.session);
+  }
+}
+
+const bodyOf = (request: Request): Buffer => (Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0));
+
+/** An answer to somebody unproved. The rest of the body is not read: the connection goes. */
+function unsigned(response: Response, status: number, detail: string): void {
+  if (response.headersSent || response.destroyed) return;
+  const code = status === 401 ? "unauthorized_peer" : status === 413 ? "too_large" : "not_ready";
+  const type = `${response.req.protocol}://${response.req.get("host") ?? "localhost"}/problems/${code}`;
+  response.status(status).set({ Connection: "close", "Content-Type": "application/problem+json" });
+  response.end(JSON.stringify({ type, status, code, detail }));
+}
+
+/** The HTTP server keeps idle sockets longer than our own clients do, and gives slow senders up. */
+export function setServerTimeouts(server: Server): void {
+  server.keepAliveTimeout = limits.SERVER_KEEP_ALIVE_MS;
+  server.headersTimeout = 15_000;
+  server.requestTimeout = 30_000;
+}

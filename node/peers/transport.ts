@@ -1,0 +1,132 @@
+import type { Router } from "express";
+import type { Logger } from "pino";
+import type { NodeId } from "../../shared/ids.js";
+import type { PeerMessage } from "../../shared/protocol/peer.js";
+import type { Rejection } from "./authentication.js";
+import { PeerClient, PeerError, type RequestOptions } from "./peer-client.js";
+import { type PeerHandler, PeerServer } from "./peer-server.js";
+
+export interface PeerTransportOptions {
+  readonly selfId: NodeId;
+  /** CLUSTER_SECRET. */
+  readonly secret: string;
+  /** The other members' base URLs, by id. */
+  readonly peers: ReadonlyMap<NodeId, string>;
+  /** `makeBootNonce()`, once a process. */
+  readonly bootNonce: string;
+  readonly timeouts: {
+    /** How long the answer to a message is held for the core: about half an election timeout. */
+    readonly holdMs: number;
+    /** For a message without blocks; longer than the peers' `holdMs`. */
+    readonly controlMs: number;
+    /** For a message with blocks, its durable storage at the peer included. */
+    readonly bulkMs: number;
+  };
+  /** A message came; with `ref` when it arrived as a request, so that `send(answer, ref)` can answer it in place. */
+  readonly onMessage: (message: PeerMessage, ref?: number) => void;
+  readonly onUnreachable: (peer: NodeId) => void;
+  /** Something was refused and changed nothing; `peer` is who it claimed to come from, as far as that is known. */
+  readonly onRejected: (reason: Rejection, peer: NodeId | "") => void;
+  readonly logger: Logger;
+}
+
+/** A peer that is refused for one reason is refused often; the log says so once in this time. */
+const REPEAT_WARNING_MS = 10_000;
+
+/** How this node speaks with its peers: messages of the core (they may be lost), and authenticated JSON requests. */
+export class PeerTransport {
+  readonly router: Router;
+  private readonly server: PeerServer;
+  private readonly clients: Map<NodeId, PeerClient>;
+  private readonly warnedAt = new Map<string, number>();
+  private clusterId = "";
+
+  constructor(private readonly options: PeerTransportOptions) {
+    const { selfId, secret, bootNonce, timeouts, onMessage, onUnreachable } = options;
+    const peers = [...options.peers].filter(([id]) => id !== selfId);
+    const onRejected = (reason: Rejection, peer: NodeId | ""): void => this.reject(reason, peer);
+    const clusterId = (): string => this.clusterId;
+    this.server = new PeerServer({
+      selfId,
+      secret,
+      peers: peers.map(([id]) => id),
+      clusterId,
+      holdMs: timeouts.holdMs,
+      onMessage,
+      onRejected,
+      onHandlerError: (error, path, { from, requestId }) =>
+        options.logger.error({ err: error, path, peer: from, requestId }, "a peer's request failed here"),
+    });
+    this.router = this.server.router;
+    this.clients = new Map(
+      peers.map(([peerId, address]) => {
+        const client = new PeerClient({
+          selfId,
+          peerId,
+          address,
+          secret,
+          bootNonce,
+          clusterId,
+          controlTimeoutMs: timeouts.controlMs,
+          bulkTimeoutMs: timeouts.bulkMs,
+          onMessage: (message) => onMessage(message),
+          onUnreachable: () => onUnreachable(peerId),
+          onRejected: (reason) => onRejected(reason, peerId),
+        });
+        return [peerId, client];
+      }),
+    );
+  }
+
+  /** Known once the genesis is committed; from then on messages of another cluster are refused. */
+  setClusterId(id: string): void {
+    this.clusterId = id;
+  }
+
+  /** Sends, as the answer to `ref` while that is still held, else as a message of its own. It may be lost. */
+  send(message: PeerMessage, ref?: number): void {
+    if (ref !== undefined && this.server.answer(message, ref)) return;
+    this.clients.get(message.to)?.post(message);
+  }
+
+  /**
+   * Authenticated JSON request to `/peer/v1/<path>`. The body of the answer is what the peer says: parse it.
+   * Throws PeerError when there is no authentic answer. A request may be sent twice (after a stale keep-alive
+   * socket), so what it asks for must be idempotent.
+   */
+  async request<T = unknown>(
+    peer: NodeId,
+    path: string,
+    body: unknown,
+    options: RequestOptions,
+  ): Promise<{ status: number; body: T }> {
+    const client = this.clients.get(peer);
+    if (client === undefined) throw new PeerError(peer, "unreachable", "no address is configured", false);
+    return (await client.request(path, body, options)) as { status: number; body: T };
+  }
+
+  handle(path: string, handler: PeerHandler): void {
+    this.server.handle(path, handler);
+  }
+
+  /** Messages that this node dropped because a queue was full or they had become too old. */
+  get droppedMessages(): number {
+    let dropped = 0;
+    for (const client of this.clients.values()) dropped += client.dropped;
+    return dropped;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.server.close(), ...[...this.clients.values()].map((client) => client.close())]);
+  }
+
+  private reject(reason: Rejection, peer: NodeId | ""): void {
+    this.options.onRejected(reason, peer);
+    const key = `${reason} ${peer}`;
+    const now = performance.now();
+    if (now - (this.warnedAt.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_WARNING_MS) return;
+    this.warnedAt.set(key, now);
+    const hint = reason === "bad_signature" || reason === "refused_by_peer" ? ": is CLUSTER_SECRET the same?" : "";
+    this.options.logger.warn({ reason, peer }, `peer message refused (${reason})${hint}`);
+  }
+}

@@ -70,7 +70,7 @@ export function parseStartOptions(args: string[], env: NodeJS.ProcessEnv): Start
 }
 
 function refuseUnknown(name: string, rawName: string): void {
-  if (name in FLAGS) return;
+  if (Object.hasOwn(FLAGS, name)) return;
   const nearest = Object.keys(FLAGS)
     .map((flag) => ({ flag, distance: editDistance(flag, name) }))
     .sort((a, b) => a.distance - b.distance)[0];

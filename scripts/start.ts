@@ -34,7 +34,6 @@ class Run {
   constructor(private readonly options: StartOptions) {}
 
   async run(): Promise<void> {
-    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => this.#onSignal());
     const plan = planOf(this.options, process.env);
     const binary = plan.mongodbUris ? undefined : await findMongod({ allowDownload: this.options.allowDownload, say });
     const dataDir = plan.dataDir as string;
@@ -45,9 +44,11 @@ class Run {
       prepare: async (leftovers) => {
         if (leftovers.length > 0) say(`Stopped what an earlier start had left running: ${leftovers.join(", ")}.`);
         if (this.options.isFresh && binary !== undefined) await this.#makeFresh(dataDir, binary);
+        say(`Starting ${plan.ports?.length === 1 ? "one node" : `${plan.ports?.length} nodes`} …`);
       },
     };
-    say(`Starting ${plan.ports?.length === 1 ? "one node" : `${plan.ports?.length} nodes`} …`);
+    // Until here a signal just ends the process; from here on there is something to stop.
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => this.#onSignal());
     const cluster = await launchCluster(launch);
     this.#cluster = cluster;
     if (this.#isStopping) return this.#stop(0);

@@ -109,6 +109,7 @@ export class Supervised {
       child.kill("SIGKILL");
       return;
     }
+    if (this.#child !== child) return;
     this.#isUp = true;
     this.emit({ kind: "up", program: this.program.label, pid: child.pid as number, isRestart: launch > 1 });
     for (const wake of this.#waiters.splice(0)) wake();

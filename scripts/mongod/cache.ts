@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { commandOf } from "../processes.js";
 import { cacheFolder } from "../project.js";
@@ -22,8 +22,8 @@ export async function installMongod(
   const parent = join(cacheFolder(env), "mongod");
   await mkdir(parent, { recursive: true });
   await removeAbandoned(parent);
-  const work = join(parent, `${name}.${process.pid}.tmp`);
-  await mkdir(join(work, "ready"), { recursive: true });
+  const work = await mkdtemp(join(parent, `${name}.${process.pid}.tmp-`));
+  await mkdir(join(work, "ready"));
   try {
     const binary = await fetchInto(work);
     await chmod(binary, 0o755);
@@ -40,7 +40,7 @@ export async function installMongod(
 /** A download that was interrupted leaves up to 200 MB behind. */
 async function removeAbandoned(parent: string): Promise<void> {
   for (const entry of await readdir(parent)) {
-    const pid = /\.(\d+)\.tmp$/.exec(entry)?.[1];
+    const pid = /\.(\d+)\.tmp-\w+$/.exec(entry)?.[1];
     if (pid && commandOf(Number(pid)) === undefined) await rm(join(parent, entry), { recursive: true, force: true });
   }
 }

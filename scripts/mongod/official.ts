@@ -36,7 +36,11 @@ export const officialDownload: Download = {
     const [code] = (await once(child, "close")) as [number | null];
     clearTimeout(timer);
     if (timedOut) throw new Error("no connection within 5 seconds");
-    if (code !== 0 || path === undefined) throw new Error(errors.trim().split("\n")[0] || `it ended with code ${code}`);
+    if (code !== 0 || path === undefined) throw new Error(oneLine(errors) || `it ended with code ${code}`);
     return path;
   },
 };
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s+/g, " ").slice(0, 400);
+}

@@ -66,8 +66,13 @@ export interface LogStore {
   readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]>;
   /** The genesis and the node_admitted blocks, oldest first. */
   readMembershipBlocks(): Promise<StoredBlock[]>;
+  /**
+   * Re-reads the owner; to be called after every pause of this process. Throws `not_owner` when another process (of
+   * this node id, or of the node that the message names) has taken the database over.
+   */
+  checkOwner(): Promise<void>;
   readonly serverProcessId: string;
-  /** Called when the driver connects to another mongod process, or loses the server. */
+  /** Called once an opening, when the driver finds another mongod process, or loses the server: open again. */
   onServerChange(listener: () => void): void;
   close(): Promise<void>;
 }

@@ -1,0 +1,14 @@
+import { utf8 } from "../../shared/bytes.js";
+import { canonicalText } from "../../shared/canonical.js";
+import { sha256Hex } from "../../shared/hash.js";
+import type { AlertRecord } from "./port.js";
+
+/** Open alerts that are kept apart; beyond it a kind and an accused node share one, so that a liar cannot fill a disk. */
+export const ALERTS_MAX = 10_000;
+export const ALERT_DETAIL_CHARACTERS_MAX = 4_096;
+
+/** 24 hex digits that are the same for the same kind, accused, height and sequence. */
+export function alertKey(alert: Pick<AlertRecord, "kind" | "accused" | "height" | "sequence">): string {
+  const { kind, accused, height = null, sequence = null } = alert;
+  return sha256Hex(utf8(canonicalText([kind, accused, height, sequence]))).slice(0, 24);
+}

@@ -1,0 +1,284 @@
+import { randomBytes } from "node:crypto";
+import { type Collection, WriteConcern } from "mongodb";
+import type { HardState } from "../../cluster/types.js";
+import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
+import { height } from "../../shared/ids.js";
+import { blockDocument, type StoredDocument, storedBlock, storedBytes } from "./mongo-documents.js";
+import { isDuplicateKey, readError, storeError } from "./mongo-errors.js";
+import { MongoLink } from "./mongo-link.js";
+import { claim } from "./mongo-owner.js";
+import { assertFit } from "./mongo-server.js";
+import { MongoState, type Truncating } from "./mongo-state.js";
+import { deleteTopDown, type QuarantinedDocument, quarantine } from "./mongo-truncation.js";
+import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./port.js";
+
+const MEMBERSHIP_BLOCKS_MAX = 10_000;
+const READ_BATCH_BLOCKS = 64;
+/** Inserts whose outcome was lost; the replica has a handful in flight at most. */
+const IN_DOUBT_MAX = 64;
+
+export interface MongoLogStoreOptions {
+  readonly mongodbUri: string;
+  readonly nodeId: NodeId;
+  /** Names this process; random, up to 64 characters. */
+  readonly bootId: string;
+  /** An operation that takes longer fails with `unknown`, in milliseconds. */
+  readonly stallMs: number;
+  /** After an operation slower than this the owner is read again before it is answered, in milliseconds. */
+  readonly slowMs: number;
+  /** How long a successor of an unclean stop waits before it reads the tail, in milliseconds. */
+  readonly uncleanWaitMs: number;
+  readonly initReplicaSet: boolean;
+  readonly allowUnsafeMongod: boolean;
+}
+
+/** What else lives in the database and is brought up by the log's `open`, with a client of its own. */
+export interface Companion {
+  /** Resolves with the number of projected events; calls `onLost` if another mongod process answers it later. */
+  open(durable: WriteConcern, onLost: () => void): Promise<number>;
+  /** Never throws. */
+  close(): Promise<void>;
+}
+
+/** All that one successful `open` holds; a lost or failed one is never used again. */
+interface Opening {
+  readonly link: MongoLink;
+  readonly state: MongoState;
+  readonly blocks: Collection<StoredDocument>;
+  readonly quarantine: Collection<QuarantinedDocument>;
+  readonly durable: WriteConcern;
+  /** The listeners are called once an opening. */
+  isNotified: boolean;
+}
+
+/** The log in MongoDB: the port's contract, as DESIGN section 3 lays it out. */
+export class MongoLogStore implements LogStore {
+  private opening: Opening | null = null;
+  private bootCounter: number | null = null;
+  private processId = "";
+  private readonly listeners: (() => void)[] = [];
+  private readonly inDoubt = new Map<Height, { blockHash: HashHex; writeId: string }>();
+
+  constructor(
+    private readonly options: MongoLogStoreOptions,
+    private readonly companion: Companion,
+  ) {}
+
+  get serverProcessId(): string {
+    return this.processId;
+  }
+
+  onServerChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  async open(): Promise<OpenedStore> {
+    await this.dropOpening();
+    const { options } = this;
+    const link = await MongoLink.connect({
+      ...options,
+      appName: `quorumlog-${options.nodeId}-log`,
+      isRetryingReads: false,
+      connectionsMax: 4,
+      survivesBreaks: false,
+    });
+    try {
+      return await this.openOn(link);
+    } catch (error) {
+      this.opening = null;
+      await link.close();
+      throw storeError(error, "Opening the database");
+    }
+  }
+
+  private async openOn(link: MongoLink): Promise<OpenedStore> {
+    const { db } = link;
+    const isMember = link.server.setName !== undefined;
+    const { warnings } = await assertFit(db, link.server, this.options);
+    const durable = new WriteConcern(isMember ? "majority" : 1, undefined, true);
+    const opening: Opening = {
+      link,
+      state: new MongoState(db.collection("state"), durable),
+      blocks: db.collection<StoredDocument>("blocks"),
+      quarantine: db.collection<QuarantinedDocument>("quarantine"),
+      durable,
+      isNotified: false,
+    };
+    const { options } = this;
+    await claim(opening.state, { ...options, isMember, rememberedBootCounter: this.bootCounter });
+    await opening.blocks.createIndex(
+      { "header.control.kind": 1 },
+      { partialFilterExpression: { "header.control.kind": { $exists: true } } },
+    );
+    const { truncating } = opening.state.record;
+    if (truncating !== null) await this.finishTruncation(opening, truncating);
+    const tail = await opening.blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    const projectedThrough = await this.companion.open(durable, () => this.notify(opening));
+    await opening.state.assertOwner(options);
+    await link.verifyProcess();
+
+    const { hard, storeId, bootCounter } = opening.state.record;
+    this.opening = opening;
+    this.processId = link.processId;
+    this.bootCounter = bootCounter;
+    link.onLost(() => this.notify(opening));
+    return {
+      hardState: hard,
+      storeId,
+      bootCounter,
+      tailHeight: height(tail?._id ?? 0),
+      projectedThrough,
+      warnings,
+      serverProcessId: link.processId,
+    };
+  }
+
+  saveState(state: HardState): Promise<void> {
+    return this.guarded("Writing the node's state", (opening) => opening.state.save(state, this.options));
+  }
+
+  insertBlock(stored: StoredBlock): Promise<void> {
+    return this.guarded("Storing a block", async (opening) => {
+      const { blockHash, header } = stored.block;
+      const doubt = this.inDoubt.get(header.height);
+      const isSentBefore = doubt?.blockHash === blockHash;
+      const writeId = isSentBefore ? doubt.writeId : randomBytes(12).toString("hex");
+      try {
+        const document = blockDocument(stored, writeId) as unknown as StoredDocument;
+        await opening.blocks.insertOne(document, { writeConcern: opening.durable });
+      } catch (error) {
+        if (isDuplicateKey(error)) {
+          if (!isSentBefore || !(await this.isStored(opening, header.height, writeId)))
+            throw new StoreError("conflict", `Another block is stored at height ${header.height}.`);
+          // It was seen, but nobody said that it is in the journal: a journaled write after it proves that.
+          await opening.state.swapOrThrow({}, this.options);
+        } else {
+          const failed = storeError(error, "Storing a block");
+          if (failed.failure === "unknown") this.rememberDoubt(header.height, { blockHash, writeId });
+          throw failed;
+        }
+      }
+      this.inDoubt.delete(header.height);
+    });
+  }
+
+  truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
+    return this.guarded("Replacing the log's tail", async (opening) => {
+      const truncating: Truncating = { from, ...by };
+      await quarantine(opening.blocks, opening.quarantine, truncating);
+      await opening.state.swapOrThrow({ truncating }, this.options);
+      await this.finishTruncation(opening, truncating);
+    });
+  }
+
+  async readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
+    return this.reading(async ({ blocks }) => {
+      const found: StoredBlock[] = [];
+      let bytes = 0;
+      const cursor = blocks
+        .find({ _id: { $gte: from } })
+        .sort({ _id: 1 })
+        .limit(Math.max(1, limit.blocksMax))
+        .batchSize(READ_BATCH_BLOCKS);
+      for await (const document of cursor) {
+        bytes += storedBytes(document);
+        if (found.length > 0 && bytes > limit.bytesMax) break;
+        found.push(storedBlock(document));
+      }
+      return found;
+    });
+  }
+
+  readMembershipBlocks(): Promise<StoredBlock[]> {
+    return this.reading(async ({ blocks }) => {
+      const kinds = ["genesis", "node_admitted"];
+      const cursor = blocks.find({ "header.control.kind": { $in: kinds } }).sort({ _id: 1 });
+      return (await cursor.limit(MEMBERSHIP_BLOCKS_MAX).toArray()).map(storedBlock);
+    });
+  }
+
+  async checkOwner(): Promise<void> {
+    const opening = this.alive();
+    await opening.state.assertOwner(this.options);
+    await opening.link.verifyProcess();
+  }
+
+  /** A clean stop: says in the state that a successor need not wait. Never throws. */
+  async close(): Promise<void> {
+    const { opening } = this;
+    await this.companion.close();
+    try {
+      opening?.link.assertAlive();
+      const { nodeId, bootId } = this.options;
+      await opening?.state.swap({ owner: { nodeId, bootId, isReleased: true } });
+    } catch {
+      // Then it is an unclean stop, and the successor waits.
+    }
+    await this.dropOpening();
+  }
+
+  private async finishTruncation(opening: Opening, truncating: Truncating): Promise<void> {
+    // A second copy: an insert whose outcome was lost may have arrived since the first.
+    await quarantine(opening.blocks, opening.quarantine, truncating);
+    await deleteTopDown(opening.blocks, truncating.from);
+    // An insert in doubt above the cut belongs to the history that was taken back.
+    for (const at of this.inDoubt.keys()) if (at >= truncating.from) this.inDoubt.delete(at);
+    await opening.state.swapOrThrow({ truncating: null }, this.options);
+  }
+
+  private notify(opening: Opening): void {
+    if (opening !== this.opening || opening.isNotified) return;
+    opening.isNotified = true;
+    opening.link.fail("The MongoDB server changed");
+    for (const listener of this.listeners) listener();
+  }
+
+  private async isStored(opening: Opening, at: Height, writeId: string): Promise<boolean> {
+    return (await opening.blocks.findOne({ _id: at, writeId }, { projection: { _id: 1 } })) !== null;
+  }
+
+  private rememberDoubt(at: Height, insert: { blockHash: HashHex; writeId: string }): void {
+    if (this.inDoubt.size >= IN_DOUBT_MAX) this.inDoubt.delete(this.inDoubt.keys().next().value as Height);
+    this.inDoubt.set(at, insert);
+  }
+
+  /** Runs a write, and answers it only if the same mongod process and the same owner stood behind it all along. */
+  private async guarded(doing: string, operation: (opening: Opening) => Promise<void>): Promise<void> {
+    const opening = this.alive();
+    const start = performance.now();
+    try {
+      await operation(opening);
+      await opening.link.verifyProcess();
+      if (performance.now() - start > this.options.slowMs) await opening.state.assertOwner(this.options);
+      opening.link.assertAlive();
+    } catch (error) {
+      const failed = storeError(error, doing);
+      // What is stored is not known any more: nothing is written on this opening until it has been read again.
+      if (failed.failure === "unknown" || failed.failure === "not_owner") opening.link.fail(failed.message);
+      throw failed;
+    }
+  }
+
+  private async reading<T>(operation: (opening: Opening) => Promise<T>): Promise<T> {
+    const opening = this.alive();
+    try {
+      const result = await operation(opening);
+      await opening.link.verifyProcess();
+      return result;
+    } catch (error) {
+      throw readError(error, "Reading the log");
+    }
+  }
+
+  private alive(): Opening {
+    if (this.opening === null) throw new StoreError("not_stored", "The store is not open.");
+    this.opening.link.assertAlive();
+    return this.opening;
+  }
+
+  private async dropOpening(): Promise<void> {
+    const { opening } = this;
+    this.opening = null;
+    await opening?.link.close();
+  }
+}

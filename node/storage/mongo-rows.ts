@@ -1,0 +1,105 @@
+import { BSON, type Collection, MongoBulkWriteError, MongoError, type WriteError } from "mongodb";
+import { DUPLICATE_KEY, messageOf } from "./mongo-errors.js";
+import type { EventRow } from "./mongo-event-row.js";
+import { StoreError } from "./port.js";
+
+/** Told of an event whose native payload MongoDB does not take; it is stored without, and read back all the same. */
+export type OnRefused = (sequence: number, reason: string) => void;
+
+/**
+ * Inserts rows in order. A row that is there already with the same hash (a crash came between the insert and the
+ * bookkeeping) is skipped. Throws StoreError `conflict` when it has another hash, and driver errors as they are.
+ */
+export async function insertRows(
+  collection: Collection<EventRow>,
+  rows: readonly EventRow[],
+  onRefused: OnRefused,
+): Promise<void> {
+  let rest = [...rows];
+  while (rest.length > 0) {
+    const failed = await tryInsert(collection, rest);
+    if (failed === null) return;
+    rest = rest.slice(failed.index);
+    if (failed.isDuplicate) {
+      rest = await withoutStored(collection, rest);
+      continue;
+    }
+    const [row] = rest;
+    if (row?.dataPayload === undefined) throw failed.error;
+    onRefused(row._id, messageOf(failed.error));
+    delete row.dataPayload;
+  }
+}
+
+interface FailedInsert {
+  /** The first row that was not inserted. */
+  readonly index: number;
+  readonly isDuplicate: boolean;
+  readonly error: unknown;
+}
+
+async function tryInsert(collection: Collection<EventRow>, rows: EventRow[]): Promise<FailedInsert | null> {
+  try {
+    await collection.insertMany(rows, { ordered: true, writeConcern: { w: 1 } });
+    return null;
+  } catch (error) {
+    if (error instanceof MongoBulkWriteError) {
+      const [first] = [error.writeErrors].flat() as WriteError[];
+      if (first !== undefined) return { index: first.index, isDuplicate: first.code === DUPLICATE_KEY, error };
+    }
+    // The driver found a value that it cannot encode, before anything of its batch was sent: which row was it?
+    if (!(error instanceof MongoError)) {
+      const index = rows.findIndex((row) => !isEncodable(row));
+      if (index >= 0) {
+        if (index > 0) await collection.insertMany(rows.slice(0, index), { ordered: true, writeConcern: { w: 1 } });
+        return { index, isDuplicate: false, error };
+      }
+    }
+    throw error;
+  }
+}
+
+function isEncodable(row: EventRow): boolean {
+  try {
+    return BSON.serialize(row, { ignoreUndefined: true }).length <= 16 * 1024 * 1024;
+  } catch {
+    return false;
+  }
+}
+
+async function withoutStored(collection: Collection<EventRow>, rows: EventRow[]): Promise<EventRow[]> {
+  const range = { _id: { $gte: rows[0]?._id ?? 0, $lte: rows.at(-1)?._id ?? 0 } };
+  const stored = await collection.find(range, { projection: { hash: 1 } }).toArray();
+  const hashes = new Map(stored.map(({ _id, hash }) => [_id, hash]));
+  return rows.filter((row) => {
+    const hash = hashes.get(row._id);
+    if (hash === undefined) return true;
+    if (hash !== row.hash)
+      throw new StoreError("conflict", `Event ${row._id} is in the projection with another hash (${hash}).`);
+    return false;
+  });
+}
+
+/**
+ * The first sequence at or above `from` that is missing. Rows are written in order and the journal keeps that order,
+ * so a crash takes the newest ones only; a row that someone deleted shows here too, if it is above `from`.
+ */
+export async function firstMissing(collection: Collection<EventRow>, from: number): Promise<number> {
+  const options = { timeoutMS: 0 };
+  const newest = await collection.findOne(
+    { _id: { $gte: from } },
+    { sort: { _id: -1 }, projection: { _id: 1 }, ...options },
+  );
+  if (newest === null) return from;
+  // Looks for the last `end` with all of [from, end) there: that predicate holds up to a point and not beyond.
+  let whole = from;
+  let broken = Math.min(Math.floor(newest._id) + 2, Number.MAX_SAFE_INTEGER);
+  let end = broken - 1;
+  while (broken - whole > 1) {
+    const count = await collection.countDocuments({ _id: { $gte: whole, $lt: end } }, options);
+    if (count === end - whole) whole = end;
+    else broken = end;
+    end = Math.floor((whole + broken) / 2);
+  }
+  return whole;
+}

@@ -1,0 +1,103 @@
+import type { BootState, Effect, ReplicaView } from "../../../cluster/types.js";
+import type { HashHex, NodeId } from "../../../shared/ids.js";
+import type { SimNode } from "../node.js";
+import { check } from "../violation.js";
+import type { ElectionChecker } from "./election.js";
+import type { History } from "./history.js";
+
+/** I4 and I5: commits are contiguous, never change, rest on a majority of voters and on the leader's own term. */
+export class CommitChecker {
+  private readonly heights = new Map<SimNode, number>();
+  /** Blocks that stood on a disk when it was lost: the loss of a minority does not undo what was acknowledged. */
+  private readonly lostCopies = new Map<HashHex, Set<NodeId>>();
+
+  constructor(
+    private readonly history: History,
+    private readonly elections: ElectionChecker,
+    private readonly nodes: () => readonly SimNode[],
+  ) {}
+
+  onBoot(node: SimNode, boot: BootState): void {
+    const isAlone = this.nodes().length === 1;
+    for (const entry of node.disk.entries.slice(0, boot.commitHeight)) {
+      const { block } = entry;
+      // A one-node log commits by storing: a crash between the insert and the announcement leaves it to recovery.
+      if (isAlone) this.history.recordCommitted(entry, boot.hardState.term);
+      const known = this.history.committed[block.header.height - 1];
+      check(
+        known?.hash === block.blockHash,
+        "I4",
+        () => `${node.id} recovers block ${block.header.height} as committed; the cluster never committed it`,
+      );
+    }
+    this.heights.set(node, boot.commitHeight);
+  }
+
+  onDiskLoss(node: SimNode): void {
+    for (const { block } of node.disk.entries) {
+      const holders = this.lostCopies.get(block.blockHash) ?? new Set();
+      this.lostCopies.set(block.blockHash, holders.add(node.id));
+    }
+  }
+
+  onCommitted(node: SimNode, effect: Extract<Effect, { kind: "committed" }>): void {
+    const { term, role } = node.view;
+    let at = this.heights.get(node) ?? 0;
+    for (const committed of effect.blocks) {
+      const { block } = committed;
+      const { height } = block.header;
+      check(height === at + 1, "I4", () => `${node.id} announces height ${height} after ${at}`);
+      at = height;
+      check(
+        node.disk.at(height)?.block.blockHash === block.blockHash,
+        "I5",
+        () => `${node.id} calls block ${height} committed, which its disk does not hold`,
+      );
+      if (this.history.recordCommitted(committed, term) === "known") continue;
+      this.checkMajority(node, height, block.blockHash, block.header.control);
+      check(role === "leader", "I5", () => `${node.id} commits ${height} first and does not lead`);
+      const entry = this.history.committed[height - 1];
+      if (entry !== undefined) this.elections.onCommitted(entry);
+    }
+    check(at === effect.height, "I4", () => `committed ${effect.height}, but its blocks end at ${at}`);
+    this.heights.set(node, at);
+    const top = effect.blocks.at(-1)?.block.header;
+    if (role === "leader" && top !== undefined)
+      check(top.term === term, "I5", () => `term ${term} commits block ${top.height} of term ${top.term} by counting`);
+  }
+
+  private checkMajority(node: SimNode, height: number, hash: HashHex, control: { kind: string } | undefined): void {
+    const nodes = this.nodes();
+    const holders = nodes.filter((other) => {
+      // The learner that a record admits is not among those who commit it.
+      if (control?.kind === "node_admitted" && "node" in control && control.node === other.id) return false;
+      if (this.lostCopies.get(hash)?.has(other.id)) return true;
+      if (other.disk.at(height)?.block.blockHash !== hash) return false;
+      return other.disk.hardState?.joinNonce === this.history.admittedNonce(other.id, height);
+    });
+    check(
+      holders.length * 2 > nodes.length,
+      "I5",
+      () => `${node.id} commits block ${height}, durable on ${holders.map((it) => it.id).join(", ") || "no voter"}`,
+    );
+  }
+
+  onView(node: SimNode, view: ReplicaView): void {
+    const announced = this.heights.get(node) ?? 0;
+    check(
+      view.commitHeight === announced,
+      "I5",
+      () => `${node.id} shows commit height ${view.commitHeight}, and announced ${announced}`,
+    );
+    check(
+      view.commitHeight <= view.durableHeight && view.durableHeight <= view.tailHeight,
+      "I5",
+      () => `${node.id}: commit ${view.commitHeight}, durable ${view.durableHeight}, tail ${view.tailHeight}`,
+    );
+    check(
+      view.durableHeight <= node.disk.tailHeight,
+      "I5",
+      () => `${node.id} thinks ${view.durableHeight} durable; its disk ends at ${node.disk.tailHeight}`,
+    );
+  }
+}

@@ -1,0 +1,75 @@
+import type { HardState } from "../../../cluster/types.js";
+import { ZERO_HASH } from "../../../shared/hash.js";
+import type { HashHex, NodeId } from "../../../shared/ids.js";
+import type { SimNode } from "../node.js";
+import { check } from "../violation.js";
+import type { CommittedEntry, History } from "./history.js";
+
+interface Leadership {
+  /** Node and boot: a restarted node is another leader. */
+  readonly who: string;
+  /** The durable tail with which it was elected. */
+  readonly tip: HashHex;
+}
+
+/** I1, I3 (leader completeness) and I6. */
+export class ElectionChecker {
+  private readonly leaders = new Map<number, Leadership>();
+  /** Durable votes by node, join and term. */
+  private readonly votes = new Map<string, NodeId>();
+  private readonly terms = new Map<string, number>();
+
+  constructor(private readonly history: History) {}
+
+  get elections(): number {
+    return this.leaders.size;
+  }
+
+  /** I1: at most one leader in a term. I3: it has all that terms before its own committed. */
+  onLeader(node: SimNode, term: number): void {
+    const who = `${node.id}, boot ${node.boot}`;
+    const known = this.leaders.get(term);
+    if (known !== undefined) {
+      check(known.who === who, "I1", () => `term ${term} has two leaders: ${known.who} and ${who}`);
+      return;
+    }
+    const tip = node.disk.at(node.disk.tailHeight)?.block.blockHash ?? ZERO_HASH;
+    this.leaders.set(term, { who, tip });
+    const newest = this.history.committed.findLast((entry) => entry.committedIn < term);
+    if (newest !== undefined) this.mustContain(term, newest);
+  }
+
+  /** A commit that becomes known after a later leader was elected. */
+  onCommitted(entry: CommittedEntry): void {
+    for (const term of this.leaders.keys()) if (term > entry.committedIn) this.mustContain(term, entry);
+  }
+
+  private mustContain(term: number, { hash, block, committedIn }: CommittedEntry): void {
+    const { height } = block.block.header;
+    const leader = this.leaders.get(term);
+    check(
+      leader !== undefined && this.history.contains(leader.tip, hash, height),
+      "I3",
+      () => `${leader?.who} leads term ${term} without block ${height}, which term ${committedIn} committed`,
+    );
+  }
+
+  /** I6: one vote a (node, term), which is not taken back; the term never goes back. */
+  onHardState(node: SimNode, state: HardState): void {
+    const join = `${node.id}/${state.joinNonce}`;
+    check(state.term >= (this.terms.get(join) ?? 0), "I6", () => `the durable term of ${node.id} went back`);
+    this.terms.set(join, state.term);
+    const vote = this.votes.get(`${join}/${state.term}`);
+    check(
+      vote === undefined || vote === state.votedFor,
+      "I6",
+      () => `${node.id} voted for ${vote} in term ${state.term}, and its disk now says ${state.votedFor}`,
+    );
+    if (state.votedFor !== null) this.votes.set(`${join}/${state.term}`, state.votedFor);
+  }
+
+  /** A database that was set back by a fault: what it said is gone with it. */
+  hasDurableVote(node: SimNode, term: number, candidate: NodeId): boolean {
+    return this.votes.get(`${node.id}/${node.disk.hardState?.joinNonce}/${term}`) === candidate;
+  }
+}

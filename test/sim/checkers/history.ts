@@ -1,0 +1,94 @@
+import type { CommittedBlock } from "../../../cluster/types.js";
+import type { Block } from "../../../shared/block.js";
+import { ZERO_HASH } from "../../../shared/hash.js";
+import type { HashHex, NodeId } from "../../../shared/ids.js";
+import { check } from "../violation.js";
+
+export interface CommittedEntry {
+  readonly hash: HashHex;
+  /** The term of the leader that committed it first; at or above the block's own. */
+  readonly committedIn: number;
+  readonly block: CommittedBlock;
+}
+
+/** What has happened in the whole cluster, as an all-seeing observer writes it down; the checkers' common ground. */
+export class History {
+  /** Every block that was ever handed to a store. */
+  private readonly blocks = new Map<HashHex, Block>();
+  private readonly sealedAt = new Map<string, HashHex>();
+  /** Index 0 is the genesis. */
+  readonly committed: CommittedEntry[] = [];
+  private readonly committedIds = new Map<string, number>();
+  private readonly committedKeys = new Map<string, number>();
+
+  /** I2: one header a (term, height), and headers are chained, so equal hashes mean equal history. */
+  recordBlock(block: Block): void {
+    if (this.blocks.has(block.blockHash)) return;
+    const { height, term, previousBlockHash } = block.header;
+    const parent = this.blocks.get(previousBlockHash);
+    check(previousBlockHash === ZERO_HASH || parent !== undefined, "I2", () => `block ${height} has an unknown parent`);
+    check(
+      parent === undefined ? height === 1 : parent.header.height === height - 1 && parent.header.term <= term,
+      "I2",
+      () => `block ${height} of term ${term} does not continue its parent`,
+    );
+    const place = `${term}/${height}`;
+    const earlier = this.sealedAt.get(place);
+    check(earlier === undefined, "I2", () => `two headers of term ${term} at height ${height}: a fork`);
+    this.sealedAt.set(place, block.blockHash);
+    this.blocks.set(block.blockHash, block);
+  }
+
+  /** Whether the chain that ends in `tip` holds `hash` at `height`. */
+  contains(tip: HashHex, hash: HashHex, height: number): boolean {
+    let block = this.blocks.get(tip);
+    while (block !== undefined && block.header.height > height) block = this.blocks.get(block.header.previousBlockHash);
+    return block !== undefined && block.blockHash === hash;
+  }
+
+  /** I4 and I9: what is committed at a height stays, and holds no id and no key a second time. */
+  recordCommitted(committed: CommittedBlock, leaderTerm: number): "new" | "known" {
+    const { block, events } = committed;
+    const { height } = block.header;
+    const earlier = this.committed[height - 1];
+    if (earlier !== undefined) {
+      check(earlier.hash === block.blockHash, "I4", () => `height ${height} was committed with another hash`);
+      return "known";
+    }
+    check(
+      height === this.committed.length + 1,
+      "I4",
+      () => `height ${height} committed after ${this.committed.length}`,
+    );
+    const before = this.committed.at(-1);
+    check(
+      before === undefined || block.header.previousBlockHash === before.hash,
+      "I4",
+      () => `height ${height} does not follow the committed block before it`,
+    );
+    this.committed.push({ hash: block.blockHash, committedIn: leaderTerm, block: committed });
+    for (const { record } of events) {
+      this.once(this.committedIds, record.id, record.sequence, "id");
+      if (record.idempotencyKey !== undefined)
+        this.once(this.committedKeys, `${record.sourceAppId}\n${record.idempotencyKey}`, record.sequence, "key");
+    }
+    return "new";
+  }
+
+  private once(seen: Map<string, number>, what: string, sequence: number, name: string): void {
+    check(!seen.has(what), "I9", () => `${name} ${what} is logged twice: #${seen.get(what)} and #${sequence}`);
+    seen.set(what, sequence);
+  }
+
+  /** Where an event with this id is committed. */
+  sequenceOf(id: string): number | undefined {
+    return this.committedIds.get(id);
+  }
+
+  /** The join nonce that admits `node` for a block at `height`: what the committed log below it says. */
+  admittedNonce(node: NodeId, height: number): string | undefined {
+    // The genesis is decided by the members that it lists itself.
+    const state = this.committed[Math.max(height - 1, 1) - 1];
+    return state?.block.next.members.get(node)?.joinNonce;
+  }
+}

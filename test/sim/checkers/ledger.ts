@@ -1,0 +1,78 @@
+import { verifyBlock } from "../../../shared/chain.js";
+import type { Disk } from "../disk.js";
+import { fakeVerifier } from "../fake-crypto.js";
+import type { Outcome, Write } from "../gateway.js";
+import { check } from "../violation.js";
+import type { History } from "./history.js";
+
+/** What the clients were told, held against what the cluster did: I3, I9 and "certainly not written". */
+export class Ledger {
+  acknowledged = 0;
+  replays = 0;
+  private readonly written: { write: Write; outcome: Extract<Outcome, { kind: "written" }> }[] = [];
+  private readonly denied: Write[] = [];
+
+  constructor(private readonly history: History) {}
+
+  onAnswer(write: Write, outcome: Outcome): void {
+    if (outcome.kind === "not_written") this.denied.push(write);
+    if (outcome.kind !== "written") return;
+    this.acknowledged += 1;
+    if (outcome.isReplay) this.replays += 1;
+    this.written.push({ write, outcome });
+    this.checkWritten(write, outcome);
+  }
+
+  /** I3: what a client was promised stands in the committed log, at that place, with that hash. */
+  private checkWritten(write: Write, outcome: Extract<Outcome, { kind: "written" }>): void {
+    const entry = this.history.committed[outcome.height - 1];
+    check(
+      entry?.hash === outcome.blockHash,
+      "I3",
+      () => `a client was promised block ${outcome.height}, which is not the committed one`,
+    );
+    for (const [i, promised] of outcome.events.entries()) {
+      const stored = entry?.block.events.find((event) => event.record.sequence === promised.sequence);
+      const asked = write.events[i];
+      check(
+        stored !== undefined && asked !== undefined && stored.hash === promised.hash,
+        "I3",
+        () => `promised event #${promised.sequence} is not in block ${outcome.height}`,
+      );
+      const isSame =
+        stored.record.id === asked.id ||
+        (asked.idempotencyKey !== undefined && stored.record.idempotencyKey === asked.idempotencyKey);
+      check(isSame && stored.record.sourceAppId === asked.sourceAppId, "I9", () => `#${promised.sequence} is not ours`);
+      if (i === 0 && write.ifPreviousHash !== undefined && !outcome.isReplay)
+        check(stored.record.previousHash === write.ifPreviousHash, "I9", () => "a condition on the head was not kept");
+    }
+  }
+
+  /** At the end, with every node level: the promises once more, the denials, and one whole log from the beginning. */
+  finish(disks: readonly Disk[]): void {
+    for (const { write, outcome } of this.written) this.checkWritten(write, outcome);
+    for (const { events } of this.denied)
+      for (const { id } of events) {
+        const at = this.history.sequenceOf(id);
+        check(at === undefined, "I9", () => `event ${id} is #${at}, though its client was told "not written"`);
+      }
+    for (const disk of disks) this.checkDisk(disk);
+    const [first] = disks;
+    if (first !== undefined) verifyWhole(first);
+  }
+
+  private checkDisk(disk: Disk): void {
+    for (const [i, { hash }] of this.history.committed.entries())
+      check(disk.entries[i]?.block.blockHash === hash, "I3", () => `a disk lacks committed block ${i + 1}`);
+  }
+}
+
+/** I7: equal hashes make the other nodes' logs equal, so one whole verification serves all. */
+function verifyWhole(disk: Disk): void {
+  let state = disk.chainAt(0);
+  for (const { block } of disk.entries) {
+    const verdict = verifyBlock(state, block, fakeVerifier);
+    check(verdict.ok, "I7", () => `block ${block.header.height} does not verify`);
+    state = verdict.next;
+  }
+}

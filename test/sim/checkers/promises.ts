@@ -1,0 +1,66 @@
+import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { SimNode } from "../node.js";
+import { check } from "../violation.js";
+import type { ElectionChecker } from "./election.js";
+
+const RULE = "persist-before-send";
+
+/** Whatever a node says must already be on its disk at the moment at which it says it. */
+export class PromiseChecker {
+  constructor(private readonly elections: ElectionChecker) {}
+
+  onSend(node: SimNode, message: PeerMessage): void {
+    const { body } = message;
+    const state = node.disk.hardState;
+    // A stored block proves its term as well: recovery never starts below it.
+    const durableTerm = Math.max(state?.term ?? 0, node.disk.chainAt(node.disk.tailHeight).term);
+    check(state !== null && message.term <= durableTerm, RULE, () => {
+      return `${node.id} speaks in term ${message.term}, and its disk is in ${durableTerm}`;
+    });
+    check(message.from === node.id, RULE, () => `${node.id} speaks as ${message.from}`);
+    switch (body.kind) {
+      case "vote":
+        this.voted(node, message.term, node.id);
+        this.offersDurableTail(node, body.tail);
+        return;
+      case "pre_vote":
+      case "election":
+        this.offersDurableTail(node, body.tail);
+        return;
+      case "vote_answer":
+        if (body.isGranted) this.voted(node, message.term, message.to);
+        check(body.joinNonce === state.joinNonce, RULE, () => `${node.id} signs with a join nonce that is not stored`);
+        return;
+      case "append":
+        this.voted(node, message.term, node.id);
+        return;
+      case "append_answer":
+        if (body.result === "ok")
+          check(
+            body.matchHeight <= node.disk.tailHeight,
+            RULE,
+            () => `${node.id} acknowledges ${body.matchHeight}; its disk ends at ${node.disk.tailHeight}`,
+          );
+        return;
+      default:
+        return;
+    }
+  }
+
+  private voted(node: SimNode, term: number, candidate: string): void {
+    check(
+      this.elections.hasDurableVote(node, term, candidate),
+      RULE,
+      () => `${node.id} acts on a vote for ${candidate} in term ${term} that is not durable`,
+    );
+  }
+
+  private offersDurableTail(node: SimNode, tail: { term: number; height: number }): void {
+    const stored = node.disk.at(tail.height);
+    check(
+      tail.height === 0 || stored?.block.header.term === tail.term,
+      RULE,
+      () => `${node.id} offers a tail of term ${tail.term}, height ${tail.height}; its disk has another`,
+    );
+  }
+}

@@ -1,0 +1,129 @@
+import { fromHex, utf8 } from "../../shared/bytes.js";
+import { type PreparedEvent, payloadCommitment } from "../../shared/event.js";
+import type { Outcome, Write } from "./gateway.js";
+import type { Random } from "./random.js";
+import { check } from "./violation.js";
+import type { World } from "./world.js";
+
+export interface ClientProfile {
+  readonly clients: number;
+  readonly thinkMaxMs: number;
+  readonly keyed: number;
+  readonly batches: number;
+  readonly conditional: number;
+  /** A keyed write that is posted to two nodes at once. */
+  readonly doubled: number;
+}
+
+/** Events as a receiving node prepares them: new ids each time, the client's key if it has one. */
+export function prepare(random: Random, what: { source: string; key?: string; count?: number }): PreparedEvent[] {
+  const count = what.count ?? 1;
+  return Array.from({ length: count }, (_, i) => {
+    const payload = utf8(`{"n":${random.between(0, 999_999)}}`);
+    const payloadSalt = fromHex(random.hex(16));
+    return {
+      id: random.hex(12),
+      eventType: "simulated",
+      timestamp: "2030-01-01T00:00:00Z",
+      sourceAppId: what.source,
+      payload,
+      payloadSalt,
+      payloadHash: payloadCommitment(payloadSalt, payload),
+      ...(what.key === undefined ? {} : { idempotencyKey: what.key }),
+      ...(count === 1 ? {} : { batch: [i, count] as const }),
+    };
+  });
+}
+
+/** Clients that write to any node, try again with their key when they are not sure, and keep every answer. */
+export class Clients {
+  isStopped = false;
+  waiting = 0;
+  private requests = 0;
+
+  constructor(
+    private readonly world: World,
+    private readonly random: Random,
+    private readonly profile: ClientProfile,
+  ) {
+    for (let i = 0; i < profile.clients; i++) this.think(`app-${i + 1}`);
+  }
+
+  private think(source: string): void {
+    this.world.scheduler.after(this.random.between(0, this.profile.thinkMaxMs), () => {
+      if (!this.isStopped) this.write(source);
+    });
+  }
+
+  private write(source: string): void {
+    const { random, profile } = this;
+    this.requests += 1;
+    if (random.chance(profile.keyed)) {
+      const key = `key-${this.requests}`;
+      const goals = random.chance(profile.doubled) ? 2 : 1;
+      let open = goals;
+      for (let i = 0; i < goals; i++)
+        this.keyed(source, key, KEYED_ATTEMPTS, () => {
+          open -= 1;
+          if (open === 0) this.think(source);
+        });
+      return;
+    }
+    const count = random.chance(profile.batches) ? random.between(2, 4) : 1;
+    const head = this.world.nodes.find((node) => node.isUp)?.view.headHash;
+    const isConditional = random.chance(profile.conditional) && head !== undefined;
+    const events = prepare(random, { source, count });
+    this.post({ events, ...(isConditional ? { ifPreviousHash: head } : {}) }, () => this.think(source));
+  }
+
+  /** Posts again, wherever, until it is told that the event is written: the same key each time. */
+  private keyed(source: string, key: string, attempts: number, done: () => void): void {
+    this.post({ events: prepare(this.random, { source, key }) }, (outcome) => {
+      const isSettled = outcome !== null && outcome.kind === "written";
+      if (isSettled || attempts <= 1 || this.isStopped) return done();
+      this.world.scheduler.after(this.random.between(5, 200), () => this.keyed(source, key, attempts - 1, done));
+    });
+  }
+
+  /** One request to one node; null when the connection failed or the client lost patience. */
+  private post(write: Write, then: (outcome: Outcome | null) => void): void {
+    const { world } = this;
+    const node = this.random.pick(world.nodes);
+    let isAnswered = false;
+    this.waiting += 1;
+    const answer = (outcome: Outcome | null): void => {
+      // What arrives late is still a promise: the client may have read it from the socket before it gave up.
+      if (outcome !== null) world.checkers.ledger.onAnswer(write, outcome);
+      if (isAnswered) return;
+      isAnswered = true;
+      this.waiting -= 1;
+      then(outcome);
+    };
+    world.scheduler.after(this.random.between(1, 3), () => {
+      if (!node.isUp) return answer(null);
+      world.whenRunning(node, () => node.gateway.submit(write, answer));
+    });
+    world.scheduler.after(world.timing.requestTimeoutMs + CLIENT_PATIENCE_MS, () => answer(null));
+  }
+
+  /** In the calm at the end: one write to one node must be acknowledged within the time. */
+  probe(nodeId: string, withinMs: number): void {
+    const node = this.world.node(nodeId);
+    const write = { events: prepare(this.random, { source: "probe" }) };
+    let outcome: Outcome | null = null;
+    node.gateway.submit(write, (it) => {
+      outcome = it;
+      this.world.checkers.ledger.onAnswer(write, it);
+    });
+    const answer = (): Outcome | null => outcome;
+    this.world.runUntil(() => answer() !== null, withinMs);
+    check(
+      answer()?.kind === "written",
+      "liveness",
+      () => `a write to ${nodeId} ended as ${answer()?.kind ?? "no answer"}`,
+    );
+  }
+}
+
+const KEYED_ATTEMPTS = 4;
+const CLIENT_PATIENCE_MS = 200;

@@ -1,0 +1,32 @@
+import { createHash } from "node:crypto";
+import { concat, equalBytes, fromHex, utf8 } from "../../shared/bytes.js";
+import type { BlockSigner, SignatureVerifier } from "../../shared/chain.js";
+import type { NodeKeys } from "../../shared/control.js";
+import { sha256, sha256Hex, useHasher } from "../../shared/hash.js";
+import type { Random } from "./random.js";
+
+/** Node's own SHA-256 is several times faster than the portable one; it computes the same function. */
+export function useFastHasher(): void {
+  useHasher((bytes) => createHash("sha256").update(bytes).digest());
+}
+
+/**
+ * A stand-in for Ed25519 that a run of ten thousand blocks can afford: the "signature" is a hash of public key and
+ * bytes. Anyone could forge it; the simulator's nodes do not lie unless a scenario makes them.
+ */
+export const fakeSignature = (publicKey: string, bytes: Uint8Array): Uint8Array => {
+  const half = sha256(concat(fromHex(publicKey), bytes));
+  return concat(half, half);
+};
+
+export const fakeSigner = (publicKey: string): BlockSigner => ({ sign: (bytes) => fakeSignature(publicKey, bytes) });
+
+export const fakeVerifier: SignatureVerifier = {
+  verify: (publicKey, bytes, signature) => equalBytes(fakeSignature(publicKey, bytes), signature),
+};
+
+export function fakeKeys(random: Random): NodeKeys {
+  const seed = random.hex(16);
+  const key = (label: string) => sha256Hex(utf8(`${label} ${seed}`));
+  return { block: key("block"), log: key("log"), cosign: key("cosign") };
+}

@@ -1,0 +1,60 @@
+interface Entry {
+  readonly time: number;
+  readonly order: number;
+  readonly action: () => void;
+}
+
+/** Virtual time in whole milliseconds and what is due when; equal times run in the order in which they were asked for. */
+export class Scheduler {
+  now = 0;
+  private order = 0;
+  /** A binary heap: the earliest entry first. */
+  private readonly heap: Entry[] = [];
+
+  after(delayMs: number, action: () => void): void {
+    const time = this.now + Math.max(0, Math.round(delayMs));
+    this.order += 1;
+    this.push({ time, order: this.order, action });
+  }
+
+  /** Runs everything that is due up to `time`, then stands at `time`. */
+  runUntil(time: number): void {
+    for (let next = this.heap[0]; next !== undefined && next.time <= time; next = this.heap[0]) {
+      this.pop();
+      this.now = next.time;
+      next.action();
+    }
+    this.now = time;
+  }
+
+  private push(entry: Entry): void {
+    const { heap } = this;
+    let i = heap.length;
+    heap.push(entry);
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!isBefore(entry, heap[parent] as Entry)) break;
+      heap[i] = heap[parent] as Entry;
+      i = parent;
+    }
+    heap[i] = entry;
+  }
+
+  private pop(): void {
+    const { heap } = this;
+    const last = heap.pop() as Entry;
+    if (heap.length === 0) return;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
+      if (!isBefore(heap[child] as Entry, last)) break;
+      heap[i] = heap[child] as Entry;
+      i = child;
+    }
+    heap[i] = last;
+  }
+}
+
+const isBefore = (a: Entry, b: Entry): boolean => a.time < b.time || (a.time === b.time && a.order < b.order);

@@ -1,0 +1,183 @@
+import { Clients } from "./clients.js";
+import { withoutAmbientInputs } from "./determinism.js";
+import { FAULT_NAMES, type FaultName, type FaultProfile, Nemesis } from "./faults.js";
+import { CALM_LINKS } from "./network.js";
+import { Random } from "./random.js";
+import { check, Violation } from "./violation.js";
+import { World } from "./world.js";
+
+export interface RunResult {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly traceHash: string;
+  /** Null when every property held. */
+  readonly failure: { property: string; message: string; atMs: number; lastLines: readonly string[] } | null;
+  readonly acknowledged: number;
+  readonly elections: number;
+  readonly blocks: number;
+  readonly faults: Readonly<Partial<Record<FaultName, number>>>;
+}
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly print?: (line: string) => void;
+  /** Ends the run here, without the calm after it: for looking at a trace. */
+  readonly stopAtMs?: number;
+}
+
+/**
+ * One run: a cluster forms, works and is broken for half a minute of virtual time; then all faults end, and it must
+ * lead, acknowledge and agree within a bound. The same seed gives the same run, byte for byte.
+ */
+export function simulate(options: RunOptions): RunResult {
+  return withoutAmbientInputs(() => {
+    const run = new Run(options);
+    const failure = run.play();
+    const { world } = run;
+    return {
+      seed: options.seed,
+      nodes: world.nodes.length,
+      traceHash: world.trace.digest(),
+      failure,
+      acknowledged: world.checkers.ledger.acknowledged,
+      elections: world.checkers.elections.elections,
+      blocks: world.checkers.history.committed.length,
+      faults: Object.fromEntries(run.nemesis.counts),
+    };
+  });
+}
+
+class Run {
+  readonly world: World;
+  readonly nemesis: Nemesis;
+  private readonly random: Random;
+  private readonly clients: Clients;
+
+  constructor(private readonly options: RunOptions) {
+    this.random = new Random(options.seed);
+    const { random } = this;
+    // Mostly three nodes; one and five now and then.
+    const nodes = random.pick([3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
+    this.world = new World({
+      seed: random.uint32(),
+      nodes,
+      priorities: random.shuffled([1, 2, 3, 4, 5].slice(0, nodes)),
+      timing: { crashAfterWrite: random.pick([0, 0, 0.002, 0.01]) },
+      checksWire: random.chance(0.1),
+      ...(options.print === undefined ? {} : { print: options.print }),
+    });
+    this.setClocks();
+    this.nemesis = new Nemesis(this.world, random.fork(), faultProfile(random));
+    this.clients = new Clients(this.world, random.fork(), {
+      clients: random.between(1, 4),
+      thinkMaxMs: random.pick([20, 100, 400]),
+      keyed: random.pick([0, 0.3, 0.9]),
+      batches: random.pick([0, 0.2]),
+      conditional: random.pick([0, 0.1]),
+      doubled: random.pick([0, 0.4]),
+    });
+  }
+
+  /** On half of the runs the clocks drift by up to a tenth and show another hour. */
+  private setClocks(): void {
+    const { random } = this;
+    if (random.chance(0.5)) return;
+    for (const node of this.world.nodes) {
+      node.clockRate = 0.9 + random.unit() * 0.2;
+      node.wallOffsetMs = random.between(-3_600_000, 3_600_000);
+    }
+  }
+
+  play(): RunResult["failure"] {
+    try {
+      const { world, random } = this;
+      for (const node of world.nodes)
+        world.scheduler.after(random.between(0, 1_000), () => {
+          if (!node.isUp) node.start();
+        });
+      world.run(Math.min(random.between(15_000, 25_000), this.options.stopAtMs ?? Number.POSITIVE_INFINITY));
+      if (this.options.stopAtMs === undefined) this.calm();
+      return null;
+    } catch (error) {
+      return {
+        property: error instanceof Violation ? error.property : "exception",
+        message: error instanceof Violation ? error.message : String((error as Error).stack),
+        atMs: this.world.scheduler.now,
+        lastLines: this.world.trace.tail(),
+      };
+    }
+  }
+
+  /** The liveness phase: I11, I12, and the same log on every node. */
+  private calm(): void {
+    const { world } = this;
+    const { electionTimeoutMs } = world.timing;
+    this.nemesis.healAll();
+    // Late messages of the faulty time may still arrive, and stalled candidates run once more.
+    const hasLeader = world.runUntil(() => this.isLed(), 12 * electionTimeoutMs);
+    check(
+      hasLeader,
+      "liveness",
+      () => `no leader that all nodes know, ${12 * electionTimeoutMs} ms after the last fault`,
+    );
+    world.run(4 * electionTimeoutMs);
+    check(this.isLed(), "liveness", () => "the leader was lost again in the calm");
+    const leader = `${world.leader?.id} t${world.leader?.view.term}`;
+
+    this.clients.isStopped = true;
+    for (const node of world.nodes) this.clients.probe(node.id, 2 * electionTimeoutMs);
+    const isLevel = world.runUntil(() => this.isLevel(), 10 * electionTimeoutMs);
+    check(isLevel, "liveness", () => `the nodes are not level: ${this.standing()}`);
+    check(
+      `${world.leader?.id} t${world.leader?.view.term}` === leader,
+      "I12",
+      () => `the leader changed in the calm, from ${leader} to ${world.leader?.id} t${world.leader?.view.term}`,
+    );
+    world.checkers.ledger.finish(world.nodes.map((node) => node.disk));
+  }
+
+  private isLed(): boolean {
+    const { leader, nodes } = this.world;
+    return leader !== undefined && nodes.every((node) => node.view.leaderId === leader.id);
+  }
+
+  private isLevel(): boolean {
+    const { nodes, checkers } = this.world;
+    const committed = checkers.history.committed.length;
+    return nodes.every(
+      ({ view }) => view.commitHeight === committed && view.tailHeight === committed && !view.isLearner,
+    );
+  }
+
+  private standing(): string {
+    return this.world.nodes
+      .map(
+        ({ id, view }) =>
+          `${id} ${view.role} commit ${view.commitHeight} tail ${view.tailHeight}${view.isLearner ? " learner" : ""}`,
+      )
+      .join("; ");
+  }
+}
+
+/** Swarm testing: each run has a few kinds of fault only, so that rare combinations get a run of their own. */
+function faultProfile(random: Random): FaultProfile {
+  const some = random.some(FAULT_NAMES, random.pick([0.2, 0.4, 0.7]));
+  const isRough = random.chance(0.5);
+  return {
+    enabled: some.length === 0 ? ["crash"] : some,
+    gapMinMs: 50,
+    gapMaxMs: random.pick([800, 2_000, 5_000]),
+    durationMaxMs: random.pick([500, 1_500, 3_000]),
+    aimsAtLeader: random.pick([0, 0.3, 0.7]),
+    links: isRough
+      ? {
+          delayMinMs: 1,
+          delayMaxMs: random.pick([5, 20, 60]),
+          loss: random.pick([0, 0.02, 0.1]),
+          duplication: random.pick([0, 0.05]),
+          spike: random.pick([0, 0.01]),
+          spikeMs: 2_000,
+        }
+      : CALM_LINKS,
+  };
+}

@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import type { Effect, Input } from "../../cluster/types.js";
+import type { Block } from "../../shared/block.js";
+import type { PeerMessage } from "../../shared/protocol/peer.js";
+
+/** Everything that happened, as lines; their hash tells whether two runs were the same. */
+export class Trace {
+  lines = 0;
+  private readonly hash = createHash("sha256");
+  private readonly recent: string[] = [];
+
+  constructor(
+    private readonly now: () => number,
+    private readonly print: ((line: string) => void) | null,
+  ) {}
+
+  add(text: string): void {
+    const line = `${String(this.now()).padStart(6)} ${text}`;
+    this.lines += 1;
+    this.hash.update(line);
+    this.print?.(line);
+    this.recent.push(line);
+    if (this.recent.length > 2 * RECENT_LINES) this.recent.splice(0, RECENT_LINES);
+  }
+
+  /** The last lines, for a report. */
+  tail(): string[] {
+    return this.recent.slice(-RECENT_LINES);
+  }
+
+  digest(): string {
+    return this.hash.copy().digest("hex");
+  }
+}
+
+const RECENT_LINES = 60;
+const short = (hash: string): string => hash.slice(0, 8);
+
+export const describeBlock = (block: Block): string => {
+  const { height, term, leaderId, eventCount, control, commitHeight } = block.header;
+  const what = control === undefined ? `${eventCount} events` : control.kind;
+  return `#${height} t${term} ${leaderId} ${short(block.blockHash)} c${commitHeight} ${what}`;
+};
+
+export function describeMessage(message: PeerMessage): string {
+  const { kind, ...fields } = message.body;
+  const parts = Object.entries(fields).map(([name, value]) => `${name}=${describeValue(value)}`);
+  const blocks = message.blocks.map((block) => `[${describeBlock(block)}]`);
+  return [`${message.from}>${message.to} t${message.term} ${kind}`, ...parts, ...blocks].join(" ");
+}
+
+function describeValue(value: unknown): string {
+  if (typeof value === "string") return value.length > 12 ? short(value) : value;
+  if (value !== null && typeof value === "object" && "term" in value && "height" in value)
+    return `t${value.term}#${value.height}`;
+  if (Array.isArray(value)) return `${value.length} items`;
+  if (value !== null && typeof value === "object" && "joinNonce" in value)
+    return `join ${short(String(value.joinNonce))}`;
+  return String(value);
+}
+
+export function describeInput(input: Input): string {
+  switch (input.kind) {
+    case "message":
+      return `got ${describeMessage(input.message)}`;
+    case "stored":
+      return `stored op ${input.opId}`;
+    case "propose":
+      return `propose ${input.proposal.proposalId} (${input.proposal.events.map((event) => short(event.id)).join(" ")})`;
+    case "key_looked_up":
+      return `key of ${input.proposalId}: ${input.found === null ? "free" : `in block ${input.found.height}`}`;
+    case "blocks_read":
+      return `read ${input.readId}: ${input.blocks.length} blocks`;
+    case "projected":
+      return `projected ${input.treeSize}`;
+    case "unreachable":
+      return `unreachable ${input.peer}`;
+    case "admit":
+      return `admit ${input.node}`;
+    case "campaigns_late":
+      return `campaigns late: ${input.isLate}`;
+    case "tick":
+      return "tick";
+  }
+}
+
+export function describeEffect(effect: Effect): string {
+  switch (effect.kind) {
+    case "save_state": {
+      const { term, votedFor, joinNonce, forming } = effect.state;
+      return `save ${effect.opId} t${term} voted ${votedFor} join ${short(joinNonce)} forming ${forming?.length ?? "-"}`;
+    }
+    case "store_block":
+      return `store ${effect.opId} ${describeBlock(effect.block)}`;
+    case "truncate":
+      return `truncate ${effect.opId} from ${effect.from} for t${effect.term} ${effect.leaderId}`;
+    case "send":
+      return `send ${describeMessage(effect.message)}`;
+    case "read_blocks":
+      return `read ${effect.readId} from ${effect.from}`;
+    case "look_up_key":
+      return `look up ${effect.proposalId} ${effect.idempotencyKey}`;
+    case "committed":
+      return `committed ${effect.height} (${effect.blocks.map((it) => short(it.block.blockHash)).join(" ")}) by ${effect.acknowledgedBy.join("+")}`;
+    case "sealed":
+      return `sealed ${effect.proposalId} in #${effect.height} ${short(effect.blockHash)} t${effect.term}`;
+    case "duplicate":
+      return `duplicate ${effect.proposalId} of one in block ${effect.height} ${short(effect.blockHash ?? "committed")}`;
+    case "in_progress":
+      return `in progress ${effect.proposalId} of ${effect.of}`;
+    case "refused":
+      return `refused ${effect.proposalId} ${effect.reason}`;
+    case "head_differs":
+      return `head differs ${effect.proposalId}`;
+    case "alert":
+      return `ALERT ${effect.alert.alertKind} against ${effect.alert.accused}: ${effect.alert.detail}`;
+    case "role_changed":
+      return `ROLE ${effect.role} t${effect.term} leader ${effect.leaderId}: ${effect.reason}`;
+    case "log":
+      return `log ${effect.level} ${effect.text}`;
+  }
+}

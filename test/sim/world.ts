@@ -1,0 +1,141 @@
+import type { ReplicaAlert } from "../../cluster/types.js";
+import type { NodeId } from "../../shared/ids.js";
+import type { PeerMessage } from "../../shared/protocol/peer.js";
+import { Checkers } from "./checkers/checkers.js";
+import { Disk } from "./disk.js";
+import { fakeKeys, useFastHasher } from "./fake-crypto.js";
+import type { ForwardPort } from "./gateway.js";
+import { Network } from "./network.js";
+import { type NodeSurroundings, SimNode } from "./node.js";
+import { Random } from "./random.js";
+import { Scheduler } from "./scheduler.js";
+import { DEFAULT_TIMING, type SimTiming } from "./timing.js";
+import { Trace } from "./trace.js";
+import { checkWireForm } from "./wire.js";
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  /** By node, n1 first; n1 ranks highest unless given. */
+  readonly priorities?: readonly number[];
+  readonly timing?: Partial<SimTiming>;
+  readonly admitsNewKeys?: boolean;
+  readonly expectsAlert?: (alert: ReplicaAlert) => boolean;
+  /** Every message is parsed by its schema and every block re-encoded: slower. */
+  readonly checksWire?: boolean;
+  readonly print?: (line: string) => void;
+}
+
+/** A cluster in virtual time. Nothing here is random or late unless a fault or a scenario makes it so. */
+export class World {
+  readonly scheduler = new Scheduler();
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly network: Network;
+  readonly checkers: Checkers;
+  readonly nodes: readonly SimNode[];
+  readonly timing: SimTiming;
+  /** A scenario's hand on the wire: false drops the message. */
+  intercept: ((message: PeerMessage) => boolean) | null = null;
+
+  constructor(private readonly options: WorldOptions) {
+    useFastHasher();
+    this.random = new Random(options.seed);
+    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.trace = new Trace(() => this.scheduler.now, options.print ?? null);
+    this.network = new Network(this.scheduler, this.random.fork());
+    this.checkers = new Checkers(() => this.nodes, options.expectsAlert ?? (() => false));
+    const { priorities } = options;
+    const configured = Array.from({ length: options.nodes }, (_, i) => ({
+      id: `n${i + 1}`,
+      priority: priorities?.[i] ?? options.nodes - i,
+    }));
+    this.nodes = configured.map(({ id }) => this.createNode(id, configured));
+  }
+
+  private createNode(id: NodeId, configured: NodeSurroundings["configured"]): SimNode {
+    const random = this.random.fork();
+    const disk = new Disk(random.hex(16), { keys: fakeKeys(random), formedClusterId: null });
+    return new SimNode(id, disk, {
+      scheduler: this.scheduler,
+      random,
+      trace: this.trace,
+      checkers: this.checkers,
+      timing: this.timing,
+      configured,
+      admitsNewKeys: this.options.admitsNewKeys ?? true,
+      transmit: (message) => this.transmit(message),
+      forward: (request) => this.forward(request),
+    });
+  }
+
+  node(id: NodeId): SimNode {
+    const node = this.nodes.find((it) => it.id === id);
+    if (node === undefined) throw new Error(`there is no ${id}`);
+    return node;
+  }
+
+  startAll(): void {
+    for (const node of this.nodes) if (!node.isUp) node.start();
+  }
+
+  run(durationMs: number): void {
+    this.scheduler.runUntil(this.scheduler.now + durationMs);
+  }
+
+  /** Runs in steps of a few milliseconds until `condition` holds; says whether it did within the time. */
+  runUntil(condition: () => boolean, withinMs: number): boolean {
+    const end = this.scheduler.now + withinMs;
+    while (!condition()) {
+      if (this.scheduler.now >= end) return false;
+      this.run(Math.min(5, end - this.scheduler.now));
+    }
+    return true;
+  }
+
+  /** The leader of the highest term among the nodes that are up, if it leads now. */
+  get leader(): SimNode | undefined {
+    let best: SimNode | undefined;
+    for (const node of this.nodes)
+      if (node.isUp && node.view.role === "leader" && (best === undefined || node.view.term > best.view.term))
+        best = node;
+    return best;
+  }
+
+  private transmit(message: PeerMessage): void {
+    if (this.options.checksWire) checkWireForm(message);
+    if (this.intercept !== null && !this.intercept(message)) return;
+    this.network.send(message.from, message.to, () => this.deliver(message));
+  }
+
+  /** Hands a message to its receiver, past the network. */
+  deliver(message: PeerMessage): void {
+    const receiver = this.node(message.to);
+    if (receiver.isUp) return receiver.receive(message);
+    const sender = this.node(message.from);
+    // A process that is gone refuses the connection; a machine that is gone says nothing.
+    if (sender.isUp && this.random.chance(0.7)) sender.input({ kind: "unreachable", peer: message.to });
+  }
+
+  private readonly forward: ForwardPort = ({ from, to, write, remainingMs, answer }) => {
+    const target = this.node(to);
+    this.network.sendOnce(from, to, () => {
+      if (!target.isUp) return answer({ kind: "not_written", reason: "connection refused" });
+      this.whenRunning(target, () => {
+        target.gateway.receiveForwarded(write, remainingMs, (outcome) => {
+          this.network.sendOnce(to, from, () => this.whenRunning(this.node(from), () => answer(outcome)));
+        });
+      });
+    });
+  };
+
+  /** Runs `action` in a process once it is not paused; never, if it dies before. */
+  whenRunning(node: SimNode, action: () => void): void {
+    const { boot } = node;
+    if (!node.isUp) return;
+    if (!node.isPaused) return action();
+    this.scheduler.after(this.timing.tickMs, () => {
+      if (node.boot === boot) this.whenRunning(node, action);
+    });
+  }
+}

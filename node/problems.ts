@@ -48,6 +48,12 @@ export const PROBLEMS = {
     isRetryable: false,
     help: "The list of errors names every field with its JSON pointer and says what it must be.",
   },
+  invalid_body: {
+    status: 422,
+    title: "The body is not valid",
+    isRetryable: false,
+    help: "The list of errors names every field with its JSON pointer and says what it must be.",
+  },
   unauthorized_peer: {
     status: 401,
     title: "The peer message is not authentic",

@@ -1,0 +1,73 @@
+import express, { type Express, type Router } from "express";
+import helmet from "helmet";
+import type { Logger } from "pino";
+import { EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
+import { notFound, problemHandler } from "./middleware/problem-handler.js";
+import { requestContext, requestLog } from "./middleware/request-context.js";
+import { cluster } from "./routes/cluster.js";
+import type { RouteContext } from "./routes/context.js";
+import { events } from "./routes/events.js";
+import { health } from "./routes/health.js";
+import { home } from "./routes/home.js";
+import { problemPages } from "./routes/problem-pages.js";
+import { referenceA } from "./routes/reference-a.js";
+import { referenceB } from "./routes/reference-b.js";
+import type { LogService } from "./service.js";
+import type { Streams } from "./stream/streams.js";
+
+export interface AppOptions {
+  readonly logger: Logger;
+  readonly version: string;
+  /** The live streams; their server-sent events are routes of the app. */
+  readonly streams: Streams;
+  readonly eventBytesMax?: number;
+  readonly now?: () => number;
+  /** Routers of other parts of the node, such as the peers'; before all others, and without their headers. */
+  readonly before?: readonly Router[];
+}
+
+/** The HTTP side of a node: a list of routers, and problem documents at the end. */
+export function createApp(service: LogService, options: AppOptions): Express {
+  const context: RouteContext = {
+    service,
+    logger: options.logger,
+    version: options.version,
+    eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
+    now: options.now ?? Date.now,
+  };
+  const app = express();
+  app.disable("x-powered-by");
+  // An ETag here is an event's hash, never a digest of whatever was sent.
+  app.disable("etag");
+  app.set("query parser", "simple");
+  for (const router of options.before ?? []) app.use(router);
+  app.use(requestContext(service), requestLog(options.logger), securityHeaders);
+  for (const router of [
+    home(context),
+    health(context),
+    options.streams.router,
+    referenceA(context),
+    referenceB(context),
+    events(context),
+    cluster(context),
+    problemPages(),
+  ])
+    app.use(router);
+  app.use(notFound);
+  app.use(problemHandler(service, options.logger));
+  return app;
+}
+
+/** Pages here run no scripts and load nothing. A node speaks plain HTTP: what is in front of it adds TLS and HSTS. */
+const securityHeaders = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      styleSrc: ["'unsafe-inline'"],
+      frameAncestors: ["'none'"],
+      baseUri: ["'none'"],
+    },
+  },
+  strictTransportSecurity: false,
+});

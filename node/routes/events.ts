@@ -1,0 +1,84 @@
+import { type Response, Router } from "express";
+import type { EventView } from "../../shared/event.js";
+import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
+import { admitBatch } from "../door/door.js";
+import { refuseIdempotencyKey } from "../middleware/idempotency-key.js";
+import { eventMethods } from "../middleware/methods.js";
+import { rawBody, rawRequest } from "../middleware/raw-body.js";
+import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
+import { ProblemError } from "../problems.js";
+import { answerHeaders, appendOne } from "./append.js";
+import { eventRequestBytesMax, type RouteContext } from "./context.js";
+import { fetchEvents, readListQuery } from "./event-list.js";
+import { QueryReader } from "./query.js";
+
+/** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
+export function events(context: RouteContext): Router {
+  const { service } = context;
+  const router = Router();
+  router
+    .route("/api/v1/events")
+    .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
+      const { event, outcome } = await appendOne(context, "own", req, res);
+      res.location(`/api/v1/events/${event.sequence}`).setHeader("ETag", `"${event.hash}"`);
+      res.status(201).json({ ...place(event), acknowledgedBy: outcome.acknowledgedBy });
+    })
+    .get(async (req, res) => {
+      const query = readListQuery(new QueryReader(req.query));
+      const size = await beginRead(res, service);
+      const { body, links } = await fetchEvents(service, query, size);
+      if (Object.keys(links).length > 0) res.links(links);
+      res.json(body);
+    })
+    .all(eventMethods("GET", "POST"));
+  router.route("/api/v1/events\\:batch").post(rawBody(BLOCK_BYTES_MAX), batch(context)).all(eventMethods("POST"));
+  router
+    .route("/api/v1/events/:sequence")
+    .get(async (req, res) => {
+      const event = await find(context, req.params.sequence, res);
+      res.setHeader("ETag", `"${event.hash}"`);
+      if (req.fresh) res.status(304).end();
+      else res.json(event);
+    })
+    .all(eventMethods("GET"));
+  router
+    .route("/api/v1/events/:sequence/nodes")
+    .get(async (req, res) => {
+      const { sequence } = await find(context, req.params.sequence, res);
+      res.json({ sequence, nodes: await service.copies(sequence) });
+    })
+    .all(eventMethods("GET"));
+  router.all("/api/v1/events/{*path}", eventMethods("GET"));
+  return router;
+}
+
+function batch({ service, eventBytesMax, now }: RouteContext) {
+  return async (req: Parameters<typeof rawRequest>[0], res: Response): Promise<void> => {
+    refuseIdempotencyKey(req);
+    const prepared = admitBatch(rawRequest(req), { eventBytesMax, now });
+    const outcome = await service.append({ events: prepared, requestId: requestId(res) });
+    answerHeaders(res, outcome);
+    showStanding(res, service);
+    res.status(201).json({ events: outcome.events.map(place), acknowledgedBy: outcome.acknowledgedBy });
+  };
+}
+
+/** Where an event stands in the log: what an append is answered with. */
+const place = (event: EventView): object => ({
+  sequence: event.sequence,
+  id: event.id,
+  hash: event.hash,
+  previousHash: event.previousHash,
+  term: event.term,
+  height: event.height,
+  recordedAt: event.recordedAt,
+});
+
+async function find({ service }: RouteContext, text: string, res: Response): Promise<EventView> {
+  const size = await beginRead(res, service);
+  const sequence = /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : -1;
+  const event = sequence >= 0 && sequence < size ? await service.get(sequence) : null;
+  if (event !== null) return event;
+  const known = size === 0 ? "the log is empty" : `the log has the sequences 0 to ${size - 1}`;
+  throw new ProblemError("not_found", `There is no event ${JSON.stringify(text.slice(0, 40))}: ${known}.`);
+}

@@ -1,0 +1,37 @@
+import { Router } from "express";
+import { eventMethods } from "../middleware/methods.js";
+import { rawBody } from "../middleware/raw-body.js";
+import { beginRead } from "../middleware/request-context.js";
+import { appendOne } from "./append.js";
+import { eventRequestBytesMax, type RouteContext } from "./context.js";
+import { fetchPage, readPageQuery } from "./paging.js";
+import { QueryReader } from "./query.js";
+import { eventOfA } from "./shapes.js";
+
+/** Reference API A, "event-logging-system". Its stream is in node/stream. */
+export function referenceA(context: RouteContext): Router {
+  const { service } = context;
+  const router = Router();
+  router
+    .route("/api/event-logs")
+    .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
+      const { event } = await appendOne(context, "reference_a", req, res);
+      res.status(201).json(eventOfA(event));
+    })
+    .get(async (req, res) => {
+      const query = readPageQuery(new QueryReader(req.query));
+      const size = await beginRead(res, service);
+      const { events, total, isCapped } = await fetchPage(service, query, size);
+      res.json({
+        data: events.map(eventOfA),
+        page: query.page,
+        limit: query.limit,
+        total,
+        totalPages: Math.ceil(total / query.limit),
+        ...(isCapped ? { totalIsCapped: true } : {}),
+      });
+    })
+    .all(eventMethods("GET", "POST"));
+  router.all("/api/event-logs/{*path}", eventMethods("GET"));
+  return router;
+}

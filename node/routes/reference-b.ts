@@ -1,0 +1,32 @@
+import { Router } from "express";
+import { eventMethods } from "../middleware/methods.js";
+import { rawBody } from "../middleware/raw-body.js";
+import { beginRead } from "../middleware/request-context.js";
+import { appendOne } from "./append.js";
+import { eventRequestBytesMax, type RouteContext } from "./context.js";
+import { fetchPage, readPage } from "./paging.js";
+import { QueryReader } from "./query.js";
+import { eventOfB } from "./shapes.js";
+
+/** Reference API B, "Event Logger Backend". Its stream, at the server's root, is in node/stream. */
+export function referenceB(context: RouteContext): Router {
+  const { service } = context;
+  const router = Router();
+  router
+    .route("/events")
+    .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
+      const { event } = await appendOne(context, "reference_b", req, res);
+      res.status(201).json({ message: "Event logged successfully", event: eventOfB(event) });
+    })
+    .get(async (req, res) => {
+      const query = new QueryReader(req.query);
+      const page = readPage(query, 100);
+      query.finish();
+      const size = await beginRead(res, service);
+      const { events } = await fetchPage(service, { ...page, order: "asc", filter: {} }, size);
+      res.json(events.map(eventOfB));
+    })
+    .all(eventMethods("GET", "POST"));
+  router.all("/events/{*path}", eventMethods("GET"));
+  return router;
+}

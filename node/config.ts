@@ -289,7 +289,7 @@ function warningsOf(config: Config): string[] {
 
 /** In `.env` every unknown name is a mistake; the environment is shared, so there only look-alikes of ours are. */
 function unknownNames(names: readonly string[], isOurs: boolean): string[] {
-  return names.flatMap((name) => {
+  return [...names].sort().flatMap((name) => {
     if (CONFIG_NAMES.includes(name)) return [];
     const isPrefixed = name.startsWith("QUORUMLOG_");
     const meant = nearestName(isPrefixed ? name.slice("QUORUMLOG_".length) : name);

@@ -14,6 +14,8 @@ export const BODY_ARRIVAL_MS = 10_000;
 /** Answers that wait for the core; beyond, a message is answered 204 at once. */
 export const HELD_ANSWERS_MAX = 256;
 export const RUNNING_HANDLERS_MAX = 256;
+/** A handler that ignores its signal does not hold up the end of the process. */
+export const CLOSE_WAIT_MS = 1_000;
 
 /** Outgoing, a peer. Control messages are those without blocks; they have sockets of their own. */
 export const CONTROL_IN_FLIGHT_MAX = 8;

@@ -78,6 +78,7 @@ export class PeerServer {
     return true;
   }
 
+  /** Answers what is held, tells the handlers to end, and gives them a moment to do so. */
   async close(): Promise<void> {
     this.isClosed = true;
     for (const [ref, { incoming }] of this.held) {
@@ -85,7 +86,12 @@ export class PeerServer {
       this.write(incoming, 204);
     }
     for (const controller of this.running.keys()) controller.abort();
-    await Promise.allSettled(this.running.values());
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise((resolve) => {
+      timer = setTimeout(resolve, limits.CLOSE_WAIT_MS);
+    });
+    await Promise.race([Promise.allSettled(this.running.values()), patience]);
+    clearTimeout(timer);
   }
 
   private receive(request: Request, response: Response, next: NextFunction): void {

@@ -1,0 +1,182 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { type Config, loadConfig } from "./config.js";
+import { createLogger } from "./logger.js";
+
+const MONGODB_URI = "mongodb://localhost:27017/eventLogs";
+const SECRET = "s".repeat(32);
+const MEMBERS = "n1=http://127.0.0.1:3000,n2=http://127.0.0.1:3001,n3=http://127.0.0.1:3002";
+
+const folder = mkdtempSync(join(tmpdir(), "quorumlog-config-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function good(env: Record<string, string>, dotenv = ""): Config & { warnings: readonly string[] } {
+  const result = loadConfig({ MONGODB_URI, ...env }, dotenv);
+  if (!result.ok) throw new Error(result.report);
+  return { ...result.config, warnings: result.warnings };
+}
+function report(env: Record<string, string>, dotenv = ""): string {
+  const result = loadConfig({ MONGODB_URI, ...env }, dotenv);
+  return result.ok ? "" : result.report;
+}
+
+describe("a configuration that is right", () => {
+  it("needs no more than PORT and MONGODB_URI for a node alone", () => {
+    const digest = createHash("sha256").update("localhost:27017/eventLogs").digest("hex").slice(0, 8);
+    const self = { id: "n1", address: "http://127.0.0.1:4000", priority: 1 };
+    expect(good({ PORT: "4000" })).toEqual({
+      nodeId: "n1",
+      port: 4000,
+      host: "127.0.0.1",
+      mongodbUri: MONGODB_URI,
+      databaseName: "eventLogs",
+      identityFolder: `data/n1-${digest}`,
+      dataDir: "./data",
+      members: [self],
+      self,
+      clusterSecret: null,
+      logLevel: "info",
+      admitsNewKeys: false,
+      allowsUnsafeMongod: false,
+      initiatesReplicaSet: false,
+      heartbeatMs: 100,
+      electionTimeoutMs: 1000,
+      requestTimeoutMs: 5000,
+      eventBytesMax: 262_144,
+      verifySchedule: "0 * * * *",
+      warnings: [],
+    });
+  });
+
+  it("reads members with their places as priorities, and PRIORITY for this node", () => {
+    const config = good({ NODE_ID: "n2", PORT: "3001", MEMBERS, CLUSTER_SECRET: SECRET, PRIORITY: "9" });
+    expect(config.members.map((member) => member.priority)).toEqual([1, 9, 3]);
+    expect(config.self.address).toBe("http://127.0.0.1:3001");
+    expect(config.warnings).toEqual([]);
+  });
+
+  it("lets the environment win over .env, and counts an empty value as not set", () => {
+    const dotenv = `PORT=3005\nLOG_LEVEL="debug"\n# a comment\nNODE_ID=n7\n`;
+    const config = good({ PORT: "3006", LOG_LEVEL: "" }, dotenv);
+    expect([config.port, config.logLevel, config.nodeId]).toEqual([3006, "debug", "n7"]);
+  });
+
+  it("reads a secret from the file that its _FILE twin names", () => {
+    const path = join(folder, "secret");
+    writeFileSync(path, `${SECRET}\n`);
+    expect(good({ CLUSTER_SECRET_FILE: path }).clusterSecret).toBe(SECRET);
+    expect(good({ CLUSTER_SECRET: "t".repeat(32) }, `CLUSTER_SECRET_FILE=${path}`).clusterSecret).toBe("t".repeat(32));
+  });
+
+  it("keeps one identity folder a database, whatever the order of hosts and the credentials", () => {
+    const folderOf = (uri: string) => good({ MONGODB_URI: uri }).identityFolder;
+    expect(folderOf("mongodb://a:1,b:2/x")).toBe(folderOf("mongodb://user:pass@b:2,a:1/x?authSource=admin"));
+    expect(folderOf("mongodb://a:1/x")).not.toBe(folderOf("mongodb://a:1/y"));
+    expect(good({ MONGODB_MANAGED: "true", DATA_DIR: "/var/lib/q" }).identityFolder).toBe("/var/lib/q/n1");
+    expect(good({ MONGODB_URI: "mongodb://a:1" }).databaseName).toBe("eventLogs");
+  });
+
+  it("warns about an open address and about a port that MEMBERS does not name", () => {
+    const { warnings } = good({ HOST: "0.0.0.0", PORT: "3009", MEMBERS, CLUSTER_SECRET: SECRET });
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toContain("no API keys yet");
+    expect(warnings[1]).toContain("PORT is 3009");
+  });
+
+  it("leaves unrelated names of the environment alone", () => {
+    const env = { HOME: "/root", PATH: "/bin", HOSTNAME: "x", NODE_ENV: "test", TERM: "xterm", PWD: "/", USER: "u" };
+    expect(report({ ...env, MONGODB_PORT: "tcp://10.0.0.1:27017", npm_config_port: "1" })).toBe("");
+  });
+});
+
+describe("a configuration that is wrong", () => {
+  it("is reported whole: every mistake at once, with a did-you-mean", () => {
+    const text = report(
+      { PORT: "99999", LOG_LEVEL: "loud", MONGO_URI: "x", QUORUMLOG_PRIORITY: "3", ADMIT_NEW_KEYS: "maybe" },
+      "MEMBER=n1=http://a:1\nUNRELATED=1\nDATADIR=/x\n",
+    );
+    expect(text).toBe(
+      [
+        "The configuration has 8 mistakes:",
+        "  - DATADIR is unknown (in .env); did you mean DATA_DIR?",
+        "  - MEMBER is unknown (in .env); did you mean MEMBERS?",
+        "  - UNRELATED is unknown (in .env)",
+        "  - MONGO_URI is unknown; did you mean MONGODB_URI?",
+        "  - QUORUMLOG_PRIORITY is unknown; did you mean PRIORITY?",
+        '  - PORT must be a whole number from 1 to 65535, not "99999"',
+        "  - LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent",
+        '  - ADMIT_NEW_KEYS must be true or false, not "maybe"',
+        "The names are explained in .env.example.",
+      ].join("\n"),
+    );
+  });
+
+  it.each([
+    [{ HEARTBEAT_MS: "400", ELECTION_TIMEOUT_MS: "1000" }, "at most a third of ELECTION_TIMEOUT_MS"],
+    [{ HEARTBEAT_MS: "fast" }, "HEARTBEAT_MS must be a whole number"],
+    [{ NODE_ID: "n9", MEMBERS, CLUSTER_SECRET: SECRET }, "NODE_ID n9 is not in MEMBERS (n1, n2, n3)"],
+    [{ NODE_ID: "a b" }, "NODE_ID must be"],
+    [{ MEMBERS: "n1=http://a:1,n2=http://b:2", CLUSTER_SECRET: SECRET }, "MEMBERS has two members"],
+    [{ MEMBERS: "n1=http://a:1,n1=http://b:2,n3=http://c:3", CLUSTER_SECRET: SECRET }, "MEMBERS names n1 twice"],
+    [{ MEMBERS: "n1=http://a:1,n2=http://a:1/,n3=http://c:3", CLUSTER_SECRET: SECRET }, "address http://a:1 twice"],
+    [{ MEMBERS: "n1=http://a:1,n2", CLUSTER_SECRET: SECRET }, "wrong at entry 2"],
+    [{ MEMBERS: "n1=https://a:1" }, "wrong at entry 1"],
+    [{ MEMBERS: "n1=http://a:1/path" }, "wrong at entry 1"],
+    [{ MEMBERS }, "CLUSTER_SECRET is needed"],
+    [{ MEMBERS, CLUSTER_SECRET: "short" }, "CLUSTER_SECRET must have at least 32 characters"],
+    [{ MEMBERS, CLUSTER_SECRET: SECRET, PRIORITY: "3" }, "PRIORITY 3 is already n3's"],
+    [{ MONGODB_URI: "" }, "MONGODB_URI is not set"],
+    [{ MONGODB_URI: "localhost:27017" }, "MONGODB_URI is not a MongoDB connection string"],
+    [{ EVENT_BYTES_MAX: "1048577" }, "EVENT_BYTES_MAX must be a whole number"],
+    [{ VERIFY_SCHEDULE: "hourly" }, "VERIFY_SCHEDULE must be a cron expression"],
+    [{ CLUSTER_SECRET: SECRET, CLUSTER_SECRET_FILE: "/x" }, "set CLUSTER_SECRET or CLUSTER_SECRET_FILE, not both"],
+    [{ CLUSTER_SECRET_FILE: "/nowhere/secret" }, "CLUSTER_SECRET_FILE: cannot read /nowhere/secret (ENOENT)"],
+    [{ HOST: "http://x/" }, "HOST must be"],
+  ])("%o is refused with a sentence", (env: Record<string, string>, sentence) => {
+    const text = report(env);
+    expect(text).toContain(sentence);
+    expect(text).toContain("one mistake");
+  });
+
+  it("never shows a secret in its report", () => {
+    const text = report({ MONGODB_URI: "mongodb://user:hunter2@host:bad/x", CLUSTER_SECRET: "tooshort" });
+    expect(text).toContain("2 mistakes");
+    expect(text).not.toMatch(/hunter2|tooshort/);
+  });
+
+  it("accepts the limits themselves", () => {
+    expect(good({ EVENT_BYTES_MAX: "1048576", HEARTBEAT_MS: "300", ELECTION_TIMEOUT_MS: "900" }).eventBytesMax).toBe(
+      1_048_576,
+    );
+  });
+});
+
+describe("the log", () => {
+  function lines(write: (logger: ReturnType<typeof createLogger>) => void): string[] {
+    const out: string[] = [];
+    const destination = { write: (line: string) => void out.push(line) };
+    write(createLogger({ node: "n1", level: "info", secrets: [SECRET], destination }));
+    return out;
+  }
+
+  it("is one JSON object a line with time, level, msg, node, and what a child adds", () => {
+    const [line = ""] = lines((logger) => logger.child({ term: 4 }).info({ requestId: "request-1" }, "hello"));
+    const { time, ...rest } = JSON.parse(line) as Record<string, unknown>;
+    expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(rest).toEqual({ level: "info", node: "n1", term: 4, requestId: "request-1", msg: "hello" });
+  });
+
+  it("holds no secret, wherever it came from", () => {
+    const text = lines((logger) => {
+      logger.info({ config: { clusterSecret: "hidden-by-name" }, secret: "hidden-by-name" }, "started");
+      logger.error(new Error(`cannot reach mongodb://user:hunter2@db:27017/x with ${SECRET}`));
+      logger.debug("below the level");
+    }).join("");
+    expect(text).not.toMatch(/hidden-by-name|hunter2|s{32}/);
+    expect(text).toContain("mongodb://[redacted]@db:27017/x");
+    expect(text).not.toContain("below the level");
+  });
+});

@@ -1,0 +1,216 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { encodeMessage } from "./codec.js";
+import { HELD_ANSWERS_MAX } from "./limits.js";
+import { alive, append, closeAll, closers, Inbox, largeBlock, listen, pair, RawPeer } from "./test-nodes.js";
+
+afterEach(closeAll);
+
+describe("messages between two nodes", () => {
+  it("arrive whole, and the answer by ref comes back in the same exchange", async () => {
+    const { n1, n2 } = await pair();
+    const sent = append(7, [largeBlock()]);
+    n2.onMessage = ({ ref }) => n2.transport.send(alive("n2", "n1"), ref);
+    n1.transport.send(sent);
+    const arrival = await n2.inbox.next();
+    // Compared as bytes: a structural comparison of megabytes takes seconds.
+    expect(encodeMessage(arrival.message).equals(encodeMessage(sent))).toBe(true);
+    expect(arrival.ref).toBeTypeOf("number");
+    expect(await n1.inbox.next()).toEqual({ message: alive("n2", "n1"), ref: undefined });
+    expect(n1.requests).toEqual([]);
+    // The first request learned the session; nobody was refused for that.
+    expect(n2.requests).toHaveLength(2);
+    expect([...n1.rejected.all, ...n2.rejected.all]).toEqual([]);
+  });
+
+  it("are answered by a message of its own when the answer is late", async () => {
+    const { n1, n2 } = await pair({ holdMs: 20 });
+    n1.transport.send(alive("n1", "n2"));
+    const { ref } = await n2.inbox.next();
+    expect(await n2.answered.next()).toBe(401);
+    expect(await n2.answered.next()).toBe(204);
+    n2.transport.send(alive("n2", "n1"), ref);
+    const answer = await n1.inbox.next();
+    expect(answer.message).toEqual(alive("n2", "n1"));
+    expect(answer.ref).toBeTypeOf("number");
+  });
+
+  it("take one answer: a second one with the same ref travels by itself, and so does one for another peer", async () => {
+    const { n1, n2 } = await pair();
+    n1.transport.send(alive("n1", "n2"));
+    const { ref } = await n2.inbox.next();
+    n2.transport.send(alive("n2", "n1"), ref);
+    n2.transport.send(alive("n2", "n1"), ref);
+    const answers = [await n1.inbox.next(), await n1.inbox.next()];
+    expect(answers.filter((answer) => answer.ref === undefined)).toHaveLength(1);
+  });
+
+  it("go on after either side restarted", async () => {
+    const { n1, n2 } = await pair();
+    const peers = { n1: n1.address, n2: n2.address };
+    for (const restarted of [n1, n2, n1, n2]) {
+      n1.transport.send(alive("n1", "n2"));
+      const { ref } = await n2.inbox.next();
+      n2.transport.send(alive("n2", "n1"), ref);
+      await n1.inbox.next();
+      await restarted.transport.close();
+      restarted.boot(peers);
+    }
+    n1.transport.send(alive("n1", "n2"));
+    await n2.inbox.next();
+  });
+
+  it("report a peer where nobody listens at once", async () => {
+    const [n1, n2] = [await listen("n1"), await listen("n2")];
+    const gone = n2.address;
+    await new Promise((resolve) => n2.server.close(resolve));
+    n1.boot({ n2: gone });
+    n2.boot({});
+    n1.transport.send(alive("n1", "n2"));
+    expect(await n1.unreachable.next()).toBe("n2");
+    await expect(n1.transport.request("n2", "status", {}, { timeoutMs: 5_000 })).rejects.toMatchObject({
+      failure: "unreachable",
+      mayHaveArrived: false,
+    });
+  });
+
+  it("flow as heartbeats while large appends hang", async () => {
+    const { n1, n2 } = await pair({ holdMs: 10_000 });
+    n2.onMessage = ({ message, ref }) => {
+      if (message.blocks.length === 0) n2.transport.send(alive("n2", "n1"), ref);
+    };
+    for (let i = 0; i < 10; i++) n1.transport.send(append(i, [largeBlock()]));
+    for (let i = 0; i < 2; i++) await n2.inbox.next();
+    for (let round = 100; round < 110; round++) {
+      n1.transport.send(append(round));
+      expect((await n2.inbox.next()).message.body).toMatchObject({ round });
+      expect((await n1.inbox.next()).message.body.kind).toBe("alive");
+    }
+    // Two large ones hang, eight wait; what is more than that was dropped, which a network may do as well.
+    for (let i = 0; i < 10; i++) n1.transport.send(append(i, [largeBlock()]));
+    expect(n1.transport.droppedMessages).toBe(10);
+  });
+
+  it("survive a keep-alive socket that the peer had closed", async () => {
+    const [n1, n2] = [await listen("n1"), await listen("n2")];
+    const sockets: Socket[] = [];
+    let breaksOld = false;
+    const proxy = createTcpServer((socket) => {
+      const isOld = (): boolean => breaksOld && sockets.includes(socket);
+      const upstream = connect(n2.port, "127.0.0.1");
+      socket.on("data", (data) => (isOld() ? socket.resetAndDestroy() : upstream.write(data)));
+      upstream.on("data", (data) => socket.write(data));
+      for (const end of [socket, upstream])
+        end.on("error", () => {}).on("close", () => [socket, upstream].map((s) => s.destroy()));
+    });
+    proxy.on("connection", (socket) => !breaksOld && sockets.push(socket));
+    proxy.listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    closers.push(() => proxy.close());
+    n1.boot({ n2: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
+    n2.boot({ n1: n1.address });
+    n2.transport.handle("echo", async (body) => ({ status: 200, body }));
+    expect(await n1.transport.request("n2", "echo", 1, { timeoutMs: 5_000 })).toEqual({ status: 200, body: 1 });
+    breaksOld = true;
+    expect(await n1.transport.request("n2", "echo", 2, { timeoutMs: 5_000 })).toEqual({ status: 200, body: 2 });
+  });
+
+  it("hold a bounded number of answers: beyond it a message is answered 204 at once", async () => {
+    const { n1, n2 } = await pair({ holdMs: 60_000, controlMs: 30_000 });
+    const attacker = new RawPeer(n2);
+    await attacker.learnSession();
+    const held = Array.from({ length: HELD_ANSWERS_MAX }, () => attacker.post().catch(() => null));
+    for (let i = 0; i < HELD_ANSWERS_MAX; i++) await n2.inbox.next();
+    expect((await attacker.post()).status).toBe(204);
+    const { ref } = await n2.inbox.next();
+    n2.transport.send(alive("n2", "n1"), ref);
+    expect((await n1.inbox.next()).message.body.kind).toBe("alive");
+    await n2.transport.close();
+    for (const answer of await Promise.all(held)) expect(answer?.status).toBe(204);
+  });
+});
+
+describe("requests to a peer's handlers", () => {
+  it("carry JSON, the caller and its request id", async () => {
+    const { n1, n2 } = await pair();
+    n2.transport.handle("events", async (body, { from, requestId }) => ({
+      status: 201,
+      body: { body, from, requestId },
+    }));
+    const answer = await n1.transport.request(
+      "n2",
+      "events",
+      { text: "ü" },
+      { timeoutMs: 5_000, requestId: "request-17" },
+    );
+    expect(answer).toEqual({ status: 201, body: { body: { text: "ü" }, from: "n1", requestId: "request-17" } });
+    const other = await n1.transport.request("n2", "events", null, { timeoutMs: 5_000 });
+    expect(other.body).toEqual({ body: null, from: "n1", requestId: "" });
+  });
+
+  it("take a body of ten megabytes and refuse one above the limit before it leaves", async () => {
+    const { n1, n2 } = await pair();
+    n2.transport.handle("size", async (body) => ({ status: 200, body: (body as string).length }));
+    const length = 10 * 1024 * 1024;
+    expect((await n1.transport.request("n2", "size", "x".repeat(length), { timeoutMs: 15_000 })).body).toBe(length);
+    const over = n1.transport.request("n2", "size", "x".repeat(13 * 1024 * 1024), { timeoutMs: 15_000 });
+    await expect(over).rejects.toMatchObject({ mayHaveArrived: false });
+  });
+
+  it("are answered 404 for an unknown path and 500 for a handler that fails", async () => {
+    const { n1, n2 } = await pair();
+    n2.transport.handle("broken", async () => {
+      throw new Error("a detail that stays here");
+    });
+    expect((await n1.transport.request("n2", "other", {}, { timeoutMs: 5_000 })).status).toBe(404);
+    const broken = await n1.transport.request("n2", "broken", {}, { timeoutMs: 5_000 });
+    expect(broken).toEqual({ status: 500, body: { code: "internal_error" } });
+  });
+
+  it("end at their deadline or when the caller gives up, and the handler learns of it", async () => {
+    const { n1, n2 } = await pair();
+    const started = new Inbox<AbortSignal>();
+    n2.transport.handle("slow", (_, { signal }) => {
+      started.put(signal);
+      return new Promise((resolve) => signal.addEventListener("abort", () => resolve({ status: 200, body: 0 })));
+    });
+    const late = n1.transport.request("n2", "slow", {}, { timeoutMs: 300 });
+    await expect(late).rejects.toMatchObject({ failure: "timeout", mayHaveArrived: true });
+    const controller = new AbortController();
+    const given = n1.transport.request("n2", "slow", {}, { timeoutMs: 60_000, signal: controller.signal });
+    const outcome = expect(given).rejects.toMatchObject({ failure: "aborted" });
+    await started.next();
+    const signal = await started.next();
+    controller.abort();
+    await outcome;
+    if (!signal.aborted) await once(signal, "abort");
+  });
+
+  it("end when either transport closes", async () => {
+    const { n1, n2 } = await pair();
+    const started = new Inbox<null>();
+    n2.transport.handle("slow", (_, { signal }) => {
+      started.put(null);
+      return new Promise((resolve) =>
+        signal.addEventListener("abort", () => resolve({ status: 503, body: "closing" })),
+      );
+    });
+    const first = n1.transport.request("n2", "slow", {}, { timeoutMs: 60_000 });
+    await started.next();
+    await n2.transport.close();
+    expect(await first).toEqual({ status: 503, body: "closing" });
+    n2.boot({ n1: n1.address });
+    n2.transport.handle("slow", () => {
+      started.put(null);
+      return new Promise(() => {});
+    });
+    const second = n1.transport.request("n2", "slow", {}, { timeoutMs: 60_000 });
+    const outcome = expect(second).rejects.toMatchObject({ failure: "closed" });
+    await started.next();
+    await n1.transport.close();
+    await outcome;
+    await expect(n1.transport.request("n2", "slow", {}, { timeoutMs: 1 })).rejects.toMatchObject({ failure: "closed" });
+    // This handler ignores its signal; closing does not wait for it for ever (afterEach closes n2).
+  });
+});

@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
@@ -8,6 +6,7 @@ import { z } from "zod";
 import { nodeIdSchema } from "../shared/control.js";
 import type { NodeId } from "../shared/ids.js";
 import { EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
+import { DEFAULT_DATABASE, identityFolder } from "./storage/identity.js";
 
 /** A member as MEMBERS gives it; priority is its place, the last one highest. */
 export interface MemberAddress {
@@ -22,8 +21,6 @@ export interface Config {
   readonly port: number;
   readonly host: string;
   readonly mongodbUri: string;
-  /** The database that the URI names; `eventLogs` when it names none. */
-  readonly databaseName: string;
   /** Where this node's identity lives: outside MongoDB, one folder a node and database. */
   readonly identityFolder: string;
   readonly dataDir: string;
@@ -53,7 +50,6 @@ export type ConfigResult =
 const MEMBERS_MAX = 63;
 const SECRET_CHARACTERS_MIN = 32;
 const SECRET_FILE_BYTES_MAX = 64 * 1024;
-const DEFAULT_DATABASE = "eventLogs";
 
 /** A text that `parse` turns into a value, or refuses with a sentence. */
 const text = <T>(parse: (value: string) => T | Error) =>
@@ -176,19 +172,11 @@ function readSecretFile(name: string, path: string): string | Error {
   }
 }
 
-interface MongodbTarget {
-  readonly uri: string;
-  readonly hosts: string;
-  readonly databaseName: string;
-}
-
 /** The driver is the judge of a connection string; its constructor parses and connects to nothing. */
-function parseMongodbUri(uri: string): MongodbTarget | Error {
+function parseMongodbUri(uri: string): string | Error {
   try {
-    const { options } = new MongoClient(uri);
-    const hosts = options.srvHost ?? options.hosts.map(String).sort().join(",");
-    const path = /^mongodb(?:\+srv)?:\/\/[^/?]*\/([^?]+)/.exec(uri)?.[1];
-    return { uri, hosts, databaseName: path === undefined ? DEFAULT_DATABASE : decodeURIComponent(path) };
+    new MongoClient(uri);
+    return uri;
   } catch (error) {
     // The driver's message may quote the string, and with it a password.
     const reason = uri.includes("@") ? "" : `: ${(error as Error).message}`;
@@ -244,20 +232,18 @@ const duplicates = (values: readonly string[]): Set<string> =>
   new Set(values.filter((value, i) => values.indexOf(value) !== i));
 
 function toConfig(values: Environment): Config {
-  const { NODE_ID: nodeId, PORT: port, MONGODB_URI: target } = values;
+  const { NODE_ID: nodeId, PORT: port, MONGODB_URI: mongodbUri, DATA_DIR: dataDir } = values;
   const members = (values.MEMBERS ?? [{ id: nodeId, address: `http://127.0.0.1:${port}`, priority: 1 }]).map(
     (member) =>
       member.id === nodeId && values.PRIORITY !== undefined ? { ...member, priority: values.PRIORITY } : member,
   );
-  const digest = createHash("sha256").update(`${target.hosts}/${target.databaseName}`).digest("hex").slice(0, 8);
   return {
     nodeId,
     port,
     host: values.HOST,
-    mongodbUri: target.uri,
-    databaseName: target.databaseName,
-    identityFolder: join(values.DATA_DIR, values.MONGODB_MANAGED ? nodeId : `${nodeId}-${digest}`),
-    dataDir: values.DATA_DIR,
+    mongodbUri,
+    identityFolder: identityFolder({ dataDir, nodeId, mongodbUri, isManaged: values.MONGODB_MANAGED }),
+    dataDir,
     members,
     self: members.find((member) => member.id === nodeId) as MemberAddress,
     clusterSecret: values.CLUSTER_SECRET ?? null,

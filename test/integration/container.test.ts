@@ -1,0 +1,60 @@
+import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from "testcontainers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openStorage } from "../../node/storage/open-storage.js";
+import type { Storage } from "../../node/storage/port.js";
+import { TestLog } from "../../node/storage/storage-fixtures.js";
+import { term } from "../../shared/ids.js";
+
+/** The official image needs a Docker engine; without one the same storage is tested on a local mongod elsewhere. */
+const hasEngine = await getContainerRuntimeClient().then(
+  () => true,
+  () => false,
+);
+if (!hasEngine) console.warn("skipped: no Docker engine (test/integration/container.test.ts needs one for mongo:7.0)");
+
+describe.skipIf(!hasEngine)(
+  `a node's storage in the official mongo:7.0 image${hasEngine ? "" : " (skipped: no Docker engine)"}`,
+  () => {
+    let container: StartedTestContainer;
+    let boots = 0;
+    const storage = (): Storage =>
+      openStorage({
+        mongodbUri: `mongodb://127.0.0.1:${container.getMappedPort(27017)}/eventLogs`,
+        nodeId: "n1",
+        bootId: `boot-${++boots}`,
+        stallMs: 10_000,
+        slowMs: 5_000,
+        uncleanWaitMs: 0,
+        initReplicaSet: false,
+        allowUnsafeMongod: false,
+        onRefused: (sequence) => {
+          throw new Error(`event ${sequence} was refused`);
+        },
+      });
+
+    beforeAll(async () => {
+      container = await new GenericContainer("mongo:7.0")
+        .withExposedPorts(27017)
+        .withWaitStrategy(Wait.forLogMessage("Waiting for connections"))
+        .start();
+    }, 300_000);
+    afterAll(() => container?.stop());
+
+    it("opens, keeps state, blocks and events, and finds them again in the next process", async () => {
+      const { blocks } = TestLog.grow(3);
+      const state = { term: term(1), votedFor: "n1", joinNonce: "a".repeat(32), forming: null };
+      const first = storage();
+      expect(await first.log.open()).toMatchObject({ hardState: null, tailHeight: 0 });
+      await first.log.saveState(state);
+      for (const { stored } of blocks) await first.log.insertBlock(stored);
+      const views = blocks.flatMap((block) => block.views);
+      await first.projection.apply(views);
+      await first.log.close();
+
+      const second = storage();
+      expect(await second.log.open()).toMatchObject({ hardState: state, tailHeight: blocks.length });
+      for (const view of views) expect(await second.projection.get(view.sequence)).toEqual(view);
+      await second.log.close();
+    });
+  },
+);

@@ -58,9 +58,10 @@ class Run {
   async #makeFresh(dataDir: string, binary: string): Promise<void> {
     if (nodesWithData(dataDir).length === 0) return say("There is no data yet: --fresh has nothing to do.");
     const { mayDelete } = this.options;
-    const count = (await eventsIn(dataDir, binary)).toLocaleString("en-US");
+    const count = await eventsIn(dataDir, binary);
     const target = await setAside(dataDir, { mayDelete });
-    say(target ? `${count} events moved to ${target}.` : `${count} events deleted from ${dataDir}.`);
+    const events = count === 1 ? "1 event" : `${count.toLocaleString("en-US")} events`;
+    say(target ? `${events} moved to ${target}.` : `${events} deleted from ${dataDir}.`);
   }
 
   async #showTable(cluster: Cluster): Promise<void> {

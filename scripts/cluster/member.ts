@@ -87,7 +87,7 @@ export class Member {
       spawn: () => {
         const dbPath = join(this.#folder, "db");
         const child = spawnMongod({ binary, dbPath, port: this.#mongodPort, output: log.fd });
-        writeFileSync(join(this.#folder, "mongod.pid"), String(child.pid));
+        writeFileSync(join(this.#folder, "mongod.pid"), `${child.pid}\n`);
         if (isTemporary) reapWithUs(child);
         return child;
       },
@@ -128,7 +128,7 @@ export class Member {
           cwd: isTemporary ? this.options.dataDir : process.cwd(),
           stdio: ["ignore", this.nodeLog.fd, this.nodeLog.fd, "ipc"],
         });
-        writeFileSync(join(this.#folder, "node.pid"), String(child.pid));
+        writeFileSync(join(this.#folder, "node.pid"), `${child.pid}\n`);
         if (isTemporary) reapWithUs(child);
         child.on("message", (notice: NodeNotice) => {
           if (notice.kind === "fatal") fatal = notice.detail;

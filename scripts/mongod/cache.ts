@@ -4,6 +4,18 @@ import { join } from "node:path";
 import { commandOf } from "../processes.js";
 import { cacheFolder } from "../project.js";
 
+export type Say = (line: string) => void;
+
+/** A rung that brings a mongod from the network into the cache. */
+export interface Download {
+  title: string;
+  cacheName: string;
+  /** Why this rung cannot serve this machine; undefined if it can. */
+  unavailable: () => string | undefined;
+  /** Downloads and verifies; answers the path of the binary inside `folder`. */
+  fetchInto: (folder: string, say: Say) => Promise<string>;
+}
+
 /** The cached mongod of that name. It is there only if it was complete and verified: see `installMongod`. */
 export function cachedMongod(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const binary = join(cacheFolder(env), "mongod", name, "mongod");

@@ -2,7 +2,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Download, findMongod } from "./ladder.js";
+import type { Download } from "./cache.js";
+import { findMongod } from "./ladder.js";
 
 let folder: string;
 let said: string[];

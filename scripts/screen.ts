@@ -16,10 +16,10 @@ export class Screen {
   }
 
   table(cluster: Cluster, { node, term }: Leader): void {
-    const rows = cluster.nodes.map(({ id, url, mongodbUri, mongodPid }) => ({
+    const rows = cluster.nodes.map(({ id, url, pid, mongodbUri, mongodPid }) => ({
       node: id,
       url,
-      role: id === node.id ? "leader" : "follower",
+      role: pid === undefined ? "not up yet" : id === node.id ? "leader" : "follower",
       mongodb: `${hostOf(mongodbUri)}${mongodPid === undefined ? "" : " (its own)"}`,
       log: shortPath(`${cluster.dataDir}/${id}/node.log`),
     }));

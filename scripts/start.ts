@@ -5,6 +5,7 @@ import type { MemberEvent } from "./cluster/member.js";
 import { eventsIn, nodesWithData, setAside } from "./fresh.js";
 import { findMongod } from "./mongod/ladder.js";
 import { parseStartOptions, type StartOptions, USAGE, UsageError } from "./options.js";
+import { poll } from "./processes.js";
 import { messageOf } from "./project.js";
 import { Screen } from "./screen.js";
 
@@ -65,6 +66,8 @@ class Run {
   }
 
   async #showTable(cluster: Cluster): Promise<void> {
+    // A majority may have its leader while another node is still on its way: the table had better have all.
+    await poll(() => this.#isStopping || cluster.nodes.every(({ pid }) => pid !== undefined), { withinMs: 10_000 });
     let leader: Leader | undefined;
     while (leader === undefined && !this.#isStopping) leader = await cluster.leader(5_000).catch(() => undefined);
     if (leader !== undefined && !this.#isStopping) screen.table(cluster, leader);

@@ -58,7 +58,7 @@ export interface Cluster {
   /** Sends a signal to a running node (SIGSTOP, SIGCONT, SIGTERM), or to its mongod. */
   signal(id: string, name: NodeJS.Signals): void;
   signalMongod(id: string, name: NodeJS.Signals): void;
-  /** Starts what was killed of that node, or of all; waits until the node listens again. */
+  /** Starts what was killed of that node, or of all; waits until it all serves again. */
   start(id: string): Promise<void>;
   startAll(): Promise<void>;
   /** The newest lines of a node's log: for the message of a failed test. */
@@ -69,10 +69,11 @@ export interface Cluster {
   abandon(): void;
 }
 
-/** For tests and scripts: starts a cluster and waits until it has a leader. */
+/** For tests and scripts: starts a cluster and waits until all of it serves and it has a leader. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const cluster = await launchCluster(options);
   try {
+    await cluster.startAll();
     await cluster.leader(60_000);
     return cluster;
   } catch (error) {
@@ -217,7 +218,8 @@ class RunningCluster implements Cluster {
   async start(id: string): Promise<void> {
     const member = this.#member(id);
     member.start();
-    if ((await poll(() => member.node.pid, { withinMs: START_WITHIN_MS })) !== undefined) return;
+    const isUp = () => member.node.pid !== undefined && (!member.mongod || member.mongod.pid !== undefined);
+    if (await poll(isUp, { withinMs: START_WITHIN_MS })) return;
     throw new Error(`${id} does not listen ${START_WITHIN_MS / 1000} s after its start:\n${this.logTail(id)}`);
   }
 

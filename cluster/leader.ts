@@ -192,11 +192,17 @@ export function trySeal(core: Core): void {
   if (taken.length > 0) seal(core, taken);
 }
 
+/** Whatever is in no block at its deadline is certainly not written, and never will be. */
 function refuseExpired(core: Core, leader: LeaderState): void {
-  while (leader.queue[0] !== undefined && core.now >= leader.queue[0].proposal.deadline) {
-    const { proposal } = dequeue(leader);
+  const refuse = (proposal: Proposal): void => {
     release(leader, proposal);
     core.effects.push({ kind: "refused", proposalId: proposal.proposalId, reason: "expired" });
+  };
+  while (leader.queue[0] !== undefined && core.now >= leader.queue[0].proposal.deadline) refuse(dequeue(leader).proposal);
+  for (const [proposalId, proposal] of leader.lookups) {
+    if (core.now < proposal.deadline) continue;
+    leader.lookups.delete(proposalId);
+    refuse(proposal);
   }
 }
 

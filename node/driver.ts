@@ -1,0 +1,383 @@
+import { randomBytes, randomInt } from "node:crypto";
+import type { Logger } from "pino";
+import { Replica } from "../cluster/replica.js";
+import type { BootState, Effect, HardState, Input, ReplicaConfig, ReplicaView } from "../cluster/types.js";
+import type { Block } from "../shared/block.js";
+import type { ChainState, SignatureVerifier } from "../shared/chain.js";
+import type { LoggedEvent } from "../shared/event.js";
+import type { PeerMessage } from "../shared/protocol/peer.js";
+import type { Height } from "../shared/ids.js";
+import { CommittedEvents } from "./committed.js";
+import { type Recovered, recover, soundEvents } from "./recovery.js";
+import type { NodeSigner } from "./signer.js";
+import type { IdentityFile } from "./storage/identity.js";
+import { type Storage, StoreError } from "./storage/port.js";
+
+/** Storage operations that wait for the one before; the core bounds its blocks in flight, this catches a bug. */
+const OPERATIONS_MAX = 4_096;
+const RECOVERY_RETRY_MS = 500;
+const RECOVERY_RETRY_MS_MAX = 5_000;
+
+export interface DriverOptions {
+  readonly config: Omit<ReplicaConfig, "self" | "seed" | "genesisNonce" | "nextJoinNonce" | "formedClusterId"> & {
+    readonly self: Omit<ReplicaConfig["self"], "storeId" | "keys">;
+  };
+  readonly storage: Storage;
+  readonly identity: IdentityFile;
+  readonly signer: NodeSigner;
+  readonly verifier: SignatureVerifier;
+  readonly logger: Logger;
+  readonly send: (message: PeerMessage, ref?: number) => void;
+  /** Effects that concern clients: writes, alerts, roles. */
+  readonly onEffect: (effect: Effect) => void;
+  /** The replica was lost with its store: whatever was proposed and not sealed is certainly not written. */
+  readonly onReplicaLost: (reason: string) => void;
+  /** Everything up to `commitHeight` is committed; blocks between were not announced one by one. */
+  readonly onRecovered: (commitHeight: Height) => void;
+  readonly onInvalidBlock: (at: Height, detail: string) => void;
+  /** This process must end: the database belongs to another one, or cannot be used. */
+  readonly onFatal: (error: StoreError) => void;
+}
+
+type Operation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+
+const wall = (): string => new Date().toISOString();
+
+/**
+ * Runs one replica: queue, step, persist, then send. Storage operations are done one after the other; after any that
+ * fails the replica is thrown away and made anew from what its store really holds (crash before corruption).
+ */
+export class Driver {
+  readonly committed: CommittedEvents;
+  private replica: Replica | null = null;
+  /** Counts replicas: what an earlier one started must not reach a later one. */
+  private generation = 0;
+  private readonly inputs: Input[] = [];
+  private isStepping = false;
+  private operations: Operation[] = [];
+  private isStoring = false;
+  private remembered: { hardState: HardState; durable: ChainState } | null = null;
+  private committedState: ChainState | null = null;
+  private ticker: NodeJS.Timeout | null = null;
+  private wake: NodeJS.Timeout | null = null;
+  private isStopped = false;
+  private recovering: Promise<void> | null = null;
+  private lastTickAt = performance.now();
+
+  constructor(private readonly options: DriverOptions) {
+    this.committed = new CommittedEvents(options.storage.projection, {
+      logger: options.logger,
+      onProjected: (treeSize) => this.submit({ kind: "projected", now: performance.now(), wall: wall(), treeSize }),
+    });
+    options.storage.log.onServerChange(() => this.lose("the connection to MongoDB was lost or its process changed"));
+  }
+
+  /** Recovers and starts ticking. Throws StoreError when the first recovery fails. */
+  async start(): Promise<Recovered> {
+    const recovered = await this.recoverOnce();
+    const everyMs = Math.max(5, Math.floor(this.options.config.heartbeatMs / 4));
+    this.ticker = setInterval(() => this.tick(), everyMs);
+    return recovered;
+  }
+
+  /** null while the store is being recovered. */
+  view(): ReplicaView | null {
+    return this.replica?.view(performance.now()) ?? null;
+  }
+
+  submit(input: Input): void {
+    if (this.replica === null) return;
+    this.inputs.push(input);
+    if (this.isStepping) return;
+    this.isStepping = true;
+    try {
+      for (let next = this.inputs.shift(); next !== undefined; next = this.inputs.shift()) {
+        const effects: Effect[] | undefined = this.replica?.step(next);
+        for (const effect of effects ?? []) this.perform(effect);
+      }
+    } finally {
+      this.isStepping = false;
+    }
+    this.scheduleWake();
+  }
+
+  propose(proposal: Extract<Input, { kind: "propose" }>["proposal"]): boolean {
+    if (this.replica === null) return false;
+    this.submit({ kind: "propose", now: performance.now(), wall: wall(), proposal });
+    return true;
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    if (this.ticker !== null) clearInterval(this.ticker);
+    if (this.wake !== null) clearTimeout(this.wake);
+    this.drop();
+    await this.recovering?.catch(() => undefined);
+    await this.committed.pause();
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    const gapMs = now - this.lastTickAt;
+    this.lastTickAt = now;
+    if (gapMs > this.options.config.electionTimeoutMs / 2) void this.checkOwner();
+    this.submit({ kind: "tick", now, wall: wall() });
+  }
+
+  /** After a pause another process may have taken the database over. */
+  private async checkOwner(): Promise<void> {
+    try {
+      await this.options.storage.log.checkOwner();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  private scheduleWake(): void {
+    const at = this.replica?.wakeAt ?? null;
+    if (at === null || this.wake !== null) return;
+    this.wake = setTimeout(
+      () => {
+        this.wake = null;
+        this.submit({ kind: "tick", now: performance.now(), wall: wall() });
+      },
+      Math.max(0, at - performance.now()),
+    );
+  }
+
+  private perform(effect: Effect): void {
+    switch (effect.kind) {
+      case "save_state":
+      case "store_block":
+      case "truncate":
+        this.operations.push(effect);
+        if (this.operations.length > OPERATIONS_MAX) throw new Error("too many storage operations wait");
+        void this.store();
+        return;
+      case "send":
+        return this.options.send(effect.message, effect.ref);
+      case "read_blocks":
+        void this.readBlocks(effect.readId, effect.from, effect.bytesMax);
+        return;
+      case "look_up_key":
+        void this.lookUpKey(effect);
+        return;
+      case "committed":
+        this.commit(effect);
+        return this.options.onEffect(effect);
+      case "log":
+        return this.options.logger[effect.level](effect.text);
+      default:
+        return this.options.onEffect(effect);
+    }
+  }
+
+  private commit(effect: Extract<Effect, { kind: "committed" }>): void {
+    for (const { block, next, events } of effect.blocks) {
+      this.committed.add(block, events);
+      if (block.header.height === 1) {
+        void this.options.identity.update({ formedClusterId: next.clusterId }).catch((error) => this.failed(error));
+      }
+    }
+    const last = effect.blocks.at(-1)?.next;
+    if (last === undefined) return;
+    this.committedState = last;
+    this.options.identity.recordMark({ term: last.term, height: last.height, hash: last.blockHash });
+  }
+
+  /** The one loop that writes: in the order given out, each durable before the next and before its answer. */
+  private async store(): Promise<void> {
+    if (this.isStoring) return;
+    this.isStoring = true;
+    const { generation } = this;
+    try {
+      for (;;) {
+        const operation = this.operations[0];
+        if (operation === undefined || generation !== this.generation) break;
+        await this.write(operation);
+        if (generation !== this.generation) break;
+        this.operations.shift();
+        this.remember(operation);
+        this.submit({ kind: "stored", now: performance.now(), wall: wall(), opId: operation.opId });
+      }
+    } catch (error) {
+      if (generation === this.generation) this.failed(error);
+    } finally {
+      this.isStoring = false;
+    }
+    if (this.operations.length > 0 && !this.isStopped) void this.store();
+  }
+
+  private async write(operation: Operation): Promise<void> {
+    const { log } = this.options.storage;
+    switch (operation.kind) {
+      case "save_state": {
+        const { term, votedFor } = operation.state;
+        // The identity outlives the database: a vote stands there before it can leave.
+        if (votedFor !== null && term > this.options.identity.identity.votedTerm)
+          await this.options.identity.update({ votedTerm: term });
+        return log.saveState(operation.state);
+      }
+      case "store_block":
+        await this.committed.room();
+        return log.insertBlock({ block: operation.block, frontier: operation.next.range.hashes });
+      case "truncate":
+        return log.truncate(operation.from, { term: operation.term, leaderId: operation.leaderId });
+    }
+  }
+
+  /** What this process knows to be durable: a store that holds less after a reconnect has gone back. */
+  private remember(operation: Operation): void {
+    if (this.remembered === null) return;
+    if (operation.kind === "save_state") this.remembered = { ...this.remembered, hardState: operation.state };
+    if (operation.kind === "store_block") this.remembered = { ...this.remembered, durable: operation.next };
+    // Below the cut the log is as before; its committed part is what must never be missing.
+    if (operation.kind === "truncate" && this.remembered.durable.height >= operation.from)
+      this.remembered = { ...this.remembered, durable: this.committedState ?? this.remembered.durable };
+  }
+
+  private async readBlocks(readId: number, from: Height, bytesMax: number): Promise<void> {
+    const { generation } = this;
+    const blocks: Block[] = [];
+    try {
+      for (const { block } of await this.options.storage.log.readBlocks(from, { bytesMax, blocksMax: 64 })) {
+        const sound = soundEvents(block);
+        // What does not verify is never served; a peer that has it sound can serve it as leader.
+        if ("fault" in sound) {
+          this.options.onInvalidBlock(block.header.height, sound.fault);
+          break;
+        }
+        blocks.push(block);
+      }
+    } catch (error) {
+      this.options.logger.warn({ err: error }, "blocks for a follower could not be read");
+    }
+    if (generation === this.generation) this.submit({ kind: "blocks_read", now: performance.now(), readId, blocks });
+  }
+
+  /** A hit in the projection is believed only if the block says the same. An error leaves the write to its deadline. */
+  private async lookUpKey(effect: Extract<Effect, { kind: "look_up_key" }>): Promise<void> {
+    const { generation } = this;
+    const { proposalId, sourceAppId, idempotencyKey } = effect;
+    let found: { height: Height } | null = null;
+    try {
+      const hit = await this.options.storage.projection.findByKey(sourceAppId, idempotencyKey);
+      if (hit !== null) {
+        const sound = await this.soundBlock(hit.height);
+        const isThere = sound?.events.some(
+          ({ record }) => record.idempotencyKey === idempotencyKey && record.sourceAppId === sourceAppId,
+        );
+        if (isThere !== true) throw new Error(`the projection names block ${hit.height} for a key that is not in it`);
+        found = { height: hit.height };
+      }
+    } catch (error) {
+      this.options.logger.error({ err: error }, "an idempotency key could not be looked up");
+      return;
+    }
+    if (generation !== this.generation) return;
+    this.submit({ kind: "key_looked_up", now: performance.now(), wall: wall(), proposalId, found });
+  }
+
+  /** A stored block with its events, or null if it is missing or does not verify by itself. */
+  async soundBlock(at: Height): Promise<{ block: Block; events: readonly LoggedEvent[] } | null> {
+    const [stored] = await this.options.storage.log.readBlocks(at, { bytesMax: 0, blocksMax: 1 });
+    if (stored === undefined || stored.block.header.height !== at) return null;
+    const sound = soundEvents(stored.block);
+    if (!("fault" in sound)) return { block: stored.block, events: sound.events };
+    this.options.onInvalidBlock(at, sound.fault);
+    return null;
+  }
+
+  private failed(error: unknown): void {
+    if (this.isStopped) return;
+    if (error instanceof StoreError && (error.failure === "not_owner" || error.failure === "unfit")) {
+      this.drop();
+      return this.options.onFatal(error);
+    }
+    this.lose(error instanceof Error ? error.message : String(error));
+  }
+
+  private drop(): void {
+    this.generation += 1;
+    this.replica = null;
+    this.inputs.length = 0;
+    this.operations = [];
+  }
+
+  private lose(reason: string): void {
+    if (this.isStopped || this.recovering !== null) return;
+    this.drop();
+    this.options.logger.warn(`the store failed (${reason}): recovering from what it holds`);
+    this.options.onReplicaLost(reason);
+    this.recovering = this.recoverForEver().finally(() => {
+      this.recovering = null;
+    });
+  }
+
+  private async recoverForEver(): Promise<void> {
+    for (let delayMs = RECOVERY_RETRY_MS; !this.isStopped; delayMs = Math.min(RECOVERY_RETRY_MS_MAX, 2 * delayMs)) {
+      try {
+        await this.recoverOnce();
+        this.options.logger.info("the store is recovered");
+        return;
+      } catch (error) {
+        if (error instanceof StoreError && (error.failure === "not_owner" || error.failure === "unfit"))
+          return this.options.onFatal(error);
+        this.options.logger.warn({ err: error }, "the store cannot be recovered yet: trying again");
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+      }
+    }
+  }
+
+  private async recoverOnce(): Promise<Recovered> {
+    const { options } = this;
+    await this.committed.pause();
+    this.committed.resume();
+    const recovered = await recover({
+      log: options.storage.log,
+      identity: options.identity,
+      verifier: options.verifier,
+      memberCount: options.config.configured.length,
+      remembered: this.remembered,
+      projectedThrough: (opened) => {
+        if (this.remembered === null) this.committed.publishedSize = opened.projectedThrough;
+        return Math.min(opened.projectedThrough, this.remembered === null ? Number.POSITIVE_INFINITY : this.committed.publishedSize);
+      },
+      onCommitted: async ({ block, events }) => {
+        await this.committed.room();
+        this.committed.add(block, events);
+      },
+      onWarning: (text) => options.logger.warn(text),
+      onInvalidBlock: options.onInvalidBlock,
+    });
+    await this.committed.projected(recovered.boot.base.range.size);
+    if (this.isStopped) throw new StoreError("not_stored", "The node is stopping.");
+    this.begin(recovered);
+    return recovered;
+  }
+
+  private begin({ boot, opened }: Recovered): void {
+    const { options } = this;
+    const durable = boot.tail.at(-1)?.next ?? boot.base;
+    this.remembered = { hardState: boot.hardState, durable };
+    this.committedState = boot.base;
+    this.committed.publishedSize = Math.max(this.committed.publishedSize, boot.base.range.size);
+    this.replica = this.makeReplica(boot, opened.storeId);
+    options.onRecovered(boot.commitHeight);
+    this.lastTickAt = performance.now();
+    this.submit({ kind: "tick", now: this.lastTickAt, wall: wall() });
+  }
+
+  private makeReplica(boot: BootState, storeId: string): Replica {
+    const { config, identity, signer, verifier } = this.options;
+    const configured: ReplicaConfig = {
+      ...config,
+      self: { ...config.self, storeId, keys: signer.keys },
+      formedClusterId: identity.identity.formedClusterId,
+      seed: randomInt(2 ** 32),
+      genesisNonce: randomBytes(16).toString("hex"),
+      nextJoinNonce: randomBytes(16).toString("hex"),
+    };
+    return new Replica(configured, boot, { signer: signer.block, verifier });
+  }
+}

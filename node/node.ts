@@ -1,0 +1,209 @@
+import { randomBytes } from "node:crypto";
+import type { Server } from "node:http";
+import type { Logger } from "pino";
+import type { Effect } from "../cluster/types.js";
+import type { Height } from "../shared/ids.js";
+import { Alerts } from "./alerts.js";
+import { createApp } from "./app.js";
+import type { Config } from "./config.js";
+import { Driver } from "./driver.js";
+import { NodeLogService } from "./log-service.js";
+import { createHardenedServer } from "./middleware/server.js";
+import { makeBootNonce } from "./peers/authentication.js";
+import { PeerTransport } from "./peers/transport.js";
+import { createVerifier, deriveSigner } from "./signer.js";
+import { IdentityFile } from "./storage/identity.js";
+import { openStorage } from "./storage/open-storage.js";
+import { StoreError } from "./storage/port.js";
+import { createStreams } from "./stream/streams.js";
+import { notifySupervisor } from "./supervision.js";
+import { scheduleVerification } from "./verification.js";
+
+/** How long a start waits for a MongoDB that does not answer yet. */
+const START_WAIT_MS = 30_000;
+const START_RETRY_MS = 500;
+const WAITING_NOTICE_MS = 2_000;
+
+export interface RunningNode {
+  stop(): Promise<void>;
+}
+
+export interface NodeOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly logger: Logger;
+  /** The node cannot go on; the process must exit. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Builds one node out of its parts, recovers it, and only then answers. */
+export async function startNode({ config, version, logger, onFatal }: NodeOptions): Promise<RunningNode> {
+  const identity = await IdentityFile.open(config.identityFolder, config.nodeId);
+  const storage = openStorage({
+    mongodbUri: config.mongodbUri,
+    nodeId: config.nodeId,
+    bootId: randomBytes(16).toString("hex"),
+    stallMs: 2 * config.electionTimeoutMs,
+    slowMs: config.electionTimeoutMs / 2,
+    uncleanWaitMs: 2 * config.electionTimeoutMs,
+    initReplicaSet: config.initiatesReplicaSet,
+    allowUnsafeMongod: config.allowsUnsafeMongod,
+    onRefused: (sequence, error) =>
+      logger.error({ sequence, err: error }, "MongoDB refuses the native form of this event: it is served from its exact bytes"),
+  });
+  const alerts = new Alerts(config.nodeId, storage.alerts, logger);
+  const verifier = createVerifier();
+  const onInvalidBlock = (at: Height, detail: string): void => {
+    alerts.onInvalidBlock(at, detail);
+    driver.submit({ kind: "campaigns_late", now: performance.now(), isLate: true });
+  };
+  const transport = config.clusterSecret === null ? null : makeTransport(config, logger, (input) => driver.submit(input));
+  const driver: Driver = new Driver({
+    config: {
+      self: { id: config.nodeId, address: config.self.address, priority: config.self.priority },
+      configured: config.members,
+      heartbeatMs: config.heartbeatMs,
+      electionTimeoutMs: config.electionTimeoutMs,
+      requestTimeoutMs: config.requestTimeoutMs,
+      admitsNewKeys: config.admitsNewKeys,
+    },
+    storage,
+    identity,
+    signer: deriveSigner(identity.seed),
+    verifier,
+    logger,
+    send: (message, ref) => transport?.send(message, ref),
+    onEffect: (effect) => onEffect(effect),
+    onReplicaLost: () => service.onReplicaLost(),
+    onRecovered: (commitHeight) => service.onRecovered(commitHeight),
+    onInvalidBlock,
+    onFatal,
+  });
+  const service = new NodeLogService({ config, version, storage, driver, transport, logger });
+  const onEffect = (effect: Effect): void => {
+    service.onEffect(effect);
+    if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
+    if (effect.kind === "role_changed") announce(config.nodeId, effect, logger);
+    if (effect.kind === "committed" && transport !== null) transport.setClusterId(driver.view()?.clusterId ?? "");
+  };
+
+  const { opened, boot } = await startDriver(driver, config, logger);
+  for (const warning of opened.warnings) logger.warn(warning);
+  assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
+  transport?.setClusterId(driver.view()?.clusterId ?? "");
+
+  const streams = createStreams(service, { logger });
+  const before = transport === null ? [] : [transport.router];
+  const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax, before });
+  const server = createHardenedServer(app);
+  streams.attach(server);
+  await listen(server, config);
+  logger.info(`${config.nodeId} answers at ${config.self.address}`);
+  notifySupervisor({ kind: "listening", node: config.nodeId, url: config.self.address });
+
+  const verification = scheduleVerification(config.verifySchedule, {
+    log: storage.log,
+    verifier,
+    logger,
+    commitHeight: () => driver.view()?.commitHeight ?? null,
+    onInvalidBlock,
+  });
+  const waiting = setInterval(() => tellWhoIsMissing(driver, config.nodeId), WAITING_NOTICE_MS);
+
+  return {
+    async stop() {
+      clearInterval(waiting);
+      service.stop();
+      await verification.stop();
+      await streams.close();
+      await closeServer(server);
+      await driver.stop();
+      await transport?.close();
+      await identity.close();
+      await storage.log.close();
+    },
+  };
+}
+
+function makeTransport(config: Config, logger: Logger, submit: Driver["submit"]): PeerTransport {
+  return new PeerTransport({
+    selfId: config.nodeId,
+    secret: config.clusterSecret as string,
+    peers: new Map(config.members.map((member) => [member.id, member.address])),
+    bootNonce: makeBootNonce(),
+    timeouts: {
+      holdMs: config.electionTimeoutMs / 2,
+      controlMs: config.electionTimeoutMs,
+      bulkMs: 4 * config.electionTimeoutMs,
+    },
+    onMessage: (message, ref) =>
+      submit({ kind: "message", now: performance.now(), message, ...(ref === undefined ? {} : { ref }) }),
+    onUnreachable: (peer) => submit({ kind: "unreachable", now: performance.now(), peer }),
+    onRejected: () => undefined,
+    logger,
+  });
+}
+
+/** A database that starts a little later than its node is waited for; everything else is told at once. */
+async function startDriver(driver: Driver, config: Config, logger: Logger) {
+  const deadline = performance.now() + START_WAIT_MS;
+  for (;;) {
+    try {
+      return await driver.start();
+    } catch (error) {
+      const isTransient = error instanceof StoreError && error.failure !== "unfit" && error.failure !== "not_owner";
+      if (!isTransient) throw error;
+      if (performance.now() > deadline) {
+        const detail = `MongoDB at ${hostOf(config.mongodbUri)} does not answer (${error.message}). Start it, or set MONGODB_URI.`;
+        throw new StoreError("not_stored", detail, { cause: error });
+      }
+      logger.warn({ err: error }, `MongoDB at ${hostOf(config.mongodbUri)} does not answer yet: trying again`);
+      await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
+    }
+  }
+}
+
+const hostOf = (uri: string): string => /@?([^@/]+)(?:\/|$)/.exec(uri.replace(/^mongodb(\+srv)?:\/\//, ""))?.[1] ?? "its address";
+
+/** Members come from the log: another configured set means that this store belongs to another cluster. */
+function assertSameCluster(config: Config, members: readonly string[] | null): void {
+  if (members === null) return;
+  const configured = config.members.map((member) => member.id).sort();
+  const known = [...members].sort();
+  if (configured.join() === known.join()) return;
+  throw new StoreError(
+    "unfit",
+    `This store belongs to a cluster of ${known.join(", ")}, and the configuration names ${configured.join(", ")}. ` +
+      "Set MEMBERS as it was, or give this node an empty database.",
+  );
+}
+
+function announce(nodeId: string, effect: Extract<Effect, { kind: "role_changed" }>, logger: Logger): void {
+  const { role, term, leaderId, reason } = effect;
+  logger.info({ role, term, leaderId }, `${role} in term ${term}: ${reason}`);
+  notifySupervisor({ kind: "leader", node: nodeId, leaderId, term });
+}
+
+function tellWhoIsMissing(driver: Driver, node: string): void {
+  const missing = driver.view()?.missing ?? [];
+  if (missing.length > 0) notifySupervisor({ kind: "waiting", node, missing: [...missing] });
+}
+
+function listen(server: Server, config: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const taken = `Port ${config.port} on ${config.host} is taken. Stop what uses it, or set another PORT.`;
+      reject(error.code === "EADDRINUSE" ? new StoreError("unfit", taken) : error);
+    });
+    server.listen(config.port, config.host, () => resolve());
+  });
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  // Requests under way are answered or told to go elsewhere within their own deadline; idle ones are cut above.
+  const cut = setTimeout(() => server.closeAllConnections(), 6_000);
+  await closed;
+  clearTimeout(cut);
+}

@@ -1,0 +1,264 @@
+import { randomBytes } from "node:crypto";
+import type { BootState, HardState, RecentEvent } from "../cluster/types.js";
+import { type Block, decodeBody, hashHeader } from "../shared/block.js";
+import { type ChainState, EMPTY_CHAIN, rangeMatches, type SignatureVerifier, verifyBlock } from "../shared/chain.js";
+import { applyControl, type Membership } from "../shared/control.js";
+import { type LoggedEvent, payloadCommitment } from "../shared/event.js";
+import { type Height, height } from "../shared/ids.js";
+import { BLOCK_BYTES_MAX } from "../shared/limits.js";
+import type { IdentityFile } from "./storage/identity.js";
+import { type LogStore, type OpenedStore, StoreError, type StoredBlock } from "./storage/port.js";
+
+/** As many of the newest events are re-verified at every start; their ids are what duplicates are checked against. */
+const VERIFIED_EVENTS_MIN = 100_000;
+/** A log of empty blocks has no events to count: this many blocks are re-verified in any case. */
+const VERIFIED_BLOCKS_MIN = 256;
+const READ_LIMIT = { bytesMax: 4 * BLOCK_BYTES_MAX, blocksMax: 256 };
+
+export interface RecoveredBlock {
+  readonly block: Block;
+  readonly next: ChainState;
+  readonly events: readonly LoggedEvent[];
+}
+
+export interface RecoveryOptions {
+  readonly log: LogStore;
+  readonly identity: IdentityFile;
+  readonly verifier: SignatureVerifier;
+  /** How many configured members there are: a node alone has nobody to learn a lost log from. */
+  readonly memberCount: number;
+  /** What this process remembers of its store from before; null at its start. */
+  readonly remembered: { hardState: HardState; durable: ChainState } | null;
+  /** Events below this have been projected and published by this process already, or are in the projection. */
+  readonly projectedThrough: (opened: OpenedStore) => number;
+  /** Committed and verified blocks, oldest first, from the one that holds the first event not yet projected. */
+  readonly onCommitted: (block: RecoveredBlock) => Promise<void>;
+  readonly onWarning: (text: string) => void;
+  readonly onInvalidBlock: (at: Height, detail: string) => void;
+}
+
+export interface Recovered {
+  readonly boot: BootState;
+  readonly opened: OpenedStore;
+}
+
+/** Opens the store, decides whether this node's memory can be trusted, re-verifies the log's tail. Nothing is answered before. */
+export async function recover(options: RecoveryOptions): Promise<Recovered> {
+  const opened = await options.log.open();
+  const tail = await readTail(options, opened.tailHeight);
+  const { identity } = options.identity;
+  const markedHeight = identity.mark?.height ?? 0;
+  const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, Math.min(markedHeight, opened.tailHeight)));
+  const lost = whatWasLost(options, opened) ?? (await markLost(options, opened));
+  const hardState = await settleHardState(options, opened, lost);
+  const chain = await verifyTail(options, opened, commitHeight);
+  return { opened, boot: { hardState, commitHeight, ...chain } };
+}
+
+async function readTail(options: RecoveryOptions, tailHeight: Height): Promise<Block | null> {
+  if (tailHeight === 0) return null;
+  const stored = await readOne(options.log, tailHeight);
+  const { block } = stored;
+  if (hashHeader(block.header) !== block.blockHash || !rangeMatches(rangeOf(stored), block.header))
+    throw invalidLog(options, tailHeight, "the newest block's header does not match its hash and root");
+  return block;
+}
+
+/** Why this node's memory cannot be trusted, as a sentence; null when it can (DESIGN: the learner row). */
+function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | null {
+  const { identity, isNew } = options.identity;
+  const isEmpty = opened.hardState === null && opened.tailHeight === 0;
+  const hasJoined = identity.formedClusterId !== null || identity.votedTerm > 0 || identity.mark !== null;
+  if (isNew && !isEmpty && options.remembered === null) return "its identity file is new, beside a database that is not";
+  if (!hasJoined && isEmpty) return null;
+  if (identity.storeId !== null && identity.storeId !== opened.storeId) return "its database is another one than before";
+  if (opened.hardState === null) return "its database has lost the node's state";
+  if (opened.bootCounter < identity.bootCounter) return "its database went back to an earlier start";
+  if (opened.hardState.term < identity.votedTerm) return "its database has lost a vote";
+  const { remembered } = options;
+  if (remembered === null) return null;
+  if (opened.hardState.term < remembered.hardState.term) return "its database has lost a term";
+  if (opened.tailHeight < remembered.durable.height) return "its database has lost blocks that it had confirmed";
+  return null;
+}
+
+async function markLost(options: RecoveryOptions, opened: OpenedStore): Promise<string | null> {
+  const { remembered } = options;
+  const { mark } = options.identity.identity;
+  const points = [mark, remembered === null ? null : { height: remembered.durable.height, hash: remembered.durable.blockHash }];
+  for (const point of points) {
+    if (point === null || point.height === 0) continue;
+    if (opened.tailHeight < point.height) return `its log ends at block ${opened.tailHeight}, below block ${point.height} that it held`;
+    const { block } = await readOne(options.log, height(point.height));
+    if (block.blockHash !== point.hash) return `its block ${point.height} is not the one that it held`;
+  }
+  return null;
+}
+
+/** A node whose memory is in doubt takes a new join nonce, journaled before any message: it is a learner until admitted. */
+async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lost: string | null): Promise<HardState> {
+  const { identity } = options;
+  if (lost !== null && options.memberCount === 1) {
+    throw new StoreError(
+      "unfit",
+      `This one-node log cannot go on: ${lost}. Bring the database back, or move the folder ${identity.folder} away for a new log.`,
+    );
+  }
+  if (lost !== null) options.onWarning(`${lost}: it joins anew and counts for nothing until it is admitted`);
+  const known = opened.hardState;
+  const votedTerm = identity.identity.votedTerm;
+  const fresh: HardState = { term: (known?.term ?? 0) as HardState["term"], votedFor: null, joinNonce: "", forming: null };
+  let hardState = known ?? fresh;
+  if (lost !== null && hardState.term < votedTerm)
+    hardState = { ...hardState, term: votedTerm as HardState["term"], votedFor: null };
+  if (known === null || lost !== null) {
+    hardState = { ...hardState, joinNonce: randomBytes(16).toString("hex") };
+    await options.log.saveState(hardState);
+  }
+  if (identity.identity.bootCounter > 0 && opened.bootCounter > identity.identity.bootCounter + 1)
+    options.onWarning("the identity file is older than the database: it is brought up to date");
+  await identity.update({ storeId: opened.storeId, bootCounter: Math.max(opened.bootCounter, identity.identity.bootCounter) });
+  return hardState;
+}
+
+type Chain = Pick<BootState, "base" | "tail" | "recentEvents" | "campaignsLate">;
+
+async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitHeight: Height): Promise<Chain> {
+  const projectedThrough = options.projectedThrough(opened);
+  let state = await startingPoint(options.log, opened.tailHeight, { commitHeight, projectedThrough });
+  let base = state;
+  const tail: RecoveredBlock[] = [];
+  const recentEvents: RecentEvent[] = [];
+  let campaignsLate = false;
+  while (state.height < opened.tailHeight) {
+    for (const stored of await readSome(options.log, height(state.height + 1))) {
+      const verdict = verifyBlock(state, stored.block, options.verifier);
+      let events: readonly LoggedEvent[] = [];
+      if (verdict.ok) {
+        state = verdict.next;
+        events = verdict.events;
+      } else {
+        const at = height(state.height + 1);
+        const isNeeded = at > commitHeight || at === opened.tailHeight || stored.block.header.treeSize > projectedThrough;
+        const next = isNeeded ? null : headerOnly(state, stored);
+        if (next === null) throw invalidLog(options, at, verdict.detail);
+        options.onInvalidBlock(at, verdict.detail);
+        campaignsLate = true;
+        state = next;
+      }
+      const recovered = { block: stored.block, next: state, events };
+      for (const { record } of events) recentEvents.push({ ...record, height: state.height });
+      if (state.height > commitHeight) tail.push(recovered);
+      else {
+        base = state;
+        if (state.range.size > projectedThrough) await options.onCommitted(recovered);
+      }
+    }
+  }
+  return { base, tail, recentEvents: recentEvents.slice(-2 * VERIFIED_EVENTS_MIN), campaignsLate };
+}
+
+/** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */
+function headerOnly(before: ChainState, stored: StoredBlock): ChainState | null {
+  const { block } = stored;
+  const { header } = block;
+  const range = rangeOf(stored);
+  const isLinked = hashHeader(header) === block.blockHash && header.previousBlockHash === before.blockHash;
+  if (!isLinked || !rangeMatches(range, header)) return null;
+  return stateAfter(stored, applyControl(before.members, header.control), before.clusterId || block.blockHash);
+}
+
+function invalidLog(options: RecoveryOptions, at: Height, detail: string): StoreError {
+  options.onInvalidBlock(at, detail);
+  return new StoreError(
+    "unfit",
+    `Stored block ${at} fails its check (${detail}). Nothing was changed or deleted. Move this node's data away ` +
+      `(its database and ${options.identity.folder}) as evidence and start it anew: it then copies the log from its peers.`,
+  );
+}
+
+/** The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size. */
+async function startingPoint(
+  log: LogStore,
+  tailHeight: Height,
+  need: { commitHeight: Height; projectedThrough: number },
+): Promise<ChainState> {
+  if (tailHeight === 0) return EMPTY_CHAIN;
+  const { block: tail } = await readOne(log, tailHeight);
+  const size = Math.min(need.projectedThrough, Math.max(0, tail.header.treeSize - VERIFIED_EVENTS_MIN));
+  let low = 0;
+  let high = Math.min(need.commitHeight, Math.max(0, tailHeight - VERIFIED_BLOCKS_MIN));
+  // The highest block whose tree is not larger than what need not be read again.
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const { block } = await readOne(log, height(middle));
+    if (block.header.treeSize <= size) low = middle;
+    else high = middle - 1;
+  }
+  if (low === 0) return EMPTY_CHAIN;
+  const stored = await readOne(log, height(low));
+  if (hashHeader(stored.block.header) !== stored.block.blockHash || !rangeMatches(rangeOf(stored), stored.block.header))
+    throw new StoreError("unfit", `The header of stored block ${low} does not match its hash and root. Nothing was changed.`);
+  const { members, clusterId } = await membersAt(log, low);
+  return stateAfter(stored, members, clusterId);
+}
+
+async function membersAt(log: LogStore, at: number): Promise<{ members: Membership; clusterId: string }> {
+  let members: Membership = new Map();
+  let clusterId = "";
+  for (const { block } of await log.readMembershipBlocks()) {
+    if (block.header.height > at) break;
+    if (block.header.height === 1) clusterId = block.blockHash;
+    members = applyControl(members, block.header.control);
+  }
+  return { members, clusterId };
+}
+
+const rangeOf = ({ block, frontier }: StoredBlock) => ({ size: block.header.treeSize, hashes: frontier });
+
+function stateAfter(stored: StoredBlock, members: Membership, clusterId: string): ChainState {
+  const { header, blockHash } = stored.block;
+  return {
+    clusterId,
+    height: header.height,
+    term: header.term,
+    blockHash,
+    headHash: header.headHash,
+    range: rangeOf(stored),
+    commitHeight: header.commitHeight,
+    sealedAt: header.sealedAt,
+    members,
+  };
+}
+
+async function readSome(log: LogStore, from: Height): Promise<StoredBlock[]> {
+  const blocks = await log.readBlocks(from, READ_LIMIT);
+  if (blocks.length === 0) throw new StoreError("unknown", `Block ${from} is missing from the database.`);
+  return blocks;
+}
+
+async function readOne(log: LogStore, at: Height): Promise<StoredBlock> {
+  const [stored] = await log.readBlocks(at, { bytesMax: 0, blocksMax: 1 });
+  if (stored === undefined || stored.block.header.height !== at)
+    throw new StoreError("unfit", `Block ${at} is missing from the database, though later blocks are there.`);
+  return stored;
+}
+
+/** The events of a stored block if it is sound by itself: its header hashes, its bodies match its commitments. Else why not. */
+export function soundEvents(block: Block): { events: readonly LoggedEvent[] } | { fault: string } {
+  if (hashHeader(block.header) !== block.blockHash) return { fault: "its header does not match its hash" };
+  try {
+    const events = decodeBody(block);
+    let previousHash = events[0]?.record.previousHash;
+    for (const { record, hash, payload, payloadSalt } of events) {
+      if (record.previousHash !== previousHash) return { fault: `event #${record.sequence} does not link to the one before` };
+      if (payloadCommitment(payloadSalt, payload) !== record.payloadHash)
+        return { fault: `the payload of event #${record.sequence} does not match its payloadHash` };
+      previousHash = hash;
+    }
+    if (events.length > 0 && previousHash !== block.header.headHash) return { fault: "its events do not lead to its headHash" };
+    return { events };
+  } catch (error) {
+    return { fault: (error as Error).message };
+  }
+}

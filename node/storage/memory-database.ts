@@ -1,0 +1,96 @@
+import type { HardState } from "../../cluster/types.js";
+import type { EventView } from "../../shared/event.js";
+import type { Height, NodeId, Term } from "../../shared/ids.js";
+import { type AlertRecord, type StoredBlock, StoreError } from "./port.js";
+
+/** What the state document holds. */
+export interface MemoryState {
+  readonly version: number;
+  readonly hard: HardState | null;
+  readonly truncating: { readonly from: Height; readonly term: Term; readonly leaderId: NodeId } | null;
+  readonly owner: { readonly nodeId: NodeId; readonly bootId: string; readonly isReleased: boolean };
+  readonly bootCounter: number;
+}
+
+/**
+ * What can happen to one write.
+ * - `not_stored`: refused before anything was written, and the writer knows.
+ * - `request_lost`: nothing was written, and the writer cannot know.
+ * - `reply_lost`: written, and the writer cannot know.
+ * - `late`: as lost, until `deliverLate` lets it arrive.
+ */
+export type WriteFault = "not_stored" | "request_lost" | "reply_lost" | "late";
+
+/** The durable data of one node, in memory: it outlives the stores (processes) that are made on it. */
+export class MemoryDatabase {
+  state: MemoryState | null = null;
+  readonly blocks = new Map<Height, { readonly stored: StoredBlock; readonly writeId: number }>();
+  readonly quarantined = new Map<string, StoredBlock>();
+  readonly rows: EventView[] = [];
+  readonly alerts = new Map<string, AlertRecord>();
+  /** Changes when the server is started again. */
+  serverRun = 1;
+  writes = 0;
+  private fault: { kind: WriteFault; skip: number } | null = null;
+  private late: (() => void)[] = [];
+  private readonly watchers = new Set<() => void>();
+
+  constructor(readonly storeId: string) {}
+
+  /** The write after the next `skip` ones fails so. */
+  failNextWrite(kind: WriteFault, skip = 0): void {
+    this.fault = { kind, skip };
+  }
+
+  /** Takes an armed fault back; true if it had struck already. */
+  disarm(): boolean {
+    const hasStruck = this.fault === null;
+    this.fault = null;
+    return hasStruck;
+  }
+
+  deliverLate(): void {
+    for (const write of this.late.splice(0)) {
+      try {
+        write();
+      } catch {
+        // Nobody waits for its answer any more.
+      }
+    }
+  }
+
+  /** The server is killed and started again: nothing durable is lost, every opening is. */
+  restartServer(): void {
+    this.serverRun++;
+    for (const watcher of [...this.watchers]) watcher();
+  }
+
+  watch(listener: () => void): () => void {
+    this.watchers.add(listener);
+    return () => this.watchers.delete(listener);
+  }
+
+  /** Every durable write passes here. */
+  async write<T>(operation: () => T): Promise<T> {
+    await Promise.resolve();
+    if (this.fault === null || this.fault.skip-- > 0) {
+      this.writes++;
+      return operation();
+    }
+    const { kind } = this.fault;
+    this.fault = null;
+    if (kind === "not_stored") throw new StoreError("not_stored", "The database refused the write.");
+    if (kind === "reply_lost") operation();
+    if (kind === "late") this.late.push(operation);
+    throw new StoreError("unknown", "The write's answer was lost.");
+  }
+
+  /** Compare-and-swap of the state; false if the version moved or the term would go back. */
+  swap(version: number, change: Partial<MemoryState>): boolean {
+    const { state } = this;
+    if (state === null || state.version !== version) return false;
+    if (change.hard && state.hard && change.hard.term < state.hard.term) return false;
+    this.state = { ...state, ...change, version: version + 1 };
+    return true;
+  }
+}

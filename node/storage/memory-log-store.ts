@@ -1,0 +1,225 @@
+import type { HardState } from "../../cluster/types.js";
+import { blockBytes } from "../../shared/block.js";
+import { type HashHex, type Height, height, type NodeId, type Term } from "../../shared/ids.js";
+import type { MemoryDatabase, MemoryState } from "./memory-database.js";
+import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./port.js";
+
+interface Opening {
+  readonly serverRun: number;
+  version: number;
+  isLost: boolean;
+  readonly unwatch: () => void;
+}
+
+/** The log store of one process on a database in memory: the same contract as the one in MongoDB, without waiting. */
+export class MemoryLogStore implements LogStore {
+  private opening: Opening | null = null;
+  private bootCounter: number | null = null;
+  private readonly listeners: (() => void)[] = [];
+  private readonly inDoubt = new Map<Height, { blockHash: HashHex; writeId: number }>();
+
+  constructor(
+    private readonly database: MemoryDatabase,
+    private readonly self: { readonly nodeId: NodeId; readonly bootId: string },
+  ) {}
+
+  get serverProcessId(): string {
+    return this.opening === null ? "" : `memory-${this.opening.serverRun}`;
+  }
+
+  onServerChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  async open(): Promise<OpenedStore> {
+    this.drop();
+    const { database } = this;
+    const { serverRun } = database;
+    const version = await this.claim();
+    const opening: Opening = { serverRun, version, isLost: false, unwatch: database.watch(() => this.onRestart()) };
+    this.opening = opening;
+    try {
+      const truncating = database.state?.truncating ?? null;
+      if (truncating !== null) await this.finishTruncation(opening, truncating.from);
+    } catch (error) {
+      this.drop();
+      throw error;
+    }
+    const { hard, bootCounter } = database.state as MemoryState;
+    this.bootCounter = bootCounter;
+    return {
+      hardState: hard,
+      storeId: database.storeId,
+      bootCounter,
+      tailHeight: height(Math.max(0, ...database.blocks.keys())),
+      projectedThrough: database.rows.length,
+      warnings: [],
+      serverProcessId: this.serverProcessId,
+    };
+  }
+
+  async saveState(hard: HardState): Promise<void> {
+    await this.guarded((opening) => this.swap(opening, { hard }));
+  }
+
+  async insertBlock(stored: StoredBlock): Promise<void> {
+    await this.guarded(async () => {
+      const { blockHash, header } = stored.block;
+      const { blocks } = this.database;
+      const doubt = this.inDoubt.get(header.height);
+      const isSentBefore = doubt?.blockHash === blockHash;
+      const writeId = isSentBefore ? doubt.writeId : nextWriteId++;
+      try {
+        await this.database.write(() => {
+          const there = blocks.get(header.height);
+          if (there === undefined) blocks.set(header.height, { stored: structuredClone(stored), writeId });
+          else if (!isSentBefore || there.writeId !== writeId)
+            throw new StoreError("conflict", `Another block is stored at height ${header.height}.`);
+        });
+      } catch (error) {
+        if (error instanceof StoreError && error.failure === "unknown")
+          this.inDoubt.set(header.height, { blockHash, writeId });
+        throw error;
+      }
+      this.inDoubt.delete(header.height);
+    });
+  }
+
+  async truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
+    await this.guarded(async (opening) => {
+      await this.quarantine(from);
+      await this.swap(opening, { truncating: { from, ...by } });
+      await this.finishTruncation(opening, from);
+    });
+  }
+
+  async readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
+    this.alive();
+    const found: StoredBlock[] = [];
+    let bytes = 0;
+    for (const { stored } of this.inOrder(from)) {
+      bytes += blockBytes(stored.block);
+      if (found.length > 0 && (bytes > limit.bytesMax || found.length >= limit.blocksMax)) break;
+      found.push(structuredClone(stored));
+    }
+    return found;
+  }
+
+  async readMembershipBlocks(): Promise<StoredBlock[]> {
+    this.alive();
+    const isMembership = ({ stored }: { stored: StoredBlock }): boolean =>
+      ["genesis", "node_admitted"].includes(stored.block.header.control?.kind ?? "");
+    return this.inOrder(height(0))
+      .filter(isMembership)
+      .map(({ stored }) => structuredClone(stored));
+  }
+
+  async checkOwner(): Promise<void> {
+    this.alive();
+    this.assertOwner();
+  }
+
+  async close(): Promise<void> {
+    const { opening, database } = this;
+    if (opening !== null && !opening.isLost)
+      await database
+        .write(() => database.swap(opening.version, { owner: { ...this.self, isReleased: true } }))
+        .catch(() => undefined);
+    this.drop();
+  }
+
+  /** Takes the database over; the same rules as in MongoDB (mongo-owner.ts). Resolves with the state's version. */
+  private async claim(): Promise<number> {
+    const { database, self } = this;
+    const owner = { ...self, isReleased: false };
+    return database.write(() => {
+      const found = database.state;
+      if (found !== null && found.owner.nodeId !== self.nodeId)
+        throw new StoreError("unfit", `This database belongs to node ${found.owner.nodeId}, not ${self.nodeId}.`);
+      const isOurs = found?.owner.bootId === self.bootId;
+      const remembered = this.bootCounter;
+      if (found !== null && remembered !== null && !isOurs && found.bootCounter >= remembered)
+        throw new StoreError("not_owner", `Another process of node ${self.nodeId} has taken this database over.`);
+      const version = (found?.version ?? 0) + 1;
+      if (found === null) database.state = { version, hard: null, truncating: null, owner, bootCounter: 1 };
+      else {
+        const bootCounter = isOurs || remembered !== null ? found.bootCounter : found.bootCounter + 1;
+        database.swap(found.version, { owner, bootCounter });
+      }
+      return version;
+    });
+  }
+
+  private async swap(opening: Opening, change: Partial<MemoryState>): Promise<void> {
+    const { database } = this;
+    const { version } = opening;
+    if (await database.write(() => database.swap(version, change))) {
+      opening.version = version + 1;
+      return;
+    }
+    this.assertOwner();
+    throw new StoreError("conflict", "The node's state was changed by someone else, or its term would go back.");
+  }
+
+  private async quarantine(from: Height): Promise<void> {
+    const { quarantined } = this.database;
+    for (const { stored } of this.inOrder(from)) {
+      const key = `${stored.block.header.height}-${stored.block.blockHash}`;
+      await this.database.write(() => quarantined.set(key, stored));
+    }
+  }
+
+  private async finishTruncation(opening: Opening, from: Height): Promise<void> {
+    const { blocks } = this.database;
+    await this.quarantine(from);
+    for (const { stored, writeId } of this.inOrder(from).reverse()) {
+      const at = stored.block.header.height;
+      await this.database.write(() => blocks.get(at)?.writeId === writeId && blocks.delete(at));
+    }
+    for (const at of this.inDoubt.keys()) if (at >= from) this.inDoubt.delete(at);
+    await this.swap(opening, { truncating: null });
+  }
+
+  private inOrder(from: Height): { stored: StoredBlock; writeId: number }[] {
+    const heights = [...this.database.blocks.keys()].filter((at) => at >= from).sort((a, b) => a - b);
+    return heights.map((at) => this.database.blocks.get(at) as { stored: StoredBlock; writeId: number });
+  }
+
+  private assertOwner(): void {
+    const owner = this.database.state?.owner;
+    if (owner?.nodeId === this.self.nodeId && owner.bootId === this.self.bootId) return;
+    throw new StoreError("not_owner", `This database was taken over by node ${owner?.nodeId}, boot ${owner?.bootId}.`);
+  }
+
+  private async guarded(operation: (opening: Opening) => Promise<void>): Promise<void> {
+    const opening = this.alive();
+    try {
+      await operation(opening);
+      this.alive();
+    } catch (error) {
+      if (error instanceof StoreError && (error.failure === "unknown" || error.failure === "not_owner"))
+        opening.isLost = true;
+      throw error;
+    }
+  }
+
+  private alive(): Opening {
+    if (this.opening === null) throw new StoreError("not_stored", "The store is not open.");
+    if (this.opening.isLost) throw new StoreError("unknown", "The store must be opened again.");
+    return this.opening;
+  }
+
+  private onRestart(): void {
+    if (this.opening === null || this.opening.isLost) return;
+    this.opening.isLost = true;
+    for (const listener of this.listeners) listener();
+  }
+
+  private drop(): void {
+    this.opening?.unwatch();
+    this.opening = null;
+  }
+}
+
+/** Names inserts as `writeId` does in MongoDB; a counter, so that a simulation stays repeatable. */
+let nextWriteId = 1;

@@ -1,0 +1,31 @@
+import { describe, expect, it } from "vitest";
+import { height, term } from "../../shared/ids.js";
+import { MemoryDatabase } from "./memory-database.js";
+import { memoryStorage } from "./memory-storage.js";
+import { storageContract } from "./storage-contract.js";
+
+storageContract("in memory", async () => {
+  const database = new MemoryDatabase("d".repeat(32));
+  return {
+    process: (self) => memoryStorage(database, self),
+    failNextWrite: (fault, skip) => database.failNextWrite(fault, skip),
+    disarm: () => database.disarm(),
+    deliverLate: async () => database.deliverLate(),
+    restartServer: async () => database.restartServer(),
+    quarantinedHeights: async () => [...database.quarantined.values()].map(({ block }) => block.header.height),
+    dispose: async () => undefined,
+  };
+});
+
+describe("a write that the database in memory refuses", () => {
+  it("is certainly not stored, and the store goes on", async () => {
+    const database = new MemoryDatabase("d".repeat(32));
+    const { log } = memoryStorage(database, { nodeId: "n1", bootId: "b" });
+    await log.open();
+    database.failNextWrite("not_stored");
+    const state = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
+    await expect(log.saveState(state)).rejects.toMatchObject({ failure: "not_stored" });
+    await log.saveState(state);
+    expect(await log.readBlocks(height(1), { bytesMax: 1, blocksMax: 1 })).toEqual([]);
+  });
+});

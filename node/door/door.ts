@@ -70,10 +70,16 @@ function refusal(faults: readonly FieldError[], invalid: readonly FieldError[], 
   const code: ProblemCode =
     faults.length > 0 ? "cannot_be_carried" : api === "own" ? "invalid_event" : "invalid_fields";
   const all = boundErrors([...faults, ...invalid]);
-  const [first] = all;
-  const where = first === undefined ? "" : ` ${first.pointer}: ${first.detail}`;
-  const more = all.length > 1 ? ` (and ${all.length - 1} more, see errors)` : "";
-  return new ProblemError(code, `Nothing was written.${where}${more}`, { errors: all });
+  return new ProblemError(code, `Nothing was written. ${inWords(all)}`, { errors: all });
+}
+
+const ERRORS_IN_WORDS_MAX = 5;
+
+/** The errors as one sentence, for people and for clients that show only a message. */
+function inWords(errors: readonly FieldError[]): string {
+  const shown = errors.slice(0, ERRORS_IN_WORDS_MAX);
+  const words = shown.map(({ pointer, detail }) => `${pointer.slice(2) || "the body"}: ${detail}`).join("; ");
+  return errors.length > shown.length ? `${words}; and ${errors.length - shown.length} more, see errors.` : `${words}.`;
 }
 
 const tooLarge = (detail: string): ProblemError => new ProblemError("too_large", `${detail} Nothing was written.`);

@@ -56,10 +56,9 @@ function sendProblem(req: Request, res: Response, problem: ProblemError): void {
   res.removeHeader("ETag");
   res.setHeader("Cache-Control", "no-store");
   const place = { baseUrl: baseUrl(req), path: shownPath(req), requestId: requestId(res) };
-  res
-    .status(status)
-    .type("application/problem+json")
-    .send(JSON.stringify(problemDocument(problem, place)));
+  // As bytes: express would add a charset, which this media type does not have.
+  res.status(status).setHeader("Content-Type", "application/problem+json");
+  res.send(Buffer.from(JSON.stringify(problemDocument(problem, place))));
 }
 
 /** Without the query, which may be long and may hold what a client would rather not see in a log. */

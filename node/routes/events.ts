@@ -37,7 +37,7 @@ export function events(context: RouteContext): Router {
     .get(async (req, res) => {
       const event = await find(context, req.params.sequence, res);
       res.setHeader("ETag", `"${event.hash}"`);
-      if (req.fresh) res.status(304).end();
+      if (isKnown(req.headers["if-none-match"], event.hash)) res.status(304).end();
       else res.json(event);
     })
     .all(eventMethods("GET"));
@@ -62,6 +62,13 @@ function batch({ service, eventBytesMax, now }: RouteContext) {
     res.status(201).json({ events: outcome.events.map(place), acknowledgedBy: outcome.acknowledgedBy });
   };
 }
+
+/**
+ * RFC 9110 section 13.1.2. Not `req.fresh`: that ignores the condition when the request says Cache-Control: no-cache,
+ * and fetch adds just this to every request that brings an If-None-Match of its own.
+ */
+const isKnown = (ifNoneMatch: string | undefined, hash: string): boolean =>
+  ifNoneMatch?.split(",").some((tag) => ["*", `"${hash}"`, `W/"${hash}"`].includes(tag.trim())) ?? false;
 
 /** Where an event stands in the log: what an append is answered with. */
 const place = (event: EventView): object => ({

@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkEventView, type EventView } from "../../shared/event.js";
+import { call, openNodes, postJson, postText, readLog, type TestNodes, uniqueSource } from "./api-support.js";
+
+let nodes: TestNodes;
+beforeAll(async () => {
+  nodes = await openNodes();
+});
+afterAll(() => nodes?.stop());
+
+const onEachNode = (name: string, run: (url: string) => Promise<void>): void => {
+  it.each([0, 1, 2])(`${name} (node %i)`, (i) => run(nodes.urls[i] as string));
+};
+const event = (sourceAppId: string, dataPayload: object = {}) => ({ eventType: "T", sourceAppId, dataPayload });
+
+describe("writing", () => {
+  onEachNode(
+    "answers 201 with place, hash and who acknowledged; the event is there and both hashes hold",
+    async (url) => {
+      const { status, headers, body } = await postJson(
+        `${url}/api/v1/events`,
+        event(uniqueSource(), { n: 1.5, s: "é" }),
+      );
+      expect(status).toBe(201);
+      expect(Object.keys(body).sort()).toEqual([
+        "acknowledgedBy",
+        "hash",
+        "height",
+        "id",
+        "previousHash",
+        "recordedAt",
+        "sequence",
+        "term",
+      ]);
+      expect(body.acknowledgedBy.length).toBeGreaterThanOrEqual(2);
+      expect(headers.get("location")).toBe(`/api/v1/events/${body.sequence}`);
+      expect(headers.get("etag")).toBe(`"${body.hash}"`);
+      const read = await call(url + headers.get("location"));
+      expect(read.body).toMatchObject({ sequence: body.sequence, hash: body.hash, dataPayload: { n: 1.5, s: "é" } });
+      expect(checkEventView(read.body as EventView)).toBeNull();
+      expect(read.headers.get("cache-control")).toBe("private, no-cache");
+      const unchanged = await call(url + headers.get("location"), { headers: { "If-None-Match": `"${body.hash}"` } });
+      expect(unchanged).toMatchObject({ status: 304, body: "" });
+    },
+  );
+
+  onEachNode("writes a batch all or nothing, in one block, in the order sent", async (url) => {
+    const source = uniqueSource();
+    const events = Array.from({ length: 5 }, (_, i) => event(source, { i }));
+    const { status, body } = await postJson(`${url}/api/v1/events:batch`, { events });
+    expect(status).toBe(201);
+    const [first] = body.events;
+    expect(body.events.map((e: { sequence: number }) => e.sequence - first.sequence)).toEqual([0, 1, 2, 3, 4]);
+    expect(new Set(body.events.map((e: { height: number }) => e.height)).size).toBe(1);
+    const bad = await postJson(`${url}/api/v1/events:batch`, { events: [...events, { eventType: "T" }] });
+    expect(bad.status).toBe(422);
+    expect(bad.body.errors[0].pointer).toBe("#/events/5/sourceAppId");
+    const stored = await readLog(url, `&sourceAppId=${source}`);
+    expect(stored.map((e) => (e.dataPayload as { i: number }).i)).toEqual([0, 1, 2, 3, 4]);
+    expect(stored.map((e) => e.batch)).toEqual([0, 1, 2, 3, 4].map((i) => [i, 5]));
+  });
+
+  onEachNode("takes 1,000 events in a batch and refuses 1,001 with 413", async (url) => {
+    const source = uniqueSource();
+    const batch = (count: number) => ({ events: Array.from({ length: count }, () => event(source)) });
+    expect((await postJson(`${url}/api/v1/events:batch`, batch(1_001))).status).toBe(413);
+    expect((await postJson(`${url}/api/v1/events:batch`, batch(1_000))).status).toBe(201);
+    expect(await readLog(url, `&sourceAppId=${source}`)).toHaveLength(1_000);
+  });
+
+  onEachNode("answers an Idempotency-Key's second request with the first one's event, through any API", async (url) => {
+    const source = uniqueSource();
+    const key = { "Idempotency-Key": '"key \\"1\\""' };
+    const first = await postJson(`${url}/api/v1/events`, event(source), key);
+    expect(first.status).toBe(201);
+    expect(first.headers.get("idempotent-replayed")).toBeNull();
+    for (const other of nodes.urls) {
+      const again = await postJson(`${other}/api/v1/events`, event(source), { "Idempotency-Key": 'key "1"' });
+      expect(again.status).toBe(201);
+      expect(again.headers.get("idempotent-replayed")).toBe("true");
+      expect(again.body).toMatchObject({ sequence: first.body.sequence, hash: first.body.hash, id: first.body.id });
+      const a = await postJson(`${other}/api/event-logs`, event(source), key);
+      expect(a.body._id).toBe(first.body.id);
+    }
+    expect(await readLog(url, `&sourceAppId=${source}`)).toHaveLength(1);
+  });
+
+  onEachNode("stores concurrent duplicates of one key once", async (url) => {
+    const source = uniqueSource();
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, i) =>
+        postJson(`${nodes.urls[i % nodes.urls.length] ?? url}/api/v1/events`, event(source), {
+          "Idempotency-Key": "same",
+        }),
+      ),
+    );
+    for (const { status } of answers) expect([201, 409]).toContain(status);
+    expect(new Set(answers.filter((a) => a.status === 201).map((a) => a.body.id)).size).toBe(1);
+    expect(await readLog(url, `&sourceAppId=${source}`)).toHaveLength(1);
+  });
+
+  onEachNode("refuses keys that are no keys, and keys on batches, and writes nothing", async (url) => {
+    const source = uniqueSource();
+    for (const key of ["", "x".repeat(256), '"open', "tab\there", "caf\u00e9"]) {
+      const { status, body } = await postJson(`${url}/api/v1/events`, event(source), { "Idempotency-Key": key });
+      expect([key, status, body.code]).toEqual([key, 400, "invalid_header"]);
+    }
+    const batch = await postJson(`${url}/api/v1/events:batch`, { events: [event(source)] }, { "Idempotency-Key": "k" });
+    expect(batch).toMatchObject({ status: 400, body: { code: "invalid_header" } });
+    expect((await postJson(`${url}/events`, event(source), { "Idempotency-Key": "x".repeat(255) })).status).toBe(201);
+    expect(await readLog(url, `&sourceAppId=${source}`)).toHaveLength(1);
+  });
+});
+
+describe("reading", () => {
+  onEachNode("lists by cursor both ways, in both orders, without a gap or a double", async (url) => {
+    const source = uniqueSource();
+    await postJson(`${url}/api/v1/events:batch`, { events: Array.from({ length: 7 }, (_, i) => event(source, { i })) });
+    const places = (body: { events: { dataPayload: { i: number } }[] }) => body.events.map((e) => e.dataPayload.i);
+    for (const order of ["asc", "desc"]) {
+      const expected = order === "asc" ? [0, 1, 2, 3, 4, 5, 6] : [6, 5, 4, 3, 2, 1, 0];
+      const seen: number[] = [];
+      let path: string | undefined = `/api/v1/events?sourceAppId=${source}&order=${order}&limit=3`;
+      let last = "";
+      while (path !== undefined) {
+        last = path;
+        const { headers, body } = await call(url + path);
+        seen.push(...places(body));
+        path = /<([^>]+)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
+      }
+      expect(seen).toEqual(expected);
+      const back = await call(url + last);
+      const previous = /<([^>]+)>; rel="prev"/.exec(back.headers.get("link") ?? "")?.[1] as string;
+      expect(places((await call(url + previous)).body)).toEqual(expected.slice(3, 6));
+    }
+  });
+
+  onEachNode("reads by recordedAt, since inclusive and until exclusive", async (url) => {
+    const source = uniqueSource();
+    const { body } = await postJson(`${url}/api/v1/events`, event(source));
+    const count = async (query: string) => (await readLog(url, `&sourceAppId=${source}&${query}`)).length;
+    expect(await count(`since=${body.recordedAt}`)).toBe(1);
+    expect(await count(`until=${body.recordedAt}`)).toBe(0);
+    expect(await count(`since=${new Date(Date.parse(body.recordedAt) + 1).toISOString()}`)).toBe(0);
+  });
+
+  onEachNode("refuses unknown parameters, bad cursors and limits above 500", async (url) => {
+    for (const query of [
+      "colour=red",
+      "limit=501",
+      "limit=0",
+      "after=x",
+      "after=czEuMQ&before=czEuMQ",
+      "since=2026-01-01",
+      "since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z",
+      "order=random",
+    ]) {
+      const { status, body } = await call(`${url}/api/v1/events?${query}`);
+      expect([query, status, body.code]).toEqual([query, 400, "invalid_parameter"]);
+    }
+    expect((await call(`${url}/api/v1/events?limit=500`)).status).toBe(200);
+  });
+
+  onEachNode("says 404 for events that are not there", async (url) => {
+    for (const place of ["999999999", "-1", "1.5", "abc", "007", "99999999999999999999", "%2e%2e%2fetc"])
+      expect([place, (await call(`${url}/api/v1/events/${place}`)).status]).toEqual([place, 404]);
+  });
+
+  onEachNode("shows each node's copy of an event", async (url) => {
+    const { body } = await postJson(`${url}/api/v1/events`, event(uniqueSource()));
+    const copies = await call(`${url}/api/v1/events/${body.sequence}/nodes`);
+    expect(copies.body.nodes).toHaveLength(nodes.urls.length);
+    const hashes = copies.body.nodes
+      .map((copy: { hash: string | null }) => copy.hash)
+      .filter((hash: string | null) => hash !== null);
+    expect(hashes.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(hashes)).toEqual(new Set([body.hash]));
+  });
+});
+
+describe("every answer", () => {
+  onEachNode("names its node, the leader, the term and the request", async (url) => {
+    const answers = [
+      await call(`${url}/api/v1/events`, { headers: { "X-Request-Id": "my-request_1" } }),
+      await call(`${url}/nowhere`, { headers: { "X-Request-Id": "my-request_1" } }),
+      await postJson(`${url}/events`, event(uniqueSource()), { "X-Request-Id": "my-request_1" }),
+    ];
+    for (const { headers } of answers) {
+      expect(headers.get("x-request-id")).toBe("my-request_1");
+      expect(headers.get("x-served-by")).toMatch(/\S/);
+      expect(headers.get("x-leader")).toMatch(/\S/);
+      expect(Number(headers.get("x-term"))).toBeGreaterThanOrEqual(1);
+    }
+    const made = await call(`${url}/livez`, { headers: { "X-Request-Id": "bad id!" } });
+    expect(made.headers.get("x-request-id")).toMatch(/^[\w-]{8,128}$/);
+  });
+
+  onEachNode("with a problem leads to a page about it", async (url) => {
+    const { status, body } = await call(`${url}/nowhere`);
+    expect(status).toBe(404);
+    const page = await call(body.type, { headers: { Accept: "text/html" } });
+    expect(page.status).toBe(200);
+    expect(page.body).toContain(body.title);
+    expect(page.body).not.toContain("<script");
+    expect((await call(body.type)).body).toMatchObject({ code: "not_found", status: 404 });
+    for (const name of ["__proto__", "constructor", "%3Cb%3E"])
+      expect((await call(`${url}/problems/${name}`)).status).toBe(404);
+  });
+
+  onEachNode("is what the routes promise: home, health, cluster, alerts", async (url) => {
+    const html = await call(`${url}/`, { headers: { Accept: "text/html,*/*;q=0.8" } });
+    expect(html.headers.get("content-type")).toContain("text/html");
+    for (const path of ["/api/event-logs", "/events", "/api/v1/events"]) expect(html.body).toContain(path);
+    expect((await call(`${url}/`)).body.apis).toHaveLength(3);
+    expect((await call(`${url}/livez`)).status).toBe(200);
+    expect((await call(`${url}/readyz`)).status).toBe(200);
+    expect((await call(`${url}/readyz?verbose`)).body).toContain("[+]mongodb ok");
+    expect((await call(`${url}/api/v1/cluster`)).body.state).toBeDefined();
+    expect((await call(`${url}/api/v1/alerts`)).body.alerts).toBeInstanceOf(Array);
+    expect((await call(`${url}/api/v1/cluster`, { method: "DELETE" })).body.code).toBe("method_not_allowed");
+    const leaders = await Promise.all(
+      nodes.urls.map(async (node) => (await call(`${node}/readyz?role=leader`)).status),
+    );
+    expect(leaders.filter((status) => status === 200)).toHaveLength(1);
+    expect((await postText(`${url}/api/v1/cluster/admit`, "{}")).body.errors).toHaveLength(3);
+  });
+});

@@ -1,0 +1,58 @@
+import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+
+export interface TestNodes {
+  /** The base URLs of all nodes of one cluster. */
+  readonly urls: readonly string[];
+  stop(): Promise<void>;
+}
+
+/**
+ * Three nodes on three mongods; or the nodes that run already at QUORUMLOG_TEST_URLS (a comma-separated list): the
+ * tests of the HTTP side assume nothing of a log's earlier content.
+ */
+export async function openNodes(): Promise<TestNodes> {
+  const given = process.env.QUORUMLOG_TEST_URLS;
+  if (given !== undefined) return { urls: given.split(","), stop: async () => {} };
+  const cluster: Cluster = await startCluster();
+  return { urls: cluster.nodes.map((node) => node.url), stop: () => cluster.stop() };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // The body of an answer is whatever the test expects of it; a wrong guess fails its assertion.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  readonly body: any;
+}
+
+export async function call(url: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(20_000), ...init });
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get("content-type") ?? "");
+  return { status: response.status, headers: response.headers, body: isJson && text !== "" ? JSON.parse(text) : text };
+}
+
+export const postText = (
+  url: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+): Promise<Answer> => call(url, { method: "POST", body, headers: { "Content-Type": "application/json", ...headers } });
+export const postJson = (url: string, body: unknown, headers?: Record<string, string>): Promise<Answer> =>
+  postText(url, JSON.stringify(body), headers);
+
+let made = 0;
+/** A source that no other test and no earlier run has used. */
+export const uniqueSource = (): string => `app-${process.pid}-${Date.now()}-${made++}`;
+
+/** All of a log through our own API, page by page. */
+export async function readLog(url: string, query = ""): Promise<Record<string, unknown>[]> {
+  const events: Record<string, unknown>[] = [];
+  let next: string | undefined;
+  do {
+    const after: string = next === undefined ? "" : `&after=${next}`;
+    const { body } = await call(`${url}/api/v1/events?limit=500${query}${after}`);
+    events.push(...body.events);
+    next = body.next;
+  } while (next !== undefined);
+  return events;
+}

@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { call, openNodes, postJson, type TestNodes, uniqueSource } from "./api-support.js";
+
+let nodes: TestNodes;
+const closers: (() => void)[] = [];
+beforeAll(async () => {
+  nodes = await openNodes();
+});
+afterAll(async () => {
+  for (const close of closers) close();
+  await nodes?.stop();
+});
+
+// Events have many shapes here; a wrong guess fails its assertion.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type Shown = any;
+
+/** What a client has received so far; `until` waits for a condition without sleeping. */
+class Received {
+  readonly events: Shown[] = [];
+  private readonly waiting = new Set<() => void>();
+  add(event: Shown): void {
+    this.events.push(event);
+    for (const look of this.waiting) look();
+  }
+  until(isDone: (events: Shown[]) => boolean, withinMs = 30_000): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`only ${this.events.length} events came`)), withinMs);
+      const look = (): void => {
+        if (!isDone(this.events)) return;
+        clearTimeout(timer);
+        this.waiting.delete(look);
+        resolve();
+      };
+      this.waiting.add(look);
+      look();
+    });
+  }
+}
+
+async function openSocket(url: string, path: string): Promise<{ received: Received; socket: WebSocket }> {
+  const socket = new WebSocket(url.replace(/^http/, "ws") + path);
+  closers.push(() => socket.terminate());
+  const received = new Received();
+  socket.on("message", (data, isBinary) => {
+    expect(isBinary).toBe(false);
+    received.add(JSON.parse(String(data)));
+  });
+  await new Promise<void>((resolve, reject) => socket.once("open", resolve).once("error", reject));
+  return { received, socket };
+}
+
+async function openSse(url: string): Promise<{ received: Received; headers: Headers; comments: string[] }> {
+  const abort = new AbortController();
+  closers.push(() => abort.abort());
+  const response = await fetch(`${url}/api/event-logs/stream`, {
+    headers: { Accept: "text/event-stream" },
+    signal: abort.signal,
+  });
+  expect(response.status).toBe(200);
+  const received = new Received();
+  const comments: string[] = [];
+  void readSse(response, received, comments).catch(() => {});
+  return { received, headers: response.headers, comments };
+}
+
+async function readSse(response: Response, received: Received, comments: string[]): Promise<void> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    rest += decoder.decode(chunk as Uint8Array, { stream: true });
+    const blocks = rest.split("\n\n");
+    rest = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s, 2) as [string, string]));
+      if (fields.data === undefined) comments.push(block);
+      else received.add({ ...JSON.parse(fields.data), lastEventId: fields.id, name: fields.event });
+    }
+  }
+}
+
+describe("the live streams", () => {
+  it("show every committed event once, in order, on every node and in each API's own shape", async () => {
+    const clients = await Promise.all(
+      nodes.urls.map(async (url) => ({
+        a: (await openSocket(url, "/api/event-logs/stream")).received,
+        b: (await openSocket(url, "/")).received,
+        sse: (await openSse(url)).received,
+      })),
+    );
+    const source = uniqueSource();
+    const writes = Array.from({ length: 60 }, (_, i) => {
+      const url = nodes.urls[i % nodes.urls.length] as string;
+      const event = { eventType: "S", sourceAppId: source, timestamp: "2026-05-01T12:00:00+01:00", dataPayload: { i } };
+      if (i % 10 === 0) return postJson(`${url}/api/v1/events:batch`, { events: Array(20).fill(event) });
+      return postJson(url + ["/api/event-logs", "/events", "/api/v1/events"][i % 3], event);
+    });
+    for (const { status } of await Promise.all(writes)) expect(status).toBe(201);
+    const total = 54 + 6 * 20;
+    const mine = (events: Shown[]) => events.filter((event) => event.sourceAppId === source);
+    for (const { a, b, sse } of clients)
+      await Promise.all([a, b, sse].map((received) => received.until((events) => mine(events).length >= total)));
+
+    const [{ body: newest }] = [await call(`${nodes.urls[0]}/api/event-logs?sourceAppId=${source}&limit=1000`)];
+    expect(newest.total).toBe(total);
+    for (const { a, b, sse } of clients) {
+      expect(mine(a.events)).toEqual(newest.data);
+      expect(mine(sse.events).map(({ lastEventId: _id, name: _name, ...event }) => event)).toEqual(newest.data);
+      for (const event of sse.events)
+        expect(event).toMatchObject({ name: "event", lastEventId: String(event.sequence) });
+      expect(mine(b.events).map((event) => event.currentHash)).toEqual(newest.data.map((event: Shown) => event.hash));
+      expect(Object.keys(b.events[0])).toEqual([
+        "_id",
+        "eventType",
+        "sourceAppId",
+        "dataPayload",
+        "timestamp",
+        "previousHash",
+        "currentHash",
+      ]);
+      expect(mine(b.events)[0].timestamp).toBe("2026-05-01T11:00:00.000Z");
+      for (const events of [a.events, sse.events])
+        for (let i = 1; i < events.length; i++) {
+          expect(events[i].sequence).toBe(events[i - 1].sequence + 1);
+          expect(events[i].previousHash).toBe(events[i - 1].hash);
+        }
+    }
+  });
+
+  it("start at the moment of connecting", async () => {
+    const url = nodes.urls[1] as string;
+    const { body: before } = await postJson(`${url}/api/event-logs`, {
+      eventType: "S",
+      sourceAppId: uniqueSource(),
+      dataPayload: {},
+    });
+    const { received } = await openSocket(url, "/api/event-logs/stream");
+    const { body: after } = await postJson(`${url}/api/event-logs`, {
+      eventType: "S",
+      sourceAppId: uniqueSource(),
+      dataPayload: {},
+    });
+    await received.until((events) => events.some((event) => event.sequence === after.sequence));
+    expect(received.events.every((event) => event.sequence > before.sequence)).toBe(true);
+    expect(received.events[0].sequence).toBeLessThanOrEqual(after.sequence);
+  });
+
+  it("close a client that does not read with 1013 and the place of its gap; others miss nothing", async () => {
+    const url = nodes.urls[0] as string;
+    const slow = await openSocket(url, "/api/event-logs/stream");
+    const fast = await openSocket(url, "/api/event-logs/stream");
+    const closed = new Promise<{ code: number; reason: string }>((resolve) =>
+      slow.socket.once("close", (code, reason) => resolve({ code, reason: String(reason) })),
+    );
+    slow.socket.pause();
+    const source = uniqueSource();
+    const event = { eventType: "S", sourceAppId: source, dataPayload: { text: "x".repeat(250_000) } };
+    let sent = 0;
+    // Far more than the kernel's buffers of both ends (some megabytes) and the node's own bound take.
+    for (let batch = 0; batch < 10; batch++) {
+      const { status } = await postJson(`${url}/api/v1/events:batch`, { events: Array(15).fill(event) });
+      expect(status).toBe(201);
+      sent += 15;
+    }
+    await fast.received.until((events) => events.filter((e) => e.sourceAppId === source).length === sent);
+    const { body: last } = await postJson(`${url}/api/event-logs`, {
+      eventType: "S",
+      sourceAppId: source,
+      dataPayload: {},
+    });
+    await fast.received.until((events) => events.at(-1).sequence >= last.sequence);
+    slow.socket.resume();
+    const { code, reason } = await closed;
+    expect(code).toBe(1013);
+    const from = Number(/^from=(\d+)$/.exec(reason)?.[1]);
+    expect(from).toBe(slow.received.events.at(-1).sequence + 1);
+    expect(from).toBeLessThan(last.sequence);
+    for (const { events } of [slow.received, fast.received])
+      for (let i = 1; i < events.length; i++) expect(events[i].sequence).toBe(events[i - 1].sequence + 1);
+  }, 120_000);
+
+  it.each([0, 1, 2])("say what they are, and where they are not (node %i)", async (i) => {
+    const url = nodes.urls[i] as string;
+    const { headers, comments } = await openSse(url);
+    expect(headers.get("content-type")).toContain("text/event-stream");
+    expect(headers.get("x-accel-buffering")).toBe("no");
+    expect(headers.get("cache-control")).toContain("no-cache");
+    expect(comments.every((comment) => comment === "retry: 3000")).toBe(true);
+    expect((await call(`${url}/api/event-logs/stream`)).body.code).toBe("upgrade_required");
+    await expect(openSocket(url, "/nowhere")).rejects.toThrow("404");
+  });
+
+  it("drop what a client says, and close one that says too much", async () => {
+    const url = nodes.urls[2] as string;
+    const { socket, received } = await openSocket(url, "/");
+    socket.send("hello");
+    socket.send(JSON.stringify({ eventType: "X", sourceAppId: "Y", dataPayload: {} }));
+    const { body } = await postJson(`${url}/events`, { eventType: "S", sourceAppId: uniqueSource(), dataPayload: {} });
+    await received.until((events) => events.some((event) => event._id === body.event._id));
+    const closed = new Promise<number>((resolve) => socket.once("close", resolve));
+    socket.send("x".repeat(64 * 1024 + 1));
+    expect(await closed).toBe(1009);
+    expect((await call(`${url}/livez`)).status).toBe(200);
+  });
+});

@@ -25,9 +25,8 @@ export const BULK_QUEUE_MAX = 8;
 export const REQUESTS_IN_FLIGHT_MAX = 256;
 export const REQUEST_SOCKETS_MAX = 32;
 
-/** A client drops an idle socket long before the server does, so that it rarely writes into one that is closing. */
+/** A client drops an idle socket long before the server does (72 s), so that it rarely writes into one that closes. */
 export const FREE_SOCKET_MS = 30_000;
-export const SERVER_KEEP_ALIVE_MS = 72_000;
 
 export const PEER_PATH = "/peer/v1";
 export const MESSAGES_PATH = `${PEER_PATH}/messages`;

@@ -1,4 +1,3 @@
-import type { Server } from "node:http";
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
@@ -245,11 +244,4 @@ function unsigned(response: Response, status: number, detail: string): void {
   const type = `${response.req.protocol}://${response.req.get("host") ?? "localhost"}/problems/${code}`;
   response.status(status).set({ Connection: "close", "Content-Type": "application/problem+json" });
   response.end(JSON.stringify({ type, status, code, detail }));
-}
-
-/** The HTTP server keeps idle sockets longer than our own clients do, and gives slow senders up. */
-export function setServerTimeouts(server: Server): void {
-  server.keepAliveTimeout = limits.SERVER_KEEP_ALIVE_MS;
-  server.headersTimeout = 15_000;
-  server.requestTimeout = 30_000;
 }

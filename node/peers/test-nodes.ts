@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import axios from "axios";
 import express from "express";
@@ -8,10 +8,10 @@ import { type Block, type BlockHeader, hashHeader } from "../../shared/block.js"
 import { EMPTY_TREE_ROOT, ZERO_HASH } from "../../shared/hash.js";
 import { height, sequence, term, treeSize } from "../../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../../shared/protocol/peer.js";
+import { createHardenedServer } from "../middleware/server.js";
 import { type Envelope, HEADERS, makeBootNonce, signRequest, writeEnvelope } from "./authentication.js";
 import { encodeMessage } from "./codec.js";
 import { MESSAGES_PATH } from "./limits.js";
-import { setServerTimeouts } from "./peer-server.js";
 import { PeerTransport } from "./transport.js";
 
 /** For tests only: transports behind real HTTP servers on 127.0.0.1. */
@@ -56,8 +56,7 @@ export class TestNode {
       response.once("finish", () => this.answered.put(response.statusCode));
       this.transport.router(request, response, next);
     });
-    this.server = createServer(app);
-    setServerTimeouts(this.server);
+    this.server = createHardenedServer(app);
   }
   get port(): number {
     return (this.server.address() as AddressInfo).port;

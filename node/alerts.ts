@@ -36,7 +36,14 @@ export class Alerts {
 
   onInvalidBlock(at: Height, fault: string): void {
     const detail = `stored block ${at} fails its check: ${fault}`;
-    this.raise({ kind: "stored_block_invalid", severity: "critical", node: this.nodeId, accused: this.nodeId, height: at, detail });
+    this.raise({
+      kind: "stored_block_invalid",
+      severity: "critical",
+      node: this.nodeId,
+      accused: this.nodeId,
+      height: at,
+      detail,
+    });
   }
 
   private raise(finding: Finding): void {

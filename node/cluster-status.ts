@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { ReplicaView } from "../cluster/types.js";
 import { majority } from "../cluster/quorum.js";
+import type { ReplicaView } from "../cluster/types.js";
 import type { NodeId } from "../shared/ids.js";
 import type { MemberAddress } from "./config.js";
 import type { ClusterStatus, NodeStatus } from "./service.js";
@@ -70,7 +70,13 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
   const leading = own.leaderId !== null && (view?.hasQuorum ?? false);
   return {
     clusterId: own.clusterId,
-    state: !leading ? "no_quorum" : parts.hasAlerts ? "integrity_alert" : healthyCount < memberCount ? "degraded" : "available",
+    state: !leading
+      ? "no_quorum"
+      : parts.hasAlerts
+        ? "integrity_alert"
+        : healthyCount < memberCount
+          ? "degraded"
+          : "available",
     quorum,
     failureTolerance: Math.max(0, healthyCount - quorum),
     leaderId: own.leaderId,

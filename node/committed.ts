@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import type { Block } from "../shared/block.js";
 import { type EventView, eventView, type LoggedEvent } from "../shared/event.js";
-import type { Projection } from "./storage/port.js";
 import { soundEvents } from "./recovery.js";
+import type { Projection } from "./storage/port.js";
 
 /** Decoded events that wait to be projected; beyond this only their blocks' bytes are kept. */
 const DECODED_EVENTS_MAX = 20_000;
@@ -113,7 +113,8 @@ export class CommittedEvents {
         failures = 0;
       } catch (error) {
         failures += 1;
-        if (failures === 1) this.options.logger.warn({ err: error }, "the projection could not be written: trying again");
+        if (failures === 1)
+          this.options.logger.warn({ err: error }, "the projection could not be written: trying again");
         await new Promise((resolve) => setTimeout(resolve, Math.min(RETRY_MS_MAX, 50 * 2 ** failures)));
         continue;
       }

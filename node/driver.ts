@@ -5,8 +5,8 @@ import type { BootState, Effect, HardState, Input, ReplicaConfig, ReplicaView } 
 import type { Block } from "../shared/block.js";
 import type { ChainState, SignatureVerifier } from "../shared/chain.js";
 import type { LoggedEvent } from "../shared/event.js";
-import type { PeerMessage } from "../shared/protocol/peer.js";
 import type { Height } from "../shared/ids.js";
+import type { PeerMessage } from "../shared/protocol/peer.js";
 import { CommittedEvents } from "./committed.js";
 import { type Recovered, recover, soundEvents } from "./recovery.js";
 import type { NodeSigner } from "./signer.js";
@@ -341,7 +341,10 @@ export class Driver {
       remembered: this.remembered,
       projectedThrough: (opened) => {
         if (this.remembered === null) this.committed.publishedSize = opened.projectedThrough;
-        return Math.min(opened.projectedThrough, this.remembered === null ? Number.POSITIVE_INFINITY : this.committed.publishedSize);
+        return Math.min(
+          opened.projectedThrough,
+          this.remembered === null ? Number.POSITIVE_INFINITY : this.committed.publishedSize,
+        );
       },
       onCommitted: async ({ block, events }) => {
         await this.committed.room();

@@ -9,7 +9,15 @@ import type { Driver } from "./driver.js";
 import { PeerError } from "./peers/peer-client.js";
 import type { PeerTransport } from "./peers/transport.js";
 import { ProblemError } from "./problems.js";
-import type { AppendOutcome, ClusterStatus, LogService, NodeCopy, ReadinessCheck, Standing, WriteRequest } from "./service.js";
+import type {
+  AppendOutcome,
+  ClusterStatus,
+  LogService,
+  NodeCopy,
+  ReadinessCheck,
+  Standing,
+  WriteRequest,
+} from "./service.js";
 import type { AlertRecord, EventFilter, Storage } from "./storage/port.js";
 import { forwardedWriteSchema, fromForwarded, toForwarded, type WriteResult, WriteTracker } from "./writes.js";
 
@@ -62,6 +70,10 @@ export class NodeLogService implements LogService {
   stop(): void {
     this.isStopping = true;
   }
+  /** Resolves when the writes under way are answered, each within its own deadline. */
+  async drained(): Promise<void> {
+    while (this.writes > 0) await pause(LEADER_POLL_MS);
+  }
 
   // --- Writes --------------------------------------------------------------------------------------------------------
 
@@ -113,9 +125,13 @@ export class NodeLogService implements LogService {
           break;
         case "not_written":
           if (result.reason === "queue_full")
-            throw new ProblemError("overloaded", "The leader's queue is full. Nothing was written; try again shortly.", {
-              retryAfterSeconds: RETRY_AFTER_SECONDS,
-            });
+            throw new ProblemError(
+              "overloaded",
+              "The leader's queue is full. Nothing was written; try again shortly.",
+              {
+                retryAfterSeconds: RETRY_AFTER_SECONDS,
+              },
+            );
           lastReason = REASONS[result.reason];
           break;
       }
@@ -185,7 +201,8 @@ export class NodeLogService implements LogService {
         this.acknowledgedSize = Math.max(this.acknowledgedSize, view.committedSize);
         this.isConfirmed = true;
       } else if (performance.now() > deadline) {
-        const detail = "This node has started and no leader has confirmed yet how far the log goes. Ask another node, or again shortly.";
+        const detail =
+          "This node has started and no leader has confirmed yet how far the log goes. Ask another node, or again shortly.";
         throw new ProblemError("not_ready", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
       } else await pause(LEADER_POLL_MS);
     }
@@ -222,7 +239,9 @@ export class NodeLogService implements LogService {
     const own: NodeCopy = await this.ownCopy(sequence);
     const others = await this.askPeers<NodeCopy>("copy", { sequence }, (body) => body as NodeCopy);
     const unreachable = (node: NodeId): NodeCopy => ({ node, hash: null, event: null, detail: "it does not answer" });
-    return [own, ...others.map(({ peer, answer }) => answer ?? unreachable(peer))].sort((a, b) => (a.node < b.node ? -1 : 1));
+    return [own, ...others.map(({ peer, answer }) => answer ?? unreachable(peer))].sort((a, b) =>
+      a.node < b.node ? -1 : 1,
+    );
   }
 
   private async ownCopy(sequence: number): Promise<NodeCopy> {
@@ -247,8 +266,16 @@ export class NodeLogService implements LogService {
     const view = this.options.driver.view();
     const lag = view === null ? 0 : view.committedSize - this.logSize;
     return [
-      { name: "mongodb", isOk: view !== null && !view.isStalled, detail: view === null ? "not answering: recovering" : "ok" },
-      { name: "quorum", isOk: view?.hasQuorum === true, detail: view?.hasQuorum === true ? "a majority is reachable" : describeNoQuorum(view) },
+      {
+        name: "mongodb",
+        isOk: view !== null && !view.isStalled,
+        detail: view === null ? "not answering: recovering" : "ok",
+      },
+      {
+        name: "quorum",
+        isOk: view?.hasQuorum === true,
+        detail: view?.hasQuorum === true ? "a majority is reachable" : describeNoQuorum(view),
+      },
       { name: "leader", isOk: view?.leaderId != null, detail: view?.leaderId ?? "none known" },
       { name: "projection", isOk: this.isConfirmed || view?.confirmedHeight != null, detail: `${lag} events behind` },
     ];
@@ -299,13 +326,17 @@ export class NodeLogService implements LogService {
     const leaderId = view?.leaderId ?? null;
     if (view === null || leaderId === null) throw this.unavailable("No leader is known: nobody can be admitted now.");
     if (leaderId === this.nodeId) return this.admitHere(request);
-    const answer = await this.transport().request<{ detail?: string }>(leaderId, "admit", request, { timeoutMs: PEER_ANSWER_MS_MAX });
-    if (answer.status !== 200) throw new ProblemError("admission_conflict", answer.body.detail ?? "The leader refused.");
+    const answer = await this.transport().request<{ detail?: string }>(leaderId, "admit", request, {
+      timeoutMs: PEER_ANSWER_MS_MAX,
+    });
+    if (answer.status !== 200)
+      throw new ProblemError("admission_conflict", answer.body.detail ?? "The leader refused.");
   }
 
   private admitHere(request: { node: NodeId; actor: string; reason: string }): void {
     const peer = this.options.driver.view()?.peers.find((known) => known.id === request.node);
-    if (peer === undefined) throw new ProblemError("admission_conflict", `${request.node} is not a member of this cluster.`);
+    if (peer === undefined)
+      throw new ProblemError("admission_conflict", `${request.node} is not a member of this cluster.`);
     if (!peer.wantsAdmission) {
       const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or does not answer.`;
       throw new ProblemError("admission_conflict", detail);
@@ -315,7 +346,11 @@ export class NodeLogService implements LogService {
 
   async alerts(limit: number): Promise<{ alerts: AlertRecord[]; unreachable: NodeId[] }> {
     const own = await this.options.storage.alerts.list(Math.min(limit, ALERTS_MAX)).catch(() => null);
-    const others = await this.askPeers<AlertRecord[]>("alerts", { limit }, (body) => (body as { alerts: AlertRecord[] }).alerts);
+    const others = await this.askPeers<AlertRecord[]>(
+      "alerts",
+      { limit },
+      (body) => (body as { alerts: AlertRecord[] }).alerts,
+    );
     const found = [...(own ?? []), ...others.flatMap(({ answer }) => answer ?? [])];
     const unreachable = others.filter(({ answer }) => answer === null).map(({ peer }) => peer);
     found.sort((a, b) => (a.openedAt < b.openedAt ? 1 : -1));
@@ -330,7 +365,11 @@ export class NodeLogService implements LogService {
   }
 
   /** Asks every other member at once; null for one that does not answer in time. */
-  private async askPeers<T>(path: string, body: unknown, parse: (body: unknown) => T): Promise<{ peer: NodeId; answer: T | null }[]> {
+  private async askPeers<T>(
+    path: string,
+    body: unknown,
+    parse: (body: unknown) => T,
+  ): Promise<{ peer: NodeId; answer: T | null }[]> {
     const peers = this.options.config.members.filter((member) => member.id !== this.nodeId);
     return Promise.all(
       peers.map(async ({ id }) => {
@@ -350,7 +389,9 @@ export class NodeLogService implements LogService {
     const ok = (body: unknown) => ({ status: 200, body });
     transport.handle("append", async (body) => ok(await this.takeForwarded(body)));
     transport.handle("status", async () => ok(this.ownStatus()));
-    transport.handle("copy", async (body) => ok(await this.ownCopy(z.object({ sequence: z.int().min(0) }).parse(body).sequence)));
+    transport.handle("copy", async (body) =>
+      ok(await this.ownCopy(z.object({ sequence: z.int().min(0) }).parse(body).sequence)),
+    );
     transport.handle("alerts", async (body) => {
       const { limit } = z.object({ limit: z.int().min(1).max(ALERTS_MAX) }).parse(body);
       return ok({ alerts: await storage.alerts.list(limit) });
@@ -404,7 +445,8 @@ const outcomeUnknown = (): ProblemError =>
 
 function describeNoQuorum(view: ReplicaView | null): string {
   if (view === null) return "unknown while the database is recovered";
-  if (view.isForming && view.missing.length > 0) return `the cluster has not formed: waiting for ${view.missing.join(", ")}`;
+  if (view.isForming && view.missing.length > 0)
+    return `the cluster has not formed: waiting for ${view.missing.join(", ")}`;
   if (view.isLearner)
     return "this node waits to be admitted; if voters can no longer be a majority, bring back their identity files or disks";
   return "no leader has been heard for an election timeout";

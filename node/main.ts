@@ -28,7 +28,12 @@ async function main(): Promise<void> {
   const loaded = loadConfig(process.env, readIfThere(".env"));
   if (!loaded.ok) {
     console.error(loaded.report);
-    notifySupervisor({ kind: "fatal", node: process.env.NODE_ID ?? "n1", detail: loaded.report, exitCode: EXIT_BAD_CONFIGURATION });
+    notifySupervisor({
+      kind: "fatal",
+      node: process.env.NODE_ID ?? "n1",
+      detail: loaded.report,
+      exitCode: EXIT_BAD_CONFIGURATION,
+    });
     return exitSoon(EXIT_BAD_CONFIGURATION);
   }
   const { config, warnings } = loaded;

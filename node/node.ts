@@ -49,7 +49,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     initReplicaSet: config.initiatesReplicaSet,
     allowUnsafeMongod: config.allowsUnsafeMongod,
     onRefused: (sequence, error) =>
-      logger.error({ sequence, err: error }, "MongoDB refuses the native form of this event: it is served from its exact bytes"),
+      logger.error(
+        { sequence, err: error },
+        "MongoDB refuses the native form of this event: it is served from its exact bytes",
+      ),
   });
   const alerts = new Alerts(config.nodeId, storage.alerts, logger);
   const verifier = createVerifier();
@@ -57,7 +60,8 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     alerts.onInvalidBlock(at, detail);
     driver.submit({ kind: "campaigns_late", now: performance.now(), isLate: true });
   };
-  const transport = config.clusterSecret === null ? null : makeTransport(config, logger, (input) => driver.submit(input));
+  const transport =
+    config.clusterSecret === null ? null : makeTransport(config, logger, (input) => driver.submit(input));
   const driver: Driver = new Driver({
     config: {
       self: { id: config.nodeId, address: config.self.address, priority: config.self.priority },
@@ -84,13 +88,18 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     service.onEffect(effect);
     if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
     if (effect.kind === "role_changed") announce(config.nodeId, effect, logger);
-    if (effect.kind === "committed" && transport !== null) transport.setClusterId(driver.view()?.clusterId ?? "");
+    if (effect.kind === "committed") nameCluster();
+  };
+
+  const nameCluster = (): void => {
+    const clusterId = driver.view()?.clusterId ?? "";
+    if (clusterId !== "") transport?.setClusterId(clusterId);
   };
 
   const { opened, boot } = await startDriver(driver, config, logger);
   for (const warning of opened.warnings) logger.warn(warning);
   assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
-  transport?.setClusterId(driver.view()?.clusterId ?? "");
+  nameCluster();
 
   const streams = createStreams(service, { logger });
   const before = transport === null ? [] : [transport.router];
@@ -116,9 +125,11 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       service.stop();
       await verification.stop();
       await streams.close();
-      await closeServer(server);
+      // Writes under way are answered first; then the peers' held exchanges end, so that no socket keeps the server open.
+      await service.drained();
       await driver.stop();
       await transport?.close();
+      await closeServer(server);
       await identity.close();
       await storage.log.close();
     },
@@ -163,7 +174,8 @@ async function startDriver(driver: Driver, config: Config, logger: Logger) {
   }
 }
 
-const hostOf = (uri: string): string => /@?([^@/]+)(?:\/|$)/.exec(uri.replace(/^mongodb(\+srv)?:\/\//, ""))?.[1] ?? "its address";
+const hostOf = (uri: string): string =>
+  /@?([^@/]+)(?:\/|$)/.exec(uri.replace(/^mongodb(\+srv)?:\/\//, ""))?.[1] ?? "its address";
 
 /** Members come from the log: another configured set means that this store belongs to another cluster. */
 function assertSameCluster(config: Config, members: readonly string[] | null): void {

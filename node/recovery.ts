@@ -7,7 +7,7 @@ import { type LoggedEvent, payloadCommitment } from "../shared/event.js";
 import { type Height, height } from "../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../shared/limits.js";
 import type { IdentityFile } from "./storage/identity.js";
-import { type LogStore, type OpenedStore, StoreError, type StoredBlock } from "./storage/port.js";
+import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./storage/port.js";
 
 /** As many of the newest events are re-verified at every start; their ids are what duplicates are checked against. */
 const VERIFIED_EVENTS_MIN = 100_000;
@@ -69,9 +69,11 @@ function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | nu
   const { identity, isNew } = options.identity;
   const isEmpty = opened.hardState === null && opened.tailHeight === 0;
   const hasJoined = identity.formedClusterId !== null || identity.votedTerm > 0 || identity.mark !== null;
-  if (isNew && !isEmpty && options.remembered === null) return "its identity file is new, beside a database that is not";
+  if (isNew && !isEmpty && options.remembered === null)
+    return "its identity file is new, beside a database that is not";
   if (!hasJoined && isEmpty) return null;
-  if (identity.storeId !== null && identity.storeId !== opened.storeId) return "its database is another one than before";
+  if (identity.storeId !== null && identity.storeId !== opened.storeId)
+    return "its database is another one than before";
   if (opened.hardState === null) return "its database has lost the node's state";
   if (opened.bootCounter < identity.bootCounter) return "its database went back to an earlier start";
   if (opened.hardState.term < identity.votedTerm) return "its database has lost a vote";
@@ -85,10 +87,14 @@ function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | nu
 async function markLost(options: RecoveryOptions, opened: OpenedStore): Promise<string | null> {
   const { remembered } = options;
   const { mark } = options.identity.identity;
-  const points = [mark, remembered === null ? null : { height: remembered.durable.height, hash: remembered.durable.blockHash }];
+  const points = [
+    mark,
+    remembered === null ? null : { height: remembered.durable.height, hash: remembered.durable.blockHash },
+  ];
   for (const point of points) {
     if (point === null || point.height === 0) continue;
-    if (opened.tailHeight < point.height) return `its log ends at block ${opened.tailHeight}, below block ${point.height} that it held`;
+    if (opened.tailHeight < point.height)
+      return `its log ends at block ${opened.tailHeight}, below block ${point.height} that it held`;
     const { block } = await readOne(options.log, height(point.height));
     if (block.blockHash !== point.hash) return `its block ${point.height} is not the one that it held`;
   }
@@ -107,7 +113,12 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
   if (lost !== null) options.onWarning(`${lost}: it joins anew and counts for nothing until it is admitted`);
   const known = opened.hardState;
   const votedTerm = identity.identity.votedTerm;
-  const fresh: HardState = { term: (known?.term ?? 0) as HardState["term"], votedFor: null, joinNonce: "", forming: null };
+  const fresh: HardState = {
+    term: (known?.term ?? 0) as HardState["term"],
+    votedFor: null,
+    joinNonce: "",
+    forming: null,
+  };
   let hardState = known ?? fresh;
   if (lost !== null && hardState.term < votedTerm)
     hardState = { ...hardState, term: votedTerm as HardState["term"], votedFor: null };
@@ -117,7 +128,10 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
   }
   if (identity.identity.bootCounter > 0 && opened.bootCounter > identity.identity.bootCounter + 1)
     options.onWarning("the identity file is older than the database: it is brought up to date");
-  await identity.update({ storeId: opened.storeId, bootCounter: Math.max(opened.bootCounter, identity.identity.bootCounter) });
+  await identity.update({
+    storeId: opened.storeId,
+    bootCounter: Math.max(opened.bootCounter, identity.identity.bootCounter),
+  });
   return hardState;
 }
 
@@ -139,7 +153,8 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
         events = verdict.events;
       } else {
         const at = height(state.height + 1);
-        const isNeeded = at > commitHeight || at === opened.tailHeight || stored.block.header.treeSize > projectedThrough;
+        const isNeeded =
+          at > commitHeight || at === opened.tailHeight || stored.block.header.treeSize > projectedThrough;
         const next = isNeeded ? null : headerOnly(state, stored);
         if (next === null) throw invalidLog(options, at, verdict.detail);
         options.onInvalidBlock(at, verdict.detail);
@@ -198,7 +213,10 @@ async function startingPoint(
   if (low === 0) return EMPTY_CHAIN;
   const stored = await readOne(log, height(low));
   if (hashHeader(stored.block.header) !== stored.block.blockHash || !rangeMatches(rangeOf(stored), stored.block.header))
-    throw new StoreError("unfit", `The header of stored block ${low} does not match its hash and root. Nothing was changed.`);
+    throw new StoreError(
+      "unfit",
+      `The header of stored block ${low} does not match its hash and root. Nothing was changed.`,
+    );
   const { members, clusterId } = await membersAt(log, low);
   return stateAfter(stored, members, clusterId);
 }
@@ -251,12 +269,14 @@ export function soundEvents(block: Block): { events: readonly LoggedEvent[] } | 
     const events = decodeBody(block);
     let previousHash = events[0]?.record.previousHash;
     for (const { record, hash, payload, payloadSalt } of events) {
-      if (record.previousHash !== previousHash) return { fault: `event #${record.sequence} does not link to the one before` };
+      if (record.previousHash !== previousHash)
+        return { fault: `event #${record.sequence} does not link to the one before` };
       if (payloadCommitment(payloadSalt, payload) !== record.payloadHash)
         return { fault: `the payload of event #${record.sequence} does not match its payloadHash` };
       previousHash = hash;
     }
-    if (events.length > 0 && previousHash !== block.header.headHash) return { fault: "its events do not lead to its headHash" };
+    if (events.length > 0 && previousHash !== block.header.headHash)
+      return { fault: "its events do not lead to its headHash" };
     return { events };
   } catch (error) {
     return { fault: (error as Error).message };

@@ -48,7 +48,10 @@ export class WriteTracker {
   ) {}
 
   /** `deadline` in monotonic milliseconds: what is in no block by then never will be. */
-  propose(events: readonly PreparedEvent[], options: { deadline: number; ifPreviousHash?: HashHex | "" }): Promise<WriteResult> {
+  propose(
+    events: readonly PreparedEvent[],
+    options: { deadline: number; ifPreviousHash?: HashHex | "" },
+  ): Promise<WriteResult> {
     const { deadline, ifPreviousHash } = options;
     const proposal: Proposal = {
       proposalId: this.nextId++,
@@ -172,7 +175,12 @@ export class WriteTracker {
       const found = own.length > 0 ? own : byKey;
       if (found.length === 0) return;
       const events = found.map((event) => eventView(event, sound.block.header));
-      this.settle(pending, { kind: "committed", events, acknowledgedBy: [...acknowledgedBy], isReplay: own.length === 0 });
+      this.settle(pending, {
+        kind: "committed",
+        events,
+        acknowledgedBy: [...acknowledgedBy],
+        isReplay: own.length === 0,
+      });
     } catch (error) {
       this.logger.warn({ err: error }, "the block of a repeated write could not be read");
     }
@@ -261,7 +269,8 @@ export function fromForwarded(event: ForwardedWrite["events"][number]): Prepared
   const { idempotencyKey, batch, ...rest } = event;
   const payload = utf8(event.payload);
   const payloadSalt = fromHex(event.payloadSalt);
-  if (payloadCommitment(payloadSalt, payload) !== event.payloadHash) throw new RangeError("payloadHash does not match its payload");
+  if (payloadCommitment(payloadSalt, payload) !== event.payloadHash)
+    throw new RangeError("payloadHash does not match its payload");
   return {
     ...rest,
     payload,

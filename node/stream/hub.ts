@@ -29,6 +29,7 @@ const PENDING_BYTES_MAX = 16 * 1024 * 1024;
 /** Sends in one turn of the event loop: with many clients a large block must not hold up heartbeats. */
 const SENDS_PER_TURN = 1_000;
 const HELD_LOOK_MS = 20;
+const UNKNOWN = -1;
 
 interface Pending {
   readonly sequence: number;
@@ -37,8 +38,10 @@ interface Pending {
 }
 
 interface Place {
-  /** The sequence that the client gets next. */
+  /** The sequence that the client gets next; UNKNOWN until the first event after this node's start. */
   readonly next: number;
+  /** Still reads what came before `next`: it is kept for the client, but not yet fed. */
+  readonly isPinned: boolean;
   /** Since when its buffer is over the bound; null when it is not. */
   readonly heldSince: number | null;
 }
@@ -69,14 +72,35 @@ export class StreamHub {
     return this.clients.size;
   }
 
+  get isOpen(): boolean {
+    return !this.isClosed;
+  }
+
   /** False when the node serves as many as it can, or is stopping. */
   canAdd(): boolean {
     return !this.isClosed && this.clients.size < this.options.clientsMax;
   }
 
   add(client: StreamClient): void {
-    // Before the first event its sequence is not known; `push` corrects the 0.
-    this.clients.set(client, { next: this.next ?? 0, heldSince: null });
+    this.clients.set(client, { next: this.next ?? UNKNOWN, isPinned: false, heldSince: null });
+  }
+
+  /** Keeps every event from now on for a client that first reads older ones; it is fed after `release`. */
+  pin(client: StreamClient): void {
+    this.clients.set(client, { next: this.next ?? UNKNOWN, isPinned: true, heldSince: null });
+  }
+
+  /** From where events are kept for a pinned client: null while that is not known; undefined if it has gone. */
+  pinnedAt(client: StreamClient): number | null | undefined {
+    const place = this.clients.get(client);
+    return place?.next === UNKNOWN ? null : place?.next;
+  }
+
+  /** The client has all before `next`: it is fed from there. */
+  release(client: StreamClient, next: number): void {
+    if (!this.clients.has(client)) return;
+    this.clients.set(client, { next, isPinned: false, heldSince: null });
+    this.turn();
   }
 
   remove(client: StreamClient): void {
@@ -97,7 +121,8 @@ export class StreamHub {
     if (first === undefined) return;
     if (this.next === null) {
       this.next = first.sequence;
-      for (const client of this.clients.keys()) this.clients.set(client, { next: first.sequence, heldSince: null });
+      for (const [client, place] of this.clients)
+        if (place.next === UNKNOWN) this.clients.set(client, { ...place, next: first.sequence });
     }
     const forms = new Set([...this.clients.keys()].map((client) => client.form));
     for (const event of events) {
@@ -146,6 +171,7 @@ export class StreamHub {
       this.closeSlow(client, place.next);
       return 0;
     }
+    if (place.isPinned) return 0;
     const start = place.next - first.sequence;
     const end = Math.min(this.pending.length, start + sendsMax);
     let at = start;
@@ -158,7 +184,7 @@ export class StreamHub {
     if (heldSince !== null && now - heldSince > CLIENT_HELD_MS_MAX) {
       this.closeSlow(client, first.sequence + at);
     } else if (this.clients.delete(client)) {
-      this.clients.set(client, { next: first.sequence + at, heldSince });
+      this.clients.set(client, { next: first.sequence + at, isPinned: false, heldSince });
     }
     return at - start;
   }
@@ -188,11 +214,13 @@ export class StreamHub {
 }
 
 function serialise(event: EventView, wanted: ReadonlySet<StreamForm>): Pending {
-  const forms = new Map([...wanted].map((form) => [form, Buffer.from(textOf(event, form))]));
+  const forms = new Map([...wanted].map((form) => [form, formOf(event, form)]));
   let bytes = 0;
   for (const buffer of forms.values()) bytes += buffer.length;
   return { sequence: event.sequence, bytes, forms };
 }
+
+export const formOf = (event: EventView, form: StreamForm): Buffer => Buffer.from(textOf(event, form));
 
 function textOf(event: EventView, form: StreamForm): string {
   switch (form) {

@@ -24,7 +24,7 @@ export function createStreams(
   const hub = new StreamHub(service, { logger: options.logger, clientsMax: options.clientsMax ?? CLIENTS_MAX_DEFAULT });
   const attached: { close(): Promise<void> }[] = [];
   return {
-    router: sseRouter(hub),
+    router: sseRouter(hub, service),
     get clientCount() {
       return hub.clientCount;
     },

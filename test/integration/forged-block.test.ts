@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Block } from "../../shared/block.js";
+import { fromUtf8, utf8 } from "../../shared/bytes.js";
+import { sealBlock } from "../../shared/chain.js";
+import { type PreparedEvent, payloadCommitment } from "../../shared/event.js";
+import { term } from "../../shared/ids.js";
+import { eventually } from "../support/eventually.js";
+import { Liar } from "../support/liar.js";
+
+let cluster: Cluster;
+let liar: Liar;
+
+beforeAll(async () => {
+  cluster = await startCluster({ env: { LOG_LEVEL: "info" } });
+});
+afterAll(async () => {
+  await liar?.close();
+  await cluster?.stop();
+});
+
+const json = async (url: string) => (await fetch(url)).json() as Promise<Record<string, never>>;
+
+function preparedEvent(): PreparedEvent {
+  const payload = utf8('{"amount":125000}');
+  const payloadSalt = new Uint8Array(16).fill(7);
+  return {
+    id: "0123456789abcdef01234567",
+    eventType: "invoice.approved",
+    timestamp: "2026-01-01T00:00:00.000Z",
+    sourceAppId: "billing",
+    payload,
+    payloadSalt,
+    payloadHash: payloadCommitment(payloadSalt, payload),
+  };
+}
+
+/** One hash of a record altered, under an honest header. */
+function forge(block: Block): Block {
+  const text = fromUtf8(block.records.subarray(4));
+  const hash = /"payloadHash":"([0-9a-f]{64})"/.exec(text)?.[1] as string;
+  const forged = text.replace(hash, hash.startsWith("0") ? `1${hash.slice(1)}` : `0${hash.slice(1)}`);
+  return { ...block, records: Buffer.concat([block.records.subarray(0, 4), utf8(forged)]) };
+}
+
+it("a follower given a block with one forged hash refuses it, keeps its log, and every node shows the alert within two seconds", async () => {
+  const body = JSON.stringify({ eventType: "a", sourceAppId: "b", dataPayload: {} });
+  const headers = { "Content-Type": "application/json" };
+  const first = cluster.nodes[0] as Cluster["nodes"][number];
+  expect((await fetch(`${first.url}/api/v1/events`, { method: "POST", headers, body })).status).toBe(201);
+  await cluster.kill("n3");
+  await cluster.leader();
+  liar = new Liar("n3", cluster);
+  const before = await eventually(
+    async () => {
+      const [state, other] = await Promise.all([liar.chainOf("n1"), liar.chainOf("n2")]);
+      return state.height >= 3 && state.blockHash === other.blockHash && state;
+    },
+    5_000,
+    "the log is level after the election",
+  );
+
+  const inTerm = 1_000;
+  const request = { term: term(inTerm), leaderId: "n3", events: [preparedEvent()], now: "2030-01-01T00:00:00.000Z" };
+  const { block } = sealBlock(before, { ...request, commitHeight: before.commitHeight }, liar.signer.block);
+  liar.append("n1", before, { inTerm, blocks: [forge(block)], round: 1 });
+
+  const sentAt = performance.now();
+  await eventually(
+    () => liar.answers.some(({ body }) => body.kind === "append_answer" && body.result === "rejected"),
+    2_000,
+    "n1 refuses the block",
+  );
+  for (const node of cluster.nodes.filter(({ id }) => id !== "n3")) {
+    const alert = await eventually(
+      async () => {
+        const { alerts } = (await json(`${node.url}/api/v1/alerts`)) as unknown as {
+          alerts: { kind: string; node: string; accused: string; sequence: number }[];
+        };
+        return alerts.find((one) => one.kind === "bad_hash");
+      },
+      2_000 - (performance.now() - sentAt),
+      `${node.id} shows the alert`,
+    );
+    expect(alert).toMatchObject({ node: "n1", accused: "n3", sequence: 1 });
+  }
+
+  // It goes on with the honest ones: the forged event is nowhere, the next write is event 1 on all.
+  await cluster.start("n3");
+  const answer = await eventually(
+    async () => {
+      const response = await fetch(`${first.url}/api/v1/events`, { method: "POST", headers, body });
+      return response.status === 201 && ((await response.json()) as { sequence: number });
+    },
+    15_000,
+    "the cluster takes writes again",
+  );
+  expect(answer.sequence).toBe(1);
+  for (const node of cluster.nodes) {
+    const { events } = (await eventually(
+      async () => {
+        const page = (await json(`${node.url}/api/v1/events`)) as unknown as { events: { eventType: string }[] };
+        return page.events.length === 2 && page;
+      },
+      10_000,
+      `${node.id} has both events`,
+    )) as { events: { eventType: string }[] };
+    expect(events.map((event) => event.eventType)).toEqual(["a", "a"]);
+  }
+});

@@ -51,11 +51,17 @@ async function openSocket(url: string, path: string): Promise<{ received: Receiv
   return { received, socket };
 }
 
-async function openSse(url: string): Promise<{ received: Received; headers: Headers; comments: string[] }> {
+async function openSse(
+  url: string,
+  lastEventId?: number,
+): Promise<{ received: Received; headers: Headers; comments: string[] }> {
   const abort = new AbortController();
   closers.push(() => abort.abort());
   const response = await fetch(`${url}/api/event-logs/stream`, {
-    headers: { Accept: "text/event-stream" },
+    headers: {
+      Accept: "text/event-stream",
+      ...(lastEventId === undefined ? {} : { "Last-Event-ID": String(lastEventId) }),
+    },
     signal: abort.signal,
   });
   expect(response.status).toBe(200);
@@ -144,6 +150,31 @@ describe("the live streams", () => {
     await received.until((events) => events.some((event) => event.sequence === after.sequence));
     expect(received.events.every((event) => event.sequence > before.sequence)).toBe(true);
     expect(received.events[0].sequence).toBeLessThanOrEqual(after.sequence);
+  });
+
+  it("by SSE go on after Last-Event-ID on any node, without a gap or a double, while writes go on", async () => {
+    const source = uniqueSource();
+    const event = { eventType: "S", sourceAppId: source, dataPayload: {} };
+    const { body: old } = await postJson(`${nodes.urls[0]}/api/v1/events:batch`, { events: Array(300).fill(event) });
+    const from = old.events[10].sequence;
+    let isWriting = true;
+    const writing = (async () => {
+      for (let i = 0; isWriting; i++) await postJson(`${nodes.urls[i % 3]}/api/event-logs`, event);
+    })();
+    const clients = await Promise.all(nodes.urls.map((url) => openSse(url, from)));
+    for (const { received } of clients) await received.until((events) => events.length >= 310);
+    isWriting = false;
+    await writing;
+    const { body: last } = await postJson(`${nodes.urls[2]}/api/event-logs`, event);
+    for (const { received } of clients) {
+      await received.until((events) => events.at(-1).sequence >= last.sequence);
+      const sequences = received.events.map((shown) => shown.sequence);
+      expect(sequences).toEqual(sequences.map((_, i) => from + 1 + i));
+    }
+    const headers = { Accept: "text/event-stream", "Last-Event-ID": "999999999" };
+    expect((await call(`${nodes.urls[0]}/api/event-logs/stream`, { headers })).body.code).toBe("invalid_header");
+    const words = { Accept: "text/event-stream", "Last-Event-ID": "x" };
+    expect((await call(`${nodes.urls[0]}/api/event-logs/stream`, { headers: words })).status).toBe(400);
   });
 
   it("close a client that does not read with 1013 and the place of its gap; others miss nothing", async () => {

@@ -39,7 +39,8 @@ export function onElection(core: Core, message: PeerMessage, body: Body<"electio
     !core.isLearner && core.isStoreHealthy && !core.campaignsLate && isAtLeast(durableTail(core), body.tail);
   if (!isFit) return;
   core.send(message.from, { kind: "alive" }, { ref });
-  if (core.role === "follower" && !core.hasFreshLeader) core.electionDeadline = core.now;
+  // One that was silenced itself waits its time out: a question from below does not let it overtake who silenced it.
+  if (core.role === "follower" && !core.hasFreshLeader && !core.wasSilenced) core.electionDeadline = core.now;
 }
 
 export function onAlive(core: Core): void {

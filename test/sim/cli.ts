@@ -9,6 +9,7 @@ const HELP = `Runs the deterministic simulator of the replicated log.
   --until MS    stop there, without the calm at the end
   --from N      first seed of a range (default 1)
   --count N     how many (default 500)
+  --fail-fast   stop at the first that fails
 `;
 
 function main(): void {
@@ -19,6 +20,7 @@ function main(): void {
       until: { type: "string" },
       from: { type: "string", default: "1" },
       count: { type: "string", default: "500" },
+      "fail-fast": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -26,7 +28,8 @@ function main(): void {
     console.log(HELP);
     return;
   }
-  const failed = values.seed === undefined ? runRange(Number(values.from), Number(values.count)) : runOne(values);
+  const range = { from: Number(values.from), count: Number(values.count), isFailFast: values["fail-fast"] };
+  const failed = values.seed === undefined ? runRange(range) : runOne(values);
   process.exitCode = failed ? 1 : 0;
 }
 
@@ -40,18 +43,19 @@ function runOne(values: { seed?: string; trace?: boolean; until?: string }): boo
   return result.failure !== null;
 }
 
-function runRange(from: number, count: number): boolean {
+function runRange({ from, count, isFailFast }: { from: number; count: number; isFailFast: boolean }): boolean {
   const started = performance.now();
   const results: RunResult[] = [];
   for (let seed = from; seed < from + count; seed++) {
     const result = simulate({ seed });
     if (result.failure !== null) report(result, false);
     results.push(result);
+    if (isFailFast && result.failure !== null) break;
   }
   const sum = (of: (result: RunResult) => number): number => results.reduce((total, result) => total + of(result), 0);
   const failed = results.filter((result) => result.failure !== null);
   console.log(
-    `${count} seeds from ${from} in ${((performance.now() - started) / 1000).toFixed(1)} s: ${failed.length} failed; ` +
+    `${results.length} seeds from ${from} in ${((performance.now() - started) / 1000).toFixed(1)} s: ${failed.length} failed; ` +
       `${sum((it) => it.blocks)} blocks, ${sum((it) => it.acknowledged)} acknowledged writes, ` +
       `${sum((it) => it.elections)} elections`,
   );

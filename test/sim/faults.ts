@@ -1,4 +1,5 @@
 import { term } from "../../shared/ids.js";
+import type { PeerBody, PeerMessage } from "../../shared/protocol/peer.js";
 import { fakeKeys } from "./fake-crypto.js";
 import { CALM_LINKS, type LinkProfile } from "./network.js";
 import type { SimNode } from "./node.js";
@@ -19,6 +20,8 @@ export const FAULT_NAMES = [
   "lost-disk",
   "disk-went-back",
   "reluctant",
+  "held-messages",
+  "new-leader-dies",
 ] as const;
 export type FaultName = (typeof FAULT_NAMES)[number];
 
@@ -34,6 +37,19 @@ export interface FaultProfile {
 }
 
 type Undo = () => void;
+
+const MESSAGE_KINDS: readonly PeerBody["kind"][] = [
+  "join",
+  "election",
+  "alive",
+  "pre_vote",
+  "pre_vote_answer",
+  "vote",
+  "vote_answer",
+  "append",
+  "append_answer",
+];
+const HELD_MESSAGES_MAX = 1_000;
 
 /** Breaks things at random moments and mends them after a while; `healAll` ends every fault at once. */
 export class Nemesis {
@@ -62,6 +78,8 @@ export class Nemesis {
       "lost-disk": () => this.loseDisk(this.victim()),
       "disk-went-back": () => this.setDiskBack(this.victim()),
       reluctant: () => this.reluctant(this.victim()),
+      "held-messages": () => this.holdMessages(),
+      "new-leader-dies": () => this.strikeNewLeaders(),
     };
     this.schedule();
   }
@@ -185,6 +203,48 @@ export class Nemesis {
   private reluctant(node: SimNode): Undo {
     node.input({ kind: "campaigns_late", isLate: true });
     return () => node.input({ kind: "campaigns_late", isLate: false });
+  }
+
+  /** Some kinds of message wait on some links, and all arrive together when the fault ends: late by whole terms. */
+  private holdMessages(): Undo {
+    const { world, random } = this;
+    const kinds = new Set<string>(random.some(MESSAGE_KINDS, 0.3));
+    const links = new Set(
+      this.links()
+        .filter(() => random.chance(0.5))
+        .map(([from, to]) => `${from}>${to}`),
+    );
+    const held: PeerMessage[] = [];
+    const hold = (message: PeerMessage): boolean => {
+      const isHeld = kinds.has(message.body.kind) && links.has(`${message.from}>${message.to}`);
+      if (isHeld && held.length < HELD_MESSAGES_MAX) held.push(message);
+      return !isHeld;
+    };
+    world.interceptors.add(hold);
+    return () => {
+      world.interceptors.delete(hold);
+      for (const message of held) world.network.send(message.from, message.to, () => world.deliver(message));
+    };
+  }
+
+  /** Whoever is elected meanwhile is hit soon after, when its first block is half on its way. */
+  private strikeNewLeaders(): Undo {
+    const { world, random } = this;
+    const strike = (node: SimNode): void => {
+      world.scheduler.after(random.between(0, 60), () => {
+        if (!node.isUp || this.isOver) return;
+        const how = random.pick(["crash", "pause", "isolate"] as const);
+        if (how === "crash") this.crash([node], 1_500);
+        const undo = how === "pause" ? this.pause(node) : how === "isolate" ? this.isolate(node) : null;
+        if (undo === null) return;
+        this.open.add(undo);
+        world.scheduler.after(random.between(100, 1_500), () => this.end(undo));
+      });
+    };
+    world.onNewLeader = strike;
+    return () => {
+      world.onNewLeader = () => {};
+    };
   }
 
   private loseDisk(node: SimNode): Undo | null {

@@ -166,7 +166,7 @@ function faultProfile(random: Random): FaultProfile {
   return {
     enabled: some.length === 0 ? ["crash"] : some,
     gapMinMs: 50,
-    gapMaxMs: random.pick([800, 2_000, 5_000]),
+    gapMaxMs: random.pick([300, 800, 2_500]),
     durationMaxMs: random.pick([500, 1_500, 3_000]),
     aimsAtLeader: random.pick([0, 0.3, 0.7]),
     links: isRough

@@ -35,8 +35,9 @@ export class World {
   readonly checkers: Checkers;
   readonly nodes: readonly SimNode[];
   readonly timing: SimTiming;
-  /** A scenario's hand on the wire: false drops the message. */
-  intercept: ((message: PeerMessage) => boolean) | null = null;
+  /** A hand on the wire: a false from any of them keeps the message from being sent. */
+  readonly interceptors = new Set<(message: PeerMessage) => boolean>();
+  onNewLeader: (node: SimNode) => void = () => {};
 
   constructor(private readonly options: WorldOptions) {
     useFastHasher();
@@ -56,7 +57,7 @@ export class World {
   private createNode(id: NodeId, configured: NodeSurroundings["configured"]): SimNode {
     const random = this.random.fork();
     const disk = new Disk(random.hex(16), { keys: fakeKeys(random), formedClusterId: null });
-    return new SimNode(id, disk, {
+    const node = new SimNode(id, disk, {
       scheduler: this.scheduler,
       random,
       trace: this.trace,
@@ -67,6 +68,10 @@ export class World {
       transmit: (message) => this.transmit(message),
       forward: (request) => this.forward(request),
     });
+    node.onEffect = (effect) => {
+      if (effect.kind === "role_changed" && effect.role === "leader") this.onNewLeader(node);
+    };
+    return node;
   }
 
   node(id: NodeId): SimNode {
@@ -104,7 +109,7 @@ export class World {
 
   private transmit(message: PeerMessage): void {
     if (this.options.checksWire) checkWireForm(message);
-    if (this.intercept !== null && !this.intercept(message)) return;
+    for (const passes of this.interceptors) if (!passes(message)) return;
     this.network.send(message.from, message.to, () => this.deliver(message));
   }
 

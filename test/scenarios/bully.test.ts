@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { Lab } from "./lab.js";
+
+/** Bully's order decides who tries; the messages are those of the textbook. */
+describe("the election order", () => {
+  it("asks the higher-priority nodes first, and the highest that lives wins", () => {
+    const lab = new Lab({ nodes: 5 }).form();
+    lab.node("n1").crash();
+    lab.node("n2").crash();
+    lab.sent.length = 0;
+    lab.until("another leads", () => lab.leader !== undefined);
+    expect(lab.leader?.id).toBe("n3");
+    // Whoever noticed first asked those above it, and n3 answered ALIVE to those below.
+    for (const { from, to } of lab.sent.filter(({ body }) => body.kind === "election"))
+      expect(Number(to.slice(1))).toBeLessThan(Number(from.slice(1)));
+    for (const { from, to } of lab.sent.filter(({ body }) => body.kind === "alive"))
+      expect(Number(from.slice(1))).toBeLessThan(Number(to.slice(1)));
+    // COORDINATOR: the first message of the term, to every member.
+    lab.run(50);
+    const announced = lab.sentBy("n3", "append").filter(({ body }) => body.isCoordinator);
+    expect(announced.map(({ to }) => to).sort()).toEqual(["n1", "n2", "n4", "n5"]);
+    lab.finish();
+  });
+
+  it("nearly always elects the highest that lives, whoever notices first", () => {
+    const winners = new Map<string, number>();
+    for (let seed = 1; seed <= 40; seed++) {
+      const lab = new Lab({ nodes: 5, seed, checksWire: false }).form();
+      lab.node("n1").crash();
+      lab.until("another leads", () => lab.leader !== undefined);
+      const winner = lab.leader?.id ?? "none";
+      winners.set(winner, (winners.get(winner) ?? 0) + 1);
+    }
+    expect(winners.get("n2") ?? 0, JSON.stringify([...winners])).toBeGreaterThanOrEqual(36);
+  });
+
+  it("ALIVE silences a node once: if nothing comes of it, it runs itself", () => {
+    const lab = new Lab().form();
+    lab.drop(({ from, body }) => from === "n2" && (body.kind === "pre_vote" || body.kind === "vote"));
+    lab.node("n1").crash();
+    lab.until("n3 leads", () => lab.node("n3").view.role === "leader");
+    const silenced = lab.effects.filter(
+      ({ node, effect }) =>
+        node === "n3" && effect.kind === "role_changed" && effect.reason === "a higher-priority node is alive and runs",
+    );
+    expect(silenced.length).toBeLessThanOrEqual(1);
+    expect(lab.scheduler.now).toBeLessThan(10 * lab.timing.electionTimeoutMs);
+    lab.finish();
+  });
+
+  it("a node behind in its log does not answer ALIVE, and cannot win", () => {
+    const lab = new Lab().form();
+    lab.split(["n2"], ["n1", "n3"]);
+    lab.writeTo("n1");
+    lab.until("n3 has it", () => lab.tailOf("n3") > lab.tailOf("n2"));
+    lab.node("n1").crash();
+    lab.network.mendAll();
+    lab.until("another leads", () => lab.leader !== undefined);
+    expect(lab.leader?.id).toBe("n3");
+    expect(lab.sentBy("n2", "alive")).toEqual([]);
+    lab.finish();
+  });
+
+  it("a node that should not lead lets any other try first, and leads when nobody else can", () => {
+    const lab = new Lab().form();
+    lab.node("n2").input({ kind: "campaigns_late", isLate: true });
+    lab.run(4 * lab.timing.heartbeatMs);
+    lab.node("n1").crash();
+    lab.until("n3 leads", () => lab.leader?.id === "n3");
+    lab.node("n3").crash();
+    lab.node("n1").start();
+    lab.node("n1").input({ kind: "campaigns_late", isLate: true });
+    lab.until("somebody leads", () => lab.leader !== undefined);
+    lab.finish();
+  });
+
+  it("replaces a dead leader within two election timeouts, as the median of 40 runs", () => {
+    const durations: number[] = [];
+    for (let seed = 1; seed <= 40; seed++) {
+      const lab = new Lab({ seed, checksWire: false }).form();
+      const died = lab.scheduler.now;
+      lab.node("n1").crash();
+      lab.until("another leads", () => lab.leader !== undefined);
+      lab.writeTo(lab.leader?.id ?? "");
+      durations.push(lab.scheduler.now - died);
+    }
+    durations.sort((a, b) => a - b);
+    expect(durations[20]).toBeLessThan(1_000);
+    expect(durations.at(-1)).toBeLessThan(2_500);
+  });
+});

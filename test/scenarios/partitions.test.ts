@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { Lab } from "./lab.js";
+
+const LINKS = ["n1>n2", "n1>n3", "n2>n1", "n2>n3", "n3>n1", "n3>n2"] as const;
+
+describe("cut links", () => {
+  it("a node that was isolated for 100 timeouts returns and changes nothing", () => {
+    const lab = new Lab().form();
+    const { term } = lab.node("n1").view;
+    lab.split(["n3"], ["n1", "n2"]);
+    lab.timeouts(100);
+    expect(lab.node("n3").view.term).toBe(term);
+    lab.network.mendAll();
+    lab.timeouts(10);
+    expect(lab.leaderChanges()).toEqual([]);
+    expect(lab.each((node) => node.view.leaderId)).toEqual({ n1: "n1", n2: "n1", n3: "n1" });
+    lab.finish();
+  });
+
+  it("the highest-priority node, isolated while another leads, takes nothing over by coming back", () => {
+    const lab = new Lab().form();
+    lab.split(["n1"], ["n2", "n3"]);
+    lab.until("another leads", () => lab.node("n2").view.role === "leader");
+    const { term } = lab.node("n2").view;
+    lab.timeouts(100);
+    lab.network.mendAll();
+    lab.timeouts(10);
+    expect(lab.each((node) => [node.view.leaderId, node.view.term])).toEqual({
+      n1: ["n2", term],
+      n2: ["n2", term],
+      n3: ["n2", term],
+    });
+    lab.finish();
+  });
+
+  it("a deaf node, which speaks and hears nothing, deposes nobody", () => {
+    const lab = new Lab().form();
+    lab.network.cut("n1", "n3");
+    lab.network.cut("n2", "n3");
+    lab.timeouts(100);
+    expect(lab.leaderChanges()).toEqual([]);
+    lab.writeTo("n2");
+    lab.network.mendAll();
+    lab.timeouts(10);
+    expect(lab.leaderChanges()).toEqual([]);
+    lab.finish();
+  });
+
+  it("a leader that hears nobody steps down, and does not acknowledge before", () => {
+    const lab = new Lab().form();
+    lab.network.cut("n2", "n1");
+    lab.network.cut("n3", "n1");
+    const { outcome } = lab.begin("n1");
+    lab.until("n1 steps down", () => lab.node("n1").view.role !== "leader", 3 * lab.timing.electionTimeoutMs);
+    expect(outcome()).toBeNull();
+    lab.until("another leads", () => lab.leader !== undefined);
+    lab.finish();
+  });
+
+  it.each(Array.from({ length: 64 }, (_, mask) => mask))("cuts of mask %i: a connected majority writes", (mask) => {
+    const lab = new Lab({ checksWire: false }).form();
+    const cut = LINKS.filter((_, i) => (mask >> i) % 2 === 1);
+    for (const link of cut) lab.network.cut(...(link.split(">") as [string, string]));
+    const isWhole = (a: string, b: string): boolean => !lab.network.isCut(a, b) && !lab.network.isCut(b, a);
+    const pairs = [["n1", "n2"] as const, ["n1", "n3"] as const, ["n2", "n3"] as const].filter(([a, b]) =>
+      isWhole(a, b),
+    );
+    lab.timeouts(12);
+    const changes = lab.leaderChanges().length;
+    lab.timeouts(20);
+    if (pairs.length > 0) {
+      expect(lab.leader, `no leader with ${cut.join(" ")} cut`).toBeDefined();
+      expect(lab.leaderChanges().length, `leadership flaps with ${cut.join(" ")} cut`).toBe(changes);
+      lab.writeTo(lab.leader?.id ?? "n1");
+    }
+    lab.finish();
+  });
+});

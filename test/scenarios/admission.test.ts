@@ -1,0 +1,133 @@
+import { describe, expect, it } from "vitest";
+import type { NodeId } from "../../shared/ids.js";
+import { fakeKeys } from "../sim/fake-crypto.js";
+import { Random } from "../sim/random.js";
+import { Lab } from "./lab.js";
+
+const random = new Random(11);
+
+/** The node's database is lost; with `newKeys` its identity file as well. */
+function loseDisk(lab: Lab, id: NodeId, { newKeys = false } = {}): void {
+  const node = lab.node(id);
+  node.crash();
+  lab.checkers.commits.onDiskLoss(node);
+  node.disk.wipe(random.hex(16), newKeys ? fakeKeys(random) : null);
+}
+
+describe("a node that lost its disk", () => {
+  it("is admitted by itself when it kept its keys, and counts from then on", () => {
+    const lab = new Lab().form();
+    lab.writeTo("n2");
+    loseDisk(lab, "n3");
+    lab.node("n3").start();
+    expect(lab.node("n3").view.isLearner).toBe(true);
+    lab.until("n3 is admitted", () => !lab.node("n3").view.isLearner);
+    const records = lab.checkers.history.committed.filter(
+      ({ block }) => block.block.header.control?.kind === "node_admitted",
+    );
+    expect(records.map(({ block }) => block.block.header.control)).toMatchObject([
+      { node: "n3", joinNonce: lab.node("n3").disk.hardState?.joinNonce, storeId: lab.node("n3").disk.storeId },
+    ]);
+    // Its acknowledgement is needed now, and its vote next.
+    lab.node("n2").crash();
+    lab.writeTo("n1");
+    lab.node("n2").start();
+    lab.until("all are level", () => lab.isLevel());
+    lab.node("n1").crash();
+    lab.until("another leads", () => lab.leader !== undefined);
+    lab.finish();
+  });
+
+  it("elects nobody before that: its empty log would forget what was acknowledged", () => {
+    const lab = new Lab().form();
+    lab.split(["n2"], ["n1", "n3"]);
+    const written = lab.writeTo("n1");
+    expect(lab.tailOf("n2")).toBeLessThan(written.height);
+    // n3, one of the two that hold the write, forgets it; n1, the other, is away.
+    lab.node("n1").crash();
+    loseDisk(lab, "n3");
+    lab.node("n3").start();
+    lab.network.mendAll();
+    lab.timeouts(30);
+    expect(lab.leaderChanges()).toEqual([]);
+    expect(lab.sentBy("n3", "vote").concat()).toEqual([]);
+    expect(lab.sentBy("n3", "pre_vote_answer").filter(({ body }) => body.isGranted)).toEqual([]);
+    expect(lab.sentBy("n3", "vote_answer").filter(({ body }) => body.isGranted)).toEqual([]);
+
+    lab.node("n1").start();
+    lab.until("n3 is admitted", () => !lab.node("n3").view.isLearner);
+    lab.finish();
+  });
+
+  it("makes no majority with the leader before that", () => {
+    const lab = new Lab().form();
+    lab.node("n2").crash();
+    loseDisk(lab, "n3");
+    lab.node("n3").start();
+    const { commitHeight } = lab.node("n1").view;
+    const { outcome } = lab.begin("n1");
+    lab.timeouts(2);
+    expect(lab.node("n1").view.commitHeight).toBe(commitHeight);
+    expect(outcome()).toBeNull();
+    lab.node("n2").start();
+    lab.finish();
+  });
+
+  it("is still a learner after another restart", () => {
+    const lab = new Lab().form();
+    lab.node("n1").crash();
+    loseDisk(lab, "n3");
+    for (let i = 0; i < 3; i++) {
+      lab.node("n3").start();
+      lab.timeouts(4);
+      expect(lab.node("n3").view.isLearner).toBe(true);
+      lab.node("n3").crash();
+    }
+    expect(lab.leaderChanges()).toEqual([]);
+    lab.node("n1").start();
+    lab.finish();
+  });
+
+  it("waits for a person when its keys are new", () => {
+    const lab = new Lab({ admitsNewKeys: false }).form();
+    loseDisk(lab, "n3", { newKeys: true });
+    lab.node("n3").start();
+    lab.timeouts(10);
+    expect(lab.node("n3").view).toMatchObject({ isLearner: true, commitHeight: lab.node("n1").view.commitHeight });
+    const seen = lab.node("n1").view.peers.find((peer) => peer.id === "n3");
+    expect(seen).toMatchObject({ isVoter: false, wantsAdmission: true });
+
+    lab.node("n1").input({ kind: "admit", node: "n3", actor: "ada", reason: "the machine was replaced" });
+    lab.until("n3 is admitted", () => !lab.node("n3").view.isLearner);
+    const record = lab.checkers.history.committed.findLast((entry) => entry.block.block.header.control !== undefined);
+    expect(record?.block.block.header.control).toMatchObject({ kind: "node_admitted", node: "n3", actor: "ada" });
+    // Its new key signs blocks that the others believe.
+    lab.until("all are level", () => lab.isLevel());
+    lab.node("n2").crash();
+    lab.writeTo("n1");
+    lab.node("n2").start();
+    lab.until("all are level", () => lab.isLevel());
+    lab.node("n1").crash();
+    lab.elect("n3");
+    lab.writeTo("n2");
+    lab.finish();
+  });
+
+  it("one whose database went back is noticed by the leader even if nobody told it", () => {
+    const lab = new Lab().form();
+    lab.writeTo("n1");
+    lab.until("all are level", () => lab.isLevel());
+    const node = lab.node("n3");
+    node.crash();
+    lab.checkers.commits.onDiskLoss(node);
+    const { hardState } = node.disk;
+    if (hardState === null) throw new Error("n3 has no state");
+    // The same join nonce: as if recovery had nothing to compare with.
+    node.disk.rollBack(1, hardState);
+    const nonce = hardState.joinNonce;
+    node.start();
+    lab.until("it joins anew", () => node.disk.hardState?.joinNonce !== nonce);
+    lab.until("n3 is admitted", () => !node.view.isLearner);
+    lab.finish();
+  });
+});

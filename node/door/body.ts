@@ -1,7 +1,7 @@
 import type { JsonValue } from "../../shared/canonical.js";
 import { type FieldError, ProblemError } from "../problems.js";
 import { carryFaults, isSurelyCarried, syntaxErrorAt } from "./carry.js";
-import { scanJson } from "./scan.js";
+import { type ScanLimits, scanJson } from "./scan.js";
 
 /** `application/json`, or a `+json` type; with a charset only if it is UTF-8, as RFC 8259 has it. */
 const JSON_TYPE = /^application\/(?:json|[\w.+-]{1,100}\+json)\s*(?:;|$)/i;
@@ -29,16 +29,21 @@ const malformed = (what: string): ProblemError =>
   new ProblemError("malformed_json", `${what} Nothing was written.`, { errors: [{ pointer: "#", detail: what }] });
 
 /** Raw bytes to a JSON value. Everything about them is the client's choice: size is bounded before, depth here. */
-export function parseBody(bytes: Uint8Array, depthMax: number): ParsedBody {
+export function parseBody(bytes: Uint8Array, limits: ScanLimits): ParsedBody {
   if (bytes.length === 0) throw malformed("The body is empty; a JSON object is needed.");
   const text = decode(bytes);
-  const scan = scanJson(bytes, depthMax);
+  const scan = scanJson(bytes, limits);
   if (!scan.ok && scan.fault === "too_deep") {
     const detail = `nested too deeply at byte ${scan.offset}: a dataPayload can hold at most 64 levels`;
     throw new ProblemError("cannot_be_carried", `The body is ${detail}. Nothing was written.`, {
       errors: [{ pointer: "#", detail }],
     });
   }
+  if (!scan.ok && scan.fault === "too_many")
+    throw new ProblemError(
+      "too_large",
+      `The body has more than ${limits.partsMax} values and keys. Send it in parts. Nothing was written.`,
+    );
   if (!scan.ok) throw malformed(`The body is not JSON: a bracket at byte ${scan.offset} closes nothing.`);
   let value: JsonValue;
   try {

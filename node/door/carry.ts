@@ -20,7 +20,7 @@ function keyFault(key: string): string | null {
  * so recursion is safe. Almost every body ends here.
  */
 export function isSurelyCarried(value: JsonValue, scan: Scan & { ok: true }): boolean {
-  if (scan.hasRiskyNumber) return false;
+  if (scan.losesNumber) return false;
   let members = 0;
   const walk = (node: JsonValue): boolean => {
     if (typeof node === "string") return !scan.hasUnicodeEscape || !LONE_SURROGATE.test(node);

@@ -311,6 +311,17 @@ describe("sizes at the door", () => {
     admit(sized(EVENT_BYTES_MAX_DEFAULT).replace('"a":', ' "\\u0061"  :\n'));
   });
 
+  it("takes the event with the most values that its size allows, and refuses a batch that would hold up the node", () => {
+    const zeros = (count: number) => withPayload(`{"a":[${Array(count).fill("0").join(",")}]}`);
+    admit(zeros(EVENT_BYTES_MAX_DEFAULT / 2 - 100));
+    const started = performance.now();
+    const events = Array(16)
+      .fill(zeros(EVENT_BYTES_MAX_DEFAULT / 2 - 100))
+      .join(",");
+    expect(problem(() => admitBatch(json(`{"events":[${events}]}`), options)).status).toBe(413);
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+
   it("takes a batch of 1,000 in order, each with its place, and refuses 1,001", () => {
     const batch = (count: number) =>
       admitBatch(json(`{"events":[${Array(count).fill(withPayload("{}")).join(",")}]}`), options);

@@ -35,7 +35,7 @@ export function admitEvent(
   api: DoorApi,
   options: DoorOptions & { readonly idempotencyKey?: string | undefined },
 ): { event: PreparedEvent; ifPreviousHash?: HashHex | "" } {
-  const { value, faults } = open(request, NESTING_MAX + LEVELS_AROUND_EVENT);
+  const { value, faults } = open(request, NESTING_MAX + LEVELS_AROUND_EVENT, options);
   const checked = check(api === "reference_a" ? conditionalEventSchema : eventSchema, value);
   if (!checked.ok || faults.length > 0) throw refusal(faults, checked.ok ? [] : checked.errors, api);
   const { previousHash, ...input } = { previousHash: undefined, ...checked.value };
@@ -47,7 +47,7 @@ export function admitEvent(
 
 /** All events of a batch, which must fit one block, in the order sent. Throws ProblemError. */
 export function admitBatch(request: RawRequest, options: DoorOptions): PreparedEvent[] {
-  const { value, faults } = open(request, NESTING_MAX + LEVELS_AROUND_BATCH_EVENT);
+  const { value, faults } = open(request, NESTING_MAX + LEVELS_AROUND_BATCH_EVENT, options);
   // Counted before each is looked at: what is over the limit costs nothing more.
   const count = eventCount(value);
   if (count > BATCH_EVENTS_MAX) throw tooLarge(`${BATCH_RULE}; this one has ${count}. Send it in parts.`);
@@ -61,9 +61,16 @@ export function admitBatch(request: RawRequest, options: DoorOptions): PreparedE
   return prepared;
 }
 
-function open(request: RawRequest, depthMax: number): ReturnType<typeof parseBody> {
+/**
+ * Parsing and canonicalising are one turn of the event loop, in the process that must send heartbeats: a body of 4 MiB
+ * full of zeros would take a second of it. An event of the allowed size never has so many parts.
+ */
+const PARTS_MAX = 250_000;
+const EVENT_BYTES_PER_PART = 2;
+
+function open(request: RawRequest, depthMax: number, { eventBytesMax }: DoorOptions): ReturnType<typeof parseBody> {
   if (request.body.length > 0) requireJsonType(request.contentType);
-  return parseBody(request.body, depthMax);
+  return parseBody(request.body, { depthMax, partsMax: Math.max(PARTS_MAX, eventBytesMax / EVENT_BYTES_PER_PART) });
 }
 
 function refusal(faults: readonly FieldError[], invalid: readonly FieldError[], api: DoorApi): ProblemError {

@@ -10,7 +10,7 @@ import type { RouteContext } from "./context.js";
 import { QueryReader } from "./query.js";
 
 const ADMIT_BYTES_MAX = 16 * 1024;
-const ADMIT_DEPTH_MAX = 8;
+const ADMIT_LIMITS = { depthMax: 8, partsMax: 100 };
 const REASON_CHARACTERS_MAX = 1_000;
 const ALERTS_LIMIT_DEFAULT = 50;
 const ALERTS_LIMIT_MAX = 500;
@@ -44,7 +44,7 @@ export function cluster({ service }: RouteContext): Router {
     .post(rawBody(ADMIT_BYTES_MAX), async (req, res) => {
       const { contentType, body } = rawRequest(req);
       if (body.length > 0) requireJsonType(contentType);
-      const { value, faults } = parseBody(body, ADMIT_DEPTH_MAX);
+      const { value, faults } = parseBody(body, ADMIT_LIMITS);
       const checked = check(admitSchema, value);
       if (!checked.ok || faults.length > 0)
         throw new ProblemError(

@@ -1,0 +1,26 @@
+import type { IncomingMessage } from "node:http";
+import { expect, it } from "vitest";
+import { ProblemError } from "../problems.js";
+import { idempotencyKey, refuseIdempotencyKey } from "./idempotency-key.js";
+
+const request = (...keys: string[]) =>
+  ({ headersDistinct: keys.length === 0 ? {} : { "idempotency-key": keys } }) as unknown as IncomingMessage;
+
+it("reads a key quoted or bare, the same either way", () => {
+  expect(idempotencyKey(request())).toBeUndefined();
+  expect(idempotencyKey(request("abc-1"))).toBe("abc-1");
+  expect(idempotencyKey(request('"abc-1"'))).toBe("abc-1");
+  expect(idempotencyKey(request('"a \\"b\\" \\\\c"'))).toBe('a "b" \\c');
+  expect(idempotencyKey(request("x".repeat(255)))).toHaveLength(255);
+  expect(idempotencyKey(request(`"${"x".repeat(255)}"`))).toHaveLength(255);
+});
+
+it.each(["", '""', '"open', '"a"b"', "x".repeat(256), "tab\t", "é", '"\\n"'])("refuses %j", (key) => {
+  expect(() => idempotencyKey(request(key))).toThrow(ProblemError);
+});
+
+it("refuses two keys, and any key on a batch", () => {
+  expect(() => idempotencyKey(request("a", "b"))).toThrow("more than once");
+  expect(() => refuseIdempotencyKey(request("a"))).toThrow("not supported yet");
+  refuseIdempotencyKey(request());
+});

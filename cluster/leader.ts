@@ -198,7 +198,8 @@ function refuseExpired(core: Core, leader: LeaderState): void {
     release(leader, proposal);
     core.effects.push({ kind: "refused", proposalId: proposal.proposalId, reason: "expired" });
   };
-  while (leader.queue[0] !== undefined && core.now >= leader.queue[0].proposal.deadline) refuse(dequeue(leader).proposal);
+  while (leader.queue[0] !== undefined && core.now >= leader.queue[0].proposal.deadline)
+    refuse(dequeue(leader).proposal);
   for (const [proposalId, proposal] of leader.lookups) {
     if (core.now < proposal.deadline) continue;
     leader.lookups.delete(proposalId);
@@ -335,6 +336,9 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
     peer.learner = answer.member ?? null;
   }
   if (answer.round === peer.inflight?.round) peer.inflight = null;
+  // A later message found that the follower lacks what the append on its way builds on: that one was lost, or will fail.
+  const isAhead = answer.result === "mismatch" && answer.commitHeight + 1 < peer.next;
+  if (isLatest && isAhead && answer.round > (peer.inflight?.round ?? answer.round)) peer.inflight = null;
   takeResult(core, peer, answer, isLatest && peer.inflight === null);
   maybeCommit(core);
   maybeAdmit(core, message.from, peer);

@@ -213,10 +213,12 @@ export class Driver {
     switch (operation.kind) {
       case "save_state": {
         const { term, votedFor } = operation.state;
-        // The identity outlives the database: a vote stands there before it can leave.
+        await log.saveState(operation.state);
+        // The identity outlives the database, and a vote stands there too before it leaves. The state comes first: a
+        // crash in between leaves the file behind, which is harmless; a file ahead would read as a vote that was lost.
         if (votedFor !== null && term > this.options.identity.identity.votedTerm)
           await this.options.identity.update({ votedTerm: term });
-        return log.saveState(operation.state);
+        return;
       }
       case "store_block":
         await this.committed.room();

@@ -99,7 +99,8 @@ export class WriteTracker {
   /** The replica is gone: what it had queued is certainly not written, what it had sealed is still undecided. */
   onReplicaLost(): void {
     for (const pending of [...this.pending.values()]) {
-      if (pending.sealed === null) this.settle(pending, { kind: "not_written", reason: "unavailable" });
+      if (pending.sealed === null && !pending.isKnown)
+        this.settle(pending, { kind: "not_written", reason: "unavailable" });
     }
   }
 

@@ -132,8 +132,8 @@ export class Lab extends World {
     this.startAll();
     for (const node of this.nodes) {
       node.resume();
-      node.behaviour.held = () => false;
-      node.writeNext();
+      node.store.behaviour.held = () => false;
+      node.store.next();
     }
     this.until("a leader leads all", () => this.nodes.every((node) => node.view.leaderId === this.leader?.id));
     this.writeTo(this.leader?.id ?? "n1");

@@ -28,12 +28,12 @@ describe("a leader that is stopped, slow or deposed", () => {
 
   it("hands over when its own disk stalls and a level voter's is healthy", () => {
     const lab = new Lab().form();
-    lab.node("n1").behaviour.isStalled = true;
+    lab.node("n1").store.behaviour.isStalled = true;
     const { outcome } = lab.begin("n1");
     lab.until("another leads", () => lab.leader !== undefined && lab.leader.id !== "n1");
     lab.writeTo("n3");
-    lab.node("n1").behaviour.isStalled = false;
-    lab.node("n1").writeNext();
+    lab.node("n1").store.behaviour.isStalled = false;
+    lab.node("n1").store.next();
     lab.finish();
     expect(outcome()?.kind).toBe("written");
   });
@@ -42,7 +42,7 @@ describe("a leader that is stopped, slow or deposed", () => {
     const lab = new Lab().form();
     const n1 = lab.node("n1");
     // One block hangs on its disk, one write is queued behind it.
-    n1.behaviour.held = ({ kind }) => kind === "store_block";
+    n1.store.behaviour.held = ({ kind }) => kind === "store_block";
     lab.begin("n1");
     lab.run(5);
     const queued = prepare(new Random(3), { source: "queued" });
@@ -56,8 +56,8 @@ describe("a leader that is stopped, slow or deposed", () => {
     lab.until("n2 leads", () => lab.node("n2").view.role === "leader");
     lab.until("n1 follows nobody", () => n1.view.role !== "leader");
     expect(verdicts()).toMatchObject([{ kind: "refused", reason: "not_leader" }]);
-    n1.behaviour.held = () => false;
-    n1.writeNext();
+    n1.store.behaviour.held = () => false;
+    n1.store.next();
     lab.network.mendAll();
     lab.until("n1 has what n2 has", () => lab.isLevel());
     lab.node("n2").crash();
@@ -71,15 +71,15 @@ describe("a leader that is stopped, slow or deposed", () => {
   it("does not seal a write whose deadline has passed", () => {
     const lab = new Lab().form();
     const n1 = lab.node("n1");
-    n1.behaviour.held = ({ kind }) => kind === "store_block";
+    n1.store.behaviour.held = ({ kind }) => kind === "store_block";
     const release = lab.drop(({ body }) => body.kind === "append_answer" && body.result === "ok" && body.round % 3 > 0);
     lab.begin("n1");
     lab.run(5);
     const events = prepare(new Random(4), { source: "late" });
     n1.input({ kind: "propose", proposal: { proposalId: 9_998, events, deadline: n1.now + 100 } });
     lab.run(200);
-    n1.behaviour.held = () => false;
-    n1.writeNext();
+    n1.store.behaviour.held = () => false;
+    n1.store.next();
     release();
     lab.finish();
     expect(lab.checkers.history.sequenceOf(events[0]?.id ?? "")).toBeUndefined();

@@ -44,9 +44,9 @@ describe("votes", () => {
   it("a vote is refused while an insert is in flight that the candidate lacks", () => {
     const lab = new Lab().form();
     const before = lab.node("n3").view.tailHeight;
-    const { disk, behaviour } = lab.node("n3");
+    const { disk, store } = lab.node("n3");
     lab.drop(({ from, to, blocks }) => from === "n1" && to === "n2" && blocks.length > 0);
-    behaviour.held = (operation) => operation.kind === "store_block";
+    store.behaviour.held = (operation) => operation.kind === "store_block";
     lab.begin("n1");
     lab.until("n3 has an insert in flight", () => lab.node("n3").view.tailHeight === before + 1);
     expect(disk.tailHeight).toBe(before);
@@ -55,8 +55,8 @@ describe("votes", () => {
     const { term: present } = lab.node("n2").view;
     const asked = lab.message("n2", "n3", { kind: "vote", tail: { term: present, height: before as never } });
     lab.deliver({ ...asked, term: term(present + 1) });
-    behaviour.held = () => false;
-    lab.node("n3").writeNext();
+    store.behaviour.held = () => false;
+    lab.node("n3").store.next();
     lab.until("n3 answers", () => lab.sentBy("n3", "vote_answer").length > 0);
     expect(lab.sentBy("n3", "vote_answer").map(({ body }) => body.isGranted)).not.toContain(true);
 

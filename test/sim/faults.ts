@@ -183,7 +183,7 @@ export class Nemesis {
   }
 
   private slowDisk(node: SimNode): Undo {
-    const { behaviour } = node;
+    const { behaviour } = node.store;
     const { latencyMaxMs } = behaviour;
     behaviour.latencyMaxMs = this.random.pick([50, 200, 600]);
     return () => {
@@ -192,11 +192,11 @@ export class Nemesis {
   }
 
   private stalledDisk(node: SimNode): Undo | null {
-    if (node.behaviour.isStalled) return null;
-    node.behaviour.isStalled = true;
+    if (node.store.behaviour.isStalled) return null;
+    node.store.behaviour.isStalled = true;
     return () => {
-      node.behaviour.isStalled = false;
-      node.writeNext();
+      node.store.behaviour.isStalled = false;
+      node.store.next();
     };
   }
 

@@ -3,12 +3,13 @@ import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/ty
 import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import type { Checkers } from "./checkers/checkers.js";
-import type { Disk, StorageOperation } from "./disk.js";
+import type { Disk } from "./disk.js";
 import { fakeSigner, fakeVerifier } from "./fake-crypto.js";
 import { Gateway } from "./gateway.js";
 import type { Random } from "./random.js";
 import { freshHardState, recover } from "./recovery.js";
 import type { Scheduler } from "./scheduler.js";
+import { StoreQueue } from "./store-queue.js";
 import type { SimTiming } from "./timing.js";
 import { describeEffect, describeInput, type Trace } from "./trace.js";
 
@@ -29,22 +30,13 @@ export interface NodeSurroundings {
   readonly forward: Gateway["forwardPort"];
 }
 
-/** How one node's store behaves at present; faults change it. */
-export interface DiskBehaviour {
-  latencyMinMs: number;
-  latencyMaxMs: number;
-  isStalled: boolean;
-  /** Kinds of operation that stay unanswered, for scenarios. */
-  held: (operation: StorageOperation) => boolean;
-}
-
 /** One simulated process: a Replica, its driver (queue, step, persist, send) and its disk. */
 export class SimNode {
   replica: Replica | null = null;
   /** Counts starts; what was begun by an earlier boot is ignored when it completes. */
   boot = 0;
   isPaused = false;
-  readonly behaviour: DiskBehaviour;
+  readonly store: StoreQueue;
   readonly gateway: Gateway;
   /** Committed block hashes that this boot knows. */
   committed = new Map<Height, HashHex>();
@@ -56,8 +48,6 @@ export class SimNode {
 
   private bootedAt = 0;
   private clockBase = 0;
-  private operations: StorageOperation[] = [];
-  private isWriting = false;
   /** Inputs that arrive while the process is stopped. */
   private inbox: BareInput[] = [];
   private lastRef = 0;
@@ -68,12 +58,13 @@ export class SimNode {
     readonly disk: Disk,
     private readonly around: NodeSurroundings,
   ) {
-    this.behaviour = {
-      latencyMinMs: around.timing.diskLatencyMs[0],
-      latencyMaxMs: around.timing.diskLatencyMs[1],
-      isStalled: false,
-      held: () => false,
-    };
+    this.store = new StoreQueue(
+      disk,
+      { scheduler: around.scheduler, random: around.random, latencyMs: around.timing.diskLatencyMs },
+      (operation) => around.checkers.onDurable(this, operation),
+      (operation) => this.onStored(operation.opId),
+      () => !this.isPaused,
+    );
     this.gateway = new Gateway(this, around.scheduler, around.timing, around.forward);
   }
 
@@ -143,18 +134,10 @@ export class SimNode {
   /** Loses everything volatile. The operation being written may or may not have reached the disk. */
   crash(): void {
     if (this.replica === null) return;
-    const { trace, random, scheduler, checkers } = this.around;
-    const [current] = this.operations;
-    const isLanded = this.isWriting && current !== undefined && random.chance(0.5);
-    trace.add(`${this.id} crash${isLanded ? " (the write landed)" : ""}`);
     this.replica = null;
     this.boot += 1;
-    if (isLanded) {
-      this.disk.apply(current, scheduler.now);
-      checkers.onDurable(this, current);
-    }
-    this.operations = [];
-    this.isWriting = false;
+    const { hasLanded } = this.store.lose();
+    this.around.trace.add(`${this.id} crash${hasLanded ? " (the write landed)" : ""}`);
     this.isPaused = false;
     this.inbox = [];
     this.gateway.reset();
@@ -177,7 +160,7 @@ export class SimNode {
     if (random.chance(0.5)) waiting.unshift({ kind: "tick" });
     else waiting.push({ kind: "tick" });
     for (const input of waiting) this.input(input);
-    this.writeNext();
+    this.store.next();
   }
 
   /** A message arrives; the reference given to the replica names the connection that it came over. */
@@ -210,7 +193,7 @@ export class SimNode {
       this.perform(effect);
     }
     if (this.replica !== replica) return;
-    checkers.onView(this, this.view, this.operations.length);
+    checkers.onView(this, this.view, this.store.waiting);
     this.wakeWhenDue(replica);
   }
 
@@ -229,9 +212,7 @@ export class SimNode {
       case "save_state":
       case "store_block":
       case "truncate":
-        this.operations.push(effect);
-        this.writeNext();
-        return;
+        return this.store.push(effect);
       case "send":
         this.around.transmit(effect.message);
         return;
@@ -285,47 +266,19 @@ export class SimNode {
   /** Something that this boot waits for, after one store latency. */
   private later(action: () => void): void {
     const { boot } = this;
-    this.around.scheduler.after(this.latency(), () => {
+    this.around.scheduler.after(this.store.latency(), () => {
       if (this.boot === boot) action();
     });
   }
 
-  private latency(): number {
-    return this.around.random.between(this.behaviour.latencyMinMs, this.behaviour.latencyMaxMs);
-  }
-
-  /** Begins the oldest operation that waits, if the disk is free. */
-  writeNext(): void {
-    const [operation] = this.operations;
-    if (operation === undefined || this.isWriting || this.isPaused) return;
-    const { behaviour, boot } = this;
-    if (behaviour.isStalled || behaviour.held(operation)) return;
-    this.isWriting = true;
-    this.around.scheduler.after(this.latency(), () => {
-      if (this.boot === boot) this.finishWrite(operation);
+  private onStored(opId: number): void {
+    const { scheduler, random, timing } = this.around;
+    if (!random.chance(timing.crashAfterWrite)) return this.input({ kind: "stored", opId });
+    // The write is durable, and the process dies before it hears of it.
+    this.crash();
+    scheduler.after(random.between(20, 2 * timing.electionTimeoutMs), () => {
+      if (!this.isUp) this.start();
     });
-  }
-
-  private finishWrite(operation: StorageOperation): void {
-    if (this.behaviour.isStalled) {
-      // The stall caught it under way: it begins anew when the disk answers again.
-      this.isWriting = false;
-      return;
-    }
-    const { scheduler, checkers, random, timing } = this.around;
-    this.disk.apply(operation, scheduler.now);
-    checkers.onDurable(this, operation);
-    this.operations.shift();
-    this.isWriting = false;
-    if (random.chance(timing.crashAfterWrite)) {
-      this.crash();
-      scheduler.after(random.between(20, 2 * timing.electionTimeoutMs), () => {
-        if (!this.isUp) this.start();
-      });
-      return;
-    }
-    this.input({ kind: "stored", opId: operation.opId });
-    this.writeNext();
   }
 
   private tickFor(boot: number): void {

@@ -13,6 +13,9 @@ const USAGE_ERROR = 2;
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const screen = new Screen((line) => void process.stdout.write(`${line}\n`));
 
+// A closed terminal, or a closed pipe behind `| head`, fails every later write: that must not end us before the nodes.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
 /** `npm start`: see USAGE. Ends with the exit code that it sets, once everything is stopped. */
 export async function start(args: string[]): Promise<void> {
   try {

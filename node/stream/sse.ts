@@ -5,6 +5,7 @@ import { ProblemError } from "../problems.js";
 import type { LogService } from "../service.js";
 import type { StreamClient, StreamHub } from "./hub.js";
 import { resume } from "./resume.js";
+import { afterOwnWrites } from "./websocket.js";
 
 const PING_MS = 15_000;
 const RETRY_MS = 3_000;
@@ -32,6 +33,7 @@ export function sseRouter(hub: StreamHub, service: LogService): Router {
         );
       }
       const lastSeen = lastEventId(req);
+      await afterOwnWrites(service);
       if (!hub.canAdd() || (lastSeen !== null && resuming >= RESUMING_MAX))
         throw new ProblemError("too_many_streams", "This node has no stream left to give. Try another.");
       if (lastSeen === null) {
@@ -68,7 +70,6 @@ function lastEventId(req: Request): number | null {
  */
 async function awaitPlace(lastSeen: number, service: LogService): Promise<void> {
   const deadline = performance.now() + AHEAD_MS_MAX;
-  await service.awaitReadable();
   while (service.logSize <= lastSeen) {
     if (performance.now() > deadline)
       throw new ProblemError(

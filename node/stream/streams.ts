@@ -29,7 +29,7 @@ export function createStreams(
       return hub.clientCount;
     },
     attach(server) {
-      attached.push(attachWebSockets(server, hub));
+      attached.push(attachWebSockets(server, { hub, service }));
     },
     async close() {
       hub.close();

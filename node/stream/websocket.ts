@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { problemDocument } from "../middleware/problem-handler.js";
 import { PROBLEMS, type ProblemCode, ProblemError } from "../problems.js";
+import type { LogService } from "../service.js";
 import type { StreamClient, StreamForm, StreamHub } from "./hub.js";
 
 /** Clients have nothing to say here; what they send is read and dropped. */
@@ -19,15 +20,21 @@ const FORMS: ReadonlyMap<string, StreamForm> = new Map([
 ]);
 
 /** WebSockets at both reference paths; only event objects are ever sent on them. */
-export function attachWebSockets(server: Server, hub: StreamHub): { close(): Promise<void> } {
+export function attachWebSockets(
+  server: Server,
+  { hub, service }: { hub: StreamHub; service: LogService },
+): { close(): Promise<void> } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
   const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // Without a listener, a connection that breaks during the handshake would end the process.
     socket.on("error", () => socket.destroy());
     const form = FORMS.get(pathOf(req));
     if (form === undefined) return refuse(socket, "not_found", "There is no WebSocket here. GET / lists the routes.");
-    if (!hub.canAdd()) return refuse(socket, "too_many_streams", "This node has no stream left to give. Try another.");
-    sockets.handleUpgrade(req, socket, head, (client) => serve(client, form, hub));
+    void afterOwnWrites(service).then(() => {
+      if (!hub.canAdd())
+        return refuse(socket, "too_many_streams", "This node has no stream left to give. Try another.");
+      sockets.handleUpgrade(req, socket, head, (client) => serve(client, form, hub));
+    });
   };
   server.on("upgrade", onUpgrade);
   const pings = setInterval(() => pingAll(sockets), PING_MS).unref();
@@ -40,6 +47,14 @@ export function attachWebSockets(server: Server, hub: StreamHub): { close(): Pro
       await allClosed(left);
     },
   };
+}
+
+/**
+ * What this node acknowledged before a client connected is not news to it, even where the node itself (a follower that
+ * forwarded the write) hears of the commit a moment later. Without a leader the stream opens all the same.
+ */
+export async function afterOwnWrites(service: LogService): Promise<void> {
+  await service.awaitReadable().catch(() => undefined);
 }
 
 function pathOf(req: IncomingMessage): string {

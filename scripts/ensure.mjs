@@ -32,7 +32,7 @@ export function runOrExit(title, command, args, advice) {
 export function ensureInstalled() {
   if (isInstalled()) return;
   runOrExit(
-    "Installing the libraries that package-lock.json names (about 130 MB on disk, from npm's cache or registry) …",
+    "Installing the libraries that package-lock.json names (about 220 MB on disk, from npm's cache or registry) …",
     "npm",
     ["ci", "--include=dev"],
     "Is the registry reachable? Try the command by hand.",

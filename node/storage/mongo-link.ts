@@ -131,7 +131,9 @@ function makeClient(options: LinkOptions): MongoClient {
     serverSelectionTimeoutMS: SERVER_SELECTION_MS,
     connectTimeoutMS: SERVER_SELECTION_MS,
     heartbeatFrequencyMS: HEARTBEAT_MS,
-    timeoutMS: options.stallMs,
+    // The driver's own timeoutMS has no effect in 7.9 (it says so): these two bound an operation together.
+    socketTimeoutMS: options.stallMs,
+    waitQueueTimeoutMS: options.stallMs,
     maxPoolSize: options.connectionsMax,
     maxIdleTimeMS: 0,
     ignoreUndefined: true,

@@ -189,16 +189,14 @@ export class MongoProjection implements Projection {
 
 async function rowsIn(db: Db, name: string): Promise<Collection<EventRow>> {
   const rows = db.collection<EventRow>(name);
-  await rows.createIndexes(
-    [
-      { key: { eventType: 1, _id: 1 } },
-      { key: { sourceAppId: 1, _id: 1 } },
-      { key: { twin: 1, _id: 1 } },
-      { key: { sourceAppId: 1, idempotencyKey: 1 }, partialFilterExpression: { idempotencyKey: { $exists: true } } },
-    ],
-    // On a collection that lost an index, building it takes longer than any other operation may.
-    { timeoutMS: 0 },
-  );
+  // On a collection that lost an index the build may outlast the connection: it goes on in the server, and the next
+  // `open` finds it done.
+  await rows.createIndexes([
+    { key: { eventType: 1, _id: 1 } },
+    { key: { sourceAppId: 1, _id: 1 } },
+    { key: { twin: 1, _id: 1 } },
+    { key: { sourceAppId: 1, idempotencyKey: 1 }, partialFilterExpression: { idempotencyKey: { $exists: true } } },
+  ]);
   return rows;
 }
 

@@ -3,6 +3,9 @@ import { DUPLICATE_KEY, messageOf } from "./mongo-errors.js";
 import type { EventRow } from "./mongo-event-row.js";
 import { StoreError } from "./port.js";
 
+/** Counting so many takes well under a second. */
+const COUNT_ROWS_MAX = 500_000;
+
 /** Told of an event whose native payload MongoDB does not take; it is stored without, and read back all the same. */
 export type OnRefused = (sequence: number, reason: string) => void;
 
@@ -85,21 +88,31 @@ async function withoutStored(collection: Collection<EventRow>, rows: EventRow[])
  * so a crash takes the newest ones only; a row that someone deleted shows here too, if it is above `from`.
  */
 export async function firstMissing(collection: Collection<EventRow>, from: number): Promise<number> {
-  const options = { timeoutMS: 0 };
-  const newest = await collection.findOne(
-    { _id: { $gte: from } },
-    { sort: { _id: -1 }, projection: { _id: 1 }, ...options },
-  );
-  if (newest === null) return from;
-  // Looks for the last `end` with all of [from, end) there: that predicate holds up to a point and not beyond.
+  const newest = await collection.findOne({ _id: { $gte: from } }, { sort: { _id: -1 }, projection: { _id: 1 } });
+  const end = Math.min(Math.floor(newest?._id ?? -1) + 1, Number.MAX_SAFE_INTEGER);
+  const isWhole = async (low: number, high: number): Promise<boolean> =>
+    (await collection.countDocuments({ _id: { $gte: low, $lt: high } })) === high - low;
   let whole = from;
-  let broken = Math.min(Math.floor(newest._id) + 2, Number.MAX_SAFE_INTEGER);
-  let end = broken - 1;
+  while (whole < end) {
+    const high = Math.min(whole + COUNT_ROWS_MAX, end);
+    if (!(await isWhole(whole, high))) return searchHole(whole, high, isWhole);
+    whole = high;
+  }
+  return whole;
+}
+
+/** [low, high) has a hole: its first missing number. `[low, x)` is whole up to that x and for none beyond. */
+async function searchHole(
+  low: number,
+  high: number,
+  isWhole: (low: number, high: number) => Promise<boolean>,
+): Promise<number> {
+  let whole = low;
+  let broken = high;
   while (broken - whole > 1) {
-    const count = await collection.countDocuments({ _id: { $gte: whole, $lt: end } }, options);
-    if (count === end - whole) whole = end;
-    else broken = end;
-    end = Math.floor((whole + broken) / 2);
+    const middle = Math.floor((whole + broken) / 2);
+    if (await isWhole(whole, middle)) whole = middle;
+    else broken = middle;
   }
   return whole;
 }

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import { poll } from "../../scripts/processes.js";
+import { call, postJson, readLog, uniqueSource } from "./api-support.js";
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await startCluster();
+});
+afterAll(() => cluster?.stop());
+
+it("without a majority refuses writes with 503 and writes nothing, reads on as stale, and recovers", async () => {
+  const source = uniqueSource();
+  const event = (eventType: string) => ({ eventType, sourceAppId: source, dataPayload: {} });
+  const url = cluster.node("n1").url;
+  expect((await postJson(`${url}/events`, event("before"))).status).toBe(201);
+  await Promise.all(["n2", "n3"].map((id) => cluster.kill(id)));
+
+  await poll(async () => (await call(`${url}/readyz`)).status === 503, { withinMs: 10_000 });
+  for (const path of ["/api/event-logs", "/events", "/api/v1/events"]) {
+    const { status, headers, body } = await postJson(url + path, event(`refused ${path}`));
+    expect([path, status, body.retryable]).toEqual([path, 503, true]);
+    expect(Number(headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    expect(body.detail).toContain("Nothing was written");
+  }
+  const ready = await call(`${url}/readyz?verbose`);
+  expect(ready.body).toContain("[+]mongodb ok");
+  expect(ready.body).toContain("[-]quorum failed");
+  const read = await call(`${url}/api/v1/events?sourceAppId=${source}`);
+  expect(read.status).toBe(200);
+  expect(read.headers.get("x-stale")).toBe("true");
+  expect(read.body.events).toHaveLength(1);
+
+  await cluster.startAll();
+  await cluster.leader(30_000);
+  expect((await postJson(`${url}/events`, event("after"))).status).toBe(201);
+  const types = (await readLog(url, `&sourceAppId=${source}`)).map((stored) => stored.eventType);
+  expect(types).toEqual(["before", "after"]);
+  expect((await call(`${url}/readyz`)).status).toBe(200);
+});
+
+it("tells the clients of its streams when it stops", async () => {
+  const { url } = cluster.node("n2");
+  const socket = new WebSocket(url.replace(/^http/, "ws"));
+  await new Promise<void>((resolve, reject) => socket.once("open", resolve).once("error", reject));
+  const closed = new Promise<number>((resolve) => socket.once("close", resolve));
+  const sse = await fetch(`${url}/api/event-logs/stream`, { headers: { Accept: "text/event-stream" } });
+  cluster.signal("n2", "SIGTERM");
+  expect(await closed).toBe(1012);
+  expect(await sse.text()).toContain(": restart");
+});

@@ -18,6 +18,8 @@ export interface StoredEntry {
 export interface Identity {
   keys: NodeKeys;
   formedClusterId: HashHex | null;
+  /** A block that this node knew to be committed and durable here; written now and then. */
+  mark: { readonly height: Height; readonly hash: HashHex } | null;
 }
 
 /** What survives a crash of one node: only operations that completed are here. */
@@ -104,6 +106,7 @@ export class Disk {
     if (newKeys === null) return;
     this.identity.keys = newKeys;
     this.identity.formedClusterId = null;
+    this.identity.mark = null;
   }
 
   /** An older copy of the database: its newest blocks are gone and its hard state is an earlier one. */

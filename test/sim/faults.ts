@@ -4,6 +4,7 @@ import { fakeKeys } from "./fake-crypto.js";
 import { CALM_LINKS, type LinkProfile } from "./network.js";
 import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
+import { knownCommitHeight } from "./recovery.js";
 import type { World } from "./world.js";
 
 export const FAULT_NAMES = [
@@ -280,6 +281,6 @@ export class Nemesis {
 
 /** A voter by what its own disk says: admitted, under its present join, in the part that it knows to be committed. */
 export function isDurableVoter({ id, disk }: SimNode): boolean {
-  const known = disk.at(disk.tailHeight)?.block.header.commitHeight ?? 0;
-  return disk.hardState !== null && disk.chainAt(known).members.get(id)?.joinNonce === disk.hardState.joinNonce;
+  const { members } = disk.chainAt(knownCommitHeight(disk));
+  return disk.hardState !== null && members.get(id)?.joinNonce === disk.hardState.joinNonce;
 }

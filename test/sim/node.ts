@@ -52,6 +52,7 @@ export class SimNode {
   private inbox: BareInput[] = [];
   private lastRef = 0;
   private wakesAt: number | null = null;
+  private isMarking = false;
 
   constructor(
     readonly id: NodeId,
@@ -92,6 +93,7 @@ export class SimNode {
     if (this.replica !== null) throw new Error(`${this.id} is up already`);
     this.boot += 1;
     this.bootedAt = scheduler.now;
+    this.isMarking = false;
     this.clockBase = random.between(1, 1_000_000);
     this.disk.hardState ??= freshHardState(random.hex(16));
     const boot = recover(this.disk, this.disk.hardState, {
@@ -254,12 +256,27 @@ export class SimNode {
       if (block.header.height === 1) this.disk.identity.formedClusterId = block.blockHash;
     }
     this.gateway.onCommitted();
+    this.markLater();
     const { size } = effect.blocks.at(-1)?.next.range ?? { size: 0 };
     if (size <= this.disk.projectedThrough) return;
     this.later(() => {
       if (size <= this.disk.projectedThrough) return;
       this.disk.projectedThrough = size;
       this.input({ kind: "projected", treeSize: size });
+    });
+  }
+
+  /** The mark in the identity file follows the commit height, at most once a while. */
+  private markLater(): void {
+    if (this.isMarking) return;
+    this.isMarking = true;
+    const { boot } = this;
+    this.around.scheduler.after(MARK_EVERY_MS, () => {
+      if (this.boot !== boot) return;
+      this.isMarking = false;
+      const { commitHeight } = this.view;
+      const hash = this.committed.get(commitHeight);
+      if (hash !== undefined) this.disk.identity.mark = { height: commitHeight, hash };
     });
   }
 
@@ -289,5 +306,6 @@ export class SimNode {
   }
 }
 
+const MARK_EVERY_MS = 500;
 /** Where the nodes' wall clocks begin: 2030-01-01. */
 const WALL_EPOCH_MS = 1_893_456_000_000;

@@ -39,13 +39,17 @@ export const freshHardState = (joinNonce: string): HardState => ({
   forming: null,
 });
 
-function knownCommitHeight(disk: Disk): Height {
+/** What a node surely knows to be committed from its disk and identity file alone. */
+export function knownCommitHeight(disk: Disk): Height {
   const tail = disk.at(disk.tailHeight);
   if (tail === undefined) return height(0);
   // A one-node log has no other copy: what is durable is committed.
   if (tail.next.members.size === 1) return disk.tailHeight;
+  const { mark } = disk.identity;
+  // The mark speaks for the block that it names, not for whatever a learner holds at or below that height.
+  const marked = mark !== null && disk.at(mark.height)?.block.blockHash === mark.hash ? mark.height : 0;
   // verifyBlock lets commitHeight never decrease, so the tail's is the highest.
-  return tail.block.header.commitHeight;
+  return height(Math.max(tail.block.header.commitHeight, marked));
 }
 
 function verifiedTail(disk: Disk, baseHeight: number): BootState["tail"] {

@@ -16,6 +16,8 @@ export interface RunResult {
   readonly elections: number;
   readonly blocks: number;
   readonly faults: Readonly<Partial<Record<FaultName, number>>>;
+  /** From the last fault until one leader led all nodes. */
+  readonly recoveryMs: number;
 }
 
 export interface RunOptions {
@@ -43,6 +45,7 @@ export function simulate(options: RunOptions): RunResult {
       elections: world.checkers.elections.elections,
       blocks: world.checkers.history.committed.length,
       faults: Object.fromEntries(run.nemesis.counts),
+      recoveryMs: run.recoveryMs,
     };
   });
 }
@@ -50,6 +53,7 @@ export function simulate(options: RunOptions): RunResult {
 class Run {
   readonly world: World;
   readonly nemesis: Nemesis;
+  recoveryMs = 0;
   private readonly random: Random;
   private readonly clients: Clients;
 
@@ -112,6 +116,7 @@ class Run {
   private calm(): void {
     const { world } = this;
     const { electionTimeoutMs } = world.timing;
+    const healedAt = world.scheduler.now;
     this.nemesis.healAll();
     // Late messages of the faulty time may still arrive, and stalled candidates run once more.
     const hasLeader = world.runUntil(() => this.isLed(), 12 * electionTimeoutMs);
@@ -120,6 +125,7 @@ class Run {
       "liveness",
       () => `no leader that all nodes know, ${12 * electionTimeoutMs} ms after the last fault`,
     );
+    this.recoveryMs = world.scheduler.now - healedAt;
     world.run(4 * electionTimeoutMs);
     check(this.isLed(), "liveness", () => "the leader was lost again in the calm");
     const leader = `${world.leader?.id} t${world.leader?.view.term}`;
@@ -161,6 +167,8 @@ class Run {
 
 /** Swarm testing: each run has a few kinds of fault only, so that rare combinations get a run of their own. */
 function faultProfile(random: Random): FaultProfile {
+  // A third of the runs are storms around elections: short faults, close together, hardly a term that lasts.
+  if (random.chance(0.33)) return stormProfile(random);
   const some = random.some(FAULT_NAMES, random.pick([0.2, 0.4, 0.7]));
   const isRough = random.chance(0.5);
   return {
@@ -179,5 +187,37 @@ function faultProfile(random: Random): FaultProfile {
           spikeMs: 2_000,
         }
       : CALM_LINKS,
+  };
+}
+
+const STORM: readonly FaultName[] = [
+  "crash",
+  "pause",
+  "isolate",
+  "partition",
+  "one-way-cut",
+  "held-messages",
+  "held-messages",
+  "new-leader-dies",
+  "slow-disk",
+  "lost-disk",
+];
+
+function stormProfile(random: Random): FaultProfile {
+  const some = random.some(STORM, 0.6);
+  return {
+    enabled: some.length === 0 ? STORM : some,
+    gapMinMs: 20,
+    gapMaxMs: random.pick([200, 500]),
+    durationMaxMs: random.pick([300, 900]),
+    aimsAtLeader: random.pick([0.3, 0.8]),
+    links: {
+      delayMinMs: 1,
+      delayMaxMs: random.pick([5, 30]),
+      loss: random.pick([0, 0.05]),
+      duplication: random.pick([0, 0.2]),
+      spike: random.pick([0, 0.05]),
+      spikeMs: random.pick([300, 1_500]),
+    },
   };
 }

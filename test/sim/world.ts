@@ -56,7 +56,7 @@ export class World {
 
   private createNode(id: NodeId, configured: NodeSurroundings["configured"]): SimNode {
     const random = this.random.fork();
-    const disk = new Disk(random.hex(16), { keys: fakeKeys(random), formedClusterId: null });
+    const disk = new Disk(random.hex(16), { keys: fakeKeys(random), formedClusterId: null, mark: null });
     const node = new SimNode(id, disk, {
       scheduler: this.scheduler,
       random,

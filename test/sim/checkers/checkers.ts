@@ -31,9 +31,11 @@ export class Checkers {
   onBoot(node: SimNode, boot: BootState): void {
     this.elections.onHardState(node, boot.hardState);
     this.commits.onBoot(node, boot);
+    this.promises.onBoot(node);
   }
 
-  onStep(_node: SimNode, input: Input, effects: readonly Effect[]): void {
+  onStep(node: SimNode, input: Input, effects: readonly Effect[]): void {
+    if (input.kind === "message") this.promises.onReceive(node, input.message, input.ref);
     if (input.kind === "propose") checkProposalAnswers(input.proposal.proposalId, effects);
   }
 
@@ -42,7 +44,7 @@ export class Checkers {
       case "store_block":
         return this.history.recordBlock(effect.block);
       case "send":
-        return this.promises.onSend(node, effect.message);
+        return this.promises.onSend(node, effect.message, effect.ref);
       case "committed":
         return this.commits.onCommitted(node, effect);
       case "role_changed":

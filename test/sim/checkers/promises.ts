@@ -1,3 +1,4 @@
+import type { NodeId } from "../../../shared/ids.js";
 import type { PeerMessage } from "../../../shared/protocol/peer.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
@@ -7,10 +8,26 @@ const RULE = "persist-before-send";
 
 /** Whatever a node says must already be on its disk at the moment at which it says it. */
 export class PromiseChecker {
+  /** Who sent what came with a reference, by node: an answer goes back on the connection of its question. */
+  private readonly references = new Map<SimNode, Map<number, NodeId>>();
+
   constructor(private readonly elections: ElectionChecker) {}
 
-  onSend(node: SimNode, message: PeerMessage): void {
+  onBoot(node: SimNode): void {
+    this.references.set(node, new Map());
+  }
+
+  onReceive(node: SimNode, message: PeerMessage, ref: number | undefined): void {
+    if (ref !== undefined) this.references.get(node)?.set(ref, message.from);
+  }
+
+  onSend(node: SimNode, message: PeerMessage, ref: number | undefined): void {
     const { body } = message;
+    check(
+      ref === undefined || this.references.get(node)?.get(ref) === message.to,
+      "reference",
+      () => `${node.id} answers ${message.to} on a connection that is not its own`,
+    );
     const state = node.disk.hardState;
     // A stored block proves its term as well: recovery never starts below it.
     const durableTerm = Math.max(state?.term ?? 0, node.disk.chainAt(node.disk.tailHeight).term);

@@ -1,10 +1,29 @@
-import { BSON, type Collection, MongoBulkWriteError, MongoError, type WriteError } from "mongodb";
+import {
+  BSON,
+  type Collection,
+  MongoBulkWriteError,
+  MongoError,
+  MongoInvalidArgumentError,
+  type WriteError,
+} from "mongodb";
 import { DUPLICATE_KEY, messageOf } from "./mongo-errors.js";
 import type { EventRow } from "./mongo-event-row.js";
 import { StoreError } from "./port.js";
 
 /** Counting so many takes well under a second. */
 const COUNT_ROWS_MAX = 500_000;
+
+const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** Server errors that are about what a document holds; every other one is about the server. */
+const CONTENT_REFUSED = new Set([
+  2, // BadValue
+  9, // FailedToParse
+  15, // Overflow: nested too deeply
+  22, // InvalidBSON
+  52, // DollarPrefixedFieldName
+  57, // DottedFieldName
+  10334, // BSONObjectTooLarge
+]);
 
 /** Told of an event whose native payload MongoDB does not take; it is stored without, and read back all the same. */
 export type OnRefused = (sequence: number, reason: string) => void;
@@ -23,21 +42,24 @@ export async function insertRows(
     const failed = await tryInsert(collection, rest);
     if (failed === null) return;
     rest = rest.slice(failed.index);
-    if (failed.isDuplicate) {
-      rest = await withoutStored(collection, rest);
-      continue;
+    if (failed.why === "duplicate") rest = await withoutStored(collection, rest);
+    else if (failed.why === "command_refused" && rest.length > 1) {
+      // The server does not say which row it was: each is tried by itself.
+      for (const row of rest) await insertRows(collection, [row], onRefused);
+      return;
+    } else {
+      const [row] = rest;
+      if (row?.dataPayload === undefined) throw failed.error;
+      onRefused(row._id, messageOf(failed.error));
+      delete row.dataPayload;
     }
-    const [row] = rest;
-    if (row?.dataPayload === undefined) throw failed.error;
-    onRefused(row._id, messageOf(failed.error));
-    delete row.dataPayload;
   }
 }
 
 interface FailedInsert {
   /** The first row that was not inserted. */
   readonly index: number;
-  readonly isDuplicate: boolean;
+  readonly why: "duplicate" | "row_refused" | "command_refused";
   readonly error: unknown;
 }
 
@@ -48,15 +70,17 @@ async function tryInsert(collection: Collection<EventRow>, rows: EventRow[]): Pr
   } catch (error) {
     if (error instanceof MongoBulkWriteError) {
       const [first] = [error.writeErrors].flat() as WriteError[];
-      if (first !== undefined) return { index: first.index, isDuplicate: first.code === DUPLICATE_KEY, error };
+      if (first?.code === DUPLICATE_KEY) return { index: first.index, why: "duplicate", error };
+      if (first !== undefined && CONTENT_REFUSED.has(first.code))
+        return { index: first.index, why: "row_refused", error };
+      if (first === undefined && CONTENT_REFUSED.has(Number(error.code)))
+        return { index: 0, why: "command_refused", error };
     }
     // The driver found a value that it cannot encode, before anything of its batch was sent: which row was it?
-    if (!(error instanceof MongoError)) {
+    if (!(error instanceof MongoError) || error instanceof MongoInvalidArgumentError) {
       const index = rows.findIndex((row) => !isEncodable(row));
-      if (index >= 0) {
-        if (index > 0) await collection.insertMany(rows.slice(0, index), { ordered: true, writeConcern: { w: 1 } });
-        return { index, isDuplicate: false, error };
-      }
+      if (index > 0) await collection.insertMany(rows.slice(0, index), { ordered: true, writeConcern: { w: 1 } });
+      if (index >= 0) return { index, why: "row_refused", error };
     }
     throw error;
   }
@@ -64,7 +88,7 @@ async function tryInsert(collection: Collection<EventRow>, rows: EventRow[]): Pr
 
 function isEncodable(row: EventRow): boolean {
   try {
-    return BSON.serialize(row, { ignoreUndefined: true }).length <= 16 * 1024 * 1024;
+    return BSON.serialize(row, { ignoreUndefined: true }).length <= DOCUMENT_BYTES_MAX;
   } catch {
     return false;
   }

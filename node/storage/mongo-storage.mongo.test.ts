@@ -27,8 +27,8 @@ async function make(): Promise<StorageHarness> {
       const storage = openStorage({
         ...self,
         mongodbUri: `mongodb://127.0.0.1:${proxy.port}/${name}`,
-        stallMs: 1_500,
-        slowMs: 1_000,
+        stallMs: 1_000,
+        slowMs: 800,
         uncleanWaitMs: 10,
         initReplicaSet: false,
         allowUnsafeMongod: false,

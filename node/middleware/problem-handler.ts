@@ -36,12 +36,13 @@ export const notFound: RequestHandler = (req) => {
 
 /** The last of all handlers. What a client may know it gets as a problem document; the rest goes to the log only. */
 export function problemHandler(service: LogService, logger: Logger): ErrorRequestHandler {
-  return (error: unknown, req, res, next) => {
+  return (error: unknown, req, res, _next) => {
     const problem = asProblem(error, req);
     if (problem.code === "internal_error") logger.error({ err: error, requestId: requestId(res) }, "request failed");
     if (res.headersSent) {
-      // Half an answer cannot be taken back: express ends the connection, so that the client sees it is not whole.
-      next(error);
+      // Half an answer cannot be taken back: the broken connection tells the client that it is not whole.
+      logger.warn({ requestId: requestId(res), code: problem.code }, "an answer was broken off");
+      res.destroy();
       return;
     }
     showStanding(res, service);

@@ -44,7 +44,7 @@ export async function insertRows(
     rest = rest.slice(failed.index);
     if (failed.why === "duplicate") rest = await withoutStored(collection, rest);
     else if (failed.why === "command_refused" && rest.length > 1) {
-      // The server does not say which row it was: each is tried by itself.
+      // Nobody says which row it was: each is tried by itself.
       for (const row of rest) await insertRows(collection, [row], onRefused);
       return;
     } else {
@@ -76,12 +76,10 @@ async function tryInsert(collection: Collection<EventRow>, rows: EventRow[]): Pr
       if (first === undefined && CONTENT_REFUSED.has(Number(error.code)))
         return { index: 0, why: "command_refused", error };
     }
-    // The driver found a value that it cannot encode, before anything of its batch was sent: which row was it?
-    if (!(error instanceof MongoError) || error instanceof MongoInvalidArgumentError) {
-      const index = rows.findIndex((row) => !isEncodable(row));
-      if (index > 0) await collection.insertMany(rows.slice(0, index), { ordered: true, writeConcern: { w: 1 } });
-      if (index >= 0) return { index, why: "row_refused", error };
-    }
+    // The driver found a value that it cannot encode.
+    if (!(error instanceof MongoError) || error instanceof MongoInvalidArgumentError)
+      if (!rows.every(isEncodable))
+        return { index: 0, why: rows.length > 1 ? "command_refused" : "row_refused", error };
     throw error;
   }
 }

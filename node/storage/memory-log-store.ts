@@ -35,6 +35,7 @@ export class MemoryLogStore implements LogStore {
     this.drop();
     const { database } = this;
     const { serverRun } = database;
+    const previousBootCounter = database.state?.bootCounter ?? 0;
     const version = await this.claim();
     const opening: Opening = { serverRun, version, isLost: false, unwatch: database.watch(() => this.onRestart()) };
     this.opening = opening;
@@ -51,6 +52,7 @@ export class MemoryLogStore implements LogStore {
       hardState: hard,
       storeId: database.storeId,
       bootCounter,
+      previousBootCounter,
       tailHeight: height(Math.max(0, ...database.blocks.keys())),
       projectedThrough: database.rows.length,
       warnings: [],

@@ -40,6 +40,18 @@ function failureOf(error: unknown): StoreFailure {
   return error instanceof MongoError ? "unknown" : "not_stored";
 }
 
+/** Rejects with StoreError `unknown` when a write is not answered in time; it may still be carried out. */
+export async function within<T>(limitMs: number, write: Promise<T>, doing: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    const late = new StoreError("unknown", `${doing} took longer than ${limitMs} ms.`);
+    timer = setTimeout(() => reject(late), limitMs);
+  });
+  // Whoever waited has gone by then.
+  write.catch(() => undefined);
+  return Promise.race([write, limit]).finally(() => clearTimeout(timer));
+}
+
 export const isDuplicateKey = (error: unknown): boolean =>
   error instanceof MongoServerError && error.code === DUPLICATE_KEY;
 

@@ -17,8 +17,8 @@ const AUTHENTICATION_FAILED = 18;
 export interface LinkOptions {
   readonly mongodbUri: string;
   readonly appName: string;
-  /** No operation takes longer than this, in milliseconds. */
-  readonly stallMs: number;
+  /** No single command takes longer than this, in milliseconds. */
+  readonly commandMs: number;
   readonly isRetryingReads: boolean;
   readonly connectionsMax: number;
   /** The link survives broken connections and is lost only to another mongod process. */
@@ -132,8 +132,8 @@ function makeClient(options: LinkOptions): MongoClient {
     connectTimeoutMS: SERVER_SELECTION_MS,
     heartbeatFrequencyMS: HEARTBEAT_MS,
     // The driver's own timeoutMS has no effect in 7.9 (it says so): these two bound an operation together.
-    socketTimeoutMS: options.stallMs,
-    waitQueueTimeoutMS: options.stallMs,
+    socketTimeoutMS: options.commandMs,
+    waitQueueTimeoutMS: options.commandMs,
     maxPoolSize: options.connectionsMax,
     maxIdleTimeMS: 0,
     ignoreUndefined: true,

@@ -4,7 +4,7 @@ import type { HardState } from "../../cluster/types.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import { height } from "../../shared/ids.js";
 import { blockDocument, type StoredDocument, storedBlock, storedBytes } from "./mongo-documents.js";
-import { isDuplicateKey, readError, storeError } from "./mongo-errors.js";
+import { isDuplicateKey, readError, storeError, within } from "./mongo-errors.js";
 import { MongoLink } from "./mongo-link.js";
 import { claim } from "./mongo-owner.js";
 import { assertFit } from "./mongo-server.js";
@@ -14,6 +14,7 @@ import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from ".
 
 const MEMBERSHIP_BLOCKS_MAX = 10_000;
 const READ_BATCH_BLOCKS = 64;
+export const COMMAND_MS_DEFAULT = 5_000;
 /** Inserts whose outcome was lost; the replica has a handful in flight at most. */
 const IN_DOUBT_MAX = 64;
 
@@ -22,8 +23,10 @@ export interface MongoLogStoreOptions {
   readonly nodeId: NodeId;
   /** Names this process; random, up to 64 characters. */
   readonly bootId: string;
-  /** An operation that takes longer fails with `unknown`, in milliseconds. */
+  /** A write of the state or of a block that takes longer fails with `unknown`, in milliseconds. */
   readonly stallMs: number;
+  /** The same for every other single command (opening, truncating, reading); 5,000 milliseconds unless given. */
+  readonly commandMs?: number;
   /** After an operation slower than this the owner is read again before it is answered, in milliseconds. */
   readonly slowMs: number;
   /** How long a successor of an unclean stop waits before it reads the tail, in milliseconds. */
@@ -77,6 +80,7 @@ export class MongoLogStore implements LogStore {
     const { options } = this;
     const link = await MongoLink.connect({
       ...options,
+      commandMs: options.commandMs ?? COMMAND_MS_DEFAULT,
       appName: `quorumlog-${options.nodeId}-log`,
       isRetryingReads: false,
       connectionsMax: 4,
@@ -105,7 +109,11 @@ export class MongoLogStore implements LogStore {
       isNotified: false,
     };
     const { options } = this;
-    await claim(opening.state, { ...options, isMember, rememberedBootCounter: this.bootCounter });
+    const { previousBootCounter } = await claim(opening.state, {
+      ...options,
+      isMember,
+      rememberedBootCounter: this.bootCounter,
+    });
     await opening.blocks.createIndex(
       { "header.control.kind": 1 },
       { partialFilterExpression: { "header.control.kind": { $exists: true } } },
@@ -126,6 +134,7 @@ export class MongoLogStore implements LogStore {
       hardState: hard,
       storeId,
       bootCounter,
+      previousBootCounter,
       tailHeight: height(tail?._id ?? 0),
       projectedThrough,
       warnings,
@@ -134,32 +143,37 @@ export class MongoLogStore implements LogStore {
   }
 
   saveState(state: HardState): Promise<void> {
-    return this.guarded("Writing the node's state", (opening) => opening.state.save(state, this.options));
+    const save = (opening: Opening): Promise<void> => opening.state.save(state, this.options);
+    return this.guarded("Writing the node's state", save, this.options.stallMs);
   }
 
-  insertBlock(stored: StoredBlock): Promise<void> {
-    return this.guarded("Storing a block", async (opening) => {
-      const { blockHash, header } = stored.block;
-      const doubt = this.inDoubt.get(header.height);
-      const isSentBefore = doubt?.blockHash === blockHash;
-      const writeId = isSentBefore ? doubt.writeId : randomBytes(12).toString("hex");
+  async insertBlock(stored: StoredBlock): Promise<void> {
+    const { blockHash, header } = stored.block;
+    const at = header.height;
+    const doubt = this.inDoubt.get(at);
+    const isSentBefore = doubt?.blockHash === blockHash;
+    const writeId = isSentBefore ? doubt.writeId : randomBytes(12).toString("hex");
+    if (!isSentBefore) this.rememberDoubt(at, { blockHash, writeId });
+    const document = blockDocument(stored, writeId) as unknown as StoredDocument;
+    const insert = async (opening: Opening): Promise<void> => {
       try {
-        const document = blockDocument(stored, writeId) as unknown as StoredDocument;
         await opening.blocks.insertOne(document, { writeConcern: opening.durable });
       } catch (error) {
-        if (isDuplicateKey(error)) {
-          if (!isSentBefore || !(await this.isStored(opening, header.height, writeId)))
-            throw new StoreError("conflict", `Another block is stored at height ${header.height}.`);
-          // It was seen, but nobody said that it is in the journal: a journaled write after it proves that.
-          await opening.state.swapOrThrow({}, this.options);
-        } else {
-          const failed = storeError(error, "Storing a block");
-          if (failed.failure === "unknown") this.rememberDoubt(header.height, { blockHash, writeId });
-          throw failed;
-        }
+        if (!isDuplicateKey(error)) throw error;
+        if (!isSentBefore || !(await this.isStored(opening, at, writeId)))
+          throw new StoreError("conflict", `Another block is stored at height ${at}.`);
+        // It was seen, but nobody said that it is in the journal: a journaled write after it proves that.
+        await opening.state.swapOrThrow({}, this.options);
       }
-      this.inDoubt.delete(header.height);
-    });
+    };
+    try {
+      await this.guarded("Storing a block", insert, this.options.stallMs);
+    } catch (error) {
+      const isKnown = error instanceof StoreError && error.failure !== "unknown";
+      if (isKnown && !isSentBefore) this.inDoubt.delete(at);
+      throw error;
+    }
+    this.inDoubt.delete(at);
   }
 
   truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
@@ -242,15 +256,25 @@ export class MongoLogStore implements LogStore {
     this.inDoubt.set(at, insert);
   }
 
-  /** Runs a write, and answers it only if the same mongod process and the same owner stood behind it all along. */
-  private async guarded(doing: string, operation: (opening: Opening) => Promise<void>): Promise<void> {
+  /**
+   * Runs a write, and answers it only if the same mongod process and the same owner stood behind it all along. Beyond
+   * `limitMs` its outcome is unknown, whatever becomes of it.
+   */
+  private async guarded(
+    doing: string,
+    operation: (opening: Opening) => Promise<void>,
+    limitMs: number | null = null,
+  ): Promise<void> {
     const opening = this.alive();
     const start = performance.now();
-    try {
+    const write = async (): Promise<void> => {
       await operation(opening);
       await opening.link.verifyProcess();
       if (performance.now() - start > this.options.slowMs) await opening.state.assertOwner(this.options);
       opening.link.assertAlive();
+    };
+    try {
+      await (limitMs === null ? write() : within(limitMs, write(), doing));
     } catch (error) {
       const failed = storeError(error, doing);
       // What is stored is not known any more: nothing is written on this opening until it has been read again.

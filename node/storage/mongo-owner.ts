@@ -20,7 +20,7 @@ export interface ClaimOptions extends Owner {
  * server can no longer match, and what is read afterwards is the truth.
  * Throws StoreError `unfit` for a foreign node's database, `not_owner` when a later process of this node has it.
  */
-export async function claim(state: MongoState, options: ClaimOptions): Promise<void> {
+export async function claim(state: MongoState, options: ClaimOptions): Promise<{ previousBootCounter: number }> {
   const { nodeId, bootId, isMember } = options;
   const owner = { nodeId, bootId, isReleased: false };
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
@@ -28,7 +28,7 @@ export async function claim(state: MongoState, options: ClaimOptions): Promise<v
     if (found === null) {
       const storeId = randomBytes(16).toString("hex");
       const first = { hard: null, truncating: null, owner, storeId, bootCounter: 1, ranAsReplicaSetMember: isMember };
-      if (await state.create(first)) return;
+      if (await state.create(first)) return { previousBootCounter: 0 };
       continue;
     }
     assertClaimable(found, options);
@@ -38,7 +38,7 @@ export async function claim(state: MongoState, options: ClaimOptions): Promise<v
     if (!(await state.swap(change))) continue;
     // What the previous process sent before it died may still arrive: the tail is read after that.
     if (!isOurs && !found.owner.isReleased) await sleep(options.uncleanWaitMs);
-    return;
+    return { previousBootCounter: found.bootCounter };
   }
   throw new StoreError("unknown", "The database's owner could not be written: someone else keeps writing its state.");
 }

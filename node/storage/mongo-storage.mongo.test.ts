@@ -28,6 +28,7 @@ async function make(): Promise<StorageHarness> {
         ...self,
         mongodbUri: `mongodb://127.0.0.1:${proxy.port}/${name}`,
         stallMs: 1_000,
+        commandMs: 1_000,
         slowMs: 800,
         uncleanWaitMs: 10,
         initReplicaSet: false,

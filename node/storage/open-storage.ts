@@ -1,7 +1,7 @@
 import type { WriteConcern } from "mongodb";
 import { MongoAlertStore } from "./mongo-alert-store.js";
 import { MongoLink } from "./mongo-link.js";
-import { type Companion, MongoLogStore, type MongoLogStoreOptions } from "./mongo-log-store.js";
+import { COMMAND_MS_DEFAULT, type Companion, MongoLogStore, type MongoLogStoreOptions } from "./mongo-log-store.js";
 import { MongoProjection } from "./mongo-projection.js";
 import type { OnRefused } from "./mongo-rows.js";
 import type { Storage } from "./port.js";
@@ -13,8 +13,6 @@ export interface StorageOptions extends MongoLogStoreOptions {
 
 /** Connections of the client that serves reads and fills the projection. */
 const READ_CONNECTIONS_MAX = 10;
-/** A read may take longer than a vote. */
-const READ_STALL_MS_MIN = 5_000;
 
 /**
  * One node's storage in MongoDB. Nothing is connected before `log.open()`, which opens all three; each opening has two
@@ -33,7 +31,7 @@ export function openStorage(options: StorageOptions): Storage {
       link = await MongoLink.connect({
         ...options,
         appName: `quorumlog-${options.nodeId}-reads`,
-        stallMs: Math.max(options.stallMs, READ_STALL_MS_MIN),
+        commandMs: options.commandMs ?? COMMAND_MS_DEFAULT,
         isRetryingReads: true,
         connectionsMax: READ_CONNECTIONS_MAX,
         survivesBreaks: true,

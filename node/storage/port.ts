@@ -36,7 +36,13 @@ export interface OpenedStore {
   readonly hardState: HardState | null;
   /** 32 hex digits, made at the first opening: names this database. */
   readonly storeId: string;
+  /** Raised once a process, in the database first; the caller then raises it in the identity file. */
   readonly bootCounter: number;
+  /**
+   * What this opening found, before it raised it; 0 in a new database. Below the identity file's counter, the database
+   * has gone back (`bootCounter` itself would hide a step back of one).
+   */
+  readonly previousBootCounter: number;
   /** The highest stored height; 0 when empty. */
   readonly tailHeight: Height;
   readonly projectedThrough: number;

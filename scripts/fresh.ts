@@ -14,6 +14,13 @@ export function nodesWithData(dataDir: string): string[] {
     .sort();
 }
 
+/** How many nodes the folder is for; 0 if it is new. A node's folder may have been moved away to be made anew. */
+export function clusterSizeIn(dataDir: string): number {
+  const highest = Math.max(0, ...nodesWithData(dataDir).map((name) => Number(name.slice(1))));
+  // Clusters have an odd number of nodes: so it may be the last one's folder, too.
+  return highest === 0 || highest % 2 === 1 ? highest : highest + 1;
+}
+
 /** How many events the folder holds: the most that any node has. Its mongods are started for the time of a look. */
 export async function eventsIn(dataDir: string, binary: string): Promise<number> {
   const dbPaths = nodesWithData(dataDir).map((name) => join(dataDir, name, "db"));

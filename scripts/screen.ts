@@ -56,6 +56,7 @@ export class Screen {
         return;
       case "down":
         this.#news(`${event.program} stays down: ${sentence(event.reason)} Its log: ${shortPath(event.logPath)}`);
+        this.write(`          ${event.advice}`);
         return;
       case "leader":
         this.#showLeader(event.leaderId, event.term);

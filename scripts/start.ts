@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Cluster, type ClusterOptions, type Leader, launchCluster } from "./cluster/cluster.js";
 import type { MemberEvent } from "./cluster/member.js";
-import { eventsIn, nodesWithData, setAside } from "./fresh.js";
+import { clusterSizeIn, eventsIn, nodesWithData, setAside } from "./fresh.js";
 import { findMongod } from "./mongod/ladder.js";
 import { parseStartOptions, type StartOptions, USAGE, UsageError } from "./options.js";
 import { poll } from "./processes.js";
@@ -134,7 +134,7 @@ function planOf(options: StartOptions, env: NodeJS.ProcessEnv): ClusterOptions {
 }
 
 function nodeCount({ nodes, isFresh }: StartOptions, dataDir: string): number {
-  const existing = isFresh ? 0 : nodesWithData(dataDir).length;
+  const existing = isFresh ? 0 : clusterSizeIn(dataDir);
   if (nodes !== undefined && existing > 0 && nodes !== existing) {
     throw new UsageError(
       `${dataDir} holds the data of ${existing} nodes, so --nodes ${nodes} cannot use it. Leave --nodes out, or add --fresh.`,

@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 async function spawnSleeper(...args: string[]): Promise<number> {
-  child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)", ...args], { stdio: "ignore" });
+  child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)", "--", ...args], { stdio: "ignore" });
   await poll(() => commandOf(child?.pid as number)?.includes("setInterval"), { withinMs: 5_000 });
   return child.pid as number;
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { fork } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NodeNotice } from "../../node/supervision.js";
@@ -6,6 +6,7 @@ import { reapWithUs } from "../mongod/reaper.js";
 import { mongodReady, mongodUri, spawnMongod } from "../mongod/server.js";
 import { freePorts, isPortFree } from "../processes.js";
 import { projectRoot } from "../project.js";
+import { whyMongodEnded, whyNodeEnded } from "./autopsy.js";
 import { BoundedLog } from "./bounded-log.js";
 import { MONGOD_PATIENCE_MS, NODE_PATIENCE_MS, nodeMark } from "./leftovers.js";
 import { type Program, type ProgramEvent, Supervised } from "./supervised.js";
@@ -82,6 +83,9 @@ export class Member {
     this.#mongodLog = log;
     return {
       label: `mongod of ${id}`,
+      advice:
+        `See to what its log says (a full disk, damaged files) and start again. If its data are lost, stop, move ` +
+        `${this.#folder} away and start again: ${id} then takes the log from the other nodes.`,
       logPath: log.path,
       prepare: () => this.#choosePort(),
       spawn: () => {
@@ -92,7 +96,7 @@ export class Member {
         return child;
       },
       ready: (child) => mongodReady(child, this.#mongodPort),
-      autopsy: (child) => ({ reason: `${endOf(child)}${lastErrorIn(log.tail())}`, isFinal: false }),
+      autopsy: (child) => ({ reason: whyMongodEnded(child, log.tail()), isFinal: false }),
     };
   }
 
@@ -116,6 +120,7 @@ export class Member {
     let fatal: string | undefined;
     return {
       label: id,
+      advice: "See to what it says and start again.",
       logPath: this.nodeLog.path,
       prepare: async () => this.mongod?.whenUp(),
       spawn: () => {
@@ -142,27 +147,9 @@ export class Member {
           child.once("exit", () => reject(new Error("it ended before it listened")));
         }),
       autopsy: (child) => ({
-        reason: fatal ?? `${endOf(child)}${lastErrorIn(this.nodeLog.tail())}`,
+        reason: fatal ?? whyNodeEnded(child, this.nodeLog.tail()),
         isFinal: child.exitCode === BAD_CONFIGURATION,
       }),
     };
   }
-}
-
-function endOf({ signalCode, exitCode }: ChildProcess): string {
-  return signalCode === null ? `it ended with exit code ${exitCode}` : `it was ended by ${signalCode}`;
-}
-
-/** The newest error in a log of JSON lines, mongod's or a node's; a plain line counts too (a stack, a loader error). */
-function lastErrorIn(lines: string[]): string {
-  for (const line of lines.slice(-200).reverse()) {
-    try {
-      const { s, msg, attr, level } = JSON.parse(line);
-      const isError = s === "E" || s === "F" || (typeof level === "number" ? level >= 50 : level === "error");
-      if (isError) return `: ${msg}${attr?.error ? ` (${JSON.stringify(attr.error)})` : ""}`;
-    } catch {
-      if (/Error|error/.test(line)) return `: ${line.trim()}`;
-    }
-  }
-  return "";
 }

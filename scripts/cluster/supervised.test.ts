@@ -29,6 +29,7 @@ describe("a supervised program", () => {
     const program = {
       label: "sleeper",
       logPath: "sleeper.log",
+      advice: "Wake it.",
       prepare: async () => {},
       spawn: spawnIt,
       ready: async () => {},
@@ -64,7 +65,7 @@ describe("a supervised program", () => {
     supervise(() => spawn("sh", ["-c", "exit 78"], { stdio: "ignore" }), true);
     await poll(() => events.some(({ kind }) => kind === "down"), { withinMs: 5_000 });
     const reason = "it ended with 78";
-    expect(events.at(-1)).toEqual({ kind: "down", program: "sleeper", reason, exitCode: 78, logPath: "sleeper.log" });
+    expect(events.at(-1)).toMatchObject({ reason, exitCode: 78, logPath: "sleeper.log", advice: "Wake it." });
   });
 
   it("says so at once when there is no such program", async () => {

@@ -20,6 +20,8 @@ export interface Program {
   /** As the screen names it: `n1`, `mongod of n1`. */
   label: string;
   logPath: string;
+  /** What a person can do when it stays down. */
+  advice: string;
   /** What must be done or awaited before it is spawned. */
   prepare(): Promise<void>;
   spawn(): ChildProcess;
@@ -32,7 +34,7 @@ export interface Program {
 export type ProgramEvent =
   | { kind: "up"; program: string; pid: number; isRestart: boolean }
   | { kind: "died"; program: string; reason: string; restartInMs: number }
-  | { kind: "down"; program: string; reason: string; exitCode: number | null; logPath: string };
+  | { kind: "down"; program: string; reason: string; exitCode: number | null; logPath: string; advice: string };
 
 /** Keeps one program running until it is told to stop, is killed on purpose, or has died too often. */
 export class Supervised {
@@ -89,8 +91,7 @@ export class Supervised {
     this.#launch().catch((error) => {
       // What cannot even be prepared or spawned (no permission, no space) cannot be a second later either.
       this.#isWanted = false;
-      const { label, logPath } = this.program;
-      this.emit({ kind: "down", program: label, reason: messageOf(error), exitCode: null, logPath });
+      this.#emitDown(messageOf(error), null);
     });
   }
 
@@ -120,17 +121,21 @@ export class Supervised {
     this.#isUp = false;
     this.#child = undefined;
     if (!this.#isWanted) return;
-    const { label, logPath } = this.program;
     const { reason, isFinal } = spawnError
       ? { reason: spawnError.message, isFinal: true }
       : this.program.autopsy(child);
     const restartInMs = isFinal ? undefined : this.#policy.delayAfterDeathMs(performance.now());
     if (restartInMs === undefined) {
       this.#isWanted = false;
-      this.emit({ kind: "down", program: label, reason, exitCode: child.exitCode, logPath });
+      this.#emitDown(reason, child.exitCode);
       return;
     }
-    this.emit({ kind: "died", program: label, reason, restartInMs });
+    this.emit({ kind: "died", program: this.program.label, reason, restartInMs });
     this.#timer = setTimeout(() => this.#launchOrGiveUp(), restartInMs);
+  }
+
+  #emitDown(reason: string, exitCode: number | null): void {
+    const { label, logPath, advice } = this.program;
+    this.emit({ kind: "down", program: label, reason, exitCode, logPath, advice });
   }
 }

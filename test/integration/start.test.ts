@@ -193,7 +193,8 @@ describe("npm start", () => {
   });
 
   it("continues with as many nodes as the data folder has, and refuses another number", async () => {
-    for (const id of ["n1", "n2", "n3", "n4", "n5"]) mkdirSync(join(folder, "data", id, "db"), { recursive: true });
+    // That of n5 is missing: it was moved away, to be made anew.
+    for (const id of ["n1", "n2", "n3", "n4"]) mkdirSync(join(folder, "data", id, "db"), { recursive: true });
     const start = new NpmStart(["--nodes", "3"]);
     expect(await start.exitCode()).toBe(2);
     expect(start.output).toMatch(/holds the data of 5 nodes, so --nodes 3 cannot use it/);

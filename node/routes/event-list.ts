@@ -2,6 +2,7 @@ import type { EventView } from "../../shared/event.js";
 import type { LogService } from "../service.js";
 import type { EventFilter } from "../storage/port.js";
 import type { QueryReader } from "./query.js";
+import { slices } from "./slices.js";
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
@@ -75,8 +76,8 @@ export async function fetchEvents(service: LogService, query: ListQuery, size: n
       : direction === "asc"
         ? { after: from.sequence, before: size }
         : { before: Math.min(from.sequence, size) };
-  const found = await service.list(filter, { order: direction, limit: limit + 1, ...bounds });
-  const hasMore = found.length > limit;
+  const { found, isCut } = await gather(slices(service, filter, { order: direction, limit: limit + 1, ...bounds }));
+  const hasMore = isCut || found.length > limit;
   const page = found.slice(0, limit);
   if (isBackward) page.reverse();
   const hasNext = isBackward ? from !== undefined : hasMore;
@@ -91,6 +92,20 @@ export async function fetchEvents(service: LogService, query: ListQuery, size: n
       ...(hasPrevious && first !== undefined ? { prev: link(query, "before", cursorOf(first)) } : {}),
     },
   };
+}
+
+/** A page of ours may be shorter than its limit: it ends where it would grow too large, with a cursor to go on from. */
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+
+async function gather(parts: AsyncIterable<EventView[]>): Promise<{ found: EventView[]; isCut: boolean }> {
+  const found: EventView[] = [];
+  let bytes = 0;
+  for await (const part of parts) {
+    if (bytes > PAGE_BYTES_MAX) return { found, isCut: true };
+    found.push(...part);
+    for (const event of part) bytes += JSON.stringify(event.dataPayload).length;
+  }
+  return { found, isCut: false };
 }
 
 function link(query: ListQuery, side: "after" | "before", cursor: string): string {

@@ -2,6 +2,7 @@ import type { EventView } from "../../shared/event.js";
 import type { LogService } from "../service.js";
 import type { EventFilter } from "../storage/port.js";
 import type { QueryReader } from "./query.js";
+import { slices } from "./slices.js";
 
 export const PAGE_LIMIT_MAX = 1_000;
 const PAGE_MAX = 999_999_999;
@@ -45,22 +46,23 @@ export function readPage(query: QueryReader, limit: number): { page: number; lim
 }
 
 export interface Page {
-  readonly events: EventView[];
+  /** The page in parts. */
+  readonly events: AsyncIterable<EventView[]>;
   readonly total: number;
   readonly isCapped: boolean;
 }
 
 /** One page of the log as of `size` events. Without filters a place is a sequence, so any page costs the same. */
-export async function fetchPage(service: LogService, query: PageQuery, size: number): Promise<Page> {
-  const { filter, order, limit } = query;
-  const skip = (query.page - 1) * limit;
-  if (Object.keys(filter).length === 0) {
-    const bounds = order === "asc" ? { after: skip - 1, before: size } : { before: size - skip };
-    const events = skip >= size ? [] : await service.list({}, { order, limit, ...bounds });
-    return { events, total: size, isCapped: false };
-  }
-  const { total, isCapped } = await service.count(filter, COUNT_MAX);
-  const isBeyond = skip >= total && !isCapped;
-  const events = isBeyond ? [] : await service.list(filter, { order, limit, skip, before: size });
-  return { events, total, isCapped };
+export async function openPage(service: LogService, query: PageQuery, size: number): Promise<Page> {
+  const { filter, order } = query;
+  const skip = (query.page - 1) * query.limit;
+  const isFiltered = Object.keys(filter).length > 0;
+  const { total, isCapped } = isFiltered ? await service.count(filter, COUNT_MAX) : { total: size, isCapped: false };
+  const limit = skip >= total && !isCapped ? 0 : query.limit;
+  const bounds = isFiltered
+    ? { skip, before: size }
+    : order === "asc"
+      ? { after: skip - 1, before: size }
+      : { before: size - skip };
+  return { events: slices(service, filter, { order, limit, ...bounds }), total, isCapped };
 }

@@ -4,9 +4,10 @@ import { rawBody } from "../middleware/raw-body.js";
 import { beginRead } from "../middleware/request-context.js";
 import { appendOne } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
-import { fetchPage, readPageQuery } from "./paging.js";
+import { openPage, readPageQuery } from "./paging.js";
 import { QueryReader } from "./query.js";
 import { eventOfA } from "./shapes.js";
+import { sendArray } from "./slices.js";
 
 /** Reference API A, "event-logging-system". Its stream is in node/stream. */
 export function referenceA(context: RouteContext): Router {
@@ -21,14 +22,19 @@ export function referenceA(context: RouteContext): Router {
     .get(async (req, res) => {
       const query = readPageQuery(new QueryReader(req.query));
       const size = await beginRead(res, service);
-      const { events, total, isCapped } = await fetchPage(service, query, size);
-      res.json({
-        data: events.map(eventOfA),
-        page: query.page,
-        limit: query.limit,
+      const { events, total, isCapped } = await openPage(service, query, size);
+      const { page, limit } = query;
+      const rest = {
+        page,
+        limit,
         total,
-        totalPages: Math.ceil(total / query.limit),
+        totalPages: Math.ceil(total / limit),
         ...(isCapped ? { totalIsCapped: true } : {}),
+      };
+      await sendArray(res, events, {
+        open: '{"data":[',
+        shape: eventOfA,
+        close: `],${JSON.stringify(rest).slice(1)}`,
       });
     })
     .all(eventMethods("GET", "POST"));

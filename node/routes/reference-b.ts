@@ -4,9 +4,10 @@ import { rawBody } from "../middleware/raw-body.js";
 import { beginRead } from "../middleware/request-context.js";
 import { appendOne } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
-import { fetchPage, readPage } from "./paging.js";
+import { openPage, readPage } from "./paging.js";
 import { QueryReader } from "./query.js";
 import { eventOfB } from "./shapes.js";
+import { sendArray } from "./slices.js";
 
 /** Reference API B, "Event Logger Backend". Its stream, at the server's root, is in node/stream. */
 export function referenceB(context: RouteContext): Router {
@@ -23,8 +24,8 @@ export function referenceB(context: RouteContext): Router {
       const page = readPage(query, 100);
       query.finish();
       const size = await beginRead(res, service);
-      const { events } = await fetchPage(service, { ...page, order: "asc", filter: {} }, size);
-      res.json(events.map(eventOfB));
+      const { events } = await openPage(service, { ...page, order: "asc", filter: {} }, size);
+      await sendArray(res, events, { open: "[", shape: eventOfB, close: "]" });
     })
     .all(eventMethods("GET", "POST"));
   router.all("/events/{*path}", eventMethods("GET"));

@@ -122,6 +122,11 @@ describe("the stream hub", () => {
     expect(slow.closed).toBe("from=2");
     expect(slow.sequences).toEqual([0, 1]);
     expect(hub.clientCount).toBe(1);
+    hub.add(new FakeClient());
+    // Until its connection is closed, the slow one's buffer counts.
+    expect(hub.canAdd()).toBe(false);
+    hub.remove(slow);
+    expect(hub.canAdd()).toBe(true);
     await vi.runAllTimersAsync();
     expect(vi.getTimerCount()).toBe(0);
   });

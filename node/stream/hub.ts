@@ -53,6 +53,8 @@ interface Place {
 export class StreamHub {
   /** In the order in which they are served: whoever was served goes to the end. */
   private readonly clients = new Map<StreamClient, Place>();
+  /** Told to go, and still holding their buffers: they count until their connections are closed. */
+  private readonly leaving = new Set<StreamClient>();
   private pending: Pending[] = [];
   private pendingBytes = 0;
   /** The sequence after the newest event seen; null before the first. */
@@ -78,7 +80,7 @@ export class StreamHub {
 
   /** False when the node serves as many as it can, or is stopping. */
   canAdd(): boolean {
-    return !this.isClosed && this.clients.size < this.options.clientsMax;
+    return !this.isClosed && this.clients.size + this.leaving.size < this.options.clientsMax;
   }
 
   add(client: StreamClient): void {
@@ -103,8 +105,10 @@ export class StreamHub {
     this.turn();
   }
 
+  /** Its connection is closed. */
   remove(client: StreamClient): void {
     this.clients.delete(client);
+    this.leaving.delete(client);
   }
 
   /** Tells every client that the node restarts. Clients that come from now on are refused. */
@@ -189,8 +193,9 @@ export class StreamHub {
     return at - start;
   }
 
-  private closeSlow(client: StreamClient, from: number): void {
+  closeSlow(client: StreamClient, from: number): void {
     this.clients.delete(client);
+    this.leaving.add(client);
     client.closeSlow(from);
   }
 

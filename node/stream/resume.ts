@@ -39,8 +39,7 @@ export async function resume(
       isPinned = true;
     } else if (next > start) deadline = performance.now() + WAIT_MS_MAX;
     else if (performance.now() > deadline) {
-      hub.remove(client);
-      return client.closeSlow(next);
+      return hub.closeSlow(client, next);
     } else await delay(LOOK_MS);
   }
   if (client.isOpen) client.closeForRestart();

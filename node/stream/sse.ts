@@ -10,7 +10,7 @@ import { afterOwnWrites } from "./websocket.js";
 const PING_MS = 15_000;
 const RETRY_MS = 3_000;
 /** After the last words, how long a client may take to read them. */
-const GOODBYE_MS = 2_000;
+const GOODBYE_MS = 10_000;
 /** How far another node may be ahead of this one. */
 const AHEAD_MS_MAX = 2_000;
 const AHEAD_LOOK_MS = 20;

@@ -363,9 +363,13 @@ function takeResult(core: Core, peer: Progress, answer: Answer, canRestart: bool
   }
 }
 
-/** Whether a follower's word counts: it is a voter in its own eyes, by the join admitted last in the committed log. */
+/**
+ * Whether a follower's word counts: it is a voter in its own eyes, which says that the record of its admission is
+ * committed, and by the join admitted last in this log. A new leader may not know yet that the record is committed,
+ * and could never commit anything if it waited to know: as with votes, the log's tail names the joins.
+ */
 const counts = (core: Core, id: NodeId, peer: Progress): boolean =>
-  peer.isVoter && core.members.get(id)?.joinNonce === peer.joinNonce;
+  peer.isVoter && core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;
 
 function countedPeers(core: Core): [NodeId, Progress][] {
   return [...(core.leader?.progress ?? [])].filter(([id, peer]) => counts(core, id, peer));

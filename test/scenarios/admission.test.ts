@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { NodeId } from "../../shared/ids.js";
+import type { PeerMessage } from "../../shared/protocol/peer.js";
 import { fakeKeys } from "../sim/fake-crypto.js";
 import { Random } from "../sim/random.js";
 import { Lab } from "./lab.js";
@@ -128,6 +129,27 @@ describe("a node that lost its disk", () => {
     node.start();
     lab.until("it joins anew", () => node.disk.hardState?.joinNonce !== nonce);
     lab.until("n3 is admitted", () => !node.view.isLearner);
+    lab.finish();
+  });
+
+  it("counts for a new leader that does not know yet that the record of its admission is committed", () => {
+    const lab = new Lab().form();
+    loseDisk(lab, "n3");
+    const admittedAt = lab.tailOf("n1") + 1;
+    const keepsN2Behind = ({ to, body }: PeerMessage): boolean =>
+      to === "n2" && body.kind === "append" && body.commitHeight >= admittedAt;
+    const stop = lab.drop(keepsN2Behind);
+    lab.node("n3").start();
+    lab.until("n3 is admitted", () => !lab.node("n3").view.isLearner);
+    expect(lab.node("n2").view).toMatchObject({ tailHeight: admittedAt, commitHeight: admittedAt - 1 });
+
+    // Now n1 loses its disk: n2 and n3 are the majority, and n2 has only n3 to commit with.
+    loseDisk(lab, "n1");
+    stop();
+    lab.node("n1").start();
+    lab.elect("n2");
+    lab.writeTo("n2");
+    lab.until("n1 is admitted", () => !lab.node("n1").view.isLearner);
     lab.finish();
   });
 });

@@ -40,8 +40,8 @@ export async function sendArray(
   for await (const part of parts) {
     if (!isFirst) {
       // More than one part: what is complete goes out, and waits for the client to take it.
-      if (!res.write(text)) await drained(res);
       if (res.destroyed) return;
+      if (!res.write(text)) await drained(res);
       text = "";
     }
     text += (isFirst ? "" : ",") + part.map((event) => JSON.stringify(form.shape(event))).join(",");
@@ -52,6 +52,7 @@ export async function sendArray(
 }
 
 async function drained(res: Response): Promise<void> {
+  if (res.destroyed) return;
   const gone = new AbortController();
   const onClose = (): void => gone.abort();
   res.once("close", onClose);

@@ -5,7 +5,7 @@ import type { BootState, Effect, HardState, Input, ReplicaConfig, ReplicaView } 
 import type { Block } from "../shared/block.js";
 import type { ChainState, SignatureVerifier } from "../shared/chain.js";
 import type { LoggedEvent } from "../shared/event.js";
-import type { Height } from "../shared/ids.js";
+import type { Height, NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/peer.js";
 import { CommittedEvents } from "./committed.js";
 import { type Recovered, recover, soundEvents } from "./recovery.js";
@@ -288,6 +288,14 @@ export class Driver {
     if (!("fault" in sound)) return { block: stored.block, events: sound.events };
     this.options.onInvalidBlock(at, sound.fault);
     return null;
+  }
+
+  /** Which nodes have this block durable, as far as this node knows: all that matter if it leads. */
+  holders(at: Height): NodeId[] {
+    const view = this.view();
+    if (view === null || view.durableHeight < at) return [];
+    const peers = view.peers.filter((peer) => peer.isVoter && peer.matchHeight >= at).map((peer) => peer.id);
+    return [this.options.config.self.id, ...peers].sort();
   }
 
   private failed(error: unknown): void {

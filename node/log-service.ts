@@ -449,7 +449,10 @@ function describeNoQuorum(view: ReplicaView | null): string {
     return `the cluster has not formed: waiting for ${view.missing.join(", ")}`;
   if (view.isLearner)
     return "this node waits to be admitted; if voters can no longer be a majority, bring back their identity files or disks";
-  return "no leader has been heard for an election timeout";
+  return (
+    "no leader has been heard for an election timeout; if most members have lost their data, they wait to be admitted: " +
+    "bring back their identity files or disks"
+  );
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -46,13 +46,22 @@ export interface Recovered {
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const opened = await options.log.open();
   const tail = await readTail(options, opened.tailHeight);
-  const { identity } = options.identity;
-  const markedHeight = identity.mark?.height ?? 0;
-  const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, Math.min(markedHeight, opened.tailHeight)));
+  const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await markedHeight(options, opened)));
   const lost = whatWasLost(options, opened) ?? (await markLost(options, opened));
   const hardState = await settleHardState(options, opened, lost);
   const chain = await verifyTail(options, opened, commitHeight);
   return { opened, boot: { hardState, commitHeight, ...chain } };
+}
+
+/**
+ * The mark says that its block is committed, and it says so of that very block only: after a lost disk another,
+ * uncommitted one may stand at its height.
+ */
+async function markedHeight(options: RecoveryOptions, opened: OpenedStore): Promise<number> {
+  const { mark } = options.identity.identity;
+  if (mark === null || mark.height === 0 || mark.height > opened.tailHeight) return 0;
+  const { block } = await readOne(options.log, height(mark.height));
+  return block.blockHash === mark.hash ? mark.height : 0;
 }
 
 async function readTail(options: RecoveryOptions, tailHeight: Height): Promise<Block | null> {

@@ -3,7 +3,14 @@ import { z } from "zod";
 import type { CommittedBlock, Effect, Proposal, ProposalRefusal } from "../cluster/types.js";
 import { fromHex, fromUtf8, toHex, utf8 } from "../shared/bytes.js";
 import { hashSchema } from "../shared/control.js";
-import { type EventView, eventView, type LoggedEvent, type PreparedEvent, payloadCommitment } from "../shared/event.js";
+import {
+  type EventView,
+  eventFault,
+  eventView,
+  type LoggedEvent,
+  type PreparedEvent,
+  payloadCommitment,
+} from "../shared/event.js";
 import type { HashHex, Height, NodeId, Term } from "../shared/ids.js";
 import type { Driver } from "./driver.js";
 
@@ -179,7 +186,7 @@ export class WriteTracker {
       this.settle(pending, {
         kind: "committed",
         events,
-        acknowledgedBy: [...acknowledgedBy],
+        acknowledgedBy: acknowledgedBy.length > 0 ? [...acknowledgedBy] : this.driver.holders(at),
         isReplay: own.length === 0,
       });
     } catch (error) {
@@ -265,13 +272,15 @@ export const toForwarded = (event: PreparedEvent): ForwardedWrite["events"][numb
   batch: event.batch === undefined ? undefined : [event.batch[0], event.batch[1]],
 });
 
-/** Throws when a commitment does not match: the forwarder is broken, and nothing of it is sealed. */
+/** Throws when an event is not valid or its commitment does not match: the forwarder is broken, and nothing of it is sealed. */
 export function fromForwarded(event: ForwardedWrite["events"][number]): PreparedEvent {
   const { idempotencyKey, batch, ...rest } = event;
   const payload = utf8(event.payload);
   const payloadSalt = fromHex(event.payloadSalt);
   if (payloadCommitment(payloadSalt, payload) !== event.payloadHash)
     throw new RangeError("payloadHash does not match its payload");
+  const fault = eventFault({ ...rest, payload, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
+  if (fault !== null) throw new RangeError(`a forwarded event is not valid: ${fault}`);
   return {
     ...rest,
     payload,

@@ -2,6 +2,7 @@ import { concat, fromHex, fromUtf8, toHex, utf8 } from "./bytes.js";
 import { canonicalText, type JsonObject } from "./canonical.js";
 import { sha256Hex } from "./hash.js";
 import type { HashHex, Height, Sequence, Term } from "./ids.js";
+import { IDEMPOTENCY_KEY_CHARACTERS_MAX, NAME_CHARACTERS_MAX, TIMESTAMP_CHARACTERS_MAX } from "./limits.js";
 
 /** What the receiving node makes of a client's event: parsed, validated, canonicalised, salted, committed to. */
 export interface PreparedEvent {
@@ -65,6 +66,39 @@ export interface EventView {
   hash: HashHex;
   height: number;
   term: number;
+}
+
+const ID = /^[0-9a-f]{24}$/;
+const isText = (value: unknown, max: number): value is string =>
+  typeof value === "string" && value.length >= 1 && value.length <= max;
+
+/**
+ * What is wrong with an event that another node prepared or sealed, as a sentence; null if nothing is. A lying leader
+ * must not get anything committed that the door would have refused and a reader would stumble over.
+ */
+export function eventFault(event: Omit<PreparedEvent, "payloadSalt" | "payloadHash">): string | null {
+  if (!ID.test(event.id)) return "its id is not 24 lower-case hex digits";
+  if (!isText(event.eventType, NAME_CHARACTERS_MAX)) return "its eventType is not a text of allowed length";
+  if (!isText(event.sourceAppId, NAME_CHARACTERS_MAX)) return "its sourceAppId is not a text of allowed length";
+  if (!isText(event.timestamp, TIMESTAMP_CHARACTERS_MAX)) return "its timestamp is not a text of allowed length";
+  const { idempotencyKey: key, batch } = event;
+  if (key !== undefined && !isText(key, IDEMPOTENCY_KEY_CHARACTERS_MAX))
+    return "its idempotencyKey is not a text of allowed length";
+  const isBatch =
+    batch === undefined || (Array.isArray(batch) && batch.length === 2 && batch.every(Number.isSafeInteger));
+  if (!isBatch) return "its batch is not a pair of numbers";
+  return isCanonicalObject(event.payload) ? null : "its payload is not a JSON object in canonical form";
+}
+
+function isCanonicalObject(bytes: Uint8Array): boolean {
+  // "{" first: an object, and nothing that a parser would take for one.
+  if (bytes[0] !== 0x7b) return false;
+  try {
+    const text = fromUtf8(bytes);
+    return canonicalText(JSON.parse(text)) === text;
+  } catch {
+    return false;
+  }
 }
 
 const PAYLOAD_DOMAIN = utf8("quorumlog/payload/v1\n");

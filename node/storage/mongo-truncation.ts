@@ -38,6 +38,8 @@ export async function quarantine(
 }
 
 async function reduceOld(into: Collection<QuarantinedDocument>): Promise<void> {
+  // Without an index the server would sort whole blocks in memory, and has a limit there.
+  await into.createIndex({ hasBody: 1, quarantinedAt: -1, height: -1, _id: -1 });
   let bytes = 0;
   const newestFirst = into
     .find({ hasBody: true }, { projection: { bytes: 1 } })

@@ -1,12 +1,12 @@
 import type { Block } from "../shared/block.js";
 import { utf8 } from "../shared/bytes.js";
 import { canonicalBytes } from "../shared/canonical.js";
-import type { Member, Membership } from "../shared/control.js";
+import type { Control, Member, Membership } from "../shared/control.js";
 import { sha256Hex } from "../shared/hash.js";
 import { type HashHex, type Height, height, type NodeId, type Term } from "../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
 import { Duplicates } from "./duplicates.js";
-import type { LeaderState } from "./leader.js";
+import type { LeaderState } from "./leader-state.js";
 import { type LogEntry, LogView } from "./log-view.js";
 import { majority } from "./quorum.js";
 import { Random } from "./random.js";
@@ -39,6 +39,8 @@ export interface PendingAnswer {
   readonly ref: number | undefined;
 }
 
+export type ElectionReason = Extract<Control, { kind: "term_started" }>["reason"];
+
 /**
  * The state of a replica and what all its roles share: terms, messages, storage operations. The roles' rules are in
  * follower.ts, election.ts, leader.ts and forming.ts; each step of `Replica` runs one of them to its end.
@@ -59,6 +61,12 @@ export class Core {
   confirmedHeight: Height | null = null;
   lastTickAt: number | null = null;
   campaignsLate: boolean;
+  /** Why and since when this node runs; null while there is no reason to. */
+  campaign: { reason: ElectionReason; since: number; previousLeader: NodeId | null } | null = null;
+  /** Since when this node has followed the present leader, and its store has been healthy; for taking over. */
+  followsSince = 0;
+  healthySince = 0;
+  lastTakeOverAt = Number.NEGATIVE_INFINITY;
   electionDeadline = 0;
   /** ALIVE silences this node once; reset by a leader's message. */
   wasSilenced = false;
@@ -242,6 +250,7 @@ export class Core {
     for (const proposalId of this.leader?.waitingIds() ?? []) {
       this.effects.push({ kind: "refused", proposalId, reason: "not_leader" });
     }
+    for (const { readId } of this.leader?.reads ?? []) this.effects.push({ kind: "read_refused", readId });
     this.leader = null;
     this.armElection();
   }

@@ -22,6 +22,8 @@ export function onElectionTick(core: Core): void {
 
 /** Asks the higher-priority nodes first, unless one of them has silenced this node already and then did not lead. */
 function startCampaign(core: Core): void {
+  const heard = Number.isFinite(core.lastLeaderContact) ? core.lastLeaderContact : core.now;
+  core.campaign ??= { reason: "no_leader", since: heard, previousLeader: core.leaderId };
   core.leaderId = null;
   const mine = core.config.self.priority;
   const higher = [...core.members.values()].filter((member) => member.priority > mine).map((member) => member.id);
@@ -63,7 +65,7 @@ function startPreVote(core: Core, reason: string): void {
   core.votes = new Set([core.selfId]);
   core.armElection(PRE_VOTE_RETRY_FACTOR);
   core.announceRole(reason);
-  if (core.votes.size >= core.quorum) return startVote(core);
+  if (core.votes.size >= core.quorum) return startVote(core, reason);
   for (const id of core.peerIds) core.send(id, { kind: "pre_vote", forTerm: nextTerm(core), tail: durableTail(core) });
 }
 
@@ -87,15 +89,26 @@ export function onPreVoteAnswer(core: Core, message: PeerMessage, body: Body<"pr
   if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;
   if (!isVoteOf(core, message.from, body.joinNonce)) return;
   core.votes.add(message.from);
-  if (core.votes.size >= core.quorum) startVote(core);
+  if (core.votes.size >= core.quorum) startVote(core, "a majority would vote for it");
 }
 
-function startVote(core: Core): void {
+/**
+ * The leader has handed over: no pre-vote, and nobody is asked. Safe whatever else happens, since victory still needs a
+ * majority of durable votes (Raft thesis section 3.10).
+ */
+export function onRunNow(core: Core, message: PeerMessage, body: Body<"run_now">): void {
+  const isOrderOfLeader = core.role === "follower" && message.term === core.term && message.from === core.leaderId;
+  if (!isOrderOfLeader || !canVote(core)) return;
+  core.campaign = { reason: body.reason, since: core.now, previousLeader: message.from };
+  startVote(core, `${message.from} hands over`);
+}
+
+function startVote(core: Core, reason: string): void {
   core.role = "candidate";
   core.votes = new Set();
   core.saveState({ term: nextTerm(core), votedFor: core.selfId }, nextTerm(core));
   core.armElection();
-  core.announceRole("a majority would vote for it");
+  core.announceRole(reason);
   // They leave once this node's own vote is durable.
   for (const id of core.peerIds) core.send(id, { kind: "vote", tail: durableTail(core) });
 }

@@ -91,6 +91,8 @@ function answer(
 function followLeader(core: Core, leaderId: NodeId): void {
   core.lastLeaderContact = core.now;
   core.wasSilenced = false;
+  core.campaign = null;
+  if (core.leaderId !== leaderId) core.followsSince = core.now;
   if (core.role !== "follower" || core.leaderId !== leaderId) core.becomeFollower(leaderId, `${leaderId} leads`);
   core.armElection();
 }

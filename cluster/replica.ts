@@ -9,23 +9,16 @@ import {
   onOwnVote,
   onPreVote,
   onPreVoteAnswer,
+  onRunNow,
   onVote,
   onVoteAnswer,
 } from "./election.js";
 import { onAppend, onDurable } from "./follower.js";
 import { isForming, missingMembers, onFormingTick, onJoin } from "./forming.js";
-import {
-  admit,
-  maybeCommit,
-  onAppendAnswer,
-  onBlocksRead,
-  onKeyLookedUp,
-  onLeaderTick,
-  onPeerUnreachable,
-  peerViews,
-  propose,
-  trySeal,
-} from "./leader.js";
+import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
+import { onBlocksRead, onPeerUnreachable } from "./replication.js";
+import { onKeyLookedUp, propose, trySeal } from "./sealing.js";
+import { onFollowerTick, onHandOver, onTakeOver } from "./takeover.js";
 import type { BootState, Effect, Input, Ports, ReplicaConfig, ReplicaView } from "./types.js";
 
 /** A term further ahead than this is refused: one forged message must not use up the terms. */
@@ -81,6 +74,10 @@ export class Replica {
         return trySeal(core);
       case "admit":
         return admit(core, input.node, { actor: input.actor, reason: input.reason });
+      case "hand_over":
+        return onHandOver(core, input.target);
+      case "read_index":
+        return onReadIndex(core, input.readId);
       case "campaigns_late":
         core.campaignsLate = input.isLate;
         return;
@@ -100,6 +97,7 @@ export class Replica {
     // After a pause the leader's messages are still waiting to be read: give them a chance before campaigning.
     if (gapMs > core.config.electionTimeoutMs / 2) return core.armElection();
     onElectionTick(core);
+    onFollowerTick(core);
   }
 
   private stored(opId: number): void {
@@ -137,6 +135,10 @@ export class Replica {
         return onJoin(core, message, body, ref);
       case "election":
         return onElection(core, message, body, ref);
+      case "take_over":
+        return onTakeOver(core, message);
+      case "run_now":
+        return onRunNow(core, message, body);
       case "alive":
         return onAlive(core);
       case "pre_vote":

@@ -25,6 +25,8 @@ export interface ReplicaConfig {
   /** Randomised up to 1.3 times. */
   readonly electionTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** No hand-over to a preferred node within this time of an election; doubled after each that failed. */
+  readonly takeoverCooldownMs: number;
   /** Learners with new keys are admitted without a person. */
   readonly admitsNewKeys: boolean;
   /** The identity says that this node belongs to this cluster: no other genesis is accepted. */
@@ -98,6 +100,10 @@ export type Input =
   | { kind: "projected"; now: number; wall: string; treeSize: number }
   /** A person admits a learner with new keys. */
   | { kind: "admit"; now: number; wall: string; node: NodeId; actor: string; reason: string }
+  /** This node should lead no longer: it hands over to the best level voter, or to `target`. */
+  | { kind: "hand_over"; now: number; wall: string; target: NodeId | null }
+  /** Confirms that this leader still leads: answered by `read_confirmed` or `read_refused`. */
+  | { kind: "read_index"; now: number; readId: number }
   /** The node should not lead while others can: its clock is off, or verification is pending. */
   | { kind: "campaigns_late"; now: number; isLate: boolean };
 
@@ -156,6 +162,9 @@ export type Effect =
   /** The same key is being decided under another proposal. */
   | { kind: "in_progress"; proposalId: number; of: number }
   | { kind: "refused"; proposalId: number; reason: ProposalRefusal }
+  /** What is committed up to `height` includes every write acknowledged before the read was asked for. */
+  | { kind: "read_confirmed"; readId: number; height: Height }
+  | { kind: "read_refused"; readId: number }
   | { kind: "head_differs"; proposalId: number; headHash: HashHex | ""; nextSequence: number }
   | { kind: "alert"; alert: ReplicaAlert }
   | { kind: "role_changed"; role: Role; term: Term; leaderId: NodeId | null; reason: string }

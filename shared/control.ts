@@ -27,7 +27,17 @@ export const membersSchema = z.array(memberSchema).min(1).max(64);
 /** Cluster history, carried in block headers. Kinds of later versions have their place here. */
 export const controlSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("genesis"), nonce: nonceSchema, members: membersSchema }),
-  z.strictObject({ kind: z.literal("term_started") }),
+  z.strictObject({
+    kind: z.literal("term_started"),
+    /** Why there was an election. */
+    reason: z.enum(["no_leader", "take_over", "hand_over"]),
+    /** Who was known to lead before. */
+    previousLeader: nodeIdSchema.nullable(),
+    /** The votes that made the majority, the leader's own among them. */
+    votes: z.array(nodeIdSchema).max(64),
+    /** From the last sign of the leader before (or the order to run) to the election, in milliseconds, as the winner saw it. */
+    tookMs: z.int().min(0),
+  }),
   z.strictObject({
     kind: z.literal("node_admitted"),
     node: nodeIdSchema,

@@ -51,6 +51,10 @@ const body = z.discriminatedUnion("kind", [
   }),
   z.strictObject({ kind: z.literal("election"), tail }),
   z.strictObject({ kind: z.literal("alive") }),
+  /** A higher-priority follower asks the leader to hand over to it. */
+  z.strictObject({ kind: z.literal("take_over") }),
+  /** The leader has stopped sealing and brought the receiver level: it runs at once. */
+  z.strictObject({ kind: z.literal("run_now"), reason: z.enum(["take_over", "hand_over"]) }),
   z.strictObject({ kind: z.literal("pre_vote"), forTerm: termSchema, tail }),
   z.strictObject({ kind: z.literal("pre_vote_answer"), forTerm: termSchema, isGranted: z.boolean(), joinNonce: nonce }),
   z.strictObject({ kind: z.literal("vote"), tail }),

@@ -1,0 +1,66 @@
+import type { Control, Member } from "../shared/control.js";
+import type { Height, NodeId } from "../shared/ids.js";
+import type { Proposal } from "./types.js";
+
+export interface Progress {
+  /** Highest block that is durable there and equal to ours, as acknowledged in this term. */
+  match: Height;
+  next: Height;
+  round: number;
+  /** An append with blocks is on its way: the round, and when it left. */
+  inflight: { round: number; sentAt: number } | null;
+  answeredRound: number;
+  /** A majority must answer a round from here on before anything is acknowledged again (after a pause). */
+  confirmRound: number;
+  lastContact: number;
+  lastSentAt: number;
+  sentCommit: Height;
+  joinNonce: string;
+  isVoter: boolean;
+  isStoreHealthy: boolean;
+  learner: Member | null;
+  readId: number | null;
+  /** No blocks before this time: the last ones were refused, or could not be read. */
+  pausedUntil: number;
+}
+
+export interface Queued {
+  readonly proposal: Proposal;
+  readonly bytes: number;
+}
+
+/** A hand-over under way, known to this leader in this term only. */
+export interface Transfer {
+  readonly target: NodeId;
+  readonly reason: "take_over" | "hand_over";
+  readonly deadline: number;
+  isRunSent: boolean;
+}
+
+export interface PendingRead {
+  readonly readId: number;
+  readonly height: Height;
+  readonly rounds: ReadonlyMap<NodeId, number>;
+}
+
+/** What only a leader knows; gone with its role. */
+export interface LeaderState {
+  readonly progress: Map<NodeId, Progress>;
+  queue: Queued[];
+  queueBytes: number;
+  controls: Control[];
+  /** Proposals that wait for a key look-up. */
+  lookups: Map<number, Proposal>;
+  /** Ids and keys of proposals that are queued or being looked up; value: the proposal. */
+  reserved: Map<string, number>;
+  mustConfirm: boolean;
+  /** A hand-over under way: nothing is sealed. It belongs to this term and is gone with it (rule T2). */
+  transfer: Transfer | null;
+  failedTransfers: number;
+  noTransferBefore: number;
+  /** Reads that wait until a majority has answered rounds sent after they were asked for. */
+  reads: PendingRead[];
+  noticeDueAt: number | null;
+  nextReadId: number;
+  waitingIds(): number[];
+}

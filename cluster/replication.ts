@@ -1,0 +1,75 @@
+import type { Block } from "../shared/block.js";
+import { height, type NodeId } from "../shared/ids.js";
+import type { PeerBody } from "../shared/protocol/peer.js";
+import type { Core } from "./core.js";
+import type { Progress } from "./leader-state.js";
+
+const CATCH_UP_BYTES_MAX = 4 * 1024 * 1024;
+const CATCH_UP_BLOCKS_MAX = 64;
+
+/** Sends the next blocks to a follower that has none on its way. */
+export function replicate(core: Core, id: NodeId): void {
+  const peer = core.leader?.progress.get(id);
+  if (core.leader === null || peer === undefined) return;
+  if (peer.inflight !== null || peer.readId !== null || core.now < peer.pausedUntil) return;
+  if (peer.next > core.log.tail.height) return;
+  if (peer.next > core.log.baseHeight) {
+    const limit = { bytesMax: CATCH_UP_BYTES_MAX, blocksMax: CATCH_UP_BLOCKS_MAX };
+    return sendAppend(core, id, peer, core.log.slice(peer.next, limit));
+  }
+  peer.readId = core.leader.nextReadId++;
+  core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax: CATCH_UP_BYTES_MAX });
+}
+
+export function onBlocksRead(core: Core, readId: number, blocks: readonly Block[]): void {
+  for (const [id, peer] of core.leader?.progress ?? []) {
+    if (peer.readId !== readId) continue;
+    peer.readId = null;
+    if (blocks[0]?.header.height === peer.next) sendAppend(core, id, peer, blocks.slice(0, CATCH_UP_BLOCKS_MAX));
+    else if (blocks.length === 0) peer.pausedUntil = core.now + core.config.electionTimeoutMs;
+    else replicate(core, id);
+  }
+}
+
+export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: readonly Block[]): void {
+  const { log } = core;
+  let previousHeight = height(peer.next - 1);
+  let previousHash = blocks[0]?.header.previousBlockHash ?? log.at(previousHeight)?.blockHash;
+  if (previousHash === undefined) {
+    // A heartbeat to a follower far behind: it cannot be compared there, so it is told where the log ends.
+    previousHeight = log.tail.height;
+    previousHash = log.tail.blockHash;
+  }
+  peer.round += 1;
+  peer.lastSentAt = core.now;
+  peer.sentCommit = log.commitHeight;
+  if (blocks.length > 0) peer.inflight = { round: peer.round, sentAt: core.now };
+  const body: PeerBody = {
+    kind: "append",
+    round: peer.round,
+    previousHeight,
+    previousHash,
+    commitHeight: log.commitHeight,
+    acknowledgedHeight: peer.match,
+    isCoordinator: peer.round === 1,
+  };
+  core.send(id, body, { blocks });
+}
+
+/**
+ * Whether a follower's word counts: it is a voter in its own eyes, which says that the record of its admission is
+ * committed, and by the join admitted last in this log. A new leader may not know yet that the record is committed,
+ * and could never commit anything if it waited to know: as with votes, the log's tail names the joins.
+ */
+export const counts = (core: Core, id: NodeId, peer: Progress): boolean =>
+  peer.isVoter && core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;
+
+export function countedPeers(core: Core): [NodeId, Progress][] {
+  return [...(core.leader?.progress ?? [])].filter(([id, peer]) => counts(core, id, peer));
+}
+
+/** A refused connection: what was on its way did not arrive, so it can be sent again at the next heartbeat. */
+export function onPeerUnreachable(core: Core, id: NodeId): void {
+  const peer = core.leader?.progress.get(id);
+  if (peer !== undefined) peer.inflight = null;
+}

@@ -15,7 +15,9 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
-      { test: { name: "sim", include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        test: { name: "sim", include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"], testTimeout: 600_000 },
+      },
       {
         test: {
           name: "integration",

@@ -1,7 +1,7 @@
 import type { Block } from "../shared/block.js";
 import { utf8 } from "../shared/bytes.js";
 import { canonicalBytes } from "../shared/canonical.js";
-import type { Control, Member, Membership } from "../shared/control.js";
+import type { Election, Member, Membership } from "../shared/control.js";
 import { sha256Hex } from "../shared/hash.js";
 import { type HashHex, type Height, height, type NodeId, type Term } from "../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
@@ -39,8 +39,6 @@ export interface PendingAnswer {
   readonly ref: number | undefined;
 }
 
-export type ElectionReason = Extract<Control, { kind: "term_started" }>["reason"];
-
 /**
  * The state of a replica and what all its roles share: terms, messages, storage operations. The roles' rules are in
  * follower.ts, election.ts, leader.ts and forming.ts; each step of `Replica` runs one of them to its end.
@@ -62,7 +60,7 @@ export class Core {
   lastTickAt: number | null = null;
   campaignsLate: boolean;
   /** Why and since when this node runs; null while there is no reason to. */
-  campaign: { reason: ElectionReason; since: number; previousLeader: NodeId | null } | null = null;
+  campaign: { reason: Election["reason"]; since: number; previousLeader: NodeId | null } | null = null;
   /** Since when this node has followed the present leader, and its store has been healthy; for taking over. */
   followsSince = 0;
   healthySince = 0;

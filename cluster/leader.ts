@@ -1,4 +1,4 @@
-import type { Control } from "../shared/control.js";
+import type { Control, Election } from "../shared/control.js";
 import { height, type NodeId } from "../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
 import type { Core } from "./core.js";
@@ -38,7 +38,7 @@ export function becomeLeader(core: Core): void {
   core.leader = leader;
   core.role = "leader";
   core.leaderId = core.selfId;
-  const started = termStarted(core);
+  const election = electionOf(core);
   core.campaign = null;
   core.lastLeaderContact = core.now;
   core.votes.clear();
@@ -50,12 +50,11 @@ export function becomeLeader(core: Core): void {
     nonce: core.config.genesisNonce,
     members: [...(core.hard.forming ?? [])],
   };
-  seal(core, [], isFirst ? genesis : started);
+  seal(core, [], isFirst ? genesis : { kind: "term_started", election });
 }
 
 /** What the log remembers of an election. */
-const termStarted = (core: Core): Control => ({
-  kind: "term_started",
+const electionOf = (core: Core): Election => ({
   reason: core.campaign?.reason ?? "no_leader",
   previousLeader: core.campaign?.previousLeader ?? null,
   votes: [...core.votes].sort(),

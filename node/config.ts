@@ -37,6 +37,7 @@ export interface Config {
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  readonly takeoverCooldownMs: number;
   readonly eventBytesMax: number;
   /** Cron expression of the full background verification. */
   readonly verifySchedule: string;
@@ -105,6 +106,7 @@ const environmentSchema = z.object({
   HEARTBEAT_MS: whole(10, 60_000).prefault("100"),
   ELECTION_TIMEOUT_MS: whole(50, 600_000).prefault("1000"),
   REQUEST_TIMEOUT_MS: whole(100, 600_000).prefault("5000"),
+  TAKEOVER_COOLDOWN_MS: whole(0, 3_600_000).prefault("5000"),
   EVENT_BYTES_MAX: whole(1024, EVENT_BYTES_MAX_CEILING).prefault(String(EVENT_BYTES_MAX_DEFAULT)),
   VERIFY_SCHEDULE: z
     .string()
@@ -254,6 +256,7 @@ function toConfig(values: Environment): Config {
     heartbeatMs: values.HEARTBEAT_MS,
     electionTimeoutMs: values.ELECTION_TIMEOUT_MS,
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
+    takeoverCooldownMs: values.TAKEOVER_COOLDOWN_MS,
     eventBytesMax: values.EVENT_BYTES_MAX,
     verifySchedule: values.VERIFY_SCHEDULE,
   };

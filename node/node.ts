@@ -69,6 +69,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       heartbeatMs: config.heartbeatMs,
       electionTimeoutMs: config.electionTimeoutMs,
       requestTimeoutMs: config.requestTimeoutMs,
+      takeoverCooldownMs: config.takeoverCooldownMs,
       admitsNewKeys: config.admitsNewKeys,
     },
     storage,

@@ -24,20 +24,22 @@ export type NodeKeys = z.infer<typeof keysSchema>;
 
 export const membersSchema = z.array(memberSchema).min(1).max(64);
 
+/** What the winner of an election says of it. */
+const electionSchema = z.strictObject({
+  reason: z.enum(["no_leader", "take_over", "hand_over"]),
+  /** Who was known to lead before. */
+  previousLeader: nodeIdSchema.nullable(),
+  /** The votes that made the majority, the winner's own among them. */
+  votes: z.array(nodeIdSchema).max(64),
+  /** From the last sign of the leader before, or the order to run, to the election: milliseconds, as the winner saw it. */
+  tookMs: z.int().min(0),
+});
+export type Election = z.infer<typeof electionSchema>;
+
 /** Cluster history, carried in block headers. Kinds of later versions have their place here. */
 export const controlSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("genesis"), nonce: nonceSchema, members: membersSchema }),
-  z.strictObject({
-    kind: z.literal("term_started"),
-    /** Why there was an election. */
-    reason: z.enum(["no_leader", "take_over", "hand_over"]),
-    /** Who was known to lead before. */
-    previousLeader: nodeIdSchema.nullable(),
-    /** The votes that made the majority, the leader's own among them. */
-    votes: z.array(nodeIdSchema).max(64),
-    /** From the last sign of the leader before (or the order to run) to the election, in milliseconds, as the winner saw it. */
-    tookMs: z.int().min(0),
-  }),
+  z.strictObject({ kind: z.literal("term_started"), election: electionSchema.optional() }),
   z.strictObject({
     kind: z.literal("node_admitted"),
     node: nodeIdSchema,

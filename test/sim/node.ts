@@ -125,6 +125,7 @@ export class SimNode {
       heartbeatMs: timing.heartbeatMs,
       electionTimeoutMs: timing.electionTimeoutMs,
       requestTimeoutMs: timing.requestTimeoutMs,
+      takeoverCooldownMs: timing.takeoverCooldownMs,
       admitsNewKeys,
       formedClusterId: identity.formedClusterId,
       seed: random.uint32(),

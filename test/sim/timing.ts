@@ -3,6 +3,7 @@ export interface SimTiming {
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  readonly takeoverCooldownMs: number;
   readonly tickMs: number;
   readonly tickJitterMs: number;
   readonly diskLatencyMs: readonly [number, number];
@@ -14,6 +15,7 @@ export const DEFAULT_TIMING: SimTiming = {
   heartbeatMs: 50,
   electionTimeoutMs: 500,
   requestTimeoutMs: 2_500,
+  takeoverCooldownMs: 2_500,
   tickMs: 20,
   tickJitterMs: 5,
   diskLatencyMs: [1, 5],

@@ -79,6 +79,10 @@ export function describeInput(input: Input): string {
       return `admit ${input.node}`;
     case "campaigns_late":
       return `campaigns late: ${input.isLate}`;
+    case "hand_over":
+      return `hand over to ${input.target ?? "the best"}`;
+    case "read_index":
+      return `read index ${input.readId}`;
     case "tick":
       return "tick";
   }
@@ -106,6 +110,10 @@ export function describeEffect(effect: Effect): string {
       return `sealed ${effect.proposalId} in #${effect.height} ${short(effect.blockHash)} t${effect.term}`;
     case "duplicate":
       return `duplicate ${effect.proposalId} of one in block ${effect.height} ${short(effect.blockHash ?? "committed")}`;
+    case "read_confirmed":
+      return `read ${effect.readId} confirmed at ${effect.height}`;
+    case "read_refused":
+      return `read ${effect.readId} refused`;
     case "in_progress":
       return `in progress ${effect.proposalId} of ${effect.of}`;
     case "refused":

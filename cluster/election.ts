@@ -5,8 +5,12 @@ import { becomeLeader } from "./leader.js";
 
 type Body<K extends PeerBody["kind"]> = Extract<PeerBody, { kind: K }>;
 
+/** How soon a node runs once the leader's process is known to have ended: long enough for all followers to find out. */
+const FOUND_GONE_FACTOR = 0.03;
 /** A refused or unanswered pre-vote is tried again after this part of an election timeout. */
 const PRE_VOTE_RETRY_FACTOR = 0.5;
+/** While others may be about to find out that the leader is gone, a refused pre-vote is tried again soon. */
+const PRE_VOTE_RETRY_SOON_FACTOR = 0.1;
 
 /**
  * Bully's order, Raft's safety: ELECTION, ALIVE and COORDINATOR decide only who tries first; a leader is made by a term
@@ -18,6 +22,14 @@ export function onElectionTick(core: Core): void {
   if (core.now < core.electionDeadline) return;
   if (core.role === "asking") return startPreVote(core, "no higher-priority node answered");
   startCampaign(core);
+}
+
+/** The leader's process has ended: there is nothing to wait for. Whoever finds out first asks in Bully's order as always. */
+export function onGone(core: Core, id: NodeId): void {
+  if (core.role !== "follower" || core.leaderId !== id || core.isLearner || core.isStalled) return;
+  core.campaign = { reason: "no_leader", since: core.now, previousLeader: id };
+  core.lastLeaderContact = Number.NEGATIVE_INFINITY;
+  core.armElection(FOUND_GONE_FACTOR);
 }
 
 /** Asks the higher-priority nodes first, unless one of them has silenced this node already and then did not lead. */
@@ -63,7 +75,9 @@ export function onAskedUnreachable(core: Core, id: NodeId): void {
 function startPreVote(core: Core, reason: string): void {
   core.role = "pre_candidate";
   core.votes = new Set([core.selfId]);
-  core.armElection(PRE_VOTE_RETRY_FACTOR);
+  core.armElection(
+    core.lastLeaderContact === Number.NEGATIVE_INFINITY ? PRE_VOTE_RETRY_SOON_FACTOR : PRE_VOTE_RETRY_FACTOR,
+  );
   core.announceRole(reason);
   if (core.votes.size >= core.quorum) return startVote(core, reason);
   for (const id of core.peerIds) core.send(id, { kind: "pre_vote", forTerm: nextTerm(core), tail: durableTail(core) });

@@ -6,6 +6,7 @@ import {
   onAskedUnreachable,
   onElection,
   onElectionTick,
+  onGone,
   onOwnVote,
   onPreVote,
   onPreVoteAnswer,
@@ -60,6 +61,8 @@ export class Replica {
       case "unreachable":
         onAskedUnreachable(core, input.peer);
         return onPeerUnreachable(core, input.peer);
+      case "gone":
+        return onGone(core, input.peer);
       case "stored":
         return this.stored(input.opId);
       case "propose":

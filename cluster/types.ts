@@ -91,6 +91,11 @@ export type Input =
   | { kind: "message"; now: number; message: PeerMessage; ref?: number }
   /** A connection to this peer was refused or reset: a "no" to a question, never a safety matter. */
   | { kind: "unreachable"; now: number; peer: NodeId }
+  /**
+   * This peer's connections were closed and a new one was refused: its process has ended. If it led, that counts as
+   * missed heartbeats; safety does not rest on it.
+   */
+  | { kind: "gone"; now: number; peer: NodeId }
   /** A storage operation is durable. Operations complete in the order in which they were given out. */
   | { kind: "stored"; now: number; wall: string; opId: number }
   | { kind: "propose"; now: number; wall: string; proposal: Proposal }

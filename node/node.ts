@@ -151,6 +151,7 @@ function makeTransport(config: Config, logger: Logger, submit: Driver["submit"])
     onMessage: (message, ref) =>
       submit({ kind: "message", now: performance.now(), message, ...(ref === undefined ? {} : { ref }) }),
     onUnreachable: (peer) => submit({ kind: "unreachable", now: performance.now(), peer }),
+    onGone: (peer) => submit({ kind: "gone", now: performance.now(), peer }),
     onRejected: () => undefined,
     logger,
   });

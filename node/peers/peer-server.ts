@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
@@ -31,6 +32,8 @@ export interface PeerServerOptions {
   readonly holdMs: number;
   readonly onMessage: (message: PeerMessage, ref: number) => void;
   readonly onRejected: (reason: Rejection, peer: NodeId | "") => void;
+  /** The last of a peer's connections to this node was closed: it may have died. */
+  readonly onDisconnected: (peer: NodeId) => void;
   readonly onHandlerError: (error: unknown, path: string, context: HandlerContext) => void;
 }
 
@@ -53,6 +56,8 @@ export class PeerServer {
   private readonly handlers = new Map<string, PeerHandler>();
   private readonly held = new Map<number, Held>();
   private readonly running = new Map<AbortController, Promise<void>>();
+  /** Open connections by the peer that proved to be at their other end. */
+  private readonly connections = new Map<NodeId, Set<Socket>>();
   private readonly readBody = express.raw({ type: () => true, limit: limits.BODY_BYTES_MAX, inflate: false });
   private lastRef = 0;
   private incomingBytes = 0;
@@ -124,8 +129,21 @@ export class PeerServer {
     const target: Target = { method: request.method, path: request.originalUrl };
     const { envelope, body, response } = incoming;
     const verdict = this.gate.check(target, envelope, body);
-    if (verdict.ok) this.dispatch(target, incoming, next);
-    else this.reject(response, verdict.reason, envelope.from, { incoming, session: verdict.session });
+    if (verdict.ok) {
+      this.track(envelope.from, request.socket);
+      this.dispatch(target, incoming, next);
+    } else this.reject(response, verdict.reason, envelope.from, { incoming, session: verdict.session });
+  }
+
+  private track(peer: NodeId, socket: Socket): void {
+    const open = this.connections.get(peer) ?? new Set();
+    this.connections.set(peer, open);
+    if (open.has(socket)) return;
+    open.add(socket);
+    socket.once("close", () => {
+      open.delete(socket);
+      if (open.size === 0 && !this.isClosed) this.options.onDisconnected(peer);
+    });
   }
 
   private dispatch(target: Target, incoming: Incoming, next: NextFunction): void {

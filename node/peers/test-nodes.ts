@@ -42,6 +42,7 @@ export class TestNode {
   readonly inbox = new Inbox<Arrival>();
   readonly rejected = new Inbox<string>();
   readonly unreachable = new Inbox<string>();
+  readonly gone = new Inbox<string>();
   /** The path of every request that came, in order; `answered` once its answer left. */
   readonly requests: string[] = [];
   readonly answered = new Inbox<number>();
@@ -77,6 +78,7 @@ export class TestNode {
         this.inbox.put({ message, ref });
       },
       onUnreachable: (peer) => this.unreachable.put(peer),
+      onGone: (peer) => this.gone.put(peer),
       onRejected: (reason) => this.rejected.put(reason),
       logger: pino({ level: "silent" }),
     });

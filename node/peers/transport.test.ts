@@ -91,6 +91,16 @@ describe("messages between two nodes", () => {
     });
   });
 
+  it("tell that a peer's process has ended: its connections close, and nobody listens there any more", async () => {
+    const { n1, n2 } = await pair();
+    n1.transport.send(alive("n1", "n2"));
+    await n2.inbox.next();
+    n1.server.closeAllConnections();
+    await new Promise((resolve) => n1.server.close(resolve));
+    await n1.transport.close();
+    expect(await n2.gone.next()).toBe("n1");
+  });
+
   it("flow as heartbeats while large appends hang", async () => {
     const { n1, n2 } = await pair({ holdMs: 10_000 });
     n2.onMessage = ({ message, ref }) => {

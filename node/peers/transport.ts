@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import type { Router } from "express";
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
@@ -25,6 +26,8 @@ export interface PeerTransportOptions {
   /** A message came; with `ref` when it arrived as a request, so that `send(answer, ref)` can answer it in place. */
   readonly onMessage: (message: PeerMessage, ref?: number) => void;
   readonly onUnreachable: (peer: NodeId) => void;
+  /** All of a peer's connections were closed and a new one to it is refused: its process has ended. */
+  readonly onGone: (peer: NodeId) => void;
   /** Something was refused and changed nothing; `peer` is who it claimed to come from, as far as that is known. */
   readonly onRejected: (reason: Rejection, peer: NodeId | "") => void;
   readonly logger: Logger;
@@ -32,6 +35,7 @@ export interface PeerTransportOptions {
 
 /** A peer that is refused for one reason is refused often; the log says so once in this time. */
 const REPEAT_WARNING_MS = 10_000;
+const PROBE_MS = 250;
 
 /** How this node speaks with its peers: messages of the core (they may be lost), and authenticated JSON requests. */
 export class PeerTransport {
@@ -54,6 +58,7 @@ export class PeerTransport {
       holdMs: timeouts.holdMs,
       onMessage,
       onRejected,
+      onDisconnected: (peer) => this.probe(peer),
       onHandlerError: (error, path, { from, requestId }) =>
         options.logger.error({ err: error, path, peer: from, requestId }, "a peer's request failed here"),
     });
@@ -118,6 +123,18 @@ export class PeerTransport {
 
   async close(): Promise<void> {
     await Promise.all([this.server.close(), ...[...this.clients.values()].map((client) => client.close())]);
+  }
+
+  /** One attempt to connect: only a refusal says that nobody is there; a timeout may be a slow network. */
+  private probe(peer: NodeId): void {
+    const address = this.options.peers.get(peer);
+    if (address === undefined) return;
+    const { hostname, port } = new URL(address);
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80), timeout: PROBE_MS });
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED") this.options.onGone(peer);
+    });
+    for (const end of ["connect", "timeout"] as const) socket.once(end, () => socket.destroy());
   }
 
   private reject(reason: Rejection, peer: NodeId | ""): void {

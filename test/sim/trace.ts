@@ -79,6 +79,8 @@ export function describeInput(input: Input): string {
       return `admit ${input.node}`;
     case "campaigns_late":
       return `campaigns late: ${input.isLate}`;
+    case "gone":
+      return `gone ${input.peer}`;
     case "hand_over":
       return `hand over to ${input.target ?? "the best"}`;
     case "read_index":

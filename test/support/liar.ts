@@ -39,6 +39,7 @@ export class Liar {
       timeouts: { holdMs: 500, controlMs: 2_000, bulkMs: 4_000 },
       onMessage: (message) => this.answers.push(message),
       onUnreachable: () => undefined,
+      onGone: () => undefined,
       onRejected: () => undefined,
       logger: pino({ level: "silent" }),
     });

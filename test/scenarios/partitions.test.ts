@@ -17,19 +17,20 @@ describe("cut links", () => {
     lab.finish();
   });
 
-  it("the highest-priority node, isolated while another leads, takes nothing over by coming back", () => {
+  it("the highest-priority node, isolated while another leads, deposes nobody by coming back, and takes over once later", () => {
     const lab = new Lab().form();
     lab.split(["n1"], ["n2", "n3"]);
     lab.until("another leads", () => lab.node("n2").view.role === "leader");
     const { term } = lab.node("n2").view;
     lab.timeouts(100);
     lab.network.mendAll();
-    lab.timeouts(10);
-    expect(lab.each((node) => [node.view.leaderId, node.view.term])).toEqual({
-      n1: ["n2", term],
-      n2: ["n2", term],
-      n3: ["n2", term],
-    });
+    lab.run(0.9 * lab.timing.takeoverCooldownMs);
+    const seen = () => lab.each((node) => [node.view.leaderId, node.view.term]);
+    expect(seen()).toEqual({ n1: ["n2", term], n2: ["n2", term], n3: ["n2", term] });
+    lab.run(lab.timing.takeoverCooldownMs);
+    expect(seen()).toEqual({ n1: ["n1", term + 1], n2: ["n1", term + 1], n3: ["n1", term + 1] });
+    lab.timeouts(20);
+    expect(seen()).toEqual({ n1: ["n1", term + 1], n2: ["n1", term + 1], n3: ["n1", term + 1] });
     lab.finish();
   });
 

@@ -84,7 +84,7 @@ function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | nu
   if (identity.storeId !== null && identity.storeId !== opened.storeId)
     return "its database is another one than before";
   if (opened.hardState === null) return "its database has lost the node's state";
-  if (opened.bootCounter < identity.bootCounter) return "its database went back to an earlier start";
+  if (opened.previousBootCounter < identity.bootCounter) return "its database went back to an earlier start";
   if (opened.hardState.term < identity.votedTerm) return "its database has lost a vote";
   const { remembered } = options;
   if (remembered === null) return null;
@@ -135,7 +135,7 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
     hardState = { ...hardState, joinNonce: randomBytes(16).toString("hex") };
     await options.log.saveState(hardState);
   }
-  if (identity.identity.bootCounter > 0 && opened.bootCounter > identity.identity.bootCounter + 1)
+  if (identity.identity.bootCounter > 0 && opened.previousBootCounter > identity.identity.bootCounter + 1)
     options.onWarning("the identity file is older than the database: it is brought up to date");
   await identity.update({
     storeId: opened.storeId,

@@ -135,7 +135,7 @@ function planOf(options: StartOptions, env: NodeJS.ProcessEnv): ClusterOptions {
 
 function nodeCount({ nodes, isFresh }: StartOptions, dataDir: string): number {
   const existing = isFresh ? 0 : clusterSizeIn(dataDir);
-  if (nodes !== undefined && existing > 0 && nodes !== existing) {
+  if (nodes !== undefined && nodes < existing) {
     throw new UsageError(
       `${dataDir} holds the data of ${existing} nodes, so --nodes ${nodes} cannot use it. Leave --nodes out, or add --fresh.`,
     );

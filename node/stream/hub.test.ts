@@ -88,7 +88,7 @@ describe("the stream hub", () => {
       currentHash: "c".repeat(64),
       timestamp: "2026-05-01T11:00:00.000Z",
     });
-    expect(sse.got[0]).toBe(`id: 5\nevent: event\ndata: ${a.got[0]}\n\n`);
+    expect(sse.got[0]).toBe(`id: 5\ndata: ${a.got[0]}\n\n`);
   });
 
   it("serves many events over several turns, and loses none", async () => {

@@ -234,8 +234,9 @@ function textOf(event: EventView, form: StreamForm): string {
     case "b":
       return JSON.stringify(eventOfB(event));
     case "sse":
-      // JSON text holds no line break, so one data line carries it whole.
-      return `id: ${event.sequence}\nevent: event\ndata: ${JSON.stringify(eventOfA(event))}\n\n`;
+      // JSON text holds no line break, so one data line carries it whole. Without an event name a browser's `onmessage`
+      // sees it, which is what a client of the reference document listens to.
+      return `id: ${event.sequence}\ndata: ${JSON.stringify(eventOfA(event))}\n\n`;
     default:
       return unreachable(form);
   }

@@ -4,6 +4,7 @@ import { headerBytes } from "../../shared/block.js";
 import { sealBlock } from "../../shared/chain.js";
 import { sha256Hex } from "../../shared/hash.js";
 import type { NodeId } from "../../shared/ids.js";
+import type { PeerBody } from "../../shared/protocol/peer.js";
 import { prepare } from "../sim/clients.js";
 import { fakeSignature, fakeSigner } from "../sim/fake-crypto.js";
 import { Random } from "../sim/random.js";
@@ -85,26 +86,31 @@ describe("wrong blocks", () => {
       },
       fakeSigner(lab.node("n1").disk.identity.keys.block),
     );
-    lab.deliver(
-      lab.message(
-        "n1",
-        "n3",
-        {
-          kind: "append",
-          round: 1_000,
-          previousHeight: base.height,
-          previousHash: base.blockHash,
-          commitHeight,
-          acknowledgedHeight: base.height,
-          isCoordinator: false,
-        },
-        { blocks: [other] },
-      ),
-    );
+    const lie: PeerBody = {
+      kind: "append",
+      round: 1_000,
+      previousHeight: base.height,
+      previousHash: base.blockHash,
+      commitHeight,
+      acknowledgedHeight: base.height,
+      isCoordinator: false,
+    };
+    lab.deliver(lab.message("n1", "n3", lie, { blocks: [other] }));
     lab.run(20);
     expect(alertsOf(lab, "n3")).toEqual(["conflict_below_commit n1"]);
     expect(lab.node("n3").disk.at(commitHeight)?.block.blockHash).toBe(committed?.blockHash);
     expect(lab.node("n3").view.isLearner).toBe(false);
+
+    // Such messages are no sign of a leader: with nothing else from n1, the node begins to doubt that it leads.
+    const silence = lab.drop(({ from, to }) => from === "n1" && to === "n3");
+    const isDoubtful = (): boolean => lab.node("n3").view.role !== "follower";
+    for (let i = 0; i < 40 && !isDoubtful(); i++) {
+      lab.deliver(lab.message("n1", "n3", lie, { blocks: [other] }));
+      lab.run(lab.timing.heartbeatMs);
+    }
+    expect(isDoubtful()).toBe(true);
+    silence();
+    lab.until("n3 follows n1 again", () => lab.node("n3").view.leaderId === "n1");
 
     // Its vote still counts: without n1 it is needed for a majority.
     lab.node("n1").crash();

@@ -41,6 +41,7 @@ export function becomeLeader(core: Core): void {
   const election = electionOf(core);
   core.campaign = null;
   core.lastLeaderContact = core.now;
+  core.wasSilenced = false;
   core.votes.clear();
   core.announceRole(`elected by a majority of ${core.members.size}`);
   // Raft section 5.4.2: only a block of its own term lets a leader commit older ones.

@@ -250,6 +250,7 @@ def verify_body(log, header, records, payloads):
         require(record["sequence"] == sequence and record["recordedAt"] == header["sealedAt"], "bad_record")
         require(record["previousHash"] == previous, "bad_link")
         require(record["payloadHash"] == payload_hash(salt, payload), "bad_hash")
+        require(is_well_formed(record, payload), "bad_record")
         previous = sha256(record_bytes).hex()
         leaves.append(sha256(b"\0" + record_bytes))
         events.append((record, previous, salt, payload))
@@ -257,6 +258,29 @@ def verify_body(log, header, records, payloads):
     require(header["headHash"] == previous, "bad_hash")
     require(header["rootHash"] == merkle_root(leaves).hex(), "bad_root")
     return events, leaves
+
+
+def is_text(value, units_max):
+    return isinstance(value, str) and 1 <= len(value.encode("utf-16-be")) // 2 <= units_max
+
+
+def is_well_formed(record, payload):
+    batch = record.get("batch", [0, 1])
+    try:
+        value = json.loads(payload)
+    except ValueError:
+        return False
+    return (
+        re.fullmatch("[0-9a-f]{24}", str(record["id"])) is not None
+        and is_text(record["eventType"], 256)
+        and is_text(record["sourceAppId"], 256)
+        and is_text(record["timestamp"], 64)
+        and is_text(record.get("idempotencyKey", "-"), 255)
+        and isinstance(batch, list)
+        and [type(place) for place in batch] == [int, int]
+        and isinstance(value, dict)
+        and canonical(value).encode() == payload
+    )
 
 
 def verify_event_view(view):

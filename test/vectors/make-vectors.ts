@@ -1,10 +1,11 @@
 import { deriveSigner } from "../../node/signer.js";
 import { type Block, type BlockHeader, encodeBlock, hashHeader, headerBytes } from "../../shared/block.js";
-import { fromHex, fromUtf8, toHex, utf8 } from "../../shared/bytes.js";
+import { concat, fromHex, fromUtf8, toHex, u32, utf8 } from "../../shared/bytes.js";
 import { canonicalText, type JsonValue } from "../../shared/canonical.js";
 import { type BlockFault, type ChainState, EMPTY_CHAIN, type SealRequest, sealBlock } from "../../shared/chain.js";
 import type { Control, Member } from "../../shared/control.js";
 import { type EventView, eventView, type PreparedEvent, payloadCommitment } from "../../shared/event.js";
+import { sha256Hex } from "../../shared/hash.js";
 import { height, term } from "../../shared/ids.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../../shared/merkle/compact-range.js";
 
@@ -111,6 +112,11 @@ const admitted: Control = {
   reason: "its disk was replaced",
 };
 
+const TERM_STARTED: Control = {
+  kind: "term_started",
+  election: { reason: "no_leader", previousLeader: "n3", votes: ["n1", "n2"], tookMs: 1180 },
+};
+
 const STEPS: readonly Step[] = [
   {
     leader: "n3",
@@ -142,7 +148,7 @@ const STEPS: readonly Step[] = [
       }),
     ],
   },
-  { leader: "n2", term: 4, commit: 2, now: "2026-05-01T12:00:09.000Z", control: { kind: "term_started" } },
+  { leader: "n2", term: 4, commit: 2, now: "2026-05-01T12:00:09.000Z", control: TERM_STARTED },
   { leader: "n2", term: 4, commit: 4, now: "2026-05-01T12:00:10.000Z", control: admitted },
   {
     leader: "n2",
@@ -221,6 +227,20 @@ function refusedBlocks(blocks: readonly Block[]): Vectors["refused"] {
       records: utf8(fromUtf8(at(2).records).replace("invoice.approved", "invoice.Approved")),
     }),
     one("a record with white space", 2, "bad_encoding", withSpace(at(2))),
+    one(
+      "a record whose eventType is a number",
+      2,
+      "bad_record",
+      withRecord(at(2), (text) => text.replace('"invoice.approved"', "17")),
+    ),
+    one(
+      "a record whose id is none",
+      2,
+      "bad_record",
+      withRecord(at(2), (text) => text.replace("00000065a", "00000065A")),
+    ),
+    one("a payload that is no object", 2, "bad_record", withPayload(at(2), "[1]")),
+    one("a payload that is not canonical", 2, "bad_record", withPayload(at(2), '{"b":1,"a":2}')),
     one("a signature that was changed", 2, "bad_signature", { ...at(2), signature: flipped(at(2).signature, 5) }),
     one("a leader that signs for another", 2, "bad_signature", {
       ...resealed(at(2), {}),
@@ -239,12 +259,24 @@ function refusedBlocks(blocks: readonly Block[]): Vectors["refused"] {
 }
 
 function withSpace(block: Block): Block {
-  const [text = ""] = recordTexts(block);
-  const spaced = utf8(text.replace(",", ", "));
-  const records = new Uint8Array(4 + spaced.length);
-  new DataView(records.buffer).setUint32(0, spaced.length);
-  records.set(spaced, 4);
-  return { ...block, records };
+  const spaced = utf8((recordTexts(block)[0] ?? "").replace(",", ", "));
+  return { ...block, records: concat(u32(spaced.length), spaced) };
+}
+
+/** Another record in the block's one event, with all hashes and the signature made anew. */
+function withRecord(block: Block, change: (text: string) => string, payloads = block.payloads): Block {
+  const bytes = utf8(change(recordTexts(block)[0] ?? ""));
+  const range = appendLeaves(EMPTY_RANGE, [leafHash(bytes)]);
+  const changed = resealed(block, { headHash: sha256Hex(bytes), rootHash: toHex(rootOf(range)) });
+  return { ...changed, records: concat(u32(bytes.length), bytes), payloads };
+}
+
+function withPayload(block: Block, payload: string): Block {
+  const bytes = utf8(payload);
+  const salt = block.payloads.subarray(-16);
+  const hash = payloadCommitment(salt, bytes);
+  const payloads = concat(u32(bytes.length), bytes, salt);
+  return withRecord(block, (text) => text.replace(/"payloadHash":"[0-9a-f]{64}"/, `"payloadHash":"${hash}"`), payloads);
 }
 
 function strangers(block: Block): Block {

@@ -11,8 +11,8 @@ import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "
 
 /**
  * The test vectors of docs/reference/hash-spec.md, made by the project's own code from fixed seeds, salts and times.
- * `UPDATE_VECTORS=1 npx vitest run --project unit shared/hash-spec.test.ts && npx biome check --write test/vectors`
- * writes them; they change only when the format does.
+ * `UPDATE_VECTORS=1 npx vitest run --project unit shared/hash-spec.test.ts` writes them; they change only when the
+ * format does.
  */
 export interface Vectors {
   readonly about: string;

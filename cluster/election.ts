@@ -119,6 +119,8 @@ export function onRunNow(core: Core, message: PeerMessage, body: Body<"run_now">
 
 function startVote(core: Core, reason: string): void {
   core.role = "candidate";
+  // Nobody is known to lead the new term.
+  core.leaderId = null;
   core.votes = new Set();
   core.saveState({ term: nextTerm(core), votedFor: core.selfId }, nextTerm(core));
   core.armElection();

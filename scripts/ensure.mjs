@@ -59,8 +59,8 @@ function isInstalled() {
 }
 
 /** tsc with project references rebuilds what has changed, and takes a second or so when nothing has. */
-export function ensureBuilt() {
+export function ensureBuilt(project = "scripts") {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const advice = "The messages above say where the code does not compile.";
-  runOrExit("Building …", process.execPath, [tsc, "-b", "scripts"], advice);
+  runOrExit("Building …", process.execPath, [tsc, "-b", project], advice);
 }

@@ -5,6 +5,7 @@ import { ensureBuilt, ensureInstalled, refuseOldNode, root } from "./ensure.mjs"
 
 refuseOldNode();
 ensureInstalled();
-ensureBuilt();
+// The simulator lives among the tests, which only they need built.
+ensureBuilt(process.argv[2].startsWith("dist/test/") ? "." : "scripts");
 process.argv.splice(1, 2, join(root, process.argv[2]));
 void import(pathToFileURL(process.argv[1]).href);

@@ -21,6 +21,7 @@ export const FAULT_NAMES = [
   "lost-disk",
   "disk-went-back",
   "reluctant",
+  "clock-jump",
   "held-messages",
   "new-leader-dies",
 ] as const;
@@ -79,6 +80,7 @@ export class Nemesis {
       "lost-disk": () => this.loseDisk(this.victim()),
       "disk-went-back": () => this.setDiskBack(this.victim()),
       reluctant: () => this.reluctant(this.victim()),
+      "clock-jump": () => this.jumpClock(this.victim()),
       "held-messages": () => this.holdMessages(),
       "new-leader-dies": () => this.strikeNewLeaders(),
     };
@@ -198,6 +200,15 @@ export class Nemesis {
     return () => {
       node.store.behaviour.isStalled = false;
       node.store.next();
+    };
+  }
+
+  /** A wall clock is set, forward or back; the monotonic one is not touched by it. */
+  private jumpClock(node: SimNode): Undo {
+    const { wallOffsetMs } = node;
+    node.wallOffsetMs = this.random.between(-3_600_000, 3_600_000);
+    return () => {
+      node.wallOffsetMs = wallOffsetMs;
     };
   }
 

@@ -56,7 +56,7 @@ function runRange({ from, count, isFailFast }: { from: number; count: number; is
   const failed = results.filter((result) => result.failure !== null);
   console.log(
     `${results.length} seeds from ${from} in ${((performance.now() - started) / 1000).toFixed(1)} s: ${failed.length} failed; ` +
-      `${sum((it) => it.blocks)} blocks, ${sum((it) => it.acknowledged)} acknowledged writes, ` +
+      `${sum((it) => it.blocks)} blocks, ${sum((it) => it.acknowledged)} acknowledged writes, ${sum((it) => it.reads)} confirmed reads, ` +
       `${sum((it) => it.elections)} elections, led again after at most ${Math.max(...results.map((it) => it.recoveryMs))} ms`,
   );
   return failed.length > 0;

@@ -47,6 +47,16 @@ export class Clients {
     private readonly profile: ClientProfile,
   ) {
     for (let i = 0; i < profile.clients; i++) this.think(`app-${i + 1}`);
+    this.readLater();
+  }
+
+  /** Linearizable reads on whoever thinks that it leads: a deposed leader is asked as well. */
+  private readLater(): void {
+    this.world.scheduler.after(this.random.between(0, 2 * this.profile.thinkMaxMs), () => {
+      const node = this.random.pick(this.world.nodes);
+      if (node.isUp && node.view.role === "leader") node.gateway.read(this.world.checkers.ledger.beginRead(node.id));
+      if (!this.isStopped) this.readLater();
+    });
   }
 
   private think(source: string): void {

@@ -22,6 +22,8 @@ export const FAULT_NAMES = [
   "disk-went-back",
   "reluctant",
   "clock-jump",
+  "hand-over",
+  "false-alarm",
   "held-messages",
   "new-leader-dies",
 ] as const;
@@ -44,6 +46,8 @@ const MESSAGE_KINDS: readonly PeerBody["kind"][] = [
   "join",
   "election",
   "alive",
+  "take_over",
+  "run_now",
   "pre_vote",
   "pre_vote_answer",
   "vote",
@@ -80,6 +84,8 @@ export class Nemesis {
       "lost-disk": () => this.loseDisk(this.victim()),
       "disk-went-back": () => this.setDiskBack(this.victim()),
       reluctant: () => this.reluctant(this.victim()),
+      "hand-over": () => this.handOver(this.victim()),
+      "false-alarm": () => this.falseAlarm(this.victim()),
       "clock-jump": () => this.jumpClock(this.victim()),
       "held-messages": () => this.holdMessages(),
       "new-leader-dies": () => this.strikeNewLeaders(),
@@ -210,6 +216,19 @@ export class Nemesis {
     return () => {
       node.wallOffsetMs = wallOffsetMs;
     };
+  }
+
+  /** A person asks for another leader; it may die on the way. */
+  private handOver(node: SimNode): Undo {
+    node.input({ kind: "hand_over", target: this.random.pick([null, ...this.world.nodes.map((it) => it.id)]) });
+    return () => {};
+  }
+
+  /** A peer that lives is taken for dead. */
+  private falseAlarm(node: SimNode): Undo {
+    const peer = this.random.pick(this.world.nodes.filter((it) => it !== node).concat(node)).id;
+    if (peer !== node.id) node.input({ kind: this.random.pick(["gone", "unreachable"] as const), peer });
+    return () => {};
   }
 
   private reluctant(node: SimNode): Undo {

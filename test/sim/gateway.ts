@@ -50,7 +50,9 @@ export type ForwardPort = (request: {
  */
 export class Gateway {
   private readonly pending = new Map<number, Pending>();
+  private readonly reads = new Map<number, (height: Height | null) => void>();
   private lastProposalId = 0;
+  private lastReadId = 0;
 
   constructor(
     private readonly node: SimNode,
@@ -62,6 +64,7 @@ export class Gateway {
   /** The process died: its callers hear nothing. */
   reset(): void {
     this.pending.clear();
+    this.reads.clear();
   }
 
   /** A client's write: answered once, at the deadline at the latest, unless this process dies. */
@@ -147,6 +150,19 @@ export class Gateway {
       case "head_differs":
         return this.finish(verdict.proposalId, { kind: "head_differs" });
     }
+  }
+
+  /** A linearizable read on a node that thinks it leads: answered with the height that the read must reflect. */
+  read(answer: (height: Height | null) => void): void {
+    this.lastReadId += 1;
+    this.reads.set(this.lastReadId, answer);
+    this.node.input({ kind: "read_index", readId: this.lastReadId });
+  }
+
+  onRead(effect: Extract<Effect, { kind: "read_confirmed" | "read_refused" }>): void {
+    const answer = this.reads.get(effect.readId);
+    this.reads.delete(effect.readId);
+    answer?.(effect.kind === "read_confirmed" ? effect.height : null);
   }
 
   onCommitted(): void {

@@ -28,6 +28,7 @@ export interface NodeSurroundings {
   readonly admitsNewKeys: boolean;
   readonly transmit: (message: PeerMessage) => void;
   readonly forward: Gateway["forwardPort"];
+  readonly onProcessEnd: (node: SimNode) => void;
 }
 
 /** One simulated process: a Replica, its driver (queue, step, persist, send) and its disk. */
@@ -144,6 +145,7 @@ export class SimNode {
     this.isPaused = false;
     this.inbox = [];
     this.gateway.reset();
+    this.around.onProcessEnd(this);
   }
 
   /** Stops the process without ending it; what arrives waits. */
@@ -242,8 +244,10 @@ export class SimNode {
       case "in_progress":
       case "refused":
       case "head_differs":
-        this.gateway.onVerdict(effect);
-        return;
+        return this.gateway.onVerdict(effect);
+      case "read_confirmed":
+      case "read_refused":
+        return this.gateway.onRead(effect);
       case "alert":
       case "role_changed":
       case "log":

@@ -14,6 +14,7 @@ export interface RunResult {
   /** Null when every property held. */
   readonly failure: { property: string; message: string; atMs: number; lastLines: readonly string[] } | null;
   readonly acknowledged: number;
+  readonly reads: number;
   readonly elections: number;
   readonly blocks: number;
   readonly faults: Readonly<Partial<Record<FaultName, number>>>;
@@ -43,6 +44,7 @@ export function simulate(options: RunOptions): RunResult {
       traceHash: world.trace.digest(),
       failure,
       acknowledged: world.checkers.ledger.acknowledged,
+      reads: world.checkers.ledger.confirmedReads,
       elections: world.checkers.elections.elections,
       blocks: world.checkers.history.committed.length,
       faults: Object.fromEntries(run.nemesis.counts),
@@ -67,7 +69,10 @@ class Run {
       seed: random.uint32(),
       nodes,
       priorities: random.shuffled([1, 2, 3, 4, 5].slice(0, nodes)),
-      timing: { crashAfterWrite: random.pick([0, 0, 0.002, 0.01]) },
+      timing: {
+        crashAfterWrite: random.pick([0, 0, 0.002, 0.01]),
+        takeoverCooldownMs: random.pick([600, 2_500, 100_000]),
+      },
       checksWire: random.chance(0.1),
       ...(options.print === undefined ? {} : { print: options.print }),
     });
@@ -221,6 +226,8 @@ const STORM: readonly FaultName[] = [
   "new-leader-dies",
   "slow-disk",
   "lost-disk",
+  "hand-over",
+  "false-alarm",
 ];
 
 function stormProfile(random: Random): FaultProfile {

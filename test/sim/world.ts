@@ -67,6 +67,7 @@ export class World {
       admitsNewKeys: this.options.admitsNewKeys ?? true,
       transmit: (message) => this.transmit(message),
       forward: (request) => this.forward(request),
+      onProcessEnd: (ended) => this.onProcessEnd(ended),
     });
     node.onEffect = (effect) => {
       if (effect.kind === "role_changed" && effect.role === "leader") this.onNewLeader(node);
@@ -111,6 +112,17 @@ export class World {
     if (this.options.checksWire) checkWireForm(message);
     for (const passes of this.interceptors) if (!passes(message)) return;
     this.network.send(message.from, message.to, () => this.deliver(message));
+  }
+
+  /** A process that ends closes its connections; some peers notice at once, and say "gone". */
+  onProcessEnd(ended: SimNode): void {
+    for (const peer of this.nodes) {
+      if (peer === ended || !this.random.chance(0.5)) continue;
+      this.network.send(ended.id, peer.id, () => {
+        // A refused probe precedes it: a process that is back already answers that probe.
+        if (!ended.isUp) peer.input({ kind: "gone", peer: ended.id });
+      });
+    }
   }
 
   /** Hands a message to its receiver, past the network. */

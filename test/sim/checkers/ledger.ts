@@ -9,6 +9,9 @@ import type { History } from "./history.js";
 export class Ledger {
   acknowledged = 0;
   replays = 0;
+  confirmedReads = 0;
+  /** The highest block that some client was told is written. */
+  private acknowledgedHeight = 0;
   private readonly written: { write: Write; outcome: Extract<Outcome, { kind: "written" }> }[] = [];
   private readonly denied: Write[] = [];
 
@@ -19,8 +22,19 @@ export class Ledger {
     if (outcome.kind !== "written") return;
     this.acknowledged += 1;
     if (outcome.isReplay) this.replays += 1;
+    this.acknowledgedHeight = Math.max(this.acknowledgedHeight, outcome.height);
     this.written.push({ write, outcome });
     this.checkWritten(write, outcome);
+  }
+
+  /** I10: a read that begins now must reflect all that was acknowledged; the returned function takes its answer. */
+  beginRead(nodeId: string): (height: number | null) => void {
+    const needed = this.acknowledgedHeight;
+    return (height) => {
+      if (height === null) return;
+      this.confirmedReads += 1;
+      check(height >= needed, "I10", () => `${nodeId} confirms a read at ${height}; ${needed} was acknowledged before`);
+    };
   }
 
   /** I3: what a client was promised stands in the committed log, at that place, with that hash. */

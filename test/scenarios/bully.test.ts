@@ -88,4 +88,17 @@ describe("the election order", () => {
     expect(durations[20]).toBeLessThan(1_000);
     expect(durations.at(-1)).toBeLessThan(2_500);
   });
+
+  it("replaces a leader whose end is noticed by its closed connections well within one election timeout", () => {
+    const durations: number[] = [];
+    for (let seed = 1; seed <= 20; seed++) {
+      const lab = new Lab({ seed, checksWire: false, noticesEnd: 1 }).form();
+      const died = lab.scheduler.now;
+      lab.node("n1").crash();
+      lab.until("another leads", () => lab.leader !== undefined);
+      durations.push(lab.scheduler.now - died);
+    }
+    durations.sort((a, b) => a - b);
+    expect(durations[10]).toBeLessThan(500);
+  });
 });

@@ -18,7 +18,7 @@ export class Lab extends World {
   private readonly writes = new Random(7);
 
   constructor(options: Partial<WorldOptions> = {}) {
-    super({ seed: 1, nodes: 3, checksWire: true, ...options });
+    super({ seed: 1, nodes: 3, checksWire: true, noticesEnd: 0, ...options });
     this.interceptors.add((message) => {
       this.sent.push(message);
       return ![...this.rules].some((drops) => drops(message));

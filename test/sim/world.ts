@@ -21,6 +21,8 @@ export interface WorldOptions {
   readonly timing?: Partial<SimTiming>;
   readonly admitsNewKeys?: boolean;
   readonly expectsAlert?: (alert: ReplicaAlert) => boolean;
+  /** How likely each peer notices by its closed connections that a process has ended; a half unless given. */
+  readonly noticesEnd?: number;
   /** Every message is parsed by its schema and every block re-encoded: slower. */
   readonly checksWire?: boolean;
   readonly print?: (line: string) => void;
@@ -116,8 +118,9 @@ export class World {
 
   /** A process that ends closes its connections; some peers notice at once, and say "gone". */
   onProcessEnd(ended: SimNode): void {
+    const probability = this.options.noticesEnd ?? 0.5;
     for (const peer of this.nodes) {
-      if (peer === ended || !this.random.chance(0.5)) continue;
+      if (peer === ended || !this.random.chance(probability)) continue;
       this.network.send(ended.id, peer.id, () => {
         // A refused probe precedes it: a process that is back already answers that probe.
         if (!ended.isUp) peer.input({ kind: "gone", peer: ended.id });

@@ -21,7 +21,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
-          include: ["test/integration/**/*.test.ts", "{node,scripts,shared}/**/*.mongo.test.ts"],
+          include: ["test/{integration,chaos}/**/*.test.ts", "{node,scripts,shared}/**/*.mongo.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Two cores run three nodes and three mongods already: one file at a time keeps elections honest.

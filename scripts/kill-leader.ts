@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { type Cluster, startCluster } from "./cluster/cluster.js";
-import { checkLogs } from "./kill/check-log.js";
+import { LogAudit } from "./kill/check-log.js";
+import { healed, settledSequence, statusOf } from "./kill/health.js";
 import { Load } from "./kill/load.js";
 import { UsageError, wholeNumber } from "./options.js";
-import { poll } from "./processes.js";
 import { messageOf } from "./project.js";
 
 const USAGE = `Usage: npm run kill-leader -- [options]
@@ -23,13 +23,6 @@ const INTEGRITY_FAILURE = 3;
 const NEW_WRITE_WITHIN_MS = 60_000;
 /** Between two kills this many writes are acknowledged: enough to be under load, and in the new leader's term. */
 const WRITES_BETWEEN_KILLS = 200;
-
-interface NodeStatus {
-  id: string;
-  health: string;
-  lastSequence: number;
-  headHash: string;
-}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -54,19 +47,20 @@ async function main(): Promise<number> {
     ...(values.data === undefined ? {} : { dataDir: values.data }),
   });
   try {
-    const load = new Load(
-      cluster.nodes.map(({ url }) => url),
-      randomBytes(4).toString("hex"),
-    );
+    const load = new Load({
+      urls: cluster.nodes.map(({ url }) => url),
+      runId: randomBytes(4).toString("hex"),
+      sourceAppId: "kill-leader",
+    });
     load.start(writers);
     const gapsMs: number[] = [];
     for (let kill = 1; kill <= times; kill++) {
-      await moreWrites(load, WRITES_BETWEEN_KILLS);
+      await load.moreAcknowledged(WRITES_BETWEEN_KILLS, NEW_WRITE_WITHIN_MS);
       const { who, gapMs } = isAll ? await killAll(cluster, load) : await killLeader(cluster, load);
       gapsMs.push(gapMs);
       console.log(`kill ${String(kill).padStart(3)}   ${who}   ${Math.round(gapMs)} ms`);
     }
-    await moreWrites(load, WRITES_BETWEEN_KILLS);
+    await load.moreAcknowledged(WRITES_BETWEEN_KILLS, NEW_WRITE_WITHIN_MS);
     await load.stop();
     report(gapsMs, isAll ? "everything" : "the leader", load.acknowledged.size);
     return await verdict(cluster, load);
@@ -84,7 +78,7 @@ async function killLeader(cluster: Cluster, load: Load): Promise<{ who: string; 
   const { node } = await cluster.leader();
   const { lastSequence } = await statusOf(node.url, node.id);
   await cluster.start(id);
-  await caughtUp(cluster, id, lastSequence);
+  await healed(cluster, lastSequence);
   return { who: id, gapMs };
 }
 
@@ -94,39 +88,8 @@ async function killAll(cluster: Cluster, load: Load): Promise<{ who: string; gap
   await cluster.killAll();
   await cluster.startAll();
   const gapMs = await load.firstNewAcknowledgement(killedAtMs, NEW_WRITE_WITHIN_MS);
-  for (const { id } of cluster.nodes) await caughtUp(cluster, id, 0);
+  await healed(cluster, 0);
   return { who: "all", gapMs };
-}
-
-async function moreWrites(load: Load, count: number): Promise<void> {
-  const target = load.acknowledged.size + count;
-  const done = await poll(() => load.failure !== undefined || load.acknowledged.size >= target, {
-    withinMs: NEW_WRITE_WITHIN_MS,
-  });
-  if (load.failure !== undefined) throw load.failure;
-  if (done === undefined) throw new Error(`Fewer than ${count} writes were acknowledged in a minute.`);
-}
-
-async function caughtUp(cluster: Cluster, id: string, lastSequence: number): Promise<void> {
-  const { url } = cluster.node(id);
-  const done = await poll(
-    async () => {
-      const ready = await fetch(`${url}/readyz`).then(({ ok }) => ok);
-      const own = await statusOf(url, id);
-      return ready && own.health === "sound" && own.lastSequence >= lastSequence;
-    },
-    { withinMs: 60_000 },
-  );
-  if (done === undefined)
-    throw new Error(`${id} has not caught up a minute after it was started:\n${cluster.logTail(id)}`);
-}
-
-async function statusOf(url: string, id: string): Promise<NodeStatus> {
-  const answer = await fetch(`${url}/api/v1/cluster`);
-  const { nodes } = (await answer.json()) as { nodes: NodeStatus[] };
-  const own = nodes.find((node) => node.id === id);
-  if (own === undefined) throw new Error(`${url} does not list ${id} in its cluster status.`);
-  return own;
 }
 
 function report(gapsMs: number[], what: string, writes: number): void {
@@ -140,11 +103,10 @@ function report(gapsMs: number[], what: string, writes: number): void {
 }
 
 async function verdict(cluster: Cluster, load: Load): Promise<number> {
-  await poll(() => headsAreEqual(cluster), { withinMs: 30_000 });
-  const { events, head, faults } = await checkLogs(
-    cluster.nodes.map(({ url }) => url),
-    load.acknowledged,
-  );
+  const audit = new LogAudit(cluster.nodes.map(({ url }) => url));
+  const report = await audit.checkToEnd(load, await settledSequence(cluster));
+  const { events, head } = report;
+  const faults = [...load.faults, ...report.faults];
   if (faults.length === 0) {
     console.log(`All ${cluster.nodes.length} nodes hold the same ${events} events (head ${head.slice(0, 16)}…);`);
     console.log("every acknowledged event is there once, in its place and unchanged.");
@@ -153,11 +115,6 @@ async function verdict(cluster: Cluster, load: Load): Promise<number> {
   console.error(`\nINTEGRITY FAILURE: ${faults.length} faults, of which the first are:`);
   for (const fault of faults.slice(0, 20)) console.error(`  - ${fault}`);
   return INTEGRITY_FAILURE;
-}
-
-async function headsAreEqual(cluster: Cluster): Promise<boolean> {
-  const statuses = await Promise.all(cluster.nodes.map(({ url, id }) => statusOf(url, id)));
-  return new Set(statuses.map(({ headHash }) => headHash)).size === 1;
 }
 
 main().then(

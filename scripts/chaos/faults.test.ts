@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { FAULT_KINDS, type Fault, FaultDeck } from "./faults.js";
+import { parseChaosOptions } from "./options.js";
+import { median, pauseTable } from "./summary.js";
+
+const draw = (seed: number, nodes: number, count: number): Fault[] => {
+  const deck = new FaultDeck(seed, nodes, FAULT_KINDS);
+  return Array.from({ length: count }, () => deck.next());
+};
+
+describe("the deck of faults", () => {
+  it("is replayed by its seed, begins with the leader and holds every kind as often", () => {
+    const faults = draw(7, 5, 50);
+    expect(draw(7, 5, 50)).toEqual(faults);
+    expect(draw(8, 5, 50)).not.toEqual(faults);
+    expect(faults[0]?.kind).toBe("kill-leader");
+    for (const kind of FAULT_KINDS) expect(faults.filter((fault) => fault.kind === kind)).toHaveLength(5);
+  });
+
+  it.each([1, 3, 5])("strikes nodes that %i nodes have, each once, and a minority where it says so", (nodes) => {
+    for (const { kind, blows, lastsMs } of draw(1, nodes, 500)) {
+      const ranks = blows.map(({ rank }) => rank);
+      expect(ranks.length).toBeGreaterThan(0);
+      expect(new Set(ranks).size).toBe(ranks.length);
+      for (const rank of ranks) expect(rank).toBeLessThan(nodes);
+      expect(lastsMs).toBeLessThanOrEqual(3_000);
+      if (nodes > 1 && !["kill-majority", "kill-all", "mixed"].includes(kind))
+        expect(ranks.length).toBeLessThan(nodes / 2);
+    }
+  });
+});
+
+describe("the options of npm run chaos", () => {
+  it("reads a run of rounds", () => {
+    const options = parseChaosOptions(["--only", "kill-all,hand-over", "--seed", "5"], {});
+    expect(options).toMatchObject({ mode: "rounds", rounds: 50, nodes: 3, kinds: ["kill-all", "hand-over"], seed: 5 });
+  });
+
+  it("reads what to do to a running cluster", () => {
+    expect(parseChaosOptions(["pause", "n2", "10s"], { PORT: "4000" })).toEqual({
+      ...{ mode: "live", signal: "SIGSTOP", program: "node", node: "n2", pauseMs: 10_000 },
+      ...{ dataDir: "data", url: "http://127.0.0.1:4000" },
+    });
+    expect(parseChaosOptions(["kill-leader", "--data", "d"], {})).toMatchObject({ node: undefined, dataDir: "d" });
+  });
+
+  it.each([
+    [["kill"], "needs a node"],
+    [["kill", "../x"], "needs a node"],
+    [["pause", "n2"], "needs a time"],
+    [["explode"], "is none of kill-leader"],
+    [["--only", "flood"], "is none of kill-leader"],
+    [["--nodes", "4"], "odd"],
+  ])("refuses %j", (args, sentence) => {
+    expect(() => parseChaosOptions(args, {})).toThrow(sentence);
+  });
+});
+
+it("the table of pauses gives median and worst by kind", () => {
+  expect(median([3, 1, 2, 10])).toBe(2.5);
+  const [, row] = pauseTable([1, 2, 9].map((gapMs) => ({ kind: "kill-leader", gapMs })));
+  expect(row).toMatch(/kill-leader +3 +2 ms +9 ms/);
+});

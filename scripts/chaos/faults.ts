@@ -1,0 +1,121 @@
+import { majority } from "../../cluster/quorum.js";
+import { Random } from "../../cluster/random.js";
+
+export const FAULT_KINDS = [
+  "kill-leader",
+  "pause-leader",
+  "kill-node",
+  "pause-node",
+  "kill-mongod",
+  "pause-mongod",
+  "hand-over",
+  "kill-majority",
+  "kill-all",
+  "mixed",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** Two to three election timeouts of the default configuration. */
+const PAUSE_MS_MAX = 3_000;
+const DOWN_MS_MAX = 2_000;
+
+export interface Blow {
+  /** 0 is whoever leads when the fault comes, 1 and up are the others by id: so that a seed replays the choice. */
+  rank: number;
+  act: "kill" | "pause" | "stop";
+  programs: readonly ("node" | "mongod")[];
+}
+
+export interface Fault {
+  /** One of the kinds, or the name of a series of its own. */
+  kind: string;
+  blows: Blow[];
+  /** How long what was killed stays down, at least, and what was paused stays paused. */
+  lastsMs: number;
+}
+
+/** Draws faults: first every kind once, in the order given, then the kinds shuffled anew each time. */
+export class FaultDeck {
+  readonly #random: Random;
+  #deck: FaultKind[];
+
+  constructor(
+    seed: number,
+    private readonly nodes: number,
+    private readonly kinds: readonly FaultKind[],
+  ) {
+    this.#random = new Random(seed);
+    this.#deck = [...kinds];
+  }
+
+  next(): Fault {
+    if (this.#deck.length === 0) this.#deck = this.#shuffled(this.kinds);
+    const kind = this.#deck.shift() as FaultKind;
+    const blows = this.#blows(kind);
+    const isPause = blows.some(({ act }) => act === "pause");
+    return { kind, blows, lastsMs: this.#between(100, isPause ? PAUSE_MS_MAX : DOWN_MS_MAX) };
+  }
+
+  #blows(kind: FaultKind): Blow[] {
+    const minority = Math.floor((this.nodes - 1) / 2);
+    const someFollowers = () => this.#ranks(this.#between(1, Math.max(1, minority)), this.nodes > 1 ? 1 : 0);
+    switch (kind) {
+      case "kill-leader":
+        return [{ rank: 0, act: "kill", programs: ["node"] }];
+      case "pause-leader":
+        return [{ rank: 0, act: "pause", programs: ["node"] }];
+      case "hand-over":
+        return [{ rank: 0, act: "stop", programs: ["node"] }];
+      case "kill-node":
+        return someFollowers().map((rank) => this.#killOf(rank));
+      case "pause-node":
+        return someFollowers().map((rank) => ({ rank, act: "pause", programs: ["node"] }));
+      case "kill-mongod":
+        return this.#someMongods(minority).map((rank) => ({ rank, act: "kill", programs: ["mongod"] }));
+      case "pause-mongod":
+        return this.#someMongods(minority).map((rank) => ({ rank, act: "pause", programs: ["mongod"] }));
+      case "kill-majority":
+        return this.#ranks(majority(this.nodes)).map((rank) => this.#killOf(rank));
+      case "kill-all":
+        return this.#ranks(this.nodes).map((rank) => ({ rank, act: "kill", programs: ["node", "mongod"] }));
+      case "mixed":
+        return this.#ranks(this.#between(2, this.nodes)).map((rank) => this.#anyOf(rank));
+    }
+  }
+
+  /** The leader's in every second draw. */
+  #someMongods(minority: number): number[] {
+    const count = this.#between(1, Math.max(1, minority));
+    return this.#random.next() < 0.5 ? [0, ...this.#ranks(count - 1, 1)] : this.#ranks(count);
+  }
+
+  #killOf(rank: number): Blow {
+    return { rank, act: "kill", programs: this.#random.next() < 0.5 ? ["node"] : ["node", "mongod"] };
+  }
+
+  #anyOf(rank: number): Blow {
+    const act = this.#random.next() < 0.5 ? "kill" : "pause";
+    const programs = [["node"], ["mongod"], ["node", "mongod"]] as const;
+    return { rank, act, programs: programs[this.#between(0, 2)] as Blow["programs"] };
+  }
+
+  #ranks(count: number, from = 0): number[] {
+    const all = Array.from({ length: this.nodes - from }, (_, index) => from + index);
+    return this.#shuffled(all)
+      .slice(0, count)
+      .sort((a, b) => a - b);
+  }
+
+  #between(low: number, high: number): number {
+    return low + Math.floor(this.#random.next() * (high - low + 1));
+  }
+
+  #shuffled<T>(items: readonly T[]): T[] {
+    const result = [...items];
+    for (let i = result.length - 1; i > 0; i--) {
+      const j = this.#between(0, i);
+      [result[i], result[j]] = [result[j] as T, result[i] as T];
+    }
+    return result;
+  }
+}

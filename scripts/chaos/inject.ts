@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cluster } from "../cluster/cluster.js";
+import { poll } from "../processes.js";
+import type { Blow, Fault } from "./faults.js";
+
+const END_WITHIN_MS = 30_000;
+
+interface Target extends Blow {
+  id: string;
+}
+
+/** Who is meant by the ranks of a fault while `leaderId` leads. */
+export function targetsOf(cluster: Cluster, { blows }: Fault, leaderId: string): Target[] {
+  const others = cluster.nodes.map(({ id }) => id).filter((id) => id !== leaderId);
+  const byRank = [leaderId, ...others];
+  return blows.map((blow) => ({ ...blow, id: byRank[blow.rank] as string }));
+}
+
+export function describeTargets(targets: Target[], lastsMs: number): string {
+  const said = targets.map(({ id, act, programs }) => {
+    const whom = programs.length === 2 ? `${id} and its mongod` : programs[0] === "node" ? id : `mongod of ${id}`;
+    return act === "pause" ? `${whom} paused` : act === "stop" ? `${whom} asked to stop` : `${whom} killed`;
+  });
+  return `${said.join(", ")} (${(lastsMs / 1000).toFixed(1)} s)`;
+}
+
+/** Strikes all targets at once, and undoes it when the fault's time is over: resolves when all processes run again. */
+export async function inject(cluster: Cluster, targets: Target[], lastsMs: number): Promise<void> {
+  try {
+    await Promise.all(targets.map((target) => strike(cluster, target)));
+    // The fault itself lasts this long: nothing to poll for.
+    await sleep(lastsMs);
+  } finally {
+    for (const target of targets) if (target.act === "pause") signalAll(cluster, target, "SIGCONT");
+  }
+  await Promise.all(targets.filter(({ act }) => act !== "pause").map(({ id }) => cluster.start(id)));
+}
+
+async function strike(cluster: Cluster, target: Target): Promise<void> {
+  const { id, act, programs } = target;
+  if (act === "pause") signalAll(cluster, target, "SIGSTOP");
+  else if (act === "stop") await askToStop(cluster, id);
+  else {
+    const hasBoth = [
+      programs.includes("node") && cluster.kill(id),
+      programs.includes("mongod") && cluster.killMongod(id),
+    ];
+    await Promise.all(hasBoth);
+  }
+}
+
+function signalAll(cluster: Cluster, { id, programs }: Target, name: NodeJS.Signals): void {
+  if (programs.includes("node")) cluster.signal(id, name);
+  if (programs.includes("mongod")) cluster.signalMongod(id, name);
+}
+
+/** A node that ends by itself is started again by its supervisor. */
+async function askToStop(cluster: Cluster, id: string): Promise<void> {
+  const node = cluster.node(id);
+  const { pid } = node;
+  cluster.signal(id, "SIGTERM");
+  const hasEnded = await poll(() => node.pid !== pid, { withinMs: END_WITHIN_MS, everyMs: 10 });
+  if (hasEnded === undefined) throw new Error(`${id} has not stopped ${END_WITHIN_MS / 1000} s after SIGTERM.`);
+}

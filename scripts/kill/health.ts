@@ -1,0 +1,73 @@
+import type { Cluster } from "../cluster/cluster.js";
+import { poll } from "../processes.js";
+
+const HEAL_WITHIN_MS = 90_000;
+const ANSWER_WITHIN_MS = 5_000;
+
+export interface NodeStatus {
+  id: string;
+  address: string;
+  health: string;
+  term: number;
+  lastSequence: number;
+  headHash: string;
+}
+
+export interface ClusterView {
+  leaderId: string | null;
+  term: number;
+  /** Ids by rank, the highest first. */
+  priority: string[];
+  nodes: NodeStatus[];
+}
+
+export async function clusterView(url: string): Promise<ClusterView> {
+  const answer = await fetch(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  if (!answer.ok) throw new Error(`${url} does not tell its cluster: ${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as ClusterView;
+}
+
+/** What a node says of itself. */
+export async function statusOf(url: string, id: string): Promise<NodeStatus> {
+  const own = (await clusterView(url)).nodes.find((node) => node.id === id);
+  if (own === undefined) throw new Error(`${url} does not list ${id} in its cluster status.`);
+  return own;
+}
+
+/** Sound, ready, and holding all up to `lastSequence`. */
+export async function isLevel(url: string, id: string, lastSequence: number): Promise<boolean> {
+  try {
+    const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    if (!ready.ok) return false;
+    const own = await statusOf(url, id);
+    return own.health === "sound" && own.lastSequence >= lastSequence;
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until all nodes are level and agree on a leader; throws, with the logs' ends, if they do not come to it. */
+export async function healed(cluster: Cluster, lastSequence: number): Promise<void> {
+  for (const { id, url } of cluster.nodes) {
+    if (await poll(() => isLevel(url, id, lastSequence), { withinMs: HEAL_WITHIN_MS })) continue;
+    const said = await clusterView(url).catch(String);
+    throw new Error(
+      `${id} has not healed after ${HEAL_WITHIN_MS / 1000} s: ${JSON.stringify(said)}\n${cluster.logTail(id)}`,
+    );
+  }
+  await cluster.leader(HEAL_WITHIN_MS);
+}
+
+/** Once no one writes: waits until all heads are equal, and answers the last sequence. */
+export async function settledSequence(cluster: Cluster): Promise<number> {
+  const last = await poll(
+    async () => {
+      const statuses = await Promise.all(cluster.nodes.map(({ url, id }) => statusOf(url, id)));
+      const isEqual = new Set(statuses.map(({ headHash }) => headHash)).size === 1;
+      return isEqual && { sequence: statuses[0]?.lastSequence ?? -1 };
+    },
+    { withinMs: HEAL_WITHIN_MS },
+  );
+  if (last === undefined) throw new Error(`The heads are not equal ${HEAL_WITHIN_MS / 1000} s after the last write.`);
+  return last.sequence;
+}

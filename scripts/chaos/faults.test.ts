@@ -58,6 +58,6 @@ describe("the options of npm run chaos", () => {
 
 it("the table of pauses gives median and worst by kind", () => {
   expect(median([3, 1, 2, 10])).toBe(2.5);
-  const [, row] = pauseTable([1, 2, 9].map((gapMs) => ({ kind: "kill-leader", gapMs })));
-  expect(row).toMatch(/kill-leader +3 +2 ms +9 ms/);
+  const [, row] = pauseTable([1, 2, 9].map((gapMs) => ({ kind: "kill-leader", gapMs, stallMs: 2 * gapMs })));
+  expect(row).toMatch(/kill-leader +3 +2 ms +9 ms +4 ms +18 ms/);
 });

@@ -69,10 +69,12 @@ class Story {
 
   async tell(options: LiveOptions, target: { id: string; name: string; pid: number }): Promise<void> {
     const { id, name, pid } = target;
+    const probing = this.#load.probe(this.#atMs);
     process.kill(pid, options.signal);
-    const writes = this.#load
-      .firstNewAcknowledgement(this.#atMs, NEW_WRITE_WITHIN_MS)
-      .then((gapMs) => this.#say(`a newly begun write is acknowledged: writes paused ${seconds(gapMs)}`));
+    const writes = probing.firstAcknowledgement(NEW_WRITE_WITHIN_MS).then(({ gapMs }) => {
+      this.#say(`a newly begun write is acknowledged: writes paused ${seconds(gapMs)}`);
+    });
+    writes.catch(() => {}); // Reported where it is awaited.
     if (options.signal === "SIGSTOP") await this.#resumeAfter(options.pauseMs, pid);
     else await this.#awaitRestart(options, id, pid);
     await writes;
@@ -82,11 +84,12 @@ class Story {
     this.#say(`${id} is ready and level with the others`);
     const [preferred] = this.view.priority;
     await poll(() => this.#leaderId === preferred, { withinMs: TAKEOVER_WITHIN_MS });
+    this.#say(`in all that time the longest stall of writes was ${seconds(probing.stop().stallMs)}`);
+    await this.#load.stop();
   }
 
   async end(): Promise<void> {
     await this.#watch.stop();
-    await this.#load.stop();
     console.log(`${this.#leaderId} leads.`);
   }
 

@@ -108,18 +108,22 @@ class ChaosRun {
     this.say(`${String(round).padStart(4)}  ${fault.kind.padEnd(14)}${describeTargets(targets, fault.lastsMs)}`);
     const atMs = performance.now();
     const watch = new LeaderWatch(this.#urls, { atMs, term: leader.term });
+    const probing = this.#load.probe(atMs);
     try {
-      const measured = this.#load.firstNewAcknowledgement(atMs, NEW_WRITE_WITHIN_MS);
-      const [gapMs] = await Promise.all([measured, inject(this.cluster, targets, fault.lastsMs)]);
-      this.#pauses.push({ kind: fault.kind, gapMs });
+      const first = probing.firstAcknowledgement(NEW_WRITE_WITHIN_MS);
+      const [{ gapMs }] = await Promise.all([first, inject(this.cluster, targets, fault.lastsMs)]);
       const promised = this.#load.highestSequence;
       await healed(this.cluster, promised);
       const healedMs = performance.now() - atMs;
+      const { stallMs } = probing.stop();
+      this.#pauses.push({ kind: fault.kind, gapMs, stallMs });
       const changes = await watch.stop();
       const elections = changes.length === 0 ? "no election" : changes.map(describeChange).join(", ");
-      this.say(`      ${elections}; writes paused ${seconds(gapMs)}; healed after ${seconds(healedMs)}`);
+      const pause = `writes paused ${seconds(gapMs)} (longest stall ${seconds(stallMs)})`;
+      this.say(`      ${elections}; ${pause}; healed after ${seconds(healedMs)}`);
       this.#judge(await this.#audit.check(this.#load, promised));
     } finally {
+      probing.stop();
       await watch.stop();
     }
   }
@@ -130,7 +134,10 @@ class ChaosRun {
     const report = await new LogAudit(this.#urls).checkToEnd(this.#load, await settledSequence(this.cluster));
     this.say(`\n${rounds} rounds; ${acknowledged.size} events acknowledged (${batches} batches were sent).`);
     this.say(`Sent once, without a key: ${refused.size} events refused, ${unknown} writes with an unknown outcome.`);
-    this.say("\nFrom the fault to the first newly begun write that was acknowledged:\n");
+    this.say(
+      "\nPause: from the fault to the first newly begun write that was acknowledged. Stall: the longest time without",
+    );
+    this.say("any acknowledgement, from the fault until all was healed.\n");
     for (const line of pauseTable(this.#pauses)) this.say(line);
     this.#judge(report);
     this.say(

@@ -1,16 +1,22 @@
 export interface Pause {
   kind: string;
+  /** From the fault to the first newly begun write that was acknowledged. */
   gapMs: number;
+  /** The longest time without any acknowledgement: a leader that is asked to stop still answers for a moment. */
+  stallMs: number;
 }
 
 /** Median and worst pause of writes by kind of fault, as lines of a table. */
 export function pauseTable(pauses: Pause[]): string[] {
   const kinds = [...new Set(pauses.map(({ kind }) => kind))];
   const rows = kinds.map((kind) => {
-    const gaps = pauses.filter((pause) => pause.kind === kind).map(({ gapMs }) => gapMs);
-    return row(kind, String(gaps.length), `${Math.round(median(gaps))} ms`, `${Math.round(Math.max(...gaps))} ms`);
+    const ofKind = pauses.filter((pause) => pause.kind === kind);
+    const gaps = ofKind.map(({ gapMs }) => gapMs);
+    const stalls = ofKind.map(({ stallMs }) => stallMs);
+    const values = [median(gaps), Math.max(...gaps), median(stalls), Math.max(...stalls)];
+    return row(kind, String(ofKind.length), ...values.map((ms) => `${Math.round(ms)} ms`));
   });
-  return [row("FAULT", "TIMES", "MEDIAN", "WORST"), ...rows];
+  return [row("FAULT", "TIMES", "PAUSE", "WORST", "STALL", "WORST"), ...rows];
 }
 
 export function median(values: number[]): number {
@@ -19,6 +25,6 @@ export function median(values: number[]): number {
   return ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2;
 }
 
-function row(kind: string, times: string, middle: string, worst: string): string {
-  return `  ${kind.padEnd(14)}${times.padStart(6)}${middle.padStart(11)}${worst.padStart(11)}`;
+function row(kind: string, times: string, ...values: string[]): string {
+  return `  ${kind.padEnd(14)}${times.padStart(6)}${values.map((value) => value.padStart(10)).join("")}`;
 }

@@ -5,7 +5,7 @@ const ATTEMPT_TIMEOUT_MS = 10_000;
 const RETRY_AFTER_MS = 20;
 const PROBE_EVERY_MS = 25;
 /** More would measure no better, and while nothing can be written they would only pile up. */
-const PROBES_MAX = 64;
+const PROBES_MAX = 256;
 /** In a mix, of eight writes one has no key and one is a batch. */
 const MIX_PERIOD = 8;
 /** Nothing was written, whoever asks. */
@@ -45,6 +45,53 @@ interface Write {
   floor: number;
 }
 
+/** Measures a pause of writes with fresh writes of its own. */
+export class Probing {
+  readonly done: Promise<void>;
+  #gapMs: number | undefined;
+  #newestMs: number;
+  #stallMs = 0;
+  #isOver = false;
+
+  constructor(
+    private readonly sinceMs: number,
+    private readonly write: () => Promise<void>,
+  ) {
+    this.#newestMs = sinceMs;
+    this.done = this.#run();
+  }
+
+  acknowledged(startedAtMs: number): void {
+    const now = performance.now();
+    this.#stallMs = Math.max(this.#stallMs, now - this.#newestMs);
+    this.#newestMs = now;
+    if (startedAtMs > this.sinceMs) this.#gapMs ??= now - this.sinceMs;
+  }
+
+  async firstAcknowledgement(withinMs: number): Promise<{ gapMs: number }> {
+    const found = await poll(() => this.#gapMs !== undefined && { gapMs: this.#gapMs }, { withinMs, everyMs: 10 });
+    if (found === undefined) throw new Error(`No write was acknowledged within ${withinMs} ms.`);
+    return found;
+  }
+
+  /** The longest time until now in which no write at all was acknowledged. */
+  stop(): { stallMs: number } {
+    this.#isOver = true;
+    return { stallMs: Math.max(this.#stallMs, performance.now() - this.#newestMs) };
+  }
+
+  async #run(): Promise<void> {
+    const open = new Set<Promise<void>>();
+    while (!this.#isOver) {
+      if (open.size < PROBES_MAX) {
+        const probe = this.write().finally(() => open.delete(probe));
+        open.add(probe);
+      }
+      await sleep(PROBE_EVERY_MS);
+    }
+  }
+}
+
 /** Writers that keep one write each under way, through all nodes in turn, until each write is acknowledged. */
 export class Load implements Promises {
   readonly acknowledged = new Map<string, Acknowledged>();
@@ -60,7 +107,7 @@ export class Load implements Promises {
   readonly #running = new Set<Promise<void>>();
   #isStopping = false;
   #writes = 0;
-  #onAcknowledged: (startedAtMs: number) => void = () => {};
+  readonly #probings = new Set<Probing>();
 
   constructor(private readonly options: LoadOptions) {}
 
@@ -71,6 +118,7 @@ export class Load implements Promises {
   /** No new writes; waits until each that was begun has its outcome, and throws if one was refused for good. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    for (const probing of this.#probings) probing.stop();
     await Promise.all(this.#running);
     if (this.failure !== undefined) throw this.failure;
   }
@@ -89,20 +137,17 @@ export class Load implements Promises {
    * be waiting for older writes, so fresh ones are begun as well.
    */
   async firstNewAcknowledgement(sinceMs: number, withinMs: number): Promise<number> {
-    let gapMs: number | undefined;
-    const probes = new Set<Promise<void>>();
-    this.#onAcknowledged = (startedAtMs) => {
-      if (startedAtMs > sinceMs) gapMs ??= performance.now() - sinceMs;
-    };
-    while (gapMs === undefined) {
-      if (performance.now() - sinceMs > withinMs) throw new Error(`No write was acknowledged within ${withinMs} ms.`);
-      if (probes.size < PROBES_MAX) {
-        const probe = this.#keep(this.#writeSingle(true)).finally(() => probes.delete(probe));
-        probes.add(probe);
-      }
-      await sleep(PROBE_EVERY_MS);
-    }
+    const probing = this.probe(sinceMs);
+    const { gapMs } = await probing.firstAcknowledgement(withinMs).finally(() => probing.stop());
     return gapMs;
+  }
+
+  /** Begins a fresh write every few milliseconds until it is stopped, and watches what is acknowledged. */
+  probe(sinceMs: number): Probing {
+    const probing = new Probing(sinceMs, () => this.#keep(this.#writeSingle(true)));
+    this.#probings.add(probing);
+    void probing.done.then(() => this.#probings.delete(probing));
+    return probing;
   }
 
   #keep(work: Promise<void>): Promise<void> {
@@ -177,7 +222,7 @@ export class Load implements Promises {
           );
       }
     }
-    this.#onAcknowledged(write.startedAtMs);
+    for (const probing of this.#probings) probing.acknowledged(write.startedAtMs);
   }
 
   async #attempt({ key, turn }: Write, path: string, body: string): Promise<Acknowledged[] | "refused" | "unknown"> {

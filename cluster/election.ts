@@ -7,6 +7,7 @@ type Body<K extends PeerBody["kind"]> = Extract<PeerBody, { kind: K }>;
 
 /** How soon a node runs once the leader's process is known to have ended: long enough for all followers to find out. */
 const FOUND_GONE_FACTOR = 0.03;
+const SILENCED_EARLY_FACTOR = 1.6;
 /** A refused or unanswered pre-vote is tried again after this part of an election timeout. */
 const PRE_VOTE_RETRY_FACTOR = 0.5;
 /** While others may be about to find out that the leader is gone, a refused pre-vote is tried again soon. */
@@ -31,6 +32,9 @@ export function onGone(core: Core, id: NodeId): void {
   core.lastLeaderContact = Number.NEGATIVE_INFINITY;
   core.armElection(FOUND_GONE_FACTOR);
 }
+
+const foundGone = (core: Core): boolean =>
+  core.campaign !== null && core.lastLeaderContact === Number.NEGATIVE_INFINITY;
 
 /** Asks the higher-priority nodes first, unless one of them has silenced this node already and then did not lead. */
 function startCampaign(core: Core): void {
@@ -62,7 +66,8 @@ export function onAlive(core: Core): void {
   core.wasSilenced = true;
   core.role = "follower";
   core.announceRole("a higher-priority node is alive and runs");
-  core.armElection();
+  // Who alone found the leader gone waits until the others miss it by themselves, and the highest of them has run.
+  core.armElection(foundGone(core) ? SILENCED_EARLY_FACTOR : 1);
 }
 
 /** A refused connection answers ELECTION with "no" at once. */
@@ -75,9 +80,7 @@ export function onAskedUnreachable(core: Core, id: NodeId): void {
 function startPreVote(core: Core, reason: string): void {
   core.role = "pre_candidate";
   core.votes = new Set([core.selfId]);
-  core.armElection(
-    core.lastLeaderContact === Number.NEGATIVE_INFINITY ? PRE_VOTE_RETRY_SOON_FACTOR : PRE_VOTE_RETRY_FACTOR,
-  );
+  core.armElection(foundGone(core) ? PRE_VOTE_RETRY_SOON_FACTOR : PRE_VOTE_RETRY_FACTOR);
   core.announceRole(reason);
   if (core.votes.size >= core.quorum) return startVote(core, reason);
   for (const id of core.peerIds) core.send(id, { kind: "pre_vote", forTerm: nextTerm(core), tail: durableTail(core) });

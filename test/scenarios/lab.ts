@@ -50,7 +50,10 @@ export class Lab extends World {
   elect(id: NodeId): void {
     const others = this.nodes.filter((node) => node.id !== id && node.isUp);
     for (const node of others) node.input({ kind: "campaigns_late", isLate: true });
+    // One that found the leader gone just before may be running already: it gets no votes.
+    const undo = this.drop(({ from, body }) => from !== id && (body.kind === "pre_vote" || body.kind === "vote"));
     this.until(`${id} leads`, () => this.leader?.id === id);
+    undo();
     for (const node of others) node.input({ kind: "campaigns_late", isLate: false });
   }
 

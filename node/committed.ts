@@ -74,6 +74,22 @@ export class CommittedEvents {
     return new Promise((resolve) => this.waiters.push({ size, resolve }));
   }
 
+  /** The same for one who may stop waiting: then nothing is kept for it. */
+  awaitProjected(size: number): { readonly reached: Promise<void>; readonly cancel: () => void } {
+    const waiter = { size, resolve: () => {} };
+    const reached =
+      this.projection.through >= size
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => {
+            waiter.resolve = resolve;
+            this.waiters.push(waiter);
+          });
+    const cancel = (): void => {
+      this.waiters = this.waiters.filter((other) => other !== waiter);
+    };
+    return { reached, cancel };
+  }
+
   /** Resolves when there is room for further blocks. */
   room(): Promise<void> {
     if (this.waitingEvents < UNPROJECTED_EVENTS_MAX) return Promise.resolve();

@@ -42,10 +42,18 @@ describe("a configuration that is right", () => {
       heartbeatMs: 100,
       electionTimeoutMs: 1000,
       requestTimeoutMs: 5000,
+      takeoverCooldownMs: 5000,
       eventBytesMax: 262_144,
+      diskFreeMinBytes: 1024 ** 3,
+      managedDbFolder: null,
       verifySchedule: "0 * * * *",
       warnings: [],
     });
+  });
+
+  it("knows where a managed mongod keeps its files, and takes sizes beyond nine digits", () => {
+    const config = good({ MONGODB_MANAGED: "true", DATA_DIR: "/var/q", DISK_FREE_MIN_BYTES: "20000000000" });
+    expect([config.managedDbFolder, config.diskFreeMinBytes]).toEqual(["/var/q/n1/db", 20_000_000_000]);
   });
 
   it("reads members with their places as priorities, and PRIORITY for this node", () => {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
@@ -39,6 +40,10 @@ export interface Config {
   readonly requestTimeoutMs: number;
   readonly takeoverCooldownMs: number;
   readonly eventBytesMax: number;
+  /** Below this a leader refuses writes; 0 turns the watch off. */
+  readonly diskFreeMinBytes: number;
+  /** Where a mongod that `npm start` manages keeps its files; null for a server given by URI. */
+  readonly managedDbFolder: string | null;
   /** Cron expression of the full background verification. */
   readonly verifySchedule: string;
 }
@@ -49,6 +54,8 @@ export type ConfigResult =
   | { readonly ok: false; readonly report: string };
 
 const MEMBERS_MAX = 63;
+const DISK_FREE_MIN_BYTES_DEFAULT = 1024 ** 3;
+const DISK_BYTES_MAX = 999_999_999_999_999;
 const SECRET_CHARACTERS_MIN = 32;
 const SECRET_FILE_BYTES_MAX = 64 * 1024;
 
@@ -63,7 +70,7 @@ const text = <T>(parse: (value: string) => T | Error) =>
 
 const whole = (min: number, max: number) =>
   text((value) => {
-    const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     return number >= min && number <= max
       ? number
       : new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(value)}`);
@@ -107,6 +114,7 @@ const environmentSchema = z.object({
   ELECTION_TIMEOUT_MS: whole(50, 600_000).prefault("1000"),
   REQUEST_TIMEOUT_MS: whole(100, 600_000).prefault("5000"),
   TAKEOVER_COOLDOWN_MS: whole(0, 3_600_000).prefault("5000"),
+  DISK_FREE_MIN_BYTES: whole(0, DISK_BYTES_MAX).prefault(String(DISK_FREE_MIN_BYTES_DEFAULT)),
   EVENT_BYTES_MAX: whole(1024, EVENT_BYTES_MAX_CEILING).prefault(String(EVENT_BYTES_MAX_DEFAULT)),
   VERIFY_SCHEDULE: z
     .string()
@@ -258,6 +266,8 @@ function toConfig(values: Environment): Config {
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
     takeoverCooldownMs: values.TAKEOVER_COOLDOWN_MS,
     eventBytesMax: values.EVENT_BYTES_MAX,
+    diskFreeMinBytes: values.DISK_FREE_MIN_BYTES,
+    managedDbFolder: values.MONGODB_MANAGED ? join(dataDir, nodeId, "db") : null,
     verifySchedule: values.VERIFY_SCHEDULE,
   };
 }

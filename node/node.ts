@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
 import type { Effect } from "../cluster/types.js";
-import type { Height } from "../shared/ids.js";
+import type { Height, NodeId } from "../shared/ids.js";
 import { Alerts } from "./alerts.js";
 import { createApp } from "./app.js";
 import type { Config } from "./config.js";
+import { DiskWatch } from "./disk-watch.js";
 import { Driver } from "./driver.js";
 import { NodeLogService } from "./log-service.js";
 import { createHardenedServer } from "./middleware/server.js";
@@ -54,14 +55,31 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
         "MongoDB refuses the native form of this event: it is served from its exact bytes",
       ),
   });
-  const alerts = new Alerts(config.nodeId, storage.alerts, logger);
+  const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => service.onAlert(alert));
+  const disk = new DiskWatch({
+    freeMinBytes: config.diskFreeMinBytes,
+    askDatabase: () => storage.freeBytes(),
+    dataFolder: config.managedDbFolder,
+    logger,
+  });
   const verifier = createVerifier();
+  let hasInvalidBlock = false;
+  // A node that should not lead while others can neither asks for the lead nor stands in the way of those that may.
+  const campaignLateIfUnfit = (): void =>
+    driver.submit({ kind: "campaigns_late", now: performance.now(), isLate: hasInvalidBlock || disk.isLow });
   const onInvalidBlock = (at: Height, detail: string): void => {
     alerts.onInvalidBlock(at, detail);
-    driver.submit({ kind: "campaigns_late", now: performance.now(), isLate: true });
+    hasInvalidBlock = true;
+    campaignLateIfUnfit();
   };
   const transport =
-    config.clusterSecret === null ? null : makeTransport(config, logger, (input) => driver.submit(input));
+    config.clusterSecret === null
+      ? null
+      : makeTransport(config, logger, {
+          submit: (input) => driver.submit(input),
+          onHeard: (peer) => service.onPeerHeard(peer),
+          onGone: (peer) => service.onPeerGone(peer),
+        });
   const driver: Driver = new Driver({
     config: {
       self: { id: config.nodeId, address: config.self.address, priority: config.self.priority },
@@ -80,11 +98,15 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     send: (message, ref) => transport?.send(message, ref),
     onEffect: (effect) => onEffect(effect),
     onReplicaLost: () => service.onReplicaLost(),
-    onRecovered: (commitHeight) => service.onRecovered(commitHeight),
+    onRecovered: (commitHeight) => {
+      service.onRecovered(commitHeight);
+      if (hasInvalidBlock || disk.isLow) campaignLateIfUnfit();
+    },
     onInvalidBlock,
     onFatal,
   });
-  const service = new NodeLogService({ config, version, storage, driver, transport, logger });
+  const service = new NodeLogService({ config, version, storage, driver, transport, disk, logger });
+  disk.onChecked(campaignLateIfUnfit);
   const onEffect = (effect: Effect): void => {
     service.onEffect(effect);
     if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
@@ -101,6 +123,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   for (const warning of opened.warnings) logger.warn(warning);
   assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
   nameCluster();
+  await disk.start();
 
   const streams = createStreams(service, { logger });
   const before = transport === null ? [] : [transport.router];
@@ -123,7 +146,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   return {
     async stop() {
       clearInterval(waiting);
+      // Everything is still served until another node leads, or nobody can.
+      await service.beforeStop();
       service.stop();
+      await disk.stop();
       await verification.stop();
       await streams.close();
       // Writes under way are answered first; then the peers' held exchanges end, so that no socket keeps the server open.
@@ -137,7 +163,12 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   };
 }
 
-function makeTransport(config: Config, logger: Logger, submit: Driver["submit"]): PeerTransport {
+function makeTransport(
+  config: Config,
+  logger: Logger,
+  to: { submit: Driver["submit"]; onHeard: (peer: NodeId) => void; onGone: (peer: NodeId) => void },
+): PeerTransport {
+  const { submit } = to;
   return new PeerTransport({
     selfId: config.nodeId,
     secret: config.clusterSecret as string,
@@ -148,10 +179,18 @@ function makeTransport(config: Config, logger: Logger, submit: Driver["submit"])
       controlMs: config.electionTimeoutMs,
       bulkMs: 4 * config.electionTimeoutMs,
     },
-    onMessage: (message, ref) =>
-      submit({ kind: "message", now: performance.now(), message, ...(ref === undefined ? {} : { ref }) }),
-    onUnreachable: (peer) => submit({ kind: "unreachable", now: performance.now(), peer }),
-    onGone: (peer) => submit({ kind: "gone", now: performance.now(), peer }),
+    onMessage: (message, ref) => {
+      to.onHeard(message.from);
+      submit({ kind: "message", now: performance.now(), message, ...(ref === undefined ? {} : { ref }) });
+    },
+    onUnreachable: (peer) => {
+      to.onGone(peer);
+      submit({ kind: "unreachable", now: performance.now(), peer });
+    },
+    onGone: (peer) => {
+      to.onGone(peer);
+      submit({ kind: "gone", now: performance.now(), peer });
+    },
     onRejected: () => undefined,
     logger,
   });

@@ -96,6 +96,12 @@ export const PROBLEMS = {
     isRetryable: false,
     help: "Only a known member that is a learner at this moment can be admitted. GET /api/v1/cluster shows them.",
   },
+  step_down_conflict: {
+    status: 409,
+    title: "No other node takes the lead now",
+    isRetryable: true,
+    help: "A node takes over only as a voter that answers, is level, and has a healthy disk. GET /api/v1/cluster shows them.",
+  },
   too_large: {
     status: 413,
     title: "The request is too large",
@@ -131,6 +137,12 @@ export const PROBLEMS = {
     title: "Too many writes are waiting",
     isRetryable: true,
     help: "Nothing was written. Try again more slowly.",
+  },
+  disk_low: {
+    status: 503,
+    title: "The disk of the leading node is nearly full",
+    isRetryable: true,
+    help: "Nothing was written. Free some space, or add some; reads go on. GET /readyz?verbose says how much there is.",
   },
   too_many_streams: {
     status: 503,

@@ -11,7 +11,7 @@ export interface LogService {
   /** Appends on whichever node leads; resolves once a majority has it durable. */
   append(write: WriteRequest): Promise<AppendOutcome>;
   /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
-  awaitReadable(): Promise<void>;
+  awaitReadable(condition?: ReadCondition): Promise<void>;
   get(sequence: number): Promise<EventView | null>;
   list(
     filter: EventFilter,
@@ -27,10 +27,56 @@ export interface LogService {
   admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
   /** Open alerts of all nodes that answer. */
   alerts(limit: number): Promise<{ alerts: AlertRecord[]; unreachable: NodeId[] }>;
+  /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
+  elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
+  /** Resolves once another node leads. */
+  stepDown(request: StepDownRequest): Promise<LeadingNode>;
   readiness(): ReadinessCheck[];
   /** Every committed event from now on, once, in order, in the batches in which they were committed. */
   subscribe(listener: (events: readonly EventView[]) => void): () => void;
+  /** Elections as this node learns of their commit, and alerts that this node finds. */
+  subscribeNotices(listener: (notice: StreamNotice) => void): () => void;
 }
+
+/** What a read must see besides what this node acknowledged. */
+export interface ReadCondition {
+  readonly minSequence?: number;
+  /** Every event that any node acknowledged before the read came: the leader is asked. */
+  readonly isLinearizable?: boolean;
+}
+
+/** An election that the log remembers. */
+export interface ElectionRecord {
+  readonly term: number;
+  readonly leaderId: NodeId;
+  readonly height: number;
+  /** When its block was sealed. */
+  readonly at: string;
+  /** null where the log does not say. */
+  readonly reason: "genesis" | "no_leader" | "take_over" | "hand_over" | null;
+  readonly previousLeader: NodeId | null;
+  readonly votes: readonly NodeId[];
+  readonly tookMs: number | null;
+  /** The leader before it told the winner to run. */
+  readonly handOver: boolean;
+  /** Writes answered 503 no_quorum before this leader was known, by node, since that node's start. */
+  readonly writesRefused: Readonly<Record<NodeId, number>>;
+}
+
+export interface StepDownRequest {
+  readonly actor: string;
+  readonly reason: string;
+  readonly target?: NodeId | undefined;
+}
+
+export interface LeadingNode {
+  readonly leaderId: NodeId;
+  readonly term: number;
+}
+
+export type StreamNotice =
+  | { readonly kind: "alert"; readonly alert: AlertRecord }
+  | { readonly kind: "election"; readonly election: Omit<ElectionRecord, "writesRefused"> };
 
 export interface WriteRequest {
   readonly events: readonly PreparedEvent[];
@@ -61,8 +107,10 @@ export interface NodeCopy {
 }
 
 export interface ReadinessCheck {
-  readonly name: "mongodb" | "quorum" | "leader" | "projection";
+  readonly name: "mongodb" | "quorum" | "leader" | "projection" | "disk" | "stopping";
   readonly isOk: boolean;
+  /** A person should know, but the node is as ready as before. */
+  readonly isAdvisory?: boolean;
   readonly detail: string;
 }
 

@@ -20,7 +20,10 @@ import type { Driver } from "./driver.js";
  */
 export type WriteResult =
   | { kind: "committed"; events: EventView[]; acknowledgedBy: NodeId[]; isReplay: boolean }
-  | { kind: "not_written"; reason: ProposalRefusal | "superseded" | "stale_term" }
+  | {
+      kind: "not_written";
+      reason: ProposalRefusal | "superseded" | "stale_term" | "handing_over" | "disk_low";
+    }
   | { kind: "head_differs"; headHash: HashHex | ""; nextSequence: number }
   | { kind: "in_progress" }
   | { kind: "unknown" };

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Request, RequestHandler, Response } from "express";
 import type { Logger } from "pino";
-import type { LogService } from "../service.js";
+import type { LogService, ReadCondition } from "../service.js";
 
 const REQUEST_ID = /^[\w-]{8,128}$/;
 
@@ -30,8 +30,8 @@ export function showStanding(res: Response, service: LogService): void {
 }
 
 /** A read's headers: how many committed events the answer reflects, and whether a leader stands behind it. */
-export async function beginRead(res: Response, service: LogService): Promise<number> {
-  await service.awaitReadable();
+export async function beginRead(res: Response, service: LogService, condition?: ReadCondition): Promise<number> {
+  await service.awaitReadable(condition);
   return showRead(res, service);
 }
 

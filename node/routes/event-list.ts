@@ -1,17 +1,20 @@
 import type { EventView } from "../../shared/event.js";
-import type { LogService } from "../service.js";
+import type { LogService, ReadCondition } from "../service.js";
 import type { EventFilter } from "../storage/port.js";
 import type { QueryReader } from "./query.js";
+import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 import { slices } from "./slices.js";
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
 const PARAMETERS = ["eventType", "sourceAppId", "since", "until", "order", "limit", "after", "before"];
+const KNOWN = [...PARAMETERS, ...READ_PARAMETERS];
 
 export interface ListQuery {
   readonly filter: EventFilter;
   readonly order: "asc" | "desc";
   readonly limit: number;
+  readonly condition: ReadCondition;
   /** The page after, or before, the event with this sequence in the order of the list. */
   readonly from?: { readonly side: "after" | "before"; readonly sequence: number };
   /** The parameters as they go into the links, without a cursor. */
@@ -19,7 +22,8 @@ export interface ListQuery {
 }
 
 export function readListQuery(query: QueryReader): ListQuery {
-  query.refuseUnknown(PARAMETERS);
+  query.refuseUnknown(KNOWN);
+  const condition = readCondition(query);
   const eventType = query.name("eventType");
   const sourceAppId = query.name("sourceAppId");
   const since = query.date("since", { bare: "refused" });
@@ -41,9 +45,10 @@ export function readListQuery(query: QueryReader): ListQuery {
     ...(since === undefined ? {} : { recordedSince: new Date(since).toISOString() }),
     ...(until === undefined ? {} : { recordedUntil: new Date(until).toISOString() }),
   };
-  if (after !== undefined) return { filter, order, limit, linked, from: { side: "after", sequence: after } };
-  if (before !== undefined) return { filter, order, limit, linked, from: { side: "before", sequence: before } };
-  return { filter, order, limit, linked };
+  if (after !== undefined) return { filter, order, limit, condition, linked, from: { side: "after", sequence: after } };
+  if (before !== undefined)
+    return { filter, order, limit, condition, linked, from: { side: "before", sequence: before } };
+  return { filter, order, limit, condition, linked };
 }
 
 /** Opaque on purpose: what a cursor holds may change, and then its first letters do. */

@@ -7,10 +7,12 @@ import { eventMethods } from "../middleware/methods.js";
 import { rawBody, rawRequest } from "../middleware/raw-body.js";
 import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
 import { ProblemError } from "../problems.js";
+import type { ReadCondition } from "../service.js";
 import { answerHeaders, appendOne } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { fetchEvents, readListQuery } from "./event-list.js";
 import { QueryReader } from "./query.js";
+import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 
 /** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
 export function events(context: RouteContext): Router {
@@ -25,7 +27,7 @@ export function events(context: RouteContext): Router {
     })
     .get(async (req, res) => {
       const query = readListQuery(new QueryReader(req.query));
-      const size = await beginRead(res, service);
+      const size = await beginRead(res, service, query.condition);
       const { body, links } = await fetchEvents(service, query, size);
       if (Object.keys(links).length > 0) res.links(links);
       res.json(body);
@@ -35,7 +37,11 @@ export function events(context: RouteContext): Router {
   router
     .route("/api/v1/events/:sequence")
     .get(async (req, res) => {
-      const event = await find(context, req.params.sequence, res);
+      const query = new QueryReader(req.query);
+      query.refuseUnknown(READ_PARAMETERS);
+      const condition = readCondition(query);
+      query.finish();
+      const event = await find(context, req.params.sequence, res, condition);
       res.setHeader("ETag", `"${event.hash}"`);
       if (isKnown(req.headers["if-none-match"], event.hash)) res.status(304).end();
       else res.json(event);
@@ -81,8 +87,13 @@ const place = (event: EventView): object => ({
   recordedAt: event.recordedAt,
 });
 
-async function find({ service }: RouteContext, text: string, res: Response): Promise<EventView> {
-  const size = await beginRead(res, service);
+async function find(
+  { service }: RouteContext,
+  text: string,
+  res: Response,
+  condition: ReadCondition = {},
+): Promise<EventView> {
+  const size = await beginRead(res, service, condition);
   const sequence = /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : -1;
   const event = sequence >= 0 && sequence < size ? await service.get(sequence) : null;
   if (event !== null) return event;

@@ -1,5 +1,6 @@
 import { Router } from "express";
 import { methods } from "../middleware/methods.js";
+import type { ReadinessCheck } from "../service.js";
 import type { RouteContext } from "./context.js";
 
 /** For supervisors and load balancers. Neither route touches the database. */
@@ -16,13 +17,13 @@ export function health({ service, version }: RouteContext): Router {
     .route("/readyz")
     .get((req, res) => {
       const { leaderId } = service.standing();
-      const checks: { name: string; isOk: boolean; detail: string }[] = [...service.readiness()];
+      const checks: (Omit<ReadinessCheck, "name"> & { name: string })[] = [...service.readiness()];
       if (req.query.role === "leader") {
         const isLeader = leaderId === service.nodeId;
         const detail = isLeader ? "this node leads" : `${leaderId ?? "no node"} leads`;
         checks.push({ name: "role", isOk: isLeader, detail });
       }
-      const isReady = checks.every((check) => check.isOk);
+      const isReady = checks.every((check) => check.isOk || check.isAdvisory === true);
       res.status(isReady ? 200 : 503).setHeader("Cache-Control", "no-store");
       if (!isReady) res.setHeader("Retry-After", "1");
       if (req.query.verbose === undefined) {

@@ -37,6 +37,7 @@ function apis(base: string): Api[] {
         `curl ${base}/api/v1/events/0`,
         `curl ${base}/api/v1/events/0/nodes`,
         `curl ${base}/api/v1/cluster`,
+        `curl ${base}/api/v1/elections`,
         `curl ${base}/api/v1/alerts`,
         `curl '${base}/readyz?verbose'`,
       ],

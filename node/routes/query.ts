@@ -4,6 +4,8 @@ import { timestampMillis } from "../storage/timestamp.js";
 
 /** A page number or limit has at most nine digits, so that their product is a safe integer. */
 const WHOLE_NUMBER = /^\d{1,9}$/;
+/** Fifteen digits always fit a safe integer. */
+const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
 const BARE_DATE = /^\d{4}-\d\d-\d\d$/;
 const DAY_MS = 86_400_000;
 const UNKNOWN_PARAMETERS_SHOWN_MAX = 20;
@@ -41,6 +43,14 @@ export class QueryReader {
     if (value >= 1 && value <= rule.max) return value;
     this.fail(name, `must be a whole number from 1 to ${rule.max}`);
     return rule.fallback;
+  }
+
+  /** The sequence of an event. */
+  sequence(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined || SEQUENCE.test(text)) return text === undefined ? undefined : Number(text);
+    this.fail(name, "must be the sequence of an event, a whole number from 0");
+    return undefined;
   }
 
   order(): "asc" | "desc" {

@@ -116,6 +116,15 @@ export class MemoryLogStore implements LogStore {
       .map(({ stored }) => structuredClone(stored));
   }
 
+  async readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]> {
+    this.alive();
+    const isElection = ({ stored }: { stored: StoredBlock }): boolean =>
+      stored.block.header.height <= through &&
+      ["genesis", "term_started"].includes(stored.block.header.control?.kind ?? "");
+    const found = this.inOrder(height(0)).filter(isElection).reverse();
+    return found.slice(0, Math.max(1, blocksMax)).map(({ stored }) => structuredClone(stored));
+  }
+
   async checkOwner(): Promise<void> {
     this.alive();
     this.assertOwner();

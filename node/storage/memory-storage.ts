@@ -14,5 +14,6 @@ export function memoryStorage(
     log: new MemoryLogStore(database, self),
     projection: new MemoryProjection(database),
     alerts: new MemoryAlertStore(database),
+    freeBytes: async () => null,
   };
 }

@@ -14,6 +14,7 @@ import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from ".
 
 const MEMBERSHIP_BLOCKS_MAX = 10_000;
 const READ_BATCH_BLOCKS = 64;
+const CONTROL_INDEX = { "header.control.kind": 1 } as const;
 export const COMMAND_MS_DEFAULT = 5_000;
 /** Inserts whose outcome was lost; the replica has a handful in flight at most. */
 const IN_DOUBT_MAX = 64;
@@ -114,10 +115,9 @@ export class MongoLogStore implements LogStore {
       isMember,
       rememberedBootCounter: this.bootCounter,
     });
-    await opening.blocks.createIndex(
-      { "header.control.kind": 1 },
-      { partialFilterExpression: { "header.control.kind": { $exists: true } } },
-    );
+    await opening.blocks.createIndex(CONTROL_INDEX, {
+      partialFilterExpression: { "header.control.kind": { $exists: true } },
+    });
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.finishTruncation(opening, truncating);
     const tail = await opening.blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
@@ -208,6 +208,18 @@ export class MongoLogStore implements LogStore {
       const kinds = ["genesis", "node_admitted"];
       const cursor = blocks.find({ "header.control.kind": { $in: kinds } }).sort({ _id: 1 });
       return (await cursor.limit(MEMBERSHIP_BLOCKS_MAX).toArray()).map(storedBlock);
+    });
+  }
+
+  readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]> {
+    return this.reading(async ({ blocks }) => {
+      const found = blocks
+        .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $lte: through } })
+        // Without the hint the server may walk the whole log backwards for the order's sake.
+        .hint(CONTROL_INDEX)
+        .sort({ _id: -1 })
+        .limit(Math.max(1, blocksMax));
+      return (await found.toArray()).map(storedBlock);
     });
   }
 

@@ -47,5 +47,15 @@ export function openStorage(options: StorageOptions): Storage {
       link = null;
     },
   };
-  return { log: new MongoLogStore(options, companion), projection, alerts };
+  return {
+    log: new MongoLogStore(options, companion),
+    projection,
+    alerts,
+    async freeBytes(): Promise<number | null> {
+      if (link === null) return null;
+      // Every size in bytes; a server that keeps its data elsewhere than in files says nothing of a file system.
+      const { fsTotalSize, fsUsedSize } = await link.db.command({ dbStats: 1 });
+      return typeof fsTotalSize === "number" && typeof fsUsedSize === "number" ? fsTotalSize - fsUsedSize : null;
+    },
+  };
 }

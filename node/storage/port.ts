@@ -72,6 +72,8 @@ export interface LogStore {
   readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]>;
   /** The genesis and the node_admitted blocks, oldest first. */
   readMembershipBlocks(): Promise<StoredBlock[]>;
+  /** The genesis and the blocks that open a term, up to `through`, newest first. */
+  readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]>;
   /**
    * Re-reads the owner; to be called after every pause of this process. Throws `not_owner` when another process (of
    * this node id, or of the node that the message names) has taken the database over.
@@ -151,4 +153,6 @@ export interface Storage {
   readonly log: LogStore;
   readonly projection: Projection;
   readonly alerts: AlertStore;
+  /** Free bytes of the volume that holds the database's files; null if the server does not say. */
+  freeBytes(): Promise<number | null>;
 }

@@ -216,6 +216,23 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         const found = await log.readMembershipBlocks();
         expect(found).toEqual([blocks[0]?.stored, blocks[5]?.stored]);
       });
+
+      it("of elections are found newest first, up to a height, as many as wanted", async () => {
+        const log = await opened();
+        const { log: chain, blocks } = TestLog.grow(2);
+        for (const term of [2, 3, 4]) {
+          blocks.push(chain.block([], { control: { kind: "term_started" }, term }));
+          blocks.push(chain.block([{}]));
+        }
+        blocks.push(chain.block([], { control: ADMITTED }));
+        await insert(log, blocks);
+        const heights = async (through: number, blocksMax: number) =>
+          (await log.readElectionBlocks(height(through), blocksMax)).map(({ block }) => block.header.height);
+        expect(await heights(100, 100)).toEqual([8, 6, 4, 1]);
+        expect(await heights(7, 100)).toEqual([6, 4, 1]);
+        expect(await heights(100, 2)).toEqual([8, 6]);
+        expect(await log.readElectionBlocks(height(4), 1)).toEqual([blocks[3]?.stored]);
+      });
     });
 
     describe("a truncation", () => {

@@ -1,0 +1,119 @@
+import { z } from "zod";
+import type { Effect } from "../../cluster/types.js";
+import type { Block } from "../../shared/block.js";
+import type { NodeId, Term } from "../../shared/ids.js";
+import { soundEvents } from "../recovery.js";
+import type { ElectionRecord } from "../service.js";
+import { notReady, ok, type Parts } from "./parts.js";
+
+export const ELECTIONS_MAX = 500;
+/** Terms in which writes were refused; the oldest are forgotten. */
+const TERMS_MAX = 1_000;
+
+/**
+ * How many writes this node refused for want of a leader, by the term of the leader that it knew next. In memory only,
+ * as long as this process lives.
+ */
+export class RefusedWrites {
+  private readonly byTerm = new Map<Term, number>();
+  private sinceLeader = 0;
+  private knownTerm: Term | null = null;
+
+  onLeader(leaderId: NodeId | null, term: Term): void {
+    this.knownTerm = leaderId === null ? null : term;
+    if (leaderId === null || this.sinceLeader === 0) return;
+    this.add(term, this.sinceLeader);
+    this.sinceLeader = 0;
+  }
+
+  /** A write whose time ended after the next leader was found was still refused because of that election. */
+  count(): void {
+    if (this.knownTerm === null) this.sinceLeader += 1;
+    else this.add(this.knownTerm, 1);
+  }
+
+  of(term: Term | number): number {
+    return this.byTerm.get(term as Term) ?? 0;
+  }
+
+  private add(term: Term, count: number): void {
+    this.byTerm.set(term, this.of(term) + count);
+    if (this.byTerm.size > TERMS_MAX) this.byTerm.delete(Math.min(...this.byTerm.keys()) as Term);
+  }
+}
+
+type Election = Omit<ElectionRecord, "writesRefused">;
+
+/** What a block that opens a term says of its election; null for any other block. */
+export function electionIn({ header }: Block): Election | null {
+  const { control, term, leaderId, height, sealedAt } = header;
+  if (control?.kind !== "term_started" && control?.kind !== "genesis") return null;
+  const election = control.kind === "term_started" ? control.election : undefined;
+  return {
+    term,
+    leaderId,
+    height,
+    at: sealedAt,
+    reason: control.kind === "genesis" ? "genesis" : (election?.reason ?? null),
+    previousLeader: election?.previousLeader ?? null,
+    votes: election?.votes ?? [],
+    tookMs: election?.tookMs ?? null,
+    handOver: election !== undefined && election.reason !== "no_leader",
+  };
+}
+
+/** The elections that the log remembers, and what each cost in refused writes. */
+export class Elections {
+  private readonly refused = new RefusedWrites();
+
+  constructor(
+    private readonly parts: Parts,
+    private readonly onElected: (election: Election) => void,
+  ) {
+    parts.peers.handle("refused-writes", async (body) => {
+      const { terms } = z.object({ terms: z.array(z.int().min(0)).max(ELECTIONS_MAX) }).parse(body);
+      return ok({ counts: terms.map((term) => this.refused.of(term)) });
+    });
+  }
+
+  onRefused(): void {
+    this.refused.count();
+  }
+  onEffect(effect: Effect): void {
+    if (effect.kind === "role_changed") this.refused.onLeader(effect.leaderId, effect.term);
+    if (effect.kind !== "committed") return;
+    for (const { block } of effect.blocks) {
+      const election = electionIn(block);
+      if (election !== null) this.onElected(election);
+    }
+  }
+
+  /** The newest first, of this node's committed log. */
+  async list(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }> {
+    const { driver, storage, peers, config, logger } = this.parts;
+    const view = driver.view();
+    if (view === null) throw notReady("This node's database is being recovered. Ask another node, or again shortly.");
+    const stored = await storage.log.readElectionBlocks(view.commitHeight, Math.min(limit, ELECTIONS_MAX));
+    const elections = stored.flatMap(({ block }) => {
+      const sound = soundEvents(block);
+      // What does not verify is never served; the scheduled verification raises the alert.
+      if ("fault" in sound) logger.error({ height: block.header.height }, `an election is left out: ${sound.fault}`);
+      const election = "fault" in sound ? null : electionIn(block);
+      return election === null ? [] : [election];
+    });
+    const terms = elections.map(({ term }) => term);
+    const countsSchema = z.object({ counts: z.array(z.int().min(0)).length(terms.length) });
+    const others = await peers.askAll("refused-writes", { terms }, (body) => countsSchema.parse(body).counts);
+    const own = { peer: config.nodeId, answer: terms.map((term) => this.refused.of(term)) };
+    return {
+      elections: elections.map((election, i) => ({ ...election, writesRefused: refusedBy([own, ...others], i) })),
+      unreachable: others.filter(({ answer }) => answer === null).map(({ peer }) => peer),
+    };
+  }
+}
+
+/** Only nodes that refused some: of what was before its start a node knows nothing, and does not say "none". */
+function refusedBy(nodes: readonly { peer: NodeId; answer: readonly number[] | null }[], at: number) {
+  const counts = nodes.map(({ peer, answer }): [NodeId, number] => [peer, answer?.[at] ?? 0]);
+  return Object.fromEntries(counts.filter(([, count]) => count > 0).sort());
+}

@@ -1,0 +1,86 @@
+import type { Logger } from "pino";
+import type { NodeId } from "../../shared/ids.js";
+import type { Config } from "../config.js";
+import type { DiskWatch } from "../disk-watch.js";
+import type { Driver } from "../driver.js";
+import type { PeerHandler } from "../peers/peer-server.js";
+import type { PeerTransport } from "../peers/transport.js";
+import { ProblemError } from "../problems.js";
+import type { Storage } from "../storage/port.js";
+
+/** How long one peer may take to say what it knows; a node that does not is listed as such. */
+export const PEER_ANSWER_MS_MAX = 1_000;
+/** Between looks for a leader during an election. */
+export const LEADER_POLL_MS = 20;
+export const RETRY_AFTER_SECONDS = 1;
+
+export interface LogServiceOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly storage: Storage;
+  readonly driver: Driver;
+  readonly transport: PeerTransport | null;
+  readonly disk: DiskWatch;
+  readonly logger: Logger;
+}
+
+/** What the parts of the service share. */
+export interface Parts extends LogServiceOptions {
+  readonly peers: PeerDesk;
+}
+
+/** Questions to the other members, and the answers to theirs. */
+export class PeerDesk {
+  constructor(private readonly options: Pick<LogServiceOptions, "config" | "transport">) {}
+
+  transport(): PeerTransport {
+    if (this.options.transport === null) throw unavailable("This node stands alone and knows no other.");
+    return this.options.transport;
+  }
+
+  handle(path: string, handler: (body: unknown) => ReturnType<PeerHandler>): void {
+    this.options.transport?.handle(path, handler);
+  }
+
+  /** Asks every other member at once; null for one that does not answer in time. */
+  async askAll<T>(
+    path: string,
+    body: unknown,
+    parse: (body: unknown) => T,
+  ): Promise<{ peer: NodeId; answer: T | null }[]> {
+    const { config } = this.options;
+    const peers = config.members.filter((member) => member.id !== config.nodeId);
+    return Promise.all(peers.map(async ({ id }) => ({ peer: id, answer: await this.ask(id, path, body, parse) })));
+  }
+
+  async ask<T>(peer: NodeId, path: string, body: unknown, parse: (body: unknown) => T): Promise<T | null> {
+    try {
+      const answer = await this.transport().request(peer, path, body, { timeoutMs: PEER_ANSWER_MS_MAX });
+      return answer.status === 200 ? parse(answer.body) : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+export const ok = (body: unknown): { status: number; body: unknown } => ({ status: 200, body });
+
+export const unavailable = (detail: string): ProblemError =>
+  new ProblemError("no_quorum", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+export const notReady = (detail: string, cause?: unknown): ProblemError =>
+  new ProblemError("not_ready", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What the promise gives, or null if it does not within `ms`. */
+export async function resultWithin<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), Math.max(0, ms));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,181 @@
+import { z } from "zod";
+import type { Effect } from "../../cluster/types.js";
+import type { EventView } from "../../shared/event.js";
+import { type Height, height } from "../../shared/ids.js";
+import { ProblemError } from "../problems.js";
+import type { LogService, NodeCopy, ReadCondition } from "../service.js";
+import type { EventFilter } from "../storage/port.js";
+import { LEADER_POLL_MS, notReady, ok, type Parts, pause, resultWithin, unavailable } from "./parts.js";
+import { SharedRun } from "./shared-run.js";
+
+/** A read waits at most this long for what it must see. */
+const READ_WAIT_MS_MAX = 2_000;
+/** A leader that has not confirmed within this time is asked again, or the next one. */
+const CONFIRM_MS_MAX = 1_000;
+
+/** Reads of what this node acknowledged and, where the request says so, of more. */
+export class Reads {
+  /** Reads wait for these: events that this node acknowledged. */
+  private acknowledgedSize = 0;
+  /** After a start, reads wait for the commit height that a leader confirmed; the size of the log there. */
+  isConfirmed = false;
+  private readonly confirming = new Map<number, (confirmed: Height | null) => void>();
+  private lastReadId = 0;
+  private readonly here = new SharedRun<Height | null>(() => this.confirmHere());
+  private readonly atLeader = new SharedRun<Height | null>(() => this.confirmAtLeader());
+
+  constructor(private readonly parts: Parts) {
+    parts.peers.handle("read-index", async () => ok({ height: await this.here.ask() }));
+    parts.peers.handle("copy", async (body) =>
+      ok(await this.ownCopy(z.object({ sequence: z.int().min(0) }).parse(body).sequence)),
+    );
+  }
+
+  onAcknowledged(size: number): void {
+    this.acknowledgedSize = Math.max(this.acknowledgedSize, size);
+  }
+  onEffect(effect: Effect): void {
+    if (effect.kind === "read_confirmed") this.settle(effect.readId, effect.height);
+    if (effect.kind === "read_refused") this.settle(effect.readId, null);
+  }
+  onReplicaLost(): void {
+    for (const readId of [...this.confirming.keys()]) this.settle(readId, null);
+  }
+
+  get logSize(): number {
+    return this.parts.storage.projection.through;
+  }
+
+  async awaitReadable(condition: ReadCondition = {}): Promise<void> {
+    const deadline = performance.now() + READ_WAIT_MS_MAX;
+    const { driver } = this.parts;
+    while (!this.isConfirmed) {
+      const view = driver.view();
+      if (view !== null && view.confirmedHeight !== null && view.commitHeight >= view.confirmedHeight) {
+        this.acknowledgedSize = Math.max(this.acknowledgedSize, view.committedSize);
+        this.isConfirmed = true;
+      } else if (performance.now() > deadline) {
+        const detail =
+          "This node has started and no leader has confirmed yet how far the log goes. Ask another node, or again shortly.";
+        throw notReady(detail);
+      } else await pause(LEADER_POLL_MS);
+    }
+    const acknowledged = this.acknowledgedSize;
+    const confirmed = condition.isLinearizable === true ? await this.sizeConfirmedBy(deadline) : 0;
+    const asked = (condition.minSequence ?? -1) + 1;
+    const wanted = Math.max(acknowledged, confirmed, asked);
+    if (this.logSize >= wanted) return;
+    if (await this.projectedBy(wanted, deadline)) return;
+    if (asked > Math.max(acknowledged, confirmed))
+      throw notReady(
+        `This node has the events below ${this.logSize}, and event ${condition.minSequence} has not come within ${READ_WAIT_MS_MAX} ms. Ask again shortly.`,
+      );
+    const detail = `This node has projected ${this.logSize} events of the ${wanted} that this read must see: it is catching up. Ask again shortly.`;
+    throw notReady(detail);
+  }
+
+  private projectedBy(size: number, deadline: number): Promise<boolean> {
+    const { reached, cancel } = this.parts.driver.committed.awaitProjected(size);
+    const isThere = reached.then(() => true);
+    return resultWithin(isThere, deadline - performance.now()).then((there) => {
+      cancel();
+      return there === true;
+    });
+  }
+
+  // --- Linearizable reads --------------------------------------------------------------------------------------------
+
+  /** The size of the log at a height that the leader confirmed after this was called, once this node has that height. */
+  private async sizeConfirmedBy(deadline: number): Promise<number> {
+    const confirmed = await this.confirmBy(deadline);
+    for (;;) {
+      const view = this.parts.driver.view();
+      if (view !== null && view.commitHeight >= confirmed) return view.committedSize;
+      if (performance.now() > deadline)
+        throw notReady(
+          `The leader has confirmed the log up to block ${confirmed}, and this node has block ${view?.commitHeight ?? 0}. Ask again shortly, or another node.`,
+        );
+      await pause(LEADER_POLL_MS / 4);
+    }
+  }
+
+  private async confirmBy(deadline: number): Promise<Height> {
+    while (performance.now() < deadline) {
+      const confirmed = await resultWithin(this.atLeader.ask(), deadline - performance.now());
+      if (confirmed !== null) return confirmed;
+      await pause(LEADER_POLL_MS);
+    }
+    const detail = `No leader has confirmed within ${READ_WAIT_MS_MAX} ms that it still leads, so this node cannot say that it has the newest events. Without consistency=linearizable it answers what it has.`;
+    throw unavailable(detail);
+  }
+
+  private async confirmAtLeader(): Promise<Height | null> {
+    const { driver, config, peers } = this.parts;
+    const leaderId = driver.view()?.leaderId ?? null;
+    if (leaderId === null) return null;
+    if (leaderId === config.nodeId) return this.here.ask();
+    return peers.ask(leaderId, "read-index", {}, (body) => {
+      const { height: at } = z.object({ height: z.int().min(0).nullable() }).parse(body);
+      return at === null ? null : height(at);
+    });
+  }
+
+  /** Whether this node leads is the core's to say: it asks a majority, and refuses when it does not lead. */
+  private confirmHere(): Promise<Height | null> {
+    const { driver } = this.parts;
+    const readId = ++this.lastReadId;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.settle(readId, null), CONFIRM_MS_MAX);
+      this.confirming.set(readId, (confirmed) => {
+        clearTimeout(timer);
+        resolve(confirmed);
+      });
+      if (driver.view() === null) this.settle(readId, null);
+      else driver.submit({ kind: "read_index", now: performance.now(), readId });
+    });
+  }
+
+  private settle(readId: number, confirmed: Height | null): void {
+    const resolve = this.confirming.get(readId);
+    this.confirming.delete(readId);
+    resolve?.(confirmed);
+  }
+
+  // --- What the projection holds -------------------------------------------------------------------------------------
+
+  get(sequence: number): Promise<EventView | null> {
+    return this.guarded(() => this.parts.storage.projection.get(sequence));
+  }
+  list(filter: EventFilter, page: Parameters<LogService["list"]>[1]): Promise<EventView[]> {
+    return this.guarded(() => this.parts.storage.projection.list(filter, page));
+  }
+  count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }> {
+    return this.guarded(() => this.parts.storage.projection.count(filter, cap));
+  }
+
+  /** A database that does not answer is a 503 that says so. */
+  async guarded<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (cause) {
+      if (cause instanceof ProblemError) throw cause;
+      this.parts.logger.warn({ err: cause }, "a read failed");
+      throw notReady("This node's MongoDB does not answer. Ask another node, or again shortly.", cause);
+    }
+  }
+
+  async copies(sequence: number): Promise<NodeCopy[]> {
+    const own: NodeCopy = await this.ownCopy(sequence);
+    const others = await this.parts.peers.askAll<NodeCopy>("copy", { sequence }, (body) => body as NodeCopy);
+    const unreachable = (node: string): NodeCopy => ({ node, hash: null, event: null, detail: "it does not answer" });
+    return [own, ...others.map(({ peer, answer }) => answer ?? unreachable(peer))].sort((a, b) =>
+      a.node < b.node ? -1 : 1,
+    );
+  }
+
+  private async ownCopy(sequence: number): Promise<NodeCopy> {
+    const event = await this.parts.storage.projection.get(sequence);
+    const detail = event === null ? { detail: "it does not have it" } : {};
+    return { node: this.parts.config.nodeId, hash: event?.hash ?? null, event, ...detail };
+  }
+}

@@ -1,0 +1,168 @@
+import { z } from "zod";
+import type { ReplicaView } from "../../cluster/types.js";
+import type { NodeId } from "../../shared/ids.js";
+import { clusterStatus, type OwnStatus, ownStatusSchema } from "../cluster-status.js";
+import { ProblemError } from "../problems.js";
+import type { ClusterStatus, ReadinessCheck, Standing } from "../service.js";
+import type { AlertRecord } from "../storage/port.js";
+import { ok, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
+import type { Reads } from "./reads.js";
+
+const ALERTS_MAX = 1_000;
+
+/** What this node says of itself, what all say together, and the admission of learners. */
+export class Status {
+  isStopping = false;
+
+  constructor(
+    private readonly parts: Parts,
+    private readonly reads: Reads,
+  ) {
+    const { peers, storage } = parts;
+    peers.handle("status", async () => ok(this.ownStatus()));
+    peers.handle("alerts", async (body) => {
+      const { limit } = z.object({ limit: z.int().min(1).max(ALERTS_MAX) }).parse(body);
+      return ok({ alerts: await storage.alerts.list(limit) });
+    });
+    peers.handle("admit", async (body) => {
+      try {
+        this.admitHere(z.object({ node: z.string(), actor: z.string(), reason: z.string() }).parse(body));
+        return ok({});
+      } catch (error) {
+        return { status: 409, body: { detail: error instanceof ProblemError ? error.detail : "not admitted" } };
+      }
+    });
+  }
+
+  standing(): Standing {
+    const view = this.parts.driver.view();
+    if (view === null) return { leaderId: null, term: 0, isStale: true };
+    return { leaderId: view.leaderId, term: view.term, isStale: !view.hasQuorum };
+  }
+
+  readiness(): ReadinessCheck[] {
+    const { driver, disk } = this.parts;
+    const view = driver.view();
+    const lag = view === null ? 0 : view.committedSize - this.reads.logSize;
+    return [
+      {
+        name: "mongodb",
+        isOk: view !== null && !view.isStalled,
+        detail: view === null ? "not answering: recovering" : "ok",
+      },
+      {
+        name: "quorum",
+        isOk: view?.hasQuorum === true,
+        detail: view?.hasQuorum === true ? "a majority is reachable" : describeNoQuorum(view),
+      },
+      { name: "leader", isOk: view?.leaderId != null, detail: view?.leaderId ?? "none known" },
+      {
+        name: "projection",
+        isOk: this.reads.isConfirmed || view?.confirmedHeight != null,
+        detail: `${lag} events behind`,
+      },
+      // Reads are served whatever the disk holds, so it takes no node out of a load balancer.
+      { name: "disk", isOk: !disk.isLow, isAdvisory: true, detail: disk.describe() },
+      ...(this.isStopping ? [{ name: "stopping" as const, isOk: false, detail: "this node is stopping" }] : []),
+    ];
+  }
+
+  async clusterStatus(): Promise<ClusterStatus> {
+    const own = this.ownStatus();
+    const sentAt = Date.now();
+    const others = await this.parts.peers.askAll<OwnStatus & { skewMs: number }>("status", {}, (body) => {
+      const status = ownStatusSchema.parse(body);
+      // Half the round trip is taken as the way back.
+      return { ...status, skewMs: Math.round(Date.parse(status.clock) - (sentAt + Date.now()) / 2) };
+    });
+    const { alerts } = await this.alerts(1);
+    return clusterStatus({
+      own,
+      others: others.map(({ peer, answer }) => ({ id: peer, status: answer })),
+      configured: this.parts.config.members,
+      view: this.parts.driver.view(),
+      hasAlerts: alerts.length > 0,
+      now: performance.now(),
+    });
+  }
+
+  private ownStatus(): OwnStatus {
+    const view = this.parts.driver.view();
+    const { config, version } = this.parts;
+    return {
+      id: this.parts.config.nodeId,
+      clock: new Date().toISOString(),
+      version,
+      address: config.self.address,
+      clusterId: view?.clusterId ?? "",
+      role: view === null ? "unknown" : view.isLearner ? "learner" : ROLE_NAMES[view.role],
+      health: view === null ? "stalled" : view.isLearner ? "learner" : view.isStalled ? "stalled" : "sound",
+      term: view?.term ?? 0,
+      leaderId: view?.leaderId ?? null,
+      lastHeight: view?.durableHeight ?? 0,
+      commitHeight: view?.commitHeight ?? 0,
+      committedSize: view?.committedSize ?? 0,
+      headHash: view?.headHash ?? "",
+      projectedSize: this.reads.logSize,
+    };
+  }
+
+  async admit(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
+    const view = this.parts.driver.view();
+    const leaderId = view?.leaderId ?? null;
+    if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
+    if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
+    const answer = await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, {
+      timeoutMs: PEER_ANSWER_MS_MAX,
+    });
+    if (answer.status !== 200)
+      throw new ProblemError("admission_conflict", answer.body.detail ?? "The leader refused.");
+  }
+
+  private admitHere(request: { node: NodeId; actor: string; reason: string }): void {
+    const peer = this.parts.driver.view()?.peers.find((known) => known.id === request.node);
+    if (peer === undefined)
+      throw new ProblemError("admission_conflict", `${request.node} is not a member of this cluster.`);
+    if (!peer.wantsAdmission) {
+      const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or does not answer.`;
+      throw new ProblemError("admission_conflict", detail);
+    }
+    this.parts.driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
+  }
+
+  async alerts(limit: number): Promise<{ alerts: AlertRecord[]; unreachable: NodeId[] }> {
+    const own = await this.parts.storage.alerts.list(Math.min(limit, ALERTS_MAX)).catch(() => null);
+    const others = await this.parts.peers.askAll<AlertRecord[]>(
+      "alerts",
+      { limit },
+      (body) => (body as { alerts: AlertRecord[] }).alerts,
+    );
+    const found = [...(own ?? []), ...others.flatMap(({ answer }) => answer ?? [])];
+    const unreachable = others.filter(({ answer }) => answer === null).map(({ peer }) => peer);
+    found.sort((a, b) => (a.openedAt < b.openedAt ? 1 : -1));
+    return {
+      alerts: found.slice(0, limit),
+      unreachable: own === null ? [this.parts.config.nodeId, ...unreachable] : unreachable,
+    };
+  }
+}
+
+const ROLE_NAMES = {
+  follower: "follower",
+  asking: "candidate",
+  pre_candidate: "candidate",
+  candidate: "candidate",
+  leader: "leader",
+} as const;
+
+function describeNoQuorum(view: ReplicaView | null): string {
+  if (view === null) return "unknown while the database is recovered";
+  if (view.isForming && view.missing.length > 0)
+    return `the cluster has not formed: waiting for ${view.missing.join(", ")}`;
+  if (view.isLearner)
+    return "this node waits to be admitted; if voters can no longer be a majority, bring back their identity files or disks";
+  return (
+    "no leader has been heard for an election timeout; if most members have lost their data, they wait to be admitted: " +
+    "bring back their identity files or disks"
+  );
+}

@@ -1,0 +1,207 @@
+import type { Effect, ReplicaView } from "../../cluster/types.js";
+import type { PreparedEvent } from "../../shared/event.js";
+import type { Height, NodeId } from "../../shared/ids.js";
+import { PeerError } from "../peers/peer-client.js";
+import { ProblemError } from "../problems.js";
+import type { AppendOutcome, WriteRequest } from "../service.js";
+import { forwardedWriteSchema, fromForwarded, toForwarded, type WriteResult, WriteTracker } from "../writes.js";
+import { LEADER_POLL_MS, ok, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+
+/** Between looks whether the leader that was asked still leads. */
+const LEADER_WATCH_MS = 50;
+/** Writes under way in this process, from all clients. */
+const WRITES_MAX = 10_000;
+
+type NotWritten = Extract<WriteResult, { kind: "not_written" }>["reason"];
+
+export interface WriteHooks {
+  /** A write was refused because no leader took it. */
+  readonly onRefused: () => void;
+  readonly onAcknowledged: (size: number) => void;
+  /** This node leads, and its disk is too full: true if another node can be expected to take over. */
+  readonly isHandingOver: () => boolean;
+}
+
+/** Appends on whichever node leads, across elections, within each write's deadline. */
+export class Writes {
+  private readonly tracker: WriteTracker;
+  private underWay = 0;
+  private isStopping = false;
+
+  constructor(
+    private readonly parts: Parts,
+    private readonly hooks: WriteHooks,
+  ) {
+    this.tracker = new WriteTracker(parts.driver, parts.logger);
+    parts.peers.handle("append", async (body) => ok(await this.takeForwarded(body)));
+  }
+
+  onEffect(effect: Effect): void {
+    this.tracker.onEffect(effect);
+  }
+  onReplicaLost(): void {
+    this.tracker.onReplicaLost();
+  }
+  onRecovered(commitHeight: Height): void {
+    this.tracker.onRecovered(commitHeight);
+  }
+
+  /** New writes are refused from now on; those under way go on for as long as there is a leader to take them. */
+  stop(): void {
+    this.isStopping = true;
+  }
+  /** Resolves when the writes under way are answered, each within its own deadline. */
+  async drained(): Promise<void> {
+    while (this.underWay > 0) await pause(LEADER_POLL_MS);
+  }
+
+  async append(write: WriteRequest): Promise<AppendOutcome> {
+    if (this.isStopping) throw unavailable("This node is stopping. Nothing was written; try another node.");
+    if (this.underWay >= WRITES_MAX) {
+      const detail = `${WRITES_MAX} writes are under way on this node. Nothing was written; try again shortly.`;
+      throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    }
+    this.underWay += 1;
+    try {
+      const outcome = await this.decide(write);
+      const last = outcome.events.at(-1);
+      if (last !== undefined) this.hooks.onAcknowledged(last.sequence + 1);
+      return outcome;
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+
+  /** Tries until the deadline: here when this node leads, else at the leader; across elections with the same ids. */
+  private async decide(write: WriteRequest): Promise<AppendOutcome> {
+    const { driver, config } = this.parts;
+    const deadline = performance.now() + config.requestTimeoutMs;
+    let mayBeWritten = false;
+    let lastReason = "no leader is known";
+    while (performance.now() < deadline) {
+      const view = driver.view();
+      const leaderId = view?.leaderId ?? null;
+      if (view === null || leaderId === null) {
+        lastReason = view === null ? "this node's database does not answer" : "no leader is known";
+        if (this.isStopping) break;
+        await pause(LEADER_POLL_MS);
+        continue;
+      }
+      const result = await this.attempt(write, { view, leaderId, deadline });
+      if (result.kind === "committed") return result;
+      if (result.kind === "unknown") {
+        mayBeWritten = true;
+        lastReason = "the leader did not answer in time";
+      } else if (result.kind === "not_written") {
+        // What an earlier attempt may have written is not denied by a later one.
+        const problem = mayBeWritten ? null : finalRefusal(result.reason);
+        if (problem !== null) throw problem;
+        lastReason = REASONS[result.reason];
+      } else throw result.kind === "head_differs" ? headDiffers(write, result) : inProgress();
+      await pause(LEADER_POLL_MS);
+    }
+    if (mayBeWritten) throw outcomeUnknown();
+    this.hooks.onRefused();
+    throw unavailable(`Nothing was written: ${lastReason}, within ${config.requestTimeoutMs} ms.`);
+  }
+
+  private async attempt(
+    write: WriteRequest,
+    at: { view: ReplicaView; leaderId: NodeId; deadline: number },
+  ): Promise<WriteResult> {
+    const { config, driver, peers } = this.parts;
+    if (at.leaderId === config.nodeId) return this.propose(write.events, at.deadline, write.ifPreviousHash);
+    const budgetMs = Math.max(1, Math.floor(at.deadline - performance.now()));
+    // A leader that hangs is replaced: its request is given up as soon as this node follows another one.
+    const given = new AbortController();
+    const watch = setInterval(() => {
+      const view = driver.view();
+      if (view?.leaderId !== at.leaderId || view.term !== at.view.term) given.abort();
+    }, LEADER_WATCH_MS);
+    try {
+      const answer = await peers.transport().request(
+        at.leaderId,
+        "append",
+        { term: at.view.term, budgetMs, ifPreviousHash: write.ifPreviousHash, events: write.events.map(toForwarded) },
+        // The leader answers at the deadline at the latest; a dead one is noticed by its closed connection.
+        { timeoutMs: budgetMs + LEADER_POLL_MS * 2, requestId: write.requestId, signal: given.signal },
+      );
+      return answer.status === 200 ? (answer.body as WriteResult) : { kind: "unknown" };
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      return error.mayHaveArrived ? { kind: "unknown" } : { kind: "not_written", reason: "not_leader" };
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  /** As leader. A disk that is nearly full takes nothing; while another node takes over, the write is tried again there. */
+  private async propose(
+    events: readonly PreparedEvent[],
+    deadline: number,
+    ifPreviousHash: WriteRequest["ifPreviousHash"],
+  ): Promise<WriteResult> {
+    if (this.parts.disk.isLow)
+      return { kind: "not_written", reason: this.hooks.isHandingOver() ? "handing_over" : "disk_low" };
+    const condition = ifPreviousHash === undefined ? {} : { ifPreviousHash };
+    return this.tracker.propose(events, { deadline, ...condition });
+  }
+
+  /** A forwarded write is taken by the leader of the term it was sent to, and is never forwarded again. */
+  private async takeForwarded(body: unknown): Promise<WriteResult> {
+    const forwarded = forwardedWriteSchema.parse(body);
+    const view = this.parts.driver.view();
+    if (view === null || view.role !== "leader") return { kind: "not_written", reason: "not_leader" };
+    if (view.term !== forwarded.term) return { kind: "not_written", reason: "stale_term" };
+    const budgetMs = Math.min(forwarded.budgetMs, this.parts.config.requestTimeoutMs);
+    const events = forwarded.events.map(fromForwarded) as PreparedEvent[];
+    return this.propose(events, performance.now() + budgetMs, forwarded.ifPreviousHash);
+  }
+}
+
+const REASONS: Record<NotWritten, string> = {
+  not_leader: "the leader changed",
+  expired: "the write waited too long",
+  queue_full: "the leader's queue is full",
+  unavailable: "the leader's database does not answer",
+  superseded: "another leader's block took its place",
+  stale_term: "a new leader was elected meanwhile",
+  handing_over: "the leader's disk is nearly full, and no other node has taken over yet",
+  disk_low: "the leader's disk is nearly full",
+};
+
+/** What trying again within the request's time would not change. */
+function finalRefusal(reason: NotWritten): ProblemError | null {
+  if (reason === "queue_full") {
+    const detail = "The leader's queue is full. Nothing was written; try again shortly.";
+    return new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+  if (reason !== "disk_low") return null;
+  const detail =
+    "The disk of the leader's MongoDB has less free space than DISK_FREE_MIN_BYTES, and no other node with more can lead " +
+    "now. Nothing was written. Free some space, or add some; GET /readyz?verbose on each node says how much there is.";
+  return new ProblemError("disk_low", detail, { retryAfterSeconds: DISK_RETRY_SECONDS });
+}
+const DISK_RETRY_SECONDS = 5;
+
+const inProgress = (): ProblemError =>
+  new ProblemError(
+    "in_progress",
+    "A write with the same Idempotency-Key is still under way. Ask again with the same key for its outcome.",
+    { retryAfterSeconds: RETRY_AFTER_SECONDS },
+  );
+
+function headDiffers(write: WriteRequest, result: Extract<WriteResult, { kind: "head_differs" }>): ProblemError {
+  const detail =
+    `previousHash is ${JSON.stringify(write.ifPreviousHash)}, but the log's head is ${JSON.stringify(result.headHash)}. ` +
+    "Nothing was written. Read the head and try again.";
+  const head = { sequence: result.nextSequence - 1, hash: result.headHash };
+  return new ProblemError("hash_chain_conflict", detail, { extra: { head } });
+}
+
+const outcomeUnknown = (): ProblemError =>
+  new ProblemError(
+    "outcome_unknown",
+    "The write was handed to a leader and its outcome is not known: it may be stored or not. Retry with the same Idempotency-Key.",
+    { retryAfterSeconds: RETRY_AFTER_SECONDS },
+  );

@@ -116,7 +116,7 @@ async function runArm(arm: Arm, seconds: number): Promise<ArmRun> {
   };
 }
 
-function ratiosOf(arms: readonly ArmResult[]): Ratio[] {
+export function ratiosOf(arms: readonly ArmResult[]): Ratio[] {
   const [first, ...others] = arms;
   // At a given rate all do the same work: there the latencies are compared.
   if (first === undefined || first.perSecondDue !== null) return [];

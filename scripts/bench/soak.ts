@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { findMongod } from "../mongod/ladder.js";
-import { wholeNumber } from "../options.js";
+import { UsageError, wholeNumber } from "../options.js";
 import { Histogram } from "./load/histogram.js";
 import { StreamProcess } from "./load/streams.js";
 import { MemorySampler, type MemoryUse } from "./samples.js";
@@ -46,7 +46,7 @@ export async function runSoak(args: string[]): Promise<void> {
     },
   });
   const minutes = Number(values.minutes);
-  if (!(minutes > 0 && minutes <= 1_440)) throw new Error("--minutes must be a number above 0, at most 1440.");
+  if (!(minutes > 0 && minutes <= 1_440)) throw new UsageError("--minutes must be a number above 0, at most 1440.");
   const clients = wholeNumber("--clients", values.clients, 1, 2_000);
   const batch = wholeNumber("--batch", values.batch, 1, 1_000);
   const streams = wholeNumber("--streams", values.streams, 0, 1_000);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FAULT_KINDS, type Fault, FaultDeck } from "./faults.js";
 import { parseChaosOptions } from "./options.js";
 import { median, pauseTable } from "./summary.js";
+import { describeElections } from "./watch.js";
 
 const draw = (seed: number, nodes: number, count: number): Fault[] => {
   const deck = new FaultDeck(seed, nodes, FAULT_KINDS);
@@ -60,4 +61,16 @@ it("the table of pauses gives median and worst by kind", () => {
   expect(median([3, 1, 2, 10])).toBe(2.5);
   const [, row] = pauseTable([1, 2, 9].map((gapMs) => ({ kind: "kill-leader", gapMs, stallMs: 2 * gapMs })));
   expect(row).toMatch(/kill-leader +3 +2 ms +9 ms +4 ms +18 ms/);
+});
+
+it("an election is told as it was seen and as the log records it, also when nobody saw it", () => {
+  const recorded = [
+    { term: 4, leaderId: "n2", reason: "no_leader", votes: ["n1", "n2"], tookMs: 120 },
+    { term: 5, leaderId: "n3", reason: "take_over", votes: ["n1", "n3"], tookMs: null },
+  ];
+  expect(describeElections([{ term: 5, leaderId: "n3", afterMs: 6_010 }], recorded)).toBe(
+    "n2 leads in term 4 unseen (no_leader, 120 ms, votes of n1 n2), " +
+      "n3 leads in term 5 after 6.01 s (take_over, votes of n1 n3)",
+  );
+  expect(describeElections([], [])).toBe("no election");
 });

@@ -8,7 +8,7 @@ import { Load } from "../kill/load.js";
 import { UsageError } from "../options.js";
 import { commandOf, poll } from "../processes.js";
 import type { LiveOptions } from "./options.js";
-import { type LeaderChange, LeaderWatch, seconds } from "./watch.js";
+import { electionsAfter, howElected, type LeaderChange, LeaderWatch, seconds } from "./watch.js";
 
 const NEW_WRITE_WITHIN_MS = 60_000;
 const BACK_WITHIN_MS = 60_000;
@@ -86,6 +86,8 @@ class Story {
     await poll(() => this.#leaderId === preferred, { withinMs: TAKEOVER_WITHIN_MS });
     this.#say(`in all that time the longest stall of writes was ${seconds(probing.stop().stallMs)}`);
     await this.#load.stop();
+    for (const election of await electionsAfter(address, this.view.term))
+      console.log(`The log records of term ${election.term}: ${election.leaderId}, ${howElected(election)}.`);
   }
 
   async end(): Promise<void> {

@@ -10,7 +10,7 @@ import { type Fault, FaultDeck } from "./faults.js";
 import { describeTargets, inject, targetsOf } from "./inject.js";
 import type { RoundsOptions } from "./options.js";
 import { type Pause, pauseTable } from "./summary.js";
-import { describeChange, LeaderWatch, seconds } from "./watch.js";
+import { describeElections, electionsAfter, LeaderWatch, seconds } from "./watch.js";
 
 const INTEGRITY_FAILURE = 3;
 const NEW_WRITE_WITHIN_MS = 90_000;
@@ -118,7 +118,8 @@ class ChaosRun {
       const { stallMs } = probing.stop();
       this.#pauses.push({ kind: fault.kind, gapMs, stallMs });
       const changes = await watch.stop();
-      const elections = changes.length === 0 ? "no election" : changes.map(describeChange).join(", ");
+      const recorded = await electionsAfter(this.#urls[0] as string, leader.term);
+      const elections = describeElections(changes, recorded);
       const pause = `writes paused ${seconds(gapMs)} (longest stall ${seconds(stallMs)})`;
       this.say(`      ${elections}; ${pause}; healed after ${seconds(healedMs)}`);
       this.#judge(await this.#audit.check(this.#load, promised));

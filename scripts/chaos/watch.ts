@@ -52,8 +52,41 @@ export class LeaderWatch {
   }
 }
 
-export function describeChange({ afterMs, leaderId, term }: LeaderChange): string {
-  return `${leaderId} leads in term ${term} after ${seconds(afterMs)}`;
+interface Election {
+  term: number;
+  leaderId: string;
+  reason: string | null;
+  votes: string[];
+  tookMs: number | null;
+}
+
+/** The elections of later terms as the log records them, the oldest first; none if it cannot be asked. */
+export async function electionsAfter(url: string, term: number): Promise<Election[]> {
+  try {
+    const answer = await fetch(`${url}/api/v1/elections?limit=50`, { signal: AbortSignal.timeout(5 * LOOK_WITHIN_MS) });
+    if (!answer.ok) return [];
+    const { elections } = (await answer.json()) as { elections: Election[] };
+    return elections.filter((election) => election.term > term).reverse();
+  } catch {
+    return [];
+  }
+}
+
+/** What the nodes were seen to say, and what the log adds to it: an election may be too short-lived to be seen. */
+export function describeElections(changes: LeaderChange[], recorded: Election[]): string {
+  const terms = [...new Set([...changes, ...recorded].map(({ term }) => term))].sort((a, b) => a - b);
+  const lines = terms.map((term) => {
+    const seen = changes.find((change) => change.term === term);
+    const record = recorded.find((election) => election.term === term);
+    const when = seen === undefined ? "unseen" : `after ${seconds(seen.afterMs)}`;
+    return `${seen?.leaderId ?? record?.leaderId} leads in term ${term} ${when}${record ? ` (${howElected(record)})` : ""}`;
+  });
+  return lines.length === 0 ? "no election" : lines.join(", ");
+}
+
+export function howElected({ reason, votes, tookMs }: Election): string {
+  const took = tookMs === null ? [] : [`${tookMs} ms`];
+  return [reason ?? "elected", ...took, `votes of ${votes.join(" ")}`].join(", ");
 }
 
 export function seconds(ms: number): string {

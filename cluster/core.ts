@@ -99,7 +99,8 @@ export class Core {
     this.hard = boot.hardState;
     const tail = this.log.tail;
     // A state behind its own log has lost a write: whoever led that term is taken as voted for, so no second vote.
-    if (tail.term > this.hard.term) this.hard = { ...this.hard, term: tail.term, votedFor: "?" };
+    const sealedBy = boot.tail.at(-1)?.block.header.leaderId ?? config.self.id;
+    if (tail.term > this.hard.term) this.hard = { ...this.hard, term: tail.term, votedFor: sealedBy };
     this.campaignsLate = boot.campaignsLate;
     this.projectedSize = this.log.committed.range.size;
     this.duplicates = new Duplicates(2 * config.requestTimeoutMs);

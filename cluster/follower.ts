@@ -145,7 +145,8 @@ function compare(core: Core, message: PeerMessage, body: Append): Comparison {
       state = mine;
       continue;
     }
-    if (expected <= log.commitHeight) return below(expected);
+    // What a leader has called committed stays, also while it is still being stored here.
+    if (expected <= Math.max(log.commitHeight, core.learnedCommit)) return below(expected);
     if (state === undefined) return { kind: "mismatch" };
     const refusal = sealedBySender(core, message, block.header.leaderId, header.term);
     if (refusal !== null) return conflict("bad_leader", refusal, expected);

@@ -30,11 +30,6 @@ export function propose(core: Core, proposal: Proposal): void {
   const { leader } = core;
   if (leader === null) return refuse(core.isLearner ? "unavailable" : "not_leader");
   if (core.now >= proposal.deadline) return refuse("expired");
-  const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
-  const isFull =
-    leader.queue.length + leader.lookups.size >= QUEUE_PROPOSALS_MAX || leader.queueBytes + bytes > QUEUE_BYTES_MAX;
-  if (isFull || bytes > BLOCK_BYTES_MAX || proposal.events.length > BLOCK_EVENTS_MAX) return refuse("queue_full");
-
   for (const reservation of reservations(proposal)) {
     const of = leader.reserved.get(reservation);
     if (of !== undefined) return void core.effects.push({ kind: "in_progress", proposalId: proposal.proposalId, of });
@@ -45,6 +40,11 @@ export function propose(core: Core, proposal: Proposal): void {
     core.duplicates.heightOfId(first.id) ??
     (key === undefined ? undefined : core.duplicates.heightOfKey(sourceAppId, key));
   if (known !== undefined) return duplicate(core, proposal.proposalId, known);
+
+  const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
+  const isFull =
+    leader.queue.length + leader.lookups.size >= QUEUE_PROPOSALS_MAX || leader.queueBytes + bytes > QUEUE_BYTES_MAX;
+  if (isFull || bytes > BLOCK_BYTES_MAX || proposal.events.length > BLOCK_EVENTS_MAX) return refuse("queue_full");
 
   for (const reservation of reservations(proposal)) leader.reserved.set(reservation, proposal.proposalId);
   if (key === undefined) return enqueue(core, leader, { proposal, bytes });

@@ -28,7 +28,7 @@ export class CommittedEvents {
   private waitingEvents = 0;
   private decodedEvents = 0;
   private waiters: { size: number; resolve: () => void }[] = [];
-  private roomWaiters: (() => void)[] = [];
+  private roomWaiters: ((hasRoom: boolean) => void)[] = [];
   private isRunning = false;
   private isPaused = false;
   private idle: Promise<void> = Promise.resolve();
@@ -68,13 +68,7 @@ export class CommittedEvents {
     this.run();
   }
 
-  /** Resolves when the projection holds all events below `size`. */
-  projected(size: number): Promise<void> {
-    if (this.projection.through >= size) return Promise.resolve();
-    return new Promise((resolve) => this.waiters.push({ size, resolve }));
-  }
-
-  /** The same for one who may stop waiting: then nothing is kept for it. */
+  /** Resolves when the projection holds all events below `size`; for one who may stop waiting: then nothing is kept for it. */
   awaitProjected(size: number): { readonly reached: Promise<void>; readonly cancel: () => void } {
     const waiter = { size, resolve: () => {} };
     const reached =
@@ -90,20 +84,25 @@ export class CommittedEvents {
     return { reached, cancel };
   }
 
-  /** Resolves when there is room for further blocks. */
-  room(): Promise<void> {
-    if (this.waitingEvents < UNPROJECTED_EVENTS_MAX) return Promise.resolve();
+  /** Resolves when there is room for further blocks: true; or when the projection was paused meanwhile: false. */
+  room(): Promise<boolean> {
+    if (this.waitingEvents < UNPROJECTED_EVENTS_MAX) return Promise.resolve(!this.isPaused);
     return new Promise((resolve) => this.roomWaiters.push(resolve));
+  }
+
+  /** Takes no more and projects no more, at once; `pause` then waits for what is being written. */
+  interrupt(): void {
+    this.isPaused = true;
+    for (const resolve of this.roomWaiters.splice(0)) resolve(false);
   }
 
   /** Stops projecting and forgets what waits: recovery reads it again from the log. */
   async pause(): Promise<void> {
-    this.isPaused = true;
+    this.interrupt();
     await this.idle;
     this.waiting.length = 0;
     this.waitingEvents = 0;
     this.decodedEvents = 0;
-    for (const resolve of this.roomWaiters.splice(0)) resolve();
   }
 
   resume(): void {
@@ -161,7 +160,7 @@ export class CommittedEvents {
     const due = this.waiters.filter((waiter) => waiter.size <= through);
     this.waiters = this.waiters.filter((waiter) => waiter.size > through);
     for (const waiter of due) waiter.resolve();
-    if (this.waitingEvents < UNPROJECTED_EVENTS_MAX) for (const resolve of this.roomWaiters.splice(0)) resolve();
+    if (this.waitingEvents < UNPROJECTED_EVENTS_MAX) for (const resolve of this.roomWaiters.splice(0)) resolve(true);
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Replica } from "../cluster/replica.js";
 import type { BootState, Effect, HardState, Input, ReplicaConfig, ReplicaView } from "../cluster/types.js";
@@ -17,6 +18,8 @@ import { type Storage, StoreError } from "./storage/port.js";
 const OPERATIONS_MAX = 4_096;
 const RECOVERY_RETRY_MS = 500;
 const RECOVERY_RETRY_MS_MAX = 5_000;
+/** How often a recovery that waits for the projection looks whether its connection is still there. */
+const PROJECTION_LOOK_MS = 50;
 
 export interface DriverOptions {
   readonly config: Omit<ReplicaConfig, "self" | "seed" | "genesisNonce" | "nextJoinNonce" | "formedClusterId"> & {
@@ -61,7 +64,10 @@ export class Driver {
   private ticker: NodeJS.Timeout | null = null;
   private wake: NodeJS.Timeout | null = null;
   private isStopped = false;
-  private recovering: Promise<void> | null = null;
+  /** One recovery at a time: whatever is lost while it runs makes it begin anew. */
+  private isRecovering = false;
+  private recovery: Promise<void> = Promise.resolve();
+  private storing: Promise<void> = Promise.resolve();
   private lastTickAt = performance.now();
 
   constructor(private readonly options: DriverOptions) {
@@ -72,9 +78,16 @@ export class Driver {
     options.storage.log.onServerChange(() => this.lose("the connection to MongoDB was lost or its process changed"));
   }
 
-  /** Recovers and starts ticking. Throws StoreError when the first recovery fails. */
+  /** Recovers and starts ticking. Throws StoreError when the first recovery fails; it can be called again then. */
   async start(): Promise<Recovered> {
-    const recovered = await this.recoverOnce();
+    // A connection that is lost meanwhile makes this attempt fail; nothing else recovers beside it.
+    this.isRecovering = true;
+    let recovered: Recovered;
+    try {
+      recovered = await this.recoverOnce();
+    } finally {
+      this.isRecovering = false;
+    }
     const everyMs = Math.max(5, Math.floor(this.options.config.heartbeatMs / 4));
     this.ticker = setInterval(() => this.tick(), everyMs);
     return recovered;
@@ -112,7 +125,9 @@ export class Driver {
     if (this.ticker !== null) clearInterval(this.ticker);
     if (this.wake !== null) clearTimeout(this.wake);
     this.drop();
-    await this.recovering?.catch(() => undefined);
+    await this.recovery;
+    // The write under way ends by itself, within the store's own limit: ownership is given up only after it.
+    await this.storing;
     await this.committed.pause();
   }
 
@@ -152,7 +167,7 @@ export class Driver {
       case "truncate":
         this.operations.push(effect);
         if (this.operations.length > OPERATIONS_MAX) throw new Error("too many storage operations wait");
-        void this.store();
+        this.startStoring();
         return;
       case "send":
         return this.options.send(effect.message, effect.ref);
@@ -187,8 +202,6 @@ export class Driver {
 
   /** The one loop that writes: in the order given out, each durable before the next and before its answer. */
   private async store(): Promise<void> {
-    if (this.isStoring) return;
-    this.isStoring = true;
     const { generation } = this;
     try {
       for (;;) {
@@ -205,7 +218,14 @@ export class Driver {
     } finally {
       this.isStoring = false;
     }
-    if (this.operations.length > 0 && !this.isStopped) void this.store();
+    // What a later replica has given out meanwhile.
+    this.startStoring();
+  }
+
+  private startStoring(): void {
+    if (this.isStoring || this.isStopped || this.operations.length === 0) return;
+    this.isStoring = true;
+    this.storing = this.store();
   }
 
   private async write(operation: Operation): Promise<void> {
@@ -221,9 +241,11 @@ export class Driver {
         return;
       }
       case "store_block":
-        await this.committed.room();
+        if (!(await this.committed.room())) throw new StoreError("not_stored", "The projection was interrupted.");
         return log.insertBlock({ block: operation.block, frontier: operation.next.range.hashes });
       case "truncate":
+        // The next opening finishes it if it is interrupted: from here on the log may end below the cut.
+        this.forgetAbove(operation.from);
         return log.truncate(operation.from, { term: operation.term, leaderId: operation.leaderId });
     }
   }
@@ -233,9 +255,13 @@ export class Driver {
     if (this.remembered === null) return;
     if (operation.kind === "save_state") this.remembered = { ...this.remembered, hardState: operation.state };
     if (operation.kind === "store_block") this.remembered = { ...this.remembered, durable: operation.next };
-    // Below the cut the log is as before; its committed part is what must never be missing.
-    if (operation.kind === "truncate" && this.remembered.durable.height >= operation.from)
-      this.remembered = { ...this.remembered, durable: this.committedState ?? this.remembered.durable };
+  }
+
+  /** Below the cut the log stays as it is; its committed part is what must never be missing. */
+  private forgetAbove(from: Height): void {
+    const { remembered, committedState } = this;
+    if (remembered === null || committedState === null || remembered.durable.height < from) return;
+    this.remembered = { ...remembered, durable: committedState };
   }
 
   private async readBlocks(readId: number, from: Height, bytesMax: number): Promise<void> {
@@ -315,26 +341,31 @@ export class Driver {
   }
 
   private lose(reason: string): void {
-    if (this.isStopped || this.recovering !== null) return;
+    if (this.isStopped) return;
     this.drop();
+    this.committed.interrupt();
+    if (this.isRecovering) return;
+    this.isRecovering = true;
     this.options.logger.warn(`the store failed (${reason}): recovering from what it holds`);
     this.options.onReplicaLost(reason);
-    this.recovering = this.recoverForEver().finally(() => {
-      this.recovering = null;
-    });
+    this.recovery = this.recoverForEver();
   }
 
   private async recoverForEver(): Promise<void> {
     for (let delayMs = RECOVERY_RETRY_MS; !this.isStopped; delayMs = Math.min(RECOVERY_RETRY_MS_MAX, 2 * delayMs)) {
       try {
         await this.recoverOnce();
+        // Lost again just now: `lose` has left it to this loop.
+        if (this.replica === null) continue;
+        this.isRecovering = false;
         this.options.logger.info("the store is recovered");
         return;
       } catch (error) {
+        if (this.isStopped) return;
         if (error instanceof StoreError && (error.failure === "not_owner" || error.failure === "unfit"))
           return this.options.onFatal(error);
         this.options.logger.warn({ err: error }, "the store cannot be recovered yet: trying again");
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        await delay(delayMs);
       }
     }
   }
@@ -342,6 +373,11 @@ export class Driver {
   private async recoverOnce(): Promise<Recovered> {
     const { options } = this;
     await this.committed.pause();
+    const { generation } = this;
+    const assertCurrent = (): void => {
+      if (generation !== this.generation || this.isStopped)
+        throw new StoreError("unknown", "The connection to MongoDB was lost while the log was being recovered.");
+    };
     this.committed.resume();
     const recovered = await recover({
       log: options.storage.log,
@@ -357,16 +393,26 @@ export class Driver {
         );
       },
       onCommitted: async ({ block, events }) => {
-        await this.committed.room();
-        this.committed.add(block, events);
+        const hasRoom = await this.committed.room();
+        assertCurrent();
+        if (hasRoom) this.committed.add(block, events);
       },
       onWarning: (text) => options.logger.warn(text),
       onInvalidBlock: options.onInvalidBlock,
     });
-    await this.committed.projected(recovered.boot.base.range.size);
-    if (this.isStopped) throw new StoreError("not_stored", "The node is stopping.");
+    await this.untilProjected(recovered.boot.base.range.size, assertCurrent);
     this.begin(recovered);
     return recovered;
+  }
+
+  private async untilProjected(size: number, assertCurrent: () => void): Promise<void> {
+    for (;;) {
+      const { reached, cancel } = this.committed.awaitProjected(size);
+      const isReached = await Promise.race([reached.then(() => true), delay(PROJECTION_LOOK_MS, false)]);
+      cancel();
+      assertCurrent();
+      if (isReached) return;
+    }
   }
 
   private begin({ boot, opened }: Recovered): void {

@@ -86,9 +86,14 @@ function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | nu
   if (opened.hardState === null) return "its database has lost the node's state";
   if (opened.previousBootCounter < identity.bootCounter) return "its database went back to an earlier start";
   if (opened.hardState.term < identity.votedTerm) return "its database has lost a vote";
+  if (opened.hardState.term === identity.votedTerm && opened.hardState.votedFor === null && identity.votedTerm > 0)
+    return "its database has lost a vote";
   const { remembered } = options;
   if (remembered === null) return null;
-  if (opened.hardState.term < remembered.hardState.term) return "its database has lost a term";
+  const { term, votedFor } = remembered.hardState;
+  if (opened.hardState.term < term) return "its database has lost a term";
+  if (opened.hardState.term === term && votedFor !== null && opened.hardState.votedFor !== votedFor)
+    return "its database has lost a vote";
   if (opened.tailHeight < remembered.durable.height) return "its database has lost blocks that it had confirmed";
   return null;
 }

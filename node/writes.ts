@@ -108,8 +108,11 @@ export class WriteTracker {
 
   /** The replica is gone: what it had queued is certainly not written, what it had sealed is still undecided. */
   onReplicaLost(): void {
+    // One that repeats a sealed or known write shares that one's fate, which is not decided.
+    const undecided = [...this.pending.values()].filter((pending) => pending.sealed !== null || pending.isKnown);
+    const repeats = new Set(undecided.flatMap((pending) => this.followers.get(pending.proposal.proposalId) ?? []));
     for (const pending of [...this.pending.values()]) {
-      if (pending.sealed === null && !pending.isKnown)
+      if (pending.sealed === null && !pending.isKnown && !repeats.has(pending))
         this.settle(pending, { kind: "not_written", reason: "unavailable" });
     }
   }

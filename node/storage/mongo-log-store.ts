@@ -121,6 +121,9 @@ export class MongoLogStore implements LogStore {
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.finishTruncation(opening, truncating);
     const tail = await opening.blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
+    // everything that it saw durable, before it is counted on.
+    await opening.state.swapOrThrow({}, options);
     const projectedThrough = await this.companion.open(durable, () => this.notify(opening));
     await opening.state.assertOwner(options);
     await link.verifyProcess();

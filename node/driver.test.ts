@@ -1,0 +1,213 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, expect, it } from "vitest";
+import type { Effect } from "../cluster/types.js";
+import { utf8 } from "../shared/bytes.js";
+import { type PreparedEvent, payloadCommitment } from "../shared/event.js";
+import { eventually } from "../test/support/eventually.js";
+import { Driver } from "./driver.js";
+import { createVerifier, deriveSigner } from "./signer.js";
+import { IdentityFile } from "./storage/identity.js";
+import { MemoryDatabase } from "./storage/memory-database.js";
+import { memoryStorage } from "./storage/memory-storage.js";
+import { type Storage, StoreError } from "./storage/port.js";
+import { WriteTracker } from "./writes.js";
+
+const silent = pino({ level: "silent" });
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function event(n: number, idempotencyKey?: string): PreparedEvent {
+  const payload = utf8("{}");
+  const payloadSalt = new Uint8Array(16).fill(n);
+  return {
+    id: n.toString(16).padStart(24, "0"),
+    eventType: "t",
+    timestamp: "2026-01-01T00:00:00.000Z",
+    sourceAppId: "a",
+    payload,
+    payloadSalt,
+    payloadHash: payloadCommitment(payloadSalt, payload),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  };
+}
+
+interface Fixture {
+  readonly driver: Driver;
+  readonly tracker: WriteTracker;
+  readonly recoveries: number[];
+  stop(): Promise<void>;
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "quorumlog-driver-"));
+  folders.push(folder);
+  return folder;
+}
+
+async function make(
+  database: MemoryDatabase,
+  folder: string,
+  { members = ["n1"], wrap = (storage: Storage): Storage => storage, keepsMark = true } = {},
+): Promise<Fixture> {
+  const identity = await IdentityFile.open(folder, "n1");
+  if (!keepsMark) await identity.update({ mark: null });
+  const storage = wrap(memoryStorage(database, { nodeId: "n1", bootId: randomBytes(8).toString("hex") }));
+  const recoveries: number[] = [];
+  const onEffect = (effect: Effect): void => tracker.onEffect(effect);
+  const driver: Driver = new Driver({
+    config: {
+      self: { id: "n1", address: "http://127.0.0.1:1", priority: 1 },
+      configured: members.map((id, i) => ({ id, priority: i + 1 })),
+      heartbeatMs: 20,
+      electionTimeoutMs: 100,
+      requestTimeoutMs: 2_000,
+      takeoverCooldownMs: 5_000,
+      admitsNewKeys: false,
+    },
+    storage,
+    identity,
+    signer: deriveSigner(identity.seed),
+    verifier: createVerifier(),
+    logger: silent,
+    send: () => undefined,
+    onEffect,
+    onReplicaLost: () => tracker.onReplicaLost(),
+    onRecovered: (commitHeight) => {
+      recoveries.push(commitHeight);
+      tracker.onRecovered(commitHeight);
+    },
+    onInvalidBlock: () => undefined,
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  const tracker = new WriteTracker(driver, silent);
+  const stop = async (): Promise<void> => {
+    await driver.stop();
+    await identity.close();
+    await storage.log.close();
+  };
+  return { driver, tracker, recoveries, stop };
+}
+
+/** A one-node log of `count` events, cleanly stopped. */
+async function fill(database: MemoryDatabase, folder: string, count: number): Promise<void> {
+  const { driver, tracker, stop } = await make(database, folder);
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  for (let n = 1; n <= count; n++) {
+    const result = await tracker.propose([event(n)], { deadline: performance.now() + 2_000 });
+    expect(result.kind).toBe("committed");
+  }
+  await eventually(() => driver.committed.projectedSize === count, 5_000, "all is projected");
+  await stop();
+}
+
+/** Like the real projection it is dead once another server process answers, until the store is opened again. */
+function deadAfterRestart(database: MemoryDatabase, gate: { hold: Promise<void> | null }) {
+  return (storage: Storage): Storage => {
+    let run = database.serverRun;
+    const open = storage.log.open.bind(storage.log);
+    storage.log.open = async () => {
+      const opened = await open();
+      run = database.serverRun;
+      return opened;
+    };
+    const apply = storage.projection.apply.bind(storage.projection);
+    storage.projection.apply = async (events) => {
+      await gate.hold;
+      if (run !== database.serverRun) throw new StoreError("unknown", "Another process answers now.");
+      return apply(events);
+    };
+    return storage;
+  };
+}
+
+function closedGate(): { hold: Promise<void> | null; open: () => void } {
+  let open = (): void => undefined;
+  const hold = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { hold, open };
+}
+
+it("recovers anew when the server restarts again while a recovery waits for the projection", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  const gate: { hold: Promise<void> | null } = { hold: null };
+  const { driver, recoveries, stop } = await make(database, folder, { wrap: deadAfterRestart(database, gate) });
+  await driver.start();
+  // As if the projection lagged behind the log.
+  database.rows.length = 2;
+  const closed = closedGate();
+  gate.hold = closed.hold;
+  database.restartServer();
+  await eventually(() => driver.view() === null, 2_000, "the replica is given up");
+  database.restartServer();
+  gate.hold = null;
+  closed.open();
+  await eventually(() => driver.view()?.role === "leader", 10_000, "it leads again");
+  expect(recoveries).toHaveLength(2);
+  await eventually(() => driver.committed.projectedSize === 5, 5_000, "all is projected");
+  await stop();
+});
+
+it("begins once when the server is lost during the first recovery, and the start is tried again", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  const closed = closedGate();
+  const gate: { hold: Promise<void> | null } = { hold: closed.hold };
+  const { driver, recoveries, stop } = await make(database, folder, { wrap: deadAfterRestart(database, gate) });
+  database.rows.length = 2;
+  const first = driver.start();
+  first.catch(() => undefined);
+  await eventually(() => driver.committed.publishedSize === 5, 2_000, "the log has been read");
+  database.restartServer();
+  gate.hold = null;
+  closed.open();
+  await expect(first).rejects.toThrow(StoreError);
+  expect(recoveries).toHaveLength(0);
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  expect(recoveries).toHaveLength(1);
+  await stop();
+});
+
+it("does not take itself for amnesiac when a truncation is finished by the next opening", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  const { driver, recoveries, stop } = await make(database, folder, { keepsMark: false });
+  await driver.start();
+  const tail = driver.view()?.durableHeight ?? 0;
+  expect(driver.view()?.isLearner).toBe(false);
+  // What the core gives out when a new leader replaces an uncommitted tail; the answer to the mark's swap is lost.
+  database.failNextWrite("reply_lost", 1);
+  const { perform } = driver as unknown as { perform(effect: object): void };
+  perform.call(driver, { kind: "truncate", opId: 1, from: tail, term: 9, leaderId: "n2" });
+  await eventually(() => recoveries.length === 2, 10_000, "it is recovered");
+  expect(driver.view()?.isLearner).toBe(false);
+  await stop();
+});
+
+it("says nothing of a repeated write whose first one is sealed when the store fails", async () => {
+  const proposed: { proposalId: number }[] = [];
+  const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
+  const tracker = new WriteTracker(driver as unknown as Driver, silent);
+  const write = (n: number) => tracker.propose([event(n, "key")], { deadline: performance.now() + 100 });
+  const results = [write(1), write(2)];
+  const [first, second] = proposed.map(({ proposalId }) => proposalId) as [number, number];
+  tracker.onEffect({ kind: "in_progress", proposalId: second, of: first });
+  tracker.onEffect({ kind: "sealed", proposalId: first, height: 5, blockHash: "x", events: [], term: 1 } as never);
+  tracker.onReplicaLost();
+  expect((await results[1])?.kind).not.toBe("not_written");
+  expect((await results[0])?.kind).toBe("unknown");
+});

@@ -9,6 +9,7 @@ export const FAULT_KINDS = [
   "kill-mongod",
   "pause-mongod",
   "hand-over",
+  "step-down",
   "kill-majority",
   "kill-all",
   "mixed",
@@ -22,7 +23,7 @@ const DOWN_MS_MAX = 2_000;
 export interface Blow {
   /** 0 is whoever leads when the fault comes, 1 and up are the others by id: so that a seed replays the choice. */
   rank: number;
-  act: "kill" | "pause" | "stop";
+  act: "kill" | "pause" | "stop" | "step-down";
   programs: readonly ("node" | "mongod")[];
 }
 
@@ -66,6 +67,8 @@ export class FaultDeck {
         return [{ rank: 0, act: "pause", programs: ["node"] }];
       case "hand-over":
         return [{ rank: 0, act: "stop", programs: ["node"] }];
+      case "step-down":
+        return [{ rank: 0, act: "step-down", programs: ["node"] }];
       case "kill-node":
         return someFollowers().map((rank) => this.#killOf(rank));
       case "pause-node":

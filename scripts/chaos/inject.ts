@@ -4,6 +4,7 @@ import { poll } from "../processes.js";
 import type { Blow, Fault } from "./faults.js";
 
 const END_WITHIN_MS = 30_000;
+const DONE = { kill: "killed", pause: "paused", stop: "asked to stop", "step-down": "asked to step down" };
 
 interface Target extends Blow {
   id: string;
@@ -19,7 +20,7 @@ export function targetsOf(cluster: Cluster, { blows }: Fault, leaderId: string):
 export function describeTargets(targets: Target[], lastsMs: number): string {
   const said = targets.map(({ id, act, programs }) => {
     const whom = programs.length === 2 ? `${id} and its mongod` : programs[0] === "node" ? id : `mongod of ${id}`;
-    return act === "pause" ? `${whom} paused` : act === "stop" ? `${whom} asked to stop` : `${whom} killed`;
+    return `${whom} ${DONE[act]}`;
   });
   return `${said.join(", ")} (${(lastsMs / 1000).toFixed(1)} s)`;
 }
@@ -33,13 +34,14 @@ export async function inject(cluster: Cluster, targets: Target[], lastsMs: numbe
   } finally {
     for (const target of targets) if (target.act === "pause") signalAll(cluster, target, "SIGCONT");
   }
-  await Promise.all(targets.filter(({ act }) => act !== "pause").map(({ id }) => cluster.start(id)));
+  await Promise.all(targets.filter(({ act }) => act === "kill" || act === "stop").map(({ id }) => cluster.start(id)));
 }
 
 async function strike(cluster: Cluster, target: Target): Promise<void> {
   const { id, act, programs } = target;
   if (act === "pause") signalAll(cluster, target, "SIGSTOP");
   else if (act === "stop") await askToStop(cluster, id);
+  else if (act === "step-down") await askToStepDown(cluster.node(id).url);
   else {
     const hasBoth = [
       programs.includes("node") && cluster.kill(id),
@@ -52,6 +54,18 @@ async function strike(cluster: Cluster, target: Target): Promise<void> {
 function signalAll(cluster: Cluster, { id, programs }: Target, name: NodeJS.Signals): void {
   if (programs.includes("node")) cluster.signal(id, name);
   if (programs.includes("mongod")) cluster.signalMongod(id, name);
+}
+
+/** A leader that just then cannot, or no longer leads, refuses: then this fault is none. */
+async function askToStepDown(url: string): Promise<void> {
+  const answer = await fetch(`${url}/api/v1/cluster/step-down`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ actor: "chaos", reason: "a fault of the chaos script" }),
+    signal: AbortSignal.timeout(END_WITHIN_MS),
+  });
+  if (answer.ok || answer.status === 409 || answer.status === 503) return;
+  throw new Error(`${url} does not step down: ${answer.status} ${await answer.text()}`);
 }
 
 /** A node that ends by itself is started again by its supervisor. */

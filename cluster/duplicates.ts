@@ -30,6 +30,11 @@ export class Duplicates {
     this.unprojected.push({ key, sequence: event.sequence, height: event.height });
   }
 
+  /** What was stored before this replica began counts as old from now on, not earlier. */
+  begin(now: number): void {
+    this.ages = this.ages.map((age) => ({ ...age, at: now }));
+  }
+
   add(entry: LogEntry, now: number): void {
     for (const { record } of entry.events) this.addRecent({ ...record, height: entry.next.height }, now);
     this.evict(now);

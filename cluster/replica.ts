@@ -93,6 +93,7 @@ export class Replica {
     const { core } = this;
     const gapMs = core.lastTickAt === null ? 0 : core.now - core.lastTickAt;
     // The first tick is the replica's birth: it has heard nobody yet, and nobody is late. Alone it need not wait.
+    if (core.lastTickAt === null) core.duplicates.begin(core.now);
     if (core.lastTickAt === null) core.armElection(core.members.size === 1 ? 0 : 1);
     core.lastTickAt = core.now;
     onFormingTick(core);

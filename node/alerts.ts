@@ -41,6 +41,10 @@ export class Alerts {
     });
   }
 
+  onProjectionConflict(detail: string): void {
+    this.raise({ kind: "projection_conflict", severity: "critical", node: this.nodeId, accused: this.nodeId, detail });
+  }
+
   onInvalidBlock(at: Height, fault: string): void {
     const detail = `stored block ${at} fails its check: ${fault}`;
     this.raise({

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Block } from "../shared/block.js";
 import { type EventView, eventView, type LoggedEvent } from "../shared/event.js";
 import { soundEvents } from "./recovery.js";
-import type { Projection } from "./storage/port.js";
+import { type Projection, StoreError } from "./storage/port.js";
 
 /** Decoded events that wait to be projected; beyond this only their blocks' bytes are kept. */
 const DECODED_EVENTS_MAX = 20_000;
@@ -37,7 +37,11 @@ export class CommittedEvents {
 
   constructor(
     private readonly projection: Projection,
-    private readonly options: { logger: Logger; onProjected: (treeSize: number) => void },
+    private readonly options: {
+      readonly logger: Logger;
+      readonly onProjected: (treeSize: number) => void;
+      readonly onConflict: (error: StoreError) => void;
+    },
   ) {}
 
   get projectedSize(): number {
@@ -128,6 +132,7 @@ export class CommittedEvents {
         failures = 0;
       } catch (error) {
         failures += 1;
+        if (error instanceof StoreError && error.failure === "conflict") return this.options.onConflict(error);
         if (failures === 1)
           this.options.logger.warn({ err: error }, "the projection could not be written: trying again");
         await new Promise((resolve) => setTimeout(resolve, Math.min(RETRY_MS_MAX, 50 * 2 ** failures)));

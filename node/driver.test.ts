@@ -83,6 +83,9 @@ async function make(
       tracker.onRecovered(commitHeight);
     },
     onInvalidBlock: () => undefined,
+    onProjectionConflict: (error) => {
+      throw error;
+    },
     onFatal: (error) => {
       throw error;
     },

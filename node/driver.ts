@@ -38,6 +38,8 @@ export interface DriverOptions {
   /** Everything up to `commitHeight` is committed; blocks between were not announced one by one. */
   readonly onRecovered: (commitHeight: Height) => void;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
+  /** A row of the projection is not what the log says, and not ours to overwrite. */
+  readonly onProjectionConflict: (error: StoreError) => void;
   /** This process must end: the database belongs to another one, or cannot be used. */
   readonly onFatal: (error: StoreError) => void;
 }
@@ -73,6 +75,7 @@ export class Driver {
   constructor(private readonly options: DriverOptions) {
     this.committed = new CommittedEvents(options.storage.projection, {
       logger: options.logger,
+      onConflict: options.onProjectionConflict,
       onProjected: (treeSize) => this.submit({ kind: "projected", now: performance.now(), wall: wall(), treeSize }),
     });
     options.storage.log.onServerChange(() => this.lose("the connection to MongoDB was lost or its process changed"));
@@ -420,6 +423,10 @@ export class Driver {
     const durable = boot.tail.at(-1)?.next ?? boot.base;
     this.remembered = { hardState: boot.hardState, durable };
     this.committedState = boot.base;
+    const { clusterId } = boot.base;
+    // Written when the genesis was committed; a crash in between, or an older copy of the file, is made good here.
+    if (clusterId !== "" && options.identity.identity.formedClusterId === null)
+      void options.identity.update({ formedClusterId: clusterId }).catch((error) => this.failed(error));
     this.committed.publishedSize = Math.max(this.committed.publishedSize, boot.base.range.size);
     this.replica = this.makeReplica(boot, opened.storeId);
     options.onRecovered(boot.commitHeight);

@@ -103,6 +103,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       if (hasInvalidBlock || disk.isLow) campaignLateIfUnfit();
     },
     onInvalidBlock,
+    onProjectionConflict: (error) => {
+      alerts.onProjectionConflict(error.message);
+      onFatal(new StoreError("unfit", conflictAdvice(error.message), { cause: error }));
+    },
     onFatal,
   });
   const service = new NodeLogService({ config, version, storage, driver, transport, disk, logger });
@@ -162,6 +166,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     },
   };
 }
+
+const conflictAdvice = (what: string): string =>
+  `${what} Somebody wrote to this node's database. Nothing was changed. The collections events_<n> are derived from the ` +
+  "log: look at that row, keep a copy as evidence, drop the collection, and start the node again: it rebuilds it.";
 
 function makeTransport(
   config: Config,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import type { BootState, HardState, RecentEvent } from "../cluster/types.js";
 import { type Block, decodeBody, hashHeader } from "../shared/block.js";
 import { type ChainState, EMPTY_CHAIN, rangeMatches, type SignatureVerifier, verifyBlock } from "../shared/chain.js";
@@ -13,7 +14,7 @@ import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from ".
 const VERIFIED_EVENTS_MIN = 100_000;
 /** A log of empty blocks has no events to count: this many blocks are re-verified in any case. */
 const VERIFIED_BLOCKS_MIN = 256;
-const READ_LIMIT = { bytesMax: 4 * BLOCK_BYTES_MAX, blocksMax: 256 };
+const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
 
 export interface RecoveredBlock {
   readonly block: Block;
@@ -134,11 +135,16 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
     forming: null,
   };
   let hardState = known ?? fresh;
-  if (lost !== null && hardState.term < votedTerm)
-    hardState = { ...hardState, term: votedTerm as HardState["term"], votedFor: null };
+  if (lost !== null && hardState.term <= votedTerm && votedTerm > 0) {
+    // In that term a vote was given, to whom may be forgotten: this node's own name keeps it from giving another.
+    const votedFor =
+      hardState.term === votedTerm ? (hardState.votedFor ?? identity.identity.nodeId) : identity.identity.nodeId;
+    hardState = { ...hardState, term: votedTerm as HardState["term"], votedFor };
+  }
   if (known === null || lost !== null) {
     hardState = { ...hardState, joinNonce: randomBytes(16).toString("hex") };
     await options.log.saveState(hardState);
+    identity.settle();
   }
   if (identity.identity.bootCounter > 0 && opened.previousBootCounter > identity.identity.bootCounter + 1)
     options.onWarning("the identity file is older than the database: it is brought up to date");
@@ -159,6 +165,8 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
   const recentEvents: RecentEvent[] = [];
   let campaignsLate = false;
   while (state.height < opened.tailHeight) {
+    // A recovery within a living process leaves the event loop to others between its reads.
+    await setImmediate();
     for (const stored of await readSome(options.log, height(state.height + 1))) {
       const verdict = verifyBlock(state, stored.block, options.verifier);
       let events: readonly LoggedEvent[] = [];

@@ -160,7 +160,8 @@ export class WriteTracker {
     if (sealed.blockHash !== committedHash) return this.settle(pending, { kind: "not_written", reason: "superseded" });
     if (sealed.events === null) return void this.replay(pending, sealed.height, acknowledgedBy);
     const events = sealed.events.map((event) => eventView(event, sealed));
-    this.settle(pending, { kind: "committed", events, acknowledgedBy: [...acknowledgedBy], isReplay: false });
+    const holders = acknowledgedBy.length > 0 ? [...acknowledgedBy] : this.driver.holders(sealed.height);
+    this.settle(pending, { kind: "committed", events, acknowledgedBy: holders, isReplay: false });
   }
 
   private async decideFromStore(at: Height): Promise<void> {

@@ -62,8 +62,20 @@ interface Exchange extends RequestOptions {
 }
 interface PeerAnswer {
   readonly status: number;
+  /** The request was sent twice, and the peer may have taken it the first time: the answer is to the second. */
+  readonly isRepeated: boolean;
   readonly body: Buffer;
 }
+
+/** What a peer answers to a JSON request. */
+export interface PeerResult<T = unknown> {
+  readonly status: number;
+  readonly body: T;
+  /** The request was sent twice, and the peer may have taken it the first time: this answers the second. */
+  readonly isRepeated: boolean;
+}
+
+type SingleAnswer = Omit<PeerAnswer, "isRepeated"> & { readonly session: string };
 
 const NOBODY_THERE = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND"]);
 const CONNECTION_LOST = new Set(["ECONNRESET", "EPIPE"]);
@@ -128,7 +140,7 @@ export class PeerClient {
   }
 
   /** An authenticated JSON request; throws PeerError when there is no authentic answer. */
-  async request(path: string, body: unknown, options: RequestOptions): Promise<{ status: number; body: unknown }> {
+  async request(path: string, body: unknown, options: RequestOptions): Promise<PeerResult> {
     if (this.isClosed) throw this.error("closed", "the transport is closed", false);
     if (this.requests >= limits.REQUESTS_IN_FLIGHT_MAX)
       throw this.error("overloaded", `${this.requests} requests are waiting`, false);
@@ -144,7 +156,7 @@ export class PeerClient {
       });
       // Not signed, so it is no proof that the peer did nothing.
       if (answer.status === 401) throw this.error("refused", "the peer does not accept our messages", true);
-      return { status: answer.status, body: this.parseJson(answer.body) };
+      return { status: answer.status, body: this.parseJson(answer.body), isRepeated: answer.isRepeated };
     } finally {
       this.requests--;
     }
@@ -226,11 +238,11 @@ export class PeerClient {
         continue;
       }
       if (answer.status === 401) this.options.onRejected("refused_by_peer");
-      return answer;
+      return { ...answer, isRepeated: mayHaveArrived };
     }
   }
 
-  private async attempt(exchange: Exchange, signal: AbortSignal): Promise<PeerAnswer & { session: string }> {
+  private async attempt(exchange: Exchange, signal: AbortSignal): Promise<SingleAnswer> {
     const { selfId, peerId, secret, bootNonce, clusterId } = this.options;
     const envelope: Envelope = {
       from: selfId,
@@ -255,7 +267,7 @@ export class PeerClient {
   }
 
   /** Nothing of an answer is used before its HMAC was checked; an unsigned 401 says only that we are not believed. */
-  private checkAnswer(response: AxiosResponse<Buffer>, requestSignature: string): PeerAnswer & { session: string } {
+  private checkAnswer(response: AxiosResponse<Buffer>, requestSignature: string): SingleAnswer {
     const { status, data, headers } = response;
     const body = Buffer.isBuffer(data) ? data : Buffer.from(data ?? "");
     const session = String(headers[HEADERS.session] ?? "");
@@ -274,7 +286,10 @@ export class PeerClient {
     }
     if (!isAxiosError(error)) throw error;
     const code = error.code ?? "";
-    if (NOBODY_THERE.has(code)) return { failure: "unreachable", detail: code };
+    const { syscall } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    // Only a connection that was never made proves that nothing arrived.
+    const isConnecting = syscall === undefined || syscall === "connect" || syscall === "getaddrinfo";
+    if (NOBODY_THERE.has(code) && isConnecting) return { failure: "unreachable", detail: code };
     const isReused = (error.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true;
     return {
       failure: isReused && CONNECTION_LOST.has(code) ? "stale_socket" : "failed",

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import type { Rejection } from "./authentication.js";
-import { PeerClient, PeerError, type RequestOptions } from "./peer-client.js";
+import { PeerClient, PeerError, type PeerResult, type RequestOptions } from "./peer-client.js";
 import { type PeerHandler, PeerServer } from "./peer-server.js";
 
 export interface PeerTransportOptions {
@@ -104,10 +104,10 @@ export class PeerTransport {
     path: string,
     body: unknown,
     options: RequestOptions,
-  ): Promise<{ status: number; body: T }> {
+  ): Promise<PeerResult<T>> {
     const client = this.clients.get(peer);
     if (client === undefined) throw new PeerError(peer, "unreachable", "no address is configured", false);
-    return (await client.request(path, body, options)) as { status: number; body: T };
+    return (await client.request(path, body, options)) as PeerResult<T>;
   }
 
   handle(path: string, handler: PeerHandler): void {

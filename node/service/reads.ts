@@ -60,6 +60,11 @@ export class Reads {
         throw notReady(detail);
       } else await pause(LEADER_POLL_MS);
     }
+    // A learner counts for nothing and serves nothing: what it lost is not all known yet.
+    if (driver.view()?.isLearner === true)
+      throw notReady(
+        "This node waits to be admitted to its cluster and serves no events until then. Ask another node.",
+      );
     const acknowledged = this.acknowledgedSize;
     const confirmed = condition.isLinearizable === true ? await this.sizeConfirmedBy(deadline) : 0;
     const asked = (condition.minSequence ?? -1) + 1;

@@ -97,7 +97,9 @@ export class Writes {
         const problem = mayBeWritten ? null : finalRefusal(result.reason);
         if (problem !== null) throw problem;
         lastReason = REASONS[result.reason];
-      } else throw result.kind === "head_differs" ? headDiffers(write, result) : inProgress();
+      } else if (result.kind === "head_differs") throw headDiffers(write, result);
+      // Without a client's key only an earlier attempt of this very write can be under way.
+      else throw mayBeWritten || write.events[0]?.idempotencyKey === undefined ? outcomeUnknown() : inProgress();
       await pause(LEADER_POLL_MS);
     }
     if (mayBeWritten) throw outcomeUnknown();
@@ -126,7 +128,10 @@ export class Writes {
         // The leader answers at the deadline at the latest; a dead one is noticed by its closed connection.
         { timeoutMs: budgetMs + LEADER_POLL_MS * 2, requestId: write.requestId, signal: given.signal },
       );
-      return answer.status === 200 ? (answer.body as WriteResult) : { kind: "unknown" };
+      if (answer.status !== 200) return { kind: "unknown" };
+      const result = answer.body as WriteResult;
+      // The first copy may have been sealed: that the second was refused says nothing of it.
+      return answer.isRepeated && result.kind === "not_written" ? { kind: "unknown" } : result;
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       return error.mayHaveArrived ? { kind: "unknown" } : { kind: "not_written", reason: "not_leader" };

@@ -74,9 +74,16 @@ export class IdentityFile {
   private constructor(
     readonly folder: string,
     private current: Identity,
-    /** True if this process made the identity just now. */
-    readonly isNew: boolean,
+    private isUnsettled: boolean,
   ) {}
+
+  /** True while this process has made the identity and written nothing to a database with it yet. */
+  get isNew(): boolean {
+    return this.isUnsettled;
+  }
+  settle(): void {
+    this.isUnsettled = false;
+  }
 
   /**
    * Reads the identity, or makes one with a random seed and writes it. Throws StoreError `unfit` for a file that

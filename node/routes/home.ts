@@ -36,6 +36,8 @@ function apis(base: string): Api[] {
         `curl '${base}/api/v1/events?order=desc&limit=10'`,
         `curl ${base}/api/v1/events/0`,
         `curl ${base}/api/v1/events/0/nodes`,
+        `curl -N -H 'Accept: text/event-stream' '${base}/api/v1/stream?after=-1'`,
+        `# WebSocket: ${ws}/api/v1/stream`,
         `curl ${base}/api/v1/cluster`,
         `curl ${base}/api/v1/elections`,
         `curl ${base}/api/v1/alerts`,

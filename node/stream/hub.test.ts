@@ -1,8 +1,9 @@
 import pino from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { EventView } from "../../shared/event.js";
-import type { LogService } from "../service.js";
-import { CLIENT_BUFFER_BYTES_MAX, type StreamClient, type StreamForm, StreamHub } from "./hub.js";
+import type { LogService, StreamNotice } from "../service.js";
+import type { StreamForm } from "./forms.js";
+import { CLIENT_BUFFER_BYTES_MAX, type StreamClient, StreamHub } from "./hub.js";
 
 const event = (sequence: number, text = ""): EventView => ({
   v: 1,
@@ -29,7 +30,17 @@ class FakeClient implements StreamClient {
   isReading = true;
   bufferedBytes = 0;
   closed: string | undefined;
-  constructor(readonly form: StreamForm = "a") {}
+  passedTo: number[] = [];
+  constructor(
+    readonly form: StreamForm = "a",
+    private readonly eventType?: string,
+  ) {}
+  wants(event: { eventType: string }): boolean {
+    return this.eventType === undefined || event.eventType === this.eventType;
+  }
+  passed(sequence: number): void {
+    this.passedTo.push(sequence);
+  }
   send(bytes: Buffer): void {
     this.got.push(String(bytes));
     if (!this.isReading) this.bufferedBytes += bytes.length;
@@ -46,6 +57,7 @@ class FakeClient implements StreamClient {
 }
 
 let commit: (events: readonly EventView[]) => void;
+let tell: (notice: StreamNotice) => void;
 let unsubscribed = 0;
 let hub: StreamHub;
 beforeEach(() => {
@@ -54,6 +66,10 @@ beforeEach(() => {
   const service = {
     subscribe(listener: typeof commit) {
       commit = listener;
+      return () => unsubscribed++;
+    },
+    subscribeNotices(listener: typeof tell) {
+      tell = listener;
       return () => unsubscribed++;
     },
   } as unknown as LogService;
@@ -151,6 +167,48 @@ describe("the stream hub", () => {
     expect(client.sequences).toEqual([3, 4, 5, 6, 7]);
   });
 
+  it("drops what it kept for a reader when that becomes too much, and closes nobody for it", () => {
+    commit(range(0, 3));
+    const client = new FakeClient();
+    hub.read(client);
+    hub.pin(client);
+    for (let block = 0; block < 12; block++) commit(range(3 + block * 4, 7 + block * 4, half));
+    expect([client.closed, client.got, hub.pinnedAt(client)]).toEqual([undefined, [], undefined]);
+    expect(hub.clientCount).toBe(1);
+    hub.pin(client);
+    expect(hub.pinnedAt(client)).toBe(51);
+    hub.release(client, 51);
+    commit(range(51, 53));
+    expect(client.sequences).toEqual([51, 52]);
+  });
+
+  it("leaves out what a client does not want, and moves its place all the same", () => {
+    const client = join(new FakeClient("own", "U"));
+    commit([event(0), { ...event(1), eventType: "U" }, event(2)]);
+    expect(client.got.map((text) => JSON.parse(text))).toEqual([
+      { kind: "event", event: { ...event(1), eventType: "U" } },
+    ]);
+    expect(client.passedTo).toEqual([0, 2]);
+  });
+
+  it("tells alerts and elections to the clients of our own stream only", () => {
+    const [a, own, sse] = [join(), join(new FakeClient("own")), join(new FakeClient("own_sse"))];
+    const election = {
+      term: 2,
+      leaderId: "n2",
+      height: 9,
+      at: "",
+      reason: null,
+      previousLeader: null,
+      votes: [],
+      tookMs: 3,
+    };
+    tell({ kind: "election", election: { ...election, handOver: false } });
+    expect(a.got).toEqual([]);
+    expect(JSON.parse(own.got[0] as string)).toMatchObject({ kind: "election", election: { leaderId: "n2" } });
+    expect(sse.got[0]).toMatch(/^event: election\ndata: \{"term":2.*\}\n\n$/);
+  });
+
   it("closes every stream rather than skip an event that never came", () => {
     const client = join();
     commit(range(0, 2));
@@ -170,6 +228,6 @@ describe("the stream hub", () => {
     hub.close();
     expect(clients.map((client) => client.closed)).toEqual([undefined, "restart", "restart"]);
     expect(hub.canAdd()).toBe(false);
-    expect(unsubscribed).toBe(1);
+    expect(unsubscribed).toBe(2);
   });
 });

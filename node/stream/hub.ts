@@ -1,17 +1,16 @@
 import type { Logger } from "pino";
 import type { EventView } from "../../shared/event.js";
-import { unreachable } from "../../shared/ids.js";
-import { eventOfA, eventOfB } from "../routes/shapes.js";
-import type { LogService } from "../service.js";
-
-/** How an event goes out: as a message in the shape of reference API A or B, or as a server-sent event of A. */
-export type StreamForm = "a" | "b" | "sse";
+import type { LogService, StreamNotice } from "../service.js";
+import { formOf, isOwnForm, noticeOf, type OwnForm, type StreamForm } from "./forms.js";
 
 /** One connected client, as the hub sees it. Its methods neither throw nor wait. */
 export interface StreamClient {
   readonly form: StreamForm;
-  /** Hands bytes to the connection, which queues what the client does not take yet. */
-  send(bytes: Buffer): void;
+  wants(event: { readonly eventType: string; readonly sourceAppId: string }): boolean;
+  /** Hands bytes to the connection, which queues what the client does not take yet; an event's come with its place. */
+  send(bytes: Buffer, sequence?: number): void;
+  /** So many events, `sequence` the last of them, came that it does not want. */
+  passed(sequence: number, count: number): void;
   /** What waits in that queue. */
   readonly bufferedBytes: number;
   /** Ends the stream, naming the first event that the client did not get. */
@@ -33,6 +32,8 @@ const UNKNOWN = -1;
 
 interface Pending {
   readonly sequence: number;
+  readonly eventType: string;
+  readonly sourceAppId: string;
   readonly bytes: number;
   readonly forms: ReadonlyMap<StreamForm, Buffer>;
 }
@@ -40,8 +41,11 @@ interface Pending {
 interface Place {
   /** The sequence that the client gets next; UNKNOWN until the first event after this node's start. */
   readonly next: number;
-  /** Still reads what came before `next`: it is kept for the client, but not yet fed. */
-  readonly isPinned: boolean;
+  /**
+   * `live`: fed from `next`. `pinned`: still reads what came before `next`; what comes is kept for it, but not yet fed.
+   * `reading`: reads older events, and nothing is kept for it.
+   */
+  readonly mode: "live" | "pinned" | "reading";
   /** Since when its buffer is over the bound; null when it is not. */
   readonly heldSince: number | null;
 }
@@ -61,13 +65,16 @@ export class StreamHub {
   private next: number | null = null;
   private planned: NodeJS.Timeout | NodeJS.Immediate | null = null;
   private isClosed = false;
-  private readonly unsubscribe: () => void;
+  private readonly unsubscribers: readonly (() => void)[];
 
   constructor(
     service: LogService,
     private readonly options: { readonly logger: Logger; readonly clientsMax: number },
   ) {
-    this.unsubscribe = service.subscribe((events) => this.push(events));
+    this.unsubscribers = [
+      service.subscribe((events) => this.push(events)),
+      service.subscribeNotices((notice) => this.tell(notice)),
+    ];
   }
 
   get clientCount(): number {
@@ -84,24 +91,30 @@ export class StreamHub {
   }
 
   add(client: StreamClient): void {
-    this.clients.set(client, { next: this.next ?? UNKNOWN, isPinned: false, heldSince: null });
+    this.clients.set(client, { next: this.next ?? UNKNOWN, mode: "live", heldSince: null });
+  }
+
+  /** Counts a client that reads older events. */
+  read(client: StreamClient): void {
+    this.clients.set(client, { next: UNKNOWN, mode: "reading", heldSince: null });
   }
 
   /** Keeps every event from now on for a client that first reads older ones; it is fed after `release`. */
   pin(client: StreamClient): void {
-    this.clients.set(client, { next: this.next ?? UNKNOWN, isPinned: true, heldSince: null });
+    this.clients.set(client, { next: this.next ?? UNKNOWN, mode: "pinned", heldSince: null });
   }
 
-  /** From where events are kept for a pinned client: null while that is not known; undefined if it has gone. */
+  /** From where events are kept for a pinned client: null while that is not known; undefined if they are not any more. */
   pinnedAt(client: StreamClient): number | null | undefined {
     const place = this.clients.get(client);
-    return place?.next === UNKNOWN ? null : place?.next;
+    if (place?.mode !== "pinned") return undefined;
+    return place.next === UNKNOWN ? null : place.next;
   }
 
   /** The client has all before `next`: it is fed from there. */
   release(client: StreamClient, next: number): void {
     if (!this.clients.has(client)) return;
-    this.clients.set(client, { next, isPinned: false, heldSince: null });
+    this.clients.set(client, { next, mode: "live", heldSince: null });
     this.turn();
   }
 
@@ -114,7 +127,7 @@ export class StreamHub {
   /** Tells every client that the node restarts. Clients that come from now on are refused. */
   close(): void {
     this.isClosed = true;
-    this.unsubscribe();
+    for (const unsubscribe of this.unsubscribers) unsubscribe();
     for (const client of this.clients.keys()) client.closeForRestart();
     this.clients.clear();
     this.dropPending(this.pending.length);
@@ -126,7 +139,8 @@ export class StreamHub {
     if (this.next === null) {
       this.next = first.sequence;
       for (const [client, place] of this.clients)
-        if (place.next === UNKNOWN) this.clients.set(client, { ...place, next: first.sequence });
+        if (place.next === UNKNOWN && place.mode !== "reading")
+          this.clients.set(client, { ...place, next: first.sequence });
     }
     const forms = new Set([...this.clients.keys()].map((client) => client.form));
     for (const event of events) {
@@ -146,6 +160,18 @@ export class StreamHub {
     this.options.logger.error({ from }, "the committed events have a gap: all streams are closed");
     for (const client of [...this.clients.keys()]) this.closeSlow(client, from);
     this.dropPending(this.pending.length);
+  }
+
+  /** Alerts and elections go to the clients of our own stream at once: they have no place in the log's order. */
+  private tell(notice: StreamNotice): void {
+    const forms = new Map<OwnForm, Buffer>();
+    for (const client of this.clients.keys()) {
+      const { form } = client;
+      if (!isOwnForm(form)) continue;
+      const bytes = forms.get(form) ?? noticeOf(notice, form);
+      forms.set(form, bytes);
+      client.send(bytes);
+    }
   }
 
   private turn(): void {
@@ -170,25 +196,33 @@ export class StreamHub {
   /** Hands a client what it lacks, at most `sendsMax` events; returns how many it was handed. */
   private feed(client: StreamClient, place: Place, sendsMax: number): number {
     const first = this.pending[0];
-    if (first === undefined || place.next > (this.pending.at(-1) as Pending).sequence) return 0;
+    if (place.mode === "reading" || first === undefined || place.next > (this.pending.at(-1) as Pending).sequence)
+      return 0;
+    if (place.next < first.sequence && place.mode === "pinned") {
+      // Too much came while it read: it reads on, and is pinned again later.
+      this.read(client);
+      return 0;
+    }
     if (place.next < first.sequence) {
       this.closeSlow(client, place.next);
       return 0;
     }
-    if (place.isPinned) return 0;
+    if (place.mode === "pinned") return 0;
     const start = place.next - first.sequence;
     const end = Math.min(this.pending.length, start + sendsMax);
     let at = start;
     for (; at < end && client.bufferedBytes <= CLIENT_BUFFER_BYTES_MAX; at++) {
+      const event = this.pending[at] as Pending;
       // Every form that a client has when an event comes is made then, and who comes later starts later.
-      client.send((this.pending[at] as Pending).forms.get(client.form) as Buffer);
+      if (client.wants(event)) client.send(event.forms.get(client.form) as Buffer, event.sequence);
+      else client.passed(event.sequence, 1);
     }
     const now = performance.now();
     const heldSince = at < end ? (at > start ? now : (place.heldSince ?? now)) : null;
     if (heldSince !== null && now - heldSince > CLIENT_HELD_MS_MAX) {
       this.closeSlow(client, first.sequence + at);
     } else if (this.clients.delete(client)) {
-      this.clients.set(client, { next: first.sequence + at, isPinned: false, heldSince });
+      this.clients.set(client, { next: first.sequence + at, mode: "live", heldSince });
     }
     return at - start;
   }
@@ -202,7 +236,7 @@ export class StreamHub {
   /** Forgets what every client was handed, and the oldest of the rest when that grows too large. */
   private forget(): void {
     let oldest = this.next ?? 0;
-    for (const { next } of this.clients.values()) oldest = Math.min(oldest, next);
+    for (const { next, mode } of this.clients.values()) if (mode !== "reading") oldest = Math.min(oldest, next);
     let drop = 0;
     let bytes = this.pendingBytes;
     for (const { sequence, bytes: size } of this.pending) {
@@ -222,22 +256,6 @@ function serialise(event: EventView, wanted: ReadonlySet<StreamForm>): Pending {
   const forms = new Map([...wanted].map((form) => [form, formOf(event, form)]));
   let bytes = 0;
   for (const buffer of forms.values()) bytes += buffer.length;
-  return { sequence: event.sequence, bytes, forms };
-}
-
-export const formOf = (event: EventView, form: StreamForm): Buffer => Buffer.from(textOf(event, form));
-
-function textOf(event: EventView, form: StreamForm): string {
-  switch (form) {
-    case "a":
-      return JSON.stringify(eventOfA(event));
-    case "b":
-      return JSON.stringify(eventOfB(event));
-    case "sse":
-      // JSON text holds no line break, so one data line carries it whole. Without an event name a browser's `onmessage`
-      // sees it, which is what a client of the reference document listens to.
-      return `id: ${event.sequence}\ndata: ${JSON.stringify(eventOfA(event))}\n\n`;
-    default:
-      return unreachable(form);
-  }
+  const { sequence, eventType, sourceAppId } = event;
+  return { sequence, eventType, sourceAppId, bytes, forms };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Cluster, type Leader, startCluster } from "../cluster/cluster.js";
 import type { MemberEvent } from "../cluster/member.js";
 import { LogAudit, type LogReport } from "../kill/check-log.js";
-import { healed, settledSequence } from "../kill/health.js";
+import { alertsSince, healed, settledSequence } from "../kill/health.js";
 import { Load } from "../kill/load.js";
 import { messageOf } from "../project.js";
 import { keepEvidence } from "./evidence.js";
@@ -75,6 +75,7 @@ class ChaosRun {
   readonly #load: Load;
   readonly #audit: LogAudit;
   readonly #pauses: Pause[] = [];
+  readonly #startedAt = new Date();
 
   constructor(
     private readonly cluster: Cluster,
@@ -140,11 +141,14 @@ class ChaosRun {
     );
     this.say("any acknowledgement, from the fault until all was healed.\n");
     for (const line of pauseTable(this.#pauses)) this.say(line);
-    this.#judge(report);
+    const alerts = await alertsSince(this.#urls[0] as string, this.#startedAt);
+    this.#judge({ ...report, faults: [...report.faults, ...alerts.map((alert) => `an alert: ${alert}`)] });
     this.say(
       `\nAll ${this.options.nodes} nodes hold the same ${report.events} events (head ${report.head.slice(0, 16)}…);`,
     );
-    this.say("every acknowledged event is there once, in its place and unchanged; none that was refused is.");
+    this.say(
+      "every acknowledged event is there once, in its place and unchanged; none that was refused is; no node accuses another.",
+    );
   }
 
   #judge(report: LogReport): void {

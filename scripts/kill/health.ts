@@ -58,6 +58,16 @@ export async function healed(cluster: Cluster, lastSequence: number): Promise<vo
   await cluster.leader(HEAL_WITHIN_MS);
 }
 
+/** The kinds of the alerts opened since then: kills and pauses alone must not make a node accuse another. */
+export async function alertsSince(url: string, at: Date): Promise<string[]> {
+  const answer = await fetch(`${url}/api/v1/alerts?limit=500`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  const { alerts } = (await answer.json()) as {
+    alerts: { kind: string; node: string; detail: string; openedAt: string }[];
+  };
+  const fresh = alerts.filter(({ openedAt }) => new Date(openedAt) >= at);
+  return fresh.map(({ kind, node, detail }) => `${kind} by ${node}: ${detail}`);
+}
+
 /** Once no one writes: waits until all heads are equal, and answers the last sequence. */
 export async function settledSequence(cluster: Cluster): Promise<number> {
   const last = await poll(

@@ -4,6 +4,7 @@ import type { CommittedBlock, Effect, Proposal, ProposalRefusal } from "../clust
 import { fromHex, fromUtf8, toHex, utf8 } from "../shared/bytes.js";
 import { hashSchema } from "../shared/control.js";
 import {
+  canonicalObject,
   type EventView,
   eventFault,
   eventView,
@@ -286,8 +287,9 @@ export function fromForwarded(event: ForwardedWrite["events"][number]): Prepared
   const payloadSalt = fromHex(event.payloadSalt);
   if (payloadCommitment(payloadSalt, payload) !== event.payloadHash)
     throw new RangeError("payloadHash does not match its payload");
-  const fault = eventFault({ ...rest, payload, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
+  const fault = eventFault({ ...rest, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
   if (fault !== null) throw new RangeError(`a forwarded event is not valid: ${fault}`);
+  if (canonicalObject(payload) === null) throw new RangeError("a forwarded payload is not a canonical JSON object");
   return {
     ...rest,
     payload,

@@ -1,7 +1,14 @@
 import { type Block, type BlockHeader, decodeBody, encodeBody, hashHeader, headerBytes } from "./block.js";
 import { toHex } from "./bytes.js";
 import { applyControl, type Control, type Membership } from "./control.js";
-import { eventFault, type LoggedEvent, logEvent, type PreparedEvent, payloadCommitment } from "./event.js";
+import {
+  canonicalObject,
+  eventFault,
+  type LoggedEvent,
+  logEvent,
+  type PreparedEvent,
+  payloadCommitment,
+} from "./event.js";
 import { EMPTY_TREE_ROOT, ZERO_HASH } from "./hash.js";
 import { type HashHex, type Height, height, type NodeId, sequence, type Term, term, treeSize } from "./ids.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "./merkle/compact-range.js";
@@ -139,8 +146,11 @@ function verifyBody(before: ChainState, block: Block): BodyVerdict {
     if (record.previousHash !== previousHash) return wrong("bad_link", `previousHash of #${at} is not the hash before`);
     if (payloadCommitment(event.payloadSalt, event.payload) !== record.payloadHash)
       return wrong("bad_hash", `payloadHash of #${at} does not match its payload`);
-    const fault = eventFault({ ...record, payload: event.payload });
+    const fault = eventFault(record);
     if (fault !== null) return wrong("bad_record", `event #${at}: ${fault}`);
+    const value = canonicalObject(event.payload);
+    if (value === null) return wrong("bad_record", `event #${at}: its payload is not a JSON object in canonical form`);
+    event.payloadValue = value;
     previousHash = event.hash;
   }
   if (header.headHash !== previousHash)

@@ -66,6 +66,7 @@ export class NodeLogService implements LogService {
   }
   stop(): void {
     this.writes.stop();
+    this.reads.stop();
   }
   drained(): Promise<void> {
     return this.writes.drained();

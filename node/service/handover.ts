@@ -11,6 +11,8 @@ const leadingSchema = z.object({ leaderId: z.string(), term: z.int().min(1) });
 const refusedSchema = z.object({ detail: z.string() });
 /** A follower that is this little behind is level within a message or two; one further behind cannot take over in time. */
 const LEVEL_BLOCKS_MAX = 64;
+/** A stop has 14 s for all it does, whatever the election timeout. */
+const STOP_PATIENCE_MS_MAX = 5_000;
 /** Beside the two election timeouts, for the way to the leader and back. */
 const ANSWER_MARGIN_MS = 500;
 
@@ -89,10 +91,11 @@ export class HandOver {
 
   /** A node that stops and leads: waits until another leads, at most two election timeouts. Writes go on meanwhile. */
   async beforeStop(): Promise<void> {
+    const patienceMs = Math.min(this.patienceMs, STOP_PATIENCE_MS_MAX);
     const view = this.parts.driver.view();
     if (view?.role !== "leader" || this.fit(view, undefined) === null) return;
     this.parts.logger.info("handing over before the stop");
-    const next = await this.handOver(undefined);
+    const next = await this.handOver(undefined, patienceMs);
     if (next === null) this.parts.logger.warn("nobody took over in time: the others will elect after this stop");
   }
 
@@ -128,11 +131,11 @@ export class HandOver {
   // --- The hand-over -------------------------------------------------------------------------------------------------
 
   /** Resolves with who leads next, or null when nobody else does within two election timeouts. */
-  private async handOver(target: NodeId | undefined): Promise<LeadingNode | null> {
+  private async handOver(target: NodeId | undefined, patienceMs = this.patienceMs): Promise<LeadingNode | null> {
     const { driver, config } = this.parts;
     const startedAt = performance.now();
     const startTerm = driver.view()?.term ?? 0;
-    while (performance.now() < startedAt + this.patienceMs) {
+    while (performance.now() < startedAt + patienceMs) {
       const view = driver.view();
       if (view !== null && view.term > startTerm && view.leaderId !== null && view.leaderId !== config.nodeId)
         return { leaderId: view.leaderId, term: view.term };

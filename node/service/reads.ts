@@ -10,6 +10,7 @@ import { SharedRun } from "./shared-run.js";
 
 /** A read waits at most this long for what it must see. */
 const READ_WAIT_MS_MAX = 2_000;
+const CONFIRMATION_LOOK_MS = 50;
 /** A leader that has not confirmed within this time is asked again, or the next one. */
 const CONFIRM_MS_MAX = 1_000;
 
@@ -24,6 +25,9 @@ export class Reads {
   private readonly here = new SharedRun<Height | null>(() => this.confirmHere());
   private readonly atLeader = new SharedRun<Height | null>(() => this.confirmAtLeader());
 
+  /** Looks without being asked: a leader that confirmed may be gone, with its term, before the first read comes. */
+  private readonly looking = setInterval(() => this.lookForConfirmation(), CONFIRMATION_LOOK_MS);
+
   constructor(private readonly parts: Parts) {
     parts.peers.handle("read-index", async () => ok({ height: await this.here.ask() }));
     parts.peers.handle("copy", async (body) =>
@@ -31,6 +35,9 @@ export class Reads {
     );
   }
 
+  stop(): void {
+    clearInterval(this.looking);
+  }
   onAcknowledged(size: number): void {
     this.acknowledgedSize = Math.max(this.acknowledgedSize, size);
   }
@@ -49,16 +56,13 @@ export class Reads {
   async awaitReadable(condition: ReadCondition = {}): Promise<void> {
     const deadline = performance.now() + READ_WAIT_MS_MAX;
     const { driver } = this.parts;
-    while (!this.isConfirmed) {
-      const view = driver.view();
-      if (view !== null && view.confirmedHeight !== null && view.commitHeight >= view.confirmedHeight) {
-        this.acknowledgedSize = Math.max(this.acknowledgedSize, view.committedSize);
-        this.isConfirmed = true;
-      } else if (performance.now() > deadline) {
+    while (!this.lookForConfirmation()) {
+      if (performance.now() > deadline) {
         const detail =
           "This node has started and no leader has confirmed yet how far the log goes. Ask another node, or again shortly.";
         throw notReady(detail);
-      } else await pause(LEADER_POLL_MS);
+      }
+      await pause(LEADER_POLL_MS);
     }
     // A learner counts for nothing and serves nothing: what it lost is not all known yet.
     if (driver.view()?.isLearner === true)
@@ -77,6 +81,17 @@ export class Reads {
       );
     const detail = `This node has projected ${this.logSize} events of the ${wanted} that this read must see: it is catching up. Ask again shortly.`;
     throw notReady(detail);
+  }
+
+  /** True from the first time on that this node has what a leader confirmed. */
+  private lookForConfirmation(): boolean {
+    if (this.isConfirmed) return true;
+    const view = this.parts.driver.view();
+    if (view === null || view.confirmedHeight === null || view.commitHeight < view.confirmedHeight) return false;
+    this.acknowledgedSize = Math.max(this.acknowledgedSize, view.committedSize);
+    this.isConfirmed = true;
+    this.stop();
+    return true;
   }
 
   private projectedBy(size: number, deadline: number): Promise<boolean> {

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
 import type { Block } from "../../shared/block.js";
 import { fromUtf8, utf8 } from "../../shared/bytes.js";
@@ -60,12 +62,20 @@ it("a follower given a block with one forged hash refuses it, keeps its log, and
     "the log is level after the election",
   );
 
+  // Our own stream shows it too, on the node that finds it.
+  const shown: { kind: string; alert?: { kind: string } }[] = [];
+  const stream = new WebSocket(`${cluster.node("n1").url.replace(/^http/, "ws")}/api/v1/stream`);
+  stream.on("message", (data) => shown.push(JSON.parse(String(data))));
+  await once(stream, "open");
+
   const inTerm = 1_000;
   const request = { term: term(inTerm), leaderId: "n3", events: [preparedEvent()], now: "2030-01-01T00:00:00.000Z" };
   const { block } = sealBlock(before, { ...request, commitHeight: before.commitHeight }, liar.signer.block);
   liar.append("n1", before, { inTerm, blocks: [forge(block)], round: 1 });
 
   const sentAt = performance.now();
+  await eventually(() => shown.some(({ alert }) => alert?.kind === "bad_hash"), 2_000, "the stream shows the alert");
+  stream.terminate();
   await eventually(
     () => liar.answers.some(({ body }) => body.kind === "append_answer" && body.result === "rejected"),
     2_000,

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import { poll } from "../../scripts/processes.js";
+import { call, postJson, readLog, uniqueSource } from "./api-support.js";
+
+const ELECTION_TIMEOUT_MS = 1_000;
+const CLIENTS = 8;
+
+let cluster: Cluster;
+beforeAll(async () => {
+  const env = { TAKEOVER_COOLDOWN_MS: "1000", ELECTION_TIMEOUT_MS: String(ELECTION_TIMEOUT_MS) };
+  cluster = await startCluster({ env });
+});
+afterAll(() => cluster?.stop());
+
+it("a returned node of higher priority takes the lead back under load: no write fails, none is lost, the pause is short", async () => {
+  const source = uniqueSource();
+  await poll(async () => (await cluster.leader()).node.id === "n3", { withinMs: 20_000 });
+  await cluster.kill("n3");
+  expect((await cluster.leader()).node.id).toBe("n2");
+
+  let isWriting = true;
+  const statuses = new Set<number>();
+  const written: { sequence: number; at: number }[] = [];
+  const work = Array.from({ length: CLIENTS }, async (_, client) => {
+    while (isWriting) {
+      const url = cluster.node(client % 2 === 0 ? "n1" : "n2").url;
+      const { status, body } = await postJson(`${url}/api/v1/events`, {
+        eventType: "T",
+        sourceAppId: source,
+        dataPayload: {},
+      });
+      statuses.add(status);
+      if (status === 201) written.push({ sequence: body.sequence, at: performance.now() });
+    }
+  });
+  await poll(() => written.length > 50, { withinMs: 20_000 });
+  await cluster.start("n3");
+  const election = await poll(
+    async () => {
+      const { body } = await call(`${cluster.node("n1").url}/api/v1/elections?limit=1`);
+      return body.elections[0]?.leaderId === "n3" && body.elections[0];
+    },
+    { withinMs: 30_000 },
+  );
+  expect(election).toMatchObject({ reason: "take_over", previousLeader: "n2", handOver: true, writesRefused: {} });
+  const before = written.length;
+  await poll(() => written.length > before + 50, { withinMs: 20_000 });
+  isWriting = false;
+  await Promise.all(work);
+
+  expect([...statuses]).toEqual([201]);
+  const times = written.map(({ at }) => at);
+  const pauseMs = Math.max(...times.slice(1).map((at, i) => at - (times[i] as number)));
+  expect(pauseMs).toBeLessThan(ELECTION_TIMEOUT_MS);
+  const sequences = written.map(({ sequence }) => sequence).sort((a, b) => a - b);
+  for (const { url } of cluster.nodes) {
+    const stored = await readLog(url, `&sourceAppId=${source}&minSequence=${sequences.at(-1)}`);
+    expect(stored.map((one) => one.sequence)).toEqual(sequences);
+  }
+});

@@ -22,6 +22,8 @@ export const ownStatusSchema = z.object({
   committedSize: z.number(),
   headHash: z.string(),
   projectedSize: z.number(),
+  stableSince: z.string().nullable(),
+  verifiedThrough: z.number(),
 });
 export type OwnStatus = z.infer<typeof ownStatusSchema>;
 
@@ -63,6 +65,8 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
       lastContactMs: contact === undefined ? null : Math.round(parts.now - contact),
       healthy: status.health === "sound" && status.leaderId !== null,
       version: status.version,
+      stableSince: status.stableSince,
+      verifiedThrough: status.verifiedThrough,
       clockSkewMs: skewed === null ? 0 : skewed.skewMs,
     };
   });
@@ -102,6 +106,8 @@ const silent = (member: MemberAddress, priority: number): NodeStatus => ({
   lastContactMs: null,
   healthy: false,
   version: "",
+  stableSince: null,
+  verifiedThrough: -1,
   clockSkewMs: null,
   detail: "it does not answer",
 });

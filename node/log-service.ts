@@ -42,6 +42,10 @@ export class NodeLogService implements LogService {
     this.reads.onEffect(effect);
     this.elected.onEffect(effect);
     this.handOver.onEffect(effect);
+    this.status.onEffect(effect);
+  }
+  onVerified(lastSequence: number): void {
+    this.status.verifiedThrough = lastSequence;
   }
   onReplicaLost(): void {
     this.writes.onReplicaLost();

@@ -144,6 +144,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     logger,
     commitHeight: () => driver.view()?.commitHeight ?? null,
     onInvalidBlock,
+    onVerified: (lastSequence) => service.onVerified(lastSequence),
   });
   const waiting = setInterval(() => tellWhoIsMissing(driver, config.nodeId), WAITING_NOTICE_MS);
 

@@ -130,6 +130,10 @@ export interface NodeStatus {
   lastContactMs: number | null;
   healthy: boolean;
   version: string;
+  /** RFC 3339: since when this node has known the present leader; null while it knows none. */
+  stableSince: string | null;
+  /** The last sequence that this node's latest full verification reached; -1 before its first. */
+  verifiedThrough: number;
   clockSkewMs: number | null;
   detail?: string;
 }

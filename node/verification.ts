@@ -6,6 +6,9 @@ import type { LogStore } from "./storage/port.js";
 
 const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
 
+/** At the start only the log's tail is verified; all of it soon afterwards, when the node has found its place. */
+const FIRST_PASS_AFTER_MS = 10_000;
+
 export interface VerificationOptions {
   readonly log: LogStore;
   readonly verifier: SignatureVerifier;
@@ -13,10 +16,13 @@ export interface VerificationOptions {
   /** null while the store is being recovered. */
   readonly commitHeight: () => Height | null;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
+  /** A pass has ended: the last sequence up to which every block was verified. */
+  readonly onVerified: (lastSequence: number) => void;
 }
 
 export interface VerificationPass {
   readonly verifiedThrough: Height;
+  readonly lastSequence: number;
   /** The first block that fails its check; nothing above it was judged. */
   readonly invalidAt: Height | null;
 }
@@ -26,12 +32,12 @@ export async function verifyAll(options: VerificationOptions): Promise<Verificat
   let state: ChainState = EMPTY_CHAIN;
   for (;;) {
     const through = options.commitHeight();
-    if (through === null || state.height >= through) return { verifiedThrough: state.height, invalidAt: null };
+    if (through === null || state.height >= through) return passOf(state, null);
     const stored = await options.log.readBlocks(height(state.height + 1), READ_LIMIT);
     if (stored.length === 0) {
       const missing = height(state.height + 1);
       options.onInvalidBlock(missing, "the block is missing from the database");
-      return { verifiedThrough: state.height, invalidAt: missing };
+      return passOf(state, missing);
     }
     for (const { block } of stored) {
       if (state.height >= through) break;
@@ -39,7 +45,7 @@ export async function verifyAll(options: VerificationOptions): Promise<Verificat
       const verdict = verifyBlock(state, block, options.verifier);
       if (!verdict.ok) {
         options.onInvalidBlock(at, verdict.detail);
-        return { verifiedThrough: state.height, invalidAt: at };
+        return passOf(state, at);
       }
       state = verdict.next;
     }
@@ -47,22 +53,32 @@ export async function verifyAll(options: VerificationOptions): Promise<Verificat
   }
 }
 
-/** Runs `verifyAll` by a cron expression; a pass that is still running is not started again. */
+const passOf = (state: ChainState, invalidAt: Height | null): VerificationPass => ({
+  verifiedThrough: state.height,
+  lastSequence: state.range.size - 1,
+  invalidAt,
+});
+
+/** Runs `verifyAll` once after the start and then by a cron expression; a pass that is still running is not started again. */
 export function scheduleVerification(expression: string, options: VerificationOptions): { stop(): Promise<void> } {
-  const task = schedule(
-    expression,
-    async () => {
-      try {
-        const pass = await verifyAll(options);
-        options.logger.info(pass, `verified the log through block ${pass.verifiedThrough}`);
-      } catch (error) {
-        options.logger.warn({ err: error }, "the verification pass was interrupted; the next one starts anew");
-      }
-    },
-    { noOverlap: true },
-  );
+  let isStopped = false;
+  const pass = async (): Promise<void> => {
+    try {
+      const commitHeight = (): Height | null => (isStopped ? null : options.commitHeight());
+      const verified = await verifyAll({ ...options, commitHeight });
+      if (isStopped) return;
+      options.onVerified(verified.lastSequence);
+      options.logger.info(verified, `verified the log through block ${verified.verifiedThrough}`);
+    } catch (error) {
+      options.logger.warn({ err: error }, "the verification pass was interrupted; the next one starts anew");
+    }
+  };
+  const task = schedule(expression, pass, { noOverlap: true });
+  const first = setTimeout(() => void task.execute(), FIRST_PASS_AFTER_MS);
   return {
     async stop() {
+      isStopped = true;
+      clearTimeout(first);
       await task.destroy();
     },
   };

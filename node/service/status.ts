@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ReplicaView } from "../../cluster/types.js";
+import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import { clusterStatus, type OwnStatus, ownStatusSchema } from "../cluster-status.js";
 import { ProblemError } from "../problems.js";
@@ -13,6 +13,9 @@ const ALERTS_MAX = 1_000;
 /** What this node says of itself, what all say together, and the admission of learners. */
 export class Status {
   isStopping = false;
+  /** The last sequence that the latest full verification of the log reached. */
+  verifiedThrough = -1;
+  private stableSince: string | null = null;
 
   constructor(
     private readonly parts: Parts,
@@ -32,6 +35,10 @@ export class Status {
         return { status: 409, body: { detail: error instanceof ProblemError ? error.detail : "not admitted" } };
       }
     });
+  }
+
+  onEffect(effect: Effect): void {
+    if (effect.kind === "role_changed") this.stableSince = effect.leaderId === null ? null : new Date().toISOString();
   }
 
   standing(): Standing {
@@ -104,6 +111,8 @@ export class Status {
       committedSize: view?.committedSize ?? 0,
       headHash: view?.headHash ?? "",
       projectedSize: this.reads.logSize,
+      stableSince: view === null ? null : this.stableSince,
+      verifiedThrough: this.verifiedThrough,
     };
   }
 

@@ -5,7 +5,7 @@ import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { AppendOutcome, WriteRequest } from "../service.js";
 import { forwardedWriteSchema, fromForwarded, toForwarded, type WriteResult, WriteTracker } from "../writes.js";
-import { LEADER_POLL_MS, ok, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, notReady, ok, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
 
 /** Between looks whether the leader that was asked still leads. */
 const LEADER_WATCH_MS = 50;
@@ -56,7 +56,7 @@ export class Writes {
   }
 
   async append(write: WriteRequest): Promise<AppendOutcome> {
-    if (this.isStopping) throw unavailable("This node is stopping. Nothing was written; try another node.");
+    if (this.isStopping) throw notReady("This node is stopping. Nothing was written; try another node.");
     if (this.underWay >= WRITES_MAX) {
       const detail = `${WRITES_MAX} writes are under way on this node. Nothing was written; try again shortly.`;
       throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
@@ -103,8 +103,11 @@ export class Writes {
       await pause(LEADER_POLL_MS);
     }
     if (mayBeWritten) throw outcomeUnknown();
+    const detail = `Nothing was written: ${lastReason}, within ${config.requestTimeoutMs} ms.`;
+    // Its own database says nothing of the cluster's majority.
+    if (driver.view() === null) throw notReady(`${detail} Try another node.`);
     this.hooks.onRefused();
-    throw unavailable(`Nothing was written: ${lastReason}, within ${config.requestTimeoutMs} ms.`);
+    throw unavailable(detail);
   }
 
   private async attempt(

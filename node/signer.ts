@@ -1,9 +1,9 @@
 import {
-  createHash,
   createPrivateKey,
   createPublicKey,
   sign as ed25519Sign,
   verify as ed25519Verify,
+  hash,
   hkdfSync,
   type KeyObject,
 } from "node:crypto";
@@ -79,9 +79,13 @@ export function createVerifier(): SignatureVerifier {
 
 /** Makes `shared/` hash with OpenSSL, several times as fast as the portable code. To be called once, at start. */
 export function useNativeHash(): void {
-  useHasher((bytes) => {
-    const digest = createHash("sha256").update(bytes).digest();
-    return new Uint8Array(digest.buffer, digest.byteOffset, digest.length);
+  // One-shot digests: an object for each of several hashes an event would keep the garbage collector busy.
+  useHasher({
+    bytes: (input) => {
+      const digest = hash("sha256", input, "buffer");
+      return new Uint8Array(digest.buffer, digest.byteOffset, digest.length);
+    },
+    hex: (input) => hash("sha256", input, "hex"),
   });
 }
 

@@ -2,14 +2,18 @@ import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
 import { toHex } from "./bytes.js";
 import type { HashHex } from "./ids.js";
 
-type Hasher = (bytes: Uint8Array) => Uint8Array;
-let hasher: Hasher = nobleSha256;
+/** SHA-256 in the two forms that are asked for most; both compute the same function. */
+export interface Hasher {
+  bytes(input: Uint8Array): Uint8Array;
+  hex(input: Uint8Array): HashHex;
+}
+let hasher: Hasher = { bytes: nobleSha256, hex: (input) => toHex(nobleSha256(input)) };
 
 /** SHA-256 of `bytes`: 32 bytes. */
-export const sha256 = (bytes: Uint8Array): Uint8Array => hasher(bytes);
-export const sha256Hex = (bytes: Uint8Array): HashHex => toHex(hasher(bytes));
+export const sha256 = (bytes: Uint8Array): Uint8Array => hasher.bytes(bytes);
+export const sha256Hex = (bytes: Uint8Array): HashHex => hasher.hex(bytes);
 
-/** Lets a platform with a faster SHA-256 of its own supply it; both compute the same function. */
+/** Lets a platform with a faster SHA-256 of its own supply it. */
 export function useHasher(faster: Hasher): void {
   hasher = faster;
 }

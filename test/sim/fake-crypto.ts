@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { concat, equalBytes, fromHex, utf8 } from "../../shared/bytes.js";
 import type { BlockSigner, SignatureVerifier } from "../../shared/chain.js";
 import type { NodeKeys } from "../../shared/control.js";
@@ -7,7 +7,7 @@ import type { Random } from "./random.js";
 
 /** Node's own SHA-256 is several times faster than the portable one; it computes the same function. */
 export function useFastHasher(): void {
-  useHasher((bytes) => createHash("sha256").update(bytes).digest());
+  useHasher({ bytes: (input) => hash("sha256", input, "buffer"), hex: (input) => hash("sha256", input, "hex") });
 }
 
 /**

@@ -19,7 +19,7 @@ import { isForming, missingMembers, onFormingTick, onJoin } from "./forming.js";
 import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
 import { onBlocksRead, onPeerUnreachable } from "./replication.js";
 import { onKeyLookedUp, propose, trySeal } from "./sealing.js";
-import { onFollowerTick, onHandOver, onTakeOver } from "./takeover.js";
+import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./takeover.js";
 import type { BootState, Effect, Input, Ports, ReplicaConfig, ReplicaView } from "./types.js";
 
 /** A term further ahead than this is refused: one forged message must not use up the terms. */
@@ -79,6 +79,9 @@ export class Replica {
         return admit(core, input.node, { actor: input.actor, reason: input.reason });
       case "hand_over":
         return onHandOver(core, input.target);
+      case "store_lost":
+        if (core.leader !== null) handOverAtOnce(core);
+        return;
       case "read_index":
         return onReadIndex(core, input.readId);
       case "campaigns_late":

@@ -88,7 +88,7 @@ export function onTransferTick(core: Core): void {
   leader.noTransferBefore = core.now + core.config.takeoverCooldownMs * 2 ** doublings;
 }
 
-/** A leader whose store does not answer needs no disk to hand over; it steps down only to a level voter with a healthy one. */
+/** A leader whose store does not answer, or has failed, needs no disk to hand over; it steps down only to a level voter with a healthy one. */
 export function handOverAtOnce(core: Core): boolean {
   const level = countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && peer.match >= core.log.durableHeight);
   const target = level.sort(([, a], [, b]) => b.match - a.match)[0]?.[0];

@@ -107,6 +107,8 @@ export type Input =
   | { kind: "admit"; now: number; wall: string; node: NodeId; actor: string; reason: string }
   /** This node should lead no longer: it hands over to the best level voter, or to `target`. */
   | { kind: "hand_over"; now: number; wall: string; target: NodeId | null }
+  /** This node's store has failed, and this replica ends: a leader tells the best level voter to run at once. */
+  | { kind: "store_lost"; now: number }
   /** Confirms that this leader still leads: answered by `read_confirmed` or `read_refused`. */
   | { kind: "read_index"; now: number; readId: number }
   /** The node should not lead while others can: its clock is off, or verification is pending. */

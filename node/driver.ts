@@ -302,7 +302,9 @@ export class Driver {
         found = { height: hit.height };
       }
     } catch (error) {
-      this.options.logger.error({ err: error }, "an idempotency key could not be looked up");
+      // A node that stops, or has lost its store, has said so already.
+      if (generation === this.generation)
+        this.options.logger.error({ err: error }, "an idempotency key could not be looked up");
       return;
     }
     if (generation !== this.generation) return;
@@ -345,6 +347,7 @@ export class Driver {
 
   private lose(reason: string): void {
     if (this.isStopped) return;
+    this.submit({ kind: "store_lost", now: performance.now() });
     this.drop();
     this.committed.interrupt();
     if (this.isRecovering) return;

@@ -10,8 +10,12 @@ import { BLOCK_BYTES_MAX } from "../shared/limits.js";
 import type { IdentityFile } from "./storage/identity.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./storage/port.js";
 
-/** As many of the newest events are re-verified at every start; their ids are what duplicates are checked against. */
-const VERIFIED_EVENTS_MIN = 100_000;
+/**
+ * So much of the log's end is re-verified at every start; its ids are what duplicates are checked against. A write is
+ * retried for a request timeout, and no leader seals this many blocks in two of them.
+ */
+const VERIFIED_EVENTS = 100_000;
+const VERIFIED_BLOCKS_MAX = 5_000;
 /** A log of empty blocks has no events to count: this many blocks are re-verified in any case. */
 const VERIFIED_BLOCKS_MIN = 256;
 const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
@@ -192,7 +196,7 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
       }
     }
   }
-  return { base, tail, recentEvents: recentEvents.slice(-2 * VERIFIED_EVENTS_MIN), campaignsLate };
+  return { base, tail, recentEvents: recentEvents.slice(-2 * VERIFIED_EVENTS), campaignsLate };
 }
 
 /** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */
@@ -222,7 +226,10 @@ async function startingPoint(
 ): Promise<ChainState> {
   if (tailHeight === 0) return EMPTY_CHAIN;
   const { block: tail } = await readOne(log, tailHeight);
-  const size = Math.min(need.projectedThrough, Math.max(0, tail.header.treeSize - VERIFIED_EVENTS_MIN));
+  const farthest =
+    tailHeight > VERIFIED_BLOCKS_MAX ? await readOne(log, height(tailHeight - VERIFIED_BLOCKS_MAX)) : null;
+  const recent = Math.max(farthest?.block.header.treeSize ?? 0, tail.header.treeSize - VERIFIED_EVENTS);
+  const size = Math.min(need.projectedThrough, recent);
   let low = 0;
   let high = Math.min(need.commitHeight, Math.max(0, tailHeight - VERIFIED_BLOCKS_MIN));
   // The highest block whose tree is not larger than what need not be read again.

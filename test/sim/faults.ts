@@ -80,7 +80,7 @@ export class Nemesis {
       "bad-network": () => this.badNetwork(),
       "slow-disk": () => this.slowDisk(this.victim()),
       "stalled-disk": () => this.stalledDisk(this.victim()),
-      "store-failure": () => this.crash([this.victim()], 100),
+      "store-failure": () => this.failStore(this.victim()),
       "lost-disk": () => this.loseDisk(this.victim()),
       "disk-went-back": () => this.setDiskBack(this.victim()),
       reluctant: () => this.reluctant(this.victim()),
@@ -131,6 +131,12 @@ export class Nemesis {
   private victim(): SimNode {
     const { leader, nodes } = this.world;
     return leader !== undefined && this.random.chance(this.profile.aimsAtLeader) ? leader : this.random.pick(nodes);
+  }
+
+  /** The replica ends and is made anew; a leader says so with its last breath. */
+  private failStore(victim: SimNode): Undo {
+    victim.input({ kind: "store_lost" });
+    return this.crash([victim], 100);
   }
 
   private crash(victims: readonly SimNode[], downMaxMs = this.profile.durationMaxMs): Undo {

@@ -81,6 +81,8 @@ export function describeInput(input: Input): string {
       return `campaigns late: ${input.isLate}`;
     case "gone":
       return `gone ${input.peer}`;
+    case "store_lost":
+      return "store lost";
     case "hand_over":
       return `hand over to ${input.target ?? "the best"}`;
     case "read_index":

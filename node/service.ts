@@ -107,7 +107,7 @@ export interface NodeCopy {
 }
 
 export interface ReadinessCheck {
-  readonly name: "mongodb" | "quorum" | "leader" | "projection" | "disk" | "stopping";
+  readonly name: "mongodb" | "quorum" | "membership" | "leader" | "projection" | "disk" | "stopping";
   readonly isOk: boolean;
   /** A person should know, but the node is as ready as before. */
   readonly isAdvisory?: boolean;

@@ -62,6 +62,14 @@ export class Status {
         isOk: view?.hasQuorum === true,
         detail: view?.hasQuorum === true ? "a majority is reachable" : describeNoQuorum(view),
       },
+      {
+        name: "membership",
+        isOk: view?.isLearner === false,
+        detail:
+          view?.isLearner === false
+            ? "its votes and acknowledgements count"
+            : "it waits to be admitted, and serves no reads",
+      },
       { name: "leader", isOk: view?.leaderId != null, detail: view?.leaderId ?? "none known" },
       {
         name: "projection",

@@ -15,6 +15,9 @@ const BAD_CONFIGURATION = 78;
 
 export type MemberEvent = ProgramEvent | NodeNotice;
 
+/** Far above what a node needs: its queues are bounded well below. */
+const NODE_HEAP_MEBIBYTES = 768;
+
 export interface MemberOptions {
   id: string;
   port: number;
@@ -129,6 +132,8 @@ export class Member {
         const child = fork(join(projectRoot(), "dist/node/main.js"), [nodeMark(this.#folder)], {
           env: { ...env, MONGODB_URI: this.mongodbUri },
           detached: true,
+          // With the default limit of several gigabytes V8 collects late, and several nodes share a machine here.
+          execArgv: [`--max-old-space-size=${NODE_HEAP_MEBIBYTES}`, "--max-semi-space-size=8"],
           // A test's nodes do not read the .env file of whoever runs it.
           cwd: isTemporary ? this.options.dataDir : process.cwd(),
           stdio: ["ignore", this.nodeLog.fd, this.nodeLog.fd, "ipc"],

@@ -81,7 +81,8 @@ function answer(
       commitHeight: core.log.commitHeight,
       joinNonce: core.hard.joinNonce,
       isVoter: !isLearner,
-      isStoreHealthy: core.isStoreHealthy,
+      // A node that should not lead is not one to hand over to, whatever the reason.
+      isStoreHealthy: core.isStoreHealthy && !core.campaignsLate,
       ...(isLearner ? { member: core.self } : {}),
     },
     { ref: what.ref },

@@ -71,6 +71,8 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     alerts.onInvalidBlock(at, detail);
     hasInvalidBlock = true;
     campaignLateIfUnfit();
+    // A leader that cannot serve a block starves whoever needs it: another one may have it sound.
+    driver.submit({ kind: "hand_over", now: performance.now(), wall: new Date().toISOString(), target: null });
   };
   const transport =
     config.clusterSecret === null

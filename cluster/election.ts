@@ -30,7 +30,8 @@ export function onGone(core: Core, id: NodeId): void {
   if (core.role !== "follower" || core.leaderId !== id || core.isLearner || core.isStalled) return;
   core.campaign = { reason: "no_leader", since: core.now, previousLeader: id };
   core.lastLeaderContact = Number.NEGATIVE_INFINITY;
-  core.armElection(FOUND_GONE_FACTOR);
+  // One that should not lead lets any other try first, as after missed heartbeats.
+  core.armElection(core.campaignsLate ? 1 : FOUND_GONE_FACTOR);
 }
 
 const foundGone = (core: Core): boolean =>

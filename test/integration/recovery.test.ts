@@ -78,7 +78,12 @@ describe("a node whose data were altered or lost", () => {
       );
       expect(alert).toMatchObject({ node: "n1", accused: "n1", height: altered, severity: "critical", status: "open" });
     }
-    expect((await call(`${n1.url}/api/v1/cluster`)).body.state).toBe("integrity_alert");
+    await cluster.leader();
+    await eventually(
+      async () => (await call(`${n1.url}/api/v1/cluster`)).body.state === "integrity_alert",
+      5_000,
+      "the cluster's state tells of it",
+    );
 
     await expectToCount(cluster, "n1");
     const after = await readStoredBlocks(n1.mongodbUri);
@@ -147,6 +152,62 @@ describe("a node whose data were altered or lost", () => {
     for (const [sequence, hash] of acknowledged) expect([sequence, stored.get(sequence)]).toEqual([sequence, hash]);
     // Each client had at most one write under way when everything died.
     expect(stored.size).toBeLessThanOrEqual(acknowledged.size + clients.length);
+  });
+
+  it("does not lead while another can, once a block of it fails its check, though its priority is the highest", async () => {
+    await fill(8);
+    const n3 = cluster.node("n3");
+    await cluster.kill("n3");
+    const blocks = (await readStoredBlocks(n3.mongodbUri)).filter((block) => block.hasPayloads);
+    await alterPayloads(n3.mongodbUri, blocks.at(-5)?.height as number);
+    await cluster.start("n3");
+    const { node: before } = await cluster.leader();
+    expect(before.id).not.toBe("n3");
+    await cluster.kill(before.id);
+    try {
+      const { node: after } = await cluster.leader();
+      expect(after.id).not.toBe("n3");
+      const { status, body } = await write(after, uniqueSource());
+      expect([status, body.acknowledgedBy?.includes("n3")]).toEqual([201, true]);
+    } finally {
+      await cluster.start(before.id);
+      await levelHead(cluster.nodes);
+    }
+  });
+
+  it("is not handed the lead by a leader that stops, while another node is sound", async () => {
+    if ((await cluster.leader()).node.id === "n3")
+      await postJson(`${n1.url}/api/v1/cluster/step-down`, { actor: "ada", reason: "a test", target: "n1" });
+    const { node: leader, term } = await cluster.leader();
+    expect(leader.id).not.toBe("n3");
+    const { pid } = leader;
+    cluster.signal(leader.id, "SIGTERM");
+    const asked = cluster.nodes.find(({ id }) => id !== leader.id) as ClusterNode;
+    const next = await eventually(
+      async () => {
+        const [newest] = (await call(`${asked.url}/api/v1/elections?limit=1`)).body.elections;
+        return newest.term > term && newest;
+      },
+      10_000,
+      "another node leads",
+    );
+    // The supervisor starts it again.
+    await eventually(() => leader.pid !== undefined && leader.pid !== pid, 30_000, "the old leader is back");
+    expect(next).toMatchObject({ reason: "hand_over", previousLeader: leader.id });
+    expect(next.leaderId).not.toBe("n3");
+  });
+
+  it("does not keep a node that lost its disk from the block, though a person gives it the lead", async () => {
+    await cluster.leader();
+    const person = { actor: "ada", reason: "a test" };
+    // Whether it takes the lead or refuses: the other one must get all of the log.
+    await postJson(`${n1.url}/api/v1/cluster/step-down`, { ...person, target: "n3" });
+    const { node: leader } = await cluster.leader();
+    const joining = cluster.nodes.find(({ id }) => id !== leader.id && id !== "n3") as ClusterNode;
+    await loseDisk(cluster, joining.id);
+    await cluster.start(joining.id);
+    await levelHead(cluster.nodes, 15_000);
+    await cluster.leader();
   });
 });
 

@@ -133,7 +133,7 @@ export class Member {
           env: { ...env, MONGODB_URI: this.mongodbUri },
           detached: true,
           // With the default limit of several gigabytes V8 collects late, and several nodes share a machine here.
-          execArgv: [`--max-old-space-size=${NODE_HEAP_MEBIBYTES}`, "--max-semi-space-size=8"],
+          execArgv: [`--max-old-space-size=${NODE_HEAP_MEBIBYTES}`, "--max-semi-space-size=16"],
           // A test's nodes do not read the .env file of whoever runs it.
           cwd: isTemporary ? this.options.dataDir : process.cwd(),
           stdio: ["ignore", this.nodeLog.fd, this.nodeLog.fd, "ipc"],

@@ -98,6 +98,7 @@ it("a step-down that nobody can answer is refused, and says why", async () => {
 it("SIGTERM of the leader hands over first: no write fails on any other node", async () => {
   const source = uniqueSource();
   const { node: leader, term } = await cluster.leader();
+  const { pid } = leader;
   const writes = writeAlong(
     source,
     others(leader.id).map((node) => node.url),
@@ -116,7 +117,8 @@ it("SIGTERM of the leader hands over first: no write fails on any other node", a
   await poll(() => writes.sequences.length > before + 50, { withinMs: 20_000 });
   await writes.stop();
   expect(new Set(writes.statuses)).toEqual(new Set([201]));
-  // The supervisor starts it again.
+  // The supervisor starts it again; until the old process has ended, `start` would find it still there.
+  await poll(() => leader.pid !== undefined && leader.pid !== pid, { withinMs: 30_000 });
   await cluster.start(leader.id);
   await cluster.leader();
   for (const { url } of cluster.nodes) await expectAllThere(url, source, writes.sequences);

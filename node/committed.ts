@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Block } from "../shared/block.js";
 import { type EventView, eventView, type LoggedEvent } from "../shared/event.js";
+import { type Clock, delay } from "./clock.js";
 import { soundEvents } from "./recovery.js";
 import { type Projection, StoreError } from "./storage/port.js";
 
@@ -38,7 +39,8 @@ export class CommittedEvents {
   constructor(
     private readonly projection: Projection,
     private readonly options: {
-      readonly logger: Logger;
+      readonly logger: Pick<Logger, "warn">;
+      readonly clock: Clock;
       readonly onProjected: (treeSize: number) => void;
       readonly onConflict: (error: StoreError) => void;
     },
@@ -135,7 +137,7 @@ export class CommittedEvents {
         if (error instanceof StoreError && error.failure === "conflict") return this.options.onConflict(error);
         if (failures === 1)
           this.options.logger.warn({ err: error }, "the projection could not be written: trying again");
-        await new Promise((resolve) => setTimeout(resolve, Math.min(RETRY_MS_MAX, 50 * 2 ** failures)));
+        await delay(this.options.clock, Math.min(RETRY_MS_MAX, 50 * 2 ** failures));
         continue;
       }
       for (const done of this.waiting.splice(0, blocks)) {

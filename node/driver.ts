@@ -1,18 +1,16 @@
-import { randomBytes, randomInt } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Replica } from "../cluster/replica.js";
 import type { BootState, Effect, HardState, Input, ReplicaConfig, ReplicaView } from "../cluster/types.js";
 import type { Block } from "../shared/block.js";
 import type { ChainState, SignatureVerifier } from "../shared/chain.js";
-import type { LoggedEvent } from "../shared/event.js";
 import type { Height, NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/peer.js";
+import { type Clock, delay, systemClock } from "./clock.js";
 import { CommittedEvents } from "./committed.js";
-import { type Recovered, recover, soundEvents } from "./recovery.js";
+import { type NodeIdentity, type Recovered, recover } from "./recovery.js";
 import type { NodeSigner } from "./signer.js";
-import type { IdentityFile } from "./storage/identity.js";
 import { type Storage, StoreError } from "./storage/port.js";
+import { StoredBlocks } from "./stored-blocks.js";
 
 /** Storage operations that wait for the one before; the core bounds its blocks in flight, this catches a bug. */
 const OPERATIONS_MAX = 4_096;
@@ -26,10 +24,11 @@ export interface DriverOptions {
     readonly self: Omit<ReplicaConfig["self"], "storeId" | "keys">;
   };
   readonly storage: Storage;
-  readonly identity: IdentityFile;
-  readonly signer: NodeSigner;
+  readonly identity: NodeIdentity;
+  readonly signer: Pick<NodeSigner, "keys" | "block">;
   readonly verifier: SignatureVerifier;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, "info" | "warn" | "error">;
+  readonly clock?: Clock;
   readonly send: (message: PeerMessage, ref?: number) => void;
   /** Effects that concern clients: writes, alerts, roles. */
   readonly onEffect: (effect: Effect) => void;
@@ -46,8 +45,6 @@ export interface DriverOptions {
 
 type Operation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
 
-const wall = (): string => new Date().toISOString();
-
 /**
  * Runs one replica: queue, step, persist, then send. Storage operations are done one after the other; after any that
  * fails the replica is thrown away and made anew from what its store really holds (crash before corruption).
@@ -63,20 +60,26 @@ export class Driver {
   private isStoring = false;
   private remembered: { hardState: HardState; durable: ChainState } | null = null;
   private committedState: ChainState | null = null;
-  private ticker: NodeJS.Timeout | null = null;
-  private wake: NodeJS.Timeout | null = null;
+  private readonly clock: Clock;
+  private readonly blocks: StoredBlocks;
+  private stopTicking = (): void => {};
+  private cancelWake: (() => void) | null = null;
   private isStopped = false;
   /** One recovery at a time: whatever is lost while it runs makes it begin anew. */
   private isRecovering = false;
   private recovery: Promise<void> = Promise.resolve();
   private storing: Promise<void> = Promise.resolve();
-  private lastTickAt = performance.now();
+  private lastTickAt: number;
 
   constructor(private readonly options: DriverOptions) {
+    this.clock = options.clock ?? systemClock;
+    this.lastTickAt = this.clock.now();
+    this.blocks = new StoredBlocks(options.storage, options.onInvalidBlock);
     this.committed = new CommittedEvents(options.storage.projection, {
       logger: options.logger,
       onConflict: options.onProjectionConflict,
-      onProjected: (treeSize) => this.submit({ kind: "projected", now: performance.now(), wall: wall(), treeSize }),
+      onProjected: (treeSize) => this.submit({ kind: "projected", ...this.time(), treeSize }),
+      clock: this.clock,
     });
     options.storage.log.onServerChange(() => this.lose("the connection to MongoDB was lost or its process changed"));
   }
@@ -92,13 +95,13 @@ export class Driver {
       this.isRecovering = false;
     }
     const everyMs = Math.max(5, Math.floor(this.options.config.heartbeatMs / 4));
-    this.ticker = setInterval(() => this.tick(), everyMs);
+    this.stopTicking = this.clock.every(everyMs, () => this.tick());
     return recovered;
   }
 
   /** null while the store is being recovered. */
   view(): ReplicaView | null {
-    return this.replica?.view(performance.now()) ?? null;
+    return this.replica?.view(this.clock.now()) ?? null;
   }
 
   submit(input: Input): void {
@@ -119,14 +122,14 @@ export class Driver {
 
   propose(proposal: Extract<Input, { kind: "propose" }>["proposal"]): boolean {
     if (this.replica === null) return false;
-    this.submit({ kind: "propose", now: performance.now(), wall: wall(), proposal });
+    this.submit({ kind: "propose", ...this.time(), proposal });
     return true;
   }
 
   async stop(): Promise<void> {
     this.isStopped = true;
-    if (this.ticker !== null) clearInterval(this.ticker);
-    if (this.wake !== null) clearTimeout(this.wake);
+    this.stopTicking();
+    this.cancelWake?.();
     this.drop();
     await this.recovery;
     // The write under way ends by itself, within the store's own limit: ownership is given up only after it.
@@ -134,12 +137,16 @@ export class Driver {
     await this.committed.pause();
   }
 
+  private time(): { now: number; wall: string } {
+    return { now: this.clock.now(), wall: this.clock.wall() };
+  }
+
   private tick(): void {
-    const now = performance.now();
+    const now = this.clock.now();
     const gapMs = now - this.lastTickAt;
     this.lastTickAt = now;
     if (gapMs > this.options.config.electionTimeoutMs / 2) void this.checkOwner();
-    this.submit({ kind: "tick", now, wall: wall() });
+    this.submit({ kind: "tick", now, wall: this.clock.wall() });
   }
 
   /** After a pause another process may have taken the database over. */
@@ -153,14 +160,11 @@ export class Driver {
 
   private scheduleWake(): void {
     const at = this.replica?.wakeAt ?? null;
-    if (at === null || this.wake !== null) return;
-    this.wake = setTimeout(
-      () => {
-        this.wake = null;
-        this.submit({ kind: "tick", now: performance.now(), wall: wall() });
-      },
-      Math.max(0, at - performance.now()),
-    );
+    if (at === null || this.cancelWake !== null) return;
+    this.cancelWake = this.clock.after(Math.max(0, at - this.clock.now()), () => {
+      this.cancelWake = null;
+      this.submit({ kind: "tick", ...this.time() });
+    });
   }
 
   private perform(effect: Effect): void {
@@ -214,7 +218,7 @@ export class Driver {
         if (generation !== this.generation) break;
         this.operations.shift();
         this.remember(operation);
-        this.submit({ kind: "stored", now: performance.now(), wall: wall(), opId: operation.opId });
+        this.submit({ kind: "stored", ...this.time(), opId: operation.opId });
       }
     } catch (error) {
       if (generation === this.generation) this.failed(error);
@@ -269,56 +273,32 @@ export class Driver {
 
   private async readBlocks(readId: number, from: Height, bytesMax: number): Promise<void> {
     const { generation } = this;
-    const blocks: Block[] = [];
+    let blocks: Block[] = [];
     try {
-      for (const { block } of await this.options.storage.log.readBlocks(from, { bytesMax, blocksMax: 64 })) {
-        const sound = soundEvents(block);
-        // What does not verify is never served; a peer that has it sound can serve it as leader.
-        if ("fault" in sound) {
-          this.options.onInvalidBlock(block.header.height, sound.fault);
-          break;
-        }
-        blocks.push(block);
-      }
+      blocks = await this.blocks.readSound(from, bytesMax);
     } catch (error) {
       this.options.logger.warn({ err: error }, "blocks for a follower could not be read");
     }
-    if (generation === this.generation) this.submit({ kind: "blocks_read", now: performance.now(), readId, blocks });
+    if (generation === this.generation) this.submit({ kind: "blocks_read", now: this.clock.now(), readId, blocks });
   }
 
-  /** A hit in the projection is believed only if the block says the same. An error leaves the write to its deadline. */
+  /** An error leaves the write to its deadline. */
   private async lookUpKey(effect: Extract<Effect, { kind: "look_up_key" }>): Promise<void> {
     const { generation } = this;
     const { proposalId, sourceAppId, idempotencyKey } = effect;
-    let found: { height: Height } | null = null;
     try {
-      const hit = await this.options.storage.projection.findByKey(sourceAppId, idempotencyKey);
-      if (hit !== null) {
-        const sound = await this.soundBlock(hit.height);
-        const isThere = sound?.events.some(
-          ({ record }) => record.idempotencyKey === idempotencyKey && record.sourceAppId === sourceAppId,
-        );
-        if (isThere !== true) throw new Error(`the projection names block ${hit.height} for a key that is not in it`);
-        found = { height: hit.height };
-      }
+      const found = await this.blocks.findKey(sourceAppId, idempotencyKey);
+      if (generation === this.generation) this.submit({ kind: "key_looked_up", ...this.time(), proposalId, found });
     } catch (error) {
       // A node that stops, or has lost its store, has said so already.
       if (generation === this.generation)
         this.options.logger.error({ err: error }, "an idempotency key could not be looked up");
-      return;
     }
-    if (generation !== this.generation) return;
-    this.submit({ kind: "key_looked_up", now: performance.now(), wall: wall(), proposalId, found });
   }
 
   /** A stored block with its events, or null if it is missing or does not verify by itself. */
-  async soundBlock(at: Height): Promise<{ block: Block; events: readonly LoggedEvent[] } | null> {
-    const [stored] = await this.options.storage.log.readBlocks(at, { bytesMax: 0, blocksMax: 1 });
-    if (stored === undefined || stored.block.header.height !== at) return null;
-    const sound = soundEvents(stored.block);
-    if (!("fault" in sound)) return { block: stored.block, events: sound.events };
-    this.options.onInvalidBlock(at, sound.fault);
-    return null;
+  soundBlock(at: Height): ReturnType<StoredBlocks["soundBlock"]> {
+    return this.blocks.soundBlock(at);
   }
 
   /** Which nodes have this block durable, as far as this node knows: all that matter if it leads. */
@@ -347,7 +327,7 @@ export class Driver {
 
   private lose(reason: string): void {
     if (this.isStopped) return;
-    this.submit({ kind: "store_lost", now: performance.now() });
+    this.submit({ kind: "store_lost", now: this.clock.now() });
     this.drop();
     this.committed.interrupt();
     if (this.isRecovering) return;
@@ -371,7 +351,7 @@ export class Driver {
         if (error instanceof StoreError && (error.failure === "not_owner" || error.failure === "unfit"))
           return this.options.onFatal(error);
         this.options.logger.warn({ err: error }, "the store cannot be recovered yet: trying again");
-        await delay(delayMs);
+        await delay(this.clock, delayMs);
       }
     }
   }
@@ -389,6 +369,7 @@ export class Driver {
       log: options.storage.log,
       identity: options.identity,
       verifier: options.verifier,
+      clock: this.clock,
       memberCount: options.config.configured.length,
       remembered: this.remembered,
       projectedThrough: (opened) => {
@@ -414,7 +395,10 @@ export class Driver {
   private async untilProjected(size: number, assertCurrent: () => void): Promise<void> {
     for (;;) {
       const { reached, cancel } = this.committed.awaitProjected(size);
-      const isReached = await Promise.race([reached.then(() => true), delay(PROJECTION_LOOK_MS, false)]);
+      const isReached = await Promise.race([
+        reached.then(() => true),
+        delay(this.clock, PROJECTION_LOOK_MS).then(() => false),
+      ]);
       cancel();
       assertCurrent();
       if (isReached) return;
@@ -433,19 +417,20 @@ export class Driver {
     this.committed.publishedSize = Math.max(this.committed.publishedSize, boot.base.range.size);
     this.replica = this.makeReplica(boot, opened.storeId);
     options.onRecovered(boot.commitHeight);
-    this.lastTickAt = performance.now();
-    this.submit({ kind: "tick", now: this.lastTickAt, wall: wall() });
+    this.lastTickAt = this.clock.now();
+    this.submit({ kind: "tick", now: this.lastTickAt, wall: this.clock.wall() });
   }
 
   private makeReplica(boot: BootState, storeId: string): Replica {
     const { config, identity, signer, verifier } = this.options;
+    const { clock } = this;
     const configured: ReplicaConfig = {
       ...config,
       self: { ...config.self, storeId, keys: signer.keys },
       formedClusterId: identity.identity.formedClusterId,
-      seed: randomInt(2 ** 32),
-      genesisNonce: randomBytes(16).toString("hex"),
-      nextJoinNonce: randomBytes(16).toString("hex"),
+      seed: Number.parseInt(clock.randomHex(4), 16),
+      genesisNonce: clock.randomHex(16),
+      nextJoinNonce: clock.randomHex(16),
     };
     return new Replica(configured, boot, { signer: signer.block, verifier });
   }

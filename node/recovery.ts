@@ -1,5 +1,3 @@
-import { randomBytes } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import type { BootState, HardState, RecentEvent } from "../cluster/types.js";
 import { type Block, decodeBody, hashHeader } from "../shared/block.js";
 import { type ChainState, EMPTY_CHAIN, rangeMatches, type SignatureVerifier, verifyBlock } from "../shared/chain.js";
@@ -7,6 +5,7 @@ import { applyControl, type Membership } from "../shared/control.js";
 import { type LoggedEvent, payloadCommitment } from "../shared/event.js";
 import { type Height, height } from "../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../shared/limits.js";
+import type { Clock } from "./clock.js";
 import type { IdentityFile } from "./storage/identity.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./storage/port.js";
 
@@ -26,9 +25,13 @@ export interface RecoveredBlock {
   readonly events: readonly LoggedEvent[];
 }
 
+/** What recovery and the driver need of the identity file. */
+export type NodeIdentity = Pick<IdentityFile, "folder" | "identity" | "isNew" | "settle" | "update" | "recordMark">;
+
 export interface RecoveryOptions {
   readonly log: LogStore;
-  readonly identity: IdentityFile;
+  readonly identity: NodeIdentity;
+  readonly clock: Clock;
   readonly verifier: SignatureVerifier;
   /** How many configured members there are: a node alone has nobody to learn a lost log from. */
   readonly memberCount: number;
@@ -146,7 +149,7 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
     hardState = { ...hardState, term: votedTerm as HardState["term"], votedFor };
   }
   if (known === null || lost !== null) {
-    hardState = { ...hardState, joinNonce: randomBytes(16).toString("hex") };
+    hardState = { ...hardState, joinNonce: options.clock.randomHex(16) };
     await options.log.saveState(hardState);
     identity.settle();
   }
@@ -170,7 +173,7 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
   let campaignsLate = false;
   while (state.height < opened.tailHeight) {
     // A recovery within a living process leaves the event loop to others between its reads.
-    await setImmediate();
+    await options.clock.breathe();
     for (const stored of await readSome(options.log, height(state.height + 1))) {
       const verdict = verifyBlock(state, stored.block, options.verifier);
       let events: readonly LoggedEvent[] = [];

@@ -273,7 +273,7 @@ export const forwardedWriteSchema = z.strictObject({
 });
 export type ForwardedWrite = z.infer<typeof forwardedWriteSchema>;
 
-export const toForwarded = (event: PreparedEvent): ForwardedWrite["events"][number] => ({
+export const toForwarded = ({ payloadValue: _value, ...event }: PreparedEvent): ForwardedWrite["events"][number] => ({
   ...event,
   payload: fromUtf8(event.payload),
   payloadSalt: toHex(event.payloadSalt),
@@ -289,11 +289,13 @@ export function fromForwarded(event: ForwardedWrite["events"][number]): Prepared
     throw new RangeError("payloadHash does not match its payload");
   const fault = eventFault({ ...rest, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
   if (fault !== null) throw new RangeError(`a forwarded event is not valid: ${fault}`);
-  if (canonicalObject(payload) === null) throw new RangeError("a forwarded payload is not a canonical JSON object");
+  const payloadValue = canonicalObject(payload);
+  if (payloadValue === null) throw new RangeError("a forwarded payload is not a canonical JSON object");
   return {
     ...rest,
     payload,
     payloadSalt,
+    payloadValue,
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(batch === undefined ? {} : { batch }),
   };

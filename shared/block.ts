@@ -49,10 +49,6 @@ const BLOCK_DOMAIN = "quorumlog/block/v1\n";
 export const headerBytes = (header: BlockHeader): Uint8Array => utf8(BLOCK_DOMAIN + canonicalText(header));
 export const hashHeader = (header: BlockHeader): HashHex => sha256Hex(headerBytes(header));
 
-/** Bytes that an event takes in a block's body; the sum is bounded by BLOCK_BYTES_MAX. */
-export const bodyBytes = (event: { recordBytes: Uint8Array; payload: Uint8Array }): number =>
-  4 + event.recordBytes.length + 4 + event.payload.length + SALT_BYTES;
-
 export const blockBytes = (block: Block): number => block.records.length + block.payloads.length;
 
 export function encodeBody(events: readonly LoggedEvent[]): { records: Uint8Array; payloads: Uint8Array } {

@@ -1,18 +1,34 @@
-import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 
 export const toHex = bytesToHex;
 /** Throws on anything but an even number of hex digits. */
 export const fromHex = hexToBytes;
-export const utf8 = utf8ToBytes;
-export const concat = concatBytes;
 
 interface Utf8Decoder {
   decode(bytes: Uint8Array): string;
 }
-// Browsers and Node both have it; the compiler here knows neither platform, so its shape is stated.
-const { TextDecoder } = globalThis as unknown as {
+interface Utf8Encoder {
+  encode(text: string): Uint8Array;
+}
+// Browsers and Node both have them; the compiler here knows neither platform, so their shapes are stated.
+const { TextDecoder, TextEncoder } = globalThis as unknown as {
   TextDecoder: new (label: string, options: { fatal: boolean; ignoreBOM: boolean }) => Utf8Decoder;
+  TextEncoder: new () => Utf8Encoder;
 };
+const encoder = new TextEncoder();
+
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Throws on bytes that are not UTF-8. */

@@ -20,6 +20,8 @@ export interface PreparedEvent {
   readonly idempotencyKey?: string;
   /** Place and length within its batch, both from the client's request. */
   readonly batch?: readonly [number, number];
+  /** What `payload` stands for, as parsing it gives it, where that is known: so that it need not be parsed again. */
+  readonly payloadValue?: JsonObject;
 }
 
 /** The members of a record, whose canonical bytes are hashed. They commit to the payload without holding it. */
@@ -46,7 +48,7 @@ export interface LoggedEvent {
   readonly hash: HashHex;
   readonly payload: Uint8Array;
   readonly payloadSalt: Uint8Array;
-  /** The payload as its verification parsed it, so that it need not be parsed again. */
+  /** The payload as its verification parsed it, or as it was prepared: so that it need not be parsed again. */
   payloadValue?: JsonObject;
 }
 
@@ -78,7 +80,7 @@ const isText = (value: unknown, max: number): value is string =>
  * What is wrong with an event that another node prepared or sealed, as a sentence; null if nothing is. A lying leader
  * must not get anything committed that the door would have refused and a reader would stumble over.
  */
-export function eventFault(event: Omit<PreparedEvent, "payload" | "payloadSalt" | "payloadHash">): string | null {
+export function eventFault(event: Omit<PreparedEvent, "payload" | "payloadSalt" | "payloadHash" | "payloadValue">): string | null {
   if (!ID.test(event.id)) return "its id is not 24 lower-case hex digits";
   if (!isText(event.eventType, NAME_CHARACTERS_MAX)) return "its eventType is not a text of allowed length";
   if (!isText(event.sourceAppId, NAME_CHARACTERS_MAX)) return "its sourceAppId is not a text of allowed length";
@@ -143,7 +145,10 @@ export function logEvent(
     previousHash: at.previousHash,
   };
   const recordBytes = utf8(recordText(record));
-  return { record, recordBytes, hash: sha256Hex(recordBytes), payload: event.payload, payloadSalt: event.payloadSalt };
+  const { payload, payloadSalt, payloadValue } = event;
+  const logged: LoggedEvent = { record, recordBytes, hash: sha256Hex(recordBytes), payload, payloadSalt };
+  if (payloadValue !== undefined) logged.payloadValue = payloadValue;
+  return logged;
 }
 
 export function eventView(event: LoggedEvent, block: { height: Height; term: Term }): EventView {

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { ObjectId } from "mongodb";
-import { bodyBytes } from "../../shared/block.js";
+import { eventBytesBound } from "../../shared/block.js";
 import { utf8 } from "../../shared/bytes.js";
-import { canonicalText, type JsonValue } from "../../shared/canonical.js";
-import { type EventRecord, type PreparedEvent, payloadCommitment, recordText } from "../../shared/event.js";
-import { type HashHex, type Sequence, sequence } from "../../shared/ids.js";
+import { canonicalForm, type JsonObject, type JsonValue } from "../../shared/canonical.js";
+import { type PreparedEvent, payloadCommitment } from "../../shared/event.js";
+import type { HashHex } from "../../shared/ids.js";
 import { BATCH_EVENTS_MAX, BLOCK_BYTES_MAX, NESTING_MAX, SALT_BYTES } from "../../shared/limits.js";
 import { type FieldError, type ProblemCode, ProblemError } from "../problems.js";
 import { parseBody, requireJsonType } from "./body.js";
@@ -55,9 +55,9 @@ export function admitBatch(request: RawRequest, options: DoorOptions): PreparedE
   if (!checked.ok || faults.length > 0) throw refusal(faults, checked.ok ? [] : checked.errors, "own");
   const { events } = checked.value;
   const prepared = events.map((input, i) => prepare(input, options, { batch: [i, events.length], at: i }));
-  const bytes = prepared.reduce((sum, event) => sum + blockShareBytes(event), 0);
+  const bytes = prepared.reduce((sum, event) => sum + eventBytesBound(event), 0);
   if (bytes > BLOCK_BYTES_MAX)
-    throw tooLarge(`The batch needs ${bytes} bytes of a block; ${BLOCK_BYTES_MAX} are the most. Send it in parts.`);
+    throw tooLarge(`The batch can need ${bytes} bytes of a block; ${BLOCK_BYTES_MAX} are the most. Send it in parts.`);
   return prepared;
 }
 
@@ -101,7 +101,8 @@ function prepare(
   { eventBytesMax, now }: DoorOptions,
   place: { idempotencyKey?: string; batch?: readonly [number, number]; at?: number },
 ): PreparedEvent {
-  const payload = utf8(canonicalText(input.dataPayload));
+  const { text, value } = canonicalForm(input.dataPayload);
+  const payload = utf8(text);
   const bytes = eventBytes(input, payload.length);
   if (bytes > eventBytesMax)
     throw tooLarge(
@@ -116,6 +117,7 @@ function prepare(
     payload,
     payloadSalt,
     payloadHash: payloadCommitment(payloadSalt, payload),
+    payloadValue: value as JsonObject,
     ...(place.idempotencyKey === undefined ? {} : { idempotencyKey: place.idempotencyKey }),
     ...(place.batch === undefined ? {} : { batch: place.batch }),
   };
@@ -124,20 +126,5 @@ function prepare(
 /** What the client logged, as compact canonical JSON: its own four fields, whatever white space it sent. */
 function eventBytes(input: EventInput, payloadBytes: number): number {
   const { dataPayload: _payload, ...fields } = input;
-  return Buffer.byteLength(canonicalText(fields)) + `,"dataPayload":`.length + payloadBytes;
-}
-
-const LONGEST_PLACE = { sequence: sequence(Number.MAX_SAFE_INTEGER) as Sequence, hash: "0".repeat(64) };
-
-/** Bytes of a block that the event can take at most: the leader fills sequence, recordedAt and previousHash. */
-function blockShareBytes(event: PreparedEvent): number {
-  const { payload, payloadSalt: _salt, ...fields } = event;
-  const record: EventRecord = {
-    v: 1,
-    ...fields,
-    sequence: LONGEST_PLACE.sequence,
-    recordedAt: "2000-01-01T00:00:00.000Z",
-    previousHash: LONGEST_PLACE.hash,
-  };
-  return bodyBytes({ recordBytes: utf8(recordText(record)), payload });
+  return Buffer.byteLength(JSON.stringify(fields)) + `,"dataPayload":`.length + payloadBytes;
 }

@@ -7,7 +7,8 @@ import type { MongoLink } from "./mongo-link.js";
 import { firstMissing, insertRows, type OnRefused } from "./mongo-rows.js";
 import { type EventFilter, type KeyHit, type Projection, StoreError } from "./port.js";
 
-const BATCH_EVENTS_MAX = 128;
+/** A batch costs a leader that is busy a wait for its event loop, so fewer are better. */
+const BATCH_EVENTS_MAX = 1_000;
 const BATCH_PAYLOAD_CHARACTERS_MAX = 4 * 1024 * 1024;
 /** How far the journaled bookmark may lag: after a crash at most so many rows are counted again. */
 const BOOKMARK_EVERY_EVENTS = 10_000;
@@ -32,6 +33,8 @@ interface Opened {
 export class MongoProjection implements Projection {
   private opened: Opened | null = null;
   private end = 0;
+  /** The last write failed: before the next one it is seen whether the rows that were there still are. */
+  private isUnsure = false;
 
   constructor(private readonly onRefused: OnRefused) {}
 
@@ -61,14 +64,15 @@ export class MongoProjection implements Projection {
       if (sequence !== this.end + i) throw new RangeError(`event ${sequence} where ${this.end + i} was expected`);
     try {
       for (const batch of batches(fresh.map(eventRow))) {
-        await insertRows(opened.rows, batch, this.onRefused);
-        await this.assertNoHole(opened);
+        if (this.isUnsure) await this.assertNoHole(opened);
+        await insertRows(opened.rows, batch, { db: opened.link.db, onRefused: this.onRefused });
         await opened.link.verifyProcess();
         this.end += batch.length;
       }
       if (this.end - opened.bookmarked >= BOOKMARK_EVERY_EVENTS)
         await this.bookmark(opened, opened.rows.collectionName);
     } catch (error) {
+      this.isUnsure = true;
       throw storeError(error, "Writing to the projection");
     }
   }
@@ -141,11 +145,15 @@ export class MongoProjection implements Projection {
   }
 
   /**
-   * A mongod that crashed may have lost the newest rows while this process lived on, and the batch just written would
-   * stand behind a hole. Only a suffix is ever lost, so the row before the batch speaks for all rows before it.
+   * A mongod that crashed may have lost the newest rows while this process lived on. Only a suffix is ever lost, so the
+   * newest row speaks for all before it. While one mongod process answers, which is verified after each write, none is.
    */
   private async assertNoHole({ rows }: Opened): Promise<void> {
-    if (this.end === 0 || (await rows.findOne({ _id: this.end - 1 }, { projection: { _id: 1 } })) !== null) return;
+    const isThere = async (): Promise<boolean> =>
+      this.end === 0 || (await rows.findOne({ _id: this.end - 1 }, { projection: { _id: 1 } })) !== null;
+    const wasThere = await isThere();
+    this.isUnsure = false;
+    if (wasThere) return;
     this.end = await firstMissing(rows, 0);
     throw new StoreError("unknown", `The projection has lost its newest rows; it holds all events below ${this.end}.`);
   }

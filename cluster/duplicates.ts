@@ -5,6 +5,15 @@ import type { RecentEvent } from "./types.js";
 /** A forwarder retries within a request timeout, so older ids than these need no check. */
 const RECENT_IDS_MIN = 100_000;
 
+/** Entries already evicted that the list may still hold at its front. */
+const AGES_DROPPED_MAX = 10_000;
+
+interface Age {
+  readonly ids: string[];
+  readonly height: Height;
+  readonly at: number;
+}
+
 const keyOf = (sourceAppId: string, idempotencyKey: string): string => `${sourceAppId}\u0000${idempotencyKey}`;
 
 /**
@@ -13,7 +22,8 @@ const keyOf = (sourceAppId: string, idempotencyKey: string): string => `${source
  */
 export class Duplicates {
   private readonly heightById = new Map<string, Height>();
-  private ages: { id: string; height: Height; at: number }[] = [];
+  /** Events that came together, oldest first. */
+  private ages: Age[] = [];
   private agesStart = 0;
   private readonly heightByKey = new Map<string, Height>();
   private unprojected: { key: string; sequence: number; height: Height }[] = [];
@@ -22,12 +32,15 @@ export class Duplicates {
   constructor(private readonly keepMs: number) {}
 
   addRecent(event: RecentEvent, now: number): void {
-    this.heightById.set(event.id, event.height);
-    this.ages.push({ id: event.id, height: event.height, at: now });
+    const { id, height } = event;
+    this.heightById.set(id, height);
+    const newest = this.ages.at(-1);
+    if (newest?.height === height && newest.at === now) newest.ids.push(id);
+    else this.ages.push({ ids: [id], height, at: now });
     if (event.idempotencyKey === undefined) return;
     const key = keyOf(event.sourceAppId, event.idempotencyKey);
-    this.heightByKey.set(key, event.height);
-    this.unprojected.push({ key, sequence: event.sequence, height: event.height });
+    this.heightByKey.set(key, height);
+    this.unprojected.push({ key, sequence: event.sequence, height });
   }
 
   /** What was stored before this replica began counts as old from now on, not earlier. */
@@ -36,7 +49,14 @@ export class Duplicates {
   }
 
   add(entry: LogEntry, now: number): void {
-    for (const { record } of entry.events) this.addRecent({ ...record, height: entry.next.height }, now);
+    const { height } = entry.next;
+    for (const { record } of entry.events) {
+      const { id, sourceAppId, sequence, idempotencyKey } = record;
+      this.addRecent(
+        { id, sourceAppId, sequence, height, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) },
+        now,
+      );
+    }
     this.evict(now);
   }
 
@@ -78,14 +98,15 @@ export class Duplicates {
   }
 
   private evict(now: number): void {
-    while (this.ages.length - this.agesStart > RECENT_IDS_MIN) {
-      const oldest = this.ages[this.agesStart] as { id: string; height: Height; at: number };
+    for (;;) {
+      const oldest = this.ages[this.agesStart];
+      if (oldest === undefined || this.heightById.size - oldest.ids.length < RECENT_IDS_MIN) break;
       if (now - oldest.at < this.keepMs) break;
       // An id whose first block was replaced stands again at another height: only its own age counts.
-      if (this.heightById.get(oldest.id) === oldest.height) this.heightById.delete(oldest.id);
+      for (const id of oldest.ids) if (this.heightById.get(id) === oldest.height) this.heightById.delete(id);
       this.agesStart += 1;
     }
-    if (this.agesStart > RECENT_IDS_MIN) {
+    if (this.agesStart > AGES_DROPPED_MAX) {
       this.ages = this.ages.slice(this.agesStart);
       this.agesStart = 0;
     }

@@ -14,7 +14,7 @@ type Answer = Extract<PeerBody, { kind: "append_answer" }>;
 const ADMISSIONS_WAITING_MAX = 16;
 const READS_WAITING_MAX = 1_024;
 /** A commit rides on the next append; a notice of its own leaves if none does within this time. */
-const COMMIT_NOTICE_MS = 2;
+const COMMIT_NOTICE_MS = 5;
 
 export function becomeLeader(core: Core): void {
   const progress = new Map<NodeId, Progress>();

@@ -20,7 +20,7 @@ import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerView
 import { onBlocksRead, onPeerUnreachable } from "./replication.js";
 import { onKeyLookedUp, propose, trySeal } from "./sealing.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./takeover.js";
-import type { BootState, Effect, Input, Ports, ReplicaConfig, ReplicaView } from "./types.js";
+import type { BootState, Effect, Input, Ports, ReplicaConfig, ReplicaStanding, ReplicaView } from "./types.js";
 
 /** A term further ahead than this is refused: one forged message must not use up the terms. */
 const TERM_LEAP_MAX = 10_000;
@@ -188,16 +188,18 @@ export class Replica {
     return false;
   }
 
+  /** The part of the view that is asked for with every request. */
+  standing(now: number): ReplicaStanding {
+    const { role, term, leaderId, lastLeaderContact, config } = this.core;
+    const isHeard = role === "leader" || now - lastLeaderContact <= config.electionTimeoutMs;
+    return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard };
+  }
+
   view(now: number): ReplicaView {
     const { core } = this;
     const { committed } = core.log;
-    const isLeading = core.role === "leader";
-    const isFresh =
-      core.leaderId !== null && (isLeading || now - core.lastLeaderContact <= core.config.electionTimeoutMs);
     return {
-      role: core.role,
-      term: core.term,
-      leaderId: core.leaderId,
+      ...this.standing(now),
       clusterId: core.clusterId,
       isLearner: core.isLearner,
       isStalled: core.isStalled,
@@ -210,8 +212,7 @@ export class Replica {
       headHash: committed.headHash,
       confirmedHeight: core.confirmedHeight,
       members: [...core.members.values()],
-      hasQuorum: isFresh,
-      lastLeaderContact: isLeading ? now : core.lastLeaderContact,
+      lastLeaderContact: core.role === "leader" ? now : core.lastLeaderContact,
       peers: peerViews(core),
     };
   }

@@ -190,10 +190,14 @@ export interface CommittedBlock {
 export type Role = "follower" | "asking" | "pre_candidate" | "candidate" | "leader";
 
 /** What a node may say of its replica; a snapshot. */
-export interface ReplicaView {
+export interface ReplicaStanding {
   readonly role: Role;
   readonly term: Term;
   readonly leaderId: NodeId | null;
+  readonly hasQuorum: boolean;
+}
+
+export interface ReplicaView extends ReplicaStanding {
   readonly clusterId: HashHex | "";
   readonly isLearner: boolean;
   readonly isStalled: boolean;
@@ -209,7 +213,6 @@ export interface ReplicaView {
   /** A commit height that a leader of the present term confirmed; null before the first. */
   readonly confirmedHeight: Height | null;
   readonly members: readonly Member[];
-  readonly hasQuorum: boolean;
   /** Monotonic milliseconds of the last valid message from the leader, or of a majority's answers on the leader. */
   readonly lastLeaderContact: number;
   readonly peers: readonly PeerView[];

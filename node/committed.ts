@@ -10,6 +10,9 @@ const DECODED_EVENTS_MAX = 20_000;
 /** Beyond this many unprojected events no further block is stored until the projection has caught up. */
 const UNPROJECTED_EVENTS_MAX = 300_000;
 const APPLY_EVENTS_MAX = 1_000;
+/** Fewer events than this wait a moment for more to be projected with, unless somebody waits for them. */
+const GATHER_EVENTS = 256;
+const GATHER_MS = 25;
 const RETRY_MS_MAX = 1_000;
 
 interface Waiting {
@@ -32,6 +35,8 @@ export class CommittedEvents {
   private roomWaiters: ((hasRoom: boolean) => void)[] = [];
   private isRunning = false;
   private isPaused = false;
+  /** Takes the wait for more events back. */
+  private cancelGathering: (() => void) | null = null;
   private idle: Promise<void> = Promise.resolve();
   /** Events below this were published. */
   publishedSize = 0;
@@ -83,6 +88,7 @@ export class CommittedEvents {
         : new Promise<void>((resolve) => {
             waiter.resolve = resolve;
             this.waiters.push(waiter);
+            this.run();
           });
     const cancel = (): void => {
       this.waiters = this.waiters.filter((other) => other !== waiter);
@@ -99,6 +105,7 @@ export class CommittedEvents {
   /** Takes no more and projects no more, at once; `pause` then waits for what is being written. */
   interrupt(): void {
     this.isPaused = true;
+    this.stopGathering();
     for (const resolve of this.roomWaiters.splice(0)) resolve(false);
   }
 
@@ -117,11 +124,25 @@ export class CommittedEvents {
   }
 
   private run(): void {
-    if (this.isRunning || this.isPaused) return;
+    if (this.isRunning || this.isPaused || this.waiting.length === 0) return;
+    if (this.waitingEvents < GATHER_EVENTS && this.waiters.length === 0) {
+      this.cancelGathering ??= this.options.clock.after(GATHER_MS, () => this.project());
+      return;
+    }
+    this.project();
+  }
+
+  private stopGathering(): void {
+    this.cancelGathering?.();
+    this.cancelGathering = null;
+  }
+
+  private project(): void {
+    this.stopGathering();
     this.isRunning = true;
     this.idle = this.drain().finally(() => {
       this.isRunning = false;
-      if (this.waiting.length > 0 && !this.isPaused) this.run();
+      this.run();
     });
   }
 
@@ -145,6 +166,7 @@ export class CommittedEvents {
         if (done.events !== null) this.decodedEvents -= done.events.length;
       }
       this.announce();
+      if (this.waitingEvents < GATHER_EVENTS && this.waiters.length === 0) return;
     }
   }
 

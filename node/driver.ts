@@ -1,6 +1,14 @@
 import type { Logger } from "pino";
 import { Replica } from "../cluster/replica.js";
-import type { BootState, Effect, HardState, Input, ReplicaConfig, ReplicaView } from "../cluster/types.js";
+import type {
+  BootState,
+  Effect,
+  HardState,
+  Input,
+  ReplicaConfig,
+  ReplicaStanding,
+  ReplicaView,
+} from "../cluster/types.js";
 import type { Block } from "../shared/block.js";
 import type { ChainState, SignatureVerifier } from "../shared/chain.js";
 import type { Height, NodeId } from "../shared/ids.js";
@@ -102,6 +110,11 @@ export class Driver {
   /** null while the store is being recovered. */
   view(): ReplicaView | null {
     return this.replica?.view(this.clock.now()) ?? null;
+  }
+
+  /** null while the store is being recovered. */
+  standing(): ReplicaStanding | null {
+    return this.replica?.standing(this.clock.now()) ?? null;
   }
 
   submit(input: Input): void {

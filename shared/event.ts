@@ -80,7 +80,9 @@ const isText = (value: unknown, max: number): value is string =>
  * What is wrong with an event that another node prepared or sealed, as a sentence; null if nothing is. A lying leader
  * must not get anything committed that the door would have refused and a reader would stumble over.
  */
-export function eventFault(event: Omit<PreparedEvent, "payload" | "payloadSalt" | "payloadHash" | "payloadValue">): string | null {
+export function eventFault(
+  event: Omit<PreparedEvent, "payload" | "payloadSalt" | "payloadHash" | "payloadValue">,
+): string | null {
   if (!ID.test(event.id)) return "its id is not 24 lower-case hex digits";
   if (!isText(event.eventType, NAME_CHARACTERS_MAX)) return "its eventType is not a text of allowed length";
   if (!isText(event.sourceAppId, NAME_CHARACTERS_MAX)) return "its sourceAppId is not a text of allowed length";

@@ -42,9 +42,9 @@ export class Status {
   }
 
   standing(): Standing {
-    const view = this.parts.driver.view();
-    if (view === null) return { leaderId: null, term: 0, isStale: true };
-    return { leaderId: view.leaderId, term: view.term, isStale: !view.hasQuorum };
+    const standing = this.parts.driver.standing();
+    if (standing === null) return { leaderId: null, term: 0, isStale: true };
+    return { leaderId: standing.leaderId, term: standing.term, isStale: !standing.hasQuorum };
   }
 
   readiness(): ReadinessCheck[] {

@@ -1,6 +1,6 @@
-import type { Effect, ReplicaView } from "../../cluster/types.js";
+import type { Effect } from "../../cluster/types.js";
 import type { PreparedEvent } from "../../shared/event.js";
-import type { Height, NodeId } from "../../shared/ids.js";
+import type { Height, NodeId, Term } from "../../shared/ids.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { AppendOutcome, WriteRequest } from "../service.js";
@@ -79,15 +79,15 @@ export class Writes {
     let mayBeWritten = false;
     let lastReason = "no leader is known";
     while (performance.now() < deadline) {
-      const view = driver.view();
-      const leaderId = view?.leaderId ?? null;
-      if (view === null || leaderId === null) {
-        lastReason = view === null ? "this node's database does not answer" : "no leader is known";
+      const standing = driver.standing();
+      const leaderId = standing?.leaderId ?? null;
+      if (standing === null || leaderId === null) {
+        lastReason = standing === null ? "this node's database does not answer" : "no leader is known";
         if (this.isStopping) break;
         await pause(LEADER_POLL_MS);
         continue;
       }
-      const result = await this.attempt(write, { view, leaderId, deadline });
+      const result = await this.attempt(write, { term: standing.term, leaderId, deadline });
       if (result.kind === "committed") return result;
       if (result.kind === "unknown") {
         mayBeWritten = true;
@@ -105,14 +105,14 @@ export class Writes {
     if (mayBeWritten) throw outcomeUnknown();
     const detail = `Nothing was written: ${lastReason}, within ${config.requestTimeoutMs} ms.`;
     // Its own database says nothing of the cluster's majority.
-    if (driver.view() === null) throw notReady(`${detail} Try another node.`);
+    if (driver.standing() === null) throw notReady(`${detail} Try another node.`);
     this.hooks.onRefused();
     throw unavailable(detail);
   }
 
   private async attempt(
     write: WriteRequest,
-    at: { view: ReplicaView; leaderId: NodeId; deadline: number },
+    at: { term: Term; leaderId: NodeId; deadline: number },
   ): Promise<WriteResult> {
     const { config, driver, peers } = this.parts;
     if (at.leaderId === config.nodeId) return this.propose(write.events, at.deadline, write.ifPreviousHash);
@@ -120,14 +120,14 @@ export class Writes {
     // A leader that hangs is replaced: its request is given up as soon as this node follows another one.
     const given = new AbortController();
     const watch = setInterval(() => {
-      const view = driver.view();
-      if (view?.leaderId !== at.leaderId || view.term !== at.view.term) given.abort();
+      const standing = driver.standing();
+      if (standing?.leaderId !== at.leaderId || standing.term !== at.term) given.abort();
     }, LEADER_WATCH_MS);
     try {
       const answer = await peers.transport().request(
         at.leaderId,
         "append",
-        { term: at.view.term, budgetMs, ifPreviousHash: write.ifPreviousHash, events: write.events.map(toForwarded) },
+        { term: at.term, budgetMs, ifPreviousHash: write.ifPreviousHash, events: write.events.map(toForwarded) },
         // The leader answers at the deadline at the latest; a dead one is noticed by its closed connection.
         { timeoutMs: budgetMs + LEADER_POLL_MS * 2, requestId: write.requestId, signal: given.signal },
       );
@@ -158,9 +158,9 @@ export class Writes {
   /** A forwarded write is taken by the leader of the term it was sent to, and is never forwarded again. */
   private async takeForwarded(body: unknown): Promise<WriteResult> {
     const forwarded = forwardedWriteSchema.parse(body);
-    const view = this.parts.driver.view();
-    if (view === null || view.role !== "leader") return { kind: "not_written", reason: "not_leader" };
-    if (view.term !== forwarded.term) return { kind: "not_written", reason: "stale_term" };
+    const standing = this.parts.driver.standing();
+    if (standing?.role !== "leader") return { kind: "not_written", reason: "not_leader" };
+    if (standing.term !== forwarded.term) return { kind: "not_written", reason: "stale_term" };
     const budgetMs = Math.min(forwarded.budgetMs, this.parts.config.requestTimeoutMs);
     const events = forwarded.events.map(fromForwarded) as PreparedEvent[];
     return this.propose(events, performance.now() + budgetMs, forwarded.ifPreviousHash);

@@ -132,8 +132,9 @@ export class Member {
         const child = fork(join(projectRoot(), "dist/node/main.js"), [nodeMark(this.#folder)], {
           env: { ...env, MONGODB_URI: this.mongodbUri },
           detached: true,
-          // With the default limit of several gigabytes V8 collects late, and several nodes share a machine here.
-          execArgv: [`--max-old-space-size=${NODE_HEAP_MEBIBYTES}`, "--max-semi-space-size=16"],
+          // With the default limit of several gigabytes V8 collects late, and several nodes share a machine here: its
+          // parallel collector's threads would take their cores from each other.
+          execArgv: [`--max-old-space-size=${NODE_HEAP_MEBIBYTES}`, "--max-semi-space-size=16", "--single-threaded-gc"],
           // A test's nodes do not read the .env file of whoever runs it.
           cwd: isTemporary ? this.options.dataDir : process.cwd(),
           stdio: ["ignore", this.nodeLog.fd, this.nodeLog.fd, "ipc"],

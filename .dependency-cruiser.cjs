@@ -26,6 +26,13 @@ module.exports = {
       from: { path: "^node/", pathNot: "\\.test\\.ts$" },
       to: { path: "^(scripts|test)/" },
     },
+    // A judge that shared code with what it judges could share its mistakes.
+    {
+      name: "judge-shares-no-code",
+      severity: "error",
+      from: { path: "^scripts/judge/", pathNot: "\\.test\\.ts$" },
+      to: { path: "^(shared|cluster|node|test|node_modules)/|^scripts/(?!judge/)" },
+    },
     {
       name: "core-has-no-platform",
       severity: "error",

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { runLive } from "./chaos/live.js";
+import { runMix } from "./chaos/mix/run.js";
 import { parseChaosOptions, USAGE } from "./chaos/options.js";
 import { runRounds } from "./chaos/rounds.js";
+import { describeVerdict, judgeFiles } from "./judge/cli.js";
 import { UsageError } from "./options.js";
 import { messageOf } from "./project.js";
 
@@ -16,7 +18,17 @@ async function main(): Promise<number> {
       return await runLive(options);
     case "rounds":
       return await runRounds(options);
+    case "mix":
+      return await runMix(options);
+    case "judge":
+      return await judge(options.paths);
   }
+}
+
+async function judge(paths: string[]): Promise<number> {
+  const verdict = await judgeFiles(paths);
+  for (const line of describeVerdict(verdict)) console.log(line);
+  return verdict.anomalies.counts.size === 0 ? 0 : 3;
 }
 
 main().then(

@@ -10,14 +10,7 @@ const EVENTS_MAX = 20;
 export async function keepEvidence(cluster: Cluster, story: string[], sequences: number[]): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "chaos-evidence-"));
   writeFileSync(join(folder, "story.txt"), `${story.join("\n")}\n`);
-  for (const { id } of cluster.nodes) {
-    const from = join(cluster.dataDir, id);
-    if (!existsSync(from)) continue;
-    mkdirSync(join(folder, id));
-    for (const name of readdirSync(from)) {
-      if (/\.log(\.\d+)?$/.test(name)) cpSync(join(from, name), join(folder, id, name));
-    }
-  }
+  copyLogs(cluster, folder);
   const views = await Promise.all(cluster.nodes.map(({ url }) => clusterView(url).catch(String)));
   writeFileSync(join(folder, "views.json"), JSON.stringify(views, null, 2));
   const url = cluster.nodes[0]?.url;
@@ -28,4 +21,16 @@ export async function keepEvidence(cluster: Cluster, story: string[], sequences:
     writeFileSync(join(folder, `event-${sequence}.json`), text);
   }
   return folder;
+}
+
+/** Of nodes and mongods, into a folder for each node. */
+export function copyLogs(cluster: Cluster, folder: string): void {
+  for (const { id } of cluster.nodes) {
+    const from = join(cluster.dataDir, id);
+    if (!existsSync(from)) continue;
+    mkdirSync(join(folder, id), { recursive: true });
+    for (const name of readdirSync(from)) {
+      if (/\.log(\.\d+)?$/.test(name)) cpSync(join(from, name), join(folder, id, name));
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import { majority } from "../../cluster/quorum.js";
-import { Random } from "../../cluster/random.js";
+import { Draw } from "./draw.js";
 
 export const FAULT_KINDS = [
   "kill-leader",
@@ -37,7 +37,7 @@ export interface Fault {
 
 /** Draws faults: first every kind once, in the order given, then the kinds shuffled anew each time. */
 export class FaultDeck {
-  readonly #random: Random;
+  readonly #draw: Draw;
   #deck: FaultKind[];
 
   constructor(
@@ -45,21 +45,21 @@ export class FaultDeck {
     private readonly nodes: number,
     private readonly kinds: readonly FaultKind[],
   ) {
-    this.#random = new Random(seed);
+    this.#draw = new Draw(seed, nodes);
     this.#deck = [...kinds];
   }
 
   next(): Fault {
-    if (this.#deck.length === 0) this.#deck = this.#shuffled(this.kinds);
+    if (this.#deck.length === 0) this.#deck = this.#draw.shuffled(this.kinds);
     const kind = this.#deck.shift() as FaultKind;
     const blows = this.#blows(kind);
     const isPause = blows.some(({ act }) => act === "pause");
-    return { kind, blows, lastsMs: this.#between(100, isPause ? PAUSE_MS_MAX : DOWN_MS_MAX) };
+    return { kind, blows, lastsMs: this.#draw.between(100, isPause ? PAUSE_MS_MAX : DOWN_MS_MAX) };
   }
 
   #blows(kind: FaultKind): Blow[] {
     const minority = Math.floor((this.nodes - 1) / 2);
-    const someFollowers = () => this.#ranks(this.#between(1, Math.max(1, minority)), this.nodes > 1 ? 1 : 0);
+    const someFollowers = () => this.#draw.ranks(this.#draw.between(1, Math.max(1, minority)), this.nodes > 1 ? 1 : 0);
     switch (kind) {
       case "kill-leader":
         return [{ rank: 0, act: "kill", programs: ["node"] }];
@@ -74,51 +74,25 @@ export class FaultDeck {
       case "pause-node":
         return someFollowers().map((rank) => ({ rank, act: "pause", programs: ["node"] }));
       case "kill-mongod":
-        return this.#someMongods(minority).map((rank) => ({ rank, act: "kill", programs: ["mongod"] }));
+        return this.#draw.minority().map((rank) => ({ rank, act: "kill", programs: ["mongod"] }));
       case "pause-mongod":
-        return this.#someMongods(minority).map((rank) => ({ rank, act: "pause", programs: ["mongod"] }));
+        return this.#draw.minority().map((rank) => ({ rank, act: "pause", programs: ["mongod"] }));
       case "kill-majority":
-        return this.#ranks(majority(this.nodes)).map((rank) => this.#killOf(rank));
+        return this.#draw.ranks(majority(this.nodes)).map((rank) => this.#killOf(rank));
       case "kill-all":
-        return this.#ranks(this.nodes).map((rank) => ({ rank, act: "kill", programs: ["node", "mongod"] }));
+        return this.#draw.ranks(this.nodes).map((rank) => ({ rank, act: "kill", programs: ["node", "mongod"] }));
       case "mixed":
-        return this.#ranks(this.#between(2, this.nodes)).map((rank) => this.#anyOf(rank));
+        return this.#draw.ranks(this.#draw.between(2, this.nodes)).map((rank) => this.#anyOf(rank));
     }
-  }
-
-  /** The leader's in every second draw. */
-  #someMongods(minority: number): number[] {
-    const count = this.#between(1, Math.max(1, minority));
-    return this.#random.next() < 0.5 ? [0, ...this.#ranks(count - 1, 1)] : this.#ranks(count);
   }
 
   #killOf(rank: number): Blow {
-    return { rank, act: "kill", programs: this.#random.next() < 0.5 ? ["node"] : ["node", "mongod"] };
+    return { rank, act: "kill", programs: this.#draw.next() < 0.5 ? ["node"] : ["node", "mongod"] };
   }
 
   #anyOf(rank: number): Blow {
-    const act = this.#random.next() < 0.5 ? "kill" : "pause";
+    const act = this.#draw.next() < 0.5 ? "kill" : "pause";
     const programs = [["node"], ["mongod"], ["node", "mongod"]] as const;
-    return { rank, act, programs: programs[this.#between(0, 2)] as Blow["programs"] };
-  }
-
-  #ranks(count: number, from = 0): number[] {
-    const all = Array.from({ length: this.nodes - from }, (_, index) => from + index);
-    return this.#shuffled(all)
-      .slice(0, count)
-      .sort((a, b) => a - b);
-  }
-
-  #between(low: number, high: number): number {
-    return low + Math.floor(this.#random.next() * (high - low + 1));
-  }
-
-  #shuffled<T>(items: readonly T[]): T[] {
-    const result = [...items];
-    for (let i = result.length - 1; i > 0; i--) {
-      const j = this.#between(0, i);
-      [result[i], result[j]] = [result[j] as T, result[i] as T];
-    }
-    return result;
+    return { rank, act, programs: programs[this.#draw.between(0, 2)] as Blow["programs"] };
   }
 }

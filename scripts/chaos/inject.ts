@@ -57,7 +57,7 @@ function signalAll(cluster: Cluster, { id, programs }: Target, name: NodeJS.Sign
 }
 
 /** A leader that just then cannot, or no longer leads, refuses: then this fault is none. */
-async function askToStepDown(url: string): Promise<void> {
+export async function askToStepDown(url: string): Promise<void> {
   const answer = await fetch(`${url}/api/v1/cluster/step-down`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -69,7 +69,7 @@ async function askToStepDown(url: string): Promise<void> {
 }
 
 /** A node that ends by itself is started again by its supervisor. */
-async function askToStop(cluster: Cluster, id: string): Promise<void> {
+export async function askToStop(cluster: Cluster, id: string): Promise<void> {
   const node = cluster.node(id);
   const { pid } = node;
   cluster.signal(id, "SIGTERM");

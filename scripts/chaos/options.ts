@@ -2,8 +2,11 @@ import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { UsageError, wholeNumber } from "../options.js";
 import { FAULT_KINDS, type FaultKind } from "./faults.js";
+import { FAULT_NAMES, type FaultName, NOT_MADE_HERE } from "./mix/catalogue.js";
 
 export const USAGE = `Usage: npm run chaos -- [options]
+       npm run chaos -- --minutes M [--faults NAME,…] [options]
+       npm run chaos -- judge FOLDER
        npm run chaos -- COMMAND [--data FOLDER] [--url URL]
 
 Starts a cluster with mongods of its own in a temporary folder, puts it under load, and breaks it again and again. After
@@ -19,6 +22,21 @@ Exit code 3 says that they are not.
   --mongod-kills N  instead: kill mongods N times, in turn, the leader's every second time
   --data DIR        keep the data in DIR
 
+With --minutes or --faults: first each fault of the list alone, then alone and overlapping as drawn from the seed, while
+clients write and read through all nodes. Every call goes into a history (docs/reference/history-format.md), which a judge
+that shares no code with the nodes holds against the log of every node. Exit code 3 says that something does not hold.
+
+  --minutes M       for how long faults are made (default 5)
+  --faults NAME,…   ${names(0, 6)},
+                    ${names(6, 13)},
+                    ${names(13, 15)},
+                    ${names(15, 21)},
+                    ${names(21)} (default: all)
+  --nodes N, --writers N, --seed N as above; --readers N (default 6)
+  --out FOLDER      where history, logs and report go (default: a new temporary folder)
+
+judge FOLDER        judges the history and the logs in such a folder again
+
 With a COMMAND: does it to the cluster that npm start runs, and tells what happens.
 
   kill-leader       SIGKILL                    kill n2           SIGKILL
@@ -29,6 +47,21 @@ With a COMMAND: does it to the cluster that npm start runs, and tells what happe
   --data FOLDER     its data folder (default: DATA_DIR, or ./data)
   --url URL         one of its nodes (default: http://127.0.0.1:PORT, or port 3000)
 `;
+
+function names(from: number, to?: number): string {
+  return FAULT_NAMES.slice(from, to).join(", ");
+}
+
+export interface MixOptions {
+  mode: "mix";
+  minutes: number;
+  nodes: number;
+  writers: number;
+  readers: number;
+  names: readonly FaultName[];
+  seed: number;
+  out: string | undefined;
+}
 
 export interface RoundsOptions {
   mode: "rounds";
@@ -59,6 +92,10 @@ const FLAGS = {
   only: { type: "string" },
   seed: { type: "string" },
   "mongod-kills": { type: "string" },
+  minutes: { type: "string" },
+  faults: { type: "string" },
+  readers: { type: "string", default: "6" },
+  out: { type: "string" },
   data: { type: "string" },
   url: { type: "string" },
   help: { type: "boolean" },
@@ -67,9 +104,13 @@ const FLAGS = {
 export function parseChaosOptions(
   args: string[],
   env: NodeJS.ProcessEnv,
-): RoundsOptions | LiveOptions | { mode: "help" } {
+): RoundsOptions | MixOptions | LiveOptions | { mode: "judge"; paths: string[] } | { mode: "help" } {
   const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true });
   if (values.help) return { mode: "help" };
+  if (positionals[0] === "judge") {
+    if (positionals.length === 1) throw new UsageError("judge needs a folder of results, or a history and logs.");
+    return { mode: "judge", paths: positionals.slice(1) };
+  }
   if (positionals.length > 0) {
     const url = values.url ?? `http://127.0.0.1:${env.PORT || "3000"}`;
     return { mode: "live", ...parseCommand(positionals), dataDir: values.data ?? (env.DATA_DIR || "data"), url };
@@ -77,16 +118,49 @@ export function parseChaosOptions(
   const kills = values["mongod-kills"];
   const nodes = wholeNumber("--nodes", values.nodes, 1, 9);
   if (nodes % 2 === 0) throw new UsageError(`--nodes ${nodes}: give an odd number.`);
+  const writers = wholeNumber("--writers", values.writers, 1, 1_000);
+  const seed = values.seed === undefined ? randomInt(1_000_000) : wholeNumber("--seed", values.seed, 0, 0xffff_ffff);
+  if (values.minutes !== undefined || values.faults !== undefined) {
+    if (nodes < 3) throw new UsageError("--minutes and --faults need three nodes or more.");
+    const readers = wholeNumber("--readers", values.readers, 0, 1_000);
+    const names = values.faults === undefined ? FAULT_NAMES : values.faults.split(",").map(faultName);
+    return {
+      mode: "mix",
+      minutes: minutes(values.minutes ?? "5"),
+      nodes,
+      writers,
+      readers,
+      names,
+      seed,
+      out: values.out,
+    };
+  }
   return {
     mode: "rounds",
     rounds: wholeNumber("--rounds", values.rounds, 1, 10_000),
     nodes,
-    writers: wholeNumber("--writers", values.writers, 1, 1_000),
+    writers,
     kinds: values.only === undefined ? FAULT_KINDS : values.only.split(",").map(faultKind),
-    seed: values.seed === undefined ? randomInt(1_000_000) : wholeNumber("--seed", values.seed, 0, 0xffff_ffff),
+    seed,
     mongodKills: kills === undefined ? undefined : wholeNumber("--mongod-kills", kills, 1, 10_000),
     dataDir: values.data,
   };
+}
+
+function faultName(text: string): FaultName {
+  const name = FAULT_NAMES.find((known) => known === text);
+  if (name !== undefined) return name;
+  if (Object.hasOwn(NOT_MADE_HERE, text)) {
+    const why = NOT_MADE_HERE[text as keyof typeof NOT_MADE_HERE];
+    throw new UsageError(`--faults: ${text} is not made on real processes (${why}); the simulator has it.`);
+  }
+  throw new UsageError(`--faults: "${text}" is none of ${FAULT_NAMES.join(", ")}.`);
+}
+
+function minutes(text: string): number {
+  const value = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= 10_000) return value;
+  throw new UsageError(`--minutes must be a number of minutes such as 10 or 0.5, not "${text}".`);
 }
 
 function faultKind(text: string): FaultKind {

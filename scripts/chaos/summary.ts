@@ -9,14 +9,15 @@ export interface Pause {
 /** Median and worst pause of writes by kind of fault, as lines of a table. */
 export function pauseTable(pauses: Pause[]): string[] {
   const kinds = [...new Set(pauses.map(({ kind }) => kind))];
+  const width = Math.max(14, ...kinds.map((kind) => kind.length + 2));
   const rows = kinds.map((kind) => {
     const ofKind = pauses.filter((pause) => pause.kind === kind);
     const gaps = ofKind.map(({ gapMs }) => gapMs);
     const stalls = ofKind.map(({ stallMs }) => stallMs);
     const values = [median(gaps), Math.max(...gaps), median(stalls), Math.max(...stalls)];
-    return row(kind, String(ofKind.length), ...values.map((ms) => `${Math.round(ms)} ms`));
+    return row(kind.padEnd(width), String(ofKind.length), ...values.map((ms) => `${Math.round(ms)} ms`));
   });
-  return [row("FAULT", "TIMES", "PAUSE", "WORST", "STALL", "WORST"), ...rows];
+  return [row("FAULT".padEnd(width), "TIMES", "PAUSE", "WORST", "STALL", "WORST"), ...rows];
 }
 
 export function median(values: number[]): number {
@@ -26,5 +27,5 @@ export function median(values: number[]): number {
 }
 
 function row(kind: string, times: string, ...values: string[]): string {
-  return `  ${kind.padEnd(14)}${times.padStart(6)}${values.map((value) => value.padStart(10)).join("")}`;
+  return `  ${kind}${times.padStart(6)}${values.map((value) => value.padStart(10)).join("")}`;
 }

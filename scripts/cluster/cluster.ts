@@ -22,9 +22,12 @@ export interface ClusterOptions {
   /** Servers that exist already; without them each node gets a mongod of its own. */
   mongodbUris?: string[];
   mongodBinary?: string;
-  /** Environment of every node, and of one node, over the launcher's own values. */
+  /** Further arguments of every mongod that is started here. */
+  mongodArgs?: string[];
+  /** Environment of every node, over the launcher's own values. */
   env?: NodeJS.ProcessEnv;
-  nodeEnv?: (id: string) => NodeJS.ProcessEnv;
+  /** Of one node, over all others; asked at each of its starts, with the address that its mongod has then. */
+  nodeEnv?: (id: string, mongodbUri: string) => NodeJS.ProcessEnv;
   onEvent?: (event: MemberEvent) => void;
   /** Called when the folder is locked and left-overs of an earlier start are gone, before anything is made there. */
   prepare?: (leftovers: string[]) => Promise<void>;
@@ -104,6 +107,7 @@ async function createMembers(options: ClusterOptions, dataDir: string): Promise<
   const ids = options.ids ?? ports.map((_, index) => `n${index + 1}`);
   await refuseTakenPorts(ports, env.HOST);
   const binary = mongodbUris === undefined ? (options.mongodBinary ?? (await findMongod())) : "";
+  const extraArgs = options.mongodArgs ?? [];
   const MEMBERS = ports.map((port, index) => `${ids[index]}=http://127.0.0.1:${port}`).join(",");
   const MONGODB_MANAGED = String(mongodbUris === undefined);
   const shared: NodeJS.ProcessEnv = { MEMBERS, DATA_DIR: dataDir, ADMIT_NEW_KEYS: "true", MONGODB_MANAGED };
@@ -116,8 +120,10 @@ async function createMembers(options: ClusterOptions, dataDir: string): Promise<
       id,
       port,
       dataDir,
-      env: { PATH, HOME, TZ, ...shared, ...own, ...env, ...nodeEnv?.(id) },
-      mongod: mongodbUris === undefined ? { binary } : { uri: mongodbUris[index] as string },
+      env: (MONGODB_URI) => {
+        return { PATH, HOME, TZ, ...shared, ...own, ...env, MONGODB_URI, ...nodeEnv?.(id, MONGODB_URI) };
+      },
+      mongod: mongodbUris === undefined ? { binary, extraArgs } : { uri: mongodbUris[index] as string },
       isTemporary: options.dataDir === undefined,
       emit: onEvent,
     });

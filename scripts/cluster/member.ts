@@ -22,10 +22,10 @@ export interface MemberOptions {
   id: string;
   port: number;
   dataDir: string;
-  /** What the node is given besides its MONGODB_URI. */
-  env: NodeJS.ProcessEnv;
+  /** The node's environment, asked at each start; its MONGODB_URI is given. */
+  env: (mongodbUri: string) => NodeJS.ProcessEnv;
   /** The mongod to run for it, or the server that it uses. */
-  mongod: { binary: string } | { uri: string };
+  mongod: { binary: string; extraArgs: string[] } | { uri: string };
   /** Ends with this process even if that is killed: for tests. */
   isTemporary: boolean;
   emit: (event: MemberEvent) => void;
@@ -48,8 +48,7 @@ export class Member {
     this.#folder = join(options.dataDir, options.id);
     mkdirSync(this.#folder, { recursive: true });
     this.nodeLog = new BoundedLog(join(this.#folder, "node.log"));
-    if ("binary" in options.mongod)
-      this.mongod = new Supervised(this.#mongodProgram(options.mongod.binary), options.emit);
+    if ("binary" in options.mongod) this.mongod = new Supervised(this.#mongodProgram(options.mongod), options.emit);
     this.node = new Supervised(this.#nodeProgram(), options.emit);
   }
 
@@ -80,7 +79,7 @@ export class Member {
     this.#mongodLog?.close();
   }
 
-  #mongodProgram(binary: string): Program {
+  #mongodProgram({ binary, extraArgs }: { binary: string; extraArgs: string[] }): Program {
     const { id, isTemporary } = this.options;
     const log = new BoundedLog(join(this.#folder, "mongod.log"));
     this.#mongodLog = log;
@@ -93,7 +92,7 @@ export class Member {
       prepare: () => this.#choosePort(),
       spawn: () => {
         const dbPath = join(this.#folder, "db");
-        const child = spawnMongod({ binary, dbPath, port: this.#mongodPort, output: log.fd });
+        const child = spawnMongod({ binary, dbPath, port: this.#mongodPort, extraArgs, output: log.fd });
         writeFileSync(join(this.#folder, "mongod.pid"), `${child.pid}\n`);
         if (isTemporary) reapWithUs(child);
         return child;
@@ -130,7 +129,7 @@ export class Member {
         fatal = undefined;
         // In a process group of its own: Ctrl-C reaches only the start script, which stops things in order.
         const child = fork(join(projectRoot(), "dist/node/main.js"), [nodeMark(this.#folder)], {
-          env: { ...env, MONGODB_URI: this.mongodbUri },
+          env: env(this.mongodbUri),
           detached: true,
           // With the default limit of several gigabytes V8 collects late, and several nodes share a machine here: its
           // parallel collector's threads would take their cores from each other.

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Random } from "../../../cluster/random.js";
+import type { AppendLine, SentEvent } from "../../judge/format.js";
+import { append, list, read, type Target } from "./calls.js";
+import type { History } from "./history.js";
+
+/** Some give up before the node does, and ask again while their first request is still under way. */
+const TIMEOUTS_MS = [1_000, 3_000, 8_000];
+const THINK_MS_MAX = 60;
+const RETRY_AFTER_MS_MAX = 100;
+/** A keyed write is sent again until it is acknowledged, for as long as this. */
+const PATIENCE_MS = 90_000;
+const PROBE_EVERY_MS = 50;
+const PROBES_MAX = 200;
+const BATCH_EVENTS_MAX = 9;
+const RECENT_MAX = 64;
+const PAGE_EVENTS_MAX = 50;
+
+export interface ClientsOptions {
+  readonly nodes: readonly { id: string; url: string }[];
+  readonly history: History;
+  readonly writers: number;
+  readonly readers: number;
+  readonly seed: number;
+}
+
+/**
+ * Clients that write and read through all nodes, at random, and record every call. Writers keep one write each under way;
+ * besides them fresh writes begin at a steady rate whatever becomes of them, so that a pause is measured while every
+ * writer hangs on a node that does not answer. Memory is bounded: what was acknowledged is in the history only.
+ */
+export class Clients {
+  highestSequence = -1;
+  acknowledged = 0;
+  #isStopping = false;
+  readonly #running = new Set<Promise<void>>();
+  readonly #recent: number[] = [];
+
+  constructor(private readonly options: ClientsOptions) {}
+
+  start(): void {
+    const { writers, readers, seed } = this.options;
+    for (let i = 1; i <= writers; i++) this.#keep(this.#write(`w${i}`, new Random(seed + i)));
+    for (let i = 1; i <= readers; i++) this.#keep(this.#read(`r${i}`, new Random(seed + 10_000 + i)));
+    this.#keep(this.#probe("p", new Random(seed)));
+  }
+
+  /** No new calls; waits until each that was begun has its outcome. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #keep(work: Promise<void>): void {
+    const handled: Promise<void> = work.finally(() => this.#running.delete(handled));
+    this.#running.add(handled);
+  }
+
+  #target(client: string, random: Random): Target {
+    const { nodes } = this.options;
+    const node = nodes[Math.floor(random.next() * nodes.length)] as { id: string; url: string };
+    return { client, ...node, timeoutMs: TIMEOUTS_MS[Math.floor(random.next() * TIMEOUTS_MS.length)] as number };
+  }
+
+  async #write(client: string, random: Random): Promise<void> {
+    for (let number = 0; !this.#isStopping; number++) {
+      await this.options.history.room();
+      const name = `${client}-${number}`;
+      const kind = random.next();
+      if (kind < 0.15) await this.#send(client, random, [event(client, name)], undefined);
+      else if (kind < 0.25) await this.#sendBatch(client, random, name);
+      else if (kind < 0.35) await this.#send(client, random, [event(client, name)], name);
+      else await this.#sendUntilAcknowledged(client, random, name);
+      await sleep(random.next() * THINK_MS_MAX);
+    }
+  }
+
+  async #sendBatch(client: string, random: Random, name: string): Promise<void> {
+    const size = 1 + Math.floor(random.next() * BATCH_EVENTS_MAX);
+    const events = Array.from({ length: size }, (_, index) => event(client, `${name}.${index}`));
+    await this.#send(client, random, events, undefined, true);
+  }
+
+  /** With a key, again and again, through any node; sometimes once more after the acknowledgement. */
+  async #sendUntilAcknowledged(client: string, random: Random, name: string): Promise<void> {
+    const events = [event(client, name)];
+    const deadline = performance.now() + PATIENCE_MS;
+    while (performance.now() < deadline) {
+      const { outcome } = await this.#send(client, random, events, name);
+      if (outcome === "ok") {
+        if (random.next() < 0.1) await this.#send(client, random, events, name);
+        return;
+      }
+      await sleep(random.next() * RETRY_AFTER_MS_MAX);
+    }
+  }
+
+  async #send(
+    client: string,
+    random: Random,
+    events: SentEvent[],
+    key: string | undefined,
+    isBatch = false,
+  ): Promise<AppendLine> {
+    const line = await append(this.options.history, this.#target(client, random), { events, key, isBatch });
+    for (const { sequence } of line.places ?? []) {
+      this.acknowledged++;
+      this.highestSequence = Math.max(this.highestSequence, sequence);
+      this.#recent.push(sequence);
+      if (this.#recent.length > RECENT_MAX) this.#recent.shift();
+    }
+    return line;
+  }
+
+  async #probe(client: string, random: Random): Promise<void> {
+    const open = new Set<Promise<void>>();
+    for (let number = 0; !this.#isStopping; number++) {
+      if (open.size < PROBES_MAX) {
+        const probe: Promise<void> = this.#sendUntilAcknowledged(client, random, `${client}-${number}`).finally(() =>
+          open.delete(probe),
+        );
+        open.add(probe);
+      }
+      await sleep(PROBE_EVERY_MS);
+    }
+    await Promise.all(open);
+  }
+
+  async #read(client: string, random: Random): Promise<void> {
+    const { history } = this.options;
+    let after: string | undefined;
+    while (!this.#isStopping) {
+      await history.room();
+      const target = this.#target(client, random);
+      const isLinearizable = random.next() < 0.5;
+      const kind = random.next();
+      const sequence = this.#recent[Math.floor(random.next() * this.#recent.length)];
+      const limit = 1 + Math.floor(random.next() * PAGE_EVENTS_MAX);
+      if (kind < 0.4 && sequence !== undefined) await read(history, target, sequence, isLinearizable);
+      else if (kind < 0.8) await list(history, target, { order: "desc", limit, isLinearizable });
+      // The log from its beginning, page by page, through any node.
+      else after = (await list(history, target, { order: "asc", limit, after, isLinearizable })) ?? after;
+      await sleep(random.next() * THINK_MS_MAX);
+    }
+  }
+}
+
+const event = (client: string, write: string): SentEvent => ({
+  eventType: "chaos",
+  sourceAppId: `chaos-${client}`,
+  dataPayload: { write, of: client, text: 'é"\\\u2028 and 0.1' },
+});

@@ -1,0 +1,42 @@
+import { once } from "node:events";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { finished } from "node:stream/promises";
+import type { HistoryLine } from "../../judge/format.js";
+
+/** Then clients wait for the disk: what is recorded never piles up in memory. */
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Writes the history of a run, and is its clock. */
+export class History {
+  readonly #startedMs = performance.now();
+  readonly #file: WriteStream;
+
+  constructor(path: string) {
+    this.#file = createWriteStream(path);
+  }
+
+  /** Milliseconds since the start of the run, to the microsecond. */
+  now(): number {
+    return Math.round(1000 * (performance.now() - this.#startedMs)) / 1000;
+  }
+
+  add(line: HistoryLine): void {
+    this.#file.write(`${JSON.stringify(line)}\n`);
+  }
+
+  note(text: string): void {
+    this.add({ type: "note", at: this.now(), text });
+  }
+
+  /** Resolves when there is room for more. */
+  async room(): Promise<void> {
+    while (this.#file.writableLength > WAITING_BYTES_MAX && this.#file.errored === null)
+      await once(this.#file, "drain");
+    if (this.#file.errored !== null) throw this.#file.errored;
+  }
+
+  async close(): Promise<void> {
+    this.#file.end();
+    await finished(this.#file);
+  }
+}

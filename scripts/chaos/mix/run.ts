@@ -1,0 +1,196 @@
+import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Cluster, startCluster } from "../../cluster/cluster.js";
+import type { MemberEvent } from "../../cluster/member.js";
+import { describeVerdict, HISTORY_FILE, judgeFiles, logFileOf } from "../../judge/cli.js";
+import { alertsSince, healed, settledSequence } from "../../kill/health.js";
+import { messageOf } from "../../project.js";
+import { Network } from "../../proxy/network.js";
+import { copyLogs } from "../evidence.js";
+import type { MixOptions } from "../options.js";
+import { writeReport } from "../report/report.js";
+import { LeaderWatch, seconds } from "../watch.js";
+import { definitionOf } from "./catalogue.js";
+import { Clients } from "./clients.js";
+import { dumpLog } from "./dump.js";
+import { FailPoints, MONGOD_ARGS } from "./fail-points.js";
+import type { Field } from "./fault.js";
+import { History } from "./history.js";
+import { type Episode, type PlannedFault, Schedule } from "./schedule.js";
+
+const INTEGRITY_FAILURE = 3;
+const BAD_CONFIGURATION = 78;
+const LEADER_WITHIN_MS = 90_000;
+/** A node gives a write up after its request timeout (5 s): then every outcome is decided. */
+const DECIDED_AFTER_MS = 6_000;
+const SPACE_THAT_NO_DISK_HAS = "999999999999999";
+
+/** Puts a cluster under load and faults for some minutes, judges what came of it, and answers the exit code. */
+export async function runMix(options: MixOptions): Promise<number> {
+  const folder = options.out === undefined ? mkdtempSync(join(tmpdir(), "quorumlog-chaos-")) : resolve(options.out);
+  mkdirSync(folder, { recursive: true });
+  const ids = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
+  const network = await Network.open(ids);
+  const history = new History(join(folder, HISTORY_FILE));
+  const { seed, names } = options;
+  history.add({ type: "run", format: 1, seed, nodes: ids, startedAt: new Date().toISOString(), faults: [...names] });
+  const story = new Story(history);
+  story.say(`Chaos for ${options.minutes} minutes on ${options.nodes} nodes, seed ${seed}. Results: ${folder}`);
+  const shortOfSpace = new Set<string>();
+  const cluster = await startCluster({
+    ids: [...ids],
+    nodes: options.nodes,
+    ports: [...network.ports],
+    mongodArgs: MONGOD_ARGS,
+    nodeEnv: (id, uri) => ({
+      ...network.environmentOf(id, uri),
+      ...(shortOfSpace.has(id) ? { DISK_FREE_MIN_BYTES: SPACE_THAT_NO_DISK_HAS } : {}),
+    }),
+    onEvent: (event) => story.note(event),
+  });
+  const abandon = () => {
+    cluster.abandon();
+    process.exit(130);
+  };
+  process.once("SIGINT", abandon).once("SIGTERM", abandon);
+  const field = { cluster, network, failPoints: new FailPoints(cluster), shortOfSpace };
+  const run = new MixRun(field, history, story, options);
+  try {
+    await run.run();
+    await run.dump(folder);
+    await history.close();
+    const verdict = await judgeFiles([folder]);
+    const isSound = verdict.anomalies.counts.size === 0 && run.faults.length === 0;
+    const lines = [...describeVerdict(verdict), ...run.faults.map((fault) => `FAULT: ${fault}`)];
+    for (const line of await writeReport(folder, { verdict: lines, isSound, links: network.counts() }))
+      console.log(line);
+    if (!isSound) await keepData(cluster, folder);
+    return isSound ? 0 : INTEGRITY_FAILURE;
+  } catch (error) {
+    story.say(`The run ended early: ${messageOf(error)}`);
+    await keepData(cluster, folder);
+    return 1;
+  } finally {
+    process.off("SIGINT", abandon).off("SIGTERM", abandon);
+    copyLogs(cluster, folder);
+    writeFileSync(join(folder, "story.txt"), `${story.lines.join("\n")}\n`);
+    await cluster.stop();
+    await network.close();
+    console.log(`Results: ${folder}`);
+  }
+}
+
+/** The databases too, of a run that has to be looked into; at rest, so that they can be copied. */
+async function keepData(cluster: Cluster, folder: string): Promise<void> {
+  await cluster.killAll();
+  cpSync(cluster.dataDir, join(folder, "data"), { recursive: true });
+}
+
+/** What happens, for the terminal, the story and the history. */
+class Story {
+  readonly lines: string[] = [];
+  /** Nodes that ended in a way that no fault may bring about. */
+  readonly crashes: string[] = [];
+
+  constructor(private readonly history: History) {}
+
+  say(line: string): void {
+    const atMs = this.history.now();
+    this.history.add({ type: "note", at: atMs, text: line });
+    this.lines.push(`${seconds(atMs).padStart(9)}  ${line}`);
+    console.log(this.lines.at(-1));
+  }
+
+  note(event: MemberEvent): void {
+    if (event.kind === "died") this.say(`    ${event.program}: ${event.reason}`);
+    if (event.kind === "down") this.say(`    ${event.program} stays down: ${event.reason}`);
+    if (event.kind === "fatal") this.say(`    ${event.node} is fatally wrong: ${event.detail}`);
+    const isCrash = event.kind === "down" && event.exitCode === BAD_CONFIGURATION;
+    if (isCrash) this.crashes.push(`${event.program} refuses to start: ${event.reason}`);
+  }
+}
+
+class MixRun {
+  /** What no fault may bring about, apart from what the judge finds. */
+  faults: string[] = [];
+  readonly #clients: Clients;
+  readonly #urls: string[];
+  readonly #startedAt = new Date();
+
+  constructor(
+    private readonly field: Field,
+    private readonly history: History,
+    private readonly story: Story,
+    private readonly options: MixOptions,
+  ) {
+    const { nodes } = field.cluster;
+    this.#urls = nodes.map(({ url }) => url);
+    const { writers, readers, seed } = options;
+    this.#clients = new Clients({ nodes, history, writers, readers, seed });
+  }
+
+  async run(): Promise<void> {
+    const { seed, nodes, names, minutes } = this.options;
+    const schedule = new Schedule(seed, nodes, names);
+    const since = { atMs: performance.now() - this.history.now(), term: 0 };
+    const watch = new LeaderWatch(this.#urls, since, ({ afterMs, leaderId, term }) =>
+      this.history.add({ type: "leader", at: afterMs, node: leaderId, term }),
+    );
+    this.#clients.start();
+    try {
+      const deadline = performance.now() + 60_000 * minutes;
+      for (let number = 1; performance.now() < deadline; number++) await this.#episode(number, schedule.next());
+    } finally {
+      await this.#clients.stop();
+      await watch.stop();
+    }
+  }
+
+  /** Every node's log, once nothing moves any more. */
+  async dump(folder: string): Promise<void> {
+    const { cluster } = this.field;
+    await sleep(DECIDED_AFTER_MS);
+    const last = await settledSequence(cluster);
+    for (const { id, url } of cluster.nodes) await dumpLog(url, last, join(folder, logFileOf(id)));
+    const alerts = await alertsSince(this.#urls[0] as string, this.#startedAt);
+    this.faults = [...this.story.crashes, ...alerts.map((alert) => `an alert: ${alert}`)];
+  }
+
+  async #episode(number: number, { faults, calmMs }: Episode): Promise<void> {
+    const { cluster } = this.field;
+    const leader = await cluster.leader(LEADER_WITHIN_MS);
+    const others = cluster.nodes.map(({ id }) => id).filter((id) => id !== leader.node.id);
+    const byRank = [leader.node.id, ...others];
+    const start = this.history.now();
+    const before = this.#clients.acknowledged;
+    await Promise.all(faults.map((fault) => this.#fault(number, fault, byRank)));
+    // A node that has died too often in a row stays down until it is asked for.
+    await cluster.startAll();
+    await healed(cluster, this.#clients.highestSequence);
+    const end = this.history.now();
+    this.history.add({ type: "episode", number, start, end });
+    this.story.say(
+      `      healed after ${seconds(end - start)}; ${this.#clients.acknowledged - before} events meanwhile`,
+    );
+    await sleep(calmMs);
+  }
+
+  async #fault(number: number, fault: PlannedFault, byRank: readonly string[]): Promise<void> {
+    const { name, settings, lastsMs } = fault;
+    const ids = fault.ranks.map((rank) => byRank[rank] as string);
+    await sleep(fault.startsAfterMs);
+    const how = Object.entries(settings).map(([key, value]) => `${key} ${value}`);
+    const detail = [ids.join(" "), ...how, seconds(lastsMs)].join(", ");
+    this.story.say(`${String(number).padStart(4)}  ${name.padEnd(18)}${detail}`);
+    const start = this.history.now();
+    const heal = await definitionOf(name).strike(this.field, ids, settings);
+    try {
+      await sleep(lastsMs);
+    } finally {
+      await heal();
+    }
+    this.history.add({ type: "fault", name, nodes: ids, settings: { ...settings }, start, end: this.history.now() });
+  }
+}

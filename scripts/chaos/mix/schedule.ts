@@ -1,0 +1,60 @@
+import { Draw } from "../draw.js";
+import { definitionOf, type FaultName } from "./catalogue.js";
+import type { Settings } from "./fault.js";
+
+const OVERLAP_WITHIN_MS = 1_500;
+const CALM_MS = [300, 2_500] as const;
+
+export interface PlannedFault {
+  readonly name: FaultName;
+  readonly ranks: readonly number[];
+  readonly settings: Settings;
+  /** From the start of its episode. */
+  readonly startsAfterMs: number;
+  readonly lastsMs: number;
+}
+
+/** One fault, or two or three that overlap; then all is healed. */
+export interface Episode {
+  readonly faults: readonly PlannedFault[];
+  /** From the moment when all has healed to the next episode. */
+  readonly calmMs: number;
+}
+
+/** Draws episodes: first every fault alone, in the order given; then shuffled, and half of the episodes overlap. */
+export class Schedule {
+  readonly #draw: Draw;
+  #deck: FaultName[];
+  #isFirstPass = true;
+
+  constructor(
+    seed: number,
+    nodes: number,
+    private readonly names: readonly FaultName[],
+  ) {
+    this.#draw = new Draw(seed, nodes);
+    this.#deck = [...names];
+  }
+
+  next(): Episode {
+    const count = this.#isFirstPass ? 1 : this.#draw.pick([1, 1, 2, 3]);
+    const faults = Array.from({ length: count }, (_, index) => this.#plan(this.#nextName(), index));
+    return { faults, calmMs: this.#draw.between(...CALM_MS) };
+  }
+
+  #nextName(): FaultName {
+    const name = this.#deck.shift() as FaultName;
+    if (this.#deck.length === 0) {
+      this.#isFirstPass = false;
+      this.#deck = this.#draw.shuffled(this.names);
+    }
+    return name;
+  }
+
+  #plan(name: FaultName, index: number): PlannedFault {
+    const { draw, lastsMs } = definitionOf(name);
+    const { ranks, settings = {} } = draw(this.#draw);
+    const startsAfterMs = index === 0 ? 0 : this.#draw.between(0, OVERLAP_WITHIN_MS);
+    return { name, ranks, settings, startsAfterMs, lastsMs: this.#draw.between(...lastsMs) };
+  }
+}

@@ -1,0 +1,97 @@
+import type { Draw } from "../draw.js";
+import type { Failure } from "./fail-points.js";
+import { type FaultDefinition, type Field, type Heal, healAll } from "./fault.js";
+import { CUTS, cutOf } from "./network-faults.js";
+
+const WRITES = ["insert", "update", "findAndModify"];
+const OUT_OF_DISK_SPACE = 14_031;
+/** A blocked command goes on by itself after this time, also when the fail point is off. */
+const HANG_MS = 3_000;
+
+const some = (draw: Draw) => ({ ranks: draw.minority() });
+
+/** Faults of the mongods, and of the way to them. */
+export const STORE_FAULTS = {
+  "mongod-kill": {
+    about: "SIGKILL of a minority of the mongods under living nodes",
+    lastsMs: [100, 4_000],
+    draw: some,
+    strike: async ({ cluster }, ids) => {
+      await Promise.all(ids.map((id) => cluster.killMongod(id)));
+      return async () => {
+        await Promise.all(ids.map((id) => cluster.start(id)));
+      };
+    },
+  },
+  "mongod-pause": {
+    about: "SIGSTOP, then SIGCONT, of a minority of the mongods: a disk that hangs",
+    lastsMs: [500, 6_000],
+    draw: some,
+    strike: ({ cluster }, ids) => {
+      for (const id of ids) cluster.signalMongod(id, "SIGSTOP");
+      return () => {
+        for (const id of ids) cluster.signalMongod(id, "SIGCONT");
+      };
+    },
+  },
+  "store-error": {
+    about: "writes to the store answered with an error (fail point: no space left)",
+    lastsMs: [200, 4_000],
+    draw: some,
+    strike: (field, ids) => failing(field, ids, WRITES, { errorCode: OUT_OF_DISK_SPACE }),
+  },
+  "store-disconnect": {
+    about: "the store's connection closed at each write, which is not carried out (fail point)",
+    lastsMs: [200, 4_000],
+    draw: some,
+    strike: (field, ids) => failing(field, ids, WRITES, { closeConnection: true }),
+  },
+  "store-hang": {
+    about: "writes to the store held back for seconds, then carried out (fail point)",
+    lastsMs: [500, 4_000],
+    draw: some,
+    strike: (field, ids) => failing(field, ids, WRITES, { blockConnection: true, blockTimeMS: HANG_MS }),
+  },
+  "slow-disk": {
+    about: "each insert held back for many times as long as it takes (fail point)",
+    lastsMs: [2_000, 8_000],
+    draw: (draw) => ({ ranks: draw.minority(), settings: { blockMs: draw.between(20, 200) } }),
+    strike: (field, ids, { blockMs }) =>
+      failing(field, ids, ["insert"], { blockConnection: true, blockTimeMS: Number(blockMs) }),
+  },
+  "store-cut": {
+    about: "the way between a node and its mongod cut",
+    lastsMs: [200, 5_000],
+    draw: (draw) => ({ ranks: draw.minority(), settings: { cut: draw.pick(CUTS) } }),
+    strike: ({ network }, ids, settings) => healAll(ids.map((id) => network.store(id).worsen(cutOf(settings)))),
+  },
+  "store-reply-lost": {
+    about: "a write is carried out by the mongod, its answer swallowed and the connection broken",
+    lastsMs: [500, 4_000],
+    draw: (draw) => ({ ranks: draw.minority(), settings: { percent: draw.between(2, 50) } }),
+    strike: ({ network }, ids, { percent }) =>
+      healAll(ids.map((id) => network.store(id).worsen({ lostReplyShare: Number(percent) / 100 }))),
+  },
+  "disk-low": {
+    about: "nodes started with more free space demanded than there is (DISK_FREE_MIN_BYTES)",
+    lastsMs: [1_000, 6_000],
+    draw: (draw) => ({ ranks: draw.next() < 0.5 ? draw.minority() : draw.ranks(Math.ceil(draw.nodes / 2)) }),
+    strike: async (field, ids) => {
+      for (const id of ids) field.shortOfSpace.add(id);
+      await startedAnew(field, ids);
+      return async () => {
+        for (const id of ids) field.shortOfSpace.delete(id);
+        await startedAnew(field, ids);
+      };
+    },
+  },
+} satisfies Record<string, FaultDefinition>;
+
+async function failing({ failPoints }: Field, ids: readonly string[], commands: string[], how: Failure): Promise<Heal> {
+  return healAll(await Promise.all(ids.map((id) => failPoints.on(id, commands, how))));
+}
+
+async function startedAnew({ cluster }: Field, ids: readonly string[]): Promise<void> {
+  await Promise.all(ids.map((id) => cluster.kill(id)));
+  await Promise.all(ids.map((id) => cluster.start(id)));
+}

@@ -1,0 +1,62 @@
+import { createReadStream, readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
+import { ANOMALY_KINDS, Anomalies } from "./anomalies.js";
+import type { HistoryLine, LogEvent } from "./format.js";
+import { Judge, type Totals } from "./judge.js";
+import { JudgedLog } from "./log.js";
+
+export interface Verdict {
+  totals: Totals;
+  anomalies: Anomalies;
+  events: number;
+  head: string;
+  nodes: string[];
+}
+
+/** Names of the files in a folder of results. */
+export const HISTORY_FILE = "history.ndjson";
+export const logFileOf = (node: string): string => `log-${node}.ndjson`;
+
+/** Judges a folder of results, or a history and the logs of the nodes: `log-<node>.ndjson`. */
+export async function judgeFiles(paths: readonly string[]): Promise<Verdict> {
+  const files = paths.flatMap((path) =>
+    statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path],
+  );
+  const logs = files.filter((file) => /^log-.+\.ndjson$/.test(basename(file))).sort();
+  const histories = files.filter((file) => file.endsWith(".ndjson") && !logs.includes(file));
+  if (logs.length === 0 || histories.length === 0)
+    throw new Error(`A judgement needs a history (${HISTORY_FILE}) and at least one log (log-<node>.ndjson).`);
+  const anomalies = new Anomalies();
+  const log = new JudgedLog(anomalies);
+  const nodes = logs.map((file) => basename(file).slice("log-".length, -".ndjson".length));
+  for (const [index, file] of logs.entries()) await log.addNode(nodes[index] as string, linesOf<LogEvent>(file));
+  const judge = new Judge(log, anomalies);
+  for (const file of histories) for await (const line of linesOf<HistoryLine>(file)) judge.add(line);
+  judge.finish();
+  return { totals: judge.totals, anomalies, events: log.entries.length, head: log.head, nodes };
+}
+
+export function describeVerdict({ totals, anomalies, events, head, nodes }: Verdict): string[] {
+  const counts = [...anomalies.counts].map(([kind, count]) => `  ${count} × ${kind}: ${ANOMALY_KINDS[kind]}`);
+  return [
+    `${totals.appends} appends: ${totals.acknowledged} events acknowledged, ${totals.refused} refused, ${totals.unknown} unknown.`,
+    `${totals.reads} reads, of them ${totals.linearizableReads} linearizable; ${totals.failedReads} got no answer.`,
+    `The logs of ${nodes.join(", ")}: ${events} events, head ${head.slice(0, 16)}….`,
+    ...(counts.length === 0 ? ["No anomaly."] : ["ANOMALIES:", ...counts]),
+    ...anomalies.kept.slice(0, 40).map(({ kind, detail }) => `    ${kind}: ${detail}`),
+  ];
+}
+
+export async function* linesOf<T>(file: string): AsyncGenerator<T> {
+  let place = 0;
+  for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+    place++;
+    if (text === "") continue;
+    try {
+      yield JSON.parse(text) as T;
+    } catch {
+      throw new Error(`${file}: line ${place} is not JSON.`);
+    }
+  }
+}

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FAULT_KINDS, type Fault, FaultDeck } from "./faults.js";
+import { FAULT_NAMES } from "./mix/catalogue.js";
+import { Schedule } from "./mix/schedule.js";
 import { parseChaosOptions } from "./options.js";
 import { median, pauseTable } from "./summary.js";
 import { describeElections } from "./watch.js";
@@ -31,10 +33,44 @@ describe("the deck of faults", () => {
   });
 });
 
+describe("the schedule of a run of minutes", () => {
+  const plan = (seed: number, nodes: number, count: number) => {
+    const schedule = new Schedule(seed, nodes, FAULT_NAMES);
+    return Array.from({ length: count }, () => schedule.next());
+  };
+
+  it("is replayed by its seed; each fault comes alone first, then alone and overlapping", () => {
+    const episodes = plan(7, 3, 200);
+    expect(plan(7, 3, 200)).toEqual(episodes);
+    expect(plan(8, 3, 200)).not.toEqual(episodes);
+    const first = episodes.slice(0, FAULT_NAMES.length);
+    expect(first.map(({ faults }) => faults.map(({ name }) => name))).toEqual(FAULT_NAMES.map((name) => [name]));
+    const sizes = new Set(episodes.map(({ faults }) => faults.length));
+    expect([...sizes].sort()).toEqual([1, 2, 3]);
+  });
+
+  it.each([3, 5])("strikes nodes that %i nodes have, each once", (nodes) => {
+    for (const { ranks, lastsMs } of plan(1, nodes, 500).flatMap(({ faults }) => faults)) {
+      expect(ranks.length).toBeGreaterThan(0);
+      expect(new Set(ranks).size).toBe(ranks.length);
+      for (const rank of ranks) expect([rank, rank >= 0 && rank < nodes]).toEqual([rank, true]);
+      expect(lastsMs).toBeLessThanOrEqual(8_000);
+    }
+  });
+});
+
 describe("the options of npm run chaos", () => {
   it("reads a run of rounds", () => {
     const options = parseChaosOptions(["--only", "kill-all,hand-over", "--seed", "5"], {});
     expect(options).toMatchObject({ mode: "rounds", rounds: 50, nodes: 3, kinds: ["kill-all", "hand-over"], seed: 5 });
+  });
+
+  it("reads a run of minutes, and what to judge", () => {
+    expect(parseChaosOptions(["--minutes", "0.5", "--faults", "one-way,delay"], {})).toMatchObject({
+      ...{ mode: "mix", minutes: 0.5, nodes: 3, names: ["one-way", "delay"], out: undefined },
+    });
+    expect(parseChaosOptions(["--minutes", "1"], {})).toMatchObject({ names: FAULT_NAMES });
+    expect(parseChaosOptions(["judge", "a", "b"], {})).toEqual({ mode: "judge", paths: ["a", "b"] });
   });
 
   it("reads what to do to a running cluster", () => {
@@ -52,6 +88,11 @@ describe("the options of npm run chaos", () => {
     [["explode"], "is none of kill-leader"],
     [["--only", "flood"], "is none of kill-leader"],
     [["--nodes", "4"], "odd"],
+    [["--minutes", "1", "--nodes", "1"], "three nodes"],
+    [["--minutes", "soon"], "number of minutes"],
+    [["--faults", "flood"], "is none of node-kill"],
+    [["--faults", "clock-step"], "the simulator has it"],
+    [["judge"], "needs a folder"],
   ])("refuses %j", (args, sentence) => {
     expect(() => parseChaosOptions(args, {})).toThrow(sentence);
   });

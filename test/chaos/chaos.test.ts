@@ -1,8 +1,10 @@
 import { execFile } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { reapWithUs } from "../../scripts/mongod/reaper.js";
+import { HISTORY_FILE } from "../../scripts/judge/cli.js";
+import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
 import { projectRoot } from "../../scripts/project.js";
 
 it("seven faults under load lose, double and reorder no acknowledged event", { timeout: 180_000 }, async () => {
@@ -14,4 +16,28 @@ it("seven faults under load lose, double and reorder no acknowledged event", { t
   const { stdout } = await run;
   expect(stdout).toMatch(/7 rounds; \d+ events acknowledged/);
   expect(stdout).toMatch(/All 3 nodes hold the same \d+ events/);
+});
+
+it("a partition, a one-way cut and lost replies leave a history that the outside judge finds sound", {
+  timeout: 180_000,
+}, async () => {
+  const folder = temporaryFolder("chaos-results");
+  const faults = "leader-isolated,one-way,store-reply-lost,replay";
+  const args = [join(projectRoot(), "dist/scripts/chaos.js"), "--minutes", "0.3", "--faults", faults, "--out", folder];
+  const run = promisify(execFile)(process.execPath, args);
+  reapWithUs(run.child);
+  const { stdout } = await run;
+  expect(stdout).toContain("leader-isolated");
+  expect(stdout).toContain("No anomaly.");
+  expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/<svg .*<rect .*leader-isolated of n\d/s);
+  expect(existsSync(join(folder, "n1", "mongod.log"))).toBe(true);
+
+  // The same history, with one acknowledgement that the log does not keep: the judge is no rubber stamp.
+  const file = join(folder, HISTORY_FILE);
+  const lines = readFileSync(file, "utf8").split("\n");
+  const place = lines.findIndex((line) => line.startsWith('{"type":"append"') && line.includes('"outcome":"ok"'));
+  lines[place] = (lines[place] as string).replaceAll(/"write":"[^"]+"/g, '"write":"never stored"');
+  writeFileSync(file, lines.join("\n"));
+  const again = promisify(execFile)(process.execPath, [join(projectRoot(), "dist/scripts/chaos.js"), "judge", folder]);
+  await expect(again).rejects.toMatchObject({ code: 3, stdout: expect.stringMatching(/× lost.*never stored/s) });
 });

@@ -1,7 +1,7 @@
 import type { NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/peer.js";
 import type { Core } from "./core.js";
-import type { Transfer } from "./leader-state.js";
+import type { Progress, Transfer } from "./leader-state.js";
 import { countedPeers, counts } from "./replication.js";
 
 /** A preferred follower asks this often, in parts of the cool-down. */
@@ -53,9 +53,15 @@ export function onHandOver(core: Core, target: NodeId | null): void {
 /** The counted, healthy voter with the most complete log; among level ones the highest priority. */
 function bestSuccessor(core: Core): NodeId | null {
   const rank = (id: NodeId): number => core.members.get(id)?.priority ?? 0;
-  const fit = countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && peer.match >= core.log.commitHeight);
+  const fit = healthyPeers(core).filter(([, peer]) => peer.match >= core.log.commitHeight);
   fit.sort(([a, left], [b, right]) => right.match - left.match || rank(b) - rank(a));
   return fit[0]?.[0] ?? null;
+}
+
+/** Counted voters that answer and have a healthy store. One that is gone was healthy and level when it last spoke. */
+function healthyPeers(core: Core): [NodeId, Progress][] {
+  const isHeard = (peer: Progress): boolean => core.now - peer.lastContact <= core.config.electionTimeoutMs / 2;
+  return countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && isHeard(peer));
 }
 
 function beginTransfer(core: Core, target: NodeId, reason: Transfer["reason"]): void {
@@ -90,7 +96,7 @@ export function onTransferTick(core: Core): void {
 
 /** A leader whose store does not answer, or has failed, needs no disk to hand over; it steps down only to a level voter with a healthy one. */
 export function handOverAtOnce(core: Core): boolean {
-  const level = countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && peer.match >= core.log.durableHeight);
+  const level = healthyPeers(core).filter(([, peer]) => peer.match >= core.log.durableHeight);
   const target = level.sort(([, a], [, b]) => b.match - a.match)[0]?.[0];
   if (target === undefined) return false;
   core.send(target, { kind: "run_now", reason: "hand_over" });

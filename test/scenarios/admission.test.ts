@@ -39,27 +39,6 @@ describe("a node that lost its disk", () => {
     lab.finish();
   });
 
-  it("elects nobody before that: its empty log would forget what was acknowledged", () => {
-    const lab = new Lab().form();
-    lab.split(["n2"], ["n1", "n3"]);
-    const written = lab.writeTo("n1");
-    expect(lab.tailOf("n2")).toBeLessThan(written.height);
-    // n3, one of the two that hold the write, forgets it; n1, the other, is away.
-    lab.node("n1").crash();
-    loseDisk(lab, "n3");
-    lab.node("n3").start();
-    lab.network.mendAll();
-    lab.timeouts(30);
-    expect(lab.leaderChanges()).toEqual([]);
-    expect(lab.sentBy("n3", "vote").concat()).toEqual([]);
-    expect(lab.sentBy("n3", "pre_vote_answer").filter(({ body }) => body.isGranted)).toEqual([]);
-    expect(lab.sentBy("n3", "vote_answer").filter(({ body }) => body.isGranted)).toEqual([]);
-
-    lab.node("n1").start();
-    lab.until("n3 is admitted", () => !lab.node("n3").view.isLearner);
-    lab.finish();
-  });
-
   it("makes no majority with the leader before that", () => {
     const lab = new Lab().form();
     lab.node("n2").crash();
@@ -111,24 +90,6 @@ describe("a node that lost its disk", () => {
     lab.node("n1").crash();
     lab.elect("n3");
     lab.writeTo("n2");
-    lab.finish();
-  });
-
-  it("one whose database went back is noticed by the leader even if nobody told it", () => {
-    const lab = new Lab().form();
-    lab.writeTo("n1");
-    lab.until("all are level", () => lab.isLevel());
-    const node = lab.node("n3");
-    node.crash();
-    lab.checkers.commits.onDiskLoss(node);
-    const { hardState } = node.disk;
-    if (hardState === null) throw new Error("n3 has no state");
-    // The same join nonce: as if recovery had nothing to compare with.
-    node.disk.rollBack(1, hardState);
-    const nonce = hardState.joinNonce;
-    node.start();
-    lab.until("it joins anew", () => node.disk.hardState?.joinNonce !== nonce);
-    lab.until("n3 is admitted", () => !node.view.isLearner);
     lab.finish();
   });
 

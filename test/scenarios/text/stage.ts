@@ -1,0 +1,335 @@
+import { Replica } from "../../../cluster/replica.js";
+import type { Effect, Input, ReplicaView } from "../../../cluster/types.js";
+import { utf8 } from "../../../shared/bytes.js";
+import { sha256Hex } from "../../../shared/hash.js";
+import type { HashHex, NodeId } from "../../../shared/ids.js";
+import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import { fakeSigner, fakeVerifier } from "../../sim/fake-crypto.js";
+import { Requests } from "./events.js";
+import { Judge } from "./judge.js";
+import { sayEffect, sayMessage, sayOperation } from "./say.js";
+import { Store, type StoreOperation } from "./store.js";
+import { Teller } from "./teller.js";
+import { Wire } from "./wire.js";
+import { Writes } from "./writes.js";
+
+export const HEARTBEAT_MS = 100;
+export const ELECTION_TIMEOUT_MS = 1_000;
+const REQUEST_TIMEOUT_MS = 5_000;
+const TICK_MS = 50;
+const EPOCH_MS = Date.UTC(2030, 0, 1);
+
+type WithoutClocks<I> = I extends Input ? Omit<I, "now" | "wall"> : never;
+export type BareInput = WithoutClocks<Input>;
+
+export interface StageOptions {
+  readonly nodes: number;
+  /** By node, n1 first; n1 ranks highest unless given. */
+  readonly priorities?: readonly number[];
+  readonly cooldownMs: number;
+}
+
+/** One process: a real Replica with its disk; what it has asked of the disk and has not been told of yet. */
+export interface Actor {
+  readonly id: NodeId;
+  readonly priority: number;
+  readonly store: Store;
+  readonly writes: Writes;
+  replica: Replica | null;
+  boots: number;
+  /** How far its monotonic clock runs ahead of the stage's. */
+  aheadMs: number;
+  operations: StoreOperation[];
+  isDiskHeld: boolean;
+  isPaused: boolean;
+  /** What reaches a paused process. */
+  inbox: BareInput[];
+  /** Answers of its own projection and log. */
+  answers: BareInput[];
+}
+
+const hex = (text: string, characters: number): string => sha256Hex(utf8(text)).slice(0, characters);
+
+/**
+ * A cluster of real replicas under a manual clock. Nothing is late or lost unless the story says so: a message is
+ * delivered, and a disk has written, before the clock moves on. All that happens is told line by line.
+ */
+export class Stage {
+  readonly wire = new Wire();
+  readonly requests = new Requests();
+  readonly actors: readonly Actor[];
+  private readonly judge = new Judge();
+  readonly teller = new Teller(() => this.now);
+  private now = 0;
+
+  constructor(private readonly options: StageOptions) {
+    this.actors = Array.from({ length: options.nodes }, (_, i) => this.actor(`n${i + 1}`, i));
+  }
+
+  private actor(id: NodeId, i: number): Actor {
+    const keys = { block: hex(`${id} block`, 64), log: hex(`${id} log`, 64), cosign: hex(`${id} cosign`, 64) };
+    return {
+      id,
+      priority: this.options.priorities?.[i] ?? this.options.nodes - i,
+      store: new Store(hex(`${id} store`, 32), keys, hex(`${id} join`, 32)),
+      writes: new Writes((text) => this.say(`${id} ${text}`)),
+      replica: null,
+      boots: 0,
+      aheadMs: 0,
+      operations: [],
+      isDiskHeld: false,
+      isPaused: false,
+      inbox: [],
+      answers: [],
+    };
+  }
+
+  find(id: NodeId): Actor {
+    const actor = this.actors.find((it) => it.id === id);
+    if (actor === undefined) throw new Error(`there is no ${id}`);
+    return actor;
+  }
+
+  view(actor: Actor): ReplicaView {
+    if (actor.replica === null) throw new Error(`${actor.id} is down`);
+    return actor.replica.view(this.now + actor.aheadMs);
+  }
+
+  say(text: string): void {
+    this.teller.say(text);
+  }
+
+  /** Of a write that this node gets now, by its own clock. */
+  deadline(actor: Actor): number {
+    return this.now + actor.aheadMs + REQUEST_TIMEOUT_MS;
+  }
+
+  // --- Processes and disks -----------------------------------------------------------------------------------------
+
+  start(id: NodeId): void {
+    const actor = this.find(id);
+    if (actor.replica !== null) throw new Error(`${id} is up already`);
+    actor.boots += 1;
+    const { store, priority } = actor;
+    const boot = store.boot();
+    const configured = this.actors.map((it) => ({ id: it.id, priority: it.priority }));
+    actor.replica = new Replica(
+      {
+        self: { id, address: `http://${id}.test`, priority, storeId: store.storeId, keys: store.keys },
+        configured,
+        heartbeatMs: HEARTBEAT_MS,
+        electionTimeoutMs: ELECTION_TIMEOUT_MS,
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+        takeoverCooldownMs: this.options.cooldownMs,
+        admitsNewKeys: false,
+        formedClusterId: store.clusterId as HashHex | null,
+        seed: 100 * Number(id.slice(1)) + actor.boots,
+        genesisNonce: hex(`${id} genesis`, 32),
+        nextJoinNonce: hex(`${id} join ${actor.boots}`, 32),
+      },
+      boot,
+      { signer: fakeSigner(store.keys.block), verifier: fakeVerifier },
+    );
+    const { term, votedFor } = store.hardState;
+    const vote = votedFor === null ? "" : `, vote for ${votedFor}`;
+    this.say(`${id} starts: log #${store.blocks.length}, commit #${boot.commitHeight}, t${term}${vote}`);
+    this.step(actor, { kind: "projected", treeSize: store.chainAt(boot.commitHeight).range.size });
+    this.step(actor, { kind: "tick" });
+    this.settle();
+  }
+
+  /** `landed`: so many of the operations that its disk was given reach it, and the process never hears of them. */
+  crash(id: NodeId, landed = 0): void {
+    const actor = this.find(id);
+    actor.replica = null;
+    this.say(`${id} crashes`);
+    for (const [i, operation] of actor.operations.entries()) {
+      if (i < landed) actor.store.apply(operation);
+      this.say(`${id} disk ${i < landed ? "has, unheard" : "never got"}: ${sayOperation(operation)}`);
+    }
+    Object.assign(actor, { operations: [], inbox: [], answers: [], isPaused: false, isDiskHeld: false });
+    actor.writes.die();
+  }
+
+  resume(id: NodeId): void {
+    const actor = this.find(id);
+    actor.isPaused = false;
+    this.say(`${id} resumes with ${actor.inbox.length} messages waiting`);
+    // The worst order: its overdue timer fires before its sockets are read.
+    this.step(actor, { kind: "tick" });
+    for (const input of actor.inbox.splice(0)) this.step(actor, input);
+    this.settle();
+  }
+
+  /** What its disk is given waits until the story writes it. */
+  holdDisk(id: NodeId): void {
+    this.find(id).isDiskHeld = true;
+  }
+  freeDisk(id: NodeId): void {
+    this.find(id).isDiskHeld = false;
+    this.settle();
+  }
+
+  // --- Time --------------------------------------------------------------------------------------------------------
+
+  run(durationMs: number): void {
+    const end = this.now + durationMs;
+    while (this.now < end) {
+      this.now = Math.min(end, this.now + TICK_MS);
+      this.tick(this.actors);
+    }
+  }
+
+  until(what: string, isSo: () => boolean, withinMs = 60_000): void {
+    const end = this.now + withinMs;
+    while (!isSo()) {
+      if (this.now >= end)
+        throw new Error(`within ${withinMs} ms it was not so that ${what}:\n${this.teller.told().join("\n")}`);
+      this.run(TICK_MS);
+    }
+  }
+
+  /** Only this node's clock runs until it stops following: it hears nothing meanwhile. */
+  timeout(id: NodeId): void {
+    const actor = this.find(id);
+    for (let waited = 0; this.view(actor).role === "follower"; waited += TICK_MS) {
+      if (waited > 5 * ELECTION_TIMEOUT_MS) throw new Error(`${id} waits for ever`);
+      actor.aheadMs += TICK_MS;
+      this.tick([actor]);
+    }
+  }
+
+  private tick(actors: readonly Actor[]): void {
+    for (const actor of actors) {
+      if (actor.replica === null || actor.isPaused) continue;
+      this.step(actor, { kind: "tick" });
+      this.settle();
+    }
+  }
+
+  // --- Inputs and effects --------------------------------------------------------------------------------------------
+
+  input(id: NodeId, input: BareInput): void {
+    const actor = this.find(id);
+    if (actor.isPaused) actor.inbox.push(input);
+    else this.step(actor, input);
+    this.settle();
+  }
+
+  private step(actor: Actor, bare: BareInput): void {
+    const { replica } = actor;
+    if (replica === null) return;
+    const wall = new Date(EPOCH_MS + this.now).toISOString();
+    const effects = replica.step({ ...bare, now: this.now + actor.aheadMs, wall } as Input);
+    for (const effect of effects) this.perform(actor, effect);
+  }
+
+  private perform(actor: Actor, effect: Effect): void {
+    const { id, store } = actor;
+    const text = sayEffect(effect);
+    if (text !== null) this.say(`${id} ${text}`);
+    actor.writes.onEffect(effect);
+    switch (effect.kind) {
+      case "send":
+        this.wire.underWay.push(effect.message);
+        return;
+      case "save_state":
+      case "store_block":
+      case "truncate":
+        actor.operations.push(effect);
+        if (actor.isDiskHeld) this.say(`${id} disk waits: ${sayOperation(effect)}`);
+        return;
+      case "look_up_key": {
+        const found = store.findByKey(effect.sourceAppId, effect.idempotencyKey, this.view(actor).committedSize);
+        actor.answers.push({ kind: "key_looked_up", proposalId: effect.proposalId, found });
+        return;
+      }
+      case "read_blocks": {
+        const blocks = store.blocks.slice(effect.from - 1, effect.from + 7).map(({ block }) => block);
+        actor.answers.push({ kind: "blocks_read", readId: effect.readId, blocks });
+        return;
+      }
+      case "committed":
+        this.judge.onCommitted(id, effect.blocks);
+        store.clusterId = this.view(actor).clusterId;
+        actor.answers.push({ kind: "projected", treeSize: this.view(actor).committedSize });
+        return;
+      case "role_changed":
+        if (effect.role === "leader") this.judge.onLeader(id, effect.term);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Until nothing moves: disks first, then each node's own look-ups, then the oldest message. */
+  settle(): void {
+    for (;;) {
+      const writing = this.actors.find((it) => this.isAwake(it) && !it.isDiskHeld && it.operations.length > 0);
+      if (writing !== undefined) this.write(writing);
+      else if (!this.answerOne() && !this.deliverOne() && !this.wakeOne()) return;
+    }
+  }
+
+  private isAwake = (actor: Actor): boolean => actor.replica !== null && !actor.isPaused;
+
+  /** The oldest operation of its queue becomes durable. */
+  write(actor: Actor): void {
+    const operation = actor.operations.shift();
+    if (operation === undefined) throw new Error(`the disk of ${actor.id} has nothing to do`);
+    if (operation.kind === "truncate")
+      for (const { block } of actor.store.blocks.slice(operation.from - 1)) this.judge.onTruncated(actor.id, block);
+    actor.store.apply(operation);
+    this.say(`${actor.id} disk: ${sayOperation(operation)}`);
+    this.step(actor, { kind: "stored", opId: operation.opId });
+  }
+
+  private answerOne(): boolean {
+    const actor = this.actors.find((it) => this.isAwake(it) && it.answers.length > 0);
+    const answer = actor?.answers.shift();
+    if (actor === undefined || answer === undefined) return false;
+    this.step(actor, answer);
+    return true;
+  }
+
+  /** A commit that rides on no append leaves two milliseconds later. */
+  private wakeOne(): boolean {
+    const actor = this.actors.find((it) => this.isAwake(it) && typeof it.replica?.wakeAt === "number");
+    if (actor === undefined) return false;
+    this.now = Math.max(this.now, (actor.replica?.wakeAt ?? 0) - actor.aheadMs);
+    this.step(actor, { kind: "tick" });
+    return true;
+  }
+
+  // --- Messages ------------------------------------------------------------------------------------------------------
+
+  private deliverOne(): boolean {
+    const message = this.wire.underWay.shift();
+    if (message === undefined) return false;
+    const isRoutine = this.teller.isRoutine(message);
+    if (this.wire.isLost(message)) {
+      if (!isRoutine) this.teller.sayUndelivered(message, "lost");
+    } else if (this.wire.isHeld(message)) {
+      this.wire.held.push(message);
+      if (!isRoutine) this.teller.sayUndelivered(message, "held");
+    } else this.deliver(message, isRoutine);
+    return true;
+  }
+
+  /** Heartbeats, and acks that say nothing new, are told only where something comes of them. */
+  deliver(message: PeerMessage, isRoutine = false): void {
+    const receiver = this.find(message.to);
+    if (receiver.isPaused) {
+      receiver.inbox.push({ kind: "message", message });
+      return;
+    }
+    if (receiver.replica === null) {
+      if (!isRoutine) this.teller.sayUndelivered(message, `refused, ${message.to} is down`);
+      return this.step(this.find(message.from), { kind: "unreachable", peer: message.to });
+    }
+    const at = this.teller.count;
+    this.say(sayMessage(message));
+    this.step(receiver, { kind: "message", message });
+    if (isRoutine) this.teller.dropIfNothingCame(at);
+  }
+}

@@ -1,0 +1,83 @@
+import type { LogEntry } from "../../../cluster/log-view.js";
+import type { BootState, Effect, HardState, RecentEvent } from "../../../cluster/types.js";
+import { type ChainState, EMPTY_CHAIN } from "../../../shared/chain.js";
+import type { NodeKeys } from "../../../shared/control.js";
+import { type Height, height, term } from "../../../shared/ids.js";
+
+export type StoreOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+
+/** What survives a crash of one node: its database, and beside it the identity file with the keys. */
+export class Store {
+  hardState: HardState;
+  blocks: LogEntry[] = [];
+  /** Replaced uncommitted blocks, kept as evidence. */
+  readonly quarantine: LogEntry[] = [];
+  clusterId: string | null = null;
+
+  constructor(
+    public storeId: string,
+    readonly keys: NodeKeys,
+    joinNonce: string,
+  ) {
+    this.hardState = fresh(joinNonce);
+  }
+
+  apply(operation: StoreOperation): void {
+    switch (operation.kind) {
+      case "save_state":
+        this.hardState = operation.state;
+        return;
+      case "store_block":
+        if (operation.block.header.height !== this.blocks.length + 1)
+          throw new Error(`block ${operation.block.header.height} was stored onto a log of ${this.blocks.length}`);
+        this.blocks.push(operation);
+        return;
+      case "truncate":
+        this.quarantine.push(...this.blocks.splice(operation.from - 1));
+    }
+  }
+
+  /** The chain after the block at `at`. */
+  chainAt(at: number): ChainState {
+    return this.blocks[at - 1]?.next ?? EMPTY_CHAIN;
+  }
+
+  /** What recovery hands to a replica: what a stored header calls committed is committed, the rest is the tail. */
+  boot(): BootState {
+    const commitHeight = height(this.blocks.at(-1)?.block.header.commitHeight ?? 0);
+    return {
+      hardState: this.hardState,
+      base: this.chainAt(commitHeight),
+      tail: this.blocks.slice(commitHeight),
+      commitHeight,
+      recentEvents: this.blocks.flatMap(recentEvents),
+      campaignsLate: false,
+    };
+  }
+
+  /** The projection's index of keys: committed events below `treeSize` only. */
+  findByKey(sourceAppId: string, idempotencyKey: string, treeSize: number): { height: Height } | null {
+    const found = this.blocks
+      .flatMap(recentEvents)
+      .find((event) => event.sourceAppId === sourceAppId && event.idempotencyKey === idempotencyKey);
+    return found !== undefined && found.sequence < treeSize ? { height: found.height } : null;
+  }
+
+  /** The database is lost, the identity file is kept: the node joins anew. */
+  wipe(storeId: string, joinNonce: string): void {
+    this.storeId = storeId;
+    this.hardState = fresh(joinNonce);
+    this.blocks = [];
+  }
+}
+
+const fresh = (joinNonce: string): HardState => ({ term: term(0), votedFor: null, joinNonce, forming: null });
+
+const recentEvents = ({ events, next }: LogEntry): RecentEvent[] =>
+  events.map(({ record: { id, sourceAppId, idempotencyKey, sequence } }) => ({
+    id,
+    sourceAppId,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    sequence,
+    height: next.height,
+  }));

@@ -48,6 +48,9 @@ export interface Actor {
   answers: BareInput[];
 }
 
+/** The moments at which nodes tick; what a node does some milliseconds later is told as of then. */
+const onGrid = (now: number): number => Math.floor(now / TICK_MS) * TICK_MS;
+
 const hex = (text: string, characters: number): string => sha256Hex(utf8(text)).slice(0, characters);
 
 /**
@@ -59,7 +62,7 @@ export class Stage {
   readonly requests = new Requests();
   readonly actors: readonly Actor[];
   private readonly judge = new Judge();
-  readonly teller = new Teller(() => this.now);
+  readonly teller = new Teller(() => onGrid(this.now));
   private now = 0;
 
   constructor(private readonly options: StageOptions) {
@@ -173,9 +176,9 @@ export class Stage {
   // --- Time --------------------------------------------------------------------------------------------------------
 
   run(durationMs: number): void {
-    const end = this.now + durationMs;
+    const end = onGrid(this.now) + durationMs;
     while (this.now < end) {
-      this.now = Math.min(end, this.now + TICK_MS);
+      this.now = Math.min(end, onGrid(this.now) + TICK_MS);
       this.tick(this.actors);
     }
   }
@@ -292,7 +295,7 @@ export class Stage {
     return true;
   }
 
-  /** A commit that rides on no append leaves two milliseconds later. */
+  /** A commit that rides on no append leaves some milliseconds later. */
   private wakeOne(): boolean {
     const actor = this.actors.find((it) => this.isAwake(it) && typeof it.replica?.wakeAt === "number");
     if (actor === undefined) return false;

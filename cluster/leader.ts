@@ -5,7 +5,7 @@ import type { Core } from "./core.js";
 import type { LeaderState, PendingRead, Progress } from "./leader-state.js";
 import { majorityHeight } from "./quorum.js";
 import { countedPeers, counts, replicate, sendAppend } from "./replication.js";
-import { refuseExpired, seal, trySeal } from "./sealing.js";
+import { gather, refuseExpired, seal, trySeal } from "./sealing.js";
 import { advanceTransfer, handOverAtOnce, onTransferTick } from "./takeover.js";
 import type { PeerView } from "./types.js";
 
@@ -32,6 +32,8 @@ export function becomeLeader(core: Core): void {
     noTransferBefore: core.now + core.config.takeoverCooldownMs,
     reads: [],
     noticeDueAt: null,
+    sealed: { at: core.now, writes: 0 },
+    gathering: null,
     nextReadId: 1,
     waitingIds: () => [...leader.queue.map((queued) => queued.proposal.proposalId), ...leader.lookups.keys()],
   };
@@ -147,6 +149,7 @@ export function maybeCommit(core: Core): void {
   core.advanceCommit(through, acknowledgedBy);
   core.confirmedHeight = log.commitHeight;
   leader.noticeDueAt ??= core.now + COMMIT_NOTICE_MS;
+  gather(core, leader);
   trySeal(core);
 }
 

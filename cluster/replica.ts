@@ -48,7 +48,9 @@ export class Replica {
 
   /** When the driver should tick even if no regular tick is due; monotonic milliseconds. */
   get wakeAt(): number | null {
-    return this.core.leader?.noticeDueAt ?? null;
+    const { noticeDueAt = null, gathering = null } = this.core.leader ?? {};
+    if (noticeDueAt === null || gathering === null) return noticeDueAt ?? gathering?.until ?? null;
+    return Math.min(noticeDueAt, gathering.until);
   }
 
   private dispatch(input: Input): void {

@@ -42,13 +42,14 @@ export function createApp(service: LogService, options: AppOptions): Express {
   app.set("query parser", "simple");
   for (const router of options.before ?? []) app.use(router);
   app.use(requestContext(service), requestLog(options.logger), securityHeaders);
+  // Each router that a request passes costs it something: those of writes come first.
   for (const router of [
-    home(context),
-    health(context),
+    events(context),
     options.streams.router,
     referenceA(context),
     referenceB(context),
-    events(context),
+    home(context),
+    health(context),
     cluster(context),
     problemPages(),
   ])

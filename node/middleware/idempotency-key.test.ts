@@ -3,8 +3,11 @@ import { expect, it } from "vitest";
 import { ProblemError } from "../problems.js";
 import { idempotencyKey, refuseIdempotencyKey } from "./idempotency-key.js";
 
-const request = (...keys: string[]) =>
-  ({ headersDistinct: keys.length === 0 ? {} : { "idempotency-key": keys } }) as unknown as IncomingMessage;
+function request(...keys: string[]): IncomingMessage {
+  const sent = keys.length > 0;
+  const headers = sent ? { "idempotency-key": keys.join(", ") } : {};
+  return { headers, headersDistinct: sent ? { "idempotency-key": keys } : {} } as unknown as IncomingMessage;
+}
 
 it("reads a key quoted or bare, the same either way", () => {
   expect(idempotencyKey(request())).toBeUndefined();

@@ -8,9 +8,9 @@ const QUOTED = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"$/;
 
 /** The key of a request, quoted or bare, the same either way; undefined if it has none. */
 export function idempotencyKey(req: IncomingMessage): string | undefined {
-  const sent = req.headersDistinct["idempotency-key"];
-  if (sent === undefined) return undefined;
-  const [text = "", ...more] = sent;
+  // `headersDistinct` is a copy of all headers, made when it is first asked for.
+  if (req.headers["idempotency-key"] === undefined) return undefined;
+  const [text = "", ...more] = req.headersDistinct["idempotency-key"] ?? [];
   if (more.length > 0) throw invalid("was sent more than once");
   const isQuoted = text.startsWith('"');
   if (isQuoted && !QUOTED.test(text)) throw invalid("opens a quoted string and does not close it");

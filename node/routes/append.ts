@@ -28,6 +28,15 @@ export async function appendOne(
   return { event: stored, outcome };
 }
 
+/** What `res.status(201).json(body)` sends, without its looks at what an answer might be. */
+export function created(res: Response, body: object): void {
+  const text = JSON.stringify(body);
+  res.statusCode = 201;
+  res.setHeader("Content-Type", "application/json; charset=utf-8");
+  res.setHeader("Content-Length", Buffer.byteLength(text));
+  res.end(text);
+}
+
 export function answerHeaders(res: Response, outcome: AppendOutcome): void {
   if (outcome.isReplay) res.setHeader("Idempotent-Replayed", "true");
   res.setHeader("Cache-Control", "no-store");

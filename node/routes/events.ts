@@ -8,7 +8,7 @@ import { rawBody, rawRequest } from "../middleware/raw-body.js";
 import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
 import { ProblemError } from "../problems.js";
 import type { ReadCondition } from "../service.js";
-import { answerHeaders, appendOne } from "./append.js";
+import { answerHeaders, appendOne, created } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { fetchEvents, readListQuery } from "./event-list.js";
 import { QueryReader } from "./query.js";
@@ -23,7 +23,7 @@ export function events(context: RouteContext): Router {
     .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
       const { event, outcome } = await appendOne(context, "own", req, res);
       res.location(`/api/v1/events/${event.sequence}`).setHeader("ETag", `"${event.hash}"`);
-      res.status(201).json({ ...place(event), acknowledgedBy: outcome.acknowledgedBy });
+      created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
     })
     .get(async (req, res) => {
       const query = readListQuery(new QueryReader(req.query));
@@ -65,7 +65,7 @@ function batch({ service, eventBytesMax, now }: RouteContext) {
     const outcome = await service.append({ events: prepared, requestId: requestId(res) });
     answerHeaders(res, outcome);
     showStanding(res, service);
-    res.status(201).json({ events: outcome.events.map(place), acknowledgedBy: outcome.acknowledgedBy });
+    created(res, { events: outcome.events.map(place), acknowledgedBy: outcome.acknowledgedBy });
   };
 }
 

@@ -2,7 +2,7 @@ import { Router } from "express";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { beginRead } from "../middleware/request-context.js";
-import { appendOne } from "./append.js";
+import { appendOne, created } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { openPage, readPageQuery } from "./paging.js";
 import { QueryReader } from "./query.js";
@@ -17,7 +17,7 @@ export function referenceA(context: RouteContext): Router {
     .route("/api/event-logs")
     .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_a", req, res);
-      res.status(201).json(eventOfA(event));
+      created(res, eventOfA(event));
     })
     .get(async (req, res) => {
       const query = readPageQuery(new QueryReader(req.query));

@@ -2,7 +2,7 @@ import { Router } from "express";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { beginRead } from "../middleware/request-context.js";
-import { appendOne } from "./append.js";
+import { appendOne, created } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { openPage, readPage } from "./paging.js";
 import { QueryReader } from "./query.js";
@@ -17,7 +17,7 @@ export function referenceB(context: RouteContext): Router {
     .route("/events")
     .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_b", req, res);
-      res.status(201).json({ message: "Event logged successfully", event: eventOfB(event) });
+      created(res, { message: "Event logged successfully", event: eventOfB(event) });
     })
     .get(async (req, res) => {
       const query = new QueryReader(req.query);

@@ -1,4 +1,4 @@
-import express, { type Express, type Router } from "express";
+import express, { type Express } from "express";
 import helmet from "helmet";
 import type { Logger } from "pino";
 import { EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
@@ -22,8 +22,6 @@ export interface AppOptions {
   readonly streams: Streams;
   readonly eventBytesMax?: number;
   readonly now?: () => number;
-  /** Routers of other parts of the node, such as the peers'; before all others, and without their headers. */
-  readonly before?: readonly Router[];
 }
 
 /** The HTTP side of a node: a list of routers, and problem documents at the end. */
@@ -40,7 +38,6 @@ export function createApp(service: LogService, options: AppOptions): Express {
   // An ETag here is an event's hash, never a digest of whatever was sent.
   app.disable("etag");
   app.set("query parser", "simple");
-  for (const router of options.before ?? []) app.use(router);
   app.use(requestContext(service), requestLog(options.logger), securityHeaders);
   // Each router that a request passes costs it something: those of writes come first.
   for (const router of [

@@ -132,9 +132,8 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   await disk.start();
 
   const streams = createStreams(service, { logger });
-  const before = transport === null ? [] : [transport.router];
-  const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax, before });
-  const server = createHardenedServer(app);
+  const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax });
+  const server = createHardenedServer(transport?.listener(app) ?? app);
   streams.attach(server);
   await listen(server, config);
   logger.info(`${config.nodeId} answers at ${config.self.address}`);

@@ -1,5 +1,5 @@
 import { Agent } from "node:http";
-import axios, { type AxiosInstance, type AxiosResponse, isAxiosError } from "axios";
+import axios, { type AxiosInstance, isAxiosError } from "axios";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import {
@@ -13,6 +13,7 @@ import {
 } from "./authentication.js";
 import { decodeMessage, encodeMessage } from "./codec.js";
 import * as limits from "./limits.js";
+import { ExchangeError, postMessage } from "./message-post.js";
 import { OutgoingQueue } from "./outgoing-queue.js";
 
 /**
@@ -82,7 +83,9 @@ const CONNECTION_LOST = new Set(["ECONNRESET", "EPIPE"]);
 
 /** Everything that this node sends to one peer. */
 export class PeerClient {
+  /** For JSON requests; messages of the core take the short way. */
   private readonly http: AxiosInstance;
+  private readonly url: URL;
   // Three sets of sockets: a vote never waits behind a block, nor either of them behind a forwarded write.
   private readonly agents = {
     control: keepAliveAgent(limits.CONTROL_IN_FLIGHT_MAX),
@@ -99,6 +102,7 @@ export class PeerClient {
   private isClosed = false;
 
   constructor(private readonly options: PeerClientOptions) {
+    this.url = new URL(options.address);
     this.http = axios.create({
       baseURL: options.address,
       adapter: "http",
@@ -254,22 +258,28 @@ export class PeerClient {
       requestId: exchange.requestId ?? "",
     };
     const signature = signRequest(secret, { method: "POST", path: exchange.path }, envelope, exchange.body);
-    const response = await this.http.post<Buffer>(exchange.path, exchange.body, {
-      headers: {
-        ...writeEnvelope({ ...envelope, signature }),
-        "content-type": "application/octet-stream",
-        "accept-encoding": "identity",
-      },
-      httpAgent: exchange.agent,
+    const headers = { ...writeEnvelope({ ...envelope, signature }), "content-type": "application/octet-stream" };
+    const { path, body, agent } = exchange;
+    if (path === limits.MESSAGES_PATH) {
+      const { url } = this;
+      const post = { url, path, headers, body, agent, signal, answerBytesMax: limits.BODY_BYTES_MAX };
+      return this.checkAnswer(await postMessage(post), signature);
+    }
+    const response = await this.http.post<Buffer>(path, body, {
+      headers: { ...headers, "accept-encoding": "identity" },
+      httpAgent: agent,
       signal,
     });
-    return this.checkAnswer(response, signature);
+    const { status, data } = response;
+    const received = Buffer.isBuffer(data) ? data : Buffer.from(data ?? "");
+    return this.checkAnswer({ status, headers: response.headers, body: received }, signature);
   }
 
   /** Nothing of an answer is used before its HMAC was checked; an unsigned 401 says only that we are not believed. */
-  private checkAnswer(response: AxiosResponse<Buffer>, requestSignature: string): SingleAnswer {
-    const { status, data, headers } = response;
-    const body = Buffer.isBuffer(data) ? data : Buffer.from(data ?? "");
+  private checkAnswer(
+    { status, headers, body }: { status: number; headers: NodeJS.Dict<unknown>; body: Buffer },
+    requestSignature: string,
+  ): SingleAnswer {
     const session = String(headers[HEADERS.session] ?? "");
     const expected = signAnswer(this.options.secret, requestSignature, { status, session, body });
     if (equalSignatures(expected, String(headers[HEADERS.signature] ?? ""))) return { status, body, session };
@@ -284,17 +294,11 @@ export class PeerClient {
       const reason = signal.reason as "timeout" | "aborted" | "closed";
       return { failure: reason, detail: reason === "timeout" ? "no answer in time" : `the request was ${reason}` };
     }
-    if (!isAxiosError(error)) throw error;
-    const code = error.code ?? "";
-    const { syscall } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    const { code, syscall, isReused } = failureOf(error);
     // Only a connection that was never made proves that nothing arrived.
     const isConnecting = syscall === undefined || syscall === "connect" || syscall === "getaddrinfo";
     if (NOBODY_THERE.has(code) && isConnecting) return { failure: "unreachable", detail: code };
-    const isReused = (error.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true;
-    return {
-      failure: isReused && CONNECTION_LOST.has(code) ? "stale_socket" : "failed",
-      detail: code || error.message,
-    };
+    return { failure: isReused && CONNECTION_LOST.has(code) ? "stale_socket" : "failed", detail: code };
   }
 
   private parseJson(body: Buffer): unknown {
@@ -312,4 +316,13 @@ export class PeerClient {
 
 function keepAliveAgent(maxSockets: number): Agent {
   return new Agent({ keepAlive: true, maxSockets, maxFreeSockets: maxSockets, timeout: limits.FREE_SOCKET_MS });
+}
+
+/** What became of an exchange, whichever client made it. Anything else is a bug, and thrown on. */
+function failureOf(error: unknown): { code: string; syscall: string | undefined; isReused: boolean } {
+  if (error instanceof ExchangeError) return error;
+  if (!isAxiosError(error)) throw error;
+  const { syscall } = (error.cause ?? {}) as NodeJS.ErrnoException;
+  const isReused = (error.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true;
+  return { code: error.code || error.message, syscall, isReused };
 }

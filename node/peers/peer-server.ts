@@ -1,5 +1,5 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import express, { type NextFunction, type Request, type Response, Router } from "express";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import {
@@ -13,6 +13,7 @@ import {
 } from "./authentication.js";
 import { decodeMessage, encodeMessage } from "./codec.js";
 import * as limits from "./limits.js";
+import { readBody } from "./read-body.js";
 
 export interface HandlerContext {
   readonly from: NodeId;
@@ -41,7 +42,7 @@ export interface PeerServerOptions {
 interface Incoming {
   readonly envelope: SignedEnvelope;
   readonly body: Buffer;
-  readonly response: Response;
+  readonly response: ServerResponse;
 }
 interface Held {
   readonly incoming: Incoming;
@@ -50,22 +51,28 @@ interface Held {
 
 /** What peers ask of this node: messages of the core, and JSON requests to handlers. */
 export class PeerServer {
-  /** To be mounted at the root of the app, before anything that parses bodies. */
-  readonly router: Router = Router();
   private readonly gate: PeerGate;
   private readonly handlers = new Map<string, PeerHandler>();
   private readonly held = new Map<number, Held>();
   private readonly running = new Map<AbortController, Promise<void>>();
   /** Open connections by the peer that proved to be at their other end. */
   private readonly connections = new Map<NodeId, Set<Socket>>();
-  private readonly readBody = express.raw({ type: () => true, limit: limits.BODY_BYTES_MAX, inflate: false });
   private lastRef = 0;
   private incomingBytes = 0;
   private isClosed = false;
 
   constructor(private readonly options: PeerServerOptions) {
     this.gate = new PeerGate(options);
-    this.router.use(limits.PEER_PATH, (request, response, next) => this.receive(request, response, next));
+  }
+
+  /** Takes what peers ask, and leaves the rest to `other`: messages come too often for a way through the whole app. */
+  listener(other: RequestListener): RequestListener {
+    return (request, response) => {
+      const [path = ""] = (request.url ?? "").split("?", 1);
+      const isPeers = path === limits.PEER_PATH || path.startsWith(`${limits.PEER_PATH}/`);
+      if (isPeers) this.receive(request, response);
+      else other(request, response);
+    };
   }
 
   handle(path: string, handler: PeerHandler): void {
@@ -98,7 +105,7 @@ export class PeerServer {
     clearTimeout(timer);
   }
 
-  private receive(request: Request, response: Response, next: NextFunction): void {
+  private receive(request: IncomingMessage, response: ServerResponse): void {
     const envelope = readEnvelope(request.headers);
     const early = this.gate.precheck(envelope);
     if (envelope === null || early !== null) {
@@ -118,20 +125,20 @@ export class PeerServer {
     response.once("close", () => {
       this.incomingBytes -= reserved;
     });
-    this.readBody(request, response, (error?: unknown) => {
+    readBody(request, limits.BODY_BYTES_MAX, (read) => {
       clearTimeout(timer);
-      if (error === undefined) this.judge(request, { envelope, body: bodyOf(request), response }, next);
+      if (read.ok) this.judge(request, { envelope, body: read.body, response });
       else unsigned(response, 413, "the body cannot be read");
     });
   }
 
-  private judge(request: Request, incoming: Incoming, next: NextFunction): void {
-    const target: Target = { method: request.method, path: request.originalUrl };
+  private judge(request: IncomingMessage, incoming: Incoming): void {
+    const target: Target = { method: request.method ?? "", path: request.url ?? "" };
     const { envelope, body, response } = incoming;
     const verdict = this.gate.check(target, envelope, body);
     if (verdict.ok) {
       this.track(envelope.from, request.socket);
-      this.dispatch(target, incoming, next);
+      this.dispatch(target, incoming);
     } else this.reject(response, verdict.reason, envelope.from, { incoming, session: verdict.session });
   }
 
@@ -146,7 +153,7 @@ export class PeerServer {
     });
   }
 
-  private dispatch(target: Target, incoming: Incoming, next: NextFunction): void {
+  private dispatch(target: Target, incoming: Incoming): void {
     const refusal = this.refusalOf(target);
     if (refusal !== null) {
       this.writeJson(incoming, refusal.status, { code: refusal.code });
@@ -158,8 +165,10 @@ export class PeerServer {
       return;
     }
     const controller = new AbortController();
-    const work = this.run(handler, target.path, incoming, controller.signal)
-      .catch(next)
+    const { from, requestId } = incoming.envelope;
+    const context: HandlerContext = { from, requestId, signal: controller.signal };
+    const work = this.run(handler, target.path, incoming, context)
+      .catch((error: unknown) => this.options.onHandlerError(error, target.path, context))
       .finally(() => this.running.delete(controller));
     this.running.set(controller, work);
     incoming.response.once("close", () => controller.abort());
@@ -204,8 +213,7 @@ export class PeerServer {
     this.held.delete(ref);
   }
 
-  private async run(handler: PeerHandler, path: string, incoming: Incoming, signal: AbortSignal): Promise<void> {
-    const { from, requestId } = incoming.envelope;
+  private async run(handler: PeerHandler, path: string, incoming: Incoming, context: HandlerContext): Promise<void> {
     let body: unknown;
     try {
       body = JSON.parse(incoming.body.toString("utf8"));
@@ -214,10 +222,10 @@ export class PeerServer {
       return;
     }
     try {
-      const answer = await handler(body, { from, requestId, signal });
+      const answer = await handler(body, context);
       this.writeJson(incoming, answer.status, answer.body);
     } catch (error) {
-      this.options.onHandlerError(error, path, { from, requestId, signal });
+      this.options.onHandlerError(error, path, context);
       this.writeJson(incoming, 500, { code: "internal_error" });
     }
   }
@@ -240,7 +248,7 @@ export class PeerServer {
 
   /** 401. Signed only where the sender proved that it has the secret and needs the session; counted always. */
   private reject(
-    response: Response,
+    response: ServerResponse,
     reason: Rejection,
     peer: NodeId | "",
     proved?: { incoming: Incoming; session: string },
@@ -253,13 +261,11 @@ export class PeerServer {
   }
 }
 
-const bodyOf = (request: Request): Buffer => (Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0));
-
 /** An answer to somebody unproved. The rest of the body is not read: the connection goes. */
-function unsigned(response: Response, status: number, detail: string): void {
+function unsigned(response: ServerResponse, status: number, detail: string): void {
   if (response.headersSent || response.destroyed) return;
   const code = status === 401 ? "unauthorized_peer" : status === 413 ? "too_large" : "not_ready";
-  const type = `${response.req.protocol}://${response.req.get("host") ?? "localhost"}/problems/${code}`;
-  response.status(status).set({ Connection: "close", "Content-Type": "application/problem+json" });
+  const type = `http://${response.req.headers.host ?? "localhost"}/problems/${code}`;
+  response.writeHead(status, { Connection: "close", "Content-Type": "application/problem+json" });
   response.end(JSON.stringify({ type, status, code, detail }));
 }

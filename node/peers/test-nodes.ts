@@ -2,7 +2,6 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import axios from "axios";
-import express from "express";
 import { pino } from "pino";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/block.js";
 import { EMPTY_TREE_ROOT, ZERO_HASH } from "../../shared/hash.js";
@@ -51,13 +50,11 @@ export class TestNode {
   onMessage: (arrival: Arrival) => void = () => {};
 
   constructor(readonly id: string) {
-    const app = express();
-    app.use((request, response, next) => {
-      this.requests.push(request.originalUrl);
+    this.server = createHardenedServer((request, response) => {
+      this.requests.push(request.url ?? "");
       response.once("finish", () => this.answered.put(response.statusCode));
-      this.transport.router(request, response, next);
+      this.transport.listener(() => response.writeHead(404).end())(request, response);
     });
-    this.server = createHardenedServer(app);
   }
   get port(): number {
     return (this.server.address() as AddressInfo).port;

@@ -1,5 +1,5 @@
+import type { RequestListener } from "node:http";
 import { connect } from "node:net";
-import type { Router } from "express";
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
@@ -39,7 +39,6 @@ const PROBE_MS = 250;
 
 /** How this node speaks with its peers: messages of the core (they may be lost), and authenticated JSON requests. */
 export class PeerTransport {
-  readonly router: Router;
   private readonly server: PeerServer;
   private readonly clients: Map<NodeId, PeerClient>;
   private readonly warnedAt = new Map<string, number>();
@@ -62,7 +61,6 @@ export class PeerTransport {
       onHandlerError: (error, path, { from, requestId }) =>
         options.logger.error({ err: error, path, peer: from, requestId }, "a peer's request failed here"),
     });
-    this.router = this.server.router;
     this.clients = new Map(
       peers.map(([peerId, address]) => {
         const client = new PeerClient({
@@ -81,6 +79,11 @@ export class PeerTransport {
         return [peerId, client];
       }),
     );
+  }
+
+  /** A server's listener that takes the peers' requests and leaves the rest to `other`. */
+  listener(other: RequestListener): RequestListener {
+    return this.server.listener(other);
   }
 
   /** Known once the genesis is committed; from then on messages of another cluster are refused. */

@@ -1,0 +1,57 @@
+import { type Agent, type OutgoingHttpHeaders, request } from "node:http";
+import { readBody } from "./read-body.js";
+
+/** An exchange that gave no whole answer. `code`, `syscall`: Node's own; `isReused`: the socket had served before. */
+export class ExchangeError extends Error {
+  constructor(
+    readonly code: string,
+    readonly syscall: string | undefined,
+    readonly isReused: boolean,
+  ) {
+    super(code);
+    this.name = "ExchangeError";
+  }
+}
+
+export interface MessagePost {
+  readonly url: URL;
+  readonly path: string;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Buffer;
+  readonly agent: Agent;
+  readonly signal: AbortSignal;
+  /** A longer answer is an ExchangeError `too_large`. */
+  readonly answerBytesMax: number;
+}
+
+/**
+ * One POST, and nothing that a message does not need: each block is two of them, and a general client takes several
+ * times as long. Rejects with ExchangeError.
+ */
+export function postMessage(
+  post: MessagePost,
+): Promise<{ status: number; headers: NodeJS.Dict<unknown>; body: Buffer }> {
+  const { url, path, agent, signal, body } = post;
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      host: url.hostname.replace(/^\[|\]$/g, ""),
+      port: url.port || 80,
+      method: "POST",
+      path,
+      agent,
+      signal,
+      headers: { ...post.headers, "content-length": body.length },
+    });
+    const fail = (error: NodeJS.ErrnoException): void =>
+      reject(new ExchangeError(error.code ?? error.message, error.syscall, sent.reusedSocket));
+    sent.on("error", fail);
+    sent.once("response", (answer) => {
+      readBody(answer, post.answerBytesMax, (read) => {
+        if (read.ok) resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: read.body });
+        else if (read.reason === "too_large") sent.destroy(new Error("too_large"));
+        else fail(read.error);
+      });
+    });
+    sent.end(body);
+  });
+}

@@ -29,6 +29,12 @@ export interface Queued {
   readonly bytes: number;
 }
 
+export interface LookUp {
+  readonly proposal: Proposal;
+  /** Keys of the write that the projection has not been asked for successfully. */
+  open: number;
+}
+
 /** A hand-over under way, known to this leader in this term only. */
 export interface Transfer {
   readonly target: NodeId;
@@ -50,7 +56,7 @@ export interface LeaderState {
   queueBytes: number;
   controls: Control[];
   /** Proposals that wait for a key look-up. */
-  lookups: Map<number, Proposal>;
+  lookups: Map<number, LookUp>;
   /** Ids and keys of proposals that are queued or being looked up; value: the proposal. */
   reserved: Map<string, number>;
   mustConfirm: boolean;

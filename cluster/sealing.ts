@@ -19,11 +19,26 @@ const GATHER_MS_MAX = 10;
 /** The leader stops sealing while its projection is this many events behind: the burst allowance. */
 const UNPROJECTED_EVENTS_MAX = 200_000;
 
-const reservations = (proposal: Proposal): string[] => {
-  const first = proposal.events[0] as PreparedEvent;
-  const key = first.idempotencyKey;
-  return [`id ${first.id}`, ...(key === undefined ? [] : [`key ${first.sourceAppId}\u0000${key}`])];
-};
+interface Key {
+  readonly sourceAppId: string;
+  readonly idempotencyKey: string;
+}
+
+/** The keys of a write: one, or for a batch one in each of its sources. */
+function keysOf({ events }: Proposal): Key[] {
+  const keys = new Map<string, Key>();
+  for (const { sourceAppId, idempotencyKey } of events)
+    if (idempotencyKey !== undefined)
+      keys.set(reservation({ sourceAppId, idempotencyKey }), { sourceAppId, idempotencyKey });
+  return [...keys.values()];
+}
+
+const reservation = ({ sourceAppId, idempotencyKey }: Key): string => `key ${sourceAppId}\u0000${idempotencyKey}`;
+
+const reservations = (proposal: Proposal): string[] => [
+  `id ${(proposal.events[0] as PreparedEvent).id}`,
+  ...keysOf(proposal).map(reservation),
+];
 
 /** Takes one write: answers a duplicate, looks a key up, or queues it for the next block. */
 export function propose(core: Core, proposal: Proposal): void {
@@ -38,10 +53,9 @@ export function propose(core: Core, proposal: Proposal): void {
     if (of !== undefined) return void core.effects.push({ kind: "in_progress", proposalId: proposal.proposalId, of });
   }
   const first = proposal.events[0] as PreparedEvent;
-  const { idempotencyKey: key, sourceAppId } = first;
-  const known =
-    core.duplicates.heightOfId(first.id) ??
-    (key === undefined ? undefined : core.duplicates.heightOfKey(sourceAppId, key));
+  const keys = keysOf(proposal);
+  const heights = keys.map((key) => core.duplicates.heightOfKey(key.sourceAppId, key.idempotencyKey));
+  const known = core.duplicates.heightOfId(first.id) ?? heights.find((at) => at !== undefined);
   if (known !== undefined) return duplicate(core, proposal.proposalId, known);
 
   const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
@@ -50,16 +64,19 @@ export function propose(core: Core, proposal: Proposal): void {
   if (isFull || bytes > BLOCK_BYTES_MAX || proposal.events.length > BLOCK_EVENTS_MAX) return refuse("queue_full");
 
   for (const reservation of reservations(proposal)) leader.reserved.set(reservation, proposal.proposalId);
-  if (key === undefined) return enqueue(core, leader, { proposal, bytes });
-  leader.lookups.set(proposal.proposalId, proposal);
-  core.effects.push({ kind: "look_up_key", proposalId: proposal.proposalId, sourceAppId, idempotencyKey: key });
+  if (keys.length === 0) return enqueue(core, leader, { proposal, bytes });
+  leader.lookups.set(proposal.proposalId, { proposal, open: keys.length });
+  for (const key of keys) core.effects.push({ kind: "look_up_key", proposalId: proposal.proposalId, ...key });
 }
 
 export function onKeyLookedUp(core: Core, proposalId: number, found: { height: Height } | null): void {
   const { leader } = core;
-  const proposal = leader?.lookups.get(proposalId);
-  // The role changed meanwhile: the proposal was refused then.
-  if (leader === null || proposal === undefined) return;
+  const lookUp = leader?.lookups.get(proposalId);
+  // The role changed meanwhile, and the proposal was refused then; or another of its keys was found.
+  if (leader === null || lookUp === undefined) return;
+  const { proposal } = lookUp;
+  lookUp.open -= 1;
+  if (found === null && lookUp.open > 0) return;
   leader.lookups.delete(proposalId);
   if (found === null) {
     const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
@@ -119,7 +136,7 @@ export function refuseExpired(core: Core, leader: LeaderState): void {
   };
   while (leader.queue[0] !== undefined && core.now >= leader.queue[0].proposal.deadline)
     refuse(dequeue(leader).proposal);
-  for (const [proposalId, proposal] of leader.lookups) {
+  for (const [proposalId, { proposal }] of leader.lookups) {
     if (core.now < proposal.deadline) continue;
     leader.lookups.delete(proposalId);
     refuse(proposal);

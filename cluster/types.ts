@@ -149,6 +149,7 @@ export type Effect =
   | { kind: "send"; message: PeerMessage; ref?: number }
   /** Blocks for a follower that is behind what is cached; answered by `blocks_read`. */
   | { kind: "read_blocks"; readId: number; from: Height; bytesMax: number }
+  /** One for each key of the proposal; each is answered by `key_looked_up`. */
   | { kind: "look_up_key"; proposalId: number; sourceAppId: string; idempotencyKey: string }
   /** Everything up to `height` is committed and durable here. `acknowledgedBy` is known on the leader only. */
   | { kind: "committed"; height: Height; blocks: readonly CommittedBlock[]; acknowledgedBy: readonly NodeId[] }

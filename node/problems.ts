@@ -48,6 +48,12 @@ export const PROBLEMS = {
     isRetryable: false,
     help: "The list of errors names every field with its JSON pointer and says what it must be.",
   },
+  idempotency_key_reused: {
+    status: 422,
+    title: "The Idempotency-Key belongs to another write",
+    isRetryable: false,
+    help: "A key stands for one request of a sourceAppId, for ever. Send another event or batch with a key of its own.",
+  },
   invalid_body: {
     status: 422,
     title: "The body is not valid",

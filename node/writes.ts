@@ -14,6 +14,7 @@ import {
 } from "../shared/event.js";
 import type { HashHex, Height, NodeId, Term } from "../shared/ids.js";
 import type { Driver } from "./driver.js";
+import { bodyOfLogged, bodyOfView, earlierRequest, isSameBody } from "./same-write.js";
 
 /**
  * A write is queued, sealed or decided. `not_written` is said only when that is certain; `unknown` when the write may
@@ -27,6 +28,8 @@ export type WriteResult =
     }
   | { kind: "head_differs"; headHash: HashHex | ""; nextSequence: number }
   | { kind: "in_progress" }
+  /** The key was used for another body: the event at `sequence`. */
+  | { kind: "key_reused"; sequence: number }
   | { kind: "unknown" };
 
 interface Pending {
@@ -180,16 +183,15 @@ export class WriteTracker {
   private async replay(pending: Pending, at: Height, acknowledgedBy: readonly NodeId[]): Promise<void> {
     const { events: proposed } = pending.proposal;
     const ids = new Set(proposed.map((event) => event.id));
-    const { idempotencyKey: key, sourceAppId } = proposed[0] as PreparedEvent;
     try {
       const sound = await this.driver.soundBlock(at);
       if (sound === null) return;
       const own = sound.events.filter(({ record }) => ids.has(record.id));
-      const byKey = sound.events.filter(
-        ({ record }) => key !== undefined && record.idempotencyKey === key && record.sourceAppId === sourceAppId,
-      );
-      const found = own.length > 0 ? own : byKey;
-      if (found.length === 0) return;
+      const found = own.length > 0 ? own : earlierRequest(proposed, sound.events);
+      const [first] = found;
+      if (first === undefined) return;
+      if (own.length === 0 && !isSameBody(proposed, found.map(bodyOfLogged)))
+        return this.settle(pending, { kind: "key_reused", sequence: first.record.sequence });
       const events = found.map((event) => eventView(event, sound.block.header));
       this.settle(pending, {
         kind: "committed",
@@ -238,15 +240,22 @@ export class WriteTracker {
     this.followers.delete(proposalId);
     for (const pending of waiting) {
       if (result.kind === "committed") {
-        const isOwn = pending.proposal.events[0]?.id === result.events[0]?.id;
-        this.settle(pending, { ...result, isReplay: !isOwn });
+        this.settle(pending, repeated(pending.proposal.events, result));
         continue;
       }
-      // The first one was not stored: this one takes its place.
+      // The first one was not stored, or not under this key: this one takes its place.
       if (!this.pending.has(pending.proposal.proposalId)) continue;
-      if (result.kind !== "not_written" || !this.driver.propose(pending.proposal)) this.settle(pending, result);
+      const isFree = result.kind === "not_written" || result.kind === "key_reused";
+      if (!isFree || !this.driver.propose(pending.proposal)) this.settle(pending, result);
     }
   }
+}
+
+/** What a request is told that came while another with its id or key was on its way. */
+function repeated(proposed: readonly PreparedEvent[], first: Extract<WriteResult, { kind: "committed" }>): WriteResult {
+  if (proposed[0]?.id === first.events[0]?.id) return { ...first, isReplay: false };
+  if (isSameBody(proposed, first.events.map(bodyOfView))) return { ...first, isReplay: true };
+  return { kind: "key_reused", sequence: first.events[0]?.sequence ?? 0 };
 }
 
 // --- Over the wire: a forwarded write --------------------------------------------------------------------------------
@@ -256,6 +265,7 @@ const forwardedEvent = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{24}$/),
   eventType: z.string(),
   timestamp: z.string(),
+  isStampedHere: z.literal(true).optional(),
   sourceAppId: z.string(),
   payload: z.string(),
   payloadSalt: z.string().regex(/^[0-9a-f]{32}$/),
@@ -282,7 +292,7 @@ export const toForwarded = ({ payloadValue: _value, ...event }: PreparedEvent): 
 
 /** Throws when an event is not valid or its commitment does not match: the forwarder is broken, and nothing of it is sealed. */
 export function fromForwarded(event: ForwardedWrite["events"][number]): PreparedEvent {
-  const { idempotencyKey, batch, ...rest } = event;
+  const { idempotencyKey, batch, isStampedHere, ...rest } = event;
   const payload = utf8(event.payload);
   const payloadSalt = fromHex(event.payloadSalt);
   if (payloadCommitment(payloadSalt, payload) !== event.payloadHash)
@@ -296,6 +306,7 @@ export function fromForwarded(event: ForwardedWrite["events"][number]): Prepared
     payload,
     payloadSalt,
     payloadValue,
+    ...(isStampedHere === undefined ? {} : { isStampedHere }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(batch === undefined ? {} : { batch }),
   };

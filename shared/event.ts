@@ -11,6 +11,8 @@ export interface PreparedEvent {
   readonly eventType: string;
   /** The client's text as sent; the receiving node's clock if it sent none. */
   readonly timestamp: string;
+  /** The client sent no timestamp: a repetition of its request has another one, and is the same all the same. */
+  readonly isStampedHere?: true;
   readonly sourceAppId: string;
   /** RFC 8785 bytes of `dataPayload`. */
   readonly payload: Uint8Array;

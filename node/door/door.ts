@@ -20,6 +20,9 @@ export interface DoorOptions {
   readonly now: () => number;
 }
 
+/** The request's key stands in each of its events. */
+type KeyedOptions = DoorOptions & { readonly idempotencyKey?: string | undefined };
+
 export interface RawRequest {
   readonly contentType: string | undefined;
   readonly body: Uint8Array;
@@ -33,20 +36,18 @@ const LEVELS_AROUND_BATCH_EVENT = 3;
 export function admitEvent(
   request: RawRequest,
   api: DoorApi,
-  options: DoorOptions & { readonly idempotencyKey?: string | undefined },
+  options: KeyedOptions,
 ): { event: PreparedEvent; ifPreviousHash?: HashHex | "" } {
   const { value, faults } = open(request, NESTING_MAX + LEVELS_AROUND_EVENT, options);
   const checked = check(api === "reference_a" ? conditionalEventSchema : eventSchema, value);
   if (!checked.ok || faults.length > 0) throw refusal(faults, checked.ok ? [] : checked.errors, api);
   const { previousHash, ...input } = { previousHash: undefined, ...checked.value };
-  const event = prepare(input, options, {
-    ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
-  });
+  const event = prepare(input, options, {});
   return { event, ...(previousHash === undefined ? {} : { ifPreviousHash: previousHash }) };
 }
 
 /** All events of a batch, which must fit one block, in the order sent. Throws ProblemError. */
-export function admitBatch(request: RawRequest, options: DoorOptions): PreparedEvent[] {
+export function admitBatch(request: RawRequest, options: KeyedOptions): PreparedEvent[] {
   const { value, faults } = open(request, NESTING_MAX + LEVELS_AROUND_BATCH_EVENT, options);
   // Counted before each is looked at: what is over the limit costs nothing more.
   const count = eventCount(value);
@@ -98,8 +99,8 @@ function eventCount(value: JsonValue): number {
 
 function prepare(
   input: EventInput,
-  { eventBytesMax, now }: DoorOptions,
-  place: { idempotencyKey?: string; batch?: readonly [number, number]; at?: number },
+  { eventBytesMax, now, idempotencyKey }: KeyedOptions,
+  place: { batch?: readonly [number, number]; at?: number },
 ): PreparedEvent {
   const { text, value } = canonicalForm(input.dataPayload);
   const payload = utf8(text);
@@ -112,13 +113,15 @@ function prepare(
   return {
     id: new ObjectId().toHexString(),
     eventType: input.eventType,
-    timestamp: input.timestamp ?? new Date(now()).toISOString(),
+    ...(input.timestamp === undefined
+      ? { timestamp: new Date(now()).toISOString(), isStampedHere: true }
+      : { timestamp: input.timestamp }),
     sourceAppId: input.sourceAppId,
     payload,
     payloadSalt,
     payloadHash: payloadCommitment(payloadSalt, payload),
     payloadValue: value as JsonObject,
-    ...(place.idempotencyKey === undefined ? {} : { idempotencyKey: place.idempotencyKey }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(place.batch === undefined ? {} : { batch: place.batch }),
   };
 }

@@ -21,13 +21,5 @@ export function idempotencyKey(req: IncomingMessage): string | undefined {
   return key;
 }
 
-export function refuseIdempotencyKey(req: IncomingMessage): void {
-  if (idempotencyKey(req) === undefined) return;
-  throw new ProblemError(
-    "invalid_header",
-    "An Idempotency-Key on a batch is not supported yet. Send the events one by one with a key each, or the batch without. Nothing was written.",
-  );
-}
-
 const invalid = (what: string): ProblemError =>
   new ProblemError("invalid_header", `The header Idempotency-Key ${what}. Nothing was written.`);

@@ -2,7 +2,7 @@ import { type Response, Router } from "express";
 import type { EventView } from "../../shared/event.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import { admitBatch } from "../door/door.js";
-import { refuseIdempotencyKey } from "../middleware/idempotency-key.js";
+import { idempotencyKey } from "../middleware/idempotency-key.js";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody, rawRequest } from "../middleware/raw-body.js";
 import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
@@ -60,8 +60,8 @@ export function events(context: RouteContext): Router {
 
 function batch({ service, eventBytesMax, now }: RouteContext) {
   return async (req: Parameters<typeof rawRequest>[0], res: Response): Promise<void> => {
-    refuseIdempotencyKey(req);
-    const prepared = admitBatch(rawRequest(req), { eventBytesMax, now });
+    const key = idempotencyKey(req);
+    const prepared = admitBatch(rawRequest(req), { eventBytesMax, now, idempotencyKey: key });
     const outcome = await service.append({ events: prepared, requestId: requestId(res) });
     answerHeaders(res, outcome);
     showStanding(res, service);

@@ -98,6 +98,7 @@ export class Writes {
         if (problem !== null) throw problem;
         lastReason = REASONS[result.reason];
       } else if (result.kind === "head_differs") throw headDiffers(write, result);
+      else if (result.kind === "key_reused") throw keyReused(result.sequence);
       // Without a client's key only an earlier attempt of this very write can be under way.
       else throw mayBeWritten || write.events[0]?.idempotencyKey === undefined ? outcomeUnknown() : inProgress();
       await pause(LEADER_POLL_MS);
@@ -197,6 +198,12 @@ const inProgress = (): ProblemError =>
     "in_progress",
     "A write with the same Idempotency-Key is still under way. Ask again with the same key for its outcome.",
     { retryAfterSeconds: RETRY_AFTER_SECONDS },
+  );
+
+const keyReused = (sequence: number): ProblemError =>
+  new ProblemError(
+    "idempotency_key_reused",
+    `This Idempotency-Key was used before, for event ${sequence}, which differs from what was sent. Nothing was written. Use a new key for a new write.`,
   );
 
 function headDiffers(write: WriteRequest, result: Extract<WriteResult, { kind: "head_differs" }>): ProblemError {

@@ -113,14 +113,18 @@ describe("writing", () => {
     expect(await readLog(url, `&sourceAppId=${source}`)).toHaveLength(1);
   });
 
-  onEachNode("refuses keys that are no keys, and keys on batches, and writes nothing", async (url) => {
+  onEachNode("refuses keys that are no keys, on batches too, and writes nothing", async (url) => {
     const source = uniqueSource();
     for (const key of ["", "x".repeat(256), '"open', "tab\there", "caf\u00e9"]) {
       const { status, body } = await postJson(`${url}/api/v1/events`, event(source), { "Idempotency-Key": key });
       expect([key, status, body.code]).toEqual([key, 400, "invalid_header"]);
+      const batch = await postJson(
+        `${url}/api/v1/events:batch`,
+        { events: [event(source)] },
+        { "Idempotency-Key": key },
+      );
+      expect([key, batch.status, batch.body.code]).toEqual([key, 400, "invalid_header"]);
     }
-    const batch = await postJson(`${url}/api/v1/events:batch`, { events: [event(source)] }, { "Idempotency-Key": "k" });
-    expect(batch).toMatchObject({ status: 400, body: { code: "invalid_header" } });
     expect((await postJson(`${url}/events`, event(source), { "Idempotency-Key": "x".repeat(255) })).status).toBe(201);
     expect(await readLog(url, `&sourceAppId=${source}`)).toHaveLength(1);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FAULT_KINDS, type Fault, FaultDeck } from "./faults.js";
-import { FAULT_NAMES } from "./mix/catalogue.js";
-import { Schedule } from "./mix/schedule.js";
+import { FAULT_NAMES, type FaultName } from "./mix/catalogue.js";
+import { type Episode, Schedule } from "./mix/schedule.js";
 import { parseChaosOptions } from "./options.js";
 import { median, pauseTable } from "./summary.js";
 import { describeElections } from "./watch.js";
@@ -34,19 +34,25 @@ describe("the deck of faults", () => {
 });
 
 describe("the schedule of a run of minutes", () => {
-  const plan = (seed: number, nodes: number, count: number) => {
-    const schedule = new Schedule(seed, nodes, FAULT_NAMES);
+  const plan = (seed: number, nodes: number, count: number, alone: FaultName[] = []) => {
+    const schedule = new Schedule(seed, nodes, FAULT_NAMES, alone);
     return Array.from({ length: count }, () => schedule.next());
   };
+  const namesOf = (episodes: Episode[]) => episodes.map(({ faults }) => faults.map(({ name }) => name));
 
-  it("is replayed by its seed; each fault comes alone first, then alone and overlapping", () => {
-    const episodes = plan(7, 3, 200);
-    expect(plan(7, 3, 200)).toEqual(episodes);
-    expect(plan(8, 3, 200)).not.toEqual(episodes);
-    const first = episodes.slice(0, FAULT_NAMES.length);
-    expect(first.map(({ faults }) => faults.map(({ name }) => name))).toEqual(FAULT_NAMES.map((name) => [name]));
-    const sizes = new Set(episodes.map(({ faults }) => faults.length));
-    expect([...sizes].sort()).toEqual([1, 2, 3]);
+  it("is replayed by its seed, makes every fault as often, alone and overlapping", () => {
+    const episodes = plan(7, 3, 300);
+    expect(plan(7, 3, 300)).toEqual(episodes);
+    expect(plan(8, 3, 300)).not.toEqual(episodes);
+    const names = namesOf(episodes).flat();
+    for (let start = 0; start + FAULT_NAMES.length <= names.length; start += FAULT_NAMES.length)
+      expect(names.slice(start, start + FAULT_NAMES.length).sort()).toEqual([...FAULT_NAMES].sort());
+    expect([...new Set(episodes.map(({ faults }) => faults.length))].sort()).toEqual([1, 2, 3]);
+  });
+
+  it("makes the faults of a list one at a time first", () => {
+    const list: FaultName[] = ["one-way", "all-kill"];
+    expect(namesOf(plan(1, 3, 3, list)).slice(0, 2)).toEqual([["one-way"], ["all-kill"]]);
   });
 
   it.each([3, 5])("strikes nodes that %i nodes have, each once", (nodes) => {
@@ -67,9 +73,16 @@ describe("the options of npm run chaos", () => {
 
   it("reads a run of minutes, and what to judge", () => {
     expect(parseChaosOptions(["--minutes", "0.5", "--faults", "one-way,delay"], {})).toMatchObject({
-      ...{ mode: "mix", minutes: 0.5, nodes: 3, names: ["one-way", "delay"], out: undefined },
+      ...{
+        mode: "mix",
+        minutes: 0.5,
+        nodes: 3,
+        names: ["one-way", "delay"],
+        alone: ["one-way", "delay"],
+        out: undefined,
+      },
     });
-    expect(parseChaosOptions(["--minutes", "1"], {})).toMatchObject({ names: FAULT_NAMES });
+    expect(parseChaosOptions(["--minutes", "1"], {})).toMatchObject({ names: FAULT_NAMES, alone: [] });
     expect(parseChaosOptions(["judge", "a", "b"], {})).toEqual({ mode: "judge", paths: ["a", "b"] });
   });
 

@@ -22,7 +22,7 @@ Exit code 3 says that they are not.
   --mongod-kills N  instead: kill mongods N times, in turn, the leader's every second time
   --data DIR        keep the data in DIR
 
-With --minutes or --faults: first each fault of the list alone, then alone and overlapping as drawn from the seed, while
+With --minutes or --faults: faults alone and overlapping, drawn from the seed (of a list: first each alone, in order), while
 clients write and read through all nodes. Every call goes into a history (docs/reference/history-format.md), which a judge
 that shares no code with the nodes holds against the log of every node. Exit code 3 says that something does not hold.
 
@@ -59,6 +59,8 @@ export interface MixOptions {
   writers: number;
   readers: number;
   names: readonly FaultName[];
+  /** Those that come first, one at a time. */
+  alone: readonly FaultName[];
   seed: number;
   out: string | undefined;
 }
@@ -123,7 +125,8 @@ export function parseChaosOptions(
   if (values.minutes !== undefined || values.faults !== undefined) {
     if (nodes < 3) throw new UsageError("--minutes and --faults need three nodes or more.");
     const readers = wholeNumber("--readers", values.readers, 0, 1_000);
-    const names = values.faults === undefined ? FAULT_NAMES : values.faults.split(",").map(faultName);
+    const alone = values.faults?.split(",").map(faultName) ?? [];
+    const names = values.faults === undefined ? FAULT_NAMES : alone;
     return {
       mode: "mix",
       minutes: minutes(values.minutes ?? "5"),
@@ -131,6 +134,7 @@ export function parseChaosOptions(
       writers,
       readers,
       names,
+      alone,
       seed,
       out: values.out,
     };

@@ -15,7 +15,9 @@ afterEach(async () => {
 /** What a server got and a client heard, through a link before it; `say` is what the server answers with. */
 async function conversation(say: (got: string) => string = (got) => got) {
   const got: string[] = [];
+  const sockets: Socket[] = [];
   const server: Server = createTcpServer((socket) => {
+    sockets.push(socket);
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
       got.push(String(chunk));
@@ -41,7 +43,7 @@ async function conversation(say: (got: string) => string = (got) => got) {
     await Promise.race([once(socket, "connect"), once(socket, "close")]).catch(() => {});
     return { socket, text: () => heard.join(""), isBroken: () => isBroken };
   };
-  return { link, got: () => got.join(""), dial };
+  return { link, got: () => got.join(""), dial, sockets };
 }
 
 /** An HTTP server that counts the bodies it gets, and a client with one connection kept alive. */
@@ -130,6 +132,24 @@ it("refuses: old connections are reset, new ones too, until it is healed; change
   const healed = await dial();
   healed.socket.write("a");
   expect(await poll(() => healed.text() === "a", SOON)).toBe(true);
+});
+
+it("passes on that a side is gone, whichever it is, after what it had said; nothing stays open", async () => {
+  const { link, got, dial, sockets } = await conversation();
+  const heal = link.worsen({ there: { ...OPEN_WAY, delayMs: 30 } });
+  const leaver = await dial();
+  await poll(() => sockets.length === 1, SOON);
+  leaver.socket.end("bye");
+  expect(await poll(() => got() === "bye" && sockets[0]?.destroyed, SOON)).toBe(true);
+  heal();
+  const stayer = await dial();
+  await poll(() => sockets.length === 2, SOON);
+  sockets[1]?.destroy();
+  expect(await poll(stayer.isBroken, SOON)).toBe(true);
+  const idle = await dial();
+  await poll(() => sockets.length === 3, SOON);
+  await link.close();
+  expect(await poll(idle.isBroken, SOON)).toBe(true);
 });
 
 it("delays by at least what it is told, and keeps the order", async () => {

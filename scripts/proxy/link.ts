@@ -127,13 +127,15 @@ export class Link {
       if (isReplyLost) reset(connection);
       else if (!this.#strikesReset(connection)) back.take(chunk);
     });
-    client.on("end", () => there.end());
-    server.on("end", () => back.end());
-    for (const socket of [client, server]) {
+    for (const [socket, pipe] of [
+      [client, there],
+      [server, back],
+    ] as const) {
       socket.on("error", () => reset(connection));
-      socket.on("close", (hadError) => {
-        this.#connections.delete(connection);
-        if (hadError) reset(connection);
+      socket.on("end", () => pipe.end());
+      socket.on("close", () => {
+        if (client.destroyed && server.destroyed) this.#connections.delete(connection);
+        else pipe.end();
       });
     }
   }

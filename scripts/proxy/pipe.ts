@@ -52,7 +52,7 @@ export class Pipe {
     this.deliver();
   }
 
-  /** The sender has said that nothing follows. */
+  /** The sender has said that nothing follows, or is gone. */
   end(): void {
     this.#hasEnded = true;
     this.deliver();
@@ -74,6 +74,9 @@ export class Pipe {
       this.to.write(next.chunk);
     }
     if (this.#waitingBytes <= WAITING_BYTES_MAX / 2) this.from.resume();
-    if (this.#hasEnded) this.to.end();
+    if (!this.#hasEnded) return;
+    // One side half-open is a conversation; with the other side gone it would stay for ever.
+    if (this.from.destroyed) this.to.destroySoon();
+    else this.to.end();
   }
 }

@@ -7,11 +7,12 @@ import type { History } from "./history.js";
 /** Some give up before the node does, and ask again while their first request is still under way. */
 const TIMEOUTS_MS = [1_000, 3_000, 8_000];
 const THINK_MS_MAX = 60;
-const RETRY_AFTER_MS_MAX = 100;
+/** Twice as long after each attempt, up to the second: clients in a loop would take the processor from nodes that start. */
+const RETRY_AFTER_MS = [50, 2_000] as const;
 /** A keyed write is sent again until it is acknowledged, for as long as this. */
 const PATIENCE_MS = 90_000;
 const PROBE_EVERY_MS = 50;
-const PROBES_MAX = 200;
+const PROBES_MAX = 100;
 const BATCH_EVENTS_MAX = 9;
 const RECENT_MAX = 64;
 const PAGE_EVENTS_MAX = 50;
@@ -85,13 +86,14 @@ export class Clients {
   async #sendUntilAcknowledged(client: string, random: Random, name: string): Promise<void> {
     const events = [event(client, name)];
     const deadline = performance.now() + PATIENCE_MS;
-    while (performance.now() < deadline) {
+    const [first, most] = RETRY_AFTER_MS;
+    for (let waitMs: number = first; performance.now() < deadline; waitMs = Math.min(most, 2 * waitMs)) {
       const { outcome } = await this.#send(client, random, events, name);
       if (outcome === "ok") {
         if (random.next() < 0.1) await this.#send(client, random, events, name);
         return;
       }
-      await sleep(random.next() * RETRY_AFTER_MS_MAX);
+      await sleep((0.5 + random.next()) * waitMs);
     }
   }
 

@@ -132,8 +132,8 @@ class MixRun {
   }
 
   async run(): Promise<void> {
-    const { seed, nodes, names, minutes } = this.options;
-    const schedule = new Schedule(seed, nodes, names);
+    const { seed, nodes, names, alone, minutes } = this.options;
+    const schedule = new Schedule(seed, nodes, names, alone);
     const since = { atMs: performance.now() - this.history.now(), term: 0 };
     const watch = new LeaderWatch(this.#urls, since, ({ afterMs, leaderId, term }) =>
       this.history.add({ type: "leader", at: afterMs, node: leaderId, term }),

@@ -21,34 +21,33 @@ export interface Episode {
   readonly calmMs: number;
 }
 
-/** Draws episodes: first every fault alone, in the order given; then shuffled, and half of the episodes overlap. */
+/** Draws episodes: each fault once, in shuffled order, and anew; half of the episodes overlap. */
 export class Schedule {
   readonly #draw: Draw;
-  #deck: FaultName[];
-  #isFirstPass = true;
+  #deck: FaultName[] = [];
+  readonly #alone: FaultName[];
 
+  /** `alone`: these come first, one at a time and in this order. */
   constructor(
     seed: number,
     nodes: number,
     private readonly names: readonly FaultName[],
+    alone: readonly FaultName[] = [],
   ) {
     this.#draw = new Draw(seed, nodes);
-    this.#deck = [...names];
+    this.#alone = [...alone];
   }
 
   next(): Episode {
-    const count = this.#isFirstPass ? 1 : this.#draw.pick([1, 1, 2, 3]);
-    const faults = Array.from({ length: count }, (_, index) => this.#plan(this.#nextName(), index));
+    const first = this.#alone.shift();
+    const drawn = () => Array.from({ length: this.#draw.pick([1, 1, 2, 3]) }, () => this.#nextName());
+    const faults = (first === undefined ? drawn() : [first]).map((name, index) => this.#plan(name, index));
     return { faults, calmMs: this.#draw.between(...CALM_MS) };
   }
 
   #nextName(): FaultName {
-    const name = this.#deck.shift() as FaultName;
-    if (this.#deck.length === 0) {
-      this.#isFirstPass = false;
-      this.#deck = this.#draw.shuffled(this.names);
-    }
-    return name;
+    if (this.#deck.length === 0) this.#deck = this.#draw.shuffled(this.names);
+    return this.#deck.shift() as FaultName;
   }
 
   #plan(name: FaultName, index: number): PlannedFault {

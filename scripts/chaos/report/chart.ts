@@ -88,7 +88,7 @@ function throughputLane(frame: Frame): Lane {
     { name: "events acknowledged", color: "var(--acked)", of: ({ acknowledged }: Second) => acknowledged },
     { name: "reads answered", color: "var(--read)", of: ({ reads }: Second) => reads },
   ];
-  const { body, y } = plot(frame, series, "a second");
+  const { body, y } = plot(frame, series);
   for (const { color, of } of series) {
     const points = frame.timeline.seconds.map((second, index): [number, number] => [
       frame.x(1000 * index + 500),
@@ -106,7 +106,7 @@ function resultLane(frame: Frame): Lane {
     { name: "writes of unknown outcome", color: "var(--unknown)", of: ({ unknown }: Second) => unknown },
     { name: "reads without an answer", color: "var(--fail)", of: ({ failedReads }: Second) => failedReads },
   ];
-  const { body, y } = plot(frame, series, "a second", true);
+  const { body, y } = plot(frame, series, true);
   for (const [index, second] of frame.timeline.seconds.entries()) {
     let below = 0;
     const left = frame.x(1000 * index);
@@ -130,7 +130,6 @@ interface Series {
 function plot(
   { top, timeline }: Frame,
   series: readonly Series[],
-  unit: string,
   isStacked = false,
 ): { body: string[]; y: (value: number) => number } {
   const tops = timeline.seconds.map((second) => {
@@ -142,15 +141,18 @@ function plot(
   const y = (value: number): number => bottom - (PLOT * value) / highest;
   let left = LEFT;
   const legend = series.flatMap(({ name, color }) => {
-    const entry = [rect({ x: left, y: top + 1, width: 10, height: 10 }, color), text(left + 14, top + 10, name)];
-    left += 30 + 6.5 * name.length;
+    const entry = [
+      rect({ x: left, y: top + 1, width: 10, height: 10 }, color),
+      text(left + 14, top + 10, `${name} a second`),
+    ];
+    left += 80 + 6.5 * name.length;
     return entry;
   });
   const grid = [0, highest / 2, highest].flatMap((value) => [
     line([LEFT, y(value)], [RIGHT, y(value)], "var(--line)"),
     text(LEFT - 6, y(value) + 4, String(value), { anchor: "end", isSoft: true }),
   ]);
-  return { body: [label(top + 10, unit), ...legend, ...grid], y };
+  return { body: [...legend, ...grid], y };
 }
 
 const label = (y: number, content: string): string => text(LEFT - 8, y, content, { anchor: "end" });

@@ -40,7 +40,7 @@ export function textReport(timeline: Timeline, { verdict, links }: Outcome): str
   return [
     "",
     `Seed ${run?.seed}, ${run?.nodes.length} nodes, ${(endMs / 1000).toFixed(0)} s.`,
-    `${calls} calls; ${faults.length} faults in ${episodes.length} episodes; ${leaders.length} changes of leader seen.`,
+    `${calls} calls; ${faults.length} faults in ${episodes.length} episodes; ${leaders.length} changes of leader seen, up to term ${leaders.at(-1)?.term ?? 0}.`,
     `Pause of writes (from a fault to the first newly begun write that was acknowledged): ${summary(pauses.map(({ gapMs }) => gapMs))}.`,
     `Stall (the longest time without any acknowledgement until all was healed): ${summary(pauses.map(({ stallMs }) => stallMs))}.`,
     "",

@@ -21,7 +21,6 @@ import { History } from "./history.js";
 import { type Episode, type PlannedFault, Schedule } from "./schedule.js";
 
 const INTEGRITY_FAILURE = 3;
-const BAD_CONFIGURATION = 78;
 const LEADER_WITHIN_MS = 90_000;
 /** A node gives a write up after its request timeout (5 s): then every outcome is decided. */
 const DECIDED_AFTER_MS = 6_000;
@@ -91,7 +90,7 @@ async function keepData(cluster: Cluster, folder: string): Promise<void> {
 /** What happens, for the terminal, the story and the history. */
 class Story {
   readonly lines: string[] = [];
-  /** Nodes that ended in a way that no fault may bring about. */
+  /** Nodes and mongods that ended by themselves, which no fault here may bring about. */
   readonly crashes: string[] = [];
 
   constructor(private readonly history: History) {}
@@ -104,12 +103,18 @@ class Story {
   }
 
   note(event: MemberEvent): void {
-    if (event.kind === "died") this.say(`    ${event.program}: ${event.reason}`);
-    if (event.kind === "down") this.say(`    ${event.program} stays down: ${event.reason}`);
-    if (event.kind === "fatal") this.say(`    ${event.node} is fatally wrong: ${event.detail}`);
-    const isCrash = event.kind === "down" && event.exitCode === BAD_CONFIGURATION;
-    if (isCrash) this.crashes.push(`${event.program} refuses to start: ${event.reason}`);
+    const text = describeEnd(event);
+    if (text === undefined) return;
+    this.say(`    ${text}`);
+    // A node that is asked to stop ends with 0; what a fault kills is not told of.
+    if (event.kind === "fatal" || !text.endsWith("it ended with exit code 0")) this.crashes.push(text);
   }
+}
+
+function describeEnd(event: MemberEvent): string | undefined {
+  if (event.kind === "died") return `${event.program}: ${event.reason}`;
+  if (event.kind === "down") return `${event.program} stays down: ${event.reason}`;
+  return event.kind === "fatal" ? `${event.node} is fatally wrong: ${event.detail}` : undefined;
 }
 
 class MixRun {

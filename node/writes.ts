@@ -205,10 +205,12 @@ export class WriteTracker {
   }
 
   private expire(pending: Pending): void {
+    const { proposal, sealed, isKnown } = pending;
     const isFollower = [...this.followers.values()].some((waiting) => waiting.includes(pending));
-    if (isFollower) return this.settle(pending, { kind: "in_progress" });
-    const isUndecided = pending.sealed !== null || pending.isKnown;
-    this.settle(pending, !isUndecided ? { kind: "not_written", reason: "expired" } : { kind: "unknown" });
+    // A sealed write without events repeats another one: with a key, that one is said to be on its way.
+    const isRepetition = sealed?.events === null && proposal.events[0]?.idempotencyKey !== undefined;
+    if (isFollower || isRepetition) return this.settle(pending, { kind: "in_progress" });
+    this.settle(pending, sealed !== null || isKnown ? { kind: "unknown" } : { kind: "not_written", reason: "expired" });
   }
 
   private settleId(proposalId: number, result: WriteResult): void {
@@ -239,14 +241,12 @@ export class WriteTracker {
     const waiting = this.followers.get(proposalId) ?? [];
     this.followers.delete(proposalId);
     for (const pending of waiting) {
-      if (result.kind === "committed") {
-        this.settle(pending, repeated(pending.proposal.events, result));
-        continue;
-      }
-      // The first one was not stored, or not under this key: this one takes its place.
       if (!this.pending.has(pending.proposal.proposalId)) continue;
-      const isFree = result.kind === "not_written" || result.kind === "key_reused";
-      if (!isFree || !this.driver.propose(pending.proposal)) this.settle(pending, result);
+      if (result.kind === "committed") this.settle(pending, repeated(pending.proposal.events, result));
+      else if (result.kind === "unknown") this.settle(pending, { kind: "in_progress" });
+      // The first one is not stored under this key: this one takes its place.
+      else if (!this.driver.propose(pending.proposal))
+        this.settle(pending, { kind: "not_written", reason: "unavailable" });
     }
   }
 }

@@ -1,5 +1,8 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
+import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
 import { type Answer, postJson, postText, readLog, uniqueSource } from "./api-support.js";
 
@@ -158,7 +161,7 @@ it("of batches and of different bodies posted everywhere at once with one key, o
   expect(await logged(source)).toHaveLength(30);
 });
 
-it("answers the same after the leader was killed, and after every node and database was restarted", async () => {
+it("answers the same after the leader was killed, all was killed, and by a leader that lost its disk and copied the log", async () => {
   const source = uniqueSource();
   const batch = batchOf(event(source), event(source, { eventType: "U" }));
   const { node: leader } = await cluster.leader();
@@ -181,6 +184,19 @@ it("answers the same after the leader was killed, and after every node and datab
   await cluster.killAll();
   await cluster.startAll();
   await cluster.leader(30_000);
+  await check(cluster.nodes);
+
+  const { node: present } = await cluster.leader();
+  const { id } = cluster.nodes.find((node) => node.id !== present.id) as ClusterNode;
+  await cluster.kill(id);
+  await cluster.killMongod(id);
+  rmSync(join(cluster.dataDir, id, "db"), { recursive: true });
+  await cluster.start(id);
+  const steppedDown = async (): Promise<boolean> => {
+    const request = { actor: "test", reason: "a node that copied the log shall lead", target: id };
+    return (await postJson(`${present.url}/api/v1/cluster/step-down`, request)).status === 200;
+  };
+  await eventually(steppedDown, 30_000, `${id} is admitted and leads`);
   await check(cluster.nodes);
   expect(await logged(source)).toHaveLength(3);
 });

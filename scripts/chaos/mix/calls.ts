@@ -8,6 +8,8 @@ const UNKNOWN = new Set([0, 409, 504]);
 const NO_READ = new Set([0, 408, 429, 503]);
 /** No connection was made, so nothing was sent. */
 const NOBODY_THERE = "ECONNREFUSED";
+/** The key belongs to another write: this one was not taken. */
+const KEY_REUSED = "idempotency_key_reused";
 
 export interface Target {
   readonly client: string;
@@ -27,13 +29,15 @@ interface EventShape extends Place {
   dataPayload?: { write?: unknown };
 }
 
+export interface Write {
+  readonly events: SentEvent[];
+  readonly key: string | undefined;
+  readonly isBatch?: boolean;
+}
+
 /** Sends one write once, and records it. */
-export async function append(
-  history: History,
-  target: Target,
-  write: { events: SentEvent[]; key: string | undefined; isBatch: boolean },
-): Promise<AppendLine> {
-  const { events, key, isBatch } = write;
+export async function append(history: History, target: Target, write: Write): Promise<AppendLine> {
+  const { events, key, isBatch = false } = write;
   const start = history.now();
   const { status, code, body } = await call(target, isBatch ? "/api/v1/events:batch" : "/api/v1/events", {
     method: "POST",
@@ -56,7 +60,7 @@ export async function append(
 
 function outcomeOf(status: number, code: string | undefined): AppendLine["outcome"] {
   if (status === 201) return "ok";
-  if (REFUSED.has(status) || code === NOBODY_THERE) return "refused";
+  if (REFUSED.has(status) || code === NOBODY_THERE || code === KEY_REUSED) return "refused";
   return UNKNOWN.has(status) ? "unknown" : "unexpected";
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../../../cluster/random.js";
 import type { AppendLine, SentEvent } from "../../judge/format.js";
-import { append, list, read, type Target } from "./calls.js";
+import { append, list, read, type Target, type Write } from "./calls.js";
 import type { History } from "./history.js";
 
 /** Some give up before the node does, and ask again while their first request is still under way. */
@@ -24,6 +24,8 @@ export interface ClientsOptions {
   readonly readers: number;
   readonly seed: number;
 }
+
+type Keyed = Write & { key: string };
 
 /**
  * Clients that write and read through all nodes, at random, and record every call. Writers keep one write each under way;
@@ -68,43 +70,35 @@ export class Clients {
       await this.options.history.room();
       const name = `${client}-${number}`;
       const kind = random.next();
-      if (kind < 0.15) await this.#send(client, random, [event(client, name)], undefined);
-      else if (kind < 0.25) await this.#sendBatch(client, random, name);
-      else if (kind < 0.35) await this.#send(client, random, [event(client, name)], name);
-      else await this.#sendUntilAcknowledged(client, random, name);
+      if (kind < 0.15) await this.#send(client, random, { events: [event(client, name)], key: undefined });
+      else if (kind < 0.25) await this.#send(client, random, { events: [event(client, name)], key: name });
+      else if (kind < 0.32) await this.#send(client, random, { ...batch(client, name, random), key: undefined });
+      else if (kind < 0.39)
+        await this.#sendUntilAcknowledged(client, random, { ...batch(client, name, random), key: name });
+      else await this.#sendUntilAcknowledged(client, random, { events: [event(client, name)], key: name });
       await sleep(random.next() * THINK_MS_MAX);
     }
   }
 
-  async #sendBatch(client: string, random: Random, name: string): Promise<void> {
-    const size = 1 + Math.floor(random.next() * BATCH_EVENTS_MAX);
-    const events = Array.from({ length: size }, (_, index) => event(client, `${name}.${index}`));
-    await this.#send(client, random, events, undefined, true);
-  }
-
-  /** With a key, again and again, through any node; sometimes once more after the acknowledgement. */
-  async #sendUntilAcknowledged(client: string, random: Random, name: string): Promise<void> {
-    const events = [event(client, name)];
+  /** Again and again, through any node; sometimes once more after that, or with the same key for another event. */
+  async #sendUntilAcknowledged(client: string, random: Random, write: Keyed): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;
     const [first, most] = RETRY_AFTER_MS;
     for (let waitMs: number = first; performance.now() < deadline; waitMs = Math.min(most, 2 * waitMs)) {
-      const { outcome } = await this.#send(client, random, events, name);
+      const { outcome } = await this.#send(client, random, write);
       if (outcome === "ok") {
-        if (random.next() < 0.1) await this.#send(client, random, events, name);
+        const what = random.next();
+        if (what < 0.1) await this.#send(client, random, write);
+        else if (what < 0.15)
+          await this.#send(client, random, { ...write, events: [event(client, `${write.key}-other`)], isBatch: false });
         return;
       }
       await sleep((0.5 + random.next()) * waitMs);
     }
   }
 
-  async #send(
-    client: string,
-    random: Random,
-    events: SentEvent[],
-    key: string | undefined,
-    isBatch = false,
-  ): Promise<AppendLine> {
-    const line = await append(this.options.history, this.#target(client, random), { events, key, isBatch });
+  async #send(client: string, random: Random, write: Write): Promise<AppendLine> {
+    const line = await append(this.options.history, this.#target(client, random), write);
     for (const { sequence } of line.places ?? []) {
       this.acknowledged++;
       this.highestSequence = Math.max(this.highestSequence, sequence);
@@ -118,7 +112,7 @@ export class Clients {
     const open = new Set<Promise<void>>();
     for (let number = 0; !this.#isStopping; number++) {
       if (open.size < PROBES_MAX) {
-        const probe: Promise<void> = this.#sendUntilAcknowledged(client, random, `${client}-${number}`).finally(() =>
+        const probe: Promise<void> = this.#sendProbe(client, random, `${client}-${number}`).finally(() =>
           open.delete(probe),
         );
         open.add(probe);
@@ -126,6 +120,10 @@ export class Clients {
       await sleep(PROBE_EVERY_MS);
     }
     await Promise.all(open);
+  }
+
+  #sendProbe(client: string, random: Random, name: string): Promise<void> {
+    return this.#sendUntilAcknowledged(client, random, { events: [event(client, name)], key: name });
   }
 
   async #read(client: string, random: Random): Promise<void> {
@@ -152,3 +150,8 @@ const event = (client: string, write: string): SentEvent => ({
   sourceAppId: `chaos-${client}`,
   dataPayload: { write, of: client, text: 'é"\\\u2028 and 0.1' },
 });
+
+function batch(client: string, name: string, random: Random): { events: SentEvent[]; isBatch: true } {
+  const length = 1 + Math.floor(random.next() * BATCH_EVENTS_MAX);
+  return { events: Array.from({ length }, (_, index) => event(client, `${name}.${index}`)), isBatch: true };
+}

@@ -16,7 +16,12 @@ export default defineConfig({
         },
       },
       {
-        test: { name: "sim", include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"], testTimeout: 600_000 },
+        test: {
+          name: "sim",
+          include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"],
+          runner: "./test/sim/macrotask-runner.mjs",
+          testTimeout: 600_000,
+        },
       },
       {
         test: {

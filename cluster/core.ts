@@ -88,6 +88,7 @@ export class Core {
   private operations: StoreOperation[] = [];
   private gated: Extract<Effect, { kind: "send" }>[] = [];
   private joinCount = 0;
+  private formingMemo: { of: readonly Member[]; hash: HashHex } | null = null;
 
   constructor(
     readonly config: ReplicaConfig,
@@ -120,7 +121,11 @@ export class Core {
     return this.log.committed.clusterId || (this.config.formedClusterId ?? "");
   }
   get formingHash(): HashHex | "" {
-    return this.hard.forming === null ? "" : sha256Hex(canonicalBytes(this.hard.forming));
+    const { forming } = this.hard;
+    if (forming === null) return "";
+    // Every message carries it, and the list is replaced as a whole if at all.
+    if (this.formingMemo?.of !== forming) this.formingMemo = { of: forming, hash: sha256Hex(canonicalBytes(forming)) };
+    return this.formingMemo.hash;
   }
 
   /** The members in force at a state of the log: those it names, before a genesis those of the forming record. */

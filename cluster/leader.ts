@@ -87,6 +87,8 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
   const peer = leader?.progress.get(message.from);
   // Answers of old terms say nothing about what this leader sent.
   if (leader === null || peer === undefined || message.term !== core.term) return;
+  // "Stale" answers an append of a term before this one, if this node led that as well: its round is not one of these.
+  if (answer.result === "stale") return;
   const isLatest = answer.round >= peer.answeredRound;
   if (answer.joinNonce !== peer.joinNonce) {
     // Another join: what was acknowledged before it may be lost. A late answer of the join before is ignored.
@@ -127,7 +129,7 @@ function takeResult(core: Core, peer: Progress, answer: Answer, canRestart: bool
       peer.pausedUntil = core.now + core.config.electionTimeoutMs;
       return;
     case "stale":
-      return;
+      throw new Error("an answer to an earlier term reached this one's bookkeeping");
   }
 }
 

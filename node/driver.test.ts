@@ -117,8 +117,8 @@ function deadAfterRestart(database: MemoryDatabase, gate: { hold: Promise<void> 
   return (storage: Storage): Storage => {
     let run = database.serverRun;
     const open = storage.log.open.bind(storage.log);
-    storage.log.open = async () => {
-      const opened = await open();
+    storage.log.open = async (known) => {
+      const opened = await open(known);
       run = database.serverRun;
       return opened;
     };
@@ -213,4 +213,40 @@ it("says nothing of a repeated write whose first one is sealed when the store fa
   tracker.onReplicaLost();
   expect((await results[1])?.kind).not.toBe("not_written");
   expect((await results[0])?.kind).toBe("unknown");
+});
+
+it("joins anew once after its database was exchanged, not at every later start", async () => {
+  const folder = newFolder();
+  const identity = await IdentityFile.open(folder, "n1");
+  await identity.update({ bootCounter: 5, storeId: "b".repeat(32), votedTerm: 1 });
+  const database = new MemoryDatabase("a".repeat(32));
+  const joins: string[] = [];
+  for (let start = 1; start <= 3; start++) {
+    const { driver, stop } = await make(database, folder, { members: ["n1", "n2", "n3"] });
+    await driver.start();
+    joins.push(database.state?.hard?.joinNonce ?? "");
+    await stop();
+  }
+  expect(joins[0]).toMatch(/^[0-9a-f]{32}$/);
+  expect(new Set(joins).size).toBe(1);
+});
+
+it("finds a database that went back by one start at the next start too, if the first one does not get further", async () => {
+  const folder = newFolder();
+  const database = new MemoryDatabase("a".repeat(32));
+  await fill(database, folder, 1);
+  const backup = database.state;
+  const between = await make(database, folder);
+  await between.driver.start();
+  await between.stop();
+  database.state = backup;
+  const members = ["n1", "n2", "n3"];
+  const first = await make(database, folder, { members });
+  // The write after the opening's own: the new join is not saved.
+  database.failNextWrite("not_stored", 1);
+  await expect(first.driver.start()).rejects.toThrow(StoreError);
+  const { driver, stop } = await make(database, folder, { members });
+  await driver.start();
+  expect(driver.view()?.isLearner).toBe(true);
+  await stop();
 });

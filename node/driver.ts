@@ -15,7 +15,7 @@ import type { Height, NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/peer.js";
 import { type Clock, delay, systemClock } from "./clock.js";
 import { CommittedEvents } from "./committed.js";
-import { type NodeIdentity, type Recovered, recover } from "./recovery.js";
+import { type NodeIdentity, type Recovered, recover, type VerifiedTail } from "./recovery.js";
 import type { NodeSigner } from "./signer.js";
 import { type Storage, StoreError } from "./storage/port.js";
 import { StoredBlocks } from "./stored-blocks.js";
@@ -37,6 +37,8 @@ export interface DriverOptions {
   readonly verifier: SignatureVerifier;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
   readonly clock?: Clock;
+  /** How much of the log's end each recovery verifies; by default what any retried write can reach back to. */
+  readonly verifiedTail?: VerifiedTail;
   readonly send: (message: PeerMessage, ref?: number) => void;
   /** Effects that concern clients: writes, alerts, roles. */
   readonly onEffect: (effect: Effect) => void;
@@ -383,6 +385,7 @@ export class Driver {
       identity: options.identity,
       verifier: options.verifier,
       clock: this.clock,
+      verifiedTail: options.verifiedTail,
       memberCount: options.config.configured.length,
       remembered: this.remembered,
       projectedThrough: (opened) => {

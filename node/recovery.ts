@@ -13,10 +13,13 @@ import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from ".
  * So much of the log's end is re-verified at every start; its ids are what duplicates are checked against. A write is
  * retried for a request timeout, and no leader seals this many blocks in two of them.
  */
-const VERIFIED_EVENTS = 100_000;
-const VERIFIED_BLOCKS_MAX = 5_000;
-/** A log of empty blocks has no events to count: this many blocks are re-verified in any case. */
-const VERIFIED_BLOCKS_MIN = 256;
+export interface VerifiedTail {
+  readonly events: number;
+  readonly blocksMax: number;
+  /** A log of empty blocks has no events to count: this many blocks are re-verified in any case. */
+  readonly blocksMin: number;
+}
+const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
 const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
 
 export interface RecoveredBlock {
@@ -41,6 +44,7 @@ export interface RecoveryOptions {
   readonly projectedThrough: (opened: OpenedStore) => number;
   /** Committed and verified blocks, oldest first, from the one that holds the first event not yet projected. */
   readonly onCommitted: (block: RecoveredBlock) => Promise<void>;
+  readonly verifiedTail?: VerifiedTail | undefined;
   readonly onWarning: (text: string) => void;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
 }
@@ -52,7 +56,7 @@ export interface Recovered {
 
 /** Opens the store, decides whether this node's memory can be trusted, re-verifies the log's tail. Nothing is answered before. */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
-  const opened = await options.log.open();
+  const opened = await options.log.open(options.identity.identity.bootCounter);
   const tail = await readTail(options, opened.tailHeight);
   const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await markedHeight(options, opened)));
   const lost = whatWasLost(options, opened) ?? (await markLost(options, opened));
@@ -157,7 +161,9 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
     options.onWarning("the identity file is older than the database: it is brought up to date");
   await identity.update({
     storeId: opened.storeId,
-    bootCounter: Math.max(opened.bootCounter, identity.identity.bootCounter),
+    // Above the file's, or of a database that this node joins anew with: kept higher in the file, every later start would
+    // find the same loss again.
+    bootCounter: opened.bootCounter,
   });
   return hardState;
 }
@@ -165,8 +171,9 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
 type Chain = Pick<BootState, "base" | "tail" | "recentEvents" | "campaignsLate">;
 
 async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitHeight: Height): Promise<Chain> {
+  const verified = options.verifiedTail ?? VERIFIED_TAIL;
   const projectedThrough = options.projectedThrough(opened);
-  let state = await startingPoint(options.log, opened.tailHeight, { commitHeight, projectedThrough });
+  let state = await startingPoint(options.log, opened.tailHeight, { commitHeight, projectedThrough, verified });
   let base = state;
   const tail: RecoveredBlock[] = [];
   const recentEvents: RecentEvent[] = [];
@@ -199,7 +206,7 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
       }
     }
   }
-  return { base, tail, recentEvents: recentEvents.slice(-2 * VERIFIED_EVENTS), campaignsLate };
+  return { base, tail, recentEvents: recentEvents.slice(-2 * verified.events), campaignsLate };
 }
 
 /** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */
@@ -225,16 +232,16 @@ function invalidLog(options: RecoveryOptions, at: Height, detail: string): Store
 async function startingPoint(
   log: LogStore,
   tailHeight: Height,
-  need: { commitHeight: Height; projectedThrough: number },
+  need: { commitHeight: Height; projectedThrough: number; verified: VerifiedTail },
 ): Promise<ChainState> {
   if (tailHeight === 0) return EMPTY_CHAIN;
   const { block: tail } = await readOne(log, tailHeight);
   const farthest =
-    tailHeight > VERIFIED_BLOCKS_MAX ? await readOne(log, height(tailHeight - VERIFIED_BLOCKS_MAX)) : null;
-  const recent = Math.max(farthest?.block.header.treeSize ?? 0, tail.header.treeSize - VERIFIED_EVENTS);
+    tailHeight > need.verified.blocksMax ? await readOne(log, height(tailHeight - need.verified.blocksMax)) : null;
+  const recent = Math.max(farthest?.block.header.treeSize ?? 0, tail.header.treeSize - need.verified.events);
   const size = Math.min(need.projectedThrough, recent);
   let low = 0;
-  let high = Math.min(need.commitHeight, Math.max(0, tailHeight - VERIFIED_BLOCKS_MIN));
+  let high = Math.min(need.commitHeight, Math.max(0, tailHeight - need.verified.blocksMin));
   // The highest block whose tree is not larger than what need not be read again.
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);

@@ -1,4 +1,3 @@
-import { pino } from "pino";
 import { expect, it } from "vitest";
 import { type Height, height } from "../shared/ids.js";
 import { createVerifier } from "./signer.js";
@@ -22,10 +21,8 @@ async function verify(log: LogStore, commitHeight = 4) {
   const pass = await verifyAll({
     log,
     verifier: createVerifier(),
-    logger: pino({ level: "silent" }),
     commitHeight: () => height(commitHeight),
     onInvalidBlock: (at, detail) => invalid.push([at, detail]),
-    onVerified: () => undefined,
   });
   return { pass, invalid };
 }

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { schedule } from "node-cron";
 import type { Logger } from "pino";
 import { type ChainState, EMPTY_CHAIN, type SignatureVerifier, verifyBlock } from "../shared/chain.js";
 import { type Height, height } from "../shared/ids.js";
+import { type Clock, delay, systemClock } from "./clock.js";
 import type { LogStore } from "./storage/port.js";
 
 const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
@@ -13,13 +13,17 @@ const PAUSE_MS_MAX = 2_000;
 /** At the start only the log's tail is verified; all of it soon afterwards, when the node has found its place. */
 const FIRST_PASS_AFTER_MS = 10_000;
 
-export interface VerificationOptions {
+export interface PassOptions {
   readonly log: LogStore;
   readonly verifier: SignatureVerifier;
-  readonly logger: Logger;
+  readonly clock?: Clock;
   /** null while the store is being recovered. */
   readonly commitHeight: () => Height | null;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
+}
+
+export interface VerificationOptions extends PassOptions {
+  readonly logger: Logger;
   /** A pass has ended: the last sequence up to which every block was verified. */
   readonly onVerified: (lastSequence: number) => void;
 }
@@ -32,11 +36,12 @@ export interface VerificationPass {
 }
 
 /** Re-reads and verifies every committed block from the genesis on, at a tenth of a core at most. */
-export async function verifyAll(options: VerificationOptions): Promise<VerificationPass> {
+export async function verifyAll(options: PassOptions): Promise<VerificationPass> {
+  const { clock = systemClock } = options;
   let state: ChainState = EMPTY_CHAIN;
   for (;;) {
     const through = options.commitHeight();
-    const startedAt = performance.now();
+    const startedAt = clock.now();
     if (through === null || state.height >= through) return passOf(state, null);
     const stored = await options.log.readBlocks(height(state.height + 1), READ_LIMIT);
     if (stored.length === 0) {
@@ -54,7 +59,7 @@ export async function verifyAll(options: VerificationOptions): Promise<Verificat
       }
       state = verdict.next;
     }
-    await delay(Math.min(PAUSE_MS_MAX, REST_FACTOR * (performance.now() - startedAt)));
+    await delay(clock, Math.min(PAUSE_MS_MAX, REST_FACTOR * (clock.now() - startedAt)));
   }
 }
 

@@ -13,6 +13,7 @@ import {
   payloadCommitment,
 } from "../shared/event.js";
 import type { HashHex, Height, NodeId, Term } from "../shared/ids.js";
+import { type Clock, systemClock } from "./clock.js";
 import type { Driver } from "./driver.js";
 import { bodyOfLogged, bodyOfView, earlierRequest, isSameBody } from "./same-write.js";
 
@@ -35,7 +36,7 @@ export type WriteResult =
 interface Pending {
   readonly proposal: Proposal;
   readonly resolve: (result: WriteResult) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly cancelExpiry: () => void;
   /** The log holds these events already: it can no longer be said that they are not written. */
   isKnown: boolean;
   /** Once it stands in a block: decided when that height is. */
@@ -57,8 +58,9 @@ export class WriteTracker {
   private nextId = 1;
 
   constructor(
-    private readonly driver: Driver,
-    private readonly logger: Logger,
+    private readonly driver: Pick<Driver, "propose" | "soundBlock" | "holders">,
+    private readonly logger: Pick<Logger, "warn">,
+    private readonly clock: Clock = systemClock,
   ) {}
 
   /** `deadline` in monotonic milliseconds: what is in no block by then never will be. */
@@ -78,7 +80,9 @@ export class WriteTracker {
         proposal,
         resolve,
         // A little after the deadline, so that the core certainly seals it no more when the answer says so.
-        timer: setTimeout(() => this.expire(pending), Math.max(0, deadline - performance.now()) + EXPIRY_MARGIN_MS),
+        cancelExpiry: this.clock.after(Math.max(0, deadline - this.clock.now()) + EXPIRY_MARGIN_MS, () =>
+          this.expire(pending),
+        ),
         isKnown: false,
         sealed: null,
       };
@@ -221,7 +225,7 @@ export class WriteTracker {
   private settle(pending: Pending, result: WriteResult): void {
     const { proposalId } = pending.proposal;
     if (!this.pending.delete(proposalId)) return;
-    clearTimeout(pending.timer);
+    pending.cancelExpiry();
     if (pending.sealed !== null) {
       const at = this.byHeight.get(pending.sealed.height);
       at?.delete(pending);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
 
+const SEEDS = "4000";
 const QUICK_SEEDS = "50";
 
 refuseOldNode();
@@ -23,8 +24,8 @@ const folders = ["shared", "cluster", "node", "scripts", "test"];
 const depcruise = "dependency-cruiser/bin/dependency-cruise.mjs";
 check("layers", "dependency-cruiser", [depcruise, "--config", ".dependency-cruiser.cjs"].concat(folders));
 suite("unit", "no process, no mongod");
-if (isQuick) env.SIM_SEEDS = QUICK_SEEDS;
-suite("sim", isQuick ? `the seeded simulator, ${QUICK_SEEDS} seeds` : "the seeded simulator");
+env.SIM_SEEDS = isQuick ? QUICK_SEEDS : SEEDS;
+suite("sim", `the seeded simulator, ${env.SIM_SEEDS} seeds`);
 if (!isQuick) await integration();
 
 const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";

@@ -200,21 +200,22 @@ export function sealBlock(
     before.range,
     events.map((event) => leafHash(event.recordBytes)),
   );
+  // Members in canonical order: nothing has to be sorted whenever this header is hashed.
   const header: BlockHeader = {
-    version: 1,
     clusterId: before.clusterId,
+    commitHeight: request.commitHeight,
+    ...(request.control === undefined ? {} : { control: request.control }),
+    eventCount: events.length,
+    firstSequence: sequence(before.range.size),
+    headHash,
     height: height(before.height + 1),
-    term: request.term,
     leaderId: request.leaderId,
     previousBlockHash: before.blockHash,
-    firstSequence: sequence(before.range.size),
-    eventCount: events.length,
-    headHash,
-    treeSize: treeSize(range.size),
     rootHash: rootHex(range),
-    commitHeight: request.commitHeight,
     sealedAt,
-    ...(request.control === undefined ? {} : { control: request.control }),
+    term: request.term,
+    treeSize: treeSize(range.size),
+    version: 1,
   };
   const blockHash = hashHeader(header);
   const block: Block = { header, blockHash, signature: signer.sign(headerBytes(header)), ...encodeBody(events) };

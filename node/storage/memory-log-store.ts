@@ -31,12 +31,12 @@ export class MemoryLogStore implements LogStore {
     this.listeners.push(listener);
   }
 
-  async open(): Promise<OpenedStore> {
+  async open(knownBootCounter = 0): Promise<OpenedStore> {
     this.drop();
     const { database } = this;
     const { serverRun } = database;
     const previousBootCounter = database.state?.bootCounter ?? 0;
-    const version = await this.claim();
+    const version = await this.claim(knownBootCounter);
     const opening: Opening = { serverRun, version, isLost: false, unwatch: database.watch(() => this.onRestart()) };
     this.opening = opening;
     try {
@@ -140,7 +140,7 @@ export class MemoryLogStore implements LogStore {
   }
 
   /** Takes the database over; the same rules as in MongoDB (mongo-owner.ts). Resolves with the state's version. */
-  private async claim(): Promise<number> {
+  private async claim(known: number): Promise<number> {
     const { database, self } = this;
     const owner = { ...self, isReleased: false };
     return database.write(() => {
@@ -154,7 +154,8 @@ export class MemoryLogStore implements LogStore {
       const version = (found?.version ?? 0) + 1;
       if (found === null) database.state = { version, hard: null, truncating: null, owner, bootCounter: 1 };
       else {
-        const bootCounter = isOurs || remembered !== null ? found.bootCounter : found.bootCounter + 1;
+        const isRaised = !isOurs && remembered === null && found.bootCounter >= known;
+        const bootCounter = isRaised ? found.bootCounter + 1 : found.bootCounter;
         database.swap(found.version, { owner, bootCounter });
       }
       return version;

@@ -76,7 +76,7 @@ export class MongoLogStore implements LogStore {
     this.listeners.push(listener);
   }
 
-  async open(): Promise<OpenedStore> {
+  async open(knownBootCounter = 0): Promise<OpenedStore> {
     await this.dropOpening();
     const { options } = this;
     const link = await MongoLink.connect({
@@ -88,7 +88,7 @@ export class MongoLogStore implements LogStore {
       survivesBreaks: false,
     });
     try {
-      return await this.openOn(link);
+      return await this.openOn(link, knownBootCounter);
     } catch (error) {
       this.opening = null;
       await link.close();
@@ -96,7 +96,7 @@ export class MongoLogStore implements LogStore {
     }
   }
 
-  private async openOn(link: MongoLink): Promise<OpenedStore> {
+  private async openOn(link: MongoLink, knownBootCounter: number): Promise<OpenedStore> {
     const { db } = link;
     const isMember = link.server.setName !== undefined;
     const { warnings } = await assertFit(db, link.server, this.options);
@@ -114,6 +114,7 @@ export class MongoLogStore implements LogStore {
       ...options,
       isMember,
       rememberedBootCounter: this.bootCounter,
+      knownBootCounter,
     });
     await opening.blocks.createIndex(CONTROL_INDEX, {
       partialFilterExpression: { "header.control.kind": { $exists: true } },

@@ -12,6 +12,8 @@ export interface ClaimOptions extends Owner {
   readonly uncleanWaitMs: number;
   /** The boot counter of an earlier opening by this process. */
   readonly rememberedBootCounter: number | null;
+  /** What the identity file says: below it the database has gone back, and stays recognisable as such. */
+  readonly knownBootCounter: number;
 }
 
 /**
@@ -33,7 +35,8 @@ export async function claim(state: MongoState, options: ClaimOptions): Promise<{
     }
     assertClaimable(found, options);
     const isOurs = found.owner.bootId === bootId;
-    const bootCounter = isOurs || options.rememberedBootCounter !== null ? found.bootCounter : found.bootCounter + 1;
+    const isRaised = !isOurs && options.rememberedBootCounter === null && found.bootCounter >= options.knownBootCounter;
+    const bootCounter = isRaised ? found.bootCounter + 1 : found.bootCounter;
     const change = { owner, bootCounter, ranAsReplicaSetMember: found.ranAsReplicaSetMember || isMember };
     if (!(await state.swap(change))) continue;
     // What the previous process sent before it died may still arrive: the tail is read after that.

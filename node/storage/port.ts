@@ -59,9 +59,11 @@ export interface OpenedStore {
 export interface LogStore {
   /**
    * Connects, checks the server and the collections, takes ownership for this boot, finishes an open truncation.
-   * Can be called again after a failure: it makes a new client and re-reads everything.
+   * Can be called again after a failure: it makes a new client and re-reads everything. A database whose boot counter is
+   * below `knownBootCounter` has gone back: its counter is not raised, so that every opening finds that out until the
+   * node has joined anew.
    */
-  open(): Promise<OpenedStore>;
+  open(knownBootCounter?: number): Promise<OpenedStore>;
   /** Replaces the hard state by compare-and-swap; the term never decreases. */
   saveState(state: HardState): Promise<void>;
   /** Inserts at `_id` = height. A second insert of the very same block by this process after an unknown outcome is a success. */

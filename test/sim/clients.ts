@@ -15,11 +15,15 @@ export interface ClientProfile {
   readonly doubled: number;
 }
 
-/** Events as a receiving node prepares them: new ids each time, the client's key if it has one. */
-export function prepare(random: Random, what: { source: string; key?: string; count?: number }): PreparedEvent[] {
+/** Events as a receiving node prepares them: new ids each time; the client's key, if it has one, always with the same body. */
+export function prepare(
+  random: Random,
+  what: { source: string; key?: string; count?: number; isOtherBody?: boolean },
+): PreparedEvent[] {
   const count = what.count ?? 1;
   return Array.from({ length: count }, (_, i) => {
-    const payload = utf8(`{"n":${random.between(0, 999_999)}}`);
+    const body = `${what.key}${what.isOtherBody === true ? " of another" : ""} ${i}`;
+    const payload = utf8(what.key === undefined ? `{"n":${random.between(0, 999_999)}}` : `{"n":"${body}"}`);
     const payloadSalt = fromHex(random.hex(16));
     return {
       id: random.hex(12),
@@ -88,8 +92,11 @@ export class Clients {
 
   /** Posts again, wherever, until it is told that the event is written: the same key each time. */
   private keyed(source: string, key: string, attempts: number, done: () => void): void {
+    // Somebody uses the key for something else: that one or this one is refused.
+    if (this.random.chance(REUSED))
+      this.post({ events: prepare(this.random, { source, key, isOtherBody: true }) }, () => {});
     this.post({ events: prepare(this.random, { source, key }) }, (outcome) => {
-      const isSettled = outcome !== null && outcome.kind === "written";
+      const isSettled = outcome !== null && (outcome.kind === "written" || outcome.kind === "key_reused");
       if (isSettled || attempts <= 1 || this.isStopped) return done();
       this.world.scheduler.after(this.random.between(5, 200), () => this.keyed(source, key, attempts - 1, done));
     });
@@ -111,7 +118,7 @@ export class Clients {
     };
     world.scheduler.after(this.random.between(1, 3), () => {
       if (!node.isUp) return answer(null);
-      world.whenRunning(node, () => node.gateway.submit(write, answer));
+      node.process?.run(() => node.gateway.submit(write, answer));
     });
     world.scheduler.after(world.timing.requestTimeoutMs + CLIENT_PATIENCE_MS, () => answer(null));
   }
@@ -136,4 +143,5 @@ export class Clients {
 }
 
 const KEYED_ATTEMPTS = 4;
+const REUSED = 0.02;
 const CLIENT_PATIENCE_MS = 200;

@@ -1,129 +1,137 @@
-import type { Effect, HardState, RecentEvent } from "../../cluster/types.js";
-import type { Block } from "../../shared/block.js";
+import type { HardState } from "../../cluster/types.js";
+import type { StoredBlock } from "../../node/storage/port.js";
 import { type ChainState, EMPTY_CHAIN } from "../../shared/chain.js";
-import type { NodeKeys } from "../../shared/control.js";
-import type { LoggedEvent } from "../../shared/event.js";
-import { type HashHex, type Height, height } from "../../shared/ids.js";
+import { applyControl, type NodeKeys } from "../../shared/control.js";
+import { type Height, height } from "../../shared/ids.js";
+import { IdentityRecord } from "./identity.js";
+import { SimDatabase } from "./mongod.js";
+import type { SimNode } from "./node.js";
 
-export type StorageOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
-
-export interface StoredEntry {
-  readonly block: Block;
-  readonly next: ChainState;
-  readonly events: readonly LoggedEvent[];
-  readonly storedAtMs: number;
+/** An older copy of a database, as a backup holds it. */
+export interface Backup {
+  readonly state: SimDatabase["state"];
+  readonly blocks: [Height, { readonly stored: StoredBlock; readonly writeId: number }][];
+  readonly rows: number;
+  readonly altered: ReadonlySet<number>;
 }
 
-/** What a node keeps outside its database: a restored or lost database takes none of it along. */
-export interface Identity {
-  keys: NodeKeys;
-  formedClusterId: HashHex | null;
-  /** A block that this node knew to be committed and durable here; written now and then. */
-  mark: { readonly height: Height; readonly hash: HashHex } | null;
-}
-
-/** What survives a crash of one node: only operations that completed are here. */
+/** What survives the end of a node's process: its database and its identity file. */
 export class Disk {
-  hardState: HardState | null = null;
-  /** By height: the genesis is `entries[0]`. */
-  entries: StoredEntry[] = [];
-  /** Events below this are in the projection. */
-  projectedThrough = 0;
-  /** Replaced uncommitted blocks, kept as evidence. */
-  quarantined = 0;
+  database: SimDatabase;
+  readonly identity: IdentityRecord;
+  /** Heights whose blocks somebody altered in the database. */
+  readonly altered = new Set<number>();
+
+  /** An older copy was put in its place once. */
+  wentBack = false;
+  /** It lost something that its node has not found out yet. */
+  isDoubtful = false;
+  /** Only the process that lives can tell what it lost, so it must live until it has found out. */
+  isRememberedOnly = false;
 
   constructor(
-    public storeId: string,
-    readonly identity: Identity,
-  ) {}
+    private readonly node: SimNode,
+    storeId: string,
+    keys: NodeKeys,
+  ) {
+    this.database = new SimDatabase(storeId, node.store);
+    this.identity = new IdentityRecord(node.id, keys);
+  }
 
+  get storeId(): string {
+    return this.database.storeId;
+  }
+  get hardState(): HardState | null {
+    return this.database.state?.hard ?? null;
+  }
+  /** Heights have no holes: blocks are deleted from the top down. */
   get tailHeight(): Height {
-    return height(this.entries.length);
+    return height(this.database.blocks.size);
+  }
+  get quarantined(): number {
+    return this.database.quarantined.size;
   }
 
-  at(wanted: number): StoredEntry | undefined {
-    return wanted < 1 ? undefined : this.entries[wanted - 1];
+  at(wanted: number): StoredBlock | undefined {
+    return this.database.blocks.get(height(Math.max(0, wanted)))?.stored;
   }
 
-  /** The chain after the block at `wanted`; 0 is the empty chain. */
+  /** The chain after the block at `wanted`, as its blocks say; 0 is the empty chain. */
   chainAt(wanted: number): ChainState {
-    return this.at(wanted)?.next ?? EMPTY_CHAIN;
+    let state = EMPTY_CHAIN;
+    for (let at = 1; at <= wanted; at++) {
+      const stored = this.at(at);
+      if (stored === undefined) break;
+      const { header, blockHash } = stored.block;
+      state = {
+        clusterId: at === 1 ? blockHash : state.clusterId,
+        height: header.height,
+        term: header.term,
+        blockHash,
+        headHash: header.headHash,
+        range: { size: header.treeSize, hashes: stored.frontier },
+        commitHeight: header.commitHeight,
+        sealedAt: header.sealedAt,
+        members: applyControl(state.members, header.control),
+      };
+    }
+    return state;
   }
 
-  apply(operation: StorageOperation, nowMs: number): void {
-    switch (operation.kind) {
-      case "save_state":
-        this.hardState = operation.state;
-        return;
-      case "store_block": {
-        const { block, next, events } = operation;
-        // The database has `_id` = height: an insert where a block stands, or over a hole, is the caller's bug.
-        if (block.header.height !== this.entries.length + 1)
-          throw new Error(`store_block ${block.header.height} onto a log of ${this.entries.length}`);
-        this.entries.push({ block, next, events, storedAtMs: nowMs });
-        return;
-      }
-      case "truncate":
-        if (operation.from < 1 || operation.from > this.entries.length)
-          throw new Error(`truncate from ${operation.from} of a log of ${this.entries.length}`);
-        this.quarantined += this.entries.length - operation.from + 1;
-        this.entries.length = operation.from - 1;
-    }
-  }
-
-  readBlocks(from: Height, bytesMax: number): Block[] {
-    const blocks: Block[] = [];
-    let bytes = 0;
-    for (const { block } of this.entries.slice(from - 1)) {
-      bytes += block.records.length + block.payloads.length;
-      if (blocks.length > 0 && bytes > bytesMax) break;
-      blocks.push(block);
-    }
-    return blocks;
-  }
-
-  /** The key index of the projection: it knows projected events only, exactly as the collection does. */
-  findByKey(sourceAppId: string, idempotencyKey: string): RecentEvent | null {
-    for (const entry of this.entries) {
-      if (entry.block.header.firstSequence >= this.projectedThrough) break;
-      for (const event of recentEvents(entry))
-        if (
-          event.sourceAppId === sourceAppId &&
-          event.idempotencyKey === idempotencyKey &&
-          event.sequence < this.projectedThrough
-        )
-          return event;
-    }
-    return null;
+  /** What a node surely knows to be committed from its disk and identity file alone. */
+  get knownCommitHeight(): Height {
+    const tail = this.at(this.tailHeight);
+    const mark = this.identity.file?.mark ?? null;
+    const marked = mark !== null && this.at(mark.height)?.block.blockHash === mark.hash ? mark.height : 0;
+    return height(Math.max(tail?.block.header.commitHeight ?? 0, marked));
   }
 
   /** The database is lost; what is outside it is kept unless `newKeys` are given. */
   wipe(storeId: string, newKeys: NodeKeys | null): void {
-    this.hardState = null;
-    this.entries = [];
-    this.projectedThrough = 0;
-    this.storeId = storeId;
+    this.database = new SimDatabase(storeId, this.node.store);
+    this.altered.clear();
     if (newKeys === null) return;
     this.identity.keys = newKeys;
-    this.identity.formedClusterId = null;
-    this.identity.mark = null;
+    this.identity.file = null;
   }
 
-  /** An older copy of the database: its newest blocks are gone and its hard state is an earlier one. */
-  rollBack(blocks: number, hardState: HardState): void {
-    this.entries.length = Math.max(0, this.entries.length - blocks);
-    this.hardState = hardState;
-    const { range } = this.chainAt(this.entries.length);
-    this.projectedThrough = Math.min(this.projectedThrough, range.size);
+  backUp(): Backup {
+    const { state, blocks, rows } = this.database;
+    return { state, blocks: [...blocks], rows: rows.length, altered: new Set(this.altered) };
   }
-}
 
-export function recentEvents(entry: Pick<StoredEntry, "block" | "events">): RecentEvent[] {
-  return entry.events.map(({ record }) => ({
-    id: record.id,
-    sourceAppId: record.sourceAppId,
-    ...(record.idempotencyKey === undefined ? {} : { idempotencyKey: record.idempotencyKey }),
-    sequence: record.sequence,
-    height: entry.block.header.height,
-  }));
+  /** An older copy takes the place of what is there; a process that lives on is told that its server changed. */
+  restore(backup: Backup): void {
+    const { database } = this;
+    database.state = backup.state;
+    database.blocks.clear();
+    for (const [at, entry] of backup.blocks) database.blocks.set(at, entry);
+    // Rows are committed events, which every copy has alike.
+    database.rows.length = Math.min(database.rows.length, backup.rows);
+    this.wentBack = true;
+    this.isDoubtful = true;
+    this.altered.clear();
+    for (const at of backup.altered) this.altered.add(at);
+  }
+
+  /** The newest `blocks` are gone, and the hard state is an earlier one. */
+  rollBack(blocks: number, hard: HardState): void {
+    const kept = Math.max(0, this.tailHeight - blocks);
+    const { state } = this.database;
+    const rows = this.at(kept)?.block.header.treeSize ?? 0;
+    this.restore({
+      state: state === null ? null : { ...state, hard },
+      blocks: [...this.database.blocks].filter(([at]) => at <= kept),
+      rows: Math.min(rows, this.database.rows.length),
+      altered: this.altered,
+    });
+  }
+
+  /** Somebody writes to the database behind the node's back. */
+  alter(at: Height, change: (stored: StoredBlock) => StoredBlock): void {
+    const entry = this.database.blocks.get(at);
+    if (entry === undefined) return;
+    this.database.blocks.set(at, { ...entry, stored: change(entry.stored) });
+    this.altered.add(at);
+  }
 }

@@ -1,3 +1,6 @@
+import { drainMicrotasks } from "./drain.js";
+import { assertNoViolation } from "./violation.js";
+
 interface Entry {
   readonly time: number;
   readonly order: number;
@@ -7,6 +10,8 @@ interface Entry {
 /** Virtual time in whole milliseconds and what is due when; equal times run in the order in which they were asked for. */
 export class Scheduler {
   now = 0;
+  /** Events that have been run. */
+  steps = 0;
   private order = 0;
   /** A binary heap: the earliest entry first. */
   private readonly heap: Entry[] = [];
@@ -22,7 +27,10 @@ export class Scheduler {
     for (let next = this.heap[0]; next !== undefined && next.time <= time; next = this.heap[0]) {
       this.pop();
       this.now = next.time;
+      this.steps += 1;
       next.action();
+      drainMicrotasks();
+      assertNoViolation();
     }
     this.now = time;
   }

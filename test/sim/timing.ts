@@ -1,23 +1,24 @@
-/** The proportions of the real defaults (heartbeat 100, election 1000, request 5000), at half the length. */
+/** The product's defaults. */
 export interface SimTiming {
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly takeoverCooldownMs: number;
-  readonly tickMs: number;
-  readonly tickJitterMs: number;
   readonly diskLatencyMs: readonly [number, number];
-  /** The probability that a node dies between a write's completion and its `stored`. */
+  /** A storage operation that takes longer has an unknown outcome. */
+  readonly stallMs: number;
+  /** The probabilities that a node dies as it asks for a write, and as it would hear that the write is durable. */
+  crashBeforeWrite: number;
   crashAfterWrite: number;
 }
 
 export const DEFAULT_TIMING: SimTiming = {
-  heartbeatMs: 50,
-  electionTimeoutMs: 500,
-  requestTimeoutMs: 2_500,
-  takeoverCooldownMs: 2_500,
-  tickMs: 20,
-  tickJitterMs: 5,
+  heartbeatMs: 100,
+  electionTimeoutMs: 1_000,
+  requestTimeoutMs: 5_000,
+  takeoverCooldownMs: 5_000,
   diskLatencyMs: [1, 5],
+  stallMs: 2_000,
+  crashBeforeWrite: 0,
   crashAfterWrite: 0,
 };

@@ -3,37 +3,34 @@ import type { Effect, Input } from "../../cluster/types.js";
 import type { Block } from "../../shared/block.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 
-/** Everything that happened, as lines; their hash tells whether two runs were the same. */
+/** Everything that happens, as lines, for whoever wants them: describing it takes longer than doing it. */
 export class Trace {
-  lines = 0;
-  private readonly hash = createHash("sha256");
-  private readonly recent: string[] = [];
-
   constructor(
     private readonly now: () => number,
     private readonly print: ((line: string) => void) | null,
   ) {}
 
+  /** What is added while this is false is lost: do not describe it. */
+  get isOn(): boolean {
+    return this.print !== null;
+  }
+
   add(text: string): void {
-    const line = `${String(this.now()).padStart(6)} ${text}`;
-    this.lines += 1;
-    this.hash.update(line);
-    this.print?.(line);
-    this.recent.push(line);
-    if (this.recent.length > 2 * RECENT_LINES) this.recent.splice(0, RECENT_LINES);
+    this.print?.(`${String(this.now()).padStart(6)} ${text}`);
   }
+}
 
-  /** The last lines, for a report. */
-  tail(): string[] {
-    return this.recent.slice(-RECENT_LINES);
+/** Tells whether two runs were the same, byte for byte. */
+export class TraceDigest {
+  private readonly hash = createHash("sha256");
+  add(line: string): void {
+    this.hash.update(`${line}\n`);
   }
-
-  digest(): string {
+  toString(): string {
     return this.hash.copy().digest("hex");
   }
 }
 
-const RECENT_LINES = 60;
 const short = (hash: string): string => hash.slice(0, 8);
 
 export const describeBlock = (block: Block): string => {

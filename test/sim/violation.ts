@@ -1,7 +1,7 @@
 /** What a checker throws: a property of the system does not hold. Anything else that is thrown is a bug as well. */
 export class Violation extends Error {
   constructor(
-    /** `I1` to `I13` of docs/invariants, `persist-before-send`, `liveness`, `alert`, … */
+    /** `I1` to `I13` of docs/invariants, `persist-before-send`, `alert`, … */
     readonly property: string,
     message: string,
   ) {
@@ -10,6 +10,25 @@ export class Violation extends Error {
   }
 }
 
+/** The system under test may catch what a checker throws inside of it, so it is kept here as well. */
+let first: Violation | null = null;
+
 export function check(holds: boolean, property: string, message: () => string): asserts holds {
-  if (!holds) throw new Violation(property, message());
+  if (holds) return;
+  const violation = new Violation(property, message());
+  first ??= violation;
+  throw violation;
+}
+
+/** What was thrown where nobody could catch it. */
+export function noteError(error: unknown): void {
+  first ??= error instanceof Violation ? error : new Violation("exception", String((error as Error).stack));
+}
+
+export function assertNoViolation(): void {
+  if (first !== null) throw first;
+}
+
+export function forgetViolations(): void {
+  first = null;
 }

@@ -1,8 +1,10 @@
 import type { ReplicaAlert } from "../../cluster/types.js";
+import type { VerifiedTail } from "../../node/recovery.js";
+import type { StoreError } from "../../node/storage/port.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import { Checkers } from "./checkers/checkers.js";
-import { Disk } from "./disk.js";
+import { assertDrains } from "./drain.js";
 import { fakeKeys, useFastHasher } from "./fake-crypto.js";
 import type { ForwardPort } from "./gateway.js";
 import { Network } from "./network.js";
@@ -11,6 +13,7 @@ import { Random } from "./random.js";
 import { Scheduler } from "./scheduler.js";
 import { DEFAULT_TIMING, type SimTiming } from "./timing.js";
 import { Trace } from "./trace.js";
+import { check, forgetViolations } from "./violation.js";
 import { checkWireForm } from "./wire.js";
 
 export interface WorldOptions {
@@ -26,7 +29,13 @@ export interface WorldOptions {
   /** Every message is parsed by its schema and every block re-encoded: slower. */
   readonly checksWire?: boolean;
   readonly print?: (line: string) => void;
+  /** Recoveries take no time, so that a scenario goes on with the node there; so unless a simulation says otherwise. */
+  readonly recoversAtOnce?: boolean;
+  readonly verifiedTail?: VerifiedTail;
+  readonly onExit?: (node: SimNode, error: StoreError) => void;
 }
+
+const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
 
 /** A cluster in virtual time. Nothing here is random or late unless a fault or a scenario makes it so. */
 export class World {
@@ -43,6 +52,8 @@ export class World {
 
   constructor(private readonly options: WorldOptions) {
     useFastHasher();
+    forgetViolations();
+    assertDrains();
     this.random = new Random(options.seed);
     this.timing = { ...DEFAULT_TIMING, ...options.timing };
     this.trace = new Trace(() => this.scheduler.now, options.print ?? null);
@@ -58,8 +69,8 @@ export class World {
 
   private createNode(id: NodeId, configured: NodeSurroundings["configured"]): SimNode {
     const random = this.random.fork();
-    const disk = new Disk(random.hex(16), { keys: fakeKeys(random), formedClusterId: null, mark: null });
-    const node = new SimNode(id, disk, {
+    const identity = { storeId: random.hex(16), keys: fakeKeys(random) };
+    const node = new SimNode(id, identity, {
       scheduler: this.scheduler,
       random,
       trace: this.trace,
@@ -67,6 +78,9 @@ export class World {
       timing: this.timing,
       configured,
       admitsNewKeys: this.options.admitsNewKeys ?? true,
+      recoversAtOnce: this.options.recoversAtOnce ?? true,
+      verifiedTail: this.options.verifiedTail ?? VERIFIED_TAIL,
+      onExit: (exited, error) => this.onExit(exited, error),
       transmit: (message) => this.transmit(message),
       forward: (request) => this.forward(request),
       onProcessEnd: (ended) => this.onProcessEnd(ended),
@@ -110,6 +124,12 @@ export class World {
     return best;
   }
 
+  private onExit(node: SimNode, error: StoreError): void {
+    const { onExit } = this.options;
+    check(onExit !== undefined, "exception", () => `${node.id} exits: ${error.message}`);
+    onExit(node, error);
+  }
+
   private transmit(message: PeerMessage): void {
     if (this.options.checksWire) checkWireForm(message);
     for (const passes of this.interceptors) if (!passes(message)) return;
@@ -137,25 +157,15 @@ export class World {
     if (sender.isUp && this.random.chance(0.7)) sender.input({ kind: "unreachable", peer: message.to });
   }
 
-  private readonly forward: ForwardPort = ({ from, to, write, remainingMs, answer }) => {
+  private readonly forward: ForwardPort = ({ from, to, write, term, remainingMs, answer }) => {
     const target = this.node(to);
     this.network.sendOnce(from, to, () => {
       if (!target.isUp) return answer({ kind: "not_written", reason: "connection refused" });
-      this.whenRunning(target, () => {
-        target.gateway.receiveForwarded(write, remainingMs, (outcome) => {
-          this.network.sendOnce(to, from, () => this.whenRunning(this.node(from), () => answer(outcome)));
+      target.process?.run(() => {
+        target.gateway.receiveForwarded(write, term, remainingMs, (outcome) => {
+          this.network.sendOnce(to, from, () => answer(outcome));
         });
       });
     });
   };
-
-  /** Runs `action` in a process once it is not paused; never, if it dies before. */
-  whenRunning(node: SimNode, action: () => void): void {
-    const { boot } = node;
-    if (!node.isUp) return;
-    if (!node.isPaused) return action();
-    this.scheduler.after(this.timing.tickMs, () => {
-      if (node.boot === boot) this.whenRunning(node, action);
-    });
-  }
 }

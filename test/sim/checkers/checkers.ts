@@ -1,7 +1,8 @@
-import type { BootState, Effect, Input, ReplicaAlert, ReplicaView } from "../../../cluster/types.js";
-import type { StorageOperation } from "../disk.js";
+import type { Effect, ReplicaAlert } from "../../../cluster/types.js";
+import type { PeerMessage } from "../../../shared/protocol/peer.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
+import { AlertChecker } from "./alerts.js";
 import { CommitChecker } from "./commit.js";
 import { ElectionChecker } from "./election.js";
 import { History } from "./history.js";
@@ -17,71 +18,65 @@ export class Checkers {
   readonly ledger = new Ledger(this.history);
   readonly elections = new ElectionChecker(this.history);
   readonly commits: CommitChecker;
-  readonly alerts: ReplicaAlert[] = [];
+  readonly alerts: AlertChecker;
   private readonly promises = new PromiseChecker(this.elections);
 
   constructor(
     nodes: () => readonly SimNode[],
     /** Alerts that this run may raise; a run without forgeries expects none. */
-    private readonly expectsAlert: (alert: ReplicaAlert) => boolean,
+    expectsAlert: (alert: ReplicaAlert) => boolean,
   ) {
+    this.alerts = new AlertChecker(expectsAlert);
     this.commits = new CommitChecker(this.history, this.elections, nodes);
   }
 
-  onBoot(node: SimNode, boot: BootState): void {
-    this.elections.onHardState(node, boot.hardState);
-    this.commits.onBoot(node, boot);
+  onBoot(node: SimNode, commitHeight: number): void {
+    if (node.disk.hardState !== null) this.elections.onHardState(node, node.disk.hardState);
+    this.commits.onBoot(node, commitHeight);
     this.promises.onBoot(node);
   }
 
-  onStep(node: SimNode, input: Input, effects: readonly Effect[]): void {
-    if (input.kind === "message") this.promises.onReceive(node, input.message, input.ref);
-    if (input.kind === "propose") checkProposalAnswers(input.proposal.proposalId, effects);
+  onReceive(node: SimNode, message: PeerMessage, ref: number | undefined): void {
+    this.promises.onReceive(node, message, ref);
+  }
+
+  onSend(node: SimNode, message: PeerMessage, ref: number | undefined): void {
+    for (const block of message.blocks) this.history.recordBlock(block);
+    this.promises.onSend(node, message, ref);
   }
 
   onEffect(node: SimNode, effect: Effect): void {
     switch (effect.kind) {
-      case "store_block":
-        return this.history.recordBlock(effect.block);
-      case "send":
-        return this.promises.onSend(node, effect.message, effect.ref);
       case "committed":
-        return this.commits.onCommitted(node, effect);
+        this.commits.onCommitted(node, effect);
+        return this.onView(node);
       case "role_changed":
         if (effect.role === "leader") this.elections.onLeader(node, effect.term);
         return;
       case "alert":
-        this.alerts.push(effect.alert);
-        return check(
-          this.expectsAlert(effect.alert),
-          "alert",
-          () => `${node.id} accuses ${effect.alert.accused} of ${effect.alert.alertKind}: ${effect.alert.detail}`,
-        );
+        return this.alerts.onAlert(node, effect.alert);
       default:
         return;
     }
   }
 
-  onDurable(node: SimNode, operation: StorageOperation): void {
-    if (operation.kind === "save_state") this.elections.onHardState(node, operation.state);
-    if (operation.kind === "truncate")
-      check(operation.from > (node.committed.size ?? 0), "I4", () => `${node.id} truncates committed blocks`);
+  /** What a disk holds is what was handed to it: hard state, and blocks that continue each other. */
+  onDurable(node: SimNode): void {
+    const { disk } = node;
+    // What is found at a recovery is judged when the recovery is over: it may have been set back by a fault.
+    if (disk.hardState !== null && !node.isDoubtful) this.elections.onHardState(node, disk.hardState);
+    const tail = disk.at(disk.tailHeight);
+    if (tail !== undefined && !disk.altered.has(disk.tailHeight)) this.history.recordBlock(tail.block);
+    this.commits.onDurable(node);
   }
 
-  onView(node: SimNode, view: ReplicaView, queuedOperations: number): void {
+  /** I5 and I13, of what a node says of itself. */
+  onView(node: SimNode): void {
+    if (node.isDoubtful || node.isPaused) return;
+    const view = node.view;
     if (view.role === "leader") this.elections.onLeader(node, view.term);
     this.commits.onView(node, view);
-    check(
-      queuedOperations <= QUEUED_OPERATIONS_MAX,
-      "I13",
-      () => `${node.id} has ${queuedOperations} storage operations waiting`,
-    );
+    const { waiting } = node.store;
+    check(waiting <= QUEUED_OPERATIONS_MAX, "I13", () => `${node.id} has ${waiting} storage operations waiting`);
   }
-}
-
-/** A proposal gets one verdict; two in one step would answer a client twice. */
-function checkProposalAnswers(proposalId: number, effects: readonly Effect[]): void {
-  const verdicts = effects.filter((effect) => "proposalId" in effect && effect.proposalId === proposalId);
-  const final = verdicts.filter((effect) => effect.kind !== "look_up_key");
-  check(final.length <= 1, "verdict", () => `proposal ${proposalId} got ${final.map((it) => it.kind).join(", ")}`);
 }

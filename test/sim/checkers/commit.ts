@@ -1,4 +1,4 @@
-import type { BootState, Effect, ReplicaView } from "../../../cluster/types.js";
+import type { Effect, ReplicaView } from "../../../cluster/types.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
@@ -17,24 +17,29 @@ export class CommitChecker {
     private readonly nodes: () => readonly SimNode[],
   ) {}
 
-  onBoot(node: SimNode, boot: BootState): void {
-    const isAlone = this.nodes().length === 1;
-    for (const entry of node.disk.entries.slice(0, boot.commitHeight)) {
-      const { block } = entry;
-      // A one-node log commits by storing: a crash between the insert and the announcement leaves it to recovery.
-      if (isAlone) this.history.recordCommitted(entry, boot.hardState.term);
-      const known = this.history.committed[block.header.height - 1];
+  onBoot(node: SimNode, commitHeight: number): void {
+    for (let at = 1; at <= commitHeight; at++) {
+      const hash = node.disk.at(at)?.block.blockHash;
       check(
-        known?.hash === block.blockHash,
+        this.history.committed[at - 1]?.hash === hash,
         "I4",
-        () => `${node.id} recovers block ${block.header.height} as committed; the cluster never committed it`,
+        () => `${node.id} recovers block ${at} as committed; the cluster never committed it`,
       );
     }
-    this.heights.set(node, boot.commitHeight);
+    this.heights.set(node, commitHeight);
+  }
+
+  /** I4: a store never ends below what its node has called committed, unless a fault took it. */
+  onDurable(node: SimNode): void {
+    const committed = node.isDoubtful ? 0 : (this.heights.get(node) ?? 0);
+    const { tailHeight } = node.disk;
+    check(tailHeight >= committed, "I4", () => `${node.id} truncates to ${tailHeight}, below committed ${committed}`);
   }
 
   onDiskLoss(node: SimNode): void {
-    for (const { block } of node.disk.entries) {
+    for (let at = 1; at <= node.disk.tailHeight; at++) {
+      const block = node.disk.at(at)?.block;
+      if (block === undefined) continue;
       const holders = this.lostCopies.get(block.blockHash) ?? new Set();
       this.lostCopies.set(block.blockHash, holders.add(node.id));
     }
@@ -49,7 +54,7 @@ export class CommitChecker {
       check(height === at + 1, "I4", () => `${node.id} announces height ${height} after ${at}`);
       at = height;
       check(
-        node.disk.at(height)?.block.blockHash === block.blockHash,
+        node.isDoubtful || node.disk.at(height)?.block.blockHash === block.blockHash,
         "I5",
         () => `${node.id} calls block ${height} committed, which its disk does not hold`,
       );

@@ -1,4 +1,5 @@
-import { verifyBlock } from "../../../shared/chain.js";
+import { equalBytes } from "../../../shared/bytes.js";
+import { EMPTY_CHAIN, verifyBlock } from "../../../shared/chain.js";
 import type { Disk } from "../disk.js";
 import { fakeVerifier } from "../fake-crypto.js";
 import type { Outcome, Write } from "../gateway.js";
@@ -18,7 +19,8 @@ export class Ledger {
   constructor(private readonly history: History) {}
 
   onAnswer(write: Write, outcome: Outcome): void {
-    if (outcome.kind === "not_written") this.denied.push(write);
+    if (outcome.kind === "not_written" || outcome.kind === "head_differs" || outcome.kind === "key_reused")
+      this.denied.push(write);
     if (outcome.kind !== "written") return;
     this.acknowledged += 1;
     if (outcome.isReplay) this.replays += 1;
@@ -40,19 +42,18 @@ export class Ledger {
   /** I3: what a client was promised stands in the committed log, at that place, with that hash. */
   private checkWritten(write: Write, outcome: Extract<Outcome, { kind: "written" }>): void {
     const entry = this.history.committed[outcome.height - 1];
-    check(
-      entry?.hash === outcome.blockHash,
-      "I3",
-      () => `a client was promised block ${outcome.height}, which is not the committed one`,
-    );
+    check(entry !== undefined && outcome.events.length === write.events.length, "I3", () => {
+      return `a client was promised block ${outcome.height} for its ${write.events.length} events`;
+    });
     for (const [i, promised] of outcome.events.entries()) {
-      const stored = entry?.block.events.find((event) => event.record.sequence === promised.sequence);
+      const stored = entry.block.events.find((event) => event.record.sequence === promised.sequence);
       const asked = write.events[i];
       check(
         stored !== undefined && asked !== undefined && stored.hash === promised.hash,
         "I3",
         () => `promised event #${promised.sequence} is not in block ${outcome.height}`,
       );
+      check(equalBytes(stored.payload, asked.payload), "I9", () => `#${promised.sequence} has another body`);
       const isSame =
         stored.record.id === asked.id ||
         (asked.idempotencyKey !== undefined && stored.record.idempotencyKey === asked.idempotencyKey);
@@ -77,14 +78,16 @@ export class Ledger {
 
   private checkDisk(disk: Disk): void {
     for (const [i, { hash }] of this.history.committed.entries())
-      check(disk.entries[i]?.block.blockHash === hash, "I3", () => `a disk lacks committed block ${i + 1}`);
+      check(disk.at(i + 1)?.block.blockHash === hash, "I3", () => `a disk lacks committed block ${i + 1}`);
   }
 }
 
 /** I7: equal hashes make the other nodes' logs equal, so one whole verification serves all. */
 function verifyWhole(disk: Disk): void {
-  let state = disk.chainAt(0);
-  for (const { block } of disk.entries) {
+  let state = EMPTY_CHAIN;
+  for (let at = 1; at <= disk.tailHeight; at++) {
+    const block = disk.at(at)?.block;
+    check(block !== undefined, "I7", () => `block ${at} is missing`);
     const verdict = verifyBlock(state, block, fakeVerifier);
     check(verdict.ok, "I7", () => `block ${block.header.height} does not verify`);
     state = verdict.next;

@@ -23,6 +23,8 @@ export class PromiseChecker {
 
   onSend(node: SimNode, message: PeerMessage, ref: number | undefined): void {
     const { body } = message;
+    // Its database was exchanged or went away just now, and it has not heard of that yet.
+    if (node.isDoubtful) return;
     check(
       ref === undefined || this.references.get(node)?.get(ref) === message.to,
       "reference",
@@ -30,7 +32,7 @@ export class PromiseChecker {
     );
     const state = node.disk.hardState;
     // A stored block proves its term as well: recovery never starts below it.
-    const durableTerm = Math.max(state?.term ?? 0, node.disk.chainAt(node.disk.tailHeight).term);
+    const durableTerm = Math.max(state?.term ?? 0, node.disk.at(node.disk.tailHeight)?.block.header.term ?? 0);
     check(state !== null && message.term <= durableTerm, RULE, () => {
       return `${node.id} speaks in term ${message.term}, and its disk is in ${durableTerm}`;
     });

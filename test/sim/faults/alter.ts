@@ -1,0 +1,49 @@
+import type { StoredBlock } from "../../../node/storage/port.js";
+import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../../shared/block.js";
+import type { BlockSigner } from "../../../shared/chain.js";
+import type { Random } from "../random.js";
+
+const flipped = (random: Random, bytes: Uint8Array): Uint8Array => {
+  const copy = bytes.slice();
+  if (copy.length === 0) return new Uint8Array([1]);
+  const at = random.between(0, copy.length - 1);
+  copy[at] = (copy[at] ?? 0) ^ (1 << random.between(0, 7));
+  return copy;
+};
+
+const otherHash = (random: Random): string => random.hex(32);
+
+/** A block as it stands in the database after somebody changed one thing of it. */
+export function alteredBlock(random: Random, stored: StoredBlock): { stored: StoredBlock; what: string } {
+  const { block } = stored;
+  const what = random.pick(["records", "payloads", "header"] as const);
+  if (what === "records" && block.records.length > 0)
+    return { what, stored: { ...stored, block: { ...block, records: flipped(random, block.records) } } };
+  if (what === "payloads" && block.payloads.length > 0)
+    return { what, stored: { ...stored, block: { ...block, payloads: flipped(random, block.payloads) } } };
+  const header: BlockHeader = { ...block.header, rootHash: otherHash(random) };
+  return { what: "header", stored: { ...stored, block: { ...block, header } } };
+}
+
+/** A block as a lying leader would send it. What it can sign it signs again, so that only the content is wrong. */
+export function forgedBlock(random: Random, block: Block, signer: BlockSigner): { block: Block; what: string } {
+  const signed = (change: Partial<BlockHeader>): Block => {
+    const header: BlockHeader = { ...block.header, ...change };
+    return { ...block, header, blockHash: hashHeader(header), signature: signer.sign(headerBytes(header)) };
+  };
+  const forgeries = {
+    hash: () => ({ ...block, blockHash: otherHash(random) }),
+    root: () => signed({ rootHash: otherHash(random) }),
+    signature: () => ({ ...block, signature: flipped(random, block.signature) }),
+    link: () => signed({ previousBlockHash: otherHash(random) }),
+    head: () => signed({ headHash: otherHash(random) }),
+    term: () => signed({ term: (block.header.term + 1) as BlockHeader["term"] }),
+    leader: () => signed({ leaderId: "n9" }),
+    records: () => ({ ...block, records: flipped(random, block.records) }),
+    payloads: () => ({ ...block, payloads: flipped(random, block.payloads) }),
+    // A genesis may be of any time: another one would be a second genesis, not a wrong one.
+    "sealed-at": () => signed({ sealedAt: block.header.height === 1 ? "never" : "2000-01-01T00:00:00.000Z" }),
+  };
+  const what = random.pick(Object.keys(forgeries) as (keyof typeof forgeries)[]);
+  return { what, block: forgeries[what]() };
+}

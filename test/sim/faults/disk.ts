@@ -1,0 +1,130 @@
+import { fakeKeys } from "../fake-crypto.js";
+import type { DiskBehaviour } from "../mongod.js";
+import { alteredBlock } from "./alter.js";
+import { crash, type Fault, mayLoseDisk, nothingToUndo, type Strike } from "./fault.js";
+
+/** Sets one thing of a victim's disk for as long as the fault lasts. */
+function behave<K extends keyof DiskBehaviour>(
+  strike: Strike,
+  what: K,
+  { broken, whole }: Record<"broken" | "whole", DiskBehaviour[K]>,
+): () => void {
+  const { behaviour } = strike.victim().store;
+  behaviour[what] = broken;
+  return () => {
+    behaviour[what] = whole;
+  };
+}
+
+const slow: Fault = (strike) => {
+  const { behaviour } = strike.victim().store;
+  behaviour.latencyMaxMs = strike.random.pick([50, 300, 1_200]);
+  return () => {
+    behaviour.latencyMaxMs = strike.world.timing.diskLatencyMs[1];
+  };
+};
+
+const stalled: Fault = (strike) => {
+  const { store } = strike.victim();
+  if (store.behaviour.isStalled) return null;
+  store.behaviour.isStalled = true;
+  return () => {
+    store.behaviour.isStalled = false;
+    store.next();
+  };
+};
+
+/** mongod is killed and comes back after a while; its node lives on. */
+const mongodRestart: Fault = (strike) => {
+  const { store } = strike.victim();
+  if (store.behaviour.isDown) return null;
+  store.restart();
+  if (strike.random.chance(0.5)) return nothingToUndo;
+  store.behaviour.isDown = true;
+  return () => {
+    store.behaviour.isDown = false;
+  };
+};
+
+const lost: Fault = (strike) => {
+  const { world, random } = strike;
+  const node = strike.victim();
+  if (!mayLoseDisk(world, node)) return null;
+  node.crash();
+  if (node.isUp) return null;
+  world.checkers.commits.onDiskLoss(node);
+  node.disk.wipe(random.hex(16), random.chance(0.4) ? fakeKeys(random) : null);
+  return crash(strike, [node]);
+};
+
+/** The state is lost, and the blocks are not. */
+const lostState: Fault = (strike) => {
+  const { world } = strike;
+  const node = strike.victim();
+  if (!mayLoseDisk(world, node)) return null;
+  node.crash();
+  if (node.isUp) return null;
+  world.checkers.commits.onDiskLoss(node);
+  node.disk.database.state = null;
+  return crash(strike, [node]);
+};
+
+/**
+ * An older copy of the database is put in its place, under a living node or a stopped one. Only copies that the
+ * identity file can tell from the present state: of an earlier boot, or below the mark.
+ */
+const wentBack: Fault = (strike) => {
+  const { world, random } = strike;
+  const node = strike.victim();
+  const { database } = node.disk;
+  const backup = node.disk.backUp();
+  world.scheduler.after(random.between(500, 8_000), () => {
+    if (!strike.isOpen() || node.disk.database !== database || !mayLoseDisk(world, node)) return;
+    const file = node.disk.identity.file;
+    const isOfEarlierBoot = (backup.state?.bootCounter ?? 0) < (file?.bootCounter ?? 0);
+    const isBelowMark = backup.blocks.length < (file?.mark?.height ?? 0);
+    const isRemembered = node.process?.isAlive === true && !node.isDoubtful && random.chance(0.5);
+    if (backup.state === null || !(isOfEarlierBoot || isBelowMark || isRemembered)) return;
+    world.trace.add(`${node.id} database goes back to ${backup.blocks.length} blocks`);
+    world.checkers.commits.onDiskLoss(node);
+    if (!isRemembered) node.crash();
+    node.disk.restore(backup);
+    node.disk.isRememberedOnly = isRemembered && !isOfEarlierBoot && !isBelowMark;
+    node.isDoubtful = true;
+    node.store.restart({ landsPending: false });
+    crash(strike, isRemembered ? [] : [node]);
+  });
+  return nothingToUndo;
+};
+
+/** Somebody changes a stored block behind the node's back; it is noticed when the block is read. */
+const altered: Fault = (strike) => {
+  const { world, random } = strike;
+  const node = strike.victim();
+  const { disk } = node;
+  if (disk.knownCommitHeight < 2 || !mayLoseDisk(world, node)) return null;
+  world.checkers.commits.onDiskLoss(node);
+  const at = disk.at(random.between(1, disk.tailHeight));
+  if (at === undefined) return null;
+  const change = alteredBlock(random, at);
+  world.trace.add(`${node.id} block ${at.block.header.height} is altered: ${change.what}`);
+  disk.alter(at.block.header.height, () => change.stored);
+  return random.chance(0.5) ? crash(strike, [node]) : nothingToUndo;
+};
+
+export const diskFaults = {
+  "slow-disk": slow,
+  "stalled-disk": stalled,
+  "full-disk": (strike) => behave(strike, "isFull", { broken: true, whole: false }),
+  "disk-errors": (strike) => behave(strike, "errors", { broken: strike.random.pick([0.02, 0.2]), whole: 0 }),
+  "one-error": (strike) => {
+    const undo = behave(strike, "errors", { broken: 1, whole: 0 });
+    strike.world.scheduler.after(strike.random.between(1, 30), undo);
+    return undo;
+  },
+  "mongod-restart": mongodRestart,
+  "lost-disk": lost,
+  "lost-state": lostState,
+  "disk-went-back": wentBack,
+  "altered-block": altered,
+} satisfies Record<string, Fault>;

@@ -1,0 +1,93 @@
+import type { NodeIdentity } from "../../node/recovery.js";
+import type { Identity, IdentityChange, Mark } from "../../node/storage/identity.js";
+import type { NodeKeys } from "../../shared/control.js";
+import type { SimProcess } from "./process.js";
+
+const MARK_INTERVAL_MS = 1_000;
+const WRITE_MS: readonly [number, number] = [1, 3];
+
+/** What a node keeps outside its database: a restored or lost database takes none of it along. */
+export class IdentityRecord {
+  /** Null: there is no file. */
+  file: Identity | null = null;
+
+  constructor(
+    private readonly nodeId: string,
+    public keys: NodeKeys,
+  ) {}
+
+  /** Made at the first start; the keys stand for the seed. */
+  make(): Identity {
+    this.file = {
+      version: 1,
+      nodeId: this.nodeId,
+      seed: this.keys.block,
+      storeId: null,
+      bootCounter: 0,
+      formedClusterId: null,
+      votedTerm: 0,
+      mark: null,
+    };
+    return this.file;
+  }
+
+  get formedClusterId(): string | null {
+    return this.file?.formedClusterId ?? null;
+  }
+}
+
+/** The identity file as one process has it open: `IdentityFile` in virtual time. */
+export class SimIdentity implements NodeIdentity {
+  readonly folder = "a simulated folder";
+  private isUnsettled: boolean;
+  private tail: Promise<void> = Promise.resolve();
+  private pendingMark: Mark | null = null;
+  private isMarking = false;
+
+  constructor(
+    private readonly record: IdentityRecord,
+    private readonly process: SimProcess,
+  ) {
+    this.isUnsettled = record.file === null;
+    if (record.file === null) record.make();
+  }
+
+  get isNew(): boolean {
+    return this.isUnsettled;
+  }
+  settle(): void {
+    this.isUnsettled = false;
+  }
+  get identity(): Identity {
+    return this.record.file ?? this.record.make();
+  }
+
+  update(change: IdentityChange): Promise<void> {
+    this.tail = this.tail.then(() => this.write(change));
+    return this.tail;
+  }
+
+  recordMark(mark: Mark): void {
+    if (mark.height <= (this.pendingMark ?? this.identity.mark ?? { height: -1 }).height) return;
+    this.pendingMark = mark;
+    if (this.isMarking) return;
+    this.isMarking = true;
+    this.process.after(MARK_INTERVAL_MS, () => {
+      this.isMarking = false;
+      void this.update({});
+    });
+  }
+
+  private async write(change: IdentityChange): Promise<void> {
+    const { process } = this;
+    if (!process.recoversAtOnce) {
+      const ms = process.node.around.random.between(...WRITE_MS);
+      await new Promise<void>((resolve) => {
+        process.after(ms, resolve);
+      });
+    }
+    const mark = this.pendingMark;
+    this.record.file = { ...this.identity, ...(mark === null ? {} : { mark }), ...change };
+    if (this.pendingMark === mark) this.pendingMark = null;
+  }
+}

@@ -1,0 +1,207 @@
+import { verifyAll } from "../../node/verification.js";
+import type { Clients } from "./clients.js";
+import { fakeKeys, fakeVerifier } from "./fake-crypto.js";
+import { allLinks, cut, isDurableVoter } from "./faults/fault.js";
+import type { Nemesis } from "./nemesis.js";
+import type { SimNode } from "./node.js";
+import type { Random } from "./random.js";
+import { check, noteError } from "./violation.js";
+import type { World } from "./world.js";
+
+/** Late messages of the faulty time may still arrive, stalled candidates run once more, learners be admitted. */
+const LEADER_TIMEOUTS = 14;
+const SETTLED_TIMEOUTS = 4;
+
+/** The phase after the faults: I11, I12, and the same log on every node. */
+export class Liveness {
+  recoveryMs = 0;
+
+  constructor(
+    private readonly world: World,
+    private readonly random: Random,
+    private readonly clients: Clients,
+    private readonly nemesis: Nemesis,
+  ) {}
+
+  private get timeoutMs(): number {
+    return this.world.timing.electionTimeoutMs;
+  }
+
+  /** Faults end for a random majority, and the others stay broken: the majority goes on. */
+  majority(): void {
+    const { world, random } = this;
+    const quorum = Math.floor(world.nodes.length / 2) + 1;
+    const voters = random.shuffled(world.nodes).filter(isDurableVoter);
+    this.nemesis.healAll();
+    for (const node of world.nodes) node.resume();
+    if (world.nodes.length < 3 || voters.length < quorum || random.chance(0.3)) return;
+    const healthy = voters.slice(0, random.between(quorum, voters.length));
+    const broken = world.nodes.filter((node) => !healthy.includes(node));
+    const undo = broken.map((node) => this.breakFor(node, healthy));
+    world.trace.add(`a majority is healed: ${healthy.map((node) => node.id).join(" ")}`);
+    this.goesOn(healthy, 8);
+    for (const end of undo) end();
+  }
+
+  private breakFor(node: SimNode, healthy: readonly SimNode[]): () => void {
+    const { world, random } = this;
+    const links = allLinks(world).filter((link) => link.includes(node.id));
+    const withHealthy = (id: string): boolean => healthy.some((other) => other.id === id);
+    const how = random.pick(["dead", "paused", "isolated", "deaf", "mute", "stalled", "full"] as const);
+    world.trace.add(`${node.id} stays ${how}`);
+    switch (how) {
+      case "dead":
+        node.crash();
+        return () => node.start();
+      case "paused":
+        node.pause();
+        return () => node.resume();
+      case "isolated":
+        return cut(world, links) ?? (() => {});
+      case "deaf":
+        return (
+          cut(
+            world,
+            links.filter(([from, to]) => to === node.id && withHealthy(from)),
+          ) ?? (() => {})
+        );
+      case "mute":
+        return (
+          cut(
+            world,
+            links.filter(([from, to]) => from === node.id && withHealthy(to)),
+          ) ?? (() => {})
+        );
+      case "stalled":
+      case "full": {
+        const what = how === "full" ? "isFull" : "isStalled";
+        node.store.behaviour[what] = true;
+        return () => {
+          node.store.behaviour[what] = false;
+          node.store.next();
+        };
+      }
+    }
+  }
+
+  /** All faults end for all. */
+  all(): void {
+    const { world } = this;
+    this.nemesis.healAll();
+    const healedAt = world.scheduler.now;
+    this.clients.isStopped = true;
+    this.goesOn(world.nodes, 2);
+    this.recoveryMs = Math.max(0, this.ledAt - healedAt);
+    this.verifyAltered();
+    const isLevel = world.runUntil(() => this.isLevel(world.nodes), 10 * this.timeoutMs);
+    check(isLevel, "I11", () => `the nodes are not level: ${this.standing(world.nodes)}`);
+    world.checkers.ledger.finish(world.nodes.map((node) => node.disk));
+  }
+
+  private ledAt = 0;
+
+  /** `nodes` follow one leader, which may be a broken one that still answers, and each of them takes a write. */
+  private goesOn(nodes: readonly SimNode[], probeTimeouts: number): void {
+    const { world, timeoutMs } = this;
+    const { checkers } = world;
+    const bound = LEADER_TIMEOUTS * timeoutMs;
+    const hasLeader = world.runUntil(() => this.isLed(nodes), bound);
+    check(hasLeader, "I11", () => `no leader that all know, ${bound} ms after the last fault: ${this.standing(nodes)}`);
+    this.ledAt = world.scheduler.now;
+    world.run(SETTLED_TIMEOUTS * timeoutMs);
+    // A takeover may be under way just now.
+    const isStillLed = world.runUntil(() => this.isLed(nodes), 2 * timeoutMs);
+    check(isStillLed, "I12", () => `the leader was lost again in the calm: ${this.standing(nodes)}`);
+    const earlier = this.leaderOf(world.nodes);
+    const elections = checkers.elections.elections;
+    const found = checkers.alerts.alterationsFound;
+    for (const node of nodes) this.clients.probe(node.id, probeTimeouts * timeoutMs);
+    const isLevel = world.runUntil(() => this.isAgreed(nodes) && this.isLed(nodes), 10 * timeoutMs);
+    check(isLevel, "I11", () => `the nodes are not level: ${this.standing(nodes)}`);
+    // One that finds a block of its own unsound hands over.
+    const isJudged = earlier !== undefined && nodes.includes(earlier) && checkers.alerts.alterationsFound === found;
+    if (isJudged) this.checkSteadiness(nodes, earlier, checkers.elections.elections - elections);
+  }
+
+  /** I12: in the calm nobody is elected, unless a preferred node took over; each can do so once. */
+  private checkSteadiness(nodes: readonly SimNode[], earlier: SimNode | undefined, elections: number): void {
+    const leader = this.leaderOf(this.world.nodes);
+    const isSteady =
+      elections === 0
+        ? leader === earlier
+        : leader !== undefined && earlier !== undefined && rank(leader) > rank(earlier);
+    check(
+      isSteady && elections < nodes.length,
+      "I12",
+      () => `${elections} elections in the calm: ${earlier?.id} led, now ${leader?.id} does`,
+    );
+  }
+
+  private leaderOf(nodes: readonly SimNode[]): SimNode | undefined {
+    let best: SimNode | undefined;
+    for (const node of nodes)
+      if (node.isUp && node.view.role === "leader" && (best === undefined || node.view.term > best.view.term))
+        best = node;
+    return best;
+  }
+
+  private isLed(nodes: readonly SimNode[]): boolean {
+    const leader = this.leaderOf(this.world.nodes);
+    return leader !== undefined && nodes.every((node) => node.isUp && node.view.leaderId === leader.id);
+  }
+
+  /** The heads are equal. */
+  private isAgreed(nodes: readonly SimNode[]): boolean {
+    const committed = this.world.checkers.history.committed.length;
+    return nodes.every((node) => node.isUp && node.view.commitHeight === committed);
+  }
+
+  private isLevel(nodes: readonly SimNode[]): boolean {
+    return this.isAgreed(nodes) && nodes.every(({ view }) => view.tailHeight === view.commitHeight && !view.isLearner);
+  }
+
+  private standing(nodes: readonly SimNode[]): string {
+    return nodes
+      .map((node) => {
+        if (!node.isUp) return `${node.id} down`;
+        const { role, term, commitHeight, tailHeight, isLearner, leaderId } = node.view;
+        return `${node.id} ${role} t${term} of ${leaderId}, commit ${commitHeight} tail ${tailHeight}${isLearner ? " learner" : ""}`;
+      })
+      .join("; ");
+  }
+
+  /** I8: the verification pass finds what was altered and never read; a person then replaces the node's data. */
+  private verifyAltered(): void {
+    const { world, random } = this;
+    for (const node of world.nodes) {
+      const { altered } = node.disk;
+      const { process } = node;
+      if (altered.size === 0 || process === null) continue;
+      const lowest = Math.min(...altered);
+      let invalidAt: number | null = null;
+      let isOver = false;
+      verifyAll({
+        log: process.storage.log,
+        verifier: fakeVerifier,
+        clock: process,
+        commitHeight: () => process.driver.view()?.commitHeight ?? null,
+        onInvalidBlock: (at, detail) => {
+          invalidAt = at;
+          node.onInvalidBlock(at, detail);
+        },
+      })
+        .catch(noteError)
+        .finally(() => {
+          isOver = true;
+        });
+      world.runUntil(() => isOver || !node.isUp, 20 * this.timeoutMs);
+      const isFound = invalidAt === lowest || !node.isUp;
+      check(isFound, "I8", () => `${node.id}: a verification pass did not find altered block ${lowest}`);
+      node.crash();
+      node.disk.wipe(random.hex(16), fakeKeys(random));
+      node.start();
+    }
+  }
+}
+
+const rank = (node: SimNode): number => node.view.members.find((member) => member.id === node.id)?.priority ?? 0;

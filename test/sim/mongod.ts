@@ -1,0 +1,226 @@
+import { MemoryDatabase } from "../../node/storage/memory-database.js";
+import { StoreError } from "../../node/storage/port.js";
+import type { SimNode } from "./node.js";
+import type { SimProcess } from "./process.js";
+import { forgetting } from "./promises.js";
+import type { Random } from "./random.js";
+import type { Scheduler } from "./scheduler.js";
+import type { SimTiming } from "./timing.js";
+
+export type OperationKind = "read" | "save_state" | "store_block" | "truncate" | "open" | "project" | "alert";
+
+interface Operation {
+  readonly kind: OperationKind;
+  readonly process: SimProcess;
+  /** Does it to the data; false if there was nothing to do any more. */
+  readonly land: () => void;
+  readonly answer: () => void;
+  readonly fail: (error: StoreError) => void;
+  isUnderWay: boolean;
+  /** Its caller believes that its outcome is unknown. */
+  isGivenUp: boolean;
+}
+
+/** How one node's mongod and disk behave at present; faults change it. */
+export interface DiskBehaviour {
+  latencyMinMs: number;
+  latencyMaxMs: number;
+  /** Operations stay unanswered, while the process and its network go on. */
+  isStalled: boolean;
+  /** Writes are refused. */
+  isFull: boolean;
+  /** No process answers. */
+  isDown: boolean;
+  /** The probability that an operation fails, one way or another. */
+  errors: number;
+  /** Operations that stay unanswered, for scenarios. */
+  held: (operation: { readonly kind: OperationKind }) => boolean;
+}
+
+const REFUSED_AFTER_MS = 5;
+/** Rows of the projection are not waited for: a killed mongod may have lost those of the last so many milliseconds. */
+const FLUSH_MS = 100;
+
+/** The data of one mongod: what is here survives a crash, but for the newest rows of the projection. */
+export class SimDatabase extends MemoryDatabase {
+  /** What the next write is for: said by the store right before it. */
+  kind: OperationKind = "open";
+  private flushed = { at: 0, rows: 0 };
+
+  constructor(
+    storeId: string,
+    private readonly server: Mongod,
+  ) {
+    super(storeId);
+  }
+
+  override write<T>(operation: () => T): Promise<T> {
+    return this.server.perform(this.kind, operation);
+  }
+
+  /** A change of the server is noticed by a process that runs, and by a paused one later. */
+  override watch(listener: () => void): () => void {
+    const process = this.server.node.process;
+    return super.watch(() => process?.run(listener));
+  }
+
+  noteRows(now: number): void {
+    if (now - this.flushed.at >= FLUSH_MS) this.flushed = { at: now, rows: this.rows.length };
+  }
+
+  loseUnflushedRows(random: Random): void {
+    const kept = random.between(Math.min(this.flushed.rows, this.rows.length), this.rows.length);
+    this.rows.length = kept;
+    this.flushed = { at: this.flushed.at, rows: kept };
+  }
+}
+
+/** One node's mongod: answers after a while, in order for writes of one kind, or not, as its faults say. */
+export class Mongod {
+  readonly behaviour: DiskBehaviour;
+  private readonly operations = new Set<Operation>();
+
+  constructor(
+    readonly node: SimNode,
+    private readonly around: { scheduler: Scheduler; random: Random; timing: SimTiming },
+  ) {
+    const [latencyMinMs, latencyMaxMs] = around.timing.diskLatencyMs;
+    this.behaviour = {
+      latencyMinMs,
+      latencyMaxMs,
+      isStalled: false,
+      isFull: false,
+      isDown: false,
+      errors: 0,
+      held: () => false,
+    };
+  }
+
+  get waiting(): number {
+    return this.operations.size;
+  }
+
+  latency(): number {
+    return this.around.random.between(this.behaviour.latencyMinMs, this.behaviour.latencyMaxMs);
+  }
+
+  /** Asks the server to do `operation`; resolves when its answer reaches the process, which may be never. */
+  perform<T>(kind: OperationKind, operation: () => T): Promise<T> {
+    const { process } = this.node;
+    if (process === null || !process.isAlive) return forgetting();
+    const { scheduler, random, timing } = this.around;
+    const isWrite = kind !== "read";
+    if (process.recoversAtOnce && !this.behaviour.isStalled) return Promise.resolve(operation());
+    if (isWrite && random.chance(timing.crashBeforeWrite) && this.node.dieSoon()) return forgetting();
+    return new Promise((resolve, reject) => {
+      let outcome: { value: T } | { error: unknown } | null = null;
+      const waiting: Operation = {
+        kind,
+        process,
+        land: () => {
+          try {
+            outcome = { value: operation() };
+          } catch (error) {
+            outcome = { error };
+          }
+          this.node.onLanded(kind);
+        },
+        answer: () =>
+          process.run(() => {
+            if (outcome !== null && "value" in outcome) resolve(outcome.value);
+            else reject(outcome?.error);
+          }),
+        fail: (error) => process.run(() => reject(error)),
+        isUnderWay: false,
+        isGivenUp: false,
+      };
+      this.operations.add(waiting);
+      if (isWrite && kind !== "project") scheduler.after(timing.stallMs, () => this.giveUp(waiting));
+      this.begin(waiting);
+    });
+  }
+
+  /** Begins what waits, if it may. */
+  next(): void {
+    for (const operation of [...this.operations]) if (!operation.isUnderWay) this.begin(operation);
+  }
+
+  private begin(operation: Operation): void {
+    const { behaviour } = this;
+    if (operation.isGivenUp) return this.finishLate(operation);
+    if (!behaviour.isDown && (behaviour.isStalled || behaviour.held(operation))) return;
+    operation.isUnderWay = true;
+    const after = behaviour.isDown ? REFUSED_AFTER_MS : this.latency();
+    this.around.scheduler.after(after, () => this.finish(operation));
+  }
+
+  private finish(operation: Operation): void {
+    if (!this.operations.has(operation)) return;
+    const { behaviour } = this;
+    if (behaviour.isDown) return this.refuse(operation, "The server cannot be reached.");
+    operation.isUnderWay = false;
+    // A stall caught it under way: it begins anew when the disk answers again.
+    if (behaviour.isStalled || behaviour.held(operation) || operation.isGivenUp) return;
+    const { random, timing } = this.around;
+    if (operation.kind !== "read" && behaviour.isFull) return this.refuse(operation, "The disk is full.");
+    if (random.chance(behaviour.errors)) return this.breakOff(operation);
+    this.operations.delete(operation);
+    operation.land();
+    if (operation.kind !== "read" && random.chance(timing.crashAfterWrite) && this.node.dieSoon()) return;
+    operation.answer();
+  }
+
+  private refuse(operation: Operation, why: string): void {
+    this.operations.delete(operation);
+    operation.fail(new StoreError("not_stored", why));
+  }
+
+  /** An error in one of its three forms: refused, lost on the way there, or done and the answer lost. */
+  private breakOff(operation: Operation): void {
+    const { random } = this.around;
+    if (operation.kind === "read" || random.chance(0.3)) return this.refuse(operation, "The database refused it.");
+    this.operations.delete(operation);
+    if (random.chance(0.5)) operation.land();
+    operation.fail(new StoreError("unknown", "The answer was lost."));
+  }
+
+  private giveUp(operation: Operation): void {
+    if (!this.operations.has(operation) || operation.isGivenUp) return;
+    operation.isGivenUp = true;
+    operation.fail(new StoreError("unknown", "It took longer than the limit."));
+    if (!this.behaviour.isStalled && !this.behaviour.held(operation)) this.finishLate(operation);
+  }
+
+  /** Nobody waits for it any more, and it may still be done: before whatever is asked for later. */
+  private finishLate(operation: Operation): void {
+    if (this.behaviour.isStalled) return;
+    this.operations.delete(operation);
+    if (this.around.random.chance(0.5)) operation.land();
+  }
+
+  /** Its client died: what it had asked for is done or not. Returns whether anything was. */
+  abandon(process: SimProcess): boolean {
+    let hasLanded = false;
+    for (const operation of [...this.operations]) {
+      if (operation.process !== process) continue;
+      this.operations.delete(operation);
+      if (!operation.isUnderWay || operation.kind === "read" || !this.around.random.chance(0.5)) continue;
+      operation.land();
+      hasLanded = true;
+    }
+    return hasLanded;
+  }
+
+  /** Killed and started again under a living node, or with the whole machine; what is under way is done or not. */
+  restart({ landsPending = true } = {}): void {
+    const { database } = this.node.disk;
+    for (const operation of [...this.operations]) {
+      this.operations.delete(operation);
+      if (landsPending && operation.isUnderWay && operation.kind !== "read" && this.around.random.chance(0.5))
+        operation.land();
+      operation.fail(new StoreError("unknown", "The server went away."));
+    }
+    database.loseUnflushedRows(this.around.random);
+    database.restartServer();
+  }
+}

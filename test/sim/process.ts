@@ -1,0 +1,243 @@
+import type { Effect, Input } from "../../cluster/types.js";
+import type { Clock } from "../../node/clock.js";
+import { Driver } from "../../node/driver.js";
+import { type Storage, StoreError } from "../../node/storage/port.js";
+import type { PeerMessage } from "../../shared/protocol/peer.js";
+import { fakeSigner, fakeVerifier } from "./fake-crypto.js";
+import { Gateway } from "./gateway.js";
+import { SimIdentity } from "./identity.js";
+import type { SimNode } from "./node.js";
+import { forgetting } from "./promises.js";
+import { simStorage } from "./storage.js";
+import { describeInput } from "./trace.js";
+import { check } from "./violation.js";
+
+const START_RETRY_MS = 500;
+/** Where the nodes' wall clocks begin: 2030-01-01. */
+const WALL_EPOCH_MS = 1_893_456_000_000;
+
+/** One life of a node's process: the real driver on simulated time, storage and identity, wired as node/node.ts does. */
+export class SimProcess implements Clock {
+  isAlive = true;
+  isPaused = false;
+  /** True while a recovery takes no time: scenarios begin with the node there. */
+  recoversAtOnce: boolean;
+  readonly bootId: string;
+  readonly driver: Driver;
+  readonly gateway: Gateway;
+  readonly storage: Storage;
+  private hasInvalidBlock = false;
+  private isReluctant = false;
+  /** What waits while the process is stopped: overdue timers, and what came in from outside. */
+  private overdue: (() => void)[] = [];
+  private inbox: (() => void)[] = [];
+  private readonly clockBase: number;
+  private readonly startedAt: number;
+  private wallSecond = { at: Number.NaN, text: "" };
+
+  constructor(readonly node: SimNode) {
+    const { around, id, disk } = node;
+    const { random, scheduler, timing } = around;
+    this.bootId = random.hex(8);
+    this.clockBase = random.between(1, 1_000_000);
+    this.startedAt = scheduler.now;
+    this.recoversAtOnce = around.recoversAtOnce;
+    const identity = new SimIdentity(disk.identity, this);
+    const { keys } = disk.identity;
+    const logger = this.logger();
+    const storage = simStorage(this);
+    this.storage = storage;
+    this.driver = new Driver({
+      config: {
+        self: {
+          id,
+          address: `http://${id}.test`,
+          priority: around.configured.find((member) => member.id === id)?.priority ?? 0,
+        },
+        configured: around.configured,
+        heartbeatMs: timing.heartbeatMs,
+        electionTimeoutMs: timing.electionTimeoutMs,
+        requestTimeoutMs: timing.requestTimeoutMs,
+        takeoverCooldownMs: timing.takeoverCooldownMs,
+        admitsNewKeys: around.admitsNewKeys,
+      },
+      storage,
+      identity,
+      signer: { keys, block: fakeSigner(keys.block) },
+      verifier: fakeVerifier,
+      logger,
+      clock: this,
+      verifiedTail: around.verifiedTail,
+      send: (message, ref) => this.send(message, ref),
+      onEffect: (effect) => this.onEffect(effect),
+      onReplicaLost: (reason) => {
+        check(STORE_REASONS.test(reason), "exception", () => `${id} loses its replica: ${reason}`);
+        node.isDoubtful = true;
+        this.gateway.tracker.onReplicaLost();
+      },
+      onRecovered: (commitHeight) => {
+        node.onRecovered(commitHeight);
+        this.gateway.tracker.onRecovered(commitHeight);
+        if (this.hasInvalidBlock || this.isReluctant) this.tellLate();
+      },
+      onInvalidBlock: (at, detail) => {
+        node.onInvalidBlock(at, detail);
+        this.hasInvalidBlock = true;
+        this.tellLate();
+        this.driver.submit({ kind: "hand_over", now: this.now(), wall: this.wall(), target: null });
+      },
+      onProjectionConflict: (error) => check(false, "I8", () => `${id}: ${error.message}`),
+      onFatal: (error) => node.exit(error),
+    });
+    if (around.trace.isOn) this.traceInputs();
+    this.gateway = new Gateway(this, logger, around.forward);
+  }
+
+  async start(): Promise<void> {
+    for (;;) {
+      try {
+        await this.driver.start();
+        this.recoversAtOnce = false;
+        return;
+      } catch (error) {
+        this.recoversAtOnce = false;
+        if (!(error instanceof StoreError)) throw error;
+        if (error.failure === "unfit" || error.failure === "not_owner") return this.node.exit(error);
+        await new Promise<void>((resolve) => {
+          this.after(START_RETRY_MS, resolve);
+        });
+      }
+    }
+  }
+
+  /** Runs what happens to this process: now, when it is resumed, or never. */
+  run(action: () => void, { isTimer = false } = {}): void {
+    if (!this.isAlive) return;
+    if (this.isPaused) (isTimer ? this.overdue : this.inbox).push(action);
+    else action();
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    const { random, recoversAtOnce } = this.node.around;
+    // Node has read its sockets before it ran its timers, and the other way round, depending on its version.
+    const isTimersFirst = !recoversAtOnce && random.chance(0.5);
+    const waiting = isTimersFirst ? [...this.overdue, ...this.inbox] : [...this.inbox, ...this.overdue];
+    this.inbox = [];
+    this.overdue = [];
+    // In tasks of their own, as an event loop would run them.
+    for (const action of waiting) this.node.around.scheduler.after(0, () => this.run(action));
+  }
+
+  input(input: Input): void {
+    this.driver.submit(input);
+  }
+
+  set campaignsLate(isLate: boolean) {
+    this.isReluctant = isLate;
+    this.tellLate();
+  }
+
+  private tellLate(): void {
+    const isLate = this.hasInvalidBlock || this.isReluctant;
+    this.driver.submit({ kind: "campaigns_late", now: this.now(), isLate });
+  }
+
+  private send(message: PeerMessage, ref: number | undefined): void {
+    if (!this.isAlive) return;
+    const { node } = this;
+    node.around.checkers.onSend(node, message, ref);
+    node.note({ kind: "send", message, ...(ref === undefined ? {} : { ref }) });
+    node.around.transmit(message);
+  }
+
+  private onEffect(effect: Effect): void {
+    if (!this.isAlive) return;
+    const { node } = this;
+    node.around.checkers.onEffect(node, effect);
+    node.note(effect);
+    this.gateway.onEffect(effect);
+  }
+
+  private logger() {
+    const { trace } = this.node.around;
+    const add = (level: string) => (what: unknown, text?: string) => {
+      if (!trace.isOn) return;
+      const error = typeof what === "object" && what !== null && "err" in what ? `: ${String(what.err)}` : "";
+      trace.add(`${this.node.id} ${level} ${typeof what === "string" ? what : `${text}${error}`}`);
+    };
+    return { info: add("info"), warn: add("warn"), error: add("error") };
+  }
+
+  private traceInputs(): void {
+    const { driver } = this;
+    const submit = driver.submit.bind(driver);
+    driver.submit = (input) => {
+      if (input.kind !== "tick") this.node.around.trace.add(`${this.node.id} ${describeInput(input)}`);
+      submit(input);
+    };
+  }
+
+  // --- The clock of this process ---------------------------------------------------------------------------------------
+
+  now(): number {
+    return this.clockBase + Math.floor((this.node.around.scheduler.now - this.startedAt) * this.node.clockRate);
+  }
+
+  wall(): string {
+    const at = WALL_EPOCH_MS + this.node.around.scheduler.now + this.node.wallOffsetMs;
+    const second = Math.floor(at / 1_000);
+    // "2030-01-01T00:00:00." is the same for a second.
+    if (second !== this.wallSecond.at)
+      this.wallSecond = { at: second, text: new Date(second * 1_000).toISOString().slice(0, 20) };
+    return `${this.wallSecond.text}${String(at - second * 1_000).padStart(3, "0")}Z`;
+  }
+
+  after(ms: number, action: () => void): () => void {
+    let isOn = true;
+    const fire = (): void => {
+      if (isOn) action();
+    };
+    // A timer waits a millisecond at least, and never less than it was asked to.
+    const waits = Math.max(1, Math.ceil(ms / this.node.clockRate));
+    this.node.around.scheduler.after(waits, () => this.run(fire, { isTimer: true }));
+    return () => {
+      isOn = false;
+    };
+  }
+
+  every(ms: number, action: () => void): () => void {
+    const { scheduler, random } = this.node.around;
+    let isOn = true;
+    let isDue = false;
+    const fire = (): void => {
+      isDue = false;
+      if (isOn) action();
+    };
+    const again = (): void => {
+      if (!isOn || !this.isAlive) return;
+      scheduler.after(ms / this.node.clockRate + random.between(0, JITTER_MS), again);
+      if (isDue) return;
+      isDue = true;
+      this.run(fire, { isTimer: true });
+    };
+    scheduler.after(random.between(0, ms), again);
+    return () => {
+      isOn = false;
+    };
+  }
+
+  breathe(): Promise<void> {
+    if (this.recoversAtOnce) return Promise.resolve();
+    return this.isAlive ? new Promise((resolve) => this.after(0, resolve)) : forgetting();
+  }
+
+  randomHex(bytes: number): string {
+    return this.node.around.random.hex(bytes);
+  }
+}
+
+const JITTER_MS = 5;
+/** Why a store may be lost here; any other reason is a bug that the driver took for a failure of its store. */
+const STORE_REASONS =
+  /cannot be reached|disk is full|refused|answer was lost|longer than the limit|went away|opened again|not open|MongoDB was lost|another process answers|interrupted|another block is stored|changed by someone else/i;

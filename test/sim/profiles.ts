@@ -1,0 +1,182 @@
+import type { VerifiedTail } from "../../node/recovery.js";
+import type { ClientProfile } from "./clients.js";
+import { FAULT_NAMES, type FaultName, type FaultProfile } from "./nemesis.js";
+import { CALM_LINKS } from "./network.js";
+import type { Random } from "./random.js";
+import type { SimTiming } from "./timing.js";
+
+/** What one run is made of, drawn from its seed. */
+export interface Plan {
+  readonly nodes: number;
+  readonly timing: Partial<SimTiming>;
+  readonly faults: FaultProfile;
+  readonly clients: ClientProfile;
+  readonly verifiedTail: VerifiedTail;
+  readonly checksWire: boolean;
+}
+
+/**
+ * Swarm testing: each run has a few kinds of fault only, so that rare combinations get a run of their own. `storm` is
+ * short faults close together around elections; `losses` takes one disk after another, as soon as the promise allows
+ * the next; `disks`, `network` and `lies` have what their names say; `mixed` draws one of them.
+ */
+export const PROFILE_NAMES = ["mixed", "swarm", "storm", "losses", "disks", "network", "lies"] as const;
+export type ProfileName = (typeof PROFILE_NAMES)[number];
+
+const STORM: readonly FaultName[] = [
+  "crash",
+  "pause",
+  "isolate",
+  "partition",
+  "one-way-cut",
+  "held-messages",
+  "held-messages",
+  "new-leader-dies",
+  "target-dies",
+  "slow-disk",
+  "lost-disk",
+  "hand-over",
+  "false-alarm",
+];
+const LOSSES: readonly FaultName[] = [
+  "lost-disk",
+  "lost-disk",
+  "disk-went-back",
+  "lost-state",
+  "crash",
+  "isolate",
+  "held-messages",
+];
+const DISKS: readonly FaultName[] = [
+  "slow-disk",
+  "stalled-disk",
+  "full-disk",
+  "disk-errors",
+  "one-error",
+  "one-error",
+  "mongod-restart",
+  "mongod-restart",
+  "power-loss",
+  "disk-went-back",
+  "altered-block",
+  "crash",
+];
+const NETWORK: readonly FaultName[] = [
+  "partition",
+  "one-way-cut",
+  "isolate",
+  "bad-network",
+  "held-messages",
+  "swizzle-clog",
+  "flapping",
+  "false-alarm",
+  "staggered",
+];
+const LIES: readonly FaultName[] = ["forging-leader", "forging-leader", "altered-block", "crash", "isolate"];
+
+export function planOf(random: Random, name: ProfileName): Plan {
+  const profile = name === "mixed" ? drawn(random) : name;
+  const nodes = random.pick([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
+  const clients = clientsOf(random);
+  return {
+    nodes: profile === "losses" && nodes === 1 ? 3 : nodes,
+    timing: {
+      crashBeforeWrite: random.pick([0, 0, 0, 0.002]),
+      crashAfterWrite: random.pick([0, 0, 0, 0.005]),
+      takeoverCooldownMs: random.pick([1_200, 5_000, 200_000]),
+    },
+    faults: faultsOf(random, profile),
+    clients,
+    verifiedTail: random.chance(0.05) ? WHOLE_TAIL : { events: retriedEvents(clients), blocksMax: 250, blocksMin: 8 },
+    checksWire: random.chance(0.02),
+  };
+}
+
+const WHOLE_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
+
+const clientsOf = (random: Random): ClientProfile => ({
+  // An idle cluster is a case of its own: what the last block decided is known to nobody for long.
+  clients: random.pick([0, 1, 2, 3, 4]),
+  thinkMaxMs: random.pick([300, 600, 1_500, 8_000]),
+  keyed: random.pick([0, 0.3, 0.9]),
+  batches: random.pick([0, 0.2]),
+  conditional: random.pick([0, 0.1]),
+  doubled: random.pick([0, 0.4]),
+});
+
+/** Retries reach back two request timeouts: more events than the clients write in that time, batches of four included. */
+const retriedEvents = ({ clients, thinkMaxMs, batches }: ClientProfile): number =>
+  30 + Math.ceil((3 * 10_000 * clients * (batches > 0 ? 2 : 1)) / thinkMaxMs);
+
+function drawn(random: Random): Exclude<ProfileName, "mixed"> {
+  const kind = random.unit();
+  if (kind < 0.28) return "storm";
+  if (kind < 0.42) return "losses";
+  if (kind < 0.56) return "disks";
+  if (kind < 0.66) return "network";
+  return kind < 0.72 ? "lies" : "swarm";
+}
+
+function faultsOf(random: Random, profile: Exclude<ProfileName, "mixed">): FaultProfile {
+  switch (profile) {
+    case "storm":
+      return {
+        enabled: someOf(random, STORM, 0.6),
+        gapMinMs: 40,
+        gapMaxMs: random.pick([500, 1_200]),
+        durationMaxMs: random.pick([600, 1_800]),
+        aimsAtLeader: random.pick([0.3, 0.8]),
+        links: {
+          delayMinMs: 1,
+          delayMaxMs: random.pick([5, 50]),
+          loss: random.pick([0, 0.05]),
+          duplication: random.pick([0, 0.2]),
+          spike: random.pick([0, 0.05]),
+          spikeMs: random.pick([600, 3_000]),
+        },
+      };
+    case "losses":
+      return {
+        ...moderate(random, [...LOSSES, ...random.some(FAULT_NAMES, 0.1)]),
+        aimsAtLeader: random.pick([0, 0.6]),
+      };
+    case "disks":
+      return moderate(random, someOf(random, DISKS, 0.6));
+    case "network":
+      return moderate(random, someOf(random, NETWORK, 0.6));
+    case "lies":
+      return { ...moderate(random, LIES), aimsAtLeader: 0.8 };
+    case "swarm":
+      return {
+        enabled: someOf(random, FAULT_NAMES, random.pick([0.15, 0.3, 0.6])),
+        gapMinMs: 100,
+        gapMaxMs: random.pick([600, 2_000, 5_000]),
+        durationMaxMs: random.pick([1_000, 3_000, 6_000]),
+        aimsAtLeader: random.pick([0, 0.3, 0.7]),
+        links: random.chance(0.5)
+          ? {
+              delayMinMs: 1,
+              delayMaxMs: random.pick([5, 30, 100]),
+              loss: random.pick([0, 0.02, 0.1]),
+              duplication: random.pick([0, 0.05]),
+              spike: random.pick([0, 0.01]),
+              spikeMs: 4_000,
+            }
+          : CALM_LINKS,
+      };
+  }
+}
+
+const moderate = (random: Random, enabled: readonly FaultName[]): FaultProfile => ({
+  enabled,
+  gapMinMs: 100,
+  gapMaxMs: random.pick([800, 3_000]),
+  durationMaxMs: random.pick([600, 2_500, 6_000]),
+  aimsAtLeader: random.pick([0, 0.3, 0.7]),
+  links: { ...CALM_LINKS, delayMaxMs: random.pick([5, 60]), loss: random.pick([0, 0.05]) },
+});
+
+function someOf(random: Random, names: readonly FaultName[], share: number): readonly FaultName[] {
+  const some = random.some(names, share);
+  return some.length === 0 ? names : some;
+}

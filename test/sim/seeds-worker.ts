@@ -1,0 +1,11 @@
+import { parentPort } from "node:worker_threads";
+import { inMacrotask } from "./drain.js";
+import type { Batch } from "./seeds.js";
+import { type RunResult, simulate } from "./simulation.js";
+
+parentPort?.on("message", async ({ first, count, profile }: Batch) => {
+  const results: RunResult[] = [];
+  for (let seed = first; seed < first + count; seed++)
+    results.push(await inMacrotask(() => simulate({ seed, profile })));
+  parentPort?.postMessage(results);
+});

@@ -1,0 +1,112 @@
+import { Worker } from "node:worker_threads";
+import type { ProfileName } from "./profiles.js";
+import type { RunResult } from "./simulation.js";
+
+export interface SeedsOptions {
+  readonly first: number;
+  readonly count: number;
+  readonly profile: ProfileName;
+  readonly workers: number;
+  readonly forMs: number;
+  readonly isFailFast: boolean;
+}
+
+export interface Summary {
+  seeds: number;
+  wallMs: number;
+  simulatedMs: number;
+  steps: number;
+  acknowledged: number;
+  reads: number;
+  elections: number;
+  blocks: number;
+  strikes: number;
+  forgeriesFound: number;
+  alterationsFound: number;
+  recoveryMsMax: number;
+  failed: RunResult[];
+}
+
+/** What a worker is asked for; it answers with one result a seed. */
+export interface Batch {
+  readonly first: number;
+  readonly count: number;
+  readonly profile: ProfileName;
+}
+const BATCH_SEEDS = 10;
+/** A run makes much and keeps little. */
+const YOUNG_GENERATION_MB = 64;
+
+/** Runs seeds on several threads. */
+export async function runSeeds(options: SeedsOptions): Promise<Summary> {
+  const startedAt = performance.now();
+  const summary: Summary = {
+    seeds: 0,
+    wallMs: 0,
+    simulatedMs: 0,
+    steps: 0,
+    acknowledged: 0,
+    reads: 0,
+    elections: 0,
+    blocks: 0,
+    strikes: 0,
+    forgeriesFound: 0,
+    alterationsFound: 0,
+    recoveryMsMax: 0,
+    failed: [],
+  };
+  let next = options.first;
+  const end = options.first + options.count;
+  const isOver = (): boolean =>
+    next >= end || performance.now() - startedAt >= options.forMs || (options.isFailFast && summary.failed.length > 0);
+  const take = (): Batch | null => {
+    if (isOver()) return null;
+    const batch = { first: next, count: Math.min(BATCH_SEEDS, end - next), profile: options.profile };
+    next += batch.count;
+    return batch;
+  };
+  const onResults = (results: readonly RunResult[]): void => {
+    for (const result of results) add(summary, result);
+  };
+  await Promise.all(Array.from({ length: options.workers }, () => drive(take, onResults)));
+  summary.wallMs = performance.now() - startedAt;
+  summary.failed.sort((a, b) => a.seed - b.seed);
+  return summary;
+}
+
+function drive(take: () => Batch | null, onResults: (results: RunResult[]) => void): Promise<void> {
+  const worker = new Worker(new URL("./seeds-worker.js", import.meta.url), {
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
+  return new Promise((resolve, reject) => {
+    const ask = (): void => {
+      const batch = take();
+      if (batch === null) void worker.terminate().then(() => resolve());
+      else worker.postMessage(batch);
+    };
+    worker.on("message", (results: RunResult[]) => {
+      onResults(results);
+      ask();
+    });
+    worker.on("error", reject);
+    ask();
+  });
+}
+
+function add(summary: Summary, result: RunResult): void {
+  summary.seeds += 1;
+  for (const key of [
+    "simulatedMs",
+    "steps",
+    "acknowledged",
+    "reads",
+    "elections",
+    "blocks",
+    "strikes",
+    "forgeriesFound",
+    "alterationsFound",
+  ] as const)
+    summary[key] += result[key];
+  summary.recoveryMsMax = Math.max(summary.recoveryMsMax, result.recoveryMs);
+  if (result.failure !== null) summary.failed.push(result);
+}

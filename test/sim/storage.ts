@@ -1,0 +1,142 @@
+import { MemoryLogStore } from "../../node/storage/memory-log-store.js";
+import { MemoryProjection } from "../../node/storage/memory-projection.js";
+import { type LogStore, type OpenedStore, type Projection, type Storage, StoreError } from "../../node/storage/port.js";
+import { height } from "../../shared/ids.js";
+import type { OperationKind } from "./mongod.js";
+import type { SimProcess } from "./process.js";
+
+/**
+ * One process's storage: the in-memory twin of the store in MongoDB, whose writes and reads pass through the simulated
+ * mongod. What the twin does at once takes time here, and can fail.
+ */
+export function simStorage(process: SimProcess): Storage {
+  const { node } = process;
+  const { database } = node.disk;
+  const inner = new MemoryLogStore(database, { nodeId: node.id, bootId: process.bootId });
+  const run = { opened: database.serverRun };
+  return {
+    log: new SlowLogStore(inner, process, run),
+    projection: new SlowProjection(new MemoryProjection(database), process, run),
+    alerts: { raise: () => Promise.reject(new Error("alerts go to the checkers")), list: async () => [] },
+    freeBytes: async () => null,
+  };
+}
+
+/** Which run of the server this process has opened: another one is not spoken to. */
+interface Opened {
+  opened: number;
+}
+
+class SlowLogStore implements LogStore {
+  constructor(
+    private readonly inner: MemoryLogStore,
+    private readonly process: SimProcess,
+    private readonly run: Opened,
+  ) {}
+
+  get serverProcessId(): string {
+    return this.inner.serverProcessId;
+  }
+  onServerChange(listener: () => void): void {
+    this.inner.onServerChange(listener);
+  }
+
+  async open(knownBootCounter = 0): Promise<OpenedStore> {
+    this.next("open");
+    const { database } = this.process.node.disk;
+    const run = database.serverRun;
+    const opened = await this.inner.open(knownBootCounter);
+    await this.read();
+    if (run !== database.serverRun) throw new StoreError("unknown", "The server went away.");
+    this.run.opened = run;
+    // Read again after the last wait: a write that was given up may have arrived meanwhile.
+    return { ...opened, tailHeight: height(database.blocks.size), projectedThrough: database.rows.length };
+  }
+
+  saveState: LogStore["saveState"] = (state) => {
+    this.next("save_state");
+    return this.inner.saveState(state);
+  };
+  insertBlock: LogStore["insertBlock"] = (stored) => {
+    this.next("store_block");
+    return this.inner.insertBlock(stored);
+  };
+  truncate: LogStore["truncate"] = (from, by) => {
+    this.next("truncate");
+    return this.inner.truncate(from, by);
+  };
+  readBlocks: LogStore["readBlocks"] = async (from, limit) => {
+    await this.read();
+    const blocks = await this.inner.readBlocks(from, limit);
+    this.process.node.onRead(from, limit.bytesMax, blocks);
+    return blocks;
+  };
+  readMembershipBlocks: LogStore["readMembershipBlocks"] = async () => {
+    await this.read();
+    return this.inner.readMembershipBlocks();
+  };
+  readElectionBlocks: LogStore["readElectionBlocks"] = async (through, blocksMax) => {
+    await this.read();
+    return this.inner.readElectionBlocks(through, blocksMax);
+  };
+  checkOwner: LogStore["checkOwner"] = async () => {
+    await this.read();
+    return this.inner.checkOwner();
+  };
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+
+  private next(kind: OperationKind): void {
+    this.process.node.disk.database.kind = kind;
+  }
+  private read(): Promise<void> {
+    return this.process.node.store.perform("read", () => {});
+  }
+}
+
+/** Like the one in MongoDB it knows how far it reached, and is dead once another server process answers. */
+class SlowProjection implements Projection {
+  private end = 0;
+  private seenRun = -1;
+
+  constructor(
+    private readonly inner: MemoryProjection,
+    private readonly process: SimProcess,
+    private readonly run: Opened,
+  ) {}
+
+  get through(): number {
+    if (this.seenRun !== this.run.opened) {
+      this.seenRun = this.run.opened;
+      this.end = this.inner.through;
+    }
+    return this.end;
+  }
+
+  apply: Projection["apply"] = async (events) => {
+    this.assertAlive();
+    const { node } = this.process;
+    const first = events.find(({ sequence }) => sequence >= this.through);
+    if (first !== undefined && first.sequence > this.inner.through)
+      throw new StoreError("unknown", "Rows are missing.");
+    node.disk.database.kind = "project";
+    await this.inner.apply(events);
+    this.assertAlive();
+    node.disk.database.noteRows(node.around.scheduler.now);
+    this.end = Math.max(this.through, (events.at(-1)?.sequence ?? -1) + 1);
+  };
+  findByKey: Projection["findByKey"] = async (sourceAppId, key) => {
+    await this.process.node.store.perform("read", () => {});
+    this.assertAlive();
+    return this.inner.findByKey(sourceAppId, key);
+  };
+  get: Projection["get"] = (sequence) => this.inner.get(sequence);
+  list: Projection["list"] = (filter, page) => this.inner.list(filter, page);
+  count: Projection["count"] = (filter, cap) => this.inner.count(filter, cap);
+
+  private assertAlive(): void {
+    if (this.run.opened !== this.process.node.disk.database.serverRun)
+      throw new StoreError("unknown", "Another process answers now.");
+  }
+}

@@ -5,6 +5,7 @@ import type { Effect } from "../cluster/types.js";
 import type { Height, NodeId } from "../shared/ids.js";
 import { Alerts } from "./alerts.js";
 import { createApp } from "./app.js";
+import { readBenchSwitches, signingOf, storageOf } from "./bench-switches.js";
 import type { Config } from "./config.js";
 import { DiskWatch } from "./disk-watch.js";
 import { Driver } from "./driver.js";
@@ -40,7 +41,9 @@ export interface NodeOptions {
 /** Builds one node out of its parts, recovers it, and only then answers. */
 export async function startNode({ config, version, logger, onFatal }: NodeOptions): Promise<RunningNode> {
   const identity = await IdentityFile.open(config.identityFolder, config.nodeId);
-  const storage = openStorage({
+  const switches = readBenchSwitches(process.env);
+  for (const warning of switches.warnings) logger.warn(warning);
+  const mongo = openStorage({
     mongodbUri: config.mongodbUri,
     nodeId: config.nodeId,
     bootId: randomBytes(16).toString("hex"),
@@ -55,6 +58,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
         "MongoDB refuses the native form of this event: it is served from its exact bytes",
       ),
   });
+  const storage = storageOf(switches, mongo);
   const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => service.onAlert(alert));
   const disk = new DiskWatch({
     freeMinBytes: config.diskFreeMinBytes,
@@ -62,7 +66,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     dataFolder: config.managedDbFolder,
     logger,
   });
-  const verifier = createVerifier();
+  const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });
   let hasInvalidBlock = false;
   // A node that should not lead while others can neither asks for the lead nor stands in the way of those that may.
   const campaignLateIfUnfit = (): void =>
@@ -94,7 +98,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     },
     storage,
     identity,
-    signer: deriveSigner(identity.seed),
+    signer,
     verifier,
     logger,
     send: (message, ref) => transport?.send(message, ref),

@@ -21,7 +21,8 @@ export class History {
   }
 
   add(line: HistoryLine): void {
-    this.#file.write(`${JSON.stringify(line)}\n`);
+    // After the end there are only notes, which the story has as well.
+    if (!this.#file.writableEnded) this.#file.write(`${JSON.stringify(line)}\n`);
   }
 
   note(text: string): void {

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,6 +6,7 @@ import { type Cluster, startCluster } from "../../cluster/cluster.js";
 import type { MemberEvent } from "../../cluster/member.js";
 import { describeVerdict, HISTORY_FILE, judgeFiles, logFileOf } from "../../judge/cli.js";
 import { alertsSince, healed, settledSequence } from "../../kill/health.js";
+import { UsageError } from "../../options.js";
 import { messageOf } from "../../project.js";
 import { Network } from "../../proxy/network.js";
 import { copyLogs } from "../evidence.js";
@@ -30,6 +31,7 @@ const SPACE_THAT_NO_DISK_HAS = "999999999999999";
 export async function runMix(options: MixOptions): Promise<number> {
   const folder = options.out === undefined ? mkdtempSync(join(tmpdir(), "quorumlog-chaos-")) : resolve(options.out);
   mkdirSync(folder, { recursive: true });
+  if (readdirSync(folder).length > 0) throw new UsageError(`--out ${folder}: the folder is not empty.`);
   const ids = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
   const network = await Network.open(ids);
   const history = new History(join(folder, HISTORY_FILE));
@@ -69,6 +71,7 @@ export async function runMix(options: MixOptions): Promise<number> {
     return isSound ? 0 : INTEGRITY_FAILURE;
   } catch (error) {
     story.say(`The run ended early: ${messageOf(error)}`);
+    await history.close();
     await keepData(cluster, folder);
     return 1;
   } finally {

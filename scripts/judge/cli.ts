@@ -23,7 +23,9 @@ export async function judgeFiles(paths: readonly string[]): Promise<Verdict> {
   const files = paths.flatMap((path) =>
     statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path],
   );
-  const logs = files.filter((file) => /^log-.+\.ndjson$/.test(basename(file))).sort();
+  // The longest is the one that the others are held against: one may have been cut off from the newest events.
+  const size = (file: string): number => statSync(file).size;
+  const logs = files.filter((file) => /^log-.+\.ndjson$/.test(basename(file))).sort((a, b) => size(b) - size(a));
   const histories = files.filter((file) => file.endsWith(".ndjson") && !logs.includes(file));
   if (logs.length === 0 || histories.length === 0)
     throw new Error(`A judgement needs a history (${HISTORY_FILE}) and at least one log (log-<node>.ndjson).`);
@@ -34,7 +36,7 @@ export async function judgeFiles(paths: readonly string[]): Promise<Verdict> {
   const judge = new Judge(log, anomalies);
   for (const file of histories) for await (const line of linesOf<HistoryLine>(file)) judge.add(line);
   judge.finish();
-  return { totals: judge.totals, anomalies, events: log.entries.length, head: log.head, nodes };
+  return { totals: judge.totals, anomalies, events: log.entries.length, head: log.head, nodes: nodes.sort() };
 }
 
 export function describeVerdict({ totals, anomalies, events, head, nodes }: Verdict): string[] {

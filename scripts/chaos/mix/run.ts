@@ -123,7 +123,7 @@ class Story {
     if (text === undefined) return;
     this.say(`    ${text}`);
     // A node that is asked to stop ends with 0; what a fault kills is not told of.
-    if (event.kind === "fatal" || !text.endsWith("it ended with exit code 0")) this.crashes.push(text);
+    if (event.kind === "fatal" || !text.includes("it ended with exit code 0")) this.crashes.push(text);
   }
 }
 

@@ -10,7 +10,7 @@ const DECODED_EVENTS_MAX = 20_000;
 /** Beyond this many unprojected events no further block is stored until the projection has caught up. */
 const UNPROJECTED_EVENTS_MAX = 300_000;
 const APPLY_EVENTS_MAX = 1_000;
-/** Fewer events than this wait a moment for more to be projected with, unless somebody waits for them. */
+/** Fewer events than this are not projected sooner after the ones before, unless somebody waits for them. */
 const GATHER_EVENTS = 256;
 const GATHER_MS = 25;
 const RETRY_MS_MAX = 1_000;
@@ -37,6 +37,8 @@ export class CommittedEvents {
   private isPaused = false;
   /** Takes the wait for more events back. */
   private cancelGathering: (() => void) | null = null;
+  /** When something was projected last. */
+  private projectedAt = Number.NEGATIVE_INFINITY;
   private idle: Promise<void> = Promise.resolve();
   /** Events below this were published. */
   publishedSize = 0;
@@ -125,11 +127,11 @@ export class CommittedEvents {
 
   private run(): void {
     if (this.isRunning || this.isPaused || this.waiting.length === 0) return;
-    if (this.waitingEvents < GATHER_EVENTS && this.waiters.length === 0) {
-      this.cancelGathering ??= this.options.clock.after(GATHER_MS, () => this.project());
-      return;
-    }
-    this.project();
+    const { clock } = this.options;
+    const dueInMs = this.projectedAt + GATHER_MS - clock.now();
+    const isUrgent = this.waitingEvents >= GATHER_EVENTS || this.waiters.length > 0;
+    if (isUrgent || dueInMs <= 0) this.project();
+    else this.cancelGathering ??= clock.after(dueInMs, () => this.project());
   }
 
   private stopGathering(): void {
@@ -142,6 +144,7 @@ export class CommittedEvents {
     this.isRunning = true;
     this.idle = this.drain().finally(() => {
       this.isRunning = false;
+      this.projectedAt = this.options.clock.now();
       this.run();
     });
   }

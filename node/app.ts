@@ -1,9 +1,10 @@
-import express, { type Express } from "express";
-import helmet from "helmet";
+import type { RequestListener } from "node:http";
+import express from "express";
 import type { Logger } from "pino";
 import { EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
 import { notFound, problemHandler } from "./middleware/problem-handler.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
+import { securityHeaders } from "./middleware/security-headers.js";
 import { cluster } from "./routes/cluster.js";
 import type { RouteContext } from "./routes/context.js";
 import { events } from "./routes/events.js";
@@ -12,6 +13,7 @@ import { home } from "./routes/home.js";
 import { problemPages } from "./routes/problem-pages.js";
 import { referenceA } from "./routes/reference-a.js";
 import { referenceB } from "./routes/reference-b.js";
+import { failedAppend, straightAppends } from "./routes/straight-append.js";
 import type { LogService } from "./service.js";
 import type { Streams } from "./stream/streams.js";
 
@@ -24,8 +26,8 @@ export interface AppOptions {
   readonly now?: () => number;
 }
 
-/** The HTTP side of a node: a list of routers, and problem documents at the end. */
-export function createApp(service: LogService, options: AppOptions): Express {
+/** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for single appends. */
+export function createApp(service: LogService, options: AppOptions): RequestListener {
   const context: RouteContext = {
     service,
     logger: options.logger,
@@ -38,7 +40,7 @@ export function createApp(service: LogService, options: AppOptions): Express {
   // An ETag here is an event's hash, never a digest of whatever was sent.
   app.disable("etag");
   app.set("query parser", "simple");
-  app.use(requestContext(service), requestLog(options.logger), securityHeaders);
+  app.use(requestContext(service), requestLog(options.logger), securityHeaders, failedAppend);
   // Each router that a request passes costs it something: those of writes come first.
   for (const router of [
     events(context),
@@ -53,19 +55,5 @@ export function createApp(service: LogService, options: AppOptions): Express {
     app.use(router);
   app.use(notFound);
   app.use(problemHandler(service, options.logger));
-  return app;
+  return straightAppends(context, app);
 }
-
-/** Pages here run no scripts and load nothing. A node speaks plain HTTP: what is in front of it adds TLS and HSTS. */
-const securityHeaders = helmet({
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      styleSrc: ["'unsafe-inline'"],
-      frameAncestors: ["'none'"],
-      baseUri: ["'none'"],
-    },
-  },
-  strictTransportSecurity: false,
-});

@@ -1,15 +1,21 @@
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import type { Request, RequestHandler, Response } from "express";
 import type { Logger } from "pino";
 import type { LogService, ReadCondition } from "../service.js";
 
 const REQUEST_ID = /^[\w-]{8,128}$/;
 
+/** The id that the client sent, if it is one, or a new one. */
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const sent = headers["x-request-id"];
+  return typeof sent === "string" && REQUEST_ID.test(sent) ? sent : randomUUID();
+}
+
 /** Gives each request its id, and each answer its X-Request-Id, X-Served-By, X-Leader and X-Term. */
 export function requestContext(service: LogService): RequestHandler {
   return (req, res, next) => {
-    const sent = req.headers["x-request-id"];
-    const id = typeof sent === "string" && REQUEST_ID.test(sent) ? sent : randomUUID();
+    const id = requestIdOf(req);
     res.locals.requestId = id;
     res.setHeader("X-Request-Id", id);
     showStanding(res, service);

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
+import { readBody } from "../read-body.js";
 import {
   HEADERS,
   PeerGate,
@@ -13,7 +14,6 @@ import {
 } from "./authentication.js";
 import { decodeMessage, encodeMessage } from "./codec.js";
 import * as limits from "./limits.js";
-import { readBody } from "./read-body.js";
 
 export interface HandlerContext {
   readonly from: NodeId;

@@ -8,7 +8,7 @@ import { rawBody, rawRequest } from "../middleware/raw-body.js";
 import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
 import { ProblemError } from "../problems.js";
 import type { ReadCondition } from "../service.js";
-import { answerHeaders, appendOne, created } from "./append.js";
+import { answerHeaders, appendOne, created, place } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { fetchEvents, readListQuery } from "./event-list.js";
 import { QueryReader } from "./query.js";
@@ -75,17 +75,6 @@ function batch({ service, eventBytesMax, now }: RouteContext) {
  */
 const isKnown = (ifNoneMatch: string | undefined, hash: string): boolean =>
   ifNoneMatch?.split(",").some((tag) => ["*", `"${hash}"`, `W/"${hash}"`].includes(tag.trim())) ?? false;
-
-/** Where an event stands in the log: what an append is answered with. */
-const place = (event: EventView): object => ({
-  sequence: event.sequence,
-  id: event.id,
-  hash: event.hash,
-  previousHash: event.previousHash,
-  term: event.term,
-  height: event.height,
-  recordedAt: event.recordedAt,
-});
 
 async function find(
   { service }: RouteContext,

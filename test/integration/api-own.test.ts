@@ -15,6 +15,28 @@ const onEachNode = (name: string, run: (url: string) => Promise<void>): void => 
 const event = (sourceAppId: string, dataPayload: object = {}) => ({ eventType: "T", sourceAppId, dataPayload });
 
 describe("writing", () => {
+  onEachNode("is answered alike by the short way of single appends and by the app's route", async (url) => {
+    const input = event(uniqueSource(), { n: 1 });
+    const [straight, routed] = [
+      await postJson(`${url}/api/v1/events`, input),
+      // A query, even an empty one, takes the way through the app.
+      await postJson(`${url}/api/v1/events?`, input),
+    ];
+    expect([straight.status, routed.status]).toEqual([201, 201]);
+    const names = ({ headers }: { headers: Headers }) => [...headers.keys()].sort();
+    expect(names(straight)).toEqual(names(routed));
+    const differing = ["date", "etag", "location", "x-request-id", "content-length"];
+    for (const name of names(straight))
+      if (!differing.includes(name)) expect(straight.headers.get(name), name).toBe(routed.headers.get(name));
+    expect(Object.keys(straight.body)).toEqual(Object.keys(routed.body));
+    const refused = [
+      await postText(`${url}/api/v1/events`, "{", { "X-Request-Id": "refused-straight" }),
+      await postText(`${url}/api/v1/events?`, "{", { "X-Request-Id": "refused-straight" }),
+    ];
+    expect(refused[0]?.status).toBe(400);
+    expect(refused[0]?.body).toEqual(refused[1]?.body);
+  });
+
   onEachNode(
     "answers 201 with place, hash and who acknowledged; the event is there and both hashes hold",
     async (url) => {

@@ -1,0 +1,76 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { RequestHandler } from "express";
+import { requestIdOf } from "../middleware/request-context.js";
+import { securityHeaderValues } from "../middleware/security-headers.js";
+import { readBody } from "../read-body.js";
+import { appendEvent, place } from "./append.js";
+import { eventRequestBytesMax, type RouteContext } from "./context.js";
+
+const PATH = "/api/v1/events";
+
+/** What became of appends that must be answered by the app: each with its error. */
+const failures = new WeakMap<IncomingMessage, unknown>();
+
+/**
+ * `POST /api/v1/events`, which comes more often than all other requests together, without the way through the app:
+ * that takes longer than everything else about it. The route of the same name in the app answers what is unusual about
+ * a request before its body is read, and `failedAppend` what failed.
+ */
+export function straightAppends(context: RouteContext, app: RequestListener): RequestListener {
+  const bytesMax = eventRequestBytesMax(context);
+  const security = securityHeaderValues();
+
+  async function append(req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> {
+    const { service } = context;
+    const requestId = requestIdOf(req);
+    try {
+      const raw = { contentType: req.headers["content-type"], body };
+      const { event, outcome } = await appendEvent(context, "own", { req, raw, requestId });
+      const text = JSON.stringify({ ...place(event), acknowledgedBy: outcome.acknowledgedBy });
+      const { leaderId, term } = service.standing();
+      res.writeHead(201, {
+        ...security,
+        "X-Request-Id": requestId,
+        "X-Served-By": service.nodeId,
+        "X-Term": String(term),
+        ...(leaderId === null ? {} : { "X-Leader": leaderId }),
+        ...(outcome.isReplay ? { "Idempotent-Replayed": "true" } : {}),
+        "Cache-Control": "no-store",
+        Location: `${PATH}/${event.sequence}`,
+        ETag: `"${event.hash}"`,
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": Buffer.byteLength(text),
+      });
+      res.end(text);
+    } catch (error) {
+      req.headers["x-request-id"] = requestId;
+      failures.set(req, error);
+      app(req, res);
+    }
+  }
+
+  return (req, res) => {
+    const { method, url, headers } = req;
+    const isStraight = method === "POST" && url === PATH && headers["content-encoding"] === undefined;
+    if (!isStraight || Number(headers["content-length"] ?? 0) > bytesMax || context.logger.isLevelEnabled("debug")) {
+      app(req, res);
+      return;
+    }
+    readBody(req, bytesMax, (read) => {
+      if (read.ok) void append(req, res, read.body);
+      // A client that is gone is answered nothing.
+      else if (read.reason === "too_large") refuseTooLarge(req, res);
+    });
+  };
+
+  function refuseTooLarge(req: IncomingMessage, res: ServerResponse): void {
+    failures.set(req, Object.assign(new Error("too large"), { type: "entity.too.large" }));
+    app(req, res);
+  }
+}
+
+/** In the app: goes on to the problem handler with what failed outside of it. */
+export const failedAppend: RequestHandler = (req, _res, next) => {
+  if (failures.has(req)) next(failures.get(req));
+  else next();
+};

@@ -1,9 +1,9 @@
-import { ByteReader, concat, fromUtf8, u32, utf8 } from "./bytes.js";
+import { ByteReader, ByteWriter, fromUtf8, utf8 } from "./bytes.js";
 import { canonicalText } from "./canonical.js";
 import type { Control } from "./control.js";
 import type { EventRecord, LoggedEvent, PreparedEvent } from "./event.js";
 import { recordText } from "./event.js";
-import { sha256Hex } from "./hash.js";
+import { sha256Hex, sha256HexOf } from "./hash.js";
 import type { HashHex, Height, NodeId, Sequence, Term, TreeSize } from "./ids.js";
 import { BLOCK_BYTES_MAX, BLOCK_EVENTS_MAX, SALT_BYTES } from "./limits.js";
 
@@ -52,13 +52,19 @@ export const hashHeader = (header: BlockHeader): HashHex => sha256Hex(headerByte
 export const blockBytes = (block: Block): number => block.records.length + block.payloads.length;
 
 export function encodeBody(events: readonly LoggedEvent[]): { records: Uint8Array; payloads: Uint8Array } {
-  const records: Uint8Array[] = [];
-  const payloads: Uint8Array[] = [];
-  for (const event of events) {
-    records.push(u32(event.recordBytes.length), event.recordBytes);
-    payloads.push(u32(event.payload.length), event.payload, event.payloadSalt);
+  let recordsLength = 0;
+  let payloadsLength = 0;
+  for (const { recordBytes, payload, payloadSalt } of events) {
+    recordsLength += 4 + recordBytes.length;
+    payloadsLength += 4 + payload.length + payloadSalt.length;
   }
-  return { records: concat(...records), payloads: concat(...payloads) };
+  const records = new ByteWriter(recordsLength);
+  const payloads = new ByteWriter(payloadsLength);
+  for (const event of events) {
+    records.field(event.recordBytes);
+    payloads.field(event.payload).put(event.payloadSalt);
+  }
+  return { records: records.bytes, payloads: payloads.bytes };
 }
 
 /**
@@ -88,16 +94,10 @@ export function decodeBody(block: Block): LoggedEvent[] {
 /** One block as bytes for the wire: u32 length and canonical header, signature, u32 length and each body part. */
 export function encodeBlock(block: Block): Uint8Array {
   const header = utf8(canonicalText(block.header));
-  return concat(
-    u32(header.length),
-    header,
-    u32(block.signature.length),
-    block.signature,
-    u32(block.records.length),
-    block.records,
-    u32(block.payloads.length),
-    block.payloads,
-  );
+  const parts = [header, block.signature, block.records, block.payloads];
+  const writer = new ByteWriter(parts.reduce((length, part) => length + 4 + part.length, 0));
+  for (const part of parts) writer.field(part);
+  return writer.bytes;
 }
 
 /** Control records name members and keys, so a header can be larger than its fields; this bounds what is parsed. */
@@ -113,7 +113,7 @@ export function decodeBlock(bytes: Uint8Array, parseHeader: (value: unknown) => 
   const records = reader.field();
   const payloads = reader.field();
   if (reader.remaining > 0) throw new RangeError("bytes after the block");
-  return { header: parsed, blockHash: sha256Hex(concat(utf8(BLOCK_DOMAIN), header)), signature, records, payloads };
+  return { header: parsed, blockHash: sha256HexOf(utf8(BLOCK_DOMAIN), header), signature, records, payloads };
 }
 
 /** Room for a record's fixed members, braces and hashes, beside its texts. */

@@ -9,6 +9,7 @@ interface Utf8Decoder {
 }
 interface Utf8Encoder {
   encode(text: string): Uint8Array;
+  encodeInto(text: string, into: Uint8Array): { written: number };
 }
 // Browsers and Node both have them; the compiler here knows neither platform, so their shapes are stated.
 const { TextDecoder, TextEncoder } = globalThis as unknown as {
@@ -17,7 +18,24 @@ const { TextDecoder, TextEncoder } = globalThis as unknown as {
 };
 const encoder = new TextEncoder();
 
-export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+/** Small texts share memory, which is made for many of them at once: a buffer each would keep the collector busy. */
+const SLAB_BYTES = 64 * 1024;
+let slab = new Uint8Array(0);
+let used = 0;
+
+/** The bytes of a text; to be read only, because their memory holds others beside them. */
+export function utf8(text: string): Uint8Array {
+  // A UTF-16 unit takes at most 3 bytes.
+  const most = 3 * text.length;
+  if (most > SLAB_BYTES / 8) return encoder.encode(text);
+  if (used + most > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    used = 0;
+  }
+  const { written } = encoder.encodeInto(text, slab.subarray(used, used + most));
+  used += written;
+  return slab.subarray(used - written, used);
+}
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
@@ -68,8 +86,24 @@ export class ByteReader {
   }
 }
 
-export function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
+/** Writes length-prefixed fields into bytes of a length that is known before. */
+export class ByteWriter {
+  readonly bytes: Uint8Array;
+  private offset = 0;
+  private readonly view: DataView;
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+    this.view = new DataView(this.bytes.buffer);
+  }
+  put(part: Uint8Array): this {
+    this.bytes.set(part, this.offset);
+    this.offset += part.length;
+    return this;
+  }
+  /** A field with its u32 length (big-endian) in front. */
+  field(part: Uint8Array): this {
+    this.view.setUint32(this.offset, part.length);
+    this.offset += 4;
+    return this.put(part);
+  }
 }

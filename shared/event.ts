@@ -1,6 +1,6 @@
-import { concat, fromHex, fromUtf8, toHex, utf8 } from "./bytes.js";
+import { fromHex, fromUtf8, toHex, utf8 } from "./bytes.js";
 import { canonicalText, type JsonObject } from "./canonical.js";
-import { sha256Hex } from "./hash.js";
+import { sha256Hex, sha256HexOf } from "./hash.js";
 import type { HashHex, Height, Sequence, Term } from "./ids.js";
 import { IDEMPOTENCY_KEY_CHARACTERS_MAX, NAME_CHARACTERS_MAX, TIMESTAMP_CHARACTERS_MAX } from "./limits.js";
 
@@ -115,7 +115,7 @@ const PAYLOAD_DOMAIN = utf8("quorumlog/payload/v1\n");
 
 /** payloadHash = SHA-256("quorumlog/payload/v1\n" || salt || RFC 8785 bytes of the payload). */
 export function payloadCommitment(salt: Uint8Array, payload: Uint8Array): HashHex {
-  return sha256Hex(concat(PAYLOAD_DOMAIN, salt, payload));
+  return sha256HexOf(PAYLOAD_DOMAIN, salt, payload);
 }
 
 /** The record's canonical text, from a template: its keys are known, so only the values need RFC 8785. */

@@ -13,6 +13,27 @@ let hasher: Hasher = { bytes: nobleSha256, hex: (input) => toHex(nobleSha256(inp
 export const sha256 = (bytes: Uint8Array): Uint8Array => hasher.bytes(bytes);
 export const sha256Hex = (bytes: Uint8Array): HashHex => hasher.hex(bytes);
 
+/** Long inputs are rare: they get memory of their own. */
+const SCRATCH_BYTES = 64 * 1024;
+const scratch = new Uint8Array(SCRATCH_BYTES);
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  // Hashing is done before anything else can ask for the scratch, so one is enough.
+  const whole = length <= SCRATCH_BYTES ? scratch.subarray(0, length) : new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+/** SHA-256 of the parts one after the other. */
+export const sha256Of = (...parts: readonly Uint8Array[]): Uint8Array => hasher.bytes(joined(parts));
+export const sha256HexOf = (...parts: readonly Uint8Array[]): HashHex => hasher.hex(joined(parts));
+
 /** Lets a platform with a faster SHA-256 of its own supply it. */
 export function useHasher(faster: Hasher): void {
   hasher = faster;

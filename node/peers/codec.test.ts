@@ -1,13 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/block.js";
-import { concat, u32, utf8 } from "../../shared/bytes.js";
+import { concat, utf8 } from "../../shared/bytes.js";
 import { EMPTY_TREE_ROOT, ZERO_HASH } from "../../shared/hash.js";
 import { height, sequence, term, treeSize } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import { decodeMessage, encodeMessage } from "./codec.js";
 import { MESSAGE_BLOCKS_MAX } from "./limits.js";
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
 
 function blockOf(at: number, records: Uint8Array, payloads: Uint8Array): Block {
   const header: BlockHeader = {

@@ -1,5 +1,5 @@
 import { type Block, blockBytes, decodeBlock, encodeBlock } from "../../shared/block.js";
-import { ByteReader, concat, fromUtf8, u32, utf8 } from "../../shared/bytes.js";
+import { ByteReader, ByteWriter, fromUtf8, utf8 } from "../../shared/bytes.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import { type PeerMessage, parseHeader, peerMessageSchema } from "../../shared/protocol/peer.js";
 import { MESSAGE_BLOCKS_MAX, MESSAGE_BYTES_MAX, MESSAGE_JSON_BYTES_MAX } from "./limits.js";
@@ -10,14 +10,12 @@ const SIGNATURE_BYTES = 64;
 export function encodeMessage({ blocks, ...message }: PeerMessage): Buffer {
   if (blocks.length > MESSAGE_BLOCKS_MAX) throw new RangeError(`${blocks.length} blocks in one message`);
   const json = utf8(JSON.stringify(message));
-  const parts = [u32(json.length), json];
-  for (const block of blocks) {
-    const bytes = encodeBlock(block);
-    parts.push(u32(bytes.length), bytes);
-  }
-  const encoded = concat(...parts);
-  if (encoded.length > MESSAGE_BYTES_MAX) throw new RangeError(`a message of ${encoded.length} bytes`);
-  return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.length);
+  const parts = [json, ...blocks.map(encodeBlock)];
+  const length = parts.reduce((sum, part) => sum + 4 + part.length, 0);
+  if (length > MESSAGE_BYTES_MAX) throw new RangeError(`a message of ${length} bytes`);
+  const writer = new ByteWriter(length);
+  for (const part of parts) writer.field(part);
+  return Buffer.from(writer.bytes.buffer);
 }
 
 /**

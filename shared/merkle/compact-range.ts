@@ -1,4 +1,4 @@
-import { sha256 } from "../hash.js";
+import { sha256, sha256Of } from "../hash.js";
 
 /**
  * The compact range [0, n) of an RFC 6962 Merkle tree: the roots of its maximal perfect subtrees, largest first.
@@ -13,19 +13,11 @@ export interface CompactRange {
 
 export const EMPTY_RANGE: CompactRange = { size: 0, hashes: [] };
 
-export function leafHash(record: Uint8Array): Uint8Array {
-  const input = new Uint8Array(record.length + 1);
-  input.set(record, 1);
-  return sha256(input);
-}
+const LEAF = Uint8Array.of(0);
+const NODE = Uint8Array.of(1);
 
-export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(65);
-  input[0] = 1;
-  input.set(left, 1);
-  input.set(right, 33);
-  return sha256(input);
-}
+export const leafHash = (record: Uint8Array): Uint8Array => sha256Of(LEAF, record);
+export const nodeHash = (left: Uint8Array, right: Uint8Array): Uint8Array => sha256Of(NODE, left, right);
 
 export function appendLeaves(range: CompactRange, leaves: readonly Uint8Array[]): CompactRange {
   const hashes = [...range.hashes];

@@ -1,6 +1,6 @@
 import { deriveSigner } from "../../node/signer.js";
 import { type Block, type BlockHeader, encodeBlock, hashHeader, headerBytes } from "../../shared/block.js";
-import { concat, fromHex, fromUtf8, toHex, u32, utf8 } from "../../shared/bytes.js";
+import { concat, fromHex, fromUtf8, toHex, utf8 } from "../../shared/bytes.js";
 import { canonicalText, type JsonValue } from "../../shared/canonical.js";
 import { type BlockFault, type ChainState, EMPTY_CHAIN, type SealRequest, sealBlock } from "../../shared/chain.js";
 import type { Control, Member } from "../../shared/control.js";
@@ -8,6 +8,12 @@ import { type EventView, eventView, type PreparedEvent, payloadCommitment } from
 import { sha256Hex } from "../../shared/hash.js";
 import { height, term } from "../../shared/ids.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../../shared/merkle/compact-range.js";
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
 
 /**
  * The test vectors of docs/reference/hash-spec.md, made by the project's own code from fixed seeds, salts and times.

@@ -149,8 +149,9 @@ export class Core {
     return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce;
   }
   get oldestOperationAgeMs(): number {
-    const oldest = this.operations[0];
-    return oldest === undefined ? 0 : this.now - oldest.startedAt;
+    // A leader's look-ups wait for the same database, and nothing is written for a keyed write before them.
+    const [lookUp] = this.leader?.lookups.values() ?? [];
+    return this.now - Math.min(this.operations[0]?.startedAt ?? this.now, lookUp?.askedAt ?? this.now);
   }
   get isStalled(): boolean {
     return this.oldestOperationAgeMs > 2 * this.config.electionTimeoutMs;

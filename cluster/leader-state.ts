@@ -31,6 +31,7 @@ export interface Queued {
 
 export interface LookUp {
   readonly proposal: Proposal;
+  readonly askedAt: number;
   /** Keys of the write that the projection has not been asked for successfully. */
   open: number;
 }

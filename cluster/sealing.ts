@@ -65,7 +65,7 @@ export function propose(core: Core, proposal: Proposal): void {
 
   for (const reservation of reservations(proposal)) leader.reserved.set(reservation, proposal.proposalId);
   if (keys.length === 0) return enqueue(core, leader, { proposal, bytes });
-  leader.lookups.set(proposal.proposalId, { proposal, open: keys.length });
+  leader.lookups.set(proposal.proposalId, { proposal, askedAt: core.now, open: keys.length });
   for (const key of keys) core.effects.push({ kind: "look_up_key", proposalId: proposal.proposalId, ...key });
 }
 

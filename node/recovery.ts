@@ -136,6 +136,7 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
       `This one-node log cannot go on: ${lost}. Bring the database back, or move the folder ${identity.folder} away for a new log.`,
     );
   }
+  let { bootCounter } = opened;
   if (lost !== null) options.onWarning(`${lost}: it joins anew and counts for nothing until it is admitted`);
   const known = opened.hardState;
   const votedTerm = identity.identity.votedTerm;
@@ -154,16 +155,15 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
   }
   if (known === null || lost !== null) {
     hardState = { ...hardState, joinNonce: options.clock.randomHex(16) };
-    await options.log.saveState(hardState);
+    bootCounter = Math.max(opened.bootCounter, identity.identity.bootCounter + (lost === null ? 0 : 1));
+    await options.log.saveState(hardState, bootCounter);
     identity.settle();
   }
   if (identity.identity.bootCounter > 0 && opened.previousBootCounter > identity.identity.bootCounter + 1)
     options.onWarning("the identity file is older than the database: it is brought up to date");
   await identity.update({
     storeId: opened.storeId,
-    // Above the file's, or of a database that this node joins anew with: kept higher in the file, every later start would
-    // find the same loss again.
-    bootCounter: opened.bootCounter,
+    bootCounter,
   });
   return hardState;
 }

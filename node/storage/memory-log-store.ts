@@ -60,8 +60,10 @@ export class MemoryLogStore implements LogStore {
     };
   }
 
-  async saveState(hard: HardState): Promise<void> {
-    await this.guarded((opening) => this.swap(opening, { hard }));
+  async saveState(hard: HardState, bootCounter?: number): Promise<void> {
+    const counted = bootCounter === undefined ? {} : { bootCounter };
+    await this.guarded((opening) => this.swap(opening, { hard, ...counted }));
+    this.bootCounter = bootCounter ?? this.bootCounter;
   }
 
   async insertBlock(stored: StoredBlock): Promise<void> {

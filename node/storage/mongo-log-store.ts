@@ -146,9 +146,10 @@ export class MongoLogStore implements LogStore {
     };
   }
 
-  saveState(state: HardState): Promise<void> {
-    const save = (opening: Opening): Promise<void> => opening.state.save(state, this.options);
-    return this.guarded("Writing the node's state", save, this.options.stallMs);
+  async saveState(state: HardState, bootCounter?: number): Promise<void> {
+    const save = (opening: Opening): Promise<void> => opening.state.save(state, this.options, bootCounter);
+    await this.guarded("Writing the node's state", save, this.options.stallMs);
+    this.bootCounter = bootCounter ?? this.bootCounter;
   }
 
   async insertBlock(stored: StoredBlock): Promise<void> {

@@ -104,8 +104,9 @@ export class MongoState {
   }
 
   /** Replaces the hard state. Throws StoreError `conflict`, `not_owner`, `unknown` or `not_stored`. */
-  async save(hard: HardState, self: Owner): Promise<void> {
-    await this.swapOrThrow({ hard: hard as StateRecord["hard"] }, self);
+  async save(hard: HardState, self: Owner, bootCounter?: number): Promise<void> {
+    const counted = bootCounter === undefined ? {} : { bootCounter };
+    await this.swapOrThrow({ hard: hard as StateRecord["hard"], ...counted }, self);
   }
 
   async swapOrThrow(change: Change, self: Owner): Promise<void> {

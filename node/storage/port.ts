@@ -64,8 +64,11 @@ export interface LogStore {
    * node has joined anew.
    */
   open(knownBootCounter?: number): Promise<OpenedStore>;
-  /** Replaces the hard state by compare-and-swap; the term never decreases. */
-  saveState(state: HardState): Promise<void>;
+  /**
+   * Replaces the hard state by compare-and-swap; the term never decreases. A node that joins anew sets the boot counter
+   * with it, above every one that it had before: no older copy of the database passes for the present one.
+   */
+  saveState(state: HardState, bootCounter?: number): Promise<void>;
   /** Inserts at `_id` = height. A second insert of the very same block by this process after an unknown outcome is a success. */
   insertBlock(stored: StoredBlock): Promise<void>;
   /** Copies blocks from `from` up to quarantine, marks the truncation in the state, deletes top down, clears the mark. */

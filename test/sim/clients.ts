@@ -54,13 +54,33 @@ export class Clients {
     this.readLater();
   }
 
-  /** Linearizable reads on whoever thinks that it leads: a deposed leader is asked as well. */
+  /** Linearizable reads on whoever thinks that it leads, and most of all while two do. */
   private readLater(): void {
-    this.world.scheduler.after(this.random.between(0, 2 * this.profile.thinkMaxMs), () => {
-      const node = this.random.pick(this.world.nodes);
-      if (node.isUp && node.view.role === "leader") node.gateway.read(this.world.checkers.ledger.beginRead(node.id));
+    const { world } = this;
+    world.afterElection = (elected) => {
+      // A write at once, so that there is something that a deposed leader does not know.
+      const write = { events: prepare(this.random, { source: "elected" }) };
+      world.scheduler.after(1, () =>
+        elected.process?.run(() =>
+          elected.gateway.submit(write, (outcome) => world.checkers.ledger.onAnswer(write, outcome)),
+        ),
+      );
+      for (const delayMs of READS_AFTER_ELECTION_MS) world.scheduler.after(delayMs, () => this.readAtLeaders(2));
+    };
+    world.scheduler.after(this.random.between(0, 2 * this.profile.thinkMaxMs), () => {
+      this.readAtLeaders(1);
       if (!this.isStopped) this.readLater();
     });
+  }
+
+  private readAtLeaders(atLeast: number): void {
+    const leaders = this.world.nodes.filter((node) => node.standing.role === "leader");
+    if (leaders.length < atLeast) return;
+    for (const node of leaders) {
+      const answer = this.world.checkers.ledger.beginRead(node.id);
+      // One that is stopped finds the request when it goes on: it may have been deposed meanwhile.
+      node.process?.run(() => node.gateway.read(answer));
+    }
   }
 
   private think(source: string): void {
@@ -123,25 +143,30 @@ export class Clients {
     world.scheduler.after(world.timing.requestTimeoutMs + CLIENT_PATIENCE_MS, () => answer(null));
   }
 
-  /** In the calm at the end: one write to one node must be acknowledged within the time. */
+  /** I11: a write through this node is acknowledged within the time, though it may have to be tried again. */
   probe(nodeId: string, withinMs: number): void {
-    const node = this.world.node(nodeId);
-    const write = { events: prepare(this.random, { source: "probe" }) };
-    let outcome: Outcome | null = null;
-    node.gateway.submit(write, (it) => {
-      outcome = it;
-      this.world.checkers.ledger.onAnswer(write, it);
-    });
-    const answer = (): Outcome | null => outcome;
-    this.world.runUntil(() => answer() !== null, withinMs);
-    check(
-      answer()?.kind === "written",
-      "liveness",
-      () => `a write to ${nodeId} ended as ${answer()?.kind ?? "no answer"}`,
-    );
+    const { world } = this;
+    const node = world.node(nodeId);
+    const { requestTimeoutMs } = world.timing;
+    const deadline = world.scheduler.now + withinMs;
+    let last = "no answer";
+    while (last !== "written" && world.scheduler.now < deadline) {
+      if (!world.runUntil(() => node.isUp, deadline - world.scheduler.now)) break;
+      const write = { events: prepare(this.random, { source: "probe", key: `${nodeId} ${deadline}` }) };
+      let answered = false;
+      node.gateway.submit(write, (outcome) => {
+        answered = true;
+        last = outcome.kind;
+        world.checkers.ledger.onAnswer(write, outcome);
+      });
+      const isAnswered = (): boolean => answered || !node.isUp;
+      world.runUntil(isAnswered, Math.min(requestTimeoutMs + CLIENT_PATIENCE_MS, deadline - world.scheduler.now));
+    }
+    check(last === "written", "I11", () => `a write to ${nodeId} ended as ${last}, ${withinMs} ms after it was sent`);
   }
 }
 
+const READS_AFTER_ELECTION_MS = [20, 60, 120, 250, 500, 800];
 const KEYED_ATTEMPTS = 4;
 const REUSED = 0.02;
 const CLIENT_PATIENCE_MS = 200;

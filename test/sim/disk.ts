@@ -21,9 +21,16 @@ export class Disk {
   readonly identity: IdentityRecord;
   /** Heights whose blocks somebody altered in the database. */
   readonly altered = new Set<number>();
+  private readonly alteredAs = new Map<number, StoredBlock>();
+  /** Those of them that somebody made up: each hangs together by itself. */
+  readonly planted = new Set<number>();
 
   /** An older copy was put in its place once. */
   wentBack = false;
+  /** It lost something since its node joined last. */
+  lostSomething = false;
+  /** It lost something, or was altered, in this run. */
+  hasLost = false;
   /** It lost something that its node has not found out yet. */
   isDoubtful = false;
   /** Only the process that lives can tell what it lost, so it must live until it has found out. */
@@ -47,6 +54,12 @@ export class Disk {
   /** Heights have no holes: blocks are deleted from the top down. */
   get tailHeight(): Height {
     return height(this.database.blocks.size);
+  }
+  /** The highest block that nobody altered or planted. */
+  get soundTailHeight(): number {
+    let at: number = this.tailHeight;
+    while (this.altered.has(at)) at -= 1;
+    return at;
   }
   get quarantined(): number {
     return this.database.quarantined.size;
@@ -89,7 +102,10 @@ export class Disk {
   /** The database is lost; what is outside it is kept unless `newKeys` are given. */
   wipe(storeId: string, newKeys: NodeKeys | null): void {
     this.database = new SimDatabase(storeId, this.node.store);
+    this.lostSomething = true;
+    this.hasLost = true;
     this.altered.clear();
+    this.planted.clear();
     if (newKeys === null) return;
     this.identity.keys = newKeys;
     this.identity.file = null;
@@ -109,8 +125,11 @@ export class Disk {
     // Rows are committed events, which every copy has alike.
     database.rows.length = Math.min(database.rows.length, backup.rows);
     this.wentBack = true;
+    this.lostSomething = true;
+    this.hasLost = true;
     this.isDoubtful = true;
     this.altered.clear();
+    this.planted.clear();
     for (const at of backup.altered) this.altered.add(at);
   }
 
@@ -127,11 +146,31 @@ export class Disk {
     });
   }
 
+  /** What the node has replaced since is its own again. */
+  settleAltered(): void {
+    for (const at of this.altered) {
+      if (this.at(at) === this.alteredAs.get(at)) continue;
+      this.altered.delete(at);
+      this.planted.delete(at);
+    }
+  }
+
+  /** Somebody inserts a block; -1 is no write of a node's. */
+  plant(at: Height, stored: StoredBlock): void {
+    this.database.blocks.set(at, { stored, writeId: -1 });
+    this.planted.add(at);
+    this.alteredAs.set(at, stored);
+    this.altered.add(at);
+    this.hasLost = true;
+  }
+
   /** Somebody writes to the database behind the node's back. */
   alter(at: Height, change: (stored: StoredBlock) => StoredBlock): void {
     const entry = this.database.blocks.get(at);
     if (entry === undefined) return;
-    this.database.blocks.set(at, { ...entry, stored: change(entry.stored) });
+    const stored = change(entry.stored);
+    this.database.blocks.set(at, { ...entry, stored });
+    this.alteredAs.set(at, stored);
     this.altered.add(at);
   }
 }

@@ -1,4 +1,5 @@
 import { verifyAll } from "../../node/verification.js";
+import type { PeerMessage } from "../../shared/protocol/peer.js";
 import type { Clients } from "./clients.js";
 import { fakeKeys, fakeVerifier } from "./fake-crypto.js";
 import { allLinks, cut, isDurableVoter } from "./faults/fault.js";
@@ -38,8 +39,17 @@ export class Liveness {
     const healthy = voters.slice(0, random.between(quorum, voters.length));
     const broken = world.nodes.filter((node) => !healthy.includes(node));
     const undo = broken.map((node) => this.breakFor(node, healthy));
+    // Nodes that should not lead must, if nobody else can; to a leader whose disk hangs they are nobody to hand over to.
+    const hangs = broken.some((node) => node.store.behaviour.isStalled);
+    if (!hangs && random.chance(0.15)) {
+      const late = random.some(healthy, 0.8);
+      for (const node of late) node.input({ kind: "campaigns_late", isLate: true });
+      undo.push(() => {
+        for (const node of late) node.input({ kind: "campaigns_late", isLate: false });
+      });
+    }
     world.trace.add(`a majority is healed: ${healthy.map((node) => node.id).join(" ")}`);
-    this.goesOn(healthy, 8);
+    this.goesOn(healthy, 14);
     for (const end of undo) end();
   }
 
@@ -47,7 +57,17 @@ export class Liveness {
     const { world, random } = this;
     const links = allLinks(world).filter((link) => link.includes(node.id));
     const withHealthy = (id: string): boolean => healthy.some((other) => other.id === id);
-    const how = random.pick(["dead", "paused", "isolated", "deaf", "mute", "stalled", "full"] as const);
+    const how = random.pick([
+      "dead",
+      "paused",
+      "isolated",
+      "deaf",
+      "mute",
+      "partly",
+      "partly",
+      "stalled",
+      "full",
+    ] as const);
     world.trace.add(`${node.id} stays ${how}`);
     switch (how) {
       case "dead":
@@ -72,6 +92,20 @@ export class Liveness {
             links.filter(([from, to]) => from === node.id && withHealthy(to)),
           ) ?? (() => {})
         );
+      // It hears some of the others and not the leader: it must leave the leader alone.
+      case "partly": {
+        world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * this.timeoutMs);
+        const leader = this.leaderOf(world.nodes);
+        // One that ranks lowest takes over from nobody: the leader stays where the others hear it.
+        const isLowest = world.nodes.every((other) => this.rank(other) >= this.rank(node));
+        if (leader === undefined || !healthy.includes(leader) || !isLowest) return () => {};
+        return (
+          cut(
+            world,
+            links.filter((link) => link.includes(leader.id)),
+          ) ?? (() => {})
+        );
+      }
       case "stalled":
       case "full": {
         const what = how === "full" ? "isFull" : "isStalled";
@@ -90,7 +124,8 @@ export class Liveness {
     this.nemesis.healAll();
     const healedAt = world.scheduler.now;
     this.clients.isStopped = true;
-    this.goesOn(world.nodes, 2);
+    this.failHandOver();
+    this.goesOn(world.nodes, 4);
     this.recoveryMs = Math.max(0, this.ledAt - healedAt);
     this.verifyAltered();
     const isLevel = world.runUntil(() => this.isLevel(world.nodes), 10 * this.timeoutMs);
@@ -99,6 +134,17 @@ export class Liveness {
   }
 
   private ledAt = 0;
+
+  /** I11: a leader that hands over to one that is never told goes on after one election timeout. */
+  private failHandOver(): void {
+    const { world, timeoutMs } = this;
+    if (this.random.chance(0.6) || !world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * timeoutMs)) return;
+    const loses = ({ body }: PeerMessage): boolean => body.kind !== "run_now";
+    world.interceptors.add(loses);
+    world.leader?.input({ kind: "hand_over", target: null });
+    world.run(1.3 * timeoutMs);
+    world.interceptors.delete(loses);
+  }
 
   /** `nodes` follow one leader, which may be a broken one that still answers, and each of them takes a write. */
   private goesOn(nodes: readonly SimNode[], probeTimeouts: number): void {
@@ -114,13 +160,13 @@ export class Liveness {
     check(isStillLed, "I12", () => `the leader was lost again in the calm: ${this.standing(nodes)}`);
     const earlier = this.leaderOf(world.nodes);
     const elections = checkers.elections.elections;
-    const found = checkers.alerts.alterationsFound;
+    const isSound = world.nodes.every((node) => node.disk.altered.size === 0);
     for (const node of nodes) this.clients.probe(node.id, probeTimeouts * timeoutMs);
     const isLevel = world.runUntil(() => this.isAgreed(nodes) && this.isLed(nodes), 10 * timeoutMs);
     check(isLevel, "I11", () => `the nodes are not level: ${this.standing(nodes)}`);
-    // One that finds a block of its own unsound hands over.
-    const isJudged = earlier !== undefined && nodes.includes(earlier) && checkers.alerts.alterationsFound === found;
-    if (isJudged) this.checkSteadiness(nodes, earlier, checkers.elections.elections - elections);
+    // One that finds a block of its own unsound hands over, or ends.
+    if (isSound && earlier !== undefined && nodes.includes(earlier))
+      this.checkSteadiness(nodes, earlier, checkers.elections.elections - elections);
   }
 
   /** I12: in the calm nobody is elected, unless a preferred node took over; each can do so once. */
@@ -129,7 +175,7 @@ export class Liveness {
     const isSteady =
       elections === 0
         ? leader === earlier
-        : leader !== undefined && earlier !== undefined && rank(leader) > rank(earlier);
+        : leader !== undefined && earlier !== undefined && this.rank(leader) > this.rank(earlier);
     check(
       isSteady && elections < nodes.length,
       "I12",
@@ -137,17 +183,21 @@ export class Liveness {
     );
   }
 
+  private rank(node: SimNode): number {
+    return node.around.configured.find((member) => member.id === node.id)?.priority ?? 0;
+  }
+
   private leaderOf(nodes: readonly SimNode[]): SimNode | undefined {
     let best: SimNode | undefined;
     for (const node of nodes)
-      if (node.isUp && node.view.role === "leader" && (best === undefined || node.view.term > best.view.term))
+      if (node.standing.role === "leader" && (best === undefined || node.standing.term > best.standing.term))
         best = node;
     return best;
   }
 
   private isLed(nodes: readonly SimNode[]): boolean {
     const leader = this.leaderOf(this.world.nodes);
-    return leader !== undefined && nodes.every((node) => node.isUp && node.view.leaderId === leader.id);
+    return leader !== undefined && nodes.every((node) => node.standing.leaderId === leader.id);
   }
 
   /** The heads are equal. */
@@ -178,6 +228,7 @@ export class Liveness {
       const { process } = node;
       if (altered.size === 0 || process === null) continue;
       const lowest = Math.min(...altered);
+      const isCommitted = lowest <= node.view.commitHeight;
       let invalidAt: number | null = null;
       let isOver = false;
       verifyAll({
@@ -195,7 +246,7 @@ export class Liveness {
           isOver = true;
         });
       world.runUntil(() => isOver || !node.isUp, 20 * this.timeoutMs);
-      const isFound = invalidAt === lowest || !node.isUp;
+      const isFound = invalidAt === lowest || !node.isUp || !isCommitted;
       check(isFound, "I8", () => `${node.id}: a verification pass did not find altered block ${lowest}`);
       node.crash();
       node.disk.wipe(random.hex(16), fakeKeys(random));
@@ -203,5 +254,3 @@ export class Liveness {
     }
   }
 }
-
-const rank = (node: SimNode): number => node.view.members.find((member) => member.id === node.id)?.priority ?? 0;

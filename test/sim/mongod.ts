@@ -38,6 +38,7 @@ export interface DiskBehaviour {
 }
 
 const REFUSED_AFTER_MS = 5;
+const LATE_MS = 3_000;
 /** Rows of the projection are not waited for: a killed mongod may have lost those of the last so many milliseconds. */
 const FLUSH_MS = 100;
 
@@ -195,7 +196,12 @@ export class Mongod {
   private finishLate(operation: Operation): void {
     if (this.behaviour.isStalled) return;
     this.operations.delete(operation);
-    if (this.around.random.chance(0.5)) operation.land();
+    const { random, scheduler } = this.around;
+    if (random.chance(0.5)) return;
+    // A state is written over a version: whenever it arrives, it must not overtake what was written since.
+    if (operation.kind === "save_state" && random.chance(0.7))
+      scheduler.after(random.between(1, LATE_MS), () => operation.land());
+    else operation.land();
   }
 
   /** Its client died: what it had asked for is done or not. Returns whether anything was. */

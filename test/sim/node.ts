@@ -39,6 +39,8 @@ export interface NodeSurroundings {
   readonly onExit: (node: SimNode, error: StoreError) => void;
 }
 
+export type Standing = Pick<ReplicaView, "role" | "term" | "leaderId">;
+
 /** One simulated machine: a disk with its mongod, and a process of the node, if it is up. */
 export class SimNode {
   readonly store: Mongod;
@@ -48,6 +50,10 @@ export class SimNode {
   boot = 0;
   /** Its store changed or failed under it, and the replica has not been made anew from it. */
   isDoubtful = true;
+  /** What its replica announced last; a view costs more than most steps. */
+  standing: Standing = NOBODY;
+  /** When its core said that it stops sealing for a successor. */
+  handsOverSince = 0;
   /** How fast this machine's clock runs, and how far its wall clock is off. */
   clockRate = 1;
   wallOffsetMs = 0;
@@ -145,7 +151,12 @@ export class SimNode {
   private end(process: SimProcess): void {
     process.isAlive = false;
     this.process = null;
+    this.loseReplica();
+  }
+
+  loseReplica(): void {
     this.isDoubtful = true;
+    this.standing = NOBODY;
   }
 
   /** Stops the process without ending it; what arrives waits. */
@@ -192,6 +203,7 @@ export class SimNode {
   /** A write reached the data. */
   onLanded(kind: OperationKind): void {
     if (kind === "read" || kind === "project") return;
+    if (this.disk.altered.size > 0) this.disk.settleAltered();
     const { trace, checkers } = this.around;
     if (trace.isOn) trace.add(`${this.id} durable: ${kind}, tail ${this.disk.tailHeight}`);
     checkers.onDurable(this);
@@ -201,7 +213,7 @@ export class SimNode {
     if (this.isDoubtful) return;
     if (bytesMax > 0) this.note({ kind: "read_blocks", readId: 0, from, bytesMax });
     // Nothing is said of what comes after the first that fails.
-    const altered = blocks.find((_, i) => this.disk.altered.has(from + i));
+    const altered = blocks.find((_, i) => this.disk.altered.has(from + i) && !this.disk.planted.has(from + i));
     if (altered !== undefined) this.around.checkers.alerts.mustFind(this, altered.block.header.height);
   }
 
@@ -212,6 +224,7 @@ export class SimNode {
   }
 }
 
+const NOBODY: Standing = { role: "follower", term: 0 as Standing["term"], leaderId: null };
 const NOTHING: ReplicaView = {
   role: "follower",
   term: 0 as ReplicaView["term"],

@@ -10,7 +10,7 @@ import type { SimNode } from "./node.js";
 import { forgetting } from "./promises.js";
 import { simStorage } from "./storage.js";
 import { describeInput } from "./trace.js";
-import { check } from "./violation.js";
+import { check, noteError } from "./violation.js";
 
 const START_RETRY_MS = 500;
 /** Where the nodes' wall clocks begin: 2030-01-01. */
@@ -71,8 +71,8 @@ export class SimProcess implements Clock {
       send: (message, ref) => this.send(message, ref),
       onEffect: (effect) => this.onEffect(effect),
       onReplicaLost: (reason) => {
-        check(STORE_REASONS.test(reason), "exception", () => `${id} loses its replica: ${reason}`);
-        node.isDoubtful = true;
+        if (!STORE_REASONS.test(reason)) noteError(new Error(`${id} loses its replica: ${reason}`));
+        node.loseReplica();
         this.gateway.tracker.onReplicaLost();
       },
       onRecovered: (commitHeight) => {
@@ -154,6 +154,7 @@ export class SimProcess implements Clock {
   private onEffect(effect: Effect): void {
     if (!this.isAlive) return;
     const { node } = this;
+    if (effect.kind === "role_changed") node.standing = effect;
     node.around.checkers.onEffect(node, effect);
     node.note(effect);
     this.gateway.onEffect(effect);
@@ -162,6 +163,7 @@ export class SimProcess implements Clock {
   private logger() {
     const { trace } = this.node.around;
     const add = (level: string) => (what: unknown, text?: string) => {
+      if (typeof what === "string" && what.startsWith("handing over to")) this.node.handsOverSince = this.now();
       if (!trace.isOn) return;
       const error = typeof what === "object" && what !== null && "err" in what ? `: ${String(what.err)}` : "";
       trace.add(`${this.node.id} ${level} ${typeof what === "string" ? what : `${text}${error}`}`);

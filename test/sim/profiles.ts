@@ -33,6 +33,8 @@ const STORM: readonly FaultName[] = [
   "held-messages",
   "new-leader-dies",
   "target-dies",
+  "usurped",
+  "usurped",
   "slow-disk",
   "lost-disk",
   "hand-over",
@@ -71,8 +73,9 @@ const NETWORK: readonly FaultName[] = [
   "flapping",
   "false-alarm",
   "staggered",
+  "usurped",
 ];
-const LIES: readonly FaultName[] = ["forging-leader", "forging-leader", "altered-block", "crash", "isolate"];
+const LIES: readonly FaultName[] = ["forging-leader", "forging-leader", "altered-block", "starved", "crash", "isolate"];
 
 export function planOf(random: Random, name: ProfileName): Plan {
   const profile = name === "mixed" ? drawn(random) : name;

@@ -8,6 +8,7 @@ import { simulate } from "./simulation.js";
 const SEEDS: readonly { seed: number; profile: ProfileName; was: string }[] = [
   { seed: 18, profile: "mixed", was: "a node that was admitted anew joined anew at every later start" },
   { seed: 204, profile: "mixed", was: "a database that went back was taken for sound at the second start" },
+  { seed: 346, profile: "mixed", was: "a leader with a hung disk kept the lead over writes with keys" },
   { seed: 258, profile: "mixed", was: "answers to an earlier term of the same leader counted in this one" },
 ];
 

@@ -2,6 +2,9 @@ import { parentPort } from "node:worker_threads";
 import { inMacrotask } from "./drain.js";
 import type { Batch } from "./seeds.js";
 import { type RunResult, simulate } from "./simulation.js";
+import { noteError } from "./violation.js";
+
+process.on("unhandledRejection", noteError);
 
 parentPort?.on("message", async ({ first, count, profile }: Batch) => {
   const results: RunResult[] = [];

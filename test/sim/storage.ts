@@ -13,7 +13,7 @@ export function simStorage(process: SimProcess): Storage {
   const { node } = process;
   const { database } = node.disk;
   const inner = new MemoryLogStore(database, { nodeId: node.id, bootId: process.bootId });
-  const run = { opened: database.serverRun };
+  const run: Opened = { opened: database.serverRun, openings: 0 };
   return {
     log: new SlowLogStore(inner, process, run),
     projection: new SlowProjection(new MemoryProjection(database), process, run),
@@ -25,6 +25,7 @@ export function simStorage(process: SimProcess): Storage {
 /** Which run of the server this process has opened: another one is not spoken to. */
 interface Opened {
   opened: number;
+  openings: number;
 }
 
 class SlowLogStore implements LogStore {
@@ -49,13 +50,14 @@ class SlowLogStore implements LogStore {
     await this.read();
     if (run !== database.serverRun) throw new StoreError("unknown", "The server went away.");
     this.run.opened = run;
+    this.run.openings += 1;
     // Read again after the last wait: a write that was given up may have arrived meanwhile.
     return { ...opened, tailHeight: height(database.blocks.size), projectedThrough: database.rows.length };
   }
 
-  saveState: LogStore["saveState"] = (state) => {
+  saveState: LogStore["saveState"] = (state, bootCounter) => {
     this.next("save_state");
-    return this.inner.saveState(state);
+    return this.inner.saveState(state, bootCounter);
   };
   insertBlock: LogStore["insertBlock"] = (stored) => {
     this.next("store_block");
@@ -98,7 +100,7 @@ class SlowLogStore implements LogStore {
 /** Like the one in MongoDB it knows how far it reached, and is dead once another server process answers. */
 class SlowProjection implements Projection {
   private end = 0;
-  private seenRun = -1;
+  private seenOpening = -1;
 
   constructor(
     private readonly inner: MemoryProjection,
@@ -107,8 +109,8 @@ class SlowProjection implements Projection {
   ) {}
 
   get through(): number {
-    if (this.seenRun !== this.run.opened) {
-      this.seenRun = this.run.opened;
+    if (this.seenOpening !== this.run.openings) {
+      this.seenOpening = this.run.openings;
       this.end = this.inner.through;
     }
     return this.end;

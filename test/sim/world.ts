@@ -49,6 +49,7 @@ export class World {
   /** A hand on the wire: a false from any of them keeps the message from being sent. */
   readonly interceptors = new Set<(message: PeerMessage) => boolean>();
   onNewLeader: (node: SimNode) => void = () => {};
+  afterElection: (node: SimNode) => void = () => {};
 
   constructor(private readonly options: WorldOptions) {
     useFastHasher();
@@ -86,7 +87,10 @@ export class World {
       onProcessEnd: (ended) => this.onProcessEnd(ended),
     });
     node.onEffect = (effect) => {
-      if (effect.kind === "role_changed" && effect.role === "leader") this.onNewLeader(node);
+      if (effect.kind === "role_changed" && effect.role === "leader") {
+        this.onNewLeader(node);
+        this.afterElection(node);
+      }
     };
     return node;
   }
@@ -119,7 +123,7 @@ export class World {
   get leader(): SimNode | undefined {
     let best: SimNode | undefined;
     for (const node of this.nodes)
-      if (node.isUp && node.view.role === "leader" && (best === undefined || node.view.term > best.view.term))
+      if (node.standing.role === "leader" && (best === undefined || node.standing.term > best.standing.term))
         best = node;
     return best;
   }

@@ -16,16 +16,18 @@ const QUEUED_OPERATIONS_MAX = 80;
 export class Checkers {
   readonly history = new History();
   readonly ledger = new Ledger(this.history);
-  readonly elections = new ElectionChecker(this.history);
+  readonly elections: ElectionChecker;
   readonly commits: CommitChecker;
   readonly alerts: AlertChecker;
-  private readonly promises = new PromiseChecker(this.elections);
+  private readonly promises: PromiseChecker;
 
   constructor(
     nodes: () => readonly SimNode[],
     /** Alerts that this run may raise; a run without forgeries expects none. */
     expectsAlert: (alert: ReplicaAlert) => boolean,
   ) {
+    this.elections = new ElectionChecker(this.history, nodes);
+    this.promises = new PromiseChecker(this.elections, nodes);
     this.alerts = new AlertChecker(expectsAlert);
     this.commits = new CommitChecker(this.history, this.elections, nodes);
   }
@@ -41,7 +43,8 @@ export class Checkers {
   }
 
   onSend(node: SimNode, message: PeerMessage, ref: number | undefined): void {
-    for (const block of message.blocks) this.history.recordBlock(block);
+    for (const block of message.blocks)
+      if (!node.disk.altered.has(block.header.height)) this.history.recordBlock(block);
     this.promises.onSend(node, message, ref);
   }
 

@@ -37,6 +37,8 @@ export class CommitChecker {
   }
 
   onDiskLoss(node: SimNode): void {
+    node.disk.lostSomething = true;
+    node.disk.hasLost = true;
     for (let at = 1; at <= node.disk.tailHeight; at++) {
       const block = node.disk.at(at)?.block;
       if (block === undefined) continue;
@@ -46,7 +48,7 @@ export class CommitChecker {
   }
 
   onCommitted(node: SimNode, effect: Extract<Effect, { kind: "committed" }>): void {
-    const { term, role } = node.view;
+    const { term, role } = node.standing;
     let at = this.heights.get(node) ?? 0;
     for (const committed of effect.blocks) {
       const { block } = committed;

@@ -18,8 +18,15 @@ export class ElectionChecker {
   /** Durable votes by node, join and term. */
   private readonly votes = new Map<string, NodeId>();
   private readonly terms = new Map<string, number>();
+  private readonly joins = new Map<SimNode, string>();
 
-  constructor(private readonly history: History) {}
+  /** Durable votes by term. */
+  private readonly votesOf = new Map<number, { voter: NodeId; candidate: NodeId; nonce: string }[]>();
+
+  constructor(
+    private readonly history: History,
+    private readonly nodes: () => readonly SimNode[],
+  ) {}
 
   get elections(): number {
     return this.leaders.size;
@@ -33,8 +40,24 @@ export class ElectionChecker {
       check(known.who === who, "I1", () => `term ${term} has two leaders: ${known.who} and ${who}`);
       return;
     }
-    const tip = node.disk.at(node.disk.tailHeight)?.block.blockHash ?? ZERO_HASH;
+    let tip: HashHex = ZERO_HASH;
+    // What somebody planted above the node's own blocks is not what it was elected with.
+    for (let at: number = node.disk.tailHeight; at > 0 && tip === ZERO_HASH; at--) {
+      const hash = node.disk.at(at)?.block.blockHash;
+      if (hash !== undefined && this.history.knows(hash)) tip = hash;
+    }
     this.leaders.set(term, { who, tip });
+    const { members } = node.disk.chainAt(node.disk.soundTailHeight);
+    const counted = (this.votesOf.get(term) ?? []).filter(
+      ({ voter, candidate, nonce }) =>
+        candidate === node.id && (members.size === 0 || members.get(voter)?.joinNonce === nonce),
+    );
+    const votes = [...new Set(counted.map(({ voter }) => voter))];
+    check(
+      2 * votes.length > this.nodes().length,
+      "I1",
+      () => `${who} leads term ${term} with the votes of ${votes.join(", ") || "nobody"}`,
+    );
     const newest = this.history.committed.findLast((entry) => entry.committedIn < term);
     if (newest !== undefined) this.mustContain(term, newest);
   }
@@ -57,6 +80,7 @@ export class ElectionChecker {
   /** I6: one vote a (node, term), which is not taken back; the term never goes back. */
   onHardState(node: SimNode, state: HardState): void {
     const join = `${node.id}/${state.joinNonce}`;
+    this.onJoin(node, state.joinNonce);
     check(state.term >= (this.terms.get(join) ?? 0), "I6", () => `the durable term of ${node.id} went back`);
     this.terms.set(join, state.term);
     const vote = this.votes.get(`${join}/${state.term}`);
@@ -65,7 +89,22 @@ export class ElectionChecker {
       "I6",
       () => `${node.id} voted for ${vote} in term ${state.term}, and its disk now says ${state.votedFor}`,
     );
-    if (state.votedFor !== null) this.votes.set(`${join}/${state.term}`, state.votedFor);
+    if (state.votedFor === null || vote === state.votedFor) return;
+    this.votes.set(`${join}/${state.term}`, state.votedFor);
+    const votes = this.votesOf.get(state.term) ?? [];
+    votes.push({ voter: node.id, candidate: state.votedFor, nonce: state.joinNonce });
+    this.votesOf.set(state.term, votes);
+  }
+
+  /** I11: only a node that lost something gives up its vote, or one that has not been admitted since. */
+  private onJoin(node: SimNode, nonce: string): void {
+    const before = this.joins.get(node);
+    this.joins.set(node, nonce);
+    if (before === undefined || before === nonce) return;
+    const { lostSomething } = node.disk;
+    node.disk.lostSomething = false;
+    const isVoter = this.history.latestNonce(node.id) === before;
+    check(lostSomething || !isVoter, "I11", () => `${node.id} gives up its vote, and has lost nothing`);
   }
 
   /** A database that was set back by a fault: what it said is gone with it. */

@@ -1,5 +1,6 @@
 import type { CommittedBlock } from "../../../cluster/types.js";
 import type { Block } from "../../../shared/block.js";
+import { equalBytes } from "../../../shared/bytes.js";
 import { ZERO_HASH } from "../../../shared/hash.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
 import { check } from "../violation.js";
@@ -23,7 +24,19 @@ export class History {
 
   /** I2: one header a (term, height), and headers are chained, so equal hashes mean equal history. */
   recordBlock(block: Block): void {
-    if (this.blocks.has(block.blockHash)) return;
+    const known = this.blocks.get(block.blockHash);
+    if (known === block) return;
+    if (known !== undefined) {
+      const isSame =
+        equalBytes(known.signature, block.signature) &&
+        equalBytes(known.records, block.records) &&
+        equalBytes(known.payloads, block.payloads);
+      return check(
+        isSame,
+        "I7",
+        () => `block ${block.header.height} stands in a log with another content than its hash says`,
+      );
+    }
     const { height, term, previousBlockHash } = block.header;
     const parent = this.blocks.get(previousBlockHash);
     check(previousBlockHash === ZERO_HASH || parent !== undefined, "I2", () => `block ${height} has an unknown parent`);
@@ -83,6 +96,14 @@ export class History {
   /** Where an event with this id is committed. */
   sequenceOf(id: string): number | undefined {
     return this.committedIds.get(id);
+  }
+
+  knows(hash: HashHex): boolean {
+    return this.blocks.has(hash);
+  }
+
+  latestNonce(node: NodeId): string | undefined {
+    return this.committed.at(-1)?.block.next.members.get(node)?.joinNonce;
   }
 
   /** The join nonce that admits `node` for a block at `height`: what the committed log below it says. */

@@ -11,10 +11,16 @@ export class PromiseChecker {
   /** Who sent what came with a reference, by node: an answer goes back on the connection of its question. */
   private readonly references = new Map<SimNode, Map<number, NodeId>>();
 
-  constructor(private readonly elections: ElectionChecker) {}
+  private readonly freezes = new Map<SimNode, { term: number; tailHeight: number; until: number }>();
+
+  constructor(
+    private readonly elections: ElectionChecker,
+    private readonly nodes: () => readonly SimNode[],
+  ) {}
 
   onBoot(node: SimNode): void {
     this.references.set(node, new Map());
+    this.freezes.delete(node);
   }
 
   onReceive(node: SimNode, message: PeerMessage, ref: number | undefined): void {
@@ -32,7 +38,7 @@ export class PromiseChecker {
     );
     const state = node.disk.hardState;
     // A stored block proves its term as well: recovery never starts below it.
-    const durableTerm = Math.max(state?.term ?? 0, node.disk.at(node.disk.tailHeight)?.block.header.term ?? 0);
+    const durableTerm = Math.max(state?.term ?? 0, node.disk.at(node.disk.soundTailHeight)?.block.header.term ?? 0);
     check(state !== null && message.term <= durableTerm, RULE, () => {
       return `${node.id} speaks in term ${message.term}, and its disk is in ${durableTerm}`;
     });
@@ -52,8 +58,17 @@ export class PromiseChecker {
         return;
       case "append":
         this.voted(node, message.term, node.id);
+        this.keepsFreeze(node, message);
+        return;
+      case "run_now":
+        this.handsOver(node, message);
         return;
       case "append_answer":
+        check(
+          body.joinNonce === state.joinNonce,
+          RULE,
+          () => `${node.id} answers with a join nonce that is not stored`,
+        );
         if (body.result === "ok")
           check(
             body.matchHeight <= node.disk.tailHeight,
@@ -64,6 +79,30 @@ export class PromiseChecker {
       default:
         return;
     }
+  }
+
+  /** I12: a leader that hands over and goes on leading has brought its successor level first. */
+  private handsOver(node: SimNode, message: PeerMessage): void {
+    const { role, tailHeight } = node.view;
+    if (role !== "leader") return;
+    const tip = node.disk.at(tailHeight)?.block.blockHash;
+    const theirs = this.nodes().find(({ id }) => id === message.to)?.disk;
+    // What it acknowledged and lost since, its leader cannot know.
+    check(
+      theirs?.hasLost === true || (tip !== undefined && theirs?.at(tailHeight)?.block.blockHash === tip),
+      "I12",
+      () => `${node.id} tells ${message.to} to run, which does not hold its block ${tailHeight}`,
+    );
+    const until = node.handsOverSince + node.around.timing.electionTimeoutMs;
+    this.freezes.set(node, { term: message.term, tailHeight, until });
+  }
+
+  /** I12: nothing is sealed from then on until the hand-over is over. */
+  private keepsFreeze(node: SimNode, message: PeerMessage): void {
+    const freeze = this.freezes.get(node);
+    if (freeze === undefined || freeze.term !== message.term || node.now >= freeze.until) return;
+    const newest = message.blocks.at(-1)?.header.height ?? 0;
+    check(newest <= freeze.tailHeight, "I12", () => `${node.id} seals block ${newest} while it hands over`);
   }
 
   private voted(node: SimNode, term: number, candidate: string): void {

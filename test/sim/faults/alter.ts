@@ -25,6 +25,12 @@ export function alteredBlock(random: Random, stored: StoredBlock): { stored: Sto
   return { what: "header", stored: { ...stored, block: { ...block, header } } };
 }
 
+/** A block that hangs together, of nobody's making. */
+export function alienBlock(random: Random, model: StoredBlock, height: BlockHeader["height"]): StoredBlock {
+  const header: BlockHeader = { ...model.block.header, height, previousBlockHash: otherHash(random) };
+  return { ...model, block: { ...model.block, header, blockHash: hashHeader(header) } };
+}
+
 /** A block as a lying leader would send it. What it can sign it signs again, so that only the content is wrong. */
 export function forgedBlock(random: Random, block: Block, signer: BlockSigner): { block: Block; what: string } {
   const signed = (change: Partial<BlockHeader>): Block => {

@@ -1,6 +1,7 @@
+import type { Height } from "../../../shared/ids.js";
 import { fakeKeys } from "../fake-crypto.js";
 import type { DiskBehaviour } from "../mongod.js";
-import { alteredBlock } from "./alter.js";
+import { alienBlock, alteredBlock } from "./alter.js";
 import { crash, type Fault, mayLoseDisk, nothingToUndo, type Strike } from "./fault.js";
 
 /** Sets one thing of a victim's disk for as long as the fault lasts. */
@@ -83,7 +84,9 @@ const wentBack: Fault = (strike) => {
     const file = node.disk.identity.file;
     const isOfEarlierBoot = (backup.state?.bootCounter ?? 0) < (file?.bootCounter ?? 0);
     const isBelowMark = backup.blocks.length < (file?.mark?.height ?? 0);
-    const isRemembered = node.process?.isAlive === true && !node.isDoubtful && random.chance(0.5);
+    // A copy of an earlier process's would end this one, which alone could tell what was lost.
+    const isOwn = backup.state?.owner.bootId === node.process?.bootId;
+    const isRemembered = isOwn && node.process?.isAlive === true && !node.isDoubtful && random.chance(0.5);
     if (backup.state === null || !(isOfEarlierBoot || isBelowMark || isRemembered)) return;
     world.trace.add(`${node.id} database goes back to ${backup.blocks.length} blocks`);
     world.checkers.commits.onDiskLoss(node);
@@ -106,10 +109,45 @@ const altered: Fault = (strike) => {
   world.checkers.commits.onDiskLoss(node);
   const at = disk.at(random.between(1, disk.tailHeight));
   if (at === undefined) return null;
+  if (random.chance(0.25)) {
+    // A block that nobody sealed, where the next one will go.
+    const alien = disk.tailHeight + 1;
+    world.trace.add(`${node.id} somebody inserts a block at ${alien}`);
+    // What it reads and sends on is not its own: whoever gets it says so.
+    world.checkers.alerts.liars.add(node.id);
+    disk.plant(alien as Height, alienBlock(random, at, alien as Height));
+    return nothingToUndo;
+  }
   const change = alteredBlock(random, at);
   world.trace.add(`${node.id} block ${at.block.header.height} is altered: ${change.what}`);
   disk.alter(at.block.header.height, () => change.stored);
   return random.chance(0.5) ? crash(strike, [node]) : nothingToUndo;
+};
+
+/**
+ * A node falls behind; another one, which starts anew meanwhile and so has only the newest blocks in memory, leads, and a
+ * block that the first one needs is altered there.
+ */
+const starved: Fault = (strike) => {
+  const { world, random } = strike;
+  const [hungry, server] = random.shuffled(world.nodes);
+  if (hungry === undefined || server === undefined || !mayLoseDisk(world, server)) return null;
+  hungry.crash();
+  const later = (ms: number, action: () => void): void =>
+    world.scheduler.after(ms, () => {
+      if (strike.isOpen()) action();
+    });
+  later(2_500, () => crash(strike, [server], 200));
+  later(4_500, () => world.leader?.input({ kind: "hand_over", target: server.id }));
+  later(6_000, () => {
+    const { disk } = server;
+    const at = disk.at(random.between(hungry.disk.tailHeight + 1, Math.max(1, disk.knownCommitHeight - 2)));
+    if (at === undefined || !mayLoseDisk(world, server)) return;
+    world.checkers.commits.onDiskLoss(server);
+    disk.alter(at.block.header.height, () => alteredBlock(random, at).stored);
+  });
+  later(6_200, () => hungry.start());
+  return () => hungry.start();
 };
 
 export const diskFaults = {
@@ -127,4 +165,5 @@ export const diskFaults = {
   "lost-state": lostState,
   "disk-went-back": wentBack,
   "altered-block": altered,
+  starved,
 } satisfies Record<string, Fault>;

@@ -108,6 +108,14 @@ const falseAlarm: Fault = (strike) => {
   return nothingToUndo;
 };
 
+/** The leader is cut off, and the others find it gone at once: for a while two lead. */
+const usurped: Fault = ({ world }) => {
+  const { leader } = world;
+  if (leader === undefined || world.nodes.length < 3) return null;
+  for (const node of world.nodes) if (node !== leader) node.input({ kind: "gone", peer: leader.id });
+  return isolate(world, leader);
+};
+
 const isolation: Fault = (strike: Strike) => isolate(strike.world, strike.victim());
 
 export const networkFaults = {
@@ -123,4 +131,5 @@ export const networkFaults = {
   "swizzle-clog": swizzleClog,
   flapping,
   "false-alarm": falseAlarm,
+  usurped,
 } satisfies Record<string, Fault>;

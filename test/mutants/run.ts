@@ -1,0 +1,95 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import ts from "typescript";
+import type { Kill } from "../sim/first-kill.js";
+import { MUTANTS, type Mutant } from "./mutants.js";
+
+/** `npm run simulate:mutants [-- --only 4,11 --seeds 1000]`: breaks the product on purpose, and must notice each time. */
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+/** Inside of the repository, so that imports of packages are found. */
+const scratch = join(root, "node_modules/.cache/mutants");
+const COMPILED = ["shared", "cluster", "node", "test/sim"];
+
+interface Verdict extends Kill {
+  readonly mutant: Mutant;
+  readonly seconds: number;
+}
+
+const { values } = parseArgs({
+  options: { only: { type: "string" }, seeds: { type: "string", default: "1000" }, workers: { type: "string" } },
+});
+const only = values.only?.split(",");
+const chosen = MUTANTS.filter(({ id }) => only === undefined || only.includes(id));
+const waiting = [...chosen];
+const verdicts: Verdict[] = [];
+
+/** A copy of the compiled product with one mistake in it. Throws if the source no longer reads as the patch expects. */
+function build(mutant: Mutant): string {
+  const folder = join(scratch, mutant.id);
+  rmSync(folder, { recursive: true, force: true });
+  for (const part of COMPILED) {
+    mkdirSync(dirname(join(folder, part)), { recursive: true });
+    cpSync(join(root, "dist", part), join(folder, part), { recursive: true, filter: (path) => !path.endsWith(".map") });
+  }
+  for (const file of new Set(mutant.patches.map((patch) => patch.file))) {
+    let source = readFileSync(join(root, file), "utf8");
+    for (const { find, replace } of mutant.patches.filter((patch) => patch.file === file)) {
+      const places = source.split(find).length - 1;
+      if (places !== 1) throw new Error(`mutant ${mutant.id}: its place is found ${places} times in ${file}`);
+      source = source.replace(find, () => replace);
+    }
+    const { outputText } = ts.transpileModule(source, {
+      compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true },
+    });
+    writeFileSync(join(folder, file.replace(/\.ts$/, ".js")), outputText);
+  }
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
+  return folder;
+}
+
+function run(mutant: Mutant, folder: string): Promise<Kill> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(join(folder, "test/sim/first-kill.js"), {
+      workerData: { seedsMax: Number(values.seeds) },
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
+    worker.on("message", (kill: Kill) => {
+      resolve(kill);
+      void worker.terminate();
+    });
+    worker.on("error", (error) => reject(new Error(`mutant ${mutant.id}: ${error.message}`, { cause: error })));
+  });
+}
+
+async function work(): Promise<void> {
+  for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+    const startedAt = performance.now();
+    const folder = build(mutant);
+    const kill = await run(mutant, folder);
+    rmSync(folder, { recursive: true, force: true });
+    const verdict = { ...kill, mutant, seconds: (performance.now() - startedAt) / 1_000 };
+    verdicts.push(verdict);
+    console.log(describe(verdict));
+  }
+}
+
+function describe({ mutant, seeds, failure, exceptions, seconds }: Verdict): string {
+  const how = failure === null ? `SURVIVED ${seeds} seeds` : `killed by seed ${seeds}, ${failure.property}`;
+  const crashed = exceptions === 0 ? "" : ` (${exceptions} runs before it ended in an exception)`;
+  const why = failure === null ? "" : `\n      ${failure.message.slice(0, 150)}`;
+  return `${mutant.id.padStart(4)}  ${mutant.what}: ${how}${crashed}, ${seconds.toFixed(1)} s${why}`;
+}
+
+await Promise.all(Array.from({ length: Number(values.workers ?? availableParallelism()) }, work));
+const survivors = verdicts.filter(({ failure }) => failure === null);
+const seeds = verdicts.map((verdict) => verdict.seeds).sort((a, b) => a - b);
+console.log(
+  `${verdicts.length} mutants, ${verdicts.length - survivors.length} killed; ` +
+    `median ${seeds[Math.floor(seeds.length / 2)]} seeds to the kill, most ${seeds.at(-1)}` +
+    (survivors.length === 0 ? "" : `; survivors: ${survivors.map(({ mutant }) => mutant.id).join(", ")}`),
+);
+process.exitCode = survivors.length === 0 ? 0 : 1;

@@ -4,7 +4,7 @@ import type { PeerBody } from "../shared/protocol/peer.js";
 import type { Core } from "./core.js";
 import type { Progress } from "./leader-state.js";
 
-const CATCH_UP_BYTES_MAX = 4 * 1024 * 1024;
+const CATCH_UP_BYTES_MAX = 2 * 1024 * 1024;
 const CATCH_UP_BLOCKS_MAX = 64;
 
 /** Sends the next blocks to a follower that has none on its way. */

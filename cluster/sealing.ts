@@ -17,7 +17,7 @@ const QUEUE_PROPOSALS_MAX = 20_000;
 const GATHER_SHARE = 1;
 const GATHER_MS_MAX = 20;
 /** The leader stops sealing while its projection is this many events behind: the burst allowance. */
-const UNPROJECTED_EVENTS_MAX = 200_000;
+const UNPROJECTED_EVENTS_MAX = 100_000;
 
 interface Key {
   readonly sourceAppId: string;

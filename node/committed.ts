@@ -6,9 +6,9 @@ import { soundEvents } from "./recovery.js";
 import { type Projection, StoreError } from "./storage/port.js";
 
 /** Decoded events that wait to be projected; beyond this only their blocks' bytes are kept. */
-const DECODED_EVENTS_MAX = 20_000;
+const DECODED_EVENTS_MAX = 8_000;
 /** Beyond this many unprojected events no further block is stored until the projection has caught up. */
-const UNPROJECTED_EVENTS_MAX = 300_000;
+const UNPROJECTED_EVENTS_MAX = 150_000;
 const APPLY_EVENTS_MAX = 1_000;
 /** Fewer events than this are not projected sooner after the ones before, unless somebody waits for them. */
 const GATHER_EVENTS = 256;

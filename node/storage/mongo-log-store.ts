@@ -13,7 +13,8 @@ import { deleteTopDown, type QuarantinedDocument, quarantine } from "./mongo-tru
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./port.js";
 
 const MEMBERSHIP_BLOCKS_MAX = 10_000;
-const READ_BATCH_BLOCKS = 64;
+/** The server fills a batch up to 16 MiB whatever of it is wanted, and blocks may be large. */
+const READ_BATCH_BLOCKS = 8;
 const CONTROL_INDEX = { "header.control.kind": 1 } as const;
 export const COMMAND_MS_DEFAULT = 5_000;
 /** Inserts whose outcome was lost; the replica has a handful in flight at most. */

@@ -20,7 +20,7 @@ export default defineConfig({
           name: "sim",
           include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"],
           runner: "./test/sim/macrotask-runner.mjs",
-          testTimeout: 600_000,
+          testTimeout: 1_800_000,
         },
       },
       {

@@ -55,10 +55,10 @@ export class Disk {
   get tailHeight(): Height {
     return height(this.database.blocks.size);
   }
-  /** The highest block that nobody altered or planted. */
+  /** The highest block that nobody planted. */
   get soundTailHeight(): number {
     let at: number = this.tailHeight;
-    while (this.altered.has(at)) at -= 1;
+    while (this.planted.has(at)) at -= 1;
     return at;
   }
   get quarantined(): number {

@@ -141,7 +141,9 @@ const starved: Fault = (strike) => {
   later(4_500, () => world.leader?.input({ kind: "hand_over", target: server.id }));
   later(6_000, () => {
     const { disk } = server;
-    const at = disk.at(random.between(hungry.disk.tailHeight + 1, Math.max(1, disk.knownCommitHeight - 2)));
+    const lowest = hungry.disk.tailHeight + 1;
+    const highest = disk.knownCommitHeight - 2;
+    const at = lowest > highest ? undefined : disk.at(random.between(lowest, highest));
     if (at === undefined || !mayLoseDisk(world, server)) return;
     world.checkers.commits.onDiskLoss(server);
     disk.alter(at.block.header.height, () => alteredBlock(random, at).stored);

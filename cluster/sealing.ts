@@ -13,8 +13,7 @@ import type { Proposal, ProposalRefusal } from "./types.js";
 const INFLIGHT_BLOCKS_MAX = 1;
 const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 const QUEUE_PROPOSALS_MAX = 20_000;
-/** How long the next block waits for writes after a commit: a share of what the last block took, at most so long. */
-const GATHER_SHARE = 1;
+/** How long the next block waits for writes after a commit: as long as the last block took, and no longer than this. */
 const GATHER_MS_MAX = 20;
 /** The leader stops sealing while its projection is this many events behind: the burst allowance. */
 const UNPROJECTED_EVENTS_MAX = 100_000;
@@ -103,12 +102,12 @@ function release(leader: LeaderState, proposal: Proposal): void {
 
 /**
  * Whoever was just answered will often write again at once: the next block waits for as many writes as were in the one
- * before and in the queue, a fraction of the time that a block takes. Without it the first to come would get a block
+ * before and in the queue, no longer than the block before took. Without it the first to come would get a block
  * alone, and all others the next one: twice as many blocks.
  */
 export function gather(core: Core, leader: LeaderState): void {
   const { at, writes } = leader.sealed;
-  const waitMs = Math.min(GATHER_MS_MAX, (core.now - at) * GATHER_SHARE);
+  const waitMs = Math.min(GATHER_MS_MAX, core.now - at);
   leader.gathering = { writes: leader.queue.length + writes, until: core.now + waitMs };
 }
 

@@ -190,7 +190,7 @@ export interface CommittedBlock {
  */
 export type Role = "follower" | "asking" | "pre_candidate" | "candidate" | "leader";
 
-/** What a node may say of its replica; a snapshot. */
+/** What is asked for with every request: who leads, and whether a majority stood behind it within an election timeout. */
 export interface ReplicaStanding {
   readonly role: Role;
   readonly term: Term;
@@ -198,6 +198,7 @@ export interface ReplicaStanding {
   readonly hasQuorum: boolean;
 }
 
+/** What a node may say of its replica; a snapshot. */
 export interface ReplicaView extends ReplicaStanding {
   readonly clusterId: HashHex | "";
   readonly isLearner: boolean;

@@ -100,10 +100,10 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   one(
     "9",
-    "the term of a refused pre-vote is ignored",
+    "a higher term is believed only with a vote or an append",
     REPLICA,
     "      core.adoptTerm(message.term);\n",
-    '      if (body.kind === "pre_vote_answer" || body.kind === "append_answer") return;\n      core.adoptTerm(message.term);\n',
+    '      if (body.kind !== "vote" && body.kind !== "append") return;\n      core.adoptTerm(message.term);\n',
   ),
   one(
     "10",
@@ -216,11 +216,15 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: CORE,
-        find: "    this.leader = null;\n    this.armElection();",
-        replace:
-          "    (this as any).leftover = this.leader?.queue ?? [];\n    this.leader = null;\n    this.armElection();",
+        find: "  private joinCount = 0;",
+        replace: "  private joinCount = 0;\n  leftover: LeaderState['queue'] = [];",
       },
-      { file: LEADER, find: "    queue: [],", replace: "    queue: (core as any).leftover ?? []," },
+      {
+        file: CORE,
+        find: "    this.leader = null;\n    this.armElection();",
+        replace: "    this.leftover = this.leader?.queue ?? [];\n    this.leader = null;\n    this.armElection();",
+      },
+      { file: LEADER, find: "    queue: [],", replace: "    queue: core.leftover," },
     ],
   },
   one(
@@ -328,13 +332,18 @@ export const MUTANTS: readonly Mutant[] = [
     "  peer.isVoter && core.membersAt",
     "  id !== core.selfId || core.membersAt",
   ),
-  one(
-    "35",
-    "votes of an earlier join count",
-    ELECTION,
-    "core.membersAt(core.log.tail.members).get(id)?.joinNonce === joinNonce;",
-    'core.membersAt(core.log.tail.members).has(id) || joinNonce === "";',
-  ),
+  {
+    id: "35",
+    what: "learners vote, and votes count whatever their join",
+    patches: [
+      {
+        file: ELECTION,
+        find: "core.membersAt(core.log.tail.members).get(id)?.joinNonce === joinNonce;",
+        replace: 'core.membersAt(core.log.tail.members).has(id) || joinNonce === "";',
+      },
+      { file: ELECTION, find: "!core.isLearner && !core.isStalled;", replace: "!core.isStalled;" },
+    ],
+  },
   one(
     "36",
     "the mark is ahead of the log",
@@ -396,17 +405,17 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   one(
     "44",
-    "a voter compares with its durable tail while an insert is under way",
+    "a candidate offers what it has not stored yet",
     ELECTION,
-    "isAtLeast(candidate, core.log.tail);",
-    "isAtLeast(candidate, core.log.durable);",
+    "  const { durable } = core.log;",
+    "  const { tail: durable } = core.log;",
   ),
   one(
     "45",
-    "that a node is a learner is not stored",
-    CORE,
-    "    this.saveState({ joinNonce: nonce });",
-    "    this.hard = { ...this.hard, joinNonce: nonce };",
+    "that a node joins anew is not stored",
+    RECOVERY,
+    "    await options.log.saveState(hardState, bootCounter);",
+    "    if (known === null) await options.log.saveState(hardState, bootCounter);",
   ),
   one(
     "46",

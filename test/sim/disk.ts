@@ -4,8 +4,9 @@ import { type ChainState, EMPTY_CHAIN } from "../../shared/chain.js";
 import { applyControl, type NodeKeys } from "../../shared/control.js";
 import { type Height, height } from "../../shared/ids.js";
 import { IdentityRecord } from "./identity.js";
-import { SimDatabase } from "./mongod.js";
+import { type OperationKind, SimDatabase } from "./mongod.js";
 import type { SimNode } from "./node.js";
+import { check } from "./violation.js";
 
 /** An older copy of a database, as a backup holds it. */
 export interface Backup {
@@ -146,10 +147,14 @@ export class Disk {
     });
   }
 
-  /** What the node has replaced since is its own again. */
-  settleAltered(): void {
+  /** What the node has replaced since is its own again. I8: what it did not write it never overwrites. */
+  settleAltered(kind: OperationKind): void {
     for (const at of this.altered) {
-      if (this.at(at) === this.alteredAs.get(at)) continue;
+      const now = this.at(at);
+      if (now === this.alteredAs.get(at)) continue;
+      // One that is gone was removed with a replaced tail, which keeps it as evidence.
+      const isWrittenOver = kind === "store_block" && now !== undefined;
+      check(!isWrittenOver, "I8", () => `${this.node.id} writes over block ${at}, which it did not write`);
       this.altered.delete(at);
       this.planted.delete(at);
     }

@@ -203,7 +203,7 @@ export class SimNode {
   /** A write reached the data. */
   onLanded(kind: OperationKind): void {
     if (kind === "read" || kind === "project") return;
-    if (this.disk.altered.size > 0) this.disk.settleAltered();
+    if (this.disk.altered.size > 0) this.disk.settleAltered(kind);
     const { trace, checkers } = this.around;
     if (trace.isOn) trace.add(`${this.id} durable: ${kind}, tail ${this.disk.tailHeight}`);
     checkers.onDurable(this);

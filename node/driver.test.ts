@@ -184,6 +184,37 @@ it("begins once when the server is lost during the first recovery, and the start
   await stop();
 });
 
+it("recovers only in its start until that has succeeded, also when the server is lost between two attempts", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  let openings = 0;
+  let readsToFail = 1;
+  const failingOnce = (storage: Storage): Storage => {
+    const { log } = storage;
+    const [open, readBlocks] = [log.open.bind(log), log.readBlocks.bind(log)];
+    log.open = (known) => {
+      openings += 1;
+      return open(known);
+    };
+    log.readBlocks = async (from, limit) => {
+      if (readsToFail-- > 0) throw new StoreError("not_stored", "The read failed.");
+      return readBlocks(from, limit);
+    };
+    return storage;
+  };
+  const { driver, recoveries, stop } = await make(database, folder, { wrap: failingOnce });
+  await expect(driver.start()).rejects.toThrow("The read failed.");
+  // Told of now, while the caller waits to try again.
+  database.restartServer();
+  expect(openings).toBe(1);
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  expect(recoveries).toHaveLength(1);
+  expect(openings).toBe(2);
+  await stop();
+});
+
 it("does not take itself for amnesiac when a truncation is finished by the next opening", async () => {
   const database = new MemoryDatabase("a".repeat(32));
   const folder = newFolder();

@@ -75,8 +75,11 @@ export class Driver {
   private stopTicking = (): void => {};
   private cancelWake: (() => void) | null = null;
   private isStopped = false;
-  /** One recovery at a time: whatever is lost while it runs makes it begin anew. */
-  private isRecovering = false;
+  /**
+   * One recovery at a time: whatever is lost while it runs makes it begin anew. Until `start` has succeeded it is that of
+   * `start`, also between two calls: what is lost then is found by the next one.
+   */
+  private isRecovering = true;
   private recovery: Promise<void> = Promise.resolve();
   private storing: Promise<void> = Promise.resolve();
   private lastTickAt: number;
@@ -96,14 +99,10 @@ export class Driver {
 
   /** Recovers and starts ticking. Throws StoreError when the first recovery fails; it can be called again then. */
   async start(): Promise<Recovered> {
-    // A connection that is lost meanwhile makes this attempt fail; nothing else recovers beside it.
-    this.isRecovering = true;
-    let recovered: Recovered;
-    try {
-      recovered = await this.recoverOnce();
-    } finally {
-      this.isRecovering = false;
-    }
+    const recovered = await this.recoverOnce();
+    if (this.replica === null)
+      throw new StoreError("unknown", "The connection to MongoDB was lost as soon as the log was recovered.");
+    this.isRecovering = false;
     const everyMs = Math.max(5, Math.floor(this.options.config.heartbeatMs / 4));
     this.stopTicking = this.clock.every(everyMs, () => this.tick());
     return recovered;

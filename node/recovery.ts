@@ -297,7 +297,11 @@ async function readSome(log: LogStore, from: Height): Promise<StoredBlock[]> {
 async function readOne(log: LogStore, at: Height): Promise<StoredBlock> {
   const [stored] = await log.readBlocks(at, { bytesMax: 0, blocksMax: 1 });
   if (stored === undefined || stored.block.header.height !== at)
-    throw new StoreError("unfit", `Block ${at} is missing from the database, though later blocks are there.`);
+    throw new StoreError(
+      "unfit",
+      `Block ${at} is missing from the database, though later blocks are there. Bring a whole copy of it back; or, ` +
+        "where other nodes have the log, keep this database as evidence and start the node with an empty one.",
+    );
   return stored;
 }
 

@@ -5,9 +5,6 @@ import type { RecentEvent } from "./types.js";
 /** A forwarder retries within a request timeout, so older ids than these need no check. */
 const RECENT_IDS_MIN = 100_000;
 
-/** Entries already evicted that the list may still hold at its front. */
-const AGES_DROPPED_MAX = 10_000;
-
 interface Age {
   readonly ids: string[];
   readonly height: Height;
@@ -106,7 +103,8 @@ export class Duplicates {
       for (const id of oldest.ids) if (this.heightById.get(id) === oldest.height) this.heightById.delete(id);
       this.agesStart += 1;
     }
-    if (this.agesStart > AGES_DROPPED_MAX) {
+    // Evicted ages still hold their ids, up to a block's worth each: never more of them than of those that count.
+    if (this.agesStart * 2 > this.ages.length) {
       this.ages = this.ages.slice(this.agesStart);
       this.agesStart = 0;
     }

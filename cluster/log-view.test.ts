@@ -79,3 +79,16 @@ it("forgets ids only when they are both many and old, and never one that stands 
   expect(duplicates.heightOfId("old")).toBeUndefined();
   expect(duplicates.heightOfId("y1")).toBe(5);
 });
+
+it("holds no more forgotten ids than living ones, however many come in one block", () => {
+  const duplicates = new Duplicates(1_000);
+  const held = (): number =>
+    (duplicates as unknown as { ages: { ids: string[] }[] }).ages.reduce((sum, { ids }) => sum + ids.length, 0);
+  for (let at = 1; at <= 1_000; at++) {
+    const events = Array.from({ length: 1_000 }, (_, i) => ({ record: { id: `${at}/${i}`, sourceAppId: "app" } }));
+    duplicates.add({ ...entry(at), events: events as unknown as LogEntry["events"] }, at * 100);
+  }
+  expect(duplicates.heightOfId("950/0")).toBeDefined();
+  expect(duplicates.heightOfId("800/0")).toBeUndefined();
+  expect(held()).toBeLessThan(250_000);
+});

@@ -18,6 +18,12 @@ export type MemberEvent = ProgramEvent | NodeNotice;
 /** Far above what a node needs: its queues are bounded well below. */
 const NODE_HEAP_MEBIBYTES = 768;
 
+/**
+ * For glibc, elsewhere without effect: few arenas, and freed buffers go back to the system. By default its thresholds
+ * grow with the largest buffer that was freed, and each thread keeps an arena: tens of megabytes of nothing.
+ */
+const ALLOCATOR = { MALLOC_ARENA_MAX: "2", MALLOC_TRIM_THRESHOLD_: "131072" };
+
 export interface MemberOptions {
   id: string;
   port: number;
@@ -129,7 +135,7 @@ export class Member {
         fatal = undefined;
         // In a process group of its own: Ctrl-C reaches only the start script, which stops things in order.
         const child = fork(join(projectRoot(), "dist/node/main.js"), [nodeMark(this.#folder)], {
-          env: env(this.mongodbUri),
+          env: { ...ALLOCATOR, ...env(this.mongodbUri) },
           detached: true,
           // With the default limit of several gigabytes V8 collects late, and several nodes share a machine here: its
           // parallel collector's threads would take their cores from each other.

@@ -11,7 +11,7 @@ RUN npx tsc -b node && npm prune --omit=dev
 FROM node:20-slim
 ENV NODE_ENV=production
 # As scripts/cluster/member.ts has it: freed buffers go back to the system.
-ENV MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=4194304 MALLOC_TRIM_THRESHOLD_=4194304
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules

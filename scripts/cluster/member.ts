@@ -19,10 +19,11 @@ export type MemberEvent = ProgramEvent | NodeNotice;
 const NODE_HEAP_MEBIBYTES = 768;
 
 /**
- * For glibc, elsewhere without effect: few arenas, and freed buffers go back to the system. By default its thresholds
- * grow with the largest buffer that was freed, and each thread keeps an arena: tens of megabytes of nothing.
+ * For glibc, elsewhere without effect: few arenas, buffers below 4 MiB from the heap, whose free end goes back to the
+ * system. Its own thresholds begin lower (a page fault for each page of each buffer) and grow with the largest buffer
+ * that was freed (tens of megabytes kept for nothing).
  */
-const ALLOCATOR = { MALLOC_ARENA_MAX: "2", MALLOC_TRIM_THRESHOLD_: "131072" };
+const ALLOCATOR = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "4194304", MALLOC_TRIM_THRESHOLD_: "4194304" };
 
 export interface MemberOptions {
   id: string;

@@ -113,8 +113,16 @@ export class Disk {
   }
 
   backUp(): Backup {
-    const { state, blocks, rows } = this.database;
-    return { state, blocks: [...blocks], rows: rows.length, altered: new Set(this.altered) };
+    const { state, rows } = this.database;
+    return { state, blocks: this.ownBlocks(), rows: rows.length, altered: this.alteredOwn() };
+  }
+
+  /** What somebody planted goes into no copy: put back, it would be taken for the node's own. */
+  private ownBlocks(): Backup["blocks"] {
+    return [...this.database.blocks].filter(([at]) => !this.planted.has(at));
+  }
+  private alteredOwn(): Backup["altered"] {
+    return new Set([...this.altered].filter((at) => !this.planted.has(at)));
   }
 
   /** An older copy takes the place of what is there; a process that lives on is told that its server changed. */
@@ -141,9 +149,9 @@ export class Disk {
     const rows = this.at(kept)?.block.header.treeSize ?? 0;
     this.restore({
       state: state === null ? null : { ...state, hard },
-      blocks: [...this.database.blocks].filter(([at]) => at <= kept),
+      blocks: this.ownBlocks().filter(([at]) => at <= kept),
       rows: Math.min(rows, this.database.rows.length),
-      altered: this.altered,
+      altered: this.alteredOwn(),
     });
   }
 

@@ -151,7 +151,9 @@ class Run {
       world.scheduler.after(random.between(100, 2_000), () => node.start());
       return;
     }
-    check(node.disk.altered.size > 0, "exception", () => `${node.id} exits: ${why}`);
+    // A write that was under way when an older copy took the database's place has left a hole below its block.
+    const hasHole = node.disk.wentBack && /is missing from the database, though later blocks are there/.test(why);
+    check(node.disk.altered.size > 0 || hasHole, "exception", () => `${node.id} exits: ${why}`);
     world.checkers.alerts.foundAll(node);
     world.scheduler.after(random.between(100, 2_000), () => {
       if (node.isUp) return;

@@ -52,6 +52,11 @@ export const COMMANDS: Record<string, Command> = {
       stage.say(`${id} is paused`);
     }
   },
+  /** `configure n3 n1 n3`: whom it counts as members when it starts next. */
+  configure: (stage, [id, ...members]) => {
+    stage.find(text(id)).members = members;
+    stage.say(`${id} is configured with ${members.join(" ")}`);
+  },
   resume: (stage, ids) => ids.forEach((id) => void stage.resume(id)),
 
   // Disks.
@@ -71,6 +76,8 @@ export const COMMANDS: Record<string, Command> = {
     const gone = stage.find(text(id)).store.blocks.splice(-Number(count));
     stage.say(`${id} has lost ${gone.map(({ block }) => sayBlock(block)).join(", ")}`);
   },
+  /** `liar n3 1`: it has acknowledged its newest block, and never stored it. */
+  liar: (stage, [id, count]) => stage.lied(text(id), Number(count)),
 
   // Links.
   cut: (stage, links) => stage.wire.lose(...links.map((link) => filter([link]))),

@@ -7,7 +7,7 @@ import type { PeerMessage } from "../../../shared/protocol/peer.js";
 import { fakeSigner, fakeVerifier } from "../../sim/fake-crypto.js";
 import { Requests } from "./events.js";
 import { Judge } from "./judge.js";
-import { sayEffect, sayMessage, sayOperation } from "./say.js";
+import { sayBlock, sayEffect, sayMessage, sayOperation } from "./say.js";
 import { Store, type StoreOperation } from "./store.js";
 import { Teller } from "./teller.js";
 import { Wire } from "./wire.js";
@@ -37,6 +37,8 @@ export interface Actor {
   readonly writes: Writes;
   replica: Replica | null;
   boots: number;
+  /** Whom its configuration names. */
+  members: readonly NodeId[];
   /** How far its monotonic clock runs ahead of the stage's. */
   aheadMs: number;
   operations: StoreOperation[];
@@ -78,6 +80,7 @@ export class Stage {
       writes: new Writes((text) => this.say(`${id} ${text}`)),
       replica: null,
       boots: 0,
+      members: Array.from({ length: this.options.nodes }, (_, other) => `n${other + 1}`),
       aheadMs: 0,
       operations: [],
       isDiskHeld: false,
@@ -115,7 +118,7 @@ export class Stage {
     actor.boots += 1;
     const { store, priority } = actor;
     const boot = store.boot();
-    const configured = this.actors.map((it) => ({ id: it.id, priority: it.priority }));
+    const configured = actor.members.map((it) => ({ id: it, priority: this.find(it).priority }));
     actor.replica = new Replica(
       {
         self: { id, address: `http://${id}.test`, priority, storeId: store.storeId, keys: store.keys },
@@ -162,6 +165,13 @@ export class Stage {
     this.step(actor, { kind: "tick" });
     for (const input of actor.inbox.splice(0)) this.step(actor, input);
     this.settle();
+  }
+
+  /** It never stored its newest blocks, which it has acknowledged: more than crashes can do, so nothing is promised. */
+  lied(id: NodeId, count: number): void {
+    this.judge.promisesNothing();
+    const gone = this.find(id).store.blocks.splice(-count);
+    this.say(`${id} lied: it never stored ${gone.map(({ block }) => sayBlock(block)).join(", ")}`);
   }
 
   /** What its disk is given waits until the story writes it. */

@@ -1,0 +1,32 @@
+import { expect, it } from "vitest";
+import type { Height } from "../../shared/ids.js";
+import { alteredBlock } from "../sim/faults/alter.js";
+import { Random } from "../sim/random.js";
+import { Lab } from "./lab.js";
+
+const random = new Random(28);
+const BAD = 5 as Height;
+
+it("with every copy of a committed block altered (fault 28), nobody makes one up, and the log goes on", () => {
+  // A start verifies the newest blocks only: what is older is found when somebody needs it.
+  const lab = new Lab({ verifiedTail: { events: 1, blocksMax: 8, blocksMin: 4 } }).form();
+  for (let i = 0; i < 20; i++) lab.writeTo("n1");
+  lab.until("all are level", () => lab.isLevel());
+  for (const node of lab.nodes) {
+    node.crash();
+    lab.checkers.commits.onDiskLoss(node);
+    const { disk } = node;
+    if (node.id === "n3") disk.wipe(random.hex(16), null);
+    else disk.alter(BAD, (stored) => alteredBlock(random, stored).stored);
+  }
+  lab.startAll();
+  lab.until("n3 has what comes before it", () => lab.tailOf("n3") === BAD - 1);
+  lab.until("both holders have found it", () => lab.checkers.alerts.alterationsFound === 2);
+
+  const { height } = lab.writeTo("n1");
+  lab.timeouts(10);
+  expect(lab.writeTo("n2").height).toBeGreaterThan(height);
+  expect(lab.tailOf("n3")).toBe(BAD - 1);
+  expect(lab.node("n3").view.isLearner).toBe(true);
+  expect(lab.checkers.alerts.raised).toEqual([]);
+});

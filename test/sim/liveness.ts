@@ -155,12 +155,13 @@ export class Liveness {
     check(hasLeader, "I11", () => `no leader that all know, ${bound} ms after the last fault: ${this.standing(nodes)}`);
     this.ledAt = world.scheduler.now;
     world.run(SETTLED_TIMEOUTS * timeoutMs);
-    const isSound = world.nodes.every((node) => node.disk.altered.size === 0);
-    // A takeover may be under way just now; and nodes that found altered blocks campaign late once the leader's disk fails.
-    const isStillLed = world.runUntil(() => this.isLed(nodes), isSound ? 2 * timeoutMs : bound);
+    // A takeover may be under way just now; or the leader's disk turned out to be full, and the others campaign late.
+    const areLate = nodes.some((node) => node.process?.campaignsLate === true);
+    const isStillLed = world.runUntil(() => this.isLed(nodes), areLate ? bound : 2 * timeoutMs);
     check(isStillLed, "I12", () => `the leader was lost again in the calm: ${this.standing(nodes)}`);
     const earlier = this.leaderOf(world.nodes);
     const elections = checkers.elections.elections;
+    const isSound = world.nodes.every((node) => node.disk.altered.size === 0);
     for (const node of nodes) this.clients.probe(node.id, probeTimeouts * timeoutMs);
     const isLevel = world.runUntil(() => this.isAgreed(nodes) && this.isLed(nodes), 10 * timeoutMs);
     check(isLevel, "I11", () => `the nodes are not level: ${this.standing(nodes)}`);

@@ -78,7 +78,7 @@ export class SimProcess implements Clock {
       onRecovered: (commitHeight) => {
         node.onRecovered(commitHeight);
         this.gateway.tracker.onRecovered(commitHeight);
-        if (this.hasInvalidBlock || this.isReluctant) this.tellLate();
+        if (this.campaignsLate) this.tellLate();
       },
       onInvalidBlock: (at, detail) => {
         node.onInvalidBlock(at, detail);
@@ -133,14 +133,17 @@ export class SimProcess implements Clock {
     this.driver.submit(input);
   }
 
+  /** It found an unsound block in its log, or was told that it should not lead. */
+  get campaignsLate(): boolean {
+    return this.hasInvalidBlock || this.isReluctant;
+  }
   set campaignsLate(isLate: boolean) {
     this.isReluctant = isLate;
     this.tellLate();
   }
 
   private tellLate(): void {
-    const isLate = this.hasInvalidBlock || this.isReluctant;
-    this.driver.submit({ kind: "campaigns_late", now: this.now(), isLate });
+    this.driver.submit({ kind: "campaigns_late", now: this.now(), isLate: this.campaignsLate });
   }
 
   private send(message: PeerMessage, ref: number | undefined): void {

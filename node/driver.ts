@@ -1,16 +1,8 @@
 import type { Logger } from "pino";
 import { Replica } from "../cluster/replica.js";
-import type {
-  BootState,
-  Effect,
-  HardState,
-  Input,
-  ReplicaConfig,
-  ReplicaStanding,
-  ReplicaView,
-} from "../cluster/types.js";
+import type { BootState, Effect, Input, ReplicaConfig, ReplicaStanding, ReplicaView } from "../cluster/types.js";
 import type { Block } from "../shared/block.js";
-import type { ChainState, SignatureVerifier } from "../shared/chain.js";
+import type { SignatureVerifier } from "../shared/chain.js";
 import type { Height, NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/peer.js";
 import { type Clock, delay, systemClock } from "./clock.js";
@@ -18,10 +10,9 @@ import { CommittedEvents } from "./committed.js";
 import { type NodeIdentity, type Recovered, recover, type VerifiedTail } from "./recovery.js";
 import type { NodeSigner } from "./signer.js";
 import { type Storage, StoreError } from "./storage/port.js";
+import { StorageOperations } from "./storage-operations.js";
 import { StoredBlocks } from "./stored-blocks.js";
 
-/** Storage operations that wait for the one before; the core bounds its blocks in flight, this catches a bug. */
-const OPERATIONS_MAX = 4_096;
 const RECOVERY_RETRY_MS = 500;
 const RECOVERY_RETRY_MS_MAX = 5_000;
 /** How often a recovery that waits for the projection looks whether its connection is still there. */
@@ -53,8 +44,6 @@ export interface DriverOptions {
   readonly onFatal: (error: StoreError) => void;
 }
 
-type Operation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
-
 /**
  * Runs one replica: queue, step, persist, then send. Storage operations are done one after the other; after any that
  * fails the replica is thrown away and made anew from what its store really holds (crash before corruption).
@@ -66,10 +55,7 @@ export class Driver {
   private generation = 0;
   private readonly inputs: Input[] = [];
   private isStepping = false;
-  private operations: Operation[] = [];
-  private isStoring = false;
-  private remembered: { hardState: HardState; durable: ChainState } | null = null;
-  private committedState: ChainState | null = null;
+  private readonly operations: StorageOperations;
   private readonly clock: Clock;
   private readonly blocks: StoredBlocks;
   private stopTicking = (): void => {};
@@ -81,7 +67,6 @@ export class Driver {
    */
   private isRecovering = true;
   private recovery: Promise<void> = Promise.resolve();
-  private storing: Promise<void> = Promise.resolve();
   private lastTickAt: number;
 
   constructor(private readonly options: DriverOptions) {
@@ -93,6 +78,13 @@ export class Driver {
       onConflict: options.onProjectionConflict,
       onProjected: (treeSize) => this.submit({ kind: "projected", ...this.time(), treeSize }),
       clock: this.clock,
+    });
+    this.operations = new StorageOperations({
+      log: options.storage.log,
+      identity: options.identity,
+      committed: this.committed,
+      onStored: ({ opId }) => this.submit({ kind: "stored", ...this.time(), opId }),
+      onFailed: (error) => this.failed(error),
     });
     options.storage.log.onServerChange(() => this.lose("the connection to MongoDB was lost or its process changed"));
   }
@@ -145,9 +137,10 @@ export class Driver {
     this.stopTicking();
     this.cancelWake?.();
     this.drop();
+    const stored = this.operations.stop();
     await this.recovery;
-    // The write under way ends by itself, within the store's own limit: ownership is given up only after it.
-    await this.storing;
+    // Ownership is given up only after the write under way.
+    await stored;
     await this.committed.pause();
   }
 
@@ -186,10 +179,7 @@ export class Driver {
       case "save_state":
       case "store_block":
       case "truncate":
-        this.operations.push(effect);
-        if (this.operations.length > OPERATIONS_MAX) throw new Error("too many storage operations wait");
-        this.startStoring();
-        return;
+        return this.operations.push(effect);
       case "send":
         return this.options.send(effect.message, effect.ref);
       case "read_blocks":
@@ -217,72 +207,8 @@ export class Driver {
     }
     const last = effect.blocks.at(-1)?.next;
     if (last === undefined) return;
-    this.committedState = last;
+    this.operations.onCommitted(last);
     this.options.identity.recordMark({ term: last.term, height: last.height, hash: last.blockHash });
-  }
-
-  /** The one loop that writes: in the order given out, each durable before the next and before its answer. */
-  private async store(): Promise<void> {
-    const { generation } = this;
-    try {
-      for (;;) {
-        const operation = this.operations[0];
-        if (operation === undefined || generation !== this.generation) break;
-        await this.write(operation);
-        if (generation !== this.generation) break;
-        this.operations.shift();
-        this.remember(operation);
-        this.submit({ kind: "stored", ...this.time(), opId: operation.opId });
-      }
-    } catch (error) {
-      if (generation === this.generation) this.failed(error);
-    } finally {
-      this.isStoring = false;
-    }
-    // What a later replica has given out meanwhile.
-    this.startStoring();
-  }
-
-  private startStoring(): void {
-    if (this.isStoring || this.isStopped || this.operations.length === 0) return;
-    this.isStoring = true;
-    this.storing = this.store();
-  }
-
-  private async write(operation: Operation): Promise<void> {
-    const { log } = this.options.storage;
-    switch (operation.kind) {
-      case "save_state": {
-        const { term, votedFor } = operation.state;
-        await log.saveState(operation.state);
-        // The identity outlives the database, and a vote stands there too before it leaves. The state comes first: a
-        // crash in between leaves the file behind, which is harmless; a file ahead would read as a vote that was lost.
-        if (votedFor !== null && term > this.options.identity.identity.votedTerm)
-          await this.options.identity.update({ votedTerm: term });
-        return;
-      }
-      case "store_block":
-        if (!(await this.committed.room())) throw new StoreError("not_stored", "The projection was interrupted.");
-        return log.insertBlock({ block: operation.block, frontier: operation.next.range.hashes });
-      case "truncate":
-        // The next opening finishes it if it is interrupted: from here on the log may end below the cut.
-        this.forgetAbove(operation.from);
-        return log.truncate(operation.from, { term: operation.term, leaderId: operation.leaderId });
-    }
-  }
-
-  /** What this process knows to be durable: a store that holds less after a reconnect has gone back. */
-  private remember(operation: Operation): void {
-    if (this.remembered === null) return;
-    if (operation.kind === "save_state") this.remembered = { ...this.remembered, hardState: operation.state };
-    if (operation.kind === "store_block") this.remembered = { ...this.remembered, durable: operation.next };
-  }
-
-  /** Below the cut the log stays as it is; its committed part is what must never be missing. */
-  private forgetAbove(from: Height): void {
-    const { remembered, committedState } = this;
-    if (remembered === null || committedState === null || remembered.durable.height < from) return;
-    this.remembered = { ...remembered, durable: committedState };
   }
 
   private async readBlocks(readId: number, from: Height, bytesMax: number): Promise<void> {
@@ -336,7 +262,7 @@ export class Driver {
     this.generation += 1;
     this.replica = null;
     this.inputs.length = 0;
-    this.operations = [];
+    this.operations.drop();
   }
 
   private lose(reason: string): void {
@@ -374,6 +300,7 @@ export class Driver {
     const { options } = this;
     await this.committed.pause();
     const { generation } = this;
+    const { remembered } = this.operations;
     const assertCurrent = (): void => {
       if (generation !== this.generation || this.isStopped)
         throw new StoreError("unknown", "The connection to MongoDB was lost while the log was being recovered.");
@@ -386,12 +313,12 @@ export class Driver {
       clock: this.clock,
       verifiedTail: options.verifiedTail,
       memberCount: options.config.configured.length,
-      remembered: this.remembered,
+      remembered,
       projectedThrough: (opened) => {
-        if (this.remembered === null) this.committed.publishedSize = opened.projectedThrough;
+        if (remembered === null) this.committed.publishedSize = opened.projectedThrough;
         return Math.min(
           opened.projectedThrough,
-          this.remembered === null ? Number.POSITIVE_INFINITY : this.committed.publishedSize,
+          remembered === null ? Number.POSITIVE_INFINITY : this.committed.publishedSize,
         );
       },
       onCommitted: async ({ block, events }) => {
@@ -422,9 +349,7 @@ export class Driver {
 
   private begin({ boot, opened }: Recovered): void {
     const { options } = this;
-    const durable = boot.tail.at(-1)?.next ?? boot.base;
-    this.remembered = { hardState: boot.hardState, durable };
-    this.committedState = boot.base;
+    this.operations.begin(boot);
     const { clusterId } = boot.base;
     // Written when the genesis was committed; a crash in between, or an older copy of the file, is made good here.
     if (clusterId !== "" && options.identity.identity.formedClusterId === null)

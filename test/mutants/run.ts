@@ -6,7 +6,8 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import ts from "typescript";
 import type { Kill } from "../sim/first-kill.js";
-import { MUTANTS, type Mutant } from "./mutants.js";
+import type { Mutant } from "./mutant.js";
+import { MUTANTS } from "./mutants.js";
 
 /** `npm run simulate:mutants [-- --only 4,11 --seeds 1000]`: breaks the product on purpose, and must notice each time. */
 const root = fileURLToPath(new URL("../../../", import.meta.url));

@@ -125,6 +125,7 @@ class SlowProjection implements Projection {
     node.disk.database.kind = "project";
     await this.inner.apply(events);
     this.assertAlive();
+    node.around.checkers.onProjected(node, events);
     node.disk.database.noteRows(node.around.scheduler.now);
     this.end = Math.max(this.through, (events.at(-1)?.sequence ?? -1) + 1);
   };

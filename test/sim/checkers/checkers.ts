@@ -1,4 +1,5 @@
 import type { Effect, ReplicaAlert } from "../../../cluster/types.js";
+import type { EventView } from "../../../shared/event.js";
 import type { PeerMessage } from "../../../shared/protocol/peer.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
@@ -71,6 +72,16 @@ export class Checkers {
     const tail = disk.at(disk.tailHeight);
     if (tail !== undefined && !disk.altered.has(disk.tailHeight)) this.history.recordBlock(tail.block);
     this.commits.onDurable(node);
+  }
+
+  /** I4: what a node shows its readers is committed. */
+  onProjected(node: SimNode, events: readonly EventView[]): void {
+    for (const { id, sequence } of events)
+      check(
+        this.history.sequenceOf(id) === sequence,
+        "I4",
+        () => `${node.id} projects #${sequence} (${id}), which is not committed`,
+      );
   }
 
   /** I5 and I13, of what a node says of itself. */

@@ -1,0 +1,129 @@
+import type { BootState, Effect, HardState } from "../cluster/types.js";
+import type { ChainState } from "../shared/chain.js";
+import type { Height } from "../shared/ids.js";
+import type { CommittedEvents } from "./committed.js";
+import type { NodeIdentity } from "./recovery.js";
+import { type LogStore, StoreError } from "./storage/port.js";
+
+/** Storage operations that wait for the one before; the core bounds its blocks in flight, this catches a bug. */
+const OPERATIONS_MAX = 4_096;
+
+export type StorageOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+
+export interface StorageOperationsOptions {
+  readonly log: LogStore;
+  readonly identity: NodeIdentity;
+  readonly committed: CommittedEvents;
+  /** It is durable now, and so is everything that was given before it. */
+  readonly onStored: (operation: StorageOperation) => void;
+  /** An operation failed, or nobody knows whether it did; nothing after it is done. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** What one replica after the other has its store do: in the order given out, each durable before the next begins. */
+export class StorageOperations {
+  private waiting: StorageOperation[] = [];
+  private isStoring = false;
+  private isStopped = false;
+  private storing: Promise<void> = Promise.resolve();
+  /** Counts replicas: an operation of an earlier one must not be answered to a later one. */
+  private generation = 0;
+  private known: { hardState: HardState; durable: ChainState } | null = null;
+  private committedState: ChainState | null = null;
+
+  constructor(private readonly options: StorageOperationsOptions) {}
+
+  /** What this process knows to be durable: a store that holds less after a reconnect has gone back. */
+  get remembered(): { hardState: HardState; durable: ChainState } | null {
+    return this.known;
+  }
+
+  /** A replica begins with what its store was found to hold. */
+  begin({ hardState, tail, base }: BootState): void {
+    this.known = { hardState, durable: tail.at(-1)?.next ?? base };
+    this.committedState = base;
+  }
+
+  onCommitted(state: ChainState): void {
+    this.committedState = state;
+  }
+
+  push(operation: StorageOperation): void {
+    this.waiting.push(operation);
+    if (this.waiting.length > OPERATIONS_MAX) throw new Error("too many storage operations wait");
+    this.start();
+  }
+
+  /** The replica is gone: what has not begun is never done, and what is under way is answered to nobody. */
+  drop(): void {
+    this.generation += 1;
+    this.waiting = [];
+  }
+
+  /** The write under way ends by itself, within the store's own limit; nothing is written once this has resolved. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    await this.storing;
+  }
+
+  private start(): void {
+    if (this.isStoring || this.isStopped || this.waiting.length === 0) return;
+    this.isStoring = true;
+    this.storing = this.store();
+  }
+
+  private async store(): Promise<void> {
+    const { generation } = this;
+    try {
+      for (;;) {
+        const operation = this.waiting[0];
+        if (operation === undefined || generation !== this.generation) break;
+        await this.write(operation);
+        if (generation !== this.generation) break;
+        this.waiting.shift();
+        this.remember(operation);
+        this.options.onStored(operation);
+      }
+    } catch (error) {
+      if (generation === this.generation) this.options.onFailed(error);
+    } finally {
+      this.isStoring = false;
+    }
+    // What a later replica has given out meanwhile.
+    this.start();
+  }
+
+  private async write(operation: StorageOperation): Promise<void> {
+    const { log, identity, committed } = this.options;
+    switch (operation.kind) {
+      case "save_state": {
+        const { term, votedFor } = operation.state;
+        await log.saveState(operation.state);
+        // The identity outlives the database, and a vote stands there too before it leaves. The state comes first: a
+        // crash in between leaves the file behind, which is harmless; a file ahead would read as a vote that was lost.
+        if (votedFor !== null && term > identity.identity.votedTerm) await identity.update({ votedTerm: term });
+        return;
+      }
+      case "store_block":
+        if (!(await committed.room())) throw new StoreError("not_stored", "The projection was interrupted.");
+        return log.insertBlock({ block: operation.block, frontier: operation.next.range.hashes });
+      case "truncate":
+        // The next opening finishes it if it is interrupted: from here on the log may end below the cut.
+        this.forgetAbove(operation.from);
+        return log.truncate(operation.from, { term: operation.term, leaderId: operation.leaderId });
+    }
+  }
+
+  private remember(operation: StorageOperation): void {
+    if (this.known === null) return;
+    if (operation.kind === "save_state") this.known = { ...this.known, hardState: operation.state };
+    if (operation.kind === "store_block") this.known = { ...this.known, durable: operation.next };
+  }
+
+  /** Below the cut the log stays as it is; its committed part is what must never be missing. */
+  private forgetAbove(from: Height): void {
+    const { known, committedState } = this;
+    if (known === null || committedState === null || known.durable.height < from) return;
+    this.known = { ...known, durable: committedState };
+  }
+}

@@ -1,0 +1,31 @@
+/** One place of the source, found exactly once, and what stands there in the mutant. */
+export interface Patch {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutant {
+  readonly id: string;
+  readonly what: string;
+  readonly patches: readonly Patch[];
+}
+
+/** A mutant that changes one place. */
+export const one = (id: string, what: string, file: string, find: string, replace: string): Mutant => ({
+  id,
+  what,
+  patches: [{ file, find, replace }],
+});
+
+export const CORE = "cluster/core.ts";
+export const ELECTION = "cluster/election.ts";
+export const FOLLOWER = "cluster/follower.ts";
+export const LEADER = "cluster/leader.ts";
+export const REPLICA = "cluster/replica.ts";
+export const REPLICATION = "cluster/replication.ts";
+export const SEALING = "cluster/sealing.ts";
+export const TAKEOVER = "cluster/takeover.ts";
+export const RECOVERY = "node/recovery.ts";
+export const DRIVER = "node/driver.ts";
+export const BLOCKS = "node/stored-blocks.ts";

@@ -200,8 +200,12 @@ export class Replica {
   view(now: number): ReplicaView {
     const { core } = this;
     const { committed } = core.log;
+    const { role, term, leaderId, hasQuorum } = this.standing(now);
     return {
-      ...this.standing(now),
+      role,
+      term,
+      leaderId,
+      hasQuorum,
       clusterId: core.clusterId,
       isLearner: core.isLearner,
       isStalled: core.isStalled,

@@ -1,4 +1,4 @@
-import { type Block, type BlockHeader, decodeBody, encodeBody, hashHeader, headerBytes } from "./block.js";
+import { type Block, type BlockHeader, decodeBody, encodeBody, headerBytes } from "./block.js";
 import { toHex } from "./bytes.js";
 import { applyControl, type Control, type Membership } from "./control.js";
 import {
@@ -9,7 +9,7 @@ import {
   type PreparedEvent,
   payloadCommitment,
 } from "./event.js";
-import { EMPTY_TREE_ROOT, ZERO_HASH } from "./hash.js";
+import { EMPTY_TREE_ROOT, sha256Hex, ZERO_HASH } from "./hash.js";
 import { type HashHex, type Height, height, type NodeId, sequence, type Term, term, treeSize } from "./ids.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "./merkle/compact-range.js";
 
@@ -80,7 +80,8 @@ export function verifyBlock(before: ChainState, block: Block, verifier: Signatur
   });
 
   if (header.version !== 1) return bad("bad_encoding", `unknown version ${header.version}`);
-  if (hashHeader(header) !== block.blockHash) return bad("bad_hash", "the block hash is not the header's");
+  const signed = headerBytes(header);
+  if (sha256Hex(signed) !== block.blockHash) return bad("bad_hash", "the block hash is not the header's");
   if (header.height !== before.height + 1) return bad("bad_link", `expected height ${before.height + 1}`);
   if (header.previousBlockHash !== before.blockHash)
     return bad("bad_link", "previousBlockHash is not the block before");
@@ -99,7 +100,7 @@ export function verifyBlock(before: ChainState, block: Block, verifier: Signatur
   // The genesis is signed by a key that it lists itself; afterwards only keys already in the log are believed.
   const leader = (isGenesis ? members : before.members).get(header.leaderId);
   if (leader === undefined) return bad("bad_leader", `${header.leaderId} is not a member`);
-  if (!verifier.verify(leader.keys.block, headerBytes(header), block.signature))
+  if (!verifier.verify(leader.keys.block, signed, block.signature))
     return bad("bad_signature", `not signed by ${header.leaderId}`);
 
   const body = verifyBody(before, block);
@@ -217,8 +218,9 @@ export function sealBlock(
     treeSize: treeSize(range.size),
     version: 1,
   };
-  const blockHash = hashHeader(header);
-  const block: Block = { header, blockHash, signature: signer.sign(headerBytes(header)), ...encodeBody(events) };
+  const signed = headerBytes(header);
+  const blockHash = sha256Hex(signed);
+  const block: Block = { header, blockHash, signature: signer.sign(signed), ...encodeBody(events) };
   const next: ChainState = {
     clusterId: header.height === 1 ? blockHash : before.clusterId,
     height: header.height,

@@ -1,6 +1,7 @@
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))?$/;
 /** The longest text that is looked at; a fraction of any length below it is accepted. */
 const CHARACTERS_MAX = 256;
+const ISO_LENGTH = "2026-01-01T00:00:00.000Z".length;
 
 /**
  * Milliseconds since 1970 (rounded down) of an RFC 3339 date-time, or null if it is none. Without an offset it is read
@@ -9,6 +10,11 @@ const CHARACTERS_MAX = 256;
  */
 export function timestampMillis(text: string): number | null {
   if (text.length > CHARACTERS_MAX) return null;
+  // What most clients write, and this program itself: a text that a Date writes back the same is read by it.
+  if (text.length === ISO_LENGTH && text.endsWith("Z")) {
+    const iso = new Date(text);
+    if (!Number.isNaN(iso.getTime()) && iso.toISOString() === text) return iso.getTime();
+  }
   const match = RFC_3339.exec(text);
   if (match === null) return null;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [

@@ -104,10 +104,10 @@ export class Clients {
       return;
     }
     const count = random.chance(profile.batches) ? random.between(2, 4) : 1;
-    const head = this.world.nodes.find((node) => node.isUp)?.view.headHash;
-    const isConditional = random.chance(profile.conditional) && head !== undefined;
+    const isConditional = random.chance(profile.conditional);
+    const head = isConditional ? this.world.nodes.find((node) => node.isUp)?.view.headHash : undefined;
     const events = prepare(random, { source, count });
-    this.post({ events, ...(isConditional ? { ifPreviousHash: head } : {}) }, () => this.think(source));
+    this.post({ events, ...(head === undefined ? {} : { ifPreviousHash: head }) }, () => this.think(source));
   }
 
   /** Posts again, wherever, until it is told that the event is written: the same key each time. */

@@ -90,11 +90,11 @@ export class Gateway {
       else if (outcome.kind === "in_progress" && attempt.isUncertain) attempt.answer({ kind: "unknown" });
       else attempt.answer(outcome);
     };
-    const view = process.driver.view();
-    const leaderId = view?.leaderId ?? null;
-    if (view === null || leaderId === null) retry();
+    const standing = process.driver.standing();
+    const leaderId = standing?.leaderId ?? null;
+    if (standing === null || leaderId === null) retry();
     else if (leaderId === process.node.id) this.propose(attempt.write, attempt.deadline, settle);
-    else this.forward(attempt, { leaderId, term: view.term }, settle);
+    else this.forward(attempt, { leaderId, term: standing.term }, settle);
   }
 
   private forward(attempt: Attempt, to: { leaderId: NodeId; term: Term }, settle: Answer): void {
@@ -121,8 +121,8 @@ export class Gateway {
 
   /** A write that another node forwarded: proposed here or refused, never forwarded again, nor taken in another term. */
   receiveForwarded(write: Write, term: Term, remainingMs: number, answer: Answer): void {
-    const view = this.process.driver.view();
-    if (view?.role !== "leader" || view.term !== term) answer({ kind: "not_written", reason: "not_leader" });
+    const standing = this.process.driver.standing();
+    if (standing?.role !== "leader" || standing.term !== term) answer({ kind: "not_written", reason: "not_leader" });
     else this.propose(write, this.process.now() + remainingMs, answer);
   }
 
@@ -136,7 +136,7 @@ export class Gateway {
   read(answer: (height: Height | null) => void): void {
     const readId = ++this.lastReadId;
     this.reads.set(readId, answer);
-    if (this.process.driver.view() === null) this.settleRead(readId, null);
+    if (this.process.driver.standing() === null) this.settleRead(readId, null);
     else this.process.driver.submit({ kind: "read_index", now: this.process.now(), readId });
   }
 

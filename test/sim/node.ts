@@ -176,18 +176,20 @@ export class SimNode {
   receive(message: PeerMessage): void {
     this.lastRef += 1;
     const ref = this.around.random.chance(0.7) ? this.lastRef : undefined;
-    this.input({ kind: "message", message, ...(ref === undefined ? {} : { ref }) });
+    const { process } = this;
+    process?.run(() => {
+      this.around.checkers.onReceive(this, message, ref);
+      const now = process.now();
+      process.input(ref === undefined ? { kind: "message", now, message } : { kind: "message", now, message, ref });
+      drainMicrotasks();
+    });
   }
 
   input(bare: BareInput): void {
     const { process } = this;
     process?.run(() => {
-      const input = { ...bare, now: process.now(), wall: process.wall() } as Input;
       if (bare.kind === "campaigns_late") process.campaignsLate = bare.isLate;
-      else {
-        if (bare.kind === "message") this.around.checkers.onReceive(this, bare.message, bare.ref);
-        process.input(input);
-      }
+      else process.input({ ...bare, now: process.now(), wall: process.wall() } as Input);
       drainMicrotasks();
     });
   }

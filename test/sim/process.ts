@@ -13,6 +13,7 @@ import { describeInput } from "./trace.js";
 import { check, noteError } from "./violation.js";
 
 const START_RETRY_MS = 500;
+const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
 /** Where the nodes' wall clocks begin: 2030-01-01. */
 const WALL_EPOCH_MS = 1_893_456_000_000;
 
@@ -195,7 +196,7 @@ export class SimProcess implements Clock {
     // "2030-01-01T00:00:00." is the same for a second.
     if (second !== this.wallSecond.at)
       this.wallSecond = { at: second, text: new Date(second * 1_000).toISOString().slice(0, 20) };
-    return `${this.wallSecond.text}${String(at - second * 1_000).padStart(3, "0")}Z`;
+    return this.wallSecond.text + (MILLISECONDS[at - second * 1_000] as string);
   }
 
   after(ms: number, action: () => void): () => void {

@@ -1,4 +1,3 @@
-import { parentPort } from "node:worker_threads";
 import { inMacrotask } from "./drain.js";
 import type { Batch } from "./seeds.js";
 import { type RunResult, simulate } from "./simulation.js";
@@ -6,9 +5,9 @@ import { noteError } from "./violation.js";
 
 process.on("unhandledRejection", noteError);
 
-parentPort?.on("message", async ({ first, count, profile }: Batch) => {
+process.on("message", async ({ first, count, profile }: Batch) => {
   const results: RunResult[] = [];
   for (let seed = first; seed < first + count; seed++)
     results.push(await inMacrotask(() => simulate({ seed, profile })));
-  parentPort?.postMessage(results);
+  process.send?.(results);
 });

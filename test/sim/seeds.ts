@@ -1,4 +1,5 @@
-import { Worker } from "node:worker_threads";
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import type { ProfileName } from "./profiles.js";
 import type { RunResult } from "./simulation.js";
 
@@ -34,10 +35,10 @@ export interface Batch {
   readonly profile: ProfileName;
 }
 const BATCH_SEEDS = 10;
-/** A run makes much and keeps little. */
-const YOUNG_GENERATION_MB = 64;
+/** A run makes much and keeps little; and every core has its worker, with which other threads of a collector would take turns. */
+const WORKER_FLAGS = ["--max-semi-space-size=32", "--single-threaded-gc"];
 
-/** Runs seeds on several threads. */
+/** Runs seeds in several processes. */
 export async function runSeeds(options: SeedsOptions): Promise<Summary> {
   const startedAt = performance.now();
   const summary: Summary = {
@@ -75,20 +76,22 @@ export async function runSeeds(options: SeedsOptions): Promise<Summary> {
 }
 
 function drive(take: () => Batch | null, onResults: (results: RunResult[]) => void): Promise<void> {
-  const worker = new Worker(new URL("./seeds-worker.js", import.meta.url), {
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-  });
+  const worker = fork(fileURLToPath(new URL("./seeds-worker.js", import.meta.url)), { execArgv: WORKER_FLAGS });
   return new Promise((resolve, reject) => {
     const ask = (): void => {
       const batch = take();
-      if (batch === null) void worker.terminate().then(() => resolve());
-      else worker.postMessage(batch);
+      if (batch === null) worker.disconnect();
+      else worker.send(batch);
     };
     worker.on("message", (results: RunResult[]) => {
       onResults(results);
       ask();
     });
     worker.on("error", reject);
+    worker.on("exit", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`a worker of the simulator ended with ${signal ?? code}`));
+    });
     ask();
   });
 }

@@ -19,6 +19,7 @@ export class ElectionChecker {
   private readonly votes = new Map<string, NodeId>();
   private readonly terms = new Map<string, number>();
   private readonly joins = new Map<SimNode, string>();
+  private readonly seen = new Map<SimNode, HardState>();
 
   /** Durable votes by term. */
   private readonly votesOf = new Map<number, { voter: NodeId; candidate: NodeId; nonce: string }[]>();
@@ -79,6 +80,8 @@ export class ElectionChecker {
 
   /** I6: one vote a (node, term), which is not taken back; the term never goes back. */
   onHardState(node: SimNode, state: HardState): void {
+    if (this.seen.get(node) === state) return;
+    this.seen.set(node, state);
     const join = `${node.id}/${state.joinNonce}`;
     this.onJoin(node, state.joinNonce);
     check(state.term >= (this.terms.get(join) ?? 0), "I6", () => `the durable term of ${node.id} went back`);

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import { clusterStatus, type OwnStatus, ownStatusSchema } from "../cluster-status.js";
+import { PeerError, type PeerResult } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { ClusterStatus, ReadinessCheck, Standing } from "../service.js";
 import type { AlertRecord } from "../storage/port.js";
@@ -129,11 +130,21 @@ export class Status {
     const leaderId = view?.leaderId ?? null;
     if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
     if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
-    const answer = await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, {
-      timeoutMs: PEER_ANSWER_MS_MAX,
-    });
+    const answer = await this.askLeader(leaderId, request);
     if (answer.status !== 200)
       throw new ProblemError("admission_conflict", answer.body.detail ?? "The leader refused.");
+  }
+
+  private async askLeader(leaderId: NodeId, request: { node: NodeId }): Promise<PeerResult<{ detail?: string }>> {
+    try {
+      const timeoutMs = PEER_ANSWER_MS_MAX;
+      return await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, { timeoutMs });
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      throw unavailable(
+        `The leader ${leaderId} was asked to admit ${request.node} and did not answer; GET /api/v1/cluster shows whether it has. Ask again if it has not.`,
+      );
+    }
   }
 
   private admitHere(request: { node: NodeId; actor: string; reason: string }): void {

@@ -287,4 +287,18 @@ describe("where new keys are not admitted by themselves", () => {
     const again = await postJson(admit, { node: "n1", ...person });
     expect([again.status, again.body.code]).toEqual([409, "admission_conflict"]);
   });
+
+  it("is told that the leader did not answer, when that is so", async () => {
+    const { node: leader } = await cluster.leader();
+    const follower = cluster.nodes.find(({ id }) => id !== "n1" && id !== leader.id) as ClusterNode;
+    cluster.signal(leader.id, "SIGSTOP");
+    try {
+      const request = { node: "n1", actor: "ada", reason: "once more" };
+      const answer = await postJson(`${follower.url}/api/v1/cluster/admit`, request);
+      expect([answer.status, answer.body.code]).toEqual([503, "no_quorum"]);
+      expect(answer.body.detail).toContain(`The leader ${leader.id} was asked to admit n1 and did not answer`);
+    } finally {
+      cluster.signal(leader.id, "SIGCONT");
+    }
+  });
 });

@@ -13,7 +13,7 @@ const HELP = `Runs the deterministic simulator of the replicated log.
   --seeds COUNT   how many (default 500; with --seed alone 1)
   --profile NAME  ${PROFILE_NAMES.join(", ")} (default mixed)
   --minutes M     as many seeds as fit, instead of a count
-  --workers N     threads (default: one a core)
+  --workers N     processes (default: one a core)
   --trace         print everything that happens in one run
   --without LIST  leave these blows of the nemesis out: numbers, comma-separated
   --until MS      stop one run there
@@ -105,7 +105,7 @@ const STORIES_MAX = 2;
 function print(summary: Summary, { first, workers }: ManyOptions): void {
   const { seeds, wallMs, simulatedMs, steps, failed } = summary;
   console.log(
-    `${seeds} seeds from ${first} in ${(wallMs / 1000).toFixed(1)} s on ${workers} threads: ${failed.length} failed. ` +
+    `${seeds} seeds from ${first} in ${(wallMs / 1000).toFixed(1)} s in ${workers} processes: ${failed.length} failed. ` +
       `${(simulatedMs / 3_600_000).toFixed(1)} simulated hours, ${Math.round(steps / (wallMs / 1000))} steps a second; ` +
       `${summary.blocks} blocks, ${summary.acknowledged} acknowledged writes, ${summary.reads} confirmed reads, ` +
       `${summary.elections} elections, ${summary.strikes} faults, ${summary.forgeriesFound} forgeries and ` +

@@ -56,7 +56,8 @@ export class Core {
   leaderId: NodeId | null = null;
   /** The last valid message of the present leader; on the leader itself, when it was elected. */
   lastLeaderContact = Number.NEGATIVE_INFINITY;
-  confirmedHeight: Height | null = null;
+  /** How far a leader said that the log is committed, and this node cannot be level below; null before the first word. */
+  toldCommitHeight: Height | null = null;
   lastTickAt: number | null = null;
   campaignsLate: boolean;
   /** Why and since when this node runs; null while there is no reason to. */

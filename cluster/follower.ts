@@ -44,7 +44,7 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
   if (first !== undefined && first.next.height <= core.log.tail.height) core.truncate(first.next.height, message.from);
   for (const entry of fresh) core.storeBlock(entry);
   core.learnedCommit = height(Math.max(core.learnedCommit, Math.min(body.commitHeight, matchHeight)));
-  core.confirmedHeight = height(Math.max(core.confirmedHeight ?? 0, body.commitHeight));
+  core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));
   core.advanceCommit(core.learnedCommit);
   if (core.log.durableHeight >= matchHeight) return reply("ok", matchHeight);
   if (core.pendingAnswers.length >= PENDING_ANSWERS_MAX) core.pendingAnswers.shift();

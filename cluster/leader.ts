@@ -149,7 +149,7 @@ export function maybeCommit(core: Core): void {
   if (through <= log.commitHeight || log.at(through)?.term !== core.term) return;
   const acknowledgedBy = [core.selfId, ...peers.filter(([, peer]) => peer.match >= through).map(([id]) => id)].sort();
   core.advanceCommit(through, acknowledgedBy);
-  core.confirmedHeight = log.commitHeight;
+  core.toldCommitHeight = log.commitHeight;
   leader.noticeDueAt ??= core.now + COMMIT_NOTICE_MS;
   gather(core, leader);
   trySeal(core);

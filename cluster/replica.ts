@@ -216,7 +216,6 @@ export class Replica {
       commitHeight: core.log.commitHeight,
       committedSize: committed.range.size,
       headHash: committed.headHash,
-      confirmedHeight: core.confirmedHeight,
       members: [...core.members.values()],
       lastLeaderContact: core.role === "leader" ? now : core.lastLeaderContact,
       peers: peerViews(core),

@@ -22,7 +22,7 @@ export function onFollowerTick(core: Core): void {
   const { takeoverCooldownMs } = config;
   const isSettled =
     core.now - core.followsSince >= takeoverCooldownMs && core.now - core.healthySince >= takeoverCooldownMs;
-  const isCaughtUp = log.durableHeight >= (core.confirmedHeight ?? Number.POSITIVE_INFINITY);
+  const isCaughtUp = log.durableHeight >= (core.toldCommitHeight ?? Number.POSITIVE_INFINITY);
   if (!isSettled || !isCaughtUp || core.now - core.lastTakeOverAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
   core.lastTakeOverAt = core.now;
   core.send(leaderId, { kind: "take_over" });

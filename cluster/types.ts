@@ -212,8 +212,6 @@ export interface ReplicaView extends ReplicaStanding {
   /** The committed events. */
   readonly committedSize: number;
   readonly headHash: HashHex | "";
-  /** A commit height that a leader of the present term confirmed; null before the first. */
-  readonly confirmedHeight: Height | null;
   readonly members: readonly Member[];
   /** Monotonic milliseconds of the last valid message from the leader, or of a majority's answers on the leader. */
   readonly lastLeaderContact: number;

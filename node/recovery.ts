@@ -156,6 +156,8 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
   if (known === null || lost !== null) {
     hardState = { ...hardState, joinNonce: options.clock.randomHex(16) };
     bootCounter = Math.max(opened.bootCounter, identity.identity.bootCounter + (lost === null ? 0 : 1));
+    // Of a write into an empty database it may never be known that it was done: what is found there next is its own.
+    if (lost === null) identity.settle();
     await options.log.saveState(hardState, bootCounter);
     identity.settle();
   }

@@ -18,14 +18,21 @@ const CONFIRM_MS_MAX = 1_000;
 export class Reads {
   /** Reads wait for these: events that this node acknowledged. */
   private acknowledgedSize = 0;
-  /** After a start, reads wait for the commit height that a leader confirmed; the size of the log there. */
-  isConfirmed = false;
+  /**
+   * After a start, reads wait for the height that a leader confirmed when this process asked it: what this node
+   * acknowledged in an earlier life is not above it. What a leader merely calls committed is not enough: a new one does
+   * not know yet what its predecessor committed last.
+   */
+  private confirmed: Height | null = null;
+  private isAsking = false;
+  /** It has been reached. */
+  private isConfirmed = false;
   private readonly confirming = new Map<number, (confirmed: Height | null) => void>();
   private lastReadId = 0;
   private readonly here = new SharedRun<Height | null>(() => this.confirmHere());
   private readonly atLeader = new SharedRun<Height | null>(() => this.confirmAtLeader());
 
-  /** Looks without being asked: a leader that confirmed may be gone, with its term, before the first read comes. */
+  /** Looks without being asked: there may be no leader to ask when the first read comes. */
   private readonly looking = setInterval(() => this.lookForConfirmation(), CONFIRMATION_LOOK_MS);
 
   constructor(private readonly parts: Parts) {
@@ -83,15 +90,28 @@ export class Reads {
     throw notReady(detail);
   }
 
+  /** A leader has told this process how far the log goes. */
+  get hasConfirmation(): boolean {
+    return this.confirmed !== null;
+  }
+
   /** True from the first time on that this node has what a leader confirmed. */
   private lookForConfirmation(): boolean {
     if (this.isConfirmed) return true;
+    if (this.confirmed === null) void this.askForConfirmation();
     const view = this.parts.driver.view();
-    if (view === null || view.confirmedHeight === null || view.commitHeight < view.confirmedHeight) return false;
+    if (view === null || this.confirmed === null || view.commitHeight < this.confirmed) return false;
     this.acknowledgedSize = Math.max(this.acknowledgedSize, view.committedSize);
     this.isConfirmed = true;
     this.stop();
     return true;
+  }
+
+  private async askForConfirmation(): Promise<void> {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    this.confirmed = await this.atLeader.ask();
+    this.isAsking = false;
   }
 
   private projectedBy(size: number, deadline: number): Promise<boolean> {

@@ -74,7 +74,7 @@ export class Status {
       { name: "leader", isOk: view?.leaderId != null, detail: view?.leaderId ?? "none known" },
       {
         name: "projection",
-        isOk: this.reads.isConfirmed || view?.confirmedHeight != null,
+        isOk: this.reads.hasConfirmation,
         detail: `${lag} events behind`,
       },
       // Reads are served whatever the disk holds, so it takes no node out of a load balancer.

@@ -13,16 +13,15 @@ export interface Backup {
   readonly state: SimDatabase["state"];
   readonly blocks: [Height, { readonly stored: StoredBlock; readonly writeId: number }][];
   readonly rows: number;
-  readonly altered: ReadonlySet<number>;
+  readonly altered: ReadonlyMap<number, StoredBlock>;
 }
 
 /** What survives the end of a node's process: its database and its identity file. */
 export class Disk {
   database: SimDatabase;
   readonly identity: IdentityRecord;
-  /** Heights whose blocks somebody altered in the database. */
-  readonly altered = new Set<number>();
-  private readonly alteredAs = new Map<number, StoredBlock>();
+  /** Heights whose blocks somebody altered in the database, and what stands there since. */
+  readonly altered = new Map<number, StoredBlock>();
   /** Those of them that somebody made up: each hangs together by itself. */
   readonly planted = new Set<number>();
 
@@ -122,7 +121,7 @@ export class Disk {
     return [...this.database.blocks].filter(([at]) => !this.planted.has(at));
   }
   private alteredOwn(): Backup["altered"] {
-    return new Set([...this.altered].filter((at) => !this.planted.has(at)));
+    return new Map([...this.altered].filter(([at]) => !this.planted.has(at)));
   }
 
   /** An older copy takes the place of what is there; a process that lives on is told that its server changed. */
@@ -139,7 +138,7 @@ export class Disk {
     this.isDoubtful = true;
     this.altered.clear();
     this.planted.clear();
-    for (const at of backup.altered) this.altered.add(at);
+    for (const [at, stored] of backup.altered) this.altered.set(at, stored);
   }
 
   /** The newest `blocks` are gone, and the hard state is an earlier one. */
@@ -157,9 +156,9 @@ export class Disk {
 
   /** What the node has replaced since is its own again. I8: what it did not write it never overwrites. */
   settleAltered(kind: OperationKind): void {
-    for (const at of this.altered) {
+    for (const [at, stored] of this.altered) {
       const now = this.at(at);
-      if (now === this.alteredAs.get(at)) continue;
+      if (now === stored) continue;
       // One that is gone was removed with a replaced tail, which keeps it as evidence.
       const isWrittenOver = kind === "store_block" && now !== undefined;
       check(!isWrittenOver, "I8", () => `${this.node.id} writes over block ${at}, which it did not write`);
@@ -172,8 +171,7 @@ export class Disk {
   plant(at: Height, stored: StoredBlock): void {
     this.database.blocks.set(at, { stored, writeId: -1 });
     this.planted.add(at);
-    this.alteredAs.set(at, stored);
-    this.altered.add(at);
+    this.altered.set(at, stored);
     this.hasLost = true;
   }
 
@@ -183,7 +181,6 @@ export class Disk {
     if (entry === undefined) return;
     const stored = change(entry.stored);
     this.database.blocks.set(at, { ...entry, stored });
-    this.alteredAs.set(at, stored);
-    this.altered.add(at);
+    this.altered.set(at, stored);
   }
 }

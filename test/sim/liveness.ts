@@ -228,7 +228,7 @@ export class Liveness {
       const { altered } = node.disk;
       const { process } = node;
       if (altered.size === 0 || process === null) continue;
-      const lowest = Math.min(...altered);
+      const lowest = Math.min(...altered.keys());
       const isCommitted = lowest <= node.view.commitHeight;
       let invalidAt: number | null = null;
       let isOver = false;

@@ -241,7 +241,6 @@ const NOTHING: ReplicaView = {
   commitHeight: 0 as Height,
   committedSize: 0,
   headHash: "",
-  confirmedHeight: null,
   members: [],
   hasQuorum: false,
   lastLeaderContact: 0,

@@ -65,6 +65,8 @@ class Run {
   private readonly random: Random;
   private readonly clients: Clients;
   private readonly liveness: Liveness;
+  /** Nodes whose data a person is about to move away. */
+  private readonly replaced = new Set<SimNode>();
 
   constructor(private readonly options: RunOptions) {
     this.random = new Random(options.seed);
@@ -155,7 +157,11 @@ class Run {
     const hasHole = node.disk.wentBack && /is missing from the database, though later blocks are there/.test(why);
     check(node.disk.altered.size > 0 || hasHole, "exception", () => `${node.id} exits: ${why}`);
     world.checkers.alerts.foundAll(node);
+    // Started in between it ends again: its data is moved away once, not for each of its ends.
+    if (this.replaced.has(node)) return;
+    this.replaced.add(node);
     world.scheduler.after(random.between(100, 2_000), () => {
+      this.replaced.delete(node);
       if (node.isUp) return;
       node.disk.wipe(random.hex(16), fakeKeys(random));
       node.start();

@@ -1,0 +1,50 @@
+import { afterEach, expect, it, vi } from "vitest";
+import type { ReplicaView } from "../../cluster/types.js";
+import { height } from "../../shared/ids.js";
+import type { Parts } from "./parts.js";
+import { Reads } from "./reads.js";
+
+/** A follower right after its start; what its leader answers to a question is set by the test. */
+class Follower {
+  view = { leaderId: "n3", role: "follower", isLearner: false, commitHeight: height(10), committedSize: 5 };
+  through = 5;
+  answer: number | null = null;
+  asked = 0;
+  readonly reads: Reads;
+
+  constructor() {
+    const driver = { view: () => this.view as ReplicaView };
+    const ask = async (): Promise<number | null> => {
+      this.asked += 1;
+      return this.answer;
+    };
+    const projection = Object.defineProperty({}, "through", { get: () => this.through });
+    const parts = { driver, config: { nodeId: "n1" }, storage: { projection }, peers: { handle: () => {}, ask } };
+    this.reads = new Reads(parts as unknown as Parts);
+  }
+}
+
+let follower: Follower;
+afterEach(() => follower.reads.stop());
+
+it("serves nothing after a start by what its leader calls committed: it asks, and has what the leader confirmed first", async () => {
+  follower = new Follower();
+  let isReadable = false;
+  const reading = follower.reads.awaitReadable().then(() => {
+    isReadable = true;
+  });
+  // A leader that has committed nothing in its term yet does not know what its predecessor acknowledged last.
+  await vi.waitUntil(() => follower.asked >= 2);
+  expect([isReadable, follower.reads.hasConfirmation]).toEqual([false, false]);
+  follower.answer = 12;
+  await vi.waitUntil(() => follower.reads.hasConfirmation);
+  const { asked } = follower;
+  Object.assign(follower.view, { commitHeight: height(11), committedSize: 6 });
+  follower.through = 6;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(isReadable).toBe(false);
+  Object.assign(follower.view, { commitHeight: height(12), committedSize: 7 });
+  follower.through = 7;
+  await reading;
+  expect(follower.asked).toBe(asked);
+});

@@ -6,6 +6,7 @@ import { runSeeds, type Summary } from "./seeds.js";
 import { type RunResult, simulate } from "./simulation.js";
 import { tellStory } from "./story.js";
 import { TraceDigest } from "./trace.js";
+import { noteError } from "./violation.js";
 
 const HELP = `Runs the deterministic simulator of the replicated log.
 
@@ -113,4 +114,6 @@ function print(summary: Summary, { first, workers }: ManyOptions): void {
   );
 }
 
+// What is thrown in a promise of the system under test is the run's failure, and not this program's.
+process.on("unhandledRejection", noteError);
 await main();

@@ -56,7 +56,7 @@ export class Core {
   leaderId: NodeId | null = null;
   /** The last valid message of the present leader; on the leader itself, when it was elected. */
   lastLeaderContact = Number.NEGATIVE_INFINITY;
-  /** How far a leader said that the log is committed, and this node cannot be level below; null before the first word. */
+  /** How far a leader has said that the log is committed: below it this node is not level. Null before the first word. */
   toldCommitHeight: Height | null = null;
   lastTickAt: number | null = null;
   campaignsLate: boolean;

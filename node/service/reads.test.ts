@@ -10,10 +10,15 @@ class Follower {
   through = 5;
   answer: number | null = null;
   asked = 0;
+  looks = 0;
   readonly reads: Reads;
 
   constructor() {
-    const driver = { view: () => this.view as ReplicaView };
+    const look = (): ReplicaView => {
+      this.looks += 1;
+      return this.view as ReplicaView;
+    };
+    const driver = { view: look };
     const ask = async (): Promise<number | null> => {
       this.asked += 1;
       return this.answer;
@@ -38,10 +43,10 @@ it("serves nothing after a start by what its leader calls committed: it asks, an
   expect([isReadable, follower.reads.hasConfirmation]).toEqual([false, false]);
   follower.answer = 12;
   await vi.waitUntil(() => follower.reads.hasConfirmation);
-  const { asked } = follower;
+  const { asked, looks } = follower;
   Object.assign(follower.view, { commitHeight: height(11), committedSize: 6 });
   follower.through = 6;
-  await new Promise((resolve) => setImmediate(resolve));
+  await vi.waitUntil(() => follower.looks >= looks + 6);
   expect(isReadable).toBe(false);
   Object.assign(follower.view, { commitHeight: height(12), committedSize: 7 });
   follower.through = 7;

@@ -11,6 +11,7 @@ const SEEDS: readonly { seed: number; profile: ProfileName; was: string }[] = [
   { seed: 346, profile: "mixed", was: "a leader with a hung disk kept the lead over writes with keys" },
   { seed: 258, profile: "mixed", was: "answers to an earlier term of the same leader counted in this one" },
   { seed: 27067, profile: "mixed", was: "a new node alone ended when the answer to its first write was lost" },
+  { seed: 20839, profile: "mixed", was: "a leader sent a block that somebody had planted above its own newest one" },
 ];
 
 it.each(SEEDS)("keeps every promise with seed $seed, where $was", async ({ seed, profile }) => {

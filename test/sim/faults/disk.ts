@@ -113,8 +113,6 @@ const altered: Fault = (strike) => {
     // A block that nobody sealed, where the next one will go.
     const alien = disk.tailHeight + 1;
     world.trace.add(`${node.id} somebody inserts a block at ${alien}`);
-    // What it reads and sends on is not its own: whoever gets it says so.
-    world.checkers.alerts.liars.add(node.id);
     disk.plant(alien as Height, alienBlock(random, at, alien as Height));
     return nothingToUndo;
   }

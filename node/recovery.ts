@@ -200,7 +200,11 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
         state = next;
       }
       const recovered = { block: stored.block, next: state, events };
-      for (const { record } of events) recentEvents.push({ ...record, height: state.height });
+      for (const { record } of events) {
+        const { id, sourceAppId, sequence, idempotencyKey } = record;
+        const key = idempotencyKey === undefined ? {} : { idempotencyKey };
+        recentEvents.push({ id, sourceAppId, sequence, height: state.height, ...key });
+      }
       if (state.height > commitHeight) tail.push(recovered);
       else {
         base = state;

@@ -19,10 +19,23 @@ export const fakeSignature = (publicKey: string, bytes: Uint8Array): Uint8Array 
   return concat(half, half);
 };
 
-export const fakeSigner = (publicKey: string): BlockSigner => ({ sign: (bytes) => fakeSignature(publicKey, bytes) });
+/** What each signature was made for: nodes hand the same object on, and comparing takes less time than hashing again. */
+const madeFor = new WeakMap<Uint8Array, { publicKey: string; bytes: Uint8Array }>();
+
+export const fakeSigner = (publicKey: string): BlockSigner => ({
+  sign: (bytes) => {
+    const signature = fakeSignature(publicKey, bytes);
+    madeFor.set(signature, { publicKey, bytes });
+    return signature;
+  },
+});
 
 export const fakeVerifier: SignatureVerifier = {
-  verify: (publicKey, bytes, signature) => equalBytes(fakeSignature(publicKey, bytes), signature),
+  verify: (publicKey, bytes, signature) => {
+    const made = madeFor.get(signature);
+    const isIts = made?.publicKey === publicKey && Buffer.compare(made.bytes, bytes) === 0;
+    return isIts || equalBytes(fakeSignature(publicKey, bytes), signature);
+  },
 };
 
 export function fakeKeys(random: Random): NodeKeys {

@@ -263,4 +263,11 @@ export const LEADERSHIP_AND_STORAGE: readonly Mutant[] = [
     "  if (core.isLearner || core.isStalled) return core.armElection();\n  if (core.now",
     "  if (core.isLearner || core.isStalled || core.campaignsLate) return core.armElection();\n  if (core.now",
   ),
+  one(
+    "47",
+    "a leader sends what stands above its own newest block",
+    REPLICATION,
+    "read.filter(({ header }) => header.height <= core.log.tail.height);",
+    "read.filter(({ header }) => header.height > 0);",
+  ),
 ];

@@ -1,6 +1,8 @@
-import type { Height } from "../../../shared/ids.js";
+import type { StoredBlock } from "../../../node/storage/port.js";
+import { height } from "../../../shared/ids.js";
 import { fakeKeys } from "../fake-crypto.js";
 import type { DiskBehaviour } from "../mongod.js";
+import type { SimNode } from "../node.js";
 import { alienBlock, alteredBlock } from "./alter.js";
 import { crash, type Fault, mayLoseDisk, nothingToUndo, type Strike } from "./fault.js";
 
@@ -100,6 +102,13 @@ const wentBack: Fault = (strike) => {
   return nothingToUndo;
 };
 
+/** A block that nobody sealed, where the next one will go. */
+function plantAbove({ world, random }: Strike, node: SimNode, model: StoredBlock): void {
+  const alien = height(node.disk.tailHeight + 1);
+  world.trace.add(`${node.id} somebody inserts a block at ${alien}`);
+  node.disk.plant(alien, alienBlock(random, model, alien));
+}
+
 /** Somebody changes a stored block behind the node's back; it is noticed when the block is read. */
 const altered: Fault = (strike) => {
   const { world, random } = strike;
@@ -110,10 +119,7 @@ const altered: Fault = (strike) => {
   const at = disk.at(random.between(1, disk.tailHeight));
   if (at === undefined) return null;
   if (random.chance(0.25)) {
-    // A block that nobody sealed, where the next one will go.
-    const alien = disk.tailHeight + 1;
-    world.trace.add(`${node.id} somebody inserts a block at ${alien}`);
-    disk.plant(alien as Height, alienBlock(random, at, alien as Height));
+    plantAbove(strike, node, at);
     return nothingToUndo;
   }
   const change = alteredBlock(random, at);
@@ -124,7 +130,7 @@ const altered: Fault = (strike) => {
 
 /**
  * A node falls behind; another one, which starts anew meanwhile and so has only the newest blocks in memory, leads, and a
- * block that the first one needs is altered there.
+ * block that the first one needs is altered there, or one is planted above its newest, which it would read with them.
  */
 const starved: Fault = (strike) => {
   const { world, random } = strike;
@@ -135,19 +141,22 @@ const starved: Fault = (strike) => {
     world.scheduler.after(ms, () => {
       if (strike.isOpen()) action();
     });
-  later(2_500, () => crash(strike, [server], 200));
-  later(4_500, () => world.leader?.input({ kind: "hand_over", target: server.id }));
-  later(6_000, () => {
-    const { disk } = server;
+  later(1_500, () => crash(strike, [server], 200));
+  later(3_000, () => world.leader?.input({ kind: "hand_over", target: server.id }));
+  later(3_800, () => {
+    // Whoever leads by now: it may have started anew in another fault.
+    const leader = world.leader ?? server;
+    const { disk } = leader;
     const lowest = hungry.disk.tailHeight + 1;
     const highest = disk.knownCommitHeight - 2;
     const at = lowest > highest ? undefined : disk.at(random.between(lowest, highest));
-    if (at === undefined || !mayLoseDisk(world, server)) return;
-    world.checkers.commits.onDiskLoss(server);
+    if (at === undefined || !mayLoseDisk(world, leader)) return;
+    world.checkers.commits.onDiskLoss(leader);
+    if (random.chance(0.5)) return plantAbove(strike, leader, at);
     disk.alter(at.block.header.height, () => alteredBlock(random, at).stored);
   });
-  later(6_200, () => hungry.start());
-  return () => hungry.start();
+  later(3_800, () => hungry.start());
+  return nothingToUndo;
 };
 
 export const diskFaults = {

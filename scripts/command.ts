@@ -1,0 +1,18 @@
+import { UsageError } from "./options.js";
+import { messageOf } from "./project.js";
+
+/** Exit codes of every command here: what was asked wrongly, and what was found to break a promise. */
+export const USAGE_ERROR = 2;
+export const INTEGRITY_FAILURE = 3;
+
+/** Runs a command and ends the process: with the code that it gives, or with a message instead of a stack trace. */
+export function runCommand(command: () => Promise<number>, usage = ""): void {
+  command().then(
+    (exitCode) => process.exit(exitCode),
+    (error) => {
+      const isUsage = error instanceof UsageError || error?.code?.startsWith("ERR_PARSE_ARGS");
+      process.stderr.write(`${messageOf(error)}\n${isUsage && usage !== "" ? `\n${usage}` : ""}`);
+      process.exit(isUsage ? USAGE_ERROR : 1);
+    },
+  );
+}

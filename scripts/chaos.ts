@@ -3,9 +3,8 @@ import { runLive } from "./chaos/live.js";
 import { runMix } from "./chaos/mix/run.js";
 import { parseChaosOptions, USAGE } from "./chaos/options.js";
 import { runRounds } from "./chaos/rounds.js";
+import { INTEGRITY_FAILURE, runCommand } from "./command.js";
 import { describeVerdict, judgeFiles } from "./judge/cli.js";
-import { UsageError } from "./options.js";
-import { messageOf } from "./project.js";
 
 async function main(): Promise<number> {
   if (existsSync(".env")) process.loadEnvFile(".env");
@@ -28,13 +27,7 @@ async function main(): Promise<number> {
 async function judge(paths: string[]): Promise<number> {
   const verdict = await judgeFiles(paths);
   for (const line of describeVerdict(verdict)) console.log(line);
-  return verdict.anomalies.counts.size === 0 ? 0 : 3;
+  return verdict.anomalies.counts.size === 0 ? 0 : INTEGRITY_FAILURE;
 }
 
-main().then(
-  (exitCode) => process.exit(exitCode),
-  (error) => {
-    console.error(messageOf(error));
-    process.exit(error instanceof UsageError || error.code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1);
-  },
-);
+runCommand(main);

@@ -10,7 +10,7 @@ export function runCommand(command: () => Promise<number>, usage = ""): void {
   command().then(
     (exitCode) => process.exit(exitCode),
     (error) => {
-      const isUsage = error instanceof UsageError || error?.code?.startsWith("ERR_PARSE_ARGS");
+      const isUsage = error instanceof UsageError || String(error?.code).startsWith("ERR_PARSE_ARGS");
       process.stderr.write(`${messageOf(error)}\n${isUsage && usage !== "" ? `\n${usage}` : ""}`);
       process.exit(isUsage ? USAGE_ERROR : 1);
     },

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { type Cluster, startCluster } from "./cluster/cluster.js";
+import { INTEGRITY_FAILURE, runCommand } from "./command.js";
 import { LogAudit } from "./kill/check-log.js";
 import { healed, settledSequence, statusOf } from "./kill/health.js";
 import { Load } from "./kill/load.js";
-import { UsageError, wholeNumber } from "./options.js";
-import { messageOf } from "./project.js";
+import { wholeNumber } from "./options.js";
 
 const USAGE = `Usage: npm run kill-leader -- [options]
 
@@ -19,7 +19,6 @@ acknowledged event must be there once, in its place and unchanged, and all heads
   --writers N    how many writes are under way at any time (default 16)
   --data DIR     keep the data in DIR
 `;
-const INTEGRITY_FAILURE = 3;
 const NEW_WRITE_WITHIN_MS = 60_000;
 /** Between two kills this many writes are acknowledged: enough to be under load, and in the new leader's term. */
 const WRITES_BETWEEN_KILLS = 200;
@@ -117,10 +116,4 @@ async function verdict(cluster: Cluster, load: Load): Promise<number> {
   return INTEGRITY_FAILURE;
 }
 
-main().then(
-  (exitCode) => process.exit(exitCode),
-  (error) => {
-    console.error(messageOf(error));
-    process.exit(error instanceof UsageError || error.code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1);
-  },
-);
+runCommand(main);

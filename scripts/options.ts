@@ -84,6 +84,12 @@ export function wholeNumber(name: string, text: string, min: number, max: number
   throw new UsageError(`${name} must be a whole number from ${min} to ${max}, not "${text}".`);
 }
 
+export function minutesOf(text: string): number {
+  const value = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= 10_000) return value;
+  throw new UsageError(`--minutes must be a number of minutes such as 10 or 0.5, not "${text}".`);
+}
+
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

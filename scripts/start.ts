@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Cluster, type ClusterOptions, type Leader, launchCluster } from "./cluster/cluster.js";
 import type { MemberEvent } from "./cluster/member.js";
+import { USAGE_ERROR } from "./command.js";
 import { clusterSizeIn, eventsIn, nodesWithData, setAside } from "./fresh.js";
 import { findMongod } from "./mongod/ladder.js";
 import { parseStartOptions, type StartOptions, USAGE, UsageError } from "./options.js";
@@ -9,7 +10,6 @@ import { poll } from "./processes.js";
 import { messageOf } from "./project.js";
 import { Screen } from "./screen.js";
 
-const USAGE_ERROR = 2;
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const screen = new Screen((line) => void process.stdout.write(`${line}\n`));
 

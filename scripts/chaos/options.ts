@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { UsageError, wholeNumber } from "../options.js";
+import { minutesOf, UsageError, wholeNumber } from "../options.js";
 import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { FAULT_NAMES, type FaultName, NOT_MADE_HERE } from "./mix/catalogue.js";
 
@@ -129,7 +129,7 @@ export function parseChaosOptions(
     const names = values.faults === undefined ? FAULT_NAMES : alone;
     return {
       mode: "mix",
-      minutes: minutes(values.minutes ?? "5"),
+      minutes: minutesOf(values.minutes ?? "5"),
       nodes,
       writers,
       readers,
@@ -159,12 +159,6 @@ function faultName(text: string): FaultName {
     throw new UsageError(`--faults: ${text} is not made on real processes (${why}); the simulator has it.`);
   }
   throw new UsageError(`--faults: "${text}" is none of ${FAULT_NAMES.join(", ")}.`);
-}
-
-function minutes(text: string): number {
-  const value = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= 10_000) return value;
-  throw new UsageError(`--minutes must be a number of minutes such as 10 or 0.5, not "${text}".`);
 }
 
 function faultKind(text: string): FaultKind {

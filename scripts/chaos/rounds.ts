@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Cluster, type Leader, startCluster } from "../cluster/cluster.js";
 import type { MemberEvent } from "../cluster/member.js";
+import { INTEGRITY_FAILURE } from "../command.js";
 import { LogAudit, type LogReport } from "../kill/check-log.js";
 import { alertsSince, healed, settledSequence } from "../kill/health.js";
 import { Load } from "../kill/load.js";
@@ -12,7 +13,6 @@ import type { RoundsOptions } from "./options.js";
 import { type Pause, pauseTable } from "./summary.js";
 import { describeElections, electionsAfter, LeaderWatch, seconds } from "./watch.js";
 
-const INTEGRITY_FAILURE = 3;
 const NEW_WRITE_WITHIN_MS = 90_000;
 /** Between two faults this many writes are acknowledged: enough to be under load, and in the new leader's term. */
 const WRITES_BETWEEN_FAULTS = 100;

@@ -5,11 +5,22 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import ts from "typescript";
+import { runCommand } from "../../scripts/command.js";
+import { UsageError, wholeNumber } from "../../scripts/options.js";
 import type { Kill } from "../sim/first-kill.js";
 import type { Mutant } from "./mutant.js";
 import { MUTANTS } from "./mutants.js";
 
-/** `npm run simulate:mutants [-- --only 4,11 --seeds 1000]`: breaks the product on purpose, and must notice each time. */
+const USAGE = `Usage: npm run simulate:mutants -- [options]
+
+Breaks the product on purpose, one mistake at a time, and must notice each by a violated property. Exit code 1 says that a
+mistake survived.
+
+  --only 4,11     only these mutants
+  --seeds COUNT   how many seeds a mutant may survive at most (default 1000)
+  --workers N     how many mutants at a time (default: one a core)
+`;
+
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** Inside of the repository, so that imports of packages are found. */
 const scratch = join(root, "node_modules/.cache/mutants");
@@ -20,13 +31,11 @@ interface Verdict extends Kill {
   readonly seconds: number;
 }
 
-const { values } = parseArgs({
-  options: { only: { type: "string" }, seeds: { type: "string", default: "1000" }, workers: { type: "string" } },
-});
-const only = values.only?.split(",");
-const chosen = MUTANTS.filter(({ id }) => only === undefined || only.includes(id));
-const waiting = [...chosen];
-const verdicts: Verdict[] = [];
+interface Options {
+  readonly chosen: readonly Mutant[];
+  readonly seedsMax: number;
+  readonly workers: number;
+}
 
 /** A copy of the compiled product with one mistake in it. Throws if the source no longer reads as the patch expects. */
 function build(mutant: Mutant): string {
@@ -52,30 +61,26 @@ function build(mutant: Mutant): string {
   return folder;
 }
 
-function run(mutant: Mutant, folder: string): Promise<Kill> {
+function run(folder: string, { id }: Mutant, seedsMax: number): Promise<Kill> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(join(folder, "test/sim/first-kill.js"), {
-      workerData: { seedsMax: Number(values.seeds) },
+      workerData: { seedsMax },
       resourceLimits: { maxYoungGenerationSizeMb: 64 },
     });
     worker.on("message", (kill: Kill) => {
       resolve(kill);
       void worker.terminate();
     });
-    worker.on("error", (error) => reject(new Error(`mutant ${mutant.id}: ${error.message}`, { cause: error })));
+    worker.on("error", (error) => reject(new Error(`mutant ${id}: ${error.message}`, { cause: error })));
   });
 }
 
-async function work(): Promise<void> {
-  for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-    const startedAt = performance.now();
-    const folder = build(mutant);
-    const kill = await run(mutant, folder);
-    rmSync(folder, { recursive: true, force: true });
-    const verdict = { ...kill, mutant, seconds: (performance.now() - startedAt) / 1_000 };
-    verdicts.push(verdict);
-    console.log(describe(verdict));
-  }
+async function judge(mutant: Mutant, seedsMax: number): Promise<Verdict> {
+  const startedAt = performance.now();
+  const folder = build(mutant);
+  const kill = await run(folder, mutant, seedsMax);
+  rmSync(folder, { recursive: true, force: true });
+  return { ...kill, mutant, seconds: (performance.now() - startedAt) / 1_000 };
 }
 
 function describe({ mutant, seeds, failure, exceptions, seconds }: Verdict): string {
@@ -85,12 +90,51 @@ function describe({ mutant, seeds, failure, exceptions, seconds }: Verdict): str
   return `${mutant.id.padStart(4)}  ${mutant.what}: ${how}${crashed}, ${seconds.toFixed(1)} s${why}`;
 }
 
-await Promise.all(Array.from({ length: Number(values.workers ?? availableParallelism()) }, work));
-const survivors = verdicts.filter(({ failure }) => failure === null);
-const seeds = verdicts.map((verdict) => verdict.seeds).sort((a, b) => a - b);
-console.log(
-  `${verdicts.length} mutants, ${verdicts.length - survivors.length} killed; ` +
-    `median ${seeds[Math.floor(seeds.length / 2)]} seeds to the kill, most ${seeds.at(-1)}` +
-    (survivors.length === 0 ? "" : `; survivors: ${survivors.map(({ mutant }) => mutant.id).join(", ")}`),
-);
-process.exitCode = survivors.length === 0 ? 0 : 1;
+/** null when all that was wanted is the help. */
+function parseOptions(): Options | null {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      seeds: { type: "string", default: "1000" },
+      workers: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return null;
+  const only = values.only?.split(",");
+  const unknown = only?.find((id) => !MUTANTS.some((mutant) => mutant.id === id));
+  if (unknown !== undefined) throw new UsageError(`--only: there is no mutant ${unknown}.`);
+  return {
+    chosen: MUTANTS.filter(({ id }) => only === undefined || only.includes(id)),
+    seedsMax: wholeNumber("--seeds", values.seeds, 1, 1_000_000),
+    workers: values.workers === undefined ? availableParallelism() : wholeNumber("--workers", values.workers, 1, 256),
+  };
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions();
+  if (options === null) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const waiting = [...options.chosen];
+  const verdicts: Verdict[] = [];
+  const work = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const verdict = await judge(mutant, options.seedsMax);
+      verdicts.push(verdict);
+      console.log(describe(verdict));
+    }
+  };
+  await Promise.all(Array.from({ length: options.workers }, work));
+  const survivors = verdicts.filter(({ failure }) => failure === null);
+  const seeds = verdicts.map((verdict) => verdict.seeds).sort((a, b) => a - b);
+  console.log(
+    `${verdicts.length} mutants, ${verdicts.length - survivors.length} killed; ` +
+      `median ${seeds[Math.floor(seeds.length / 2)]} seeds to the kill, most ${seeds.at(-1)}` +
+      (survivors.length === 0 ? "" : `; survivors: ${survivors.map(({ mutant }) => mutant.id).join(", ")}`),
+  );
+  return survivors.length === 0 ? 0 : 1;
+}
+
+runCommand(main, USAGE);

@@ -29,6 +29,16 @@ describe("the replicated log under faults", () => {
     expect(status, `${stdout}${stderr}`).toBe(0);
   });
 
+  it.each([
+    [["--seed", "x"], '--seed must be a whole number from 0 to 1000000000, not "x".'],
+    [["--sed", "1"], "Unknown option '--sed'"],
+  ])("told %s, says what is wrong with it and how to ask, and ends with code 2", (args, why) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: "utf8" });
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr.startsWith(`${why}\n\nUsage: npm run simulate`), stderr).toBe(true);
+  });
+
   it("replays a seed byte for byte", async () => {
     for (const seed of [1, 2, 3, 4, 5]) expect(await digestOf(seed)).toBe(await digestOf(seed));
     expect(await digestOf(1)).not.toBe(await digestOf(2));

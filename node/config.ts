@@ -5,6 +5,7 @@ import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
 import { nodeIdSchema } from "../shared/control.js";
+import { editDistance } from "../shared/edit-distance.js";
 import type { NodeId } from "../shared/ids.js";
 import { EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
 import { DEFAULT_DATABASE, identityFolder } from "./storage/identity.js";
@@ -303,21 +304,6 @@ function nearestName(name: string): string | undefined {
   const distances = CONFIG_NAMES.map((known) => ({ known, distance: editDistance(name.toUpperCase(), known) }));
   distances.sort((a, b) => a.distance - b.distance);
   return distances.find(({ known, distance }) => distance <= reach(known))?.known;
-}
-
-/** Levenshtein's distance, one row at a time; names far apart in length are not compared. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return Number.POSITIVE_INFINITY;
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }
 
 function writeReport(errors: readonly string[]): string {

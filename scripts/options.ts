@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { editDistance } from "../shared/edit-distance.js";
 
 export interface StartOptions {
   basePort: number;
@@ -88,17 +89,4 @@ export function minutesOf(text: string): number {
   const value = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= 10_000) return value;
   throw new UsageError(`--minutes must be a number of minutes such as 10 or 0.5, not "${text}".`);
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

@@ -21,9 +21,9 @@ export function replicate(core: Core, id: NodeId): void {
   core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax: CATCH_UP_BYTES_MAX });
 }
 
-/** What the disk holds above the log's tail was put there by somebody else, and is not this leader's to send. */
+/** What the disk holds above what this leader knows to be stored may be somebody else's, and is not its to send. */
 export function onBlocksRead(core: Core, readId: number, read: readonly Block[]): void {
-  const blocks = read.filter(({ header }) => header.height <= core.log.tail.height);
+  const blocks = read.filter(({ header }) => header.height <= core.log.durableHeight);
   for (const [id, peer] of core.leader?.progress ?? []) {
     if (peer.readId !== readId) continue;
     peer.readId = null;

@@ -267,7 +267,7 @@ export const LEADERSHIP_AND_STORAGE: readonly Mutant[] = [
     "47",
     "a leader sends what stands above its own newest block",
     REPLICATION,
-    "read.filter(({ header }) => header.height <= core.log.tail.height);",
+    "read.filter(({ header }) => header.height <= core.log.durableHeight);",
     "read.filter(({ header }) => header.height > 0);",
   ),
 ];

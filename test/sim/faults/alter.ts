@@ -31,8 +31,14 @@ export function alienBlock(random: Random, model: StoredBlock, height: BlockHead
   return { ...model, block: { ...model.block, header, blockHash: hashHeader(header) } };
 }
 
-/** A block as a lying leader would send it. What it can sign it signs again, so that only the content is wrong. */
-export function forgedBlock(random: Random, block: Block, signer: BlockSigner): { block: Block; what: string } {
+/**
+ * A block as a lying leader would send it in `term`. What it can sign it signs again, so that only the content is wrong.
+ * Another term below its own would be nothing that anybody could see in this block alone.
+ */
+export function forgedBlock(
+  random: Random,
+  { block, term, signer }: { block: Block; term: number; signer: BlockSigner },
+): { block: Block; what: string } {
   const signed = (change: Partial<BlockHeader>): Block => {
     const header: BlockHeader = { ...block.header, ...change };
     return { ...block, header, blockHash: hashHeader(header), signature: signer.sign(headerBytes(header)) };
@@ -43,7 +49,7 @@ export function forgedBlock(random: Random, block: Block, signer: BlockSigner): 
     signature: () => ({ ...block, signature: flipped(random, block.signature) }),
     link: () => signed({ previousBlockHash: otherHash(random) }),
     head: () => signed({ headHash: otherHash(random) }),
-    term: () => signed({ term: (block.header.term + 1) as BlockHeader["term"] }),
+    term: () => signed({ term: (term + 1) as BlockHeader["term"] }),
     leader: () => signed({ leaderId: "n9" }),
     records: () => ({ ...block, records: flipped(random, block.records) }),
     payloads: () => ({ ...block, payloads: flipped(random, block.payloads) }),

@@ -14,7 +14,7 @@ const forgingLeader: Fault = (strike) => {
     const at = random.between(0, blocks.length - 1);
     const original = blocks[at];
     if (original === undefined) return true;
-    const forged = forgedBlock(random, original, signer);
+    const forged = forgedBlock(random, { block: original, term: message.term, signer });
     blocks[at] = forged.block;
     world.checkers.alerts.liars.add(liar.id);
     if (world.trace.isOn) world.trace.add(`${liar.id} forges the ${forged.what} of block ${original.header.height}`);

@@ -14,6 +14,7 @@ import { IdentityFile } from "./storage/identity.js";
 import { MemoryDatabase } from "./storage/memory-database.js";
 import { memoryStorage } from "./storage/memory-storage.js";
 import { type Storage, StoreError } from "./storage/port.js";
+import { STATE_MAC } from "./storage/storage-fixtures.js";
 import { WriteTracker } from "./writes.js";
 
 const silent = pino({ level: "silent" });
@@ -57,7 +58,9 @@ async function make(
 ): Promise<Fixture> {
   const identity = await IdentityFile.open(folder, "n1");
   if (!keepsMark) await identity.update({ mark: null });
-  const storage = wrap(memoryStorage(database, { nodeId: "n1", bootId: randomBytes(8).toString("hex") }));
+  const storage = wrap(
+    memoryStorage(database, { nodeId: "n1", bootId: randomBytes(8).toString("hex"), stateMac: STATE_MAC }),
+  );
   const recoveries: number[] = [];
   const onEffect = (effect: Effect): void => tracker.onEffect(effect);
   const driver: Driver = new Driver({

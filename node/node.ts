@@ -17,6 +17,7 @@ import { createVerifier, deriveSigner } from "./signer.js";
 import { IdentityFile } from "./storage/identity.js";
 import { openStorage } from "./storage/open-storage.js";
 import { StoreError } from "./storage/port.js";
+import { stateMacOf } from "./storage/state-mac.js";
 import { createStreams } from "./stream/streams.js";
 import { notifySupervisor } from "./supervision.js";
 import { scheduleVerification } from "./verification.js";
@@ -47,6 +48,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     mongodbUri: config.mongodbUri,
     nodeId: config.nodeId,
     bootId: randomBytes(16).toString("hex"),
+    stateMac: stateMacOf(identity.seed),
     stallMs: 2 * config.electionTimeoutMs,
     slowMs: config.electionTimeoutMs / 2,
     uncleanWaitMs: 2 * config.electionTimeoutMs,

@@ -88,13 +88,14 @@ async function readTail(options: RecoveryOptions, tailHeight: Height): Promise<B
 /** Why this node's memory cannot be trusted, as a sentence; null when it can (DESIGN: the learner row). */
 function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | null {
   const { identity, isNew } = options.identity;
-  const isEmpty = opened.hardState === null && opened.tailHeight === 0;
+  const isEmpty = opened.hardState === null && !opened.isStateAltered && opened.tailHeight === 0;
   const hasJoined = identity.formedClusterId !== null || identity.votedTerm > 0 || identity.mark !== null;
   if (isNew && !isEmpty && options.remembered === null)
     return "its identity file is new, beside a database that is not";
   if (!hasJoined && isEmpty) return null;
   if (identity.storeId !== null && identity.storeId !== opened.storeId)
     return "its database is another one than before";
+  if (opened.isStateAltered) return "its term and vote in the database are not what it wrote there";
   if (opened.hardState === null) return "its database has lost the node's state";
   if (opened.previousBootCounter < identity.bootCounter) return "its database went back to an earlier start";
   if (opened.hardState.term < identity.votedTerm) return "its database has lost a vote";

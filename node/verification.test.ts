@@ -4,13 +4,17 @@ import { createVerifier } from "./signer.js";
 import { MemoryDatabase } from "./storage/memory-database.js";
 import { memoryStorage } from "./storage/memory-storage.js";
 import type { LogStore, StoredBlock } from "./storage/port.js";
-import { GENESIS, TestLog } from "./storage/storage-fixtures.js";
+import { GENESIS, STATE_MAC, TestLog } from "./storage/storage-fixtures.js";
 import { verifyAll } from "./verification.js";
 
 async function storeOf(change: (blocks: StoredBlock[]) => StoredBlock[]): Promise<LogStore> {
   const log = new TestLog();
   const blocks = [log.block([], { control: GENESIS }), log.block([{}, {}]), log.block([{}]), log.block([{}])];
-  const { log: store } = memoryStorage(new MemoryDatabase("a".repeat(32)), { nodeId: "n1", bootId: "b" });
+  const { log: store } = memoryStorage(new MemoryDatabase("a".repeat(32)), {
+    nodeId: "n1",
+    bootId: "b",
+    stateMac: STATE_MAC,
+  });
   await store.open();
   for (const stored of change(blocks.map((block) => block.stored))) await store.insertBlock(stored);
   return store;

@@ -7,6 +7,7 @@ import { type AlertRecord, type StoredBlock, StoreError } from "./port.js";
 export interface MemoryState {
   readonly version: number;
   readonly hard: HardState | null;
+  readonly mac: string | null;
   readonly truncating: { readonly from: Height; readonly term: Term; readonly leaderId: NodeId } | null;
   readonly owner: { readonly nodeId: NodeId; readonly bootId: string; readonly isReleased: boolean };
   readonly bootCounter: number;
@@ -85,11 +86,11 @@ export class MemoryDatabase {
     throw new StoreError("unknown", "The write's answer was lost.");
   }
 
-  /** Compare-and-swap of the state; false if the version moved or the term would go back. */
-  swap(version: number, change: Partial<MemoryState>): boolean {
+  /** Compare-and-swap of the state; false if the version moved or the term would go back, unless somebody else put it there. */
+  swap(version: number, change: Partial<MemoryState>, { isAltered = false } = {}): boolean {
     const { state } = this;
     if (state === null || state.version !== version) return false;
-    if (change.hard && state.hard && change.hard.term < state.hard.term) return false;
+    if (change.hard && state.hard && !isAltered && change.hard.term < state.hard.term) return false;
     this.state = { ...state, ...change, version: version + 1 };
     return true;
   }

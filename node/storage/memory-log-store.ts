@@ -3,6 +3,14 @@ import { blockBytes } from "../../shared/block.js";
 import { type HashHex, type Height, height, type NodeId, type Term } from "../../shared/ids.js";
 import type { MemoryDatabase, MemoryState } from "./memory-database.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./port.js";
+import type { StateMac } from "./state-mac.js";
+
+/** The process that a store in memory belongs to. */
+export interface MemorySelf {
+  readonly nodeId: NodeId;
+  readonly bootId: string;
+  readonly stateMac: StateMac;
+}
 
 interface Opening {
   readonly serverRun: number;
@@ -20,7 +28,7 @@ export class MemoryLogStore implements LogStore {
 
   constructor(
     private readonly database: MemoryDatabase,
-    private readonly self: { readonly nodeId: NodeId; readonly bootId: string },
+    private readonly self: MemorySelf,
   ) {}
 
   get serverProcessId(): string {
@@ -46,10 +54,12 @@ export class MemoryLogStore implements LogStore {
       this.drop();
       throw error;
     }
+    const { isAltered } = this;
     const { hard, bootCounter } = database.state as MemoryState;
     this.bootCounter = bootCounter;
     return {
-      hardState: hard,
+      hardState: isAltered ? null : hard,
+      isStateAltered: isAltered,
       storeId: database.storeId,
       bootCounter,
       previousBootCounter,
@@ -62,7 +72,7 @@ export class MemoryLogStore implements LogStore {
 
   async saveState(hard: HardState, bootCounter?: number): Promise<void> {
     const counted = bootCounter === undefined ? {} : { bootCounter };
-    await this.guarded((opening) => this.swap(opening, { hard, ...counted }));
+    await this.guarded((opening) => this.swap(opening, { hard, mac: this.self.stateMac(hard), ...counted }));
     this.bootCounter = bootCounter ?? this.bootCounter;
   }
 
@@ -135,16 +145,14 @@ export class MemoryLogStore implements LogStore {
   async close(): Promise<void> {
     const { opening, database } = this;
     if (opening !== null && !opening.isLost)
-      await database
-        .write(() => database.swap(opening.version, { owner: { ...this.self, isReleased: true } }))
-        .catch(() => undefined);
+      await database.write(() => database.swap(opening.version, { owner: this.ownedBy(true) })).catch(() => undefined);
     this.drop();
   }
 
   /** Takes the database over; the same rules as in MongoDB (mongo-owner.ts). Resolves with the state's version. */
   private async claim(known: number): Promise<number> {
     const { database, self } = this;
-    const owner = { ...self, isReleased: false };
+    const owner = this.ownedBy(false);
     return database.write(() => {
       const found = database.state;
       if (found !== null && found.owner.nodeId !== self.nodeId)
@@ -154,7 +162,7 @@ export class MemoryLogStore implements LogStore {
       if (found !== null && remembered !== null && !isOurs && found.bootCounter >= remembered)
         throw new StoreError("not_owner", `Another process of node ${self.nodeId} has taken this database over.`);
       const version = (found?.version ?? 0) + 1;
-      if (found === null) database.state = { version, hard: null, truncating: null, owner, bootCounter: 1 };
+      if (found === null) database.state = { version, hard: null, mac: null, truncating: null, owner, bootCounter: 1 };
       else {
         const isRaised = !isOurs && remembered === null && found.bootCounter >= known;
         const bootCounter = isRaised ? found.bootCounter + 1 : found.bootCounter;
@@ -167,12 +175,23 @@ export class MemoryLogStore implements LogStore {
   private async swap(opening: Opening, change: Partial<MemoryState>): Promise<void> {
     const { database } = this;
     const { version } = opening;
-    if (await database.write(() => database.swap(version, change))) {
+    const { isAltered } = this;
+    if (await database.write(() => database.swap(version, change, { isAltered }))) {
       opening.version = version + 1;
       return;
     }
     this.assertOwner();
     throw new StoreError("conflict", "The node's state was changed by someone else, or its term would go back.");
+  }
+
+  private ownedBy(isReleased: boolean): MemoryState["owner"] {
+    const { nodeId, bootId } = this.self;
+    return { nodeId, bootId, isReleased };
+  }
+
+  private get isAltered(): boolean {
+    const { state } = this.database;
+    return state !== null && state.hard !== null && state.mac !== this.self.stateMac(state.hard);
   }
 
   private async quarantine(from: Height): Promise<void> {

@@ -1,13 +1,19 @@
 import { describe, expect, it } from "vitest";
+import type { HardState } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
 import { MemoryDatabase } from "./memory-database.js";
 import { memoryStorage } from "./memory-storage.js";
 import { storageContract } from "./storage-contract.js";
+import { STATE_MAC } from "./storage-fixtures.js";
 
 storageContract("in memory", async () => {
   const database = new MemoryDatabase("d".repeat(32));
   return {
     process: (self) => memoryStorage(database, self),
+    alterState: async (change) => {
+      const { state } = database;
+      if (state?.hard) database.state = { ...state, hard: { ...state.hard, ...change } as HardState };
+    },
     failNextWrite: (fault, skip) => database.failNextWrite(fault, skip),
     disarm: () => database.disarm(),
     deliverLate: async () => database.deliverLate(),
@@ -20,7 +26,7 @@ storageContract("in memory", async () => {
 describe("a write that the database in memory refuses", () => {
   it("is certainly not stored, and the store goes on", async () => {
     const database = new MemoryDatabase("d".repeat(32));
-    const { log } = memoryStorage(database, { nodeId: "n1", bootId: "b" });
+    const { log } = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
     await log.open();
     database.failNextWrite("not_stored");
     const state = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };

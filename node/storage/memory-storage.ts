@@ -1,15 +1,11 @@
-import type { NodeId } from "../../shared/ids.js";
 import { MemoryAlertStore } from "./memory-alert-store.js";
 import type { MemoryDatabase } from "./memory-database.js";
-import { MemoryLogStore } from "./memory-log-store.js";
+import { MemoryLogStore, type MemorySelf } from "./memory-log-store.js";
 import { MemoryProjection } from "./memory-projection.js";
 import type { Storage } from "./port.js";
 
 /** The in-memory twin of `openStorage`: one process's storage on a database that outlives it. */
-export function memoryStorage(
-  database: MemoryDatabase,
-  self: { readonly nodeId: NodeId; readonly bootId: string },
-): Storage {
+export function memoryStorage(database: MemoryDatabase, self: MemorySelf): Storage {
   return {
     log: new MemoryLogStore(database, self),
     projection: new MemoryProjection(database),

@@ -11,6 +11,7 @@ import { assertFit } from "./mongo-server.js";
 import { MongoState, type Truncating } from "./mongo-state.js";
 import { deleteTopDown, type QuarantinedDocument, quarantine } from "./mongo-truncation.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./port.js";
+import type { StateMac } from "./state-mac.js";
 
 const MEMBERSHIP_BLOCKS_MAX = 10_000;
 /** The server fills a batch up to 16 MiB whatever of it is wanted, and blocks may be large. */
@@ -25,6 +26,7 @@ export interface MongoLogStoreOptions {
   readonly nodeId: NodeId;
   /** Names this process; random, up to 64 characters. */
   readonly bootId: string;
+  readonly stateMac: StateMac;
   /** A write of the state or of a block that takes longer fails with `unknown`, in milliseconds. */
   readonly stallMs: number;
   /** The same for every other single command (opening, truncating, reading); 5,000 milliseconds unless given. */
@@ -104,7 +106,7 @@ export class MongoLogStore implements LogStore {
     const durable = new WriteConcern(isMember ? "majority" : 1, undefined, true);
     const opening: Opening = {
       link,
-      state: new MongoState(db.collection("state"), durable),
+      state: new MongoState(db.collection("state"), durable, this.options.stateMac),
       blocks: db.collection<StoredDocument>("blocks"),
       quarantine: db.collection<QuarantinedDocument>("quarantine"),
       durable,
@@ -130,13 +132,15 @@ export class MongoLogStore implements LogStore {
     await opening.state.assertOwner(options);
     await link.verifyProcess();
 
+    const { isAltered } = opening.state;
     const { hard, storeId, bootCounter } = opening.state.record;
     this.opening = opening;
     this.processId = link.processId;
     this.bootCounter = bootCounter;
     link.onLost(() => this.notify(opening));
     return {
-      hardState: hard,
+      hardState: isAltered ? null : hard,
+      isStateAltered: isAltered,
       storeId,
       bootCounter,
       previousBootCounter,

@@ -29,7 +29,15 @@ export async function claim(state: MongoState, options: ClaimOptions): Promise<{
     const found = await state.read();
     if (found === null) {
       const storeId = randomBytes(16).toString("hex");
-      const first = { hard: null, truncating: null, owner, storeId, bootCounter: 1, ranAsReplicaSetMember: isMember };
+      const first = {
+        hard: null,
+        mac: null,
+        truncating: null,
+        owner,
+        storeId,
+        bootCounter: 1,
+        ranAsReplicaSetMember: isMember,
+      };
       if (await state.create(first)) return { previousBootCounter: 0 };
       continue;
     }

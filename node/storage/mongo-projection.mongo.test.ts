@@ -7,7 +7,7 @@ import { checkEventView, type EventView } from "../../shared/event.js";
 import { startMongod, type TestMongod } from "../../test/support/mongod.js";
 import { openStorage } from "./open-storage.js";
 import type { Storage } from "./port.js";
-import { TestLog } from "./storage-fixtures.js";
+import { STATE_MAC, TestLog } from "./storage-fixtures.js";
 
 let mongod: TestMongod;
 let client: MongoClient;
@@ -33,6 +33,7 @@ function storage(): Storage {
     mongodbUri: `mongodb://127.0.0.1:${mongod.port}/${database}`,
     nodeId: "n1",
     bootId: randomUUID(),
+    stateMac: STATE_MAC,
     stallMs: 5_000,
     slowMs: 5_000,
     uncleanWaitMs: 0,

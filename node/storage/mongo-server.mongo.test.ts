@@ -8,7 +8,7 @@ import { height, term } from "../../shared/ids.js";
 import { startMongod, type TestMongod } from "../../test/support/mongod.js";
 import { openStorage, type StorageOptions } from "./open-storage.js";
 import type { Storage } from "./port.js";
-import { TestLog } from "./storage-fixtures.js";
+import { STATE_MAC, TestLog } from "./storage-fixtures.js";
 
 const open: Storage[] = [];
 afterEach(async () => {
@@ -21,6 +21,7 @@ function storageOn(mongod: TestMongod, options: Partial<StorageOptions> & { data
     mongodbUri: `mongodb://127.0.0.1:${mongod.port}/${database}`,
     nodeId: "n1",
     bootId: randomUUID(),
+    stateMac: STATE_MAC,
     stallMs: 1_500,
     slowMs: 1_000,
     uncleanWaitMs: 10,

@@ -6,6 +6,7 @@ import { height, type NodeId, term } from "../../shared/ids.js";
 import { isDuplicateKey, storeError } from "./mongo-errors.js";
 import { unfit } from "./mongo-server.js";
 import { StoreError } from "./port.js";
+import type { StateMac } from "./state-mac.js";
 
 const count = z.int().min(0);
 const termSchema = count.transform((n) => term(n));
@@ -13,7 +14,7 @@ const hex32 = z.string().regex(/^[0-9a-f]{32}$/);
 
 const stateSchema = z.object({
   _id: z.literal("state"),
-  format: z.literal(1),
+  format: z.literal(2),
   /** Goes up with every write: the compare of compare-and-swap. */
   version: count,
   hard: z
@@ -24,6 +25,8 @@ const stateSchema = z.object({
       forming: membersSchema.nullable(),
     })
     .nullable(),
+  /** Over `hard`, under a secret that the database does not have. */
+  mac: z.string().max(128).nullable(),
   /** A truncation that was begun and must be finished before anything else. */
   truncating: z
     .object({ from: count.transform((n) => height(n)), term: termSchema, leaderId: nodeIdSchema })
@@ -47,7 +50,14 @@ export class MongoState {
   constructor(
     private readonly collection: Collection<StateDocument>,
     private readonly durable: WriteConcern,
+    private readonly macOf: StateMac,
   ) {}
+
+  /** Whether somebody else changed the hard state that is known. */
+  get isAltered(): boolean {
+    const { hard, mac } = this.record;
+    return hard !== null && mac !== this.macOf(hard);
+  }
 
   /** What was read or written last; an error to ask before `read` or `create`. */
   get record(): StateRecord {
@@ -62,7 +72,7 @@ export class MongoState {
     const parsed = stateSchema.safeParse(document);
     if (!parsed.success)
       throw unfit(
-        `The document "state" in ${this.collection.namespace} is damaged, or from a newer version of Quorumlog ` +
+        `The document "state" in ${this.collection.namespace} is damaged, or from another version of Quorumlog ` +
           `(${parsed.error.issues[0]?.path.join(".")}: ${parsed.error.issues[0]?.message})`,
       );
     this.known = parsed.data;
@@ -71,7 +81,7 @@ export class MongoState {
 
   /** Makes the first state; false if someone else just did. */
   async create(first: Omit<StateRecord, "_id" | "format" | "version">): Promise<boolean> {
-    const record: StateRecord = { _id: "state", format: 1, version: 1, ...first };
+    const record: StateRecord = { _id: "state", format: 2, version: 1, ...first };
     try {
       await this.collection.insertOne(record as unknown as StateDocument, { writeConcern: this.durable });
     } catch (error) {
@@ -84,16 +94,18 @@ export class MongoState {
 
   /**
    * Writes a change if nobody wrote since: true. The version moves with every swap, even an empty one, so that a write
-   * that was sent earlier and arrives later finds another version and changes nothing. The term never decreases.
+   * that was sent earlier and arrives later finds another version and changes nothing. The term never decreases, unless
+   * it is one that somebody else put there.
    */
   async swap(change: Change): Promise<boolean> {
     const known = this.record;
     const next: StateRecord = { ...known, ...change, version: known.version + 1 };
+    const isBound = change.hard != null && !this.isAltered;
     const { matchedCount } = await this.collection.updateOne(
       {
         _id: "state",
         version: known.version,
-        ...(change.hard == null ? {} : { $or: [{ hard: null }, { "hard.term": { $lte: change.hard.term } }] }),
+        ...(isBound ? { $or: [{ hard: null }, { "hard.term": { $lte: change.hard?.term } }] } : {}),
       },
       { $set: { ...change, version: next.version } },
       { writeConcern: this.durable },
@@ -106,7 +118,7 @@ export class MongoState {
   /** Replaces the hard state. Throws StoreError `conflict`, `not_owner`, `unknown` or `not_stored`. */
   async save(hard: HardState, self: Owner, bootCounter?: number): Promise<void> {
     const counted = bootCounter === undefined ? {} : { bootCounter };
-    await this.swapOrThrow({ hard: hard as StateRecord["hard"], ...counted }, self);
+    await this.swapOrThrow({ hard: hard as StateRecord["hard"], mac: this.macOf(hard), ...counted }, self);
   }
 
   async swapOrThrow(change: Change, self: Owner): Promise<void> {

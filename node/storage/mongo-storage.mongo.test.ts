@@ -40,6 +40,12 @@ async function make(): Promise<StorageHarness> {
       open.push(storage);
       return storage;
     },
+    async alterState(change) {
+      const set = Object.fromEntries(Object.entries(change).map(([member, value]) => [`hard.${member}`, value]));
+      await raw((client) =>
+        client.db(name).collection<{ _id: string }>("state").updateOne({ _id: "state" }, { $set: set }),
+      );
+    },
     failNextWrite: (fault, skip) => proxy.failNextWrite(fault, skip),
     disarm: () => proxy.disarm(),
     deliverLate: () => proxy.deliverLate(),

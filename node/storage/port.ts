@@ -32,8 +32,10 @@ export class StoreError extends Error {
 
 /** What opening a store finds. */
 export interface OpenedStore {
-  /** null: this database never held a node's state (a new join nonce must be made and saved). */
+  /** null: this database holds no state of this node that can be believed (a new join nonce must be made and saved). */
   readonly hardState: HardState | null;
+  /** It holds one that this node did not write so: its term and vote are not what they were. */
+  readonly isStateAltered: boolean;
   /** 32 hex digits, made at the first opening: names this database. */
   readonly storeId: string;
   /** Raised once a process, in the database first; the caller then raises it in the identity file. */

@@ -4,14 +4,17 @@ import { EMPTY_CHAIN, verifyBlock } from "../../shared/chain.js";
 import { height, term } from "../../shared/ids.js";
 import { createVerifier } from "../signer.js";
 import type { WriteFault } from "./memory-database.js";
+import type { MemorySelf } from "./memory-log-store.js";
 import type { LogStore, Storage, StoredBlock } from "./port.js";
 import { projectionContract } from "./projection-contract.js";
-import { ADMITTED, type TestBlock, TestLog } from "./storage-fixtures.js";
+import { ADMITTED, STATE_MAC, type TestBlock, TestLog } from "./storage-fixtures.js";
 
 /** One durable database and what can happen to it. */
 export interface StorageHarness {
   /** The storage of a process; the harness closes what a test leaves open. */
-  process(self: { nodeId: string; bootId: string }): Storage;
+  process(self: MemorySelf): Storage;
+  /** Somebody sets members of the stored hard state behind the node's back. */
+  alterState(change: { term?: number; votedFor?: string }): Promise<void>;
   /** The log write after the next `skip` ones fails so; its answer is given up soon. */
   failNextWrite(fault: Exclude<WriteFault, "not_stored">, skip?: number): void;
   /** Takes an armed fault back; true if it had struck already. */
@@ -38,7 +41,8 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
   describe(`${name}: the storage contract`, () => {
     let harness: StorageHarness;
     let boots = 0;
-    const storage = (nodeId = "n1"): Storage => harness.process({ nodeId, bootId: `boot-${++boots}` });
+    const storage = (nodeId = "n1"): Storage =>
+      harness.process({ nodeId, bootId: `boot-${++boots}`, stateMac: STATE_MAC });
     const opened = async (): Promise<LogStore> => {
       const { log } = storage();
       await log.open();
@@ -75,6 +79,19 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         await log.saveState(hard(5, "n2"));
         expect((await log.open()).hardState).toEqual(hard(5, "n2"));
       });
+
+      it.each([{ term: 1_000_000 }, { term: 1 }, { votedFor: "n3" }])(
+        "is not believed after somebody set %o in it, and can be replaced",
+        async (change) => {
+          const log = await opened();
+          await log.saveState(hard(5, "n2"));
+          expect(await log.open()).toMatchObject({ hardState: hard(5, "n2"), isStateAltered: false });
+          await harness.alterState(change);
+          expect(await log.open()).toMatchObject({ hardState: null, isStateAltered: true });
+          await log.saveState(hard(2, "n1"));
+          expect(await log.open()).toMatchObject({ hardState: hard(2, "n1"), isStateAltered: false });
+        },
+      );
 
       it("after a lost request, is the old one when read again", async () => {
         const log = await opened();

@@ -5,6 +5,7 @@ import { type EventView, eventView, type PreparedEvent, payloadCommitment } from
 import { height, term } from "../../shared/ids.js";
 import { deriveSigner } from "../signer.js";
 import type { StoredBlock } from "./port.js";
+import { stateMacOf } from "./state-mac.js";
 
 export interface TestEvent {
   readonly dataPayload?: JsonObject;
@@ -20,6 +21,9 @@ export interface TestBlock {
   readonly next: ChainState;
   readonly views: readonly EventView[];
 }
+
+/** Of a node whose seed is all sevens. */
+export const STATE_MAC = stateMacOf(new Uint8Array(32).fill(7));
 
 const signer = deriveSigner(new Uint8Array(32).fill(7));
 const member = {

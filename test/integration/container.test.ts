@@ -2,7 +2,7 @@ import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer,
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openStorage } from "../../node/storage/open-storage.js";
 import type { Storage } from "../../node/storage/port.js";
-import { TestLog } from "../../node/storage/storage-fixtures.js";
+import { STATE_MAC, TestLog } from "../../node/storage/storage-fixtures.js";
 import { term } from "../../shared/ids.js";
 
 /** The official image needs a Docker engine; without one the same storage is tested on a local mongod elsewhere. */
@@ -22,6 +22,7 @@ describe.skipIf(!hasEngine)(
         mongodbUri: `mongodb://127.0.0.1:${container.getMappedPort(27017)}/eventLogs`,
         nodeId: "n1",
         bootId: `boot-${++boots}`,
+        stateMac: STATE_MAC,
         stallMs: 10_000,
         slowMs: 5_000,
         uncleanWaitMs: 0,

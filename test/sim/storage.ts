@@ -1,6 +1,7 @@
 import { MemoryLogStore } from "../../node/storage/memory-log-store.js";
 import { MemoryProjection } from "../../node/storage/memory-projection.js";
 import { type LogStore, type OpenedStore, type Projection, type Storage, StoreError } from "../../node/storage/port.js";
+import type { StateMac } from "../../node/storage/state-mac.js";
 import { height } from "../../shared/ids.js";
 import type { OperationKind } from "./mongod.js";
 import type { SimProcess } from "./process.js";
@@ -9,10 +10,10 @@ import type { SimProcess } from "./process.js";
  * One process's storage: the in-memory twin of the store in MongoDB, whose writes and reads pass through the simulated
  * mongod. What the twin does at once takes time here, and can fail.
  */
-export function simStorage(process: SimProcess): Storage {
+export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
   const { node } = process;
   const { database } = node.disk;
-  const inner = new MemoryLogStore(database, { nodeId: node.id, bootId: process.bootId });
+  const inner = new MemoryLogStore(database, { nodeId: node.id, bootId: process.bootId, stateMac });
   const run: Opened = { opened: database.serverRun, openings: 0 };
   return {
     log: new SlowLogStore(inner, process, run),

@@ -1,8 +1,10 @@
+import type { MemoryState } from "../../../node/storage/memory-database.js";
 import type { StoredBlock } from "../../../node/storage/port.js";
-import { height } from "../../../shared/ids.js";
+import { height, type Term } from "../../../shared/ids.js";
 import { fakeKeys } from "../fake-crypto.js";
 import type { DiskBehaviour } from "../mongod.js";
 import type { SimNode } from "../node.js";
+import type { Random } from "../random.js";
 import { alienBlock, alteredBlock } from "./alter.js";
 import { crash, type Fault, mayLoseDisk, nothingToUndo, type Strike } from "./fault.js";
 
@@ -60,7 +62,17 @@ const lost: Fault = (strike) => {
   return crash(strike, [node]);
 };
 
-/** The state is lost, and the blocks are not. */
+function alteredState(random: Random, state: MemoryState | null): MemoryState | null {
+  if (state?.hard == null || random.chance(0.5)) return null;
+  const { term, votedFor } = state.hard;
+  const other = random.pick(["n1", "n2", "n3", null].filter((id) => id !== votedFor));
+  const change = random.pick([{ votedFor: other }, { term: flippedBit(random, term) }]);
+  return { ...state, hard: { ...state.hard, ...change } };
+}
+
+const flippedBit = (random: Random, term: Term): Term => (term ^ (1 << random.between(0, 20))) as Term;
+
+/** The state is lost, or its term or vote is another one, and the blocks are not. */
 const lostState: Fault = (strike) => {
   const { world } = strike;
   const node = strike.victim();
@@ -68,7 +80,8 @@ const lostState: Fault = (strike) => {
   node.crash();
   if (node.isUp) return null;
   world.checkers.commits.onDiskLoss(node);
-  node.disk.database.state = null;
+  node.disk.database.state = alteredState(strike.random, node.disk.database.state);
+  node.disk.isDoubtful = true;
   return crash(strike, [node]);
 };
 

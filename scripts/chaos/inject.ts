@@ -57,11 +57,11 @@ function signalAll(cluster: Cluster, { id, programs }: Target, name: NodeJS.Sign
 }
 
 /** A leader that just then cannot, or no longer leads, refuses: then this fault is none. */
-export async function askToStepDown(url: string): Promise<void> {
+export async function askToStepDown(url: string, target?: string): Promise<void> {
   const answer = await fetch(`${url}/api/v1/cluster/step-down`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ actor: "chaos", reason: "a fault of the chaos script" }),
+    body: JSON.stringify({ actor: "chaos", reason: "a fault of the chaos script", target }),
     signal: AbortSignal.timeout(END_WITHIN_MS),
   });
   if (answer.ok || answer.status === 409 || answer.status === 503) return;

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { minutesOf, UsageError, wholeNumber } from "../options.js";
 import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { FAULT_NAMES, type FaultName, NOT_MADE_HERE } from "./mix/catalogue.js";
+import { isMadeOn } from "./mix/schedule.js";
 
 export const USAGE = `Usage: npm run chaos -- [options]
        npm run chaos -- --minutes M [--faults NAME,…] [options]
@@ -127,6 +128,8 @@ export function parseChaosOptions(
     const readers = wholeNumber("--readers", values.readers, 0, 1_000);
     const alone = values.faults?.split(",").map(faultName) ?? [];
     const names = values.faults === undefined ? FAULT_NAMES : alone;
+    const tooBig = alone.find((name) => !isMadeOn(name, nodes));
+    if (tooBig !== undefined) throw new UsageError(`--faults: ${tooBig} takes more than ${nodes} nodes.`);
     return {
       mode: "mix",
       minutes: minutesOf(values.minutes ?? "5"),

@@ -35,11 +35,15 @@ export class FailPoints {
   }
 }
 
-async function configure(uri: string, setting: object): Promise<boolean> {
+const configure = (uri: string, setting: object): Promise<boolean> =>
+  tryOn(uri, (client) => client.db("admin").command({ configureFailPoint: "failCommand", ...setting }));
+
+/** False where the mongod does not answer, or refuses. */
+export async function tryOn(uri: string, action: (client: MongoClient) => Promise<unknown>): Promise<boolean> {
   const times = { serverSelectionTimeoutMS: ANSWER_WITHIN_MS, socketTimeoutMS: ANSWER_WITHIN_MS };
   const client = new MongoClient(uri, { ...times, appName: "chaos" });
   try {
-    await client.db("admin").command({ configureFailPoint: "failCommand", ...setting });
+    await action(client);
     return true;
   } catch {
     return false;

@@ -20,6 +20,8 @@ export type Heal = () => void | Promise<void>;
 export interface FaultDefinition {
   /** One line for the report. */
   readonly about: string;
+  /** How many nodes it takes; 3 unless given. */
+  readonly nodesMin?: number;
   /** How long it lasts, at least and at most. */
   readonly lastsMs: readonly [number, number];
   /** Whom it strikes, by rank (`Draw.ranks`), and how. */

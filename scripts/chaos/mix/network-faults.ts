@@ -31,6 +31,15 @@ export const NETWORK_FAULTS = {
       return allPairs(field, ids, others, cutOf(settings));
     },
   },
+  "long-isolation": {
+    about: "one node cut off from every other for a hundred election timeouts",
+    lastsMs: [100_000, 105_000],
+    draw: (draw) => ({ ranks: draw.minority().slice(0, 1), settings: { cut: draw.pick(CUTS) } }),
+    strike: (field, ids, settings) => {
+      const others = field.network.ids.filter((id) => !ids.includes(id));
+      return allPairs(field, ids, others, cutOf(settings));
+    },
+  },
   "partial-partition": {
     about: "two nodes cut off from each other, while both reach the others",
     lastsMs: [1_000, 8_000],

@@ -57,6 +57,52 @@ export const PROCESS_FAULTS = {
       return () => {};
     },
   },
+  "target-kill": {
+    about: "the leader asked to hand over to one node, which is ended by SIGKILL at that moment",
+    lastsMs: DOWN_MS,
+    draw: (draw) => ({ ranks: [0, ...draw.ranks(1, 1)], settings: { killedAfterMs: draw.between(0, 10) } }),
+    strike: async (field, [leader = "", target = ""], { killedAfterMs }) => {
+      const { cluster } = field;
+      const asked = askToStepDown(cluster.node(leader).url, target);
+      await sleep(Number(killedAfterMs));
+      const heal = await killed(field, [target], []);
+      await asked;
+      return heal;
+    },
+  },
+  staggered: {
+    about: "two nodes paused, a third killed, and the last two paused as the first two go on",
+    nodesMin: 5,
+    lastsMs: [2_000, 8_000],
+    draw: (draw) => ({ ranks: draw.shuffled(draw.ranks(5)), settings: { stepMs: draw.between(500, 3_000) } }),
+    strike: async (field, [a = "", b = "", killedOne = "", ...rest], { stepMs }) => {
+      const signal = (ids: readonly string[], name: NodeJS.Signals): void => {
+        for (const id of ids) field.cluster.signal(id, name);
+      };
+      signal([a, b], "SIGSTOP");
+      await sleep(Number(stepMs));
+      const heal = await killed(field, [killedOne], []);
+      await sleep(Number(stepMs));
+      signal([a, b], "SIGCONT");
+      signal(rest, "SIGSTOP");
+      return async () => {
+        signal(rest, "SIGCONT");
+        await heal();
+      };
+    },
+  },
+  "rolling-restart": {
+    about: "SIGTERM of one node after the other, each up again before the next",
+    lastsMs: [100, 500],
+    draw: (draw) => ({ ranks: draw.shuffled(draw.ranks(draw.nodes)) }),
+    strike: async ({ cluster }, ids) => {
+      for (const id of ids) {
+        await askToStop(cluster, id);
+        await cluster.start(id);
+      }
+      return () => {};
+    },
+  },
 } satisfies Record<string, FaultDefinition>;
 
 async function killed(

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, startCluster } from "../../cluster/cluster.js";
 import type { MemberEvent } from "../../cluster/member.js";
+import { INTEGRITY_FAILURE } from "../../command.js";
 import { describeVerdict, HISTORY_FILE, judgeFiles, logFileOf } from "../../judge/cli.js";
 import { alertsSince, healed, settledSequence } from "../../kill/health.js";
 import { UsageError } from "../../options.js";
@@ -21,7 +22,6 @@ import type { Field } from "./fault.js";
 import { History } from "./history.js";
 import { type Episode, type PlannedFault, Schedule } from "./schedule.js";
 
-const INTEGRITY_FAILURE = 3;
 const LEADER_WITHIN_MS = 90_000;
 /** A node gives a write up after its request timeout (5 s): then every outcome is decided. */
 const DECIDED_AFTER_MS = 6_000;

@@ -14,6 +14,8 @@ export interface PlannedFault {
   readonly lastsMs: number;
 }
 
+export const isMadeOn = (name: FaultName, nodes: number): boolean => nodes >= (definitionOf(name).nodesMin ?? 3);
+
 /** One fault, or two or three that overlap; then all is healed. */
 export interface Episode {
   readonly faults: readonly PlannedFault[];
@@ -23,31 +25,28 @@ export interface Episode {
 
 /** Draws episodes: each fault once, in shuffled order, and anew; half of the episodes overlap. */
 export class Schedule {
+  readonly #names: readonly FaultName[];
   readonly #draw: Draw;
   #deck: FaultName[] = [];
   readonly #alone: FaultName[];
 
   /** `alone`: these come first, one at a time and in this order. */
-  constructor(
-    seed: number,
-    nodes: number,
-    private readonly names: readonly FaultName[],
-    alone: readonly FaultName[] = [],
-  ) {
+  constructor(seed: number, nodes: number, names: readonly FaultName[], alone: readonly FaultName[] = []) {
+    this.#names = names.filter((name) => isMadeOn(name, nodes));
     this.#draw = new Draw(seed, nodes);
     this.#alone = [...alone];
   }
 
   next(): Episode {
     const first = this.#alone.shift();
-    const drawn = () => Array.from({ length: this.#draw.pick([1, 1, 2, 3]) }, () => this.#nextName());
-    const faults = (first === undefined ? drawn() : [first]).map((name, index) => this.#plan(name, index));
+    const faults = (first === undefined ? this.#nextNames() : [first]).map((name, index) => this.#plan(name, index));
     return { faults, calmMs: this.#draw.between(...CALM_MS) };
   }
 
-  #nextName(): FaultName {
-    if (this.#deck.length === 0) this.#deck = this.#draw.shuffled(this.names);
-    return this.#deck.shift() as FaultName;
+  /** Never the same one twice: two nodes of three that lose their memory are more than the promise covers. */
+  #nextNames(): FaultName[] {
+    if (this.#deck.length === 0) this.#deck = this.#draw.shuffled(this.#names);
+    return this.#deck.splice(0, this.#draw.pick([1, 1, 2, 3]));
   }
 
   #plan(name: FaultName, index: number): PlannedFault {

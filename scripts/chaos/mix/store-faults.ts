@@ -1,5 +1,5 @@
 import type { Draw } from "../draw.js";
-import type { Failure } from "./fail-points.js";
+import { type Failure, tryOn } from "./fail-points.js";
 import { type FaultDefinition, type Field, type Heal, healAll } from "./fault.js";
 import { CUTS, cutOf } from "./network-faults.js";
 
@@ -35,9 +35,9 @@ export const STORE_FAULTS = {
     },
   },
   "store-error": {
-    about: "writes to the store answered with an error (fail point: no space left)",
+    about: "writes to the store answered with an error (fail point: no space left), on a minority or on any number",
     lastsMs: [200, 4_000],
-    draw: some,
+    draw: (draw) => ({ ranks: draw.next() < 0.5 ? draw.minority() : draw.ranks(draw.between(1, draw.nodes)) }),
     strike: (field, ids) => failing(field, ids, WRITES, { errorCode: OUT_OF_DISK_SPACE }),
   },
   "store-disconnect": {
@@ -71,6 +71,27 @@ export const STORE_FAULTS = {
     draw: (draw) => ({ ranks: draw.minority(), settings: { percent: draw.between(2, 50) } }),
     strike: ({ network }, ids, { percent }) =>
       healAll(ids.map((id) => network.store(id).worsen({ lostReplyShare: Number(percent) / 100 }))),
+  },
+  "memory-lost": {
+    about:
+      "a node's term or vote changed in its database while it is down, or the whole database dropped: it joins anew",
+    lastsMs: [100, 4_000],
+    draw: (draw) => ({
+      ranks: draw.minority().slice(0, 1),
+      settings: { what: draw.pick(["term", "vote", "database"]), bit: draw.between(0, 20) },
+    }),
+    strike: async ({ cluster }, [id = ""], { what, bit }) => {
+      await cluster.kill(id);
+      // Where the mongod does not answer either, this fault is a kill.
+      await tryOn(cluster.node(id).mongodbUri, (client) => {
+        const database = client.db();
+        if (what === "database") return database.dropDatabase();
+        const change =
+          what === "term" ? { $bit: { "hard.term": { xor: 1 << Number(bit) } } } : { $set: { "hard.votedFor": "n9" } };
+        return database.collection<{ _id: string }>("state").updateOne({ _id: "state" }, change);
+      });
+      return () => cluster.start(id);
+    },
   },
   "disk-low": {
     about: "nodes started with more free space demanded than there is (DISK_FREE_MIN_BYTES)",

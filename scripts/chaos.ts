@@ -4,7 +4,7 @@ import { runMix } from "./chaos/mix/run.js";
 import { parseChaosOptions, USAGE } from "./chaos/options.js";
 import { runRounds } from "./chaos/rounds.js";
 import { INTEGRITY_FAILURE, runCommand } from "./command.js";
-import { describeVerdict, judgeFiles } from "./judge/cli.js";
+import { describeVerdict, judgeFiles, provesNothing } from "./judge/cli.js";
 
 async function main(): Promise<number> {
   if (existsSync(".env")) process.loadEnvFile(".env");
@@ -27,7 +27,8 @@ async function main(): Promise<number> {
 async function judge(paths: string[]): Promise<number> {
   const verdict = await judgeFiles(paths);
   for (const line of describeVerdict(verdict)) console.log(line);
-  return verdict.anomalies.counts.size === 0 ? 0 : INTEGRITY_FAILURE;
+  if (verdict.anomalies.counts.size > 0) return INTEGRITY_FAILURE;
+  return provesNothing(verdict) === null ? 0 : 1;
 }
 
 runCommand(main);

@@ -6,6 +6,7 @@ export const ANOMALY_KINDS = {
   key_doubled: "an idempotency key is in the log twice",
   invented: "an event that nobody sent",
   refused_present: "a write that was refused is in the log",
+  key_refused: "a write was refused for its key, which no other write holds",
   torn_batch: "a batch is not whole, in the order sent, one event after the other",
   answers_differ: "two acknowledgements of one write differ",
   order: "an event stands before one that was acknowledged, or read, before it was sent",

@@ -39,13 +39,23 @@ export async function judgeFiles(paths: readonly string[]): Promise<Verdict> {
   return { totals: judge.totals, anomalies, events: log.entries.length, head: log.head, nodes: nodes.sort() };
 }
 
-export function describeVerdict({ totals, anomalies, events, head, nodes }: Verdict): string[] {
+/** Why nothing was put to the test, as a sentence; null if something was. */
+export function provesNothing({ totals }: Verdict): string | null {
+  const missing = [
+    ...(totals.acknowledged === 0 ? ["no write was acknowledged"] : []),
+    ...(totals.linearizableAnswers === 0 ? ["no linearizable read was answered"] : []),
+  ];
+  return missing.length === 0 ? null : `This proves nothing: ${missing.join(", and ")}.`;
+}
+
+export function describeVerdict(verdict: Verdict): string[] {
+  const { totals, anomalies, events, head, nodes } = verdict;
   const counts = [...anomalies.counts].map(([kind, count]) => `  ${count} × ${kind}: ${ANOMALY_KINDS[kind]}`);
   return [
     `${totals.appends} appends: ${totals.acknowledged} events acknowledged, ${totals.refused} refused, ${totals.unknown} unknown.`,
     `${totals.reads} reads, of them ${totals.linearizableReads} linearizable; ${totals.failedReads} got no answer.`,
     `The logs of ${nodes.join(", ")}: ${events} events, head ${head.slice(0, 16)}….`,
-    ...(counts.length === 0 ? ["No anomaly."] : ["ANOMALIES:", ...counts]),
+    ...(counts.length === 0 ? [provesNothing(verdict) ?? "No anomaly."] : ["ANOMALIES:", ...counts]),
     ...anomalies.kept.slice(0, 40).map(({ kind, detail }) => `    ${kind}: ${detail}`),
   ];
 }

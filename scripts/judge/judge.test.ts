@@ -143,6 +143,23 @@ describe("every kind of anomaly is found", () => {
     expect((await judge([refused, append(["a"], [2, 3], "unknown"), ...rest], three)).kinds).toEqual([]);
   });
 
+  it("refused for its key, which no other write holds: its own does, or nobody", async () => {
+    const keyed = log(["a", "b", "c"], ({ sequence }) => (sequence === 0 ? { idempotencyKey: "k" } : {}));
+    const refused = (write: string, key: string): AppendLine => {
+      return { ...append([write], [2, 3], "refused"), status: 422, code: "idempotency_key_reused", key };
+    };
+    const { kinds, details } = await judge([...abc, refused("a", "k")], keyed);
+    expect(kinds).toEqual(["key_refused"]);
+    expect(details).toBe("a, key k: c at n1, begun at 2.0 ms: 422 idempotency_key_reused");
+    expect((await judge([...abc, refused("z", "other")], keyed)).kinds).toEqual(["key_refused"]);
+    expect((await judge([...abc, refused("z", "k")], keyed)).kinds).toEqual([]);
+    const elsewhere = refused("z", "k");
+    const [event] = elsewhere.events as [SentEvent];
+    expect((await judge([...abc, { ...elsewhere, events: [{ ...event, sourceAppId: "t" }] }], keyed)).kinds).toEqual([
+      "key_refused",
+    ]);
+  });
+
   it("a torn batch: a part missing, apart, or in another order", async () => {
     const history = [append(["d0", "d1"], [0, 9], "unknown"), ...abc];
     const batch = ({ dataPayload: { write } }: LogEvent): Partial<LogEvent> =>

@@ -24,6 +24,9 @@ interface Read {
   isLinearizable: boolean;
 }
 
+/** How a node says that a key belongs to another write. */
+const KEY_REUSED = "idempotency_key_reused";
+
 export interface Totals {
   appends: number;
   acknowledged: number;
@@ -31,6 +34,8 @@ export interface Totals {
   unknown: number;
   reads: number;
   linearizableReads: number;
+  /** Of them, those that were answered. */
+  linearizableAnswers: number;
   failedReads: number;
 }
 
@@ -46,12 +51,14 @@ export class Judge {
     unknown: 0,
     reads: 0,
     linearizableReads: 0,
+    linearizableAnswers: 0,
     failedReads: 0,
   };
   /** By the name of the write's first event. */
   readonly #writes = new Map<string, Write>();
   readonly #writeOfEvent = new Map<string, Write>();
   readonly #reads: Read[] = [];
+  readonly #keysRefused: AppendLine[] = [];
   /** What was known to anybody: acknowledged anywhere, or read anywhere. */
   readonly #known = new Frontier();
   /** What each node itself has acknowledged. */
@@ -83,6 +90,7 @@ export class Judge {
       else if ((this.#firstSeenMs.get(sequence) ?? Number.POSITIVE_INFINITY) < sent.firstStartMs)
         this.anomalies.add("early", `${write} at ${sequence} was read before it was sent`);
     }
+    for (const line of this.#keysRefused) this.#checkKeyRefused(line);
     for (const read of this.#reads) this.#checkFresh(read);
   }
 
@@ -92,6 +100,7 @@ export class Judge {
     if (outcome === "unexpected") this.anomalies.add("unexpected_answer", describe(line));
     if (outcome === "refused") this.totals.refused++;
     if (outcome === "unknown") this.totals.unknown++;
+    if (line.code === KEY_REUSED) this.#keysRefused.push(line);
     const write = this.#writeOf(line);
     if (outcome !== "refused") write.isRefused = false;
     if (outcome !== "ok") return;
@@ -155,6 +164,7 @@ export class Judge {
   #count({ outcome, isLinearizable, ...call }: ReadLine | ListLine): void {
     this.totals.reads++;
     if (isLinearizable) this.totals.linearizableReads++;
+    if (isLinearizable && (outcome === "ok" || outcome === "absent")) this.totals.linearizableAnswers++;
     if (outcome === "failed") this.totals.failedReads++;
     if (outcome === "unexpected") this.anomalies.add("unexpected_answer", describe(call));
   }
@@ -189,6 +199,17 @@ export class Judge {
       if (at === undefined) this.anomalies.add("lost", `${name}, acknowledged at ${promised.sequence}`);
       else this.anomalies.add("moved", `${name}, acknowledged at ${promised.sequence}, is at ${at}`);
     }
+  }
+
+  /** Only who comes with a key that another write holds is told so; for its own write a client gets its first answer. */
+  #checkKeyRefused(line: AppendLine): void {
+    const { events, key } = line;
+    const own = new Set(events.map(({ dataPayload }) => dataPayload.write));
+    const isHeld = events.some(({ sourceAppId }) => {
+      const holder = key === undefined ? undefined : this.log.holderOf(sourceAppId, key);
+      return holder !== undefined && !own.has(holder.write);
+    });
+    if (!isHeld) this.anomalies.add("key_refused", `${[...own][0]}, key ${key}: ${describe(line)}`);
   }
 
   #checkBatch({ names, isBatch }: Write): void {

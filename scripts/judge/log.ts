@@ -21,6 +21,8 @@ export class JudgedLog {
   /** Write -> its first sequence. */
   readonly places = new Map<string, number>();
   readonly #keys = new Map<string, number>();
+  /** Source and key -> the first sequence under them, at whatever place of a batch. */
+  readonly #holders = new Map<string, number>();
   #hasFirst = false;
 
   constructor(private readonly anomalies: Anomalies) {}
@@ -41,6 +43,12 @@ export class JudgedLog {
     }
     if (size !== this.entries.length)
       this.anomalies.add("logs_differ", `${node} holds ${size} events, the first node ${this.entries.length}`);
+  }
+
+  /** The event that holds a source's idempotency key. */
+  holderOf(sourceAppId: string, key: string): Entry | undefined {
+    const at = this.#holders.get(canonical([sourceAppId, key]));
+    return at === undefined ? undefined : this.entries[at];
   }
 
   get head(): string {
@@ -67,6 +75,8 @@ export class JudgedLog {
     if (known === undefined) this.places.set(write, sequence);
     else this.anomalies.add("doubled", `${write} is at ${known} and at ${sequence}`);
     if (idempotencyKey === undefined) return;
+    const holder = canonical([sourceAppId, idempotencyKey]);
+    if (!this.#holders.has(holder)) this.#holders.set(holder, sequence);
     // In a batch one key belongs to all of its events, each under its place.
     const key = canonical([sourceAppId, idempotencyKey, batch?.[0] ?? 0]);
     const keyPlace = this.#keys.get(key);

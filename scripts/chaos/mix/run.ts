@@ -4,8 +4,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, startCluster } from "../../cluster/cluster.js";
 import type { MemberEvent } from "../../cluster/member.js";
-import { INTEGRITY_FAILURE } from "../../command.js";
-import { describeVerdict, HISTORY_FILE, judgeFiles, logFileOf } from "../../judge/cli.js";
+import { HISTORY_FILE, logFileOf } from "../../judge/cli.js";
 import { alertsSince, healed, settledSequence } from "../../kill/health.js";
 import { UsageError } from "../../options.js";
 import { messageOf } from "../../project.js";
@@ -20,6 +19,7 @@ import { dumpLog } from "./dump.js";
 import { FailPoints, MONGOD_ARGS } from "./fail-points.js";
 import type { Field } from "./fault.js";
 import { History } from "./history.js";
+import { judged } from "./judged.js";
 import { type Episode, type PlannedFault, Schedule } from "./schedule.js";
 
 const LEADER_WITHIN_MS = 90_000;
@@ -86,15 +86,6 @@ export async function runMix(options: MixOptions): Promise<number> {
     await network.close();
     console.log(`Results: ${folder}`);
   }
-}
-
-/** A run that ended early is judged as far as it goes: then it is no anomaly if a node has not got everything. */
-async function judged(folder: string, faults: string[], early: string | undefined) {
-  const verdict = await judgeFiles([folder]);
-  const lines = [...describeVerdict(verdict), ...faults.map((fault) => `FAULT: ${fault}`)];
-  const kinds = [...verdict.anomalies.counts.keys()].filter((kind) => early === undefined || kind !== "logs_differ");
-  if (kinds.length > 0 || faults.length > 0) return { lines, exitCode: INTEGRITY_FAILURE };
-  return early === undefined ? { lines, exitCode: 0 } : { lines: [...lines, early], exitCode: 1 };
 }
 
 /** The databases too, of a run that has to be looked into; at rest, so that they can be copied. */

@@ -1,0 +1,20 @@
+import { describeVerdict, judgeFiles, provesNothing } from "../../judge/cli.js";
+
+const INTEGRITY_FAILURE = 3;
+
+/**
+ * The verdict over a folder of results. A run that ended early is judged as far as it goes: then it is no anomaly if a node has
+ * not got everything. One in which nothing succeeded was no test, and fails as well.
+ */
+export async function judged(
+  folder: string,
+  faults: readonly string[],
+  early: string | undefined,
+): Promise<{ lines: string[]; exitCode: number }> {
+  const verdict = await judgeFiles([folder]);
+  const lines = [...describeVerdict(verdict), ...faults.map((fault) => `FAULT: ${fault}`)];
+  const kinds = [...verdict.anomalies.counts.keys()].filter((kind) => early === undefined || kind !== "logs_differ");
+  if (kinds.length > 0 || faults.length > 0) return { lines, exitCode: INTEGRITY_FAILURE };
+  if (early !== undefined) return { lines: [...lines, early], exitCode: 1 };
+  return { lines, exitCode: provesNothing(verdict) === null ? 0 : 1 };
+}

@@ -165,6 +165,10 @@ export class Core {
     return this.leaderId !== null && this.now - this.lastLeaderContact < 0.8 * this.config.electionTimeoutMs;
   }
 
+  get gatedMessages(): number {
+    return this.gated.length;
+  }
+
   armElection(factor = 1): void {
     const late = this.campaignsLate ? LATE_FACTOR : 1;
     const spread = 1 + TIMEOUT_SPREAD * this.random.next();

@@ -87,6 +87,13 @@ export class Duplicates {
     }
   }
 
+  get ids(): number {
+    return this.heightById.size;
+  }
+  get keys(): number {
+    return this.heightByKey.size;
+  }
+
   heightOfId(id: string): Height | undefined {
     return this.heightById.get(id);
   }

@@ -20,7 +20,17 @@ import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerView
 import { onBlocksRead, onPeerUnreachable } from "./replication.js";
 import { onKeyLookedUp, propose, trySeal } from "./sealing.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./takeover.js";
-import type { BootState, Effect, Input, Ports, ReplicaConfig, ReplicaStanding, ReplicaView } from "./types.js";
+import type {
+  BootState,
+  Effect,
+  Input,
+  Ports,
+  ReplicaConfig,
+  ReplicaFooting,
+  ReplicaLoad,
+  ReplicaStanding,
+  ReplicaView,
+} from "./types.js";
 
 /** A term further ahead than this is refused: one forged message must not use up the terms. */
 const TERM_LEAP_MAX = 10_000;
@@ -195,6 +205,30 @@ export class Replica {
     const { role, term, leaderId, lastLeaderContact, config } = this.core;
     const isHeard = role === "leader" || now - lastLeaderContact <= config.electionTimeoutMs;
     return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard };
+  }
+
+  get footing(): ReplicaFooting {
+    const { hard, log } = this.core;
+    return { hardState: hard, tail: log.tail, commitHeight: log.commitHeight };
+  }
+
+  get load(): ReplicaLoad {
+    const { core } = this;
+    const { leader, duplicates } = core;
+    const events = core.log.tail.range.size;
+    return {
+      gatedMessages: core.gatedMessages,
+      pendingAnswers: core.pendingAnswers.length,
+      waitingProposals: leader === null ? 0 : leader.queue.length + leader.lookups.size,
+      waitingBytes: leader?.queueBytes ?? 0,
+      reservingProposals: leader === null ? 0 : new Set(leader.reserved.values()).size,
+      waitingAdmissions: leader?.controls.length ?? 0,
+      waitingReads: leader?.reads.length ?? 0,
+      ids: duplicates.ids,
+      keys: duplicates.keys,
+      events,
+      unprojectedEvents: events - core.projectedSize,
+    };
   }
 
   view(now: number): ReplicaView {

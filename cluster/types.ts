@@ -218,6 +218,31 @@ export interface ReplicaView extends ReplicaStanding {
   readonly peers: readonly PeerView[];
 }
 
+/** What a replica's word rests on, by reference: a step that leaves all of it the same has changed nothing that counts. */
+export interface ReplicaFooting {
+  readonly hardState: HardState;
+  readonly tail: ChainState;
+  readonly commitHeight: Height;
+}
+
+/** How much a replica holds of what comes and goes; each has a bound. */
+export interface ReplicaLoad {
+  /** Messages that wait for a hard state to be saved, and answers that wait for blocks to be durable. */
+  readonly gatedMessages: number;
+  readonly pendingAnswers: number;
+  /** On a leader: writes that wait for a block, in all and in bytes; those whose ids or keys are reserved. */
+  readonly waitingProposals: number;
+  readonly waitingBytes: number;
+  readonly reservingProposals: number;
+  readonly waitingAdmissions: number;
+  readonly waitingReads: number;
+  /** What duplicates are checked against, and the events of the log, all and unprojected, that it may come from. */
+  readonly ids: number;
+  readonly keys: number;
+  readonly events: number;
+  readonly unprojectedEvents: number;
+}
+
 /** What the leader knows of a follower. */
 export interface PeerView {
   readonly id: NodeId;

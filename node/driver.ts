@@ -1,6 +1,15 @@
 import type { Logger } from "pino";
 import { Replica } from "../cluster/replica.js";
-import type { BootState, Effect, Input, ReplicaConfig, ReplicaStanding, ReplicaView } from "../cluster/types.js";
+import type {
+  BootState,
+  Effect,
+  Input,
+  ReplicaConfig,
+  ReplicaFooting,
+  ReplicaLoad,
+  ReplicaStanding,
+  ReplicaView,
+} from "../cluster/types.js";
 import type { Block } from "../shared/block.js";
 import type { SignatureVerifier } from "../shared/chain.js";
 import type { Height, NodeId } from "../shared/ids.js";
@@ -108,6 +117,17 @@ export class Driver {
   /** null while the store is being recovered. */
   standing(): ReplicaStanding | null {
     return this.replica?.standing(this.clock.now()) ?? null;
+  }
+
+  /** null while the store is being recovered. */
+  footing(): ReplicaFooting | null {
+    return this.replica?.footing ?? null;
+  }
+
+  /** null while the store is being recovered. */
+  load(): (ReplicaLoad & { readonly storageOperations: number }) | null {
+    const { replica, operations } = this;
+    return replica === null ? null : { ...replica.load, storageOperations: operations.length };
   }
 
   submit(input: Input): void {

@@ -38,6 +38,11 @@ export class StorageOperations {
     return this.known;
   }
 
+  /** How many wait, the one under way included. */
+  get length(): number {
+    return this.waiting.length;
+  }
+
   /** A replica begins with what its store was found to hold. */
   begin({ hardState, tail, base }: BootState): void {
     this.known = { hardState, durable: tail.at(-1)?.next ?? base };

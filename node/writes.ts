@@ -91,6 +91,18 @@ export class WriteTracker {
     });
   }
 
+  /** How much it follows; `deadline` is the earliest of all. */
+  get load(): { pending: number; sealed: number; following: number; deadline: number } {
+    const sizes = (groups: Iterable<{ size: number } | readonly unknown[]>): number =>
+      [...groups].reduce((sum, group) => sum + ("size" in group ? group.size : group.length), 0);
+    return {
+      pending: this.pending.size,
+      sealed: sizes(this.byHeight.values()),
+      following: sizes(this.followers.values()),
+      deadline: Math.min(...[...this.pending.values()].map(({ proposal }) => proposal.deadline)),
+    };
+  }
+
   onEffect(effect: Effect): void {
     switch (effect.kind) {
       case "sealed":

@@ -181,6 +181,7 @@ export class SimNode {
       this.around.checkers.onReceive(this, message, ref);
       const now = process.now();
       process.input(ref === undefined ? { kind: "message", now, message } : { kind: "message", now, message, ref });
+      this.around.checkers.onReceived(this);
       drainMicrotasks();
     });
   }

@@ -52,4 +52,14 @@ describe("the replicated log under faults", () => {
     expect(sum((result) => result.elections)).toBeGreaterThan(100);
     expect(sum((result) => result.reads)).toBeGreaterThan(150);
   });
+
+  it("works while it is tested: leaders that lie are found out", async () => {
+    let forgeriesFound = 0;
+    for (let seed = 1; seed <= 5; seed++) {
+      const result = await inMacrotask(() => simulate({ seed, profile: "lies" }));
+      expect(result.failure).toBeNull();
+      forgeriesFound += result.forgeriesFound;
+    }
+    expect(forgeriesFound).toBeGreaterThan(0);
+  });
 });

@@ -128,6 +128,7 @@ class Run {
     if (this.options.stopAtMs !== undefined) return;
     this.liveness.majority();
     this.liveness.all();
+    world.checkers.bounds.finish(world.nodes);
     world.run(Math.max(0, RUN_MS_MIN - world.scheduler.now));
   }
 

@@ -1,7 +1,7 @@
 /** What a checker throws: a property of the system does not hold. Anything else that is thrown is a bug as well. */
 export class Violation extends Error {
   constructor(
-    /** `I1` to `I13` of docs/invariants, `persist-before-send`, `alert`, … */
+    /** `I1` to `I14` of docs/invariants, `persist-before-send`, `alert`, … */
     readonly property: string,
     message: string,
   ) {

@@ -2,16 +2,16 @@ import type { Effect, ReplicaAlert } from "../../../cluster/types.js";
 import type { EventView } from "../../../shared/event.js";
 import type { PeerMessage } from "../../../shared/protocol/peer.js";
 import type { SimNode } from "../node.js";
-import { check } from "../violation.js";
 import { AlertChecker } from "./alerts.js";
+import { BoundChecker } from "./bounds.js";
 import { CommitChecker } from "./commit.js";
 import { ElectionChecker } from "./election.js";
+import { ForgeryChecker } from "./forgeries.js";
 import { History } from "./history.js";
 import { Ledger } from "./ledger.js";
 import { PromiseChecker } from "./promises.js";
-
-/** A follower stores a batch of blocks at most, a leader one, beside a few hard states: more is a leak (I13). */
-const QUEUED_OPERATIONS_MAX = 80;
+import { RefusalChecker } from "./refusals.js";
+import { checkRow } from "./rows.js";
 
 /** Separate from the system: fed with what each node does, it throws a `Violation` when a property does not hold. */
 export class Checkers {
@@ -20,6 +20,9 @@ export class Checkers {
   readonly elections: ElectionChecker;
   readonly commits: CommitChecker;
   readonly alerts: AlertChecker;
+  readonly forgeries = new ForgeryChecker();
+  readonly bounds = new BoundChecker();
+  private readonly refusals = new RefusalChecker(this.forgeries);
   private readonly promises: PromiseChecker;
 
   constructor(
@@ -41,6 +44,12 @@ export class Checkers {
 
   onReceive(node: SimNode, message: PeerMessage, ref: number | undefined): void {
     this.promises.onReceive(node, message, ref);
+    this.refusals.onReceive(node, message);
+  }
+
+  /** The step that took the message is over. */
+  onReceived(node: SimNode): void {
+    this.refusals.onReceived(node);
   }
 
   onSend(node: SimNode, message: PeerMessage, ref: number | undefined): void {
@@ -58,6 +67,7 @@ export class Checkers {
         if (effect.role === "leader") this.elections.onLeader(node, effect.term);
         return;
       case "alert":
+        this.refusals.onAlert(node, effect.alert);
         return this.alerts.onAlert(node, effect.alert);
       default:
         return;
@@ -74,14 +84,9 @@ export class Checkers {
     this.commits.onDurable(node);
   }
 
-  /** I4: what a node shows its readers is committed. */
+  /** I4: what a node shows its readers is committed, to the last member. */
   onProjected(node: SimNode, events: readonly EventView[]): void {
-    for (const { id, sequence } of events)
-      check(
-        this.history.sequenceOf(id) === sequence,
-        "I4",
-        () => `${node.id} projects #${sequence} (${id}), which is not committed`,
-      );
+    for (const row of events) checkRow(node, row, this.history.events[row.sequence]);
   }
 
   /** I5 and I13, of what a node says of itself. */
@@ -90,7 +95,6 @@ export class Checkers {
     const view = node.view;
     if (view.role === "leader") this.elections.onLeader(node, view.term);
     this.commits.onView(node, view);
-    const { waiting } = node.store;
-    check(waiting <= QUEUED_OPERATIONS_MAX, "I13", () => `${node.id} has ${waiting} storage operations waiting`);
+    this.bounds.onView(node);
   }
 }

@@ -1,9 +1,18 @@
 import type { CommittedBlock } from "../../../cluster/types.js";
 import type { Block } from "../../../shared/block.js";
-import { equalBytes } from "../../../shared/bytes.js";
+import { equalBytes, fromUtf8 } from "../../../shared/bytes.js";
+import type { LoggedEvent } from "../../../shared/event.js";
 import { ZERO_HASH } from "../../../shared/hash.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
 import { check } from "../violation.js";
+
+export interface CommittedEvent {
+  readonly event: LoggedEvent;
+  /** What the payload's bytes say. */
+  readonly payloadText: string;
+  readonly height: number;
+  readonly term: number;
+}
 
 export interface CommittedEntry {
   readonly hash: HashHex;
@@ -19,6 +28,8 @@ export class History {
   private readonly sealedAt = new Map<string, HashHex>();
   /** Index 0 is the genesis. */
   readonly committed: CommittedEntry[] = [];
+  /** All committed events, by sequence. */
+  readonly events: CommittedEvent[] = [];
   private readonly committedIds = new Map<string, number>();
   private readonly committedKeys = new Map<string, number>();
 
@@ -80,7 +91,9 @@ export class History {
       () => `height ${height} does not follow the committed block before it`,
     );
     this.committed.push({ hash: block.blockHash, committedIn: leaderTerm, block: committed });
-    for (const { record } of events) {
+    for (const event of events) {
+      const { record } = event;
+      this.events.push({ event, payloadText: fromUtf8(event.payload), height, term: block.header.term });
       this.once(this.committedIds, record.id, record.sequence, "id");
       if (record.idempotencyKey !== undefined)
         this.once(this.committedKeys, `${record.sourceAppId}\n${record.idempotencyKey}`, record.sequence, "key");
@@ -96,6 +109,12 @@ export class History {
   /** Where an event with this id is committed. */
   sequenceOf(id: string): number | undefined {
     return this.committedIds.get(id);
+  }
+
+  /** The committed event that holds a source's key. */
+  holderOf(sourceAppId: string, key: string): CommittedEvent | undefined {
+    const at = this.committedKeys.get(`${sourceAppId}\n${key}`);
+    return at === undefined ? undefined : this.events[at];
   }
 
   knows(hash: HashHex): boolean {

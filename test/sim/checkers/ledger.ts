@@ -13,14 +13,18 @@ export class Ledger {
   confirmedReads = 0;
   /** The highest block that some client was told is written. */
   private acknowledgedHeight = 0;
+  /** The highest block that some reader was told is committed. */
+  private confirmedHeight = 0;
   private readonly written: { write: Write; outcome: Extract<Outcome, { kind: "written" }> }[] = [];
   private readonly denied: Write[] = [];
+  private readonly keysReused: Write[] = [];
 
   constructor(private readonly history: History) {}
 
   onAnswer(write: Write, outcome: Outcome): void {
     if (outcome.kind === "not_written" || outcome.kind === "head_differs" || outcome.kind === "key_reused")
       this.denied.push(write);
+    if (outcome.kind === "key_reused") this.keysReused.push(write);
     if (outcome.kind !== "written") return;
     this.acknowledged += 1;
     if (outcome.isReplay) this.replays += 1;
@@ -29,13 +33,19 @@ export class Ledger {
     this.checkWritten(write, outcome);
   }
 
-  /** I10: a read that begins now must reflect all that was acknowledged; the returned function takes its answer. */
+  /**
+   * I10: a read that begins now must reflect all that was acknowledged, and all that a read that has ended has shown; the
+   * returned function takes its answer.
+   */
   beginRead(nodeId: string): (height: number | null) => void {
-    const needed = this.acknowledgedHeight;
+    const { acknowledgedHeight, confirmedHeight } = this;
     return (height) => {
       if (height === null) return;
       this.confirmedReads += 1;
-      check(height >= needed, "I10", () => `${nodeId} confirms a read at ${height}; ${needed} was acknowledged before`);
+      this.confirmedHeight = Math.max(this.confirmedHeight, height);
+      const says = `${nodeId} confirms a read at ${height}`;
+      check(height >= acknowledgedHeight, "I10", () => `${says}; ${acknowledgedHeight} was acknowledged before`);
+      check(height >= confirmedHeight, "I10", () => `${says}; one that ended before it was shown ${confirmedHeight}`);
     };
   }
 
@@ -71,9 +81,34 @@ export class Ledger {
         const at = this.history.sequenceOf(id);
         check(at === undefined, "I9", () => `event ${id} is #${at}, though its client was told "not written"`);
       }
+    for (const write of this.keysReused) this.checkKeyReused(write);
     for (const disk of disks) this.checkDisk(disk);
     const [first] = disks;
     if (first !== undefined) verifyWhole(first);
+  }
+
+  /** I9: only who finds another request's event under its key is told that the key was used for another body. */
+  private checkKeyReused({ events }: Write): void {
+    const [first] = events;
+    const key = first?.idempotencyKey;
+    check(first !== undefined && key !== undefined, "I9", () => "a write without a key was told that its key is used");
+    const holder = this.history.holderOf(first.sourceAppId, key);
+    check(
+      holder !== undefined,
+      "I9",
+      () => `a client was told that its key ${key} is used; nothing is logged under it`,
+    );
+    const { record, payload } = holder.event;
+    const isOther =
+      (record.batch?.[1] ?? 1) !== events.length ||
+      record.eventType !== first.eventType ||
+      (first.isStampedHere !== true && record.timestamp !== first.timestamp) ||
+      !equalBytes(payload, first.payload);
+    check(
+      isOther,
+      "I9",
+      () => `#${record.sequence} is the client's own, which was told that its key ${key} is another's`,
+    );
   }
 
   private checkDisk(disk: Disk): void {

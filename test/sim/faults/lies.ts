@@ -17,6 +17,7 @@ const forgingLeader: Fault = (strike) => {
     const forged = forgedBlock(random, { block: original, term: message.term, signer });
     blocks[at] = forged.block;
     world.checkers.alerts.liars.add(liar.id);
+    world.checkers.forgeries.add(forged);
     if (world.trace.isOn) world.trace.add(`${liar.id} forges the ${forged.what} of block ${original.header.height}`);
     world.network.send(message.from, message.to, () => world.deliver({ ...message, blocks }));
     return false;

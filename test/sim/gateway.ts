@@ -64,6 +64,10 @@ export class Gateway {
     this.tracker = new WriteTracker(process.driver, logger, process);
   }
 
+  get openReads(): number {
+    return this.reads.size;
+  }
+
   onEffect(effect: Effect): void {
     this.tracker.onEffect(effect);
     if (effect.kind === "read_confirmed") this.settleRead(effect.readId, effect.height);

@@ -52,6 +52,16 @@ export class BoundChecker {
         () => `${load.waitingProposals} writes wait for a block of ${node.id}, which follows ${pending}`,
       );
       check(
+        load.waitingReads <= node.gateway.openReads,
+        "I13",
+        () => `${load.waitingReads} reads wait on ${node.id}, of which ${node.gateway.openReads} are not answered`,
+      );
+      check(
+        load.gatedMessages === 0 || load.storageOperations > 0,
+        "I13",
+        () => `${node.id} holds ${load.gatedMessages} messages back, and nothing that they wait for is being saved`,
+      );
+      check(
         load.keys <= load.unprojectedEvents,
         "I13",
         () => `${node.id} remembers ${load.keys} keys, and ${load.unprojectedEvents} events are not projected`,

@@ -20,4 +20,21 @@ describe("a leader that is stopped, slow or deposed", () => {
     lab.finish();
     expect(lab.checkers.history.sequenceOf(events[0]?.id ?? "")).toBeUndefined();
   });
+
+  it("gives up the lead when its database hangs and all that comes are writes with keys", () => {
+    const lab = new Lab().form();
+    const { store, gateway } = lab.node("n1");
+    store.behaviour.isStalled = true;
+    const write = (i: number): void =>
+      gateway.submit({ events: prepare(new Random(i), { source: "keyed", key: `key ${i}` }) }, () => undefined);
+    // Each waits for its key to be looked up, so that nothing is sealed, and no write to the log hangs.
+    for (let i = 0; i < 40 && lab.leader?.id === "n1"; i++) {
+      write(i);
+      lab.run(100);
+    }
+    expect(lab.leader?.id).not.toBe("n1");
+    store.behaviour.isStalled = false;
+    store.next();
+    lab.finish();
+  });
 });

@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { HardState } from "../cluster/types.js";
+import { systemClock } from "./clock.js";
+import { recover } from "./recovery.js";
+import { createVerifier } from "./signer.js";
+import { IdentityFile } from "./storage/identity.js";
+import { MemoryDatabase } from "./storage/memory-database.js";
+import { MemoryLogStore } from "./storage/memory-log-store.js";
+
+let folder = "";
+let database = new MemoryDatabase("");
+const warnings: string[] = [];
+let starts = 0;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "quorumlog-recovery-"));
+  database = new MemoryDatabase("1".repeat(32));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** One start of the node's process, up to what it then knows of itself. */
+async function start(): Promise<HardState> {
+  warnings.length = 0;
+  starts += 1;
+  const { boot } = await recover({
+    log: new MemoryLogStore(database, { nodeId: "n1", bootId: `boot ${starts}` }),
+    identity: await IdentityFile.open(folder, "n1"),
+    clock: systemClock,
+    verifier: createVerifier(),
+    memberCount: 3,
+    remembered: null,
+    projectedThrough: () => 0,
+    onCommitted: async () => undefined,
+    onWarning: (text) => warnings.push(text),
+    onInvalidBlock: () => undefined,
+  });
+  return boot.hardState;
+}
+
+const startedTwice = async (): Promise<HardState> => {
+  await start();
+  return start();
+};
+
+it("recognises a database that went back by one start also when the start that found out did not get to its new join", async () => {
+  await start();
+  const copy = database.state;
+  const { joinNonce } = await start();
+  database.state = copy;
+
+  // After the claim of the database, as the new join is saved.
+  database.failNextWrite("not_stored", 1);
+  await expect(start()).rejects.toThrow("refused the write");
+  expect(database.disarm()).toBe(true);
+  expect((await start()).joinNonce).not.toBe(joinNonce);
+  expect(warnings[0]).toContain("went back to an earlier start");
+});
+
+it("joins anew once for a database that went back by several starts", async () => {
+  await start();
+  const copy = database.state;
+  await startedTwice();
+  await startedTwice();
+  database.state = copy;
+
+  const { joinNonce } = await start();
+  expect(warnings).toHaveLength(1);
+  expect(await start()).toMatchObject({ joinNonce });
+  expect(warnings).toEqual([]);
+});
+
+it("joins anew once for a database that was lost, and not at each later start", async () => {
+  const before = await startedTwice();
+  const identity = await IdentityFile.open(folder, "n1");
+  await identity.update({ votedTerm: 1 });
+  database = new MemoryDatabase("2".repeat(32));
+
+  const { joinNonce } = await start();
+  expect(joinNonce).not.toBe(before.joinNonce);
+  expect(warnings).toHaveLength(1);
+  for (let later = 0; later < 3; later++) {
+    expect(await start()).toMatchObject({ joinNonce });
+    expect(warnings).toEqual([]);
+  }
+});

@@ -4,14 +4,13 @@ import { inMacrotask } from "./drain.js";
 import { PROFILE_NAMES, type ProfileName } from "./profiles.js";
 import { simulate } from "./simulation.js";
 
-/** Seeds that failed once. Changes of the simulator may make them other runs; each is kept as a story where it is short. */
+/**
+ * Seeds that failed once, and still do with the fix taken back. Changes of the simulator make them other runs: what they
+ * found is kept as a short test of its own, here, in test/scenarios or beside the code, and a seed that no longer shows it goes.
+ */
 const SEEDS: readonly { seed: number; profile: ProfileName; was: string }[] = [
   { seed: 18, profile: "mixed", was: "a node that was admitted anew joined anew at every later start" },
-  { seed: 204, profile: "mixed", was: "a database that went back was taken for sound at the second start" },
-  { seed: 346, profile: "mixed", was: "a leader with a hung disk kept the lead over writes with keys" },
-  { seed: 258, profile: "mixed", was: "answers to an earlier term of the same leader counted in this one" },
   { seed: 27067, profile: "mixed", was: "a new node alone ended when the answer to its first write was lost" },
-  { seed: 20839, profile: "mixed", was: "a leader sent a block that somebody had planted above its own newest one" },
 ];
 
 it.each(SEEDS)("keeps every promise with seed $seed, where $was", async ({ seed, profile }) => {

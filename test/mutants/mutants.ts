@@ -1,9 +1,11 @@
-import { ELECTIONS_AND_REPLICATION } from "./elections-and-replication.js";
-import { LEADERSHIP_AND_STORAGE } from "./leadership-and-storage.js";
+import { ELECTIONS } from "./elections.js";
+import { LEADERSHIP } from "./leadership.js";
 import type { Mutant } from "./mutant.js";
+import { REPLICATION_AND_COMMIT } from "./replication.js";
+import { STORAGE } from "./storage.js";
 
 /**
  * The product broken in the ways in which replicated logs have been broken before, one way each. Numbers are those of
  * the list that docs/reliability.md shows; a letter is a second form of the same mistake.
  */
-export const MUTANTS: readonly Mutant[] = [...ELECTIONS_AND_REPLICATION, ...LEADERSHIP_AND_STORAGE];
+export const MUTANTS: readonly Mutant[] = [...ELECTIONS, ...REPLICATION_AND_COMMIT, ...LEADERSHIP, ...STORAGE];

@@ -10,104 +10,10 @@ import {
   RECOVERY,
   REPLICA,
   REPLICATION,
-  SEALING,
-  TAKEOVER,
 } from "./mutant.js";
 
-/** 20 to 46: leading, reads, duplicates, hand-overs, damaged and lost storage, joining. */
-export const LEADERSHIP_AND_STORAGE: readonly Mutant[] = [
-  one(
-    "20",
-    "a leader without a majority goes on leading",
-    LEADER,
-    "if (heard < core.quorum && isSettled) {",
-    "if (heard < 0 && isSettled) {",
-  ),
-  {
-    id: "20b",
-    what: "answers to an earlier term of the same leader count",
-    patches: [
-      { file: LEADER, find: '  if (answer.result === "stale") return;\n', replace: "" },
-      {
-        file: LEADER,
-        find: '      throw new Error("an answer to an earlier term',
-        replace: '      return;\n      throw new Error("',
-      },
-    ],
-  },
-  one(
-    "21",
-    "reads are confirmed without asking anybody",
-    LEADER,
-    "if (!isConfirmed(read)) waiting.push(read);",
-    "if (!isConfirmed(read) && read.readId < 0) waiting.push(read);",
-  ),
-  one(
-    "21b",
-    "reads are served before a block of the term is committed",
-    LEADER,
-    "leader === null || log.committed.term !== core.term ||",
-    "leader === null ||",
-  ),
-  {
-    id: "22",
-    what: "queued writes outlive the term and stand in a later one's blocks",
-    patches: [
-      {
-        file: CORE,
-        find: "  private joinCount = 0;",
-        replace: "  private joinCount = 0;\n  leftover: LeaderState['queue'] = [];",
-      },
-      {
-        file: CORE,
-        find: "    this.leader = null;\n    this.armElection();",
-        replace: "    this.leftover = this.leader?.queue ?? [];\n    this.leader = null;\n    this.armElection();",
-      },
-      { file: LEADER, find: "    queue: [],", replace: "    queue: core.leftover," },
-    ],
-  },
-  one(
-    "23",
-    "what was stored before a start is not known to the duplicate check",
-    CORE,
-    "for (const event of boot.recentEvents) this.duplicates.addRecent(event, 0);",
-    "",
-  ),
-  one(
-    "23b",
-    "only the leader remembers ids and keys",
-    CORE,
-    "    this.duplicates.add(entry, this.now);",
-    '    if (this.role === "leader") this.duplicates.add(entry, this.now);',
-  ),
-  one(
-    "24",
-    "the lead is handed over to a node that has not caught up",
-    TAKEOVER,
-    "peer === undefined || log.commitHeight < log.tail.height || peer.match < log.tail.height",
-    "peer === undefined",
-  ),
-  one(
-    "25",
-    "a leader goes on sealing while it hands over",
-    SEALING,
-    "if (leader.transfer !== null) return refuseExpired(core, leader);",
-    "",
-  ),
-  one(
-    "26",
-    "a hand-over has no deadline",
-    TAKEOVER,
-    "leader.transfer === null || core.now < leader.transfer.deadline",
-    "leader.transfer === null || core.now < Number.POSITIVE_INFINITY",
-  ),
-  one(
-    "27",
-    "a vote is refused to a node of lower priority",
-    ELECTION,
-    "message.term === core.term && isFree && canVote(core)",
-    "message.term === core.term && (core.members.get(message.from)?.priority ?? 0) >= core.config.self.priority && isFree && canVote(core)",
-  ),
+/** 28 to 48: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
+export const STORAGE: readonly Mutant[] = [
   one(
     "28",
     "another block at the height is taken for the one inserted",
@@ -150,6 +56,18 @@ export const LEADERSHIP_AND_STORAGE: readonly Mutant[] = [
     "core.now = input.now;",
     'core.now = "wall" in input ? Date.parse(input.wall) : core.now;',
   ),
+  {
+    id: "31b",
+    what: "nothing keeps candidates apart: no random timeout, no order, no pre-vote",
+    patches: [
+      { file: CORE, find: "const spread = 1 + TIMEOUT_SPREAD * this.random.next();", replace: "const spread = 1;" },
+      {
+        file: ELECTION,
+        find: 'if (higher.length === 0 || core.wasSilenced) return startPreVote(core, "no leader is heard");',
+        replace: 'if (higher.length >= 0) return startVote(core, "no leader is heard");',
+      },
+    ],
+  },
   one(
     "32",
     "a node that lost its memory keeps its join",
@@ -165,12 +83,36 @@ export const LEADERSHIP_AND_STORAGE: readonly Mutant[] = [
     "[id, peer.answeredRound]));",
   ),
   one(
+    "33b",
+    "a read is confirmed by whoever was heard within an election timeout, in a leader that was paused too",
+    LEADER,
+    "peers.filter(([id, peer]) => peer.answeredRound >= (rounds.get(id) ?? Number.POSITIVE_INFINITY)).length + 1 >=\n    core.quorum;",
+    "peers.filter(([id, peer]) => rounds.has(id) && core.now - peer.lastContact <= core.config.electionTimeoutMs).length + 1 >=\n    core.quorum;",
+  ),
+  one(
     "34",
     "a learner counts towards a majority",
     REPLICATION,
     "  peer.isVoter && core.membersAt",
     "  id !== core.selfId || core.membersAt",
   ),
+  {
+    id: "34b",
+    what: "a learner that has caught up is a voter, admitted or not",
+    patches: [
+      {
+        file: CORE,
+        find: "return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce;",
+        replace:
+          "const isLevel = this.toldCommitHeight !== null && this.log.commitHeight >= this.toldCommitHeight;\n    return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce && !isLevel;",
+      },
+      {
+        file: REPLICATION,
+        find: "  peer.isVoter && core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;",
+        replace: "  peer.isVoter && core.membersAt(core.log.tail.members).has(id);",
+      },
+    ],
+  },
   {
     id: "35",
     what: "learners vote, and votes count whatever their join",
@@ -249,6 +191,35 @@ export const LEADERSHIP_AND_STORAGE: readonly Mutant[] = [
     "  const { durable } = core.log;",
     "  const { tail: durable } = core.log;",
   ),
+  {
+    id: "44b",
+    what: "a voter compares with what is durable, and acknowledges what was in flight in the term before",
+    patches: [
+      {
+        file: ELECTION,
+        find: "isAtLeast(candidate, core.log.tail);",
+        replace: "isAtLeast(candidate, core.log.durable);",
+      },
+      { file: CORE, find: "    if (leaderId === null) this.pendingAnswers = [];\n", replace: "" },
+      {
+        file: CORE,
+        find: "      term: this.term,\n      body,",
+        replace: "      term: options.term ?? this.term,\n      body,",
+      },
+      {
+        file: FOLLOWER,
+        find: "    if (pending.term === core.term && pending.to === core.leaderId) {",
+        replace: "    if (pending.to !== core.selfId) {",
+      },
+      {
+        file: FOLLOWER,
+        find: "  what: { round: number; result: Result; matchHeight: Height; ref: number | undefined },",
+        replace:
+          "  what: { round: number; result: Result; matchHeight: Height; ref: number | undefined; term?: number },",
+      },
+      { file: FOLLOWER, find: "    { ref: what.ref },", replace: "    { ref: what.ref, term: what.term }," },
+    ],
+  },
   one(
     "45",
     "that a node joins anew is not stored",
@@ -269,5 +240,12 @@ export const LEADERSHIP_AND_STORAGE: readonly Mutant[] = [
     REPLICATION,
     "read.filter(({ header }) => header.height <= core.log.durableHeight);",
     "read.filter(({ header }) => header.height > 0);",
+  ),
+  one(
+    "48",
+    "a forgery is refused without an alert",
+    FOLLOWER,
+    '    core.alert(checked.alert);\n    return reply("rejected");',
+    '    return reply("rejected");',
   ),
 ];

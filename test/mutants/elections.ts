@@ -1,13 +1,20 @@
-import { CORE, ELECTION, FOLLOWER, LEADER, type Mutant, one, REPLICA } from "./mutant.js";
+import { CORE, ELECTION, type Mutant, one, REPLICA } from "./mutant.js";
 
-/** 1 to 19: votes and terms, what is committed, what a follower takes and acknowledges. */
-export const ELECTIONS_AND_REPLICATION: readonly Mutant[] = [
+/** 1 to 10: votes, terms and pre-votes. */
+export const ELECTIONS: readonly Mutant[] = [
   one(
     "1",
     "a vote leaves before it is durable",
     CORE,
     'if (!this.operations.some((operation) => operation.kind === "save_state")) this.effects.push(effect);',
     "if (this.nextOpId > 0) this.effects.push(effect);",
+  ),
+  one(
+    "1b",
+    "term and vote are saved in two writes, the vote first",
+    CORE,
+    "this.saveState({ term: higher, votedFor: null });",
+    "this.saveState({ votedFor: null });\n    this.saveState({ term: higher });",
   ),
   one(
     "2",
@@ -60,11 +67,25 @@ export const ELECTIONS_AND_REPLICATION: readonly Mutant[] = [
     'if (core.role !== "candidate" || !body.isGranted) return;',
   ),
   one(
+    "7b",
+    "a pre-vote counts as a vote",
+    ELECTION,
+    '  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;',
+    '  if (core.role === "candidate" && body.forTerm === core.term && body.isGranted) return countVote(core, message.from);\n  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;',
+  ),
+  one(
     "8",
     "a pre-vote raises the term",
     ELECTION,
     '  core.role = "pre_candidate";\n',
     '  core.saveState({ term: nextTerm(core), votedFor: null });\n  core.role = "pre_candidate";\n',
+  ),
+  one(
+    "8b",
+    "a pre-vote is stored as the vote of the present term",
+    ELECTION,
+    '  const answer: PeerBody = {\n    kind: "pre_vote_answer",',
+    '  if (isGranted) core.saveState({ votedFor: message.from });\n  const answer: PeerBody = {\n    kind: "pre_vote_answer",',
   ),
   one(
     "9",
@@ -81,68 +102,10 @@ export const ELECTIONS_AND_REPLICATION: readonly Mutant[] = [
     "",
   ),
   one(
-    "11",
-    "blocks of earlier terms are committed by counting",
-    LEADER,
-    "through <= log.commitHeight || log.at(through)?.term !== core.term",
-    "through <= log.commitHeight",
-  ),
-  one(
-    "12",
-    "no empty block opens a term",
-    LEADER,
-    'seal(core, [], isFirst ? genesis : { kind: "term_started", election });',
-    "if (isFirst) seal(core, [], genesis);",
-  ),
-  one(
-    "13",
-    "a refusal counts as an acknowledgement of the follower's tail",
-    LEADER,
-    '    case "mismatch":\n',
-    '    case "mismatch":\n      peer.match = height(Math.min(answer.tailHeight, core.log.tail.height));\n',
-  ),
-  one(
-    "14",
-    "a follower acknowledges its whole log",
-    FOLLOWER,
-    'if (core.log.durableHeight >= matchHeight) return reply("ok", matchHeight);',
-    'if (core.log.durableHeight >= matchHeight) return reply("ok", core.log.durableHeight);',
-  ),
-  one(
-    "15",
-    "a follower truncates to what each message carries",
-    FOLLOWER,
-    "  for (const entry of fresh) core.storeBlock(entry);",
-    "  const end = height(body.previousHeight + message.blocks.length);\n" +
-      "  if (first === undefined && core.log.tail.height > end && end > 0) core.truncate(height(end + 1), message.from);\n" +
-      "  for (const entry of fresh) core.storeBlock(entry);",
-  ),
-  one(
-    "16",
-    "equal heights are taken for equal blocks",
-    FOLLOWER,
-    "if (state.blockHash !== body.previousHash)",
-    "if (state.height !== body.previousHeight)",
-  ),
-  one(
-    "17",
-    "a follower commits what the leader has, compared or not",
-    FOLLOWER,
-    "Math.min(body.commitHeight, matchHeight)",
-    "body.commitHeight",
-  ),
-  one(
-    "18",
-    "a follower acknowledges before its write is durable",
-    FOLLOWER,
-    'if (core.log.durableHeight >= matchHeight) return reply("ok", matchHeight);',
-    'if (matchHeight >= 0) return reply("ok", matchHeight);',
-  ),
-  one(
-    "19",
-    "messages of an earlier leader are taken",
-    FOLLOWER,
-    'if (message.term < core.term) return reply("stale");',
-    "",
+    "10b",
+    "a follower that hears its leader gives pre-votes",
+    ELECTION,
+    "    !core.hasFreshLeader &&\n    isComplete",
+    "    isComplete",
   ),
 ];

@@ -1,0 +1,120 @@
+import { CORE, ELECTION, LEADER, type Mutant, one, SEALING, TAKEOVER } from "./mutant.js";
+
+/** 20 to 27: leading, reads, duplicates, hand-overs. */
+export const LEADERSHIP: readonly Mutant[] = [
+  one(
+    "20",
+    "a leader without a majority goes on leading",
+    LEADER,
+    "if (heard < core.quorum && isSettled) {",
+    "if (heard < 0 && isSettled) {",
+  ),
+  {
+    id: "20b",
+    what: "answers to an earlier term of the same leader count",
+    patches: [
+      { file: LEADER, find: '  if (answer.result === "stale") return;\n', replace: "" },
+      {
+        file: LEADER,
+        find: '      throw new Error("an answer to an earlier term',
+        replace: '      return;\n      throw new Error("',
+      },
+    ],
+  },
+  one(
+    "21",
+    "reads are confirmed without asking anybody",
+    LEADER,
+    "if (!isConfirmed(read)) waiting.push(read);",
+    "if (!isConfirmed(read) && read.readId < 0) waiting.push(read);",
+  ),
+  one(
+    "21b",
+    "reads are served before a block of the term is committed",
+    LEADER,
+    "leader === null || log.committed.term !== core.term ||",
+    "leader === null ||",
+  ),
+  {
+    id: "22",
+    what: "queued writes outlive the term and stand in a later one's blocks",
+    patches: [
+      {
+        file: CORE,
+        find: "  private joinCount = 0;",
+        replace: "  private joinCount = 0;\n  leftover: LeaderState['queue'] = [];",
+      },
+      {
+        file: CORE,
+        find: "    this.leader = null;\n    this.armElection();",
+        replace: "    this.leftover = this.leader?.queue ?? [];\n    this.leader = null;\n    this.armElection();",
+      },
+      { file: LEADER, find: "    queue: [],", replace: "    queue: core.leftover," },
+    ],
+  },
+  one(
+    "23",
+    "what was stored before a start is not known to the duplicate check",
+    CORE,
+    "for (const event of boot.recentEvents) this.duplicates.addRecent(event, 0);",
+    "",
+  ),
+  one(
+    "23b",
+    "only the leader remembers ids and keys",
+    CORE,
+    "    this.duplicates.add(entry, this.now);",
+    '    if (this.role === "leader") this.duplicates.add(entry, this.now);',
+  ),
+  one(
+    "24",
+    "the lead is handed over to a node that has not caught up",
+    TAKEOVER,
+    "peer === undefined || log.commitHeight < log.tail.height || peer.match < log.tail.height",
+    "peer === undefined",
+  ),
+  one(
+    "25",
+    "a leader goes on sealing while it hands over",
+    SEALING,
+    "if (leader.transfer !== null) return refuseExpired(core, leader);",
+    "",
+  ),
+  one(
+    "26",
+    "a hand-over has no deadline",
+    TAKEOVER,
+    "leader.transfer === null || core.now < leader.transfer.deadline",
+    "leader.transfer === null || core.now < Number.POSITIVE_INFINITY",
+  ),
+  {
+    id: "26b",
+    what: "a hand-over outlives its term, and has no deadline there",
+    patches: [
+      {
+        file: CORE,
+        find: "  private joinCount = 0;",
+        replace: "  private joinCount = 0;\n  handedOver: LeaderState['transfer'] = null;",
+      },
+      {
+        file: CORE,
+        find: "    this.leader = null;\n    this.armElection();",
+        replace:
+          "    this.handedOver = this.leader?.transfer ?? null;\n    this.leader = null;\n    this.armElection();",
+      },
+      {
+        file: LEADER,
+        find: "    transfer: null,",
+        replace:
+          "    transfer: core.handedOver === null ? null : { ...core.handedOver, deadline: Number.POSITIVE_INFINITY },",
+      },
+    ],
+  },
+  one(
+    "27",
+    "a vote is refused to a node of lower priority",
+    ELECTION,
+    "message.term === core.term && isFree && canVote(core)",
+    "message.term === core.term && (core.members.get(message.from)?.priority ?? 0) >= core.config.self.priority && isFree && canVote(core)",
+  ),
+];

@@ -191,35 +191,6 @@ export const STORAGE: readonly Mutant[] = [
     "  const { durable } = core.log;",
     "  const { tail: durable } = core.log;",
   ),
-  {
-    id: "44b",
-    what: "a voter compares with what is durable, and acknowledges what was in flight in the term before",
-    patches: [
-      {
-        file: ELECTION,
-        find: "isAtLeast(candidate, core.log.tail);",
-        replace: "isAtLeast(candidate, core.log.durable);",
-      },
-      { file: CORE, find: "    if (leaderId === null) this.pendingAnswers = [];\n", replace: "" },
-      {
-        file: CORE,
-        find: "      term: this.term,\n      body,",
-        replace: "      term: options.term ?? this.term,\n      body,",
-      },
-      {
-        file: FOLLOWER,
-        find: "    if (pending.term === core.term && pending.to === core.leaderId) {",
-        replace: "    if (pending.to !== core.selfId) {",
-      },
-      {
-        file: FOLLOWER,
-        find: "  what: { round: number; result: Result; matchHeight: Height; ref: number | undefined },",
-        replace:
-          "  what: { round: number; result: Result; matchHeight: Height; ref: number | undefined; term?: number },",
-      },
-      { file: FOLLOWER, find: "    { ref: what.ref },", replace: "    { ref: what.ref, term: what.term }," },
-    ],
-  },
   one(
     "45",
     "that a node joins anew is not stored",

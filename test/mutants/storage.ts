@@ -49,6 +49,25 @@ export const STORAGE: readonly Mutant[] = [
     '      if ("fault" in sound) {',
     '      if ("fault" in sound && from < 0) {',
   ),
+  {
+    id: "30c",
+    what: "the hash of a block is not checked on catching up",
+    patches: [
+      {
+        file: FOLLOWER,
+        find: 'import { type ChainState, verifyBlock } from "../shared/chain.js";',
+        replace:
+          'import { type ChainState, verifyBlock } from "../shared/chain.js";\nimport { hashHeader } from "../shared/block.js";',
+      },
+      {
+        file: FOLLOWER,
+        find: "const verdict = verifyBlock(state, block, core.ports.verifier);",
+        replace:
+          "const checked = message.blocks.length === 1 ? block : { ...block, blockHash: hashHeader(header) };\n" +
+          "    const verdict = verifyBlock(state, checked, core.ports.verifier);",
+      },
+    ],
+  },
   one(
     "31",
     "the core tells time by the wall clock",

@@ -9,6 +9,7 @@ import { createVerifier } from "./signer.js";
 import { IdentityFile } from "./storage/identity.js";
 import { MemoryDatabase } from "./storage/memory-database.js";
 import { MemoryLogStore } from "./storage/memory-log-store.js";
+import { stateMacOf } from "./storage/state-mac.js";
 
 let folder = "";
 let database = new MemoryDatabase("");
@@ -24,9 +25,10 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function start(): Promise<HardState> {
   warnings.length = 0;
   starts += 1;
+  const identity = await IdentityFile.open(folder, "n1");
   const { boot } = await recover({
-    log: new MemoryLogStore(database, { nodeId: "n1", bootId: `boot ${starts}` }),
-    identity: await IdentityFile.open(folder, "n1"),
+    log: new MemoryLogStore(database, { nodeId: "n1", bootId: `boot ${starts}`, stateMac: stateMacOf(identity.seed) }),
+    identity,
     clock: systemClock,
     verifier: createVerifier(),
     memberCount: 3,
@@ -84,4 +86,18 @@ it("joins anew once for a database that was lost, and not at each later start", 
     expect(await start()).toMatchObject({ joinNonce });
     expect(warnings).toEqual([]);
   }
+});
+
+it.each([{ votedFor: "n3" }, { term: 900 }])("joins anew once after somebody set %o in its state", async (change) => {
+  const { joinNonce } = await start();
+  expect((await start()).joinNonce).toBe(joinNonce);
+  const { state } = database;
+  if (state?.hard == null) throw new Error("no state was saved");
+  database.state = { ...state, hard: { ...state.hard, ...change } as HardState };
+  const after = await start();
+  expect(warnings.join()).toContain("not what it wrote there");
+  expect(after.joinNonce).not.toBe(joinNonce);
+  expect(after).toMatchObject({ term: 0, votedFor: null });
+  expect(await start()).toEqual(after);
+  expect(warnings).toEqual([]);
 });

@@ -179,7 +179,7 @@ export const STORAGE: readonly Mutant[] = [
     "40",
     "a late write to the state is taken",
     "node/storage/memory-database.ts",
-    "    if (state === null || state.version !== version) return false;\n    if (change.hard && state.hard && change.hard.term < state.hard.term) return false;",
+    "    if (state === null || state.version !== version) return false;\n    if (change.hard && state.hard && !isAltered && change.hard.term < state.hard.term) return false;",
     "    if (state === null) return false;",
   ),
   one(
@@ -237,5 +237,12 @@ export const STORAGE: readonly Mutant[] = [
     FOLLOWER,
     '    core.alert(checked.alert);\n    return reply("rejected");',
     '    return reply("rejected");',
+  ),
+  one(
+    "49",
+    "a term or vote that somebody changed is believed",
+    "node/storage/memory-log-store.ts",
+    "state.hard !== null && state.mac !== this.self.stateMac(state.hard);",
+    'state.hard !== null && state.mac === "";',
   ),
 ];

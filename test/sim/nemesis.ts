@@ -1,5 +1,5 @@
 import { diskFaults } from "./faults/disk.js";
-import type { Fault, Strike, Undo } from "./faults/fault.js";
+import type { Fault, Situation, Strike, Undo } from "./faults/fault.js";
 import { lies } from "./faults/lies.js";
 import { networkFaults } from "./faults/network.js";
 import { processFaults } from "./faults/process.js";
@@ -28,6 +28,8 @@ export class Nemesis {
   private isOver = false;
   private readonly open = new Set<Undo>();
   readonly counts = new Map<FaultName, number>();
+  /** How often came about what faults are there for. */
+  readonly situations = new Map<Situation, number>();
   /** How many blows there were, struck or left out. */
   strikes = 0;
 
@@ -56,6 +58,7 @@ export class Nemesis {
 
   private strike(name: FaultName, random: Random, number: number): void {
     const { world, profile } = this;
+    const arisen = new Set<Situation>();
     const strike: Strike = {
       world,
       random,
@@ -63,6 +66,11 @@ export class Nemesis {
       durationMaxMs: profile.durationMaxMs,
       victim: () => this.victim(random),
       lasts: (undo, maxMs) => this.lasts(undo, random, maxMs),
+      lastsFor: (undo, ms) => this.lastsFor(undo, ms),
+      arises: (what) => {
+        if (!arisen.has(what)) this.arises(what);
+        arisen.add(what);
+      },
       isOpen: () => !this.isOver,
     };
     const fault: Fault = FAULTS[name];
@@ -73,10 +81,18 @@ export class Nemesis {
     this.lasts(undo, random, profile.durationMaxMs);
   }
 
+  arises(what: Situation): void {
+    this.situations.set(what, (this.situations.get(what) ?? 0) + 1);
+  }
+
   private lasts(undo: Undo | null, random: Random, maxMs: number): void {
+    if (undo !== null) this.lastsFor(undo, random.between(20, Math.max(20, maxMs)));
+  }
+
+  private lastsFor(undo: Undo | null, ms: number): void {
     if (undo === null) return;
     this.open.add(undo);
-    this.world.scheduler.after(random.between(20, Math.max(20, maxMs)), () => this.end(undo));
+    this.world.scheduler.after(ms, () => this.end(undo));
   }
 
   private end(undo: Undo): void {

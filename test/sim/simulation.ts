@@ -1,6 +1,7 @@
 import { Clients } from "./clients.js";
 import { withoutAmbientInputs } from "./determinism.js";
 import { fakeKeys } from "./fake-crypto.js";
+import type { Situation } from "./faults/fault.js";
 import { Liveness } from "./liveness.js";
 import { type FaultName, Nemesis } from "./nemesis.js";
 import type { SimNode } from "./node.js";
@@ -30,6 +31,8 @@ export interface RunResult {
   readonly forgeriesFound: number;
   readonly alterationsFound: number;
   readonly faults: Readonly<Partial<Record<FaultName, number>>>;
+  /** How often came about what faults are there for. */
+  readonly situations: Readonly<Partial<Record<Situation, number>>>;
   readonly strikes: number;
   /** From the last fault until one leader led all nodes. */
   readonly recoveryMs: number;
@@ -116,6 +119,7 @@ class Run {
       forgeriesFound: alerts.forgeriesFound,
       alterationsFound: alerts.alterationsFound,
       faults: Object.fromEntries(nemesis.counts),
+      situations: Object.fromEntries(nemesis.situations),
       strikes: nemesis.strikes,
       recoveryMs: this.liveness.recoveryMs,
     };

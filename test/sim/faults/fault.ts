@@ -10,6 +10,23 @@ export type Undo = () => void;
 export type Fault = (strike: Strike) => Undo | null;
 export type Link = readonly [NodeId, NodeId];
 
+/** What comes about later than the blow, or not at all: a fault that never gets there tests nothing. */
+export const SITUATIONS = [
+  "one-error",
+  "flapping",
+  "staggered",
+  "held-messages",
+  "swizzle-clog",
+  "forging-leader",
+  "hand-over",
+  "disk-went-back",
+  "altered-block",
+  "planted-block",
+  "starved",
+  "partly",
+] as const;
+export type Situation = (typeof SITUATIONS)[number];
+
 export const nothingToUndo: Undo = () => {};
 
 /** One blow of the nemesis: what it strikes with, and whom. */
@@ -24,6 +41,10 @@ export interface Strike {
   victim(): SimNode;
   /** Ends with all faults, or after a while. */
   lasts(undo: Undo | null, maxMs: number): void;
+  /** Ends with all faults, or after exactly so long. */
+  lastsFor(undo: Undo | null, ms: number): void;
+  /** What the fault is there for has come about, which a blow alone does not say; counted once for each blow. */
+  arises(what: Situation): void;
   /** False once all faults have ended. */
   readonly isOpen: () => boolean;
 }
@@ -65,7 +86,11 @@ export function crash(
 export function pause(node: SimNode): Undo | null {
   if (!node.isUp || node.isPaused) return null;
   node.pause();
-  return () => node.resume();
+  const { process } = node;
+  // A later process that is paused is another fault's.
+  return () => {
+    if (node.process === process) node.resume();
+  };
 }
 
 /** A voter by what its own disk says: admitted, under its present join, in the part that it knows to be committed, and sound. */

@@ -1,7 +1,10 @@
 import type { PeerBody, PeerMessage } from "../../../shared/protocol/peer.js";
-import { allLinks, cut, type Fault, isolate, nothingToUndo, type Strike, type Undo } from "./fault.js";
+import type { World } from "../world.js";
+import { allLinks, cut, type Fault, isolate, type Link, nothingToUndo, type Strike, type Undo } from "./fault.js";
 
-const MESSAGE_KINDS: readonly PeerBody["kind"][] = [
+/** What is sent all the time, and in every election. */
+const COMMON_KINDS: readonly PeerBody["kind"][] = ["append", "append_answer", "vote", "vote_answer"];
+const RARE_KINDS: readonly PeerBody["kind"][] = [
   "join",
   "election",
   "alive",
@@ -9,10 +12,6 @@ const MESSAGE_KINDS: readonly PeerBody["kind"][] = [
   "run_now",
   "pre_vote",
   "pre_vote_answer",
-  "vote",
-  "vote_answer",
-  "append",
-  "append_answer",
 ];
 const HELD_MESSAGES_MAX = 1_000;
 
@@ -25,6 +24,7 @@ const partition: Fault = ({ world, random }) => {
 };
 
 const badNetwork: Fault = ({ world: { network }, random, links }) => {
+  if (network.profile !== links) return null;
   network.profile = {
     delayMinMs: 1,
     delayMaxMs: random.pick([10, 40, 150]),
@@ -38,64 +38,77 @@ const badNetwork: Fault = ({ world: { network }, random, links }) => {
   };
 };
 
+/** Keeps messages back until it ends, when all of them arrive together; more than the limit are lost. */
+function hold(world: World, isHeld: (message: PeerMessage) => boolean): Undo {
+  const held: PeerMessage[] = [];
+  const passes = (message: PeerMessage): boolean => {
+    if (!isHeld(message)) return true;
+    if (held.length < HELD_MESSAGES_MAX) held.push(message);
+    return false;
+  };
+  world.interceptors.add(passes);
+  return () => {
+    world.interceptors.delete(passes);
+    for (const message of held) world.network.send(message.from, message.to, () => world.deliver(message));
+  };
+}
+
 /** Some kinds of message wait on some links, and all arrive together when the fault ends: late by whole terms. */
-const heldMessages: Fault = ({ world, random }) => {
-  const kinds = new Set<string>(random.some(MESSAGE_KINDS, 0.3));
+const heldMessages: Fault = (strike) => {
+  const { world, random } = strike;
+  const kinds = new Set<string>([...random.some(COMMON_KINDS, 0.6), ...random.some(RARE_KINDS, 0.3)]);
   const links = new Set(
     allLinks(world)
       .filter(() => random.chance(0.5))
       .map(([from, to]) => `${from}>${to}`),
   );
-  const held: PeerMessage[] = [];
-  const hold = (message: PeerMessage): boolean => {
-    const isHeld = kinds.has(message.body.kind) && links.has(`${message.from}>${message.to}`);
-    if (isHeld && held.length < HELD_MESSAGES_MAX) held.push(message);
-    return !isHeld;
-  };
-  world.interceptors.add(hold);
-  return () => {
-    world.interceptors.delete(hold);
-    for (const message of held) world.network.send(message.from, message.to, () => world.deliver(message));
-  };
+  if (kinds.size === 0 || links.size === 0) return null;
+  return hold(world, ({ body, from, to }) => {
+    const isHeld = kinds.has(body.kind) && links.has(`${from}>${to}`);
+    if (isHeld) strike.arises("held-messages");
+    return isHeld;
+  });
 };
 
 /** Everything on some links waits, and the links are freed one after another, in another order. */
 const swizzleClog: Fault = (strike) => {
   const { world, random } = strike;
   const clogged = random.shuffled(allLinks(world).filter(() => random.chance(0.6)));
-  for (const link of clogged) strike.lasts(cut(world, [link]), strike.durationMaxMs);
+  if (clogged.length === 0) return null;
+  for (const [from, to] of clogged) {
+    const isHeld = (message: PeerMessage): boolean => {
+      if (message.from !== from || message.to !== to) return false;
+      strike.arises("swizzle-clog");
+      return true;
+    };
+    strike.lasts(hold(world, isHeld), strike.durationMaxMs);
+  }
+  world.trace.add(`clogged ${clogged.map((link) => link.join(">")).join(" ")}`);
   return nothingToUndo;
 };
 
-/** A link, or a node's whole connection, goes up and down in the rhythm of the election timeout. */
+/** A link, or a node's whole connection, goes down and up a few times in the rhythm of the election timeout. */
 const flapping: Fault = (strike) => {
   const { world, random } = strike;
   const victim = strike.victim();
-  const isWhole = random.chance(0.5);
-  const peer = random.pick(world.nodes.filter((node) => node !== victim).concat(victim));
-  const period = world.timing.electionTimeoutMs * (0.4 + random.unit());
-  let undo: Undo | null = null;
-  let isOver = false;
-  const flap = (): void => {
-    if (isOver) return;
-    if (undo === null) {
-      undo = isWhole
-        ? isolate(world, victim)
-        : cut(world, [
-            [victim.id, peer.id],
-            [peer.id, victim.id],
-          ]);
-    } else {
-      undo();
-      undo = null;
-    }
-    world.scheduler.after(period, flap);
-  };
-  flap();
-  return () => {
-    isOver = true;
-    undo?.();
-  };
+  const others = world.nodes.filter((node) => node !== victim);
+  if (others.length === 0) return null;
+  const peers = random.chance(0.5) ? others : [random.pick(others)];
+  const links = peers.flatMap(({ id }): Link[] => [
+    [victim.id, id],
+    [id, victim.id],
+  ]);
+  const periodMs = Math.round(world.timing.electionTimeoutMs * (0.4 + random.unit()));
+  const cuts = random.between(2, 4);
+  for (let i = 0; i < cuts; i++) {
+    world.scheduler.after(2 * i * periodMs, () => {
+      if (!strike.isOpen()) return;
+      strike.lastsFor(cut(world, links), periodMs);
+      // Down, up, and down again.
+      if (i > 0) strike.arises("flapping");
+    });
+  }
+  return nothingToUndo;
 };
 
 /** A peer that lives is taken for dead. */

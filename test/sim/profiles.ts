@@ -81,17 +81,25 @@ export function planOf(random: Random, name: ProfileName): Plan {
   const profile = name === "mixed" ? drawn(random) : name;
   const nodes = random.pick([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
   const clients = clientsOf(random);
+  const timing = {
+    crashBeforeWrite: random.pick([0, 0, 0, 0.002]),
+    crashAfterWrite: random.pick([0, 0, 0, 0.005]),
+    takeoverCooldownMs: random.pick([1_200, 5_000, 200_000]),
+  };
+  const faults = faultsOf(random, profile);
+  const verifiedTail = random.chance(0.05)
+    ? WHOLE_TAIL
+    : { events: retriedEvents(clients), blocksMax: 250, blocksMin: 8 };
+  const checksWire = random.chance(0.02);
+  // This one is a script for five.
+  const isForFive = faults.enabled.includes("staggered") && random.chance(0.3);
   return {
-    nodes: profile === "losses" && nodes === 1 ? 3 : nodes,
-    timing: {
-      crashBeforeWrite: random.pick([0, 0, 0, 0.002]),
-      crashAfterWrite: random.pick([0, 0, 0, 0.005]),
-      takeoverCooldownMs: random.pick([1_200, 5_000, 200_000]),
-    },
-    faults: faultsOf(random, profile),
+    nodes: isForFive ? 5 : profile === "losses" && nodes === 1 ? 3 : nodes,
+    timing,
+    faults,
     clients,
-    verifiedTail: random.chance(0.05) ? WHOLE_TAIL : { events: retriedEvents(clients), blocksMax: 250, blocksMin: 8 },
-    checksWire: random.chance(0.02),
+    verifiedTail,
+    checksWire,
   };
 }
 

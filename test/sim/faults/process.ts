@@ -6,14 +6,21 @@ import { crash, type Fault, isolate, nothingToUndo, pause, type Strike } from ".
 const staggered: Fault = (strike) => {
   const { world, random } = strike;
   const [a, b, c, ...rest] = random.shuffled(world.nodes);
-  if (a === undefined || b === undefined || c === undefined) return null;
-  const ms = random.between(300, strike.durationMaxMs);
-  for (const node of [a, b]) strike.lasts(pause(node), ms);
-  world.scheduler.after(ms / 2, () => {
-    if (strike.isOpen()) crash(strike, [c]);
+  if (a === undefined || b === undefined || c === undefined || rest.length < 2) return null;
+  if (!world.nodes.every((node) => node.isUp && !node.isPaused)) return null;
+  const ms = random.between(300, Math.max(300, strike.durationMaxMs));
+  const half = Math.round(ms / 2);
+  for (const node of [a, b]) strike.lastsFor(pause(node), ms);
+  world.scheduler.after(half, () => {
+    if (!strike.isOpen()) return;
+    c.crash();
+    // It comes back while the last two pause.
+    world.scheduler.after(random.between(half + 20, ms + half), () => c.start());
   });
   world.scheduler.after(ms, () => {
-    if (strike.isOpen()) for (const node of rest) strike.lasts(pause(node), ms);
+    if (!strike.isOpen()) return;
+    for (const node of rest) strike.lastsFor(pause(node), ms);
+    if (rest.every((node) => node.isPaused) && !c.isUp) strike.arises("staggered");
   });
   return nothingToUndo;
 };
@@ -24,20 +31,26 @@ function cutPower(strike: Strike, victims: readonly SimNode[]): void {
   for (const node of victims) node.store.restart();
 }
 
-/** A wall clock is set, forward or back; the monotonic one is not touched by it. */
+/** A wall clock is set, forward or back; the monotonic one is not touched by it. Jumps add up, and each is taken back. */
 const clockJump: Fault = (strike) => {
   const node = strike.victim();
-  const { wallOffsetMs } = node;
-  node.wallOffsetMs = strike.random.between(-3_600_000, 3_600_000);
+  const jumpMs = strike.random.between(-3_600_000, 3_600_000);
+  node.wallOffsetMs += jumpMs;
   return () => {
-    node.wallOffsetMs = wallOffsetMs;
+    node.wallOffsetMs -= jumpMs;
   };
 };
 
-/** A person asks for another leader; it may die on the way. */
+/** A person asks for another leader; it may die on the way. Now and then they ask the wrong node, or for the leader. */
 const handOver: Fault = (strike) => {
-  const ids = strike.world.nodes.map((node) => node.id);
-  strike.victim().input({ kind: "hand_over", target: strike.random.pick([null, ...ids]) });
+  const { world, random } = strike;
+  const { leader } = world;
+  const isOdd = leader === undefined || random.chance(0.15);
+  const node = isOdd ? strike.victim() : leader;
+  const targets = world.nodes.filter((it) => isOdd || it !== leader).map((it) => it.id);
+  const target = random.pick([null, ...targets]);
+  if (node === leader && target !== leader.id) strike.arises("hand-over");
+  node.input({ kind: "hand_over", target });
   return nothingToUndo;
 };
 
@@ -60,9 +73,11 @@ function strikeSoon(strike: Strike, node: SimNode, withinMs: number): void {
 /** Whoever is elected meanwhile is hit soon after, when its first block is half on its way. */
 const newLeaderDies: Fault = (strike) => {
   const { world } = strike;
-  world.onNewLeader = (node) => strikeSoon(strike, node, 60);
+  const strikes = (node: SimNode): void => strikeSoon(strike, node, 60);
+  world.onNewLeader = strikes;
   return () => {
-    world.onNewLeader = () => {};
+    // The later of two takes the place of the earlier.
+    if (world.onNewLeader === strikes) world.onNewLeader = () => {};
   };
 };
 

@@ -250,6 +250,7 @@ export class Liveness {
       const isFound = invalidAt === lowest || !node.isUp || !isCommitted;
       check(isFound, "I8", () => `${node.id}: a verification pass did not find altered block ${lowest}`);
       node.crash();
+      world.checkers.commits.onDiskLoss(node);
       node.disk.wipe(random.hex(16), fakeKeys(random));
       node.start();
     }

@@ -33,6 +33,8 @@ export interface DiskBehaviour {
   isDown: boolean;
   /** The probability that an operation fails, one way or another. */
   errors: number;
+  /** The next operation that would succeed fails, and this is told; null when none is to. */
+  failsNext: (() => void) | null;
   /** Operations that stay unanswered, for scenarios. */
   held: (operation: { readonly kind: OperationKind }) => boolean;
 }
@@ -93,6 +95,7 @@ export class Mongod {
       isFull: false,
       isDown: false,
       errors: 0,
+      failsNext: null,
       held: () => false,
     };
   }
@@ -164,6 +167,12 @@ export class Mongod {
     if (behaviour.isStalled || behaviour.held(operation) || operation.isGivenUp) return;
     const { random, timing } = this.around;
     if (operation.kind !== "read" && behaviour.isFull) return this.refuse(operation, "The disk is full.");
+    const { failsNext } = behaviour;
+    if (failsNext !== null) {
+      behaviour.failsNext = null;
+      failsNext();
+      return this.breakOff(operation);
+    }
     if (random.chance(behaviour.errors)) return this.breakOff(operation);
     this.operations.delete(operation);
     operation.land();

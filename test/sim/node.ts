@@ -59,6 +59,8 @@ export class SimNode {
   wallOffsetMs = 0;
   /** Sees every effect before it is done; a scenario's way to interfere. */
   onEffect: ((effect: Effect) => void) | null = null;
+  /** Sees up to where its replica has read its log for a follower. */
+  onReadThrough: ((last: number) => void) | null = null;
   private lastRef = 0;
 
   constructor(
@@ -215,6 +217,7 @@ export class SimNode {
   onRead(from: Height, bytesMax: number, blocks: readonly StoredBlock[]): void {
     if (this.isDoubtful) return;
     if (bytesMax > 0) this.note({ kind: "read_blocks", readId: 0, from, bytesMax });
+    this.onReadThrough?.(from + blocks.length - 1);
     // Nothing is said of what comes after the first that fails.
     const altered = blocks.find((_, i) => this.disk.altered.has(from + i) && !this.disk.planted.has(from + i));
     if (altered !== undefined) this.around.checkers.alerts.mustFind(this, altered.block.header.height);

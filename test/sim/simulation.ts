@@ -168,6 +168,7 @@ class Run {
     world.scheduler.after(random.between(100, 2_000), () => {
       this.replaced.delete(node);
       if (node.isUp) return;
+      world.checkers.commits.onDiskLoss(node);
       node.disk.wipe(random.hex(16), fakeKeys(random));
       node.start();
     });

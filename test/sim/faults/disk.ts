@@ -2,32 +2,54 @@ import type { MemoryState } from "../../../node/storage/memory-database.js";
 import type { StoredBlock } from "../../../node/storage/port.js";
 import { height, type Term } from "../../../shared/ids.js";
 import { fakeKeys } from "../fake-crypto.js";
-import type { DiskBehaviour } from "../mongod.js";
 import type { SimNode } from "../node.js";
 import type { Random } from "../random.js";
+import type { World } from "../world.js";
 import { alienBlock, alteredBlock } from "./alter.js";
-import { crash, type Fault, mayLoseDisk, nothingToUndo, type Strike } from "./fault.js";
+import { crash, type Fault, isolate, mayLoseDisk, nothingToUndo, type Strike } from "./fault.js";
 
-/** Sets one thing of a victim's disk for as long as the fault lasts. */
-function behave<K extends keyof DiskBehaviour>(
-  strike: Strike,
-  what: K,
-  { broken, whole }: Record<"broken" | "whole", DiskBehaviour[K]>,
-): () => void {
-  const { behaviour } = strike.victim().store;
-  behaviour[what] = broken;
-  return () => {
-    behaviour[what] = whole;
-  };
-}
+// A disk that is broken in a way already is left alone: the first of two faults to end would end both.
 
 const slow: Fault = (strike) => {
   const { behaviour } = strike.victim().store;
+  const whole = strike.world.timing.diskLatencyMs[1];
+  if (behaviour.latencyMaxMs !== whole) return null;
   behaviour.latencyMaxMs = strike.random.pick([50, 300, 1_200]);
   return () => {
-    behaviour.latencyMaxMs = strike.world.timing.diskLatencyMs[1];
+    behaviour.latencyMaxMs = whole;
   };
 };
+
+const full: Fault = (strike) => {
+  const { behaviour } = strike.victim().store;
+  if (behaviour.isFull) return null;
+  behaviour.isFull = true;
+  return () => {
+    behaviour.isFull = false;
+  };
+};
+
+const errors: Fault = (strike) => {
+  const { behaviour } = strike.victim().store;
+  if (behaviour.errors > 0) return null;
+  behaviour.errors = strike.random.pick([0.02, 0.2]);
+  return () => {
+    behaviour.errors = 0;
+  };
+};
+
+/** The next operation fails, whenever it comes: an idle node's may take long. */
+const oneError: Fault = (strike) => {
+  const { behaviour } = strike.victim().store;
+  if (behaviour.failsNext !== null) return null;
+  const fails = (): void => strike.arises("one-error");
+  behaviour.failsNext = fails;
+  strike.lastsFor(() => {
+    if (behaviour.failsNext === fails) behaviour.failsNext = null;
+  }, ONE_ERROR_WITHIN_MS);
+  return nothingToUndo;
+};
+const ONE_ERROR_WITHIN_MS = 10_000;
 
 const stalled: Fault = (strike) => {
   const { store } = strike.victim();
@@ -103,6 +125,7 @@ const wentBack: Fault = (strike) => {
     const isOwn = backup.state?.owner.bootId === node.process?.bootId;
     const isRemembered = isOwn && node.process?.isAlive === true && !node.isDoubtful && random.chance(0.5);
     if (backup.state === null || !(isOfEarlierBoot || isBelowMark || isRemembered)) return;
+    strike.arises("disk-went-back");
     world.trace.add(`${node.id} database goes back to ${backup.blocks.length} blocks`);
     world.checkers.commits.onDiskLoss(node);
     if (!isRemembered) node.crash();
@@ -128,13 +151,14 @@ const altered: Fault = (strike) => {
   const node = strike.victim();
   const { disk } = node;
   if (disk.knownCommitHeight < 2 || !mayLoseDisk(world, node)) return null;
-  world.checkers.commits.onDiskLoss(node);
   const at = disk.at(random.between(1, disk.tailHeight));
   if (at === undefined) return null;
   if (random.chance(0.25)) {
     plantAbove(strike, node, at);
+    strike.arises("planted-block");
     return nothingToUndo;
   }
+  strike.arises("altered-block");
   const change = alteredBlock(random, at);
   world.trace.add(`${node.id} block ${at.block.header.height} is altered: ${change.what}`);
   disk.alter(at.block.header.height, () => change.stored);
@@ -142,21 +166,29 @@ const altered: Fault = (strike) => {
 };
 
 /**
- * A node falls behind; another one, which starts anew meanwhile and so has only the newest blocks in memory, leads, and a
- * block that the first one needs is altered there, or one is planted above its newest, which it would read with them.
+ * A node is cut off until it is some blocks behind; another one, which starts anew meanwhile and so has only the newest
+ * blocks in memory, leads, and a block that the first one needs is altered there, or one is planted above its newest,
+ * which it would read with them.
  */
 const starved: Fault = (strike) => {
   const { world, random } = strike;
   const [hungry, server] = random.shuffled(world.nodes);
-  if (hungry === undefined || server === undefined || !mayLoseDisk(world, server)) return null;
-  hungry.crash();
+  if (hungry === undefined || server === undefined || !mayLoseDisk(world, server) || starving.has(world)) return null;
+  const mend = isolate(world, hungry);
+  starving.add(world);
+  let isCut = true;
+  const feed = (): void => {
+    if (!isCut) return;
+    isCut = false;
+    starving.delete(world);
+    mend?.();
+  };
+  strike.lastsFor(feed, STARVES_MS_MAX);
   const later = (ms: number, action: () => void): void =>
     world.scheduler.after(ms, () => {
-      if (strike.isOpen()) action();
+      if (isCut) action();
     });
-  later(1_500, () => crash(strike, [server], 200));
-  later(3_000, () => world.leader?.input({ kind: "hand_over", target: server.id }));
-  later(3_800, () => {
+  const alterNeeded = (): void => {
     // Whoever leads by now: it may have started anew in another fault.
     const leader = world.leader ?? server;
     const { disk } = leader;
@@ -164,24 +196,40 @@ const starved: Fault = (strike) => {
     const highest = disk.knownCommitHeight - 2;
     const at = lowest > highest ? undefined : disk.at(random.between(lowest, highest));
     if (at === undefined || !mayLoseDisk(world, leader)) return;
-    world.checkers.commits.onDiskLoss(leader);
-    if (random.chance(0.5)) return plantAbove(strike, leader, at);
+    const isPlanted = random.chance(0.5);
+    // One that is planted is met by a read of all that stands below it.
+    const met = isPlanted ? disk.tailHeight : at.block.header.height;
+    leader.onReadThrough = (last) => {
+      if (last < met || !hungry.isUp) return;
+      strike.arises("starved");
+      leader.onReadThrough = null;
+    };
+    if (isPlanted) return plantAbove(strike, leader, at);
     disk.alter(at.block.header.height, () => alteredBlock(random, at).stored);
-  });
-  later(3_800, () => hungry.start());
+  };
+  const waitForLag = (): void => {
+    if (world.checkers.history.committed.length < hungry.disk.tailHeight + LAG_BLOCKS) return later(200, waitForLag);
+    crash(strike, [server], 200);
+    later(1_200, () => world.leader?.input({ kind: "hand_over", target: server.id }));
+    later(2_000, () => {
+      alterNeeded();
+      feed();
+    });
+  };
+  waitForLag();
   return nothingToUndo;
 };
+/** Where a node starves already: with two cut off nothing is committed that they could need. */
+const starving = new WeakSet<World>();
+const LAG_BLOCKS = 5;
+const STARVES_MS_MAX = 10_000;
 
 export const diskFaults = {
   "slow-disk": slow,
   "stalled-disk": stalled,
-  "full-disk": (strike) => behave(strike, "isFull", { broken: true, whole: false }),
-  "disk-errors": (strike) => behave(strike, "errors", { broken: strike.random.pick([0.02, 0.2]), whole: 0 }),
-  "one-error": (strike) => {
-    const undo = behave(strike, "errors", { broken: 1, whole: 0 });
-    strike.world.scheduler.after(strike.random.between(1, 30), undo);
-    return undo;
-  },
+  "full-disk": full,
+  "disk-errors": errors,
+  "one-error": oneError,
   "mongod-restart": mongodRestart,
   "lost-disk": lost,
   "lost-state": lostState,

@@ -32,13 +32,24 @@ export class Liveness {
   majority(): void {
     const { world, random } = this;
     const quorum = Math.floor(world.nodes.length / 2) + 1;
-    const voters = random.shuffled(world.nodes).filter(isDurableVoter);
     this.nemesis.healAll();
     for (const node of world.nodes) node.resume();
-    if (world.nodes.length < 3 || voters.length < quorum || random.chance(0.3)) return;
+    if (world.nodes.length < 3 || random.chance(0.3)) return;
+    const apart = random.chance(0.25) ? this.cutFromLeader() : null;
+    // The leader that one of them is cut from stays with the majority.
+    const voters = random
+      .shuffled(world.nodes)
+      .filter((node) => isDurableVoter(node) && node !== apart?.node)
+      .sort((a, b) => Number(b === apart?.leader) - Number(a === apart?.leader));
+    const undo = apart === null ? [] : [apart.undo];
+    if (voters.length < quorum) {
+      for (const end of undo) end();
+      return;
+    }
     const healthy = voters.slice(0, random.between(quorum, voters.length));
     const broken = world.nodes.filter((node) => !healthy.includes(node));
-    const undo = broken.map((node) => this.breakFor(node, healthy));
+    for (const node of broken) if (node !== apart?.node) undo.push(this.breakFor(node, healthy));
+    if (apart !== null) this.nemesis.arises("partly");
     // Nodes that should not lead must, if nobody else can; to a leader whose disk hangs they are nobody to hand over to.
     const hangs = broken.some((node) => node.store.behaviour.isStalled);
     if (!hangs && random.chance(0.15)) {
@@ -53,21 +64,32 @@ export class Liveness {
     for (const end of undo) end();
   }
 
+  /**
+   * One hears the others and not the leader: it must leave the leader alone. The one that ranks lowest, as it takes over
+   * from nobody: the leader stays where the others hear it. Null when it cannot be made so.
+   */
+  private cutFromLeader(): { node: SimNode; leader: SimNode; undo: () => void } | null {
+    const { world } = this;
+    const node = world.nodes.reduce((lowest, it) => (this.rank(it) < this.rank(lowest) ? it : lowest));
+    const isLed = (): boolean => this.isLed(world.nodes);
+    if (!world.runUntil(isLed, LEADER_TIMEOUTS * this.timeoutMs)) return null;
+    if (node === world.leader) {
+      node.input({ kind: "hand_over", target: null });
+      world.runUntil(() => isLed() && node !== world.leader, 2 * this.timeoutMs);
+    }
+    const { leader } = world;
+    if (leader === undefined || leader === node || !isDurableVoter(leader)) return null;
+    const links = allLinks(world).filter((link) => link.includes(node.id) && link.includes(leader.id));
+    const undo = cut(world, links);
+    world.trace.add(`${node.id} stays cut from the leader`);
+    return undo === null ? null : { node, leader, undo };
+  }
+
   private breakFor(node: SimNode, healthy: readonly SimNode[]): () => void {
     const { world, random } = this;
     const links = allLinks(world).filter((link) => link.includes(node.id));
     const withHealthy = (id: string): boolean => healthy.some((other) => other.id === id);
-    const how = random.pick([
-      "dead",
-      "paused",
-      "isolated",
-      "deaf",
-      "mute",
-      "partly",
-      "partly",
-      "stalled",
-      "full",
-    ] as const);
+    const how = random.pick(["dead", "paused", "isolated", "deaf", "mute", "stalled", "full"] as const);
     world.trace.add(`${node.id} stays ${how}`);
     switch (how) {
       case "dead":
@@ -92,20 +114,6 @@ export class Liveness {
             links.filter(([from, to]) => from === node.id && withHealthy(to)),
           ) ?? (() => {})
         );
-      // It hears some of the others and not the leader: it must leave the leader alone.
-      case "partly": {
-        world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * this.timeoutMs);
-        const leader = this.leaderOf(world.nodes);
-        // One that ranks lowest takes over from nobody: the leader stays where the others hear it.
-        const isLowest = world.nodes.every((other) => this.rank(other) >= this.rank(node));
-        if (leader === undefined || !healthy.includes(leader) || !isLowest) return () => {};
-        return (
-          cut(
-            world,
-            links.filter((link) => link.includes(leader.id)),
-          ) ?? (() => {})
-        );
-      }
       case "stalled":
       case "full": {
         const what = how === "full" ? "isFull" : "isStalled";

@@ -2,6 +2,9 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { inMacrotask } from "./drain.js";
+import { SITUATIONS, type Situation } from "./faults/fault.js";
+import { FAULT_NAMES } from "./nemesis.js";
+import type { ProfileName } from "./profiles.js";
 import { type RunResult, simulate } from "./simulation.js";
 import { TraceDigest } from "./trace.js";
 
@@ -10,7 +13,8 @@ const seeds = process.env.SIM_SEEDS ?? "300";
 const firstSeed = process.env.SIM_FIRST_SEED ?? "1";
 const cli = fileURLToPath(new URL("../../dist/test/sim/cli.js", import.meta.url));
 
-const run = (seed: number): Promise<RunResult> => inMacrotask(() => simulate({ seed }));
+const run = (seed: number, profile: ProfileName = "mixed"): Promise<RunResult> =>
+  inMacrotask(() => simulate({ seed, profile }));
 
 async function digestOf(seed: number): Promise<string> {
   const digest = new TraceDigest();
@@ -61,5 +65,19 @@ describe("the replicated log under faults", () => {
       forgeriesFound += result.forgeriesFound;
     }
     expect(forgeriesFound).toBeGreaterThan(0);
+  });
+
+  // A fault can strike a thousand times and never get where it was meant to.
+  it("brings about what each fault is there for", async () => {
+    const arisen = new Map<Situation, number>();
+    const struck = new Set<string>();
+    for (const profile of ["network", "disks", "lies", "swarm"] as const)
+      for (let seed = 1; seed <= 20; seed++) {
+        const { situations, faults } = await run(seed, profile);
+        for (const name of Object.keys(faults)) struck.add(name);
+        for (const what of SITUATIONS) arisen.set(what, (arisen.get(what) ?? 0) + (situations[what] ?? 0));
+      }
+    expect([...struck].sort()).toEqual([...FAULT_NAMES].sort());
+    for (const what of SITUATIONS) expect(arisen.get(what), what).toBeGreaterThan(3);
   });
 });

@@ -200,7 +200,7 @@ const starved: Fault = (strike) => {
     // One that is planted is met by a read of all that stands below it.
     const met = isPlanted ? disk.tailHeight : at.block.header.height;
     leader.onReadThrough = (last) => {
-      if (last < met || !hungry.isUp) return;
+      if (last < met || !hungry.isUp || hungry.disk.tailHeight >= met) return;
       strike.arises("starved");
       leader.onReadThrough = null;
     };

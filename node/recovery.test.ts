@@ -2,14 +2,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { HardState } from "../cluster/types.js";
+import type { BootState, HardState } from "../cluster/types.js";
+import type { ChainState } from "../shared/chain.js";
 import { systemClock } from "./clock.js";
-import { recover } from "./recovery.js";
+import { type Remembered, recover } from "./recovery.js";
 import { createVerifier } from "./signer.js";
 import { IdentityFile } from "./storage/identity.js";
 import { MemoryDatabase } from "./storage/memory-database.js";
 import { MemoryLogStore } from "./storage/memory-log-store.js";
 import { stateMacOf } from "./storage/state-mac.js";
+import { type TestBlock, TestLog } from "./storage/storage-fixtures.js";
 
 let folder = "";
 let database = new MemoryDatabase("");
@@ -21,8 +23,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** One start of the node's process, up to what it then knows of itself. */
-async function start(): Promise<HardState> {
+/** One start of the node's process, or a recovery of a living one, up to what it then knows. */
+async function recoverWith(remembered: Remembered | null): Promise<BootState> {
   warnings.length = 0;
   starts += 1;
   const identity = await IdentityFile.open(folder, "n1");
@@ -32,14 +34,16 @@ async function start(): Promise<HardState> {
     clock: systemClock,
     verifier: createVerifier(),
     memberCount: 3,
-    remembered: null,
+    remembered,
     projectedThrough: () => 0,
     onCommitted: async () => undefined,
     onWarning: (text) => warnings.push(text),
     onInvalidBlock: () => undefined,
   });
-  return boot.hardState;
+  return boot;
 }
+
+const start = async (): Promise<HardState> => (await recoverWith(null)).hardState;
 
 const startedTwice = async (): Promise<HardState> => {
   await start();
@@ -100,4 +104,15 @@ it.each([{ votedFor: "n3" }, { term: 900 }])("joins anew once after somebody set
   expect(after).toMatchObject({ term: 0, votedFor: null });
   expect(await start()).toEqual(after);
   expect(warnings).toEqual([]);
+});
+
+it("of a living process goes on from what the process knew to be committed, if it is still there", async () => {
+  const hardState = await start();
+  const { log, blocks } = TestLog.grow(3);
+  const fork = log.fork(blocks[2] as TestBlock).block([{ dataPayload: { other: true } }]);
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  const committed = blocks[3]?.next as ChainState;
+  expect(await recoverWith(null)).toMatchObject({ commitHeight: 2 });
+  expect(await recoverWith({ hardState, durable: committed, committed })).toMatchObject({ commitHeight: 4 });
+  expect(await recoverWith({ hardState, durable: committed, committed: fork.next })).toMatchObject({ commitHeight: 2 });
 });

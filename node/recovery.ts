@@ -31,6 +31,13 @@ export interface RecoveredBlock {
 /** What recovery and the driver need of the identity file. */
 export type NodeIdentity = Pick<IdentityFile, "folder" | "identity" | "isNew" | "settle" | "update" | "recordMark">;
 
+/** What one process knows of its store from before: its term and vote, and what was durable and committed in it. */
+export interface Remembered {
+  readonly hardState: HardState;
+  readonly durable: ChainState;
+  readonly committed: ChainState;
+}
+
 export interface RecoveryOptions {
   readonly log: LogStore;
   readonly identity: NodeIdentity;
@@ -39,7 +46,7 @@ export interface RecoveryOptions {
   /** How many configured members there are: a node alone has nobody to learn a lost log from. */
   readonly memberCount: number;
   /** What this process remembers of its store from before; null at its start. */
-  readonly remembered: { hardState: HardState; durable: ChainState } | null;
+  readonly remembered: Remembered | null;
   /** Events below this have been projected and published by this process already, or are in the projection. */
   readonly projectedThrough: (opened: OpenedStore) => number;
   /** Committed and verified blocks, oldest first, from the one that holds the first event not yet projected. */
@@ -58,7 +65,7 @@ export interface Recovered {
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const opened = await options.log.open(options.identity.identity.bootCounter);
   const tail = await readTail(options, opened.tailHeight);
-  const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await markedHeight(options, opened)));
+  const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
   const lost = whatWasLost(options, opened) ?? (await markLost(options, opened));
   const hardState = await settleHardState(options, opened, lost);
   const chain = await verifyTail(options, opened, commitHeight);
@@ -66,14 +73,22 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 }
 
 /**
- * The mark says that its block is committed, and it says so of that very block only: after a lost disk another,
- * uncommitted one may stand at its height.
+ * The mark, and what this process remembers, say of a block that it is committed, and they say so of that very block only:
+ * after a lost disk another, uncommitted one may stand at its height.
  */
-async function markedHeight(options: RecoveryOptions, opened: OpenedStore): Promise<number> {
-  const { mark } = options.identity.identity;
-  if (mark === null || mark.height === 0 || mark.height > opened.tailHeight) return 0;
-  const { block } = await readOne(options.log, height(mark.height));
-  return block.blockHash === mark.hash ? mark.height : 0;
+async function knownCommitHeight({ identity, remembered, log }: RecoveryOptions, opened: OpenedStore): Promise<number> {
+  const committed = remembered?.committed;
+  const points = [
+    identity.identity.mark,
+    committed === undefined ? null : { height: committed.height, hash: committed.blockHash },
+  ];
+  let known = 0;
+  for (const point of points) {
+    if (point === null || point.height <= known || point.height > opened.tailHeight) continue;
+    const { block } = await readOne(log, height(point.height));
+    if (block.blockHash === point.hash) known = point.height;
+  }
+  return known;
 }
 
 async function readTail(options: RecoveryOptions, tailHeight: Height): Promise<Block | null> {

@@ -1,8 +1,8 @@
-import type { BootState, Effect, HardState } from "../cluster/types.js";
+import type { BootState, Effect } from "../cluster/types.js";
 import type { ChainState } from "../shared/chain.js";
 import type { Height } from "../shared/ids.js";
 import type { CommittedEvents } from "./committed.js";
-import type { NodeIdentity } from "./recovery.js";
+import type { NodeIdentity, Remembered } from "./recovery.js";
 import { type LogStore, StoreError } from "./storage/port.js";
 
 /** Storage operations that wait for the one before; the core bounds its blocks in flight, this catches a bug. */
@@ -28,13 +28,12 @@ export class StorageOperations {
   private storing: Promise<void> = Promise.resolve();
   /** Counts replicas: an operation of an earlier one must not be answered to a later one. */
   private generation = 0;
-  private known: { hardState: HardState; durable: ChainState } | null = null;
-  private committedState: ChainState | null = null;
+  private known: Remembered | null = null;
 
   constructor(private readonly options: StorageOperationsOptions) {}
 
   /** What this process knows to be durable: a store that holds less after a reconnect has gone back. */
-  get remembered(): { hardState: HardState; durable: ChainState } | null {
+  get remembered(): Remembered | null {
     return this.known;
   }
 
@@ -45,12 +44,11 @@ export class StorageOperations {
 
   /** A replica begins with what its store was found to hold. */
   begin({ hardState, tail, base }: BootState): void {
-    this.known = { hardState, durable: tail.at(-1)?.next ?? base };
-    this.committedState = base;
+    this.known = { hardState, durable: tail.at(-1)?.next ?? base, committed: base };
   }
 
   onCommitted(state: ChainState): void {
-    this.committedState = state;
+    if (this.known !== null) this.known = { ...this.known, committed: state };
   }
 
   push(operation: StorageOperation): void {
@@ -127,8 +125,8 @@ export class StorageOperations {
 
   /** Below the cut the log stays as it is; its committed part is what must never be missing. */
   private forgetAbove(from: Height): void {
-    const { known, committedState } = this;
-    if (known === null || committedState === null || known.durable.height < from) return;
-    this.known = { ...known, durable: committedState };
+    const { known } = this;
+    if (known === null || known.durable.height < from) return;
+    this.known = { ...known, durable: known.committed };
   }
 }

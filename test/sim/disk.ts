@@ -141,19 +141,6 @@ export class Disk {
     for (const [at, stored] of backup.altered) this.altered.set(at, stored);
   }
 
-  /** The newest `blocks` are gone, and the hard state is an earlier one. */
-  rollBack(blocks: number, hard: HardState): void {
-    const kept = Math.max(0, this.tailHeight - blocks);
-    const { state } = this.database;
-    const rows = this.at(kept)?.block.header.treeSize ?? 0;
-    this.restore({
-      state: state === null ? null : { ...state, hard },
-      blocks: this.ownBlocks().filter(([at]) => at <= kept),
-      rows: Math.min(rows, this.database.rows.length),
-      altered: this.alteredOwn(),
-    });
-  }
-
   /** What the node has replaced since is its own again. I8: what it did not write it never overwrites. */
   settleAltered(kind: OperationKind): void {
     for (const [at, stored] of this.altered) {

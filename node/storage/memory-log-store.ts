@@ -16,6 +16,8 @@ interface Opening {
   readonly serverRun: number;
   version: number;
   isLost: boolean;
+  /** The hard state in the database is not what its node wrote; over once another one is saved. */
+  isStateAltered: boolean;
   readonly unwatch: () => void;
 }
 
@@ -45,7 +47,13 @@ export class MemoryLogStore implements LogStore {
     const { serverRun } = database;
     const previousBootCounter = database.state?.bootCounter ?? 0;
     const version = await this.claim(knownBootCounter);
-    const opening: Opening = { serverRun, version, isLost: false, unwatch: database.watch(() => this.onRestart()) };
+    const opening: Opening = {
+      serverRun,
+      version,
+      isLost: false,
+      isStateAltered: this.isAltered(database.state),
+      unwatch: database.watch(() => this.onRestart()),
+    };
     this.opening = opening;
     try {
       const truncating = database.state?.truncating ?? null;
@@ -54,12 +62,12 @@ export class MemoryLogStore implements LogStore {
       this.drop();
       throw error;
     }
-    const { isAltered } = this;
+    const { isStateAltered } = opening;
     const { hard, bootCounter } = database.state as MemoryState;
     this.bootCounter = bootCounter;
     return {
-      hardState: isAltered ? null : hard,
-      isStateAltered: isAltered,
+      hardState: isStateAltered ? null : hard,
+      isStateAltered,
       storeId: database.storeId,
       bootCounter,
       previousBootCounter,
@@ -174,10 +182,10 @@ export class MemoryLogStore implements LogStore {
 
   private async swap(opening: Opening, change: Partial<MemoryState>): Promise<void> {
     const { database } = this;
-    const { version } = opening;
-    const { isAltered } = this;
-    if (await database.write(() => database.swap(version, change, { isAltered }))) {
+    const { version, isStateAltered } = opening;
+    if (await database.write(() => database.swap(version, change, { isAltered: isStateAltered }))) {
       opening.version = version + 1;
+      if (change.hard !== undefined) opening.isStateAltered = false;
       return;
     }
     this.assertOwner();
@@ -189,8 +197,7 @@ export class MemoryLogStore implements LogStore {
     return { nodeId, bootId, isReleased };
   }
 
-  private get isAltered(): boolean {
-    const { state } = this.database;
+  private isAltered(state: MemoryState | null): boolean {
     return state !== null && state.hard !== null && state.mac !== this.self.stateMac(state.hard);
   }
 

@@ -46,6 +46,7 @@ type StateDocument = { _id: string };
 /** Reads and swaps the state; knows the version that it read or wrote last. */
 export class MongoState {
   private known: StateRecord | null = null;
+  private isKnownAltered = false;
 
   constructor(
     private readonly collection: Collection<StateDocument>,
@@ -53,10 +54,9 @@ export class MongoState {
     private readonly macOf: StateMac,
   ) {}
 
-  /** Whether somebody else changed the hard state that is known. */
+  /** Whether the hard state that was read is not what this node wrote; over once another one is saved. */
   get isAltered(): boolean {
-    const { hard, mac } = this.record;
-    return hard !== null && mac !== this.macOf(hard);
+    return this.isKnownAltered;
   }
 
   /** What was read or written last; an error to ask before `read` or `create`. */
@@ -76,6 +76,8 @@ export class MongoState {
           `(${parsed.error.issues[0]?.path.join(".")}: ${parsed.error.issues[0]?.message})`,
       );
     this.known = parsed.data;
+    const { hard, mac } = parsed.data;
+    this.isKnownAltered = hard !== null && mac !== this.macOf(hard);
     return parsed.data;
   }
 
@@ -112,6 +114,7 @@ export class MongoState {
     );
     if (matchedCount === 0) return false;
     this.known = next;
+    if (change.hard !== undefined) this.isKnownAltered = false;
     return true;
   }
 

@@ -1,5 +1,7 @@
 import type { NodeIdentity } from "../../node/recovery.js";
 import type { Identity, IdentityChange, Mark } from "../../node/storage/identity.js";
+import { type StateMac, stateMacOf } from "../../node/storage/state-mac.js";
+import { fromHex } from "../../shared/bytes.js";
 import type { NodeKeys } from "../../shared/control.js";
 import type { SimProcess } from "./process.js";
 
@@ -15,6 +17,14 @@ export class IdentityRecord {
     private readonly nodeId: string,
     public keys: NodeKeys,
   ) {}
+
+  private stateMac: { seed: string; of: StateMac } | null = null;
+
+  /** Derived once a seed. */
+  macOf(seed: string): StateMac {
+    if (this.stateMac?.seed !== seed) this.stateMac = { seed, of: stateMacOf(fromHex(seed)) };
+    return this.stateMac.of;
+  }
 
   /** Made at the first start; the keys stand for the seed. */
   make(): Identity {

@@ -2,8 +2,6 @@ import type { Effect, Input } from "../../cluster/types.js";
 import type { Clock } from "../../node/clock.js";
 import { Driver } from "../../node/driver.js";
 import { type Storage, StoreError } from "../../node/storage/port.js";
-import { stateMacOf } from "../../node/storage/state-mac.js";
-import { fromHex } from "../../shared/bytes.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import { fakeSigner, fakeVerifier } from "./fake-crypto.js";
 import { Gateway } from "./gateway.js";
@@ -48,7 +46,7 @@ export class SimProcess implements Clock {
     const identity = new SimIdentity(disk.identity, this);
     const { keys } = disk.identity;
     const logger = this.logger();
-    const storage = simStorage(this, stateMacOf(fromHex(identity.identity.seed)));
+    const storage = simStorage(this, disk.identity.macOf(identity.identity.seed));
     this.storage = storage;
     this.driver = new Driver({
       config: {

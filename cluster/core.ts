@@ -85,6 +85,8 @@ export class Core {
   readonly highTerms = new Map<NodeId, Term>();
   projectedSize: number;
 
+  /** Never the same twice in a replica's life: a read that an earlier term of its lead asked for is none of this one's. */
+  nextReadId = 1;
   private nextOpId = 1;
   private operations: StoreOperation[] = [];
   private gated: Extract<Effect, { kind: "send" }>[] = [];

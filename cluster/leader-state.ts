@@ -72,6 +72,5 @@ export interface LeaderState {
   sealed: { readonly at: number; readonly writes: number };
   /** After a commit: the next block waits for this many writes, until this time. */
   gathering: { readonly writes: number; readonly until: number } | null;
-  nextReadId: number;
   waitingIds(): number[];
 }

@@ -34,7 +34,6 @@ export function becomeLeader(core: Core): void {
     noticeDueAt: null,
     sealed: { at: core.now, writes: 0 },
     gathering: null,
-    nextReadId: 1,
     waitingIds: () => [...leader.queue.map((queued) => queued.proposal.proposalId), ...leader.lookups.keys()],
   };
   core.leader = leader;

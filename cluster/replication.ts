@@ -17,7 +17,7 @@ export function replicate(core: Core, id: NodeId): void {
     const limit = { bytesMax: CATCH_UP_BYTES_MAX, blocksMax: CATCH_UP_BLOCKS_MAX };
     return sendAppend(core, id, peer, core.log.slice(peer.next, limit));
   }
-  peer.readId = core.leader.nextReadId++;
+  peer.readId = core.nextReadId++;
   core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax: CATCH_UP_BYTES_MAX });
 }
 

@@ -77,6 +77,7 @@ export class Driver {
   private isRecovering = true;
   private recovery: Promise<void> = Promise.resolve();
   private lastTickAt: number;
+  private isCheckingOwner = false;
 
   constructor(private readonly options: DriverOptions) {
     this.clock = options.clock ?? systemClock;
@@ -132,6 +133,8 @@ export class Driver {
 
   submit(input: Input): void {
     if (this.replica === null) return;
+    // As if the network had lost it.
+    if (input.kind === "message" && this.isOwnerInDoubt()) return;
     this.inputs.push(input);
     if (this.isStepping) return;
     this.isStepping = true;
@@ -172,16 +175,30 @@ export class Driver {
     const now = this.clock.now();
     const gapMs = now - this.lastTickAt;
     this.lastTickAt = now;
-    if (gapMs > this.options.config.electionTimeoutMs / 2) void this.checkOwner();
+    if (this.isPause(gapMs)) void this.checkOwner();
     this.submit({ kind: "tick", now, wall: this.clock.wall() });
+  }
+
+  private isPause(gapMs: number): boolean {
+    return gapMs > this.options.config.electionTimeoutMs / 2;
+  }
+
+  /** Whether a pause was noticed, and the owner of the database is not known again. What came in may be read before a tick. */
+  private isOwnerInDoubt(): boolean {
+    if (this.isPause(this.clock.now() - this.lastTickAt)) void this.checkOwner();
+    return this.isCheckingOwner;
   }
 
   /** After a pause another process may have taken the database over. */
   private async checkOwner(): Promise<void> {
+    if (this.isCheckingOwner || this.replica === null) return;
+    this.isCheckingOwner = true;
     try {
       await this.options.storage.log.checkOwner();
     } catch (error) {
       this.failed(error);
+    } finally {
+      this.isCheckingOwner = false;
     }
   }
 

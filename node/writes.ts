@@ -69,6 +69,11 @@ export class WriteTracker {
     options: { deadline: number; ifPreviousHash?: HashHex | "" },
   ): Promise<WriteResult> {
     const { deadline, ifPreviousHash } = options;
+    for (const event of events) {
+      const fault = eventFault(event);
+      // The door lets no such event in: a block with one would be refused by every follower, and by this node's next start.
+      if (fault !== null) throw new RangeError(`an event cannot be logged: ${fault}`);
+    }
     const proposal: Proposal = {
       proposalId: this.nextId++,
       events,

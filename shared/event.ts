@@ -76,7 +76,13 @@ export interface EventView {
 
 const ID = /^[0-9a-f]{24}$/;
 const isText = (value: unknown, max: number): value is string =>
-  typeof value === "string" && value.length >= 1 && value.length <= max;
+  typeof value === "string" && value.length >= 1 && hasAtMost(value, max);
+
+/** Characters are code points, as JSON Schema counts them; the first test keeps the second cheap. */
+export function hasAtMost(text: string, charactersMax: number): boolean {
+  if (text.length > 2 * charactersMax) return false;
+  return text.length <= charactersMax || [...text].length <= charactersMax;
+}
 
 /**
  * What is wrong with an event that another node prepared or sealed, as a sentence; null if nothing is. A lying leader

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { JsonObject, JsonValue } from "../../shared/canonical.js";
+import { hasAtMost } from "../../shared/event.js";
 import { BATCH_EVENTS_MAX, NAME_CHARACTERS_MAX, TIMESTAMP_CHARACTERS_MAX } from "../../shared/limits.js";
 import type { FieldError } from "../problems.js";
 import { timestampMillis } from "../storage/timestamp.js";
@@ -11,14 +12,8 @@ const required =
   (issue: Issue): string =>
     issue.input === undefined ? "is required" : detail;
 
-/** Characters are code points, as JSON Schema counts them; the first test keeps the second cheap. */
-function isWithin(text: string, charactersMax: number): boolean {
-  if (text.length > 2 * charactersMax) return false;
-  return text.length <= charactersMax || [...text].length <= charactersMax;
-}
-
 export const isName = (text: string): boolean =>
-  text.length > 0 && isWithin(text, NAME_CHARACTERS_MAX) && !/\p{Cc}/u.test(text);
+  text.length > 0 && hasAtMost(text, NAME_CHARACTERS_MAX) && !/\p{Cc}/u.test(text);
 export const NAME_RULE = `must have 1 to ${NAME_CHARACTERS_MAX} characters and no control characters`;
 
 const name = z.string({ error: required("must be a string") }).refine(isName, { error: NAME_RULE });

@@ -18,6 +18,7 @@ const MEMBERSHIP_BLOCKS_MAX = 10_000;
 const READ_BATCH_BLOCKS = 8;
 const CONTROL_INDEX = { "header.control.kind": 1 } as const;
 export const COMMAND_MS_DEFAULT = 5_000;
+const OWNER_WATCH_MS_MIN = 50;
 /** Inserts whose outcome was lost; the replica has a handful in flight at most. */
 const IN_DOUBT_MAX = 64;
 
@@ -31,7 +32,10 @@ export interface MongoLogStoreOptions {
   readonly stallMs: number;
   /** The same for every other single command (opening, truncating, reading); 5,000 milliseconds unless given. */
   readonly commandMs?: number;
-  /** After an operation slower than this the owner is read again before it is answered, in milliseconds. */
+  /**
+   * A write is answered only if this process was proven to be the owner of the database within this time, in milliseconds;
+   * a process that writes nothing proves it as often. Shorter than `uncleanWaitMs`, or a successor misses what was answered.
+   */
   readonly slowMs: number;
   /** How long a successor of an unclean stop waits before it reads the tail, in milliseconds. */
   readonly uncleanWaitMs: number;
@@ -61,6 +65,7 @@ interface Opening {
 /** The log in MongoDB: the port's contract, as DESIGN section 3 lays it out. */
 export class MongoLogStore implements LogStore {
   private opening: Opening | null = null;
+  private ownerWatch: NodeJS.Timeout | null = null;
   private bootCounter: number | null = null;
   private processId = "";
   private readonly listeners: (() => void)[] = [];
@@ -135,6 +140,10 @@ export class MongoLogStore implements LogStore {
     const { isAltered } = opening.state;
     const { hard, storeId, bootCounter } = opening.state.record;
     this.opening = opening;
+    this.ownerWatch = setInterval(
+      () => void this.watchOwner(opening),
+      Math.max(OWNER_WATCH_MS_MIN, options.slowMs),
+    ).unref();
     this.processId = link.processId;
     this.bootCounter = bootCounter;
     link.onLost(() => this.notify(opening));
@@ -279,7 +288,8 @@ export class MongoLogStore implements LogStore {
   }
 
   /**
-   * Runs a write, and answers it only if the same mongod process and the same owner stood behind it all along. Beyond
+   * Runs a write, and answers it only if the same mongod process and the same owner stood behind it all along: an answer
+   * within `slowMs` of a proof of ownership is safe, since a successor waits longer than that before it reads the log. Beyond
    * `limitMs` its outcome is unknown, whatever becomes of it.
    */
   private async guarded(
@@ -288,11 +298,10 @@ export class MongoLogStore implements LogStore {
     limitMs: number | null = null,
   ): Promise<void> {
     const opening = this.alive();
-    const start = performance.now();
     const write = async (): Promise<void> => {
       await operation(opening);
       await opening.link.verifyProcess();
-      if (performance.now() - start > this.options.slowMs) await opening.state.assertOwner(this.options);
+      await this.proveOwner(opening);
       opening.link.assertAlive();
     };
     try {
@@ -303,6 +312,20 @@ export class MongoLogStore implements LogStore {
       if (failed.failure === "unknown" || failed.failure === "not_owner") opening.link.fail(failed.message);
       throw failed;
     }
+  }
+
+  /** A process that only follows and reads speaks for its log, too, and must not go on doing so beside its successor. */
+  private async watchOwner(opening: Opening): Promise<void> {
+    try {
+      opening.link.assertAlive();
+      await this.proveOwner(opening);
+    } catch (error) {
+      if (error instanceof StoreError && error.failure === "not_owner") this.notify(opening);
+    }
+  }
+
+  private async proveOwner({ state }: Opening): Promise<void> {
+    if (performance.now() - state.ownerProvenAt > this.options.slowMs) await state.assertOwner(this.options);
   }
 
   private async reading<T>(operation: (opening: Opening) => Promise<T>): Promise<T> {
@@ -325,6 +348,7 @@ export class MongoLogStore implements LogStore {
   private async dropOpening(): Promise<void> {
     const { opening } = this;
     this.opening = null;
+    if (this.ownerWatch !== null) clearInterval(this.ownerWatch);
     await opening?.link.close();
   }
 }

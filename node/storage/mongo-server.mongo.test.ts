@@ -8,7 +8,7 @@ import { height, term } from "../../shared/ids.js";
 import { startMongod, type TestMongod } from "../../test/support/mongod.js";
 import { openStorage, type StorageOptions } from "./open-storage.js";
 import type { Storage } from "./port.js";
-import { STATE_MAC, TestLog } from "./storage-fixtures.js";
+import { STATE_MAC, type TestBlock, TestLog } from "./storage-fixtures.js";
 
 const open: Storage[] = [];
 afterEach(async () => {
@@ -118,6 +118,31 @@ describe("a one-member replica set", () => {
     await storageOn(mongod, { database }).log.open();
     const late = first.log.insertBlock((blocks[1] as (typeof blocks)[0]).stored);
     await expect(late).rejects.toMatchObject({ failure: "not_owner" });
+  });
+
+  it("answers no write, however fast, to a process whose successor has read the log", async () => {
+    const database = "zombie";
+    const first = storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 });
+    await first.log.open();
+    const blocks = TestLog.grow(1).blocks as [TestBlock, TestBlock];
+    await first.log.insertBlock(blocks[0].stored);
+    const found = await storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 }).log.open();
+    expect(found.tailHeight).toBe(1);
+    const late = first.log.insertBlock(blocks[1].stored);
+    await expect(late).rejects.toMatchObject({ failure: expect.stringMatching(/^(not_owner|unknown)$/) });
+  });
+
+  it("tells a process that writes nothing that it has a successor", async () => {
+    const database = "idle";
+    const first = storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 });
+    await first.log.open();
+    let told = 0;
+    first.log.onServerChange(() => {
+      told += 1;
+    });
+    await storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 }).log.open();
+    await expect.poll(() => told, { timeout: 5_000 }).toBe(1);
+    await expect(first.log.open()).rejects.toMatchObject({ failure: "not_owner" });
   });
 
   it("that cannot be reached certainly stored nothing", async () => {

@@ -47,6 +47,7 @@ type StateDocument = { _id: string };
 export class MongoState {
   private known: StateRecord | null = null;
   private isKnownAltered = false;
+  private provenAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly collection: Collection<StateDocument>,
@@ -57,6 +58,14 @@ export class MongoState {
   /** Whether the hard state that was read is not what this node wrote; over once another one is saved. */
   get isAltered(): boolean {
     return this.isKnownAltered;
+  }
+
+  /**
+   * When this process was the owner for certain, in monotonic milliseconds: a successor waits longer than a write may
+   * go without proof before it reads the log, so it has all that was answered until then.
+   */
+  get ownerProvenAt(): number {
+    return this.provenAt;
   }
 
   /** What was read or written last; an error to ask before `read` or `create`. */
@@ -103,6 +112,7 @@ export class MongoState {
     const known = this.record;
     const next: StateRecord = { ...known, ...change, version: known.version + 1 };
     const isBound = change.hard != null && !this.isAltered;
+    const askedAt = performance.now();
     const { matchedCount } = await this.collection.updateOne(
       {
         _id: "state",
@@ -114,6 +124,7 @@ export class MongoState {
     );
     if (matchedCount === 0) return false;
     this.known = next;
+    this.provenAt = askedAt;
     if (change.hard !== undefined) this.isKnownAltered = false;
     return true;
   }
@@ -139,6 +150,7 @@ export class MongoState {
   /** Throws StoreError `not_owner` if the state names another owner, or is gone. */
   async assertOwner(self: Owner): Promise<void> {
     const seen = this.known?.version ?? 0;
+    const askedAt = performance.now();
     let document: { owner?: Partial<Owner> } | null;
     try {
       document = await this.collection.findOne<{ owner?: Partial<Owner> }>(
@@ -149,7 +161,10 @@ export class MongoState {
       throw storeError(error, "Reading the owner of the database");
     }
     const owner = document?.owner;
-    if (owner?.nodeId === self.nodeId && owner.bootId === self.bootId) return;
+    if (owner?.nodeId === self.nodeId && owner.bootId === self.bootId) {
+      this.provenAt = askedAt;
+      return;
+    }
     const who =
       owner?.nodeId === undefined
         ? "its state is gone"

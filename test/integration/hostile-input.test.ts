@@ -82,6 +82,17 @@ describe.each(each)("hostile input at $route of node $node", ({ route, node }) =
     expect(stored.map((event) => canonicalText(event.dataPayload))).toEqual(sent);
   });
 
+  it("or has names as long as they may be, in characters of two units each, and is stored on every node", async () => {
+    const source = uniqueSource() + "😀".repeat(256 - uniqueSource().length);
+    const text = JSON.stringify({ eventType: "𝄞".repeat(256), sourceAppId: source, dataPayload: {} });
+    expect((await postText(urlOf() + route, text)).status).toBe(201);
+    for (const url of nodes.urls) {
+      const types = async () =>
+        (await readLog(url, `&sourceAppId=${encodeURIComponent(source)}`)).map(({ eventType }) => eventType);
+      await expect.poll(types, { timeout: 5_000 }).toEqual(["𝄞".repeat(256)]);
+    }
+  });
+
   it("answers wrong types, bad dates and long names with 4xx", async () => {
     const source = uniqueSource();
     const status = route === "/api/v1/events" ? 422 : 400;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
 import { alienBlock } from "../sim/faults/alter.js";
+import type { SimProcess } from "../sim/process.js";
 import { Random } from "../sim/random.js";
 import { Lab } from "./lab.js";
 
@@ -82,6 +83,45 @@ describe("replication", () => {
     const planted = disk.at(tail + 1)?.block.blockHash;
     expect(lab.sent.flatMap(({ blocks }) => blocks).filter(({ blockHash }) => blockHash === planted)).toEqual([]);
     // The lab is left here: n1 would end where it finds that block in the place of its next one.
+  });
+});
+
+describe("a leader's reads of its disk", () => {
+  it("are never answered to a later term of its lead, which asks for them anew", () => {
+    const lab = new Lab().form();
+    lab.node("n3").crash();
+    for (let i = 0; i < 3; i++) lab.writeTo("n1");
+    // n1 has only its newest blocks in memory after a start, and its disk answers no read.
+    lab.node("n1").crash();
+    lab.node("n1").start();
+    lab.elect("n1");
+    lab.split(["n2"], ["n3"]);
+    lab.node("n1").store.behaviour.held = ({ kind }) => kind === "read";
+    const { driver } = lab.node("n1").process as SimProcess;
+    const submit = driver.submit.bind(driver);
+    const answered: number[] = [];
+    driver.submit = (input) => {
+      if (input.kind === "blocks_read") answered.push(input.readId);
+      submit(input);
+    };
+    const isAsked = (): boolean =>
+      lab
+        .sentBy("n3", "append_answer")
+        .some(({ term, body }) => term === lab.leader?.view.term && body.result === "mismatch");
+    lab.node("n3").start();
+    lab.until("n1 has to read for n3", isAsked);
+    lab.run(20);
+    lab.node("n1").input({ kind: "hand_over", target: "n2" });
+    lab.until("n2 leads", () => lab.leader?.id === "n2");
+    lab.node("n2").input({ kind: "hand_over", target: "n1" });
+    lab.until("n1 leads again, and has to read for n3", () => lab.leader?.id === "n1" && isAsked());
+    lab.run(20);
+    expect(answered).toEqual([]);
+    lab.node("n1").store.behaviour.held = () => false;
+    lab.node("n1").store.next();
+    lab.until("both reads are answered", () => answered.length > 1);
+    expect(answered[0]).not.toBe(answered[1]);
+    lab.finish();
   });
 });
 

@@ -4,9 +4,12 @@ import { MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { canonicalText, type JsonObject, type JsonValue } from "../../shared/canonical.js";
 import { checkEventView, type EventView } from "../../shared/event.js";
+import { EVENT_BYTES_MAX_CEILING } from "../../shared/limits.js";
 import { startMongod, type TestMongod } from "../../test/support/mongod.js";
+import { type EventRow, eventRow } from "./mongo-event-row.js";
+import { insertRows } from "./mongo-rows.js";
 import { openStorage } from "./open-storage.js";
-import type { Storage } from "./port.js";
+import type { Projection, Storage } from "./port.js";
 import { STATE_MAC, TestLog } from "./storage-fixtures.js";
 
 let mongod: TestMongod;
@@ -55,6 +58,14 @@ const viewsOf = (count: number): EventView[] => {
   const log = new TestLog();
   return Array.from({ length: count }, (_, i) => log.block([{ dataPayload: { i } }]).views[0] as EventView);
 };
+
+/** Large payloads are compared as text, which is much faster. */
+async function expectWhole(projection: Projection, views: readonly EventView[]): Promise<void> {
+  const textsOf = (events: readonly EventView[]) => events.map((event) => canonicalText({ ...event }));
+  expect(projection.through).toBe(views.length);
+  const found = await projection.list({}, { order: "asc", limit: views.length });
+  expect(textsOf(found).join("\n") === textsOf(views).join("\n")).toBe(true);
+}
 
 /** What the door refuses (DESIGN, "At the door") is not generated. */
 const key = fc
@@ -129,6 +140,68 @@ describe("payloads through a real mongod", () => {
     await projection.apply(views);
     expect(refused.sort()).toEqual([1, 3, 5]);
     expect(await projection.list({}, { order: "asc", limit: 10 })).toEqual(views);
+  });
+
+  it("that are arrays of numbers, six times as large as BSON, are projected whole, however many come at once", async () => {
+    const { projection } = await fresh();
+    const samples = new Array(120_000).fill(1);
+    const { views } = new TestLog().block(Array.from({ length: 40 }, (_, i) => ({ dataPayload: { i, samples } })));
+    await projection.apply(views);
+    await expectWhole(projection, views);
+    expect(refused).toEqual([]);
+    expect(await rows().countDocuments({ "dataPayload.samples.119999": 1 })).toBe(40);
+  });
+
+  it("that are long texts of three bytes a character are projected whole, however many come at once", async () => {
+    const { projection } = await fresh();
+    const text = "漢".repeat(87_000);
+    const { views } = new TestLog().block(Array.from({ length: 60 }, (_, i) => ({ dataPayload: { i, text } })));
+    await projection.apply(views);
+    await expectWhole(projection, views);
+    expect(refused).toEqual([]);
+    expect(await rows().countDocuments({ "dataPayload.text": text })).toBe(60);
+  });
+
+  it("that are large among a thousand small ones are projected whole, in their order", async () => {
+    const { projection } = await fresh();
+    const samples = new Array(120_000).fill(1);
+    const events = Array.from({ length: 2_500 }, (_, i) => ({ dataPayload: i % 100 === 7 ? { i, samples } : { i } }));
+    const { views } = new TestLog().block(events);
+    await projection.apply(views);
+    await expectWhole(projection, views);
+    expect(refused).toEqual([]);
+  });
+
+  it("as large as a node may be told to admit are stored in native types, even where they grow most", async () => {
+    const { projection } = await fresh();
+    const most = { a: new Array((EVENT_BYTES_MAX_CEILING - 6) / 2).fill(1) };
+    expect(canonicalText(most).length).toBeGreaterThan(EVENT_BYTES_MAX_CEILING - 3);
+    const { views } = new TestLog().block([{ dataPayload: most }, { dataPayload: most }, { dataPayload: { i: 2 } }]);
+    await projection.apply(views);
+    await expectWhole(projection, views);
+    expect(refused).toEqual([]);
+    expect(await rows().countDocuments({ "dataPayload.a.500000": 1 })).toBe(2);
+  });
+});
+
+describe("rows that are more than one command can hold are inserted in parts", () => {
+  it.each([
+    { name: "all in native types", unencodable: [] as number[] },
+    { name: "all but the one that cannot be encoded by itself in native types", unencodable: [13] },
+  ])("$name", async ({ unencodable }) => {
+    const { projection } = await fresh();
+    const samples = new Array(120_000).fill(1);
+    const many = new Array(1_500_000).fill(1);
+    const payloads = Array.from({ length: 20 }, (_, i) => ({ i, samples: unencodable.includes(i) ? many : samples }));
+    const { views } = new TestLog().block(payloads.map((dataPayload) => ({ dataPayload })));
+    const db = client.db(database);
+    const onRefused = (sequence: number) => refused.push(sequence);
+    await insertRows(db.collection<EventRow>("events_1"), views.map(eventRow), { db, onRefused });
+    expect(refused.splice(0)).toEqual(unencodable);
+    expect(await rows().countDocuments({ dataPayload: { $exists: true } })).toBe(20 - unencodable.length);
+    // They are there already, with the same hashes.
+    await projection.apply(views);
+    await expectWhole(projection, views);
   });
 });
 

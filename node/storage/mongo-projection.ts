@@ -9,7 +9,14 @@ import { type EventFilter, type KeyHit, type Projection, StoreError } from "./po
 
 /** A batch costs a leader that is busy a wait for its event loop, so fewer are better. */
 const BATCH_EVENTS_MAX = 1_000;
-const BATCH_PAYLOAD_CHARACTERS_MAX = 4 * 1024 * 1024;
+/** Payloads, encoded: half of what a command may be. What stands beside a thousand of them is 4 MB at the most. */
+const BATCH_PAYLOAD_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * How many bytes a payload's character can be in its row, which holds the payload as text and in native types. A CJK
+ * character is three in each. What grows most is an array of digits: two characters, "1,", are up to thirteen bytes as
+ * BSON, most of them the index, beside the two as text. Measuring each row would take as long as encoding it.
+ */
+const BYTES_A_CHARACTER_MAX = 8;
 /** How far the journaled bookmark may lag: after a crash at most so many rows are counted again. */
 const BOOKMARK_EVERY_EVENTS = 10_000;
 const FIRST_COLLECTION = "events_1";
@@ -208,16 +215,19 @@ async function rowsIn(db: Db, name: string): Promise<Collection<EventRow>> {
   return rows;
 }
 
+/** A row that is larger than a batch may be is one by itself. */
 function* batches(rows: readonly EventRow[]): Generator<EventRow[]> {
   let batch: EventRow[] = [];
-  let characters = 0;
+  let bytes = 0;
   for (const row of rows) {
+    const rowBytes = row.payload.length * BYTES_A_CHARACTER_MAX;
+    if (batch.length === BATCH_EVENTS_MAX || (batch.length > 0 && bytes + rowBytes > BATCH_PAYLOAD_BYTES_MAX)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
     batch.push(row);
-    characters += row.payload.length;
-    if (batch.length < BATCH_EVENTS_MAX && characters < BATCH_PAYLOAD_CHARACTERS_MAX) continue;
-    yield batch;
-    batch = [];
-    characters = 0;
+    bytes += rowBytes;
   }
   if (batch.length > 0) yield batch;
 }

@@ -37,9 +37,10 @@ export async function insertRows(
     rest = rest.slice(failed.index);
     if (failed.why === "duplicate") rest = await withoutStored(collection, rest);
     else if (failed.why === "command_refused" && rest.length > 1) {
-      // Nobody says which row it was: each is tried by itself.
-      for (const row of rest) await insertRows(collection, [row], { db, onRefused });
-      return;
+      // Nobody says which row it was, or all are sound and only too large together: each half is tried by itself.
+      const middle = Math.ceil(rest.length / 2);
+      await insertRows(collection, rest.slice(0, middle), { db, onRefused });
+      rest = rest.slice(middle);
     } else {
       const [row] = rest;
       if (row?.dataPayload === undefined) throw failed.error;
@@ -65,10 +66,12 @@ async function tryInsert(db: Db, collection: Collection<EventRow>, rows: EventRo
   } catch (error) {
     if (error instanceof MongoServerError && CONTENT_REFUSED.has(Number(error.code)))
       return { index: 0, why: "command_refused", error };
-    // The driver found a value that it cannot encode.
-    if (!(error instanceof MongoError) || error instanceof MongoInvalidArgumentError)
-      if (!rows.every(isEncodable))
-        return { index: 0, why: rows.length > 1 ? "command_refused" : "row_refused", error };
+    // The driver could not encode the command: for a value in some row, or because all of them are too much for its
+    // buffer. Thrown on, the latter would come again with each retry of the same rows.
+    if (!(error instanceof MongoError) || error instanceof MongoInvalidArgumentError) {
+      if (rows.length > 1) return { index: 0, why: "command_refused", error };
+      if (!rows.every(isEncodable)) return { index: 0, why: "row_refused", error };
+    }
     throw error;
   }
   const [first] = (answer.writeErrors ?? []) as { index: number; code: number; errmsg?: string }[];

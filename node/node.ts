@@ -11,6 +11,7 @@ import { DiskWatch } from "./disk-watch.js";
 import { Driver } from "./driver.js";
 import { NodeLogService } from "./log-service.js";
 import { createHardenedServer } from "./middleware/server.js";
+import { assertPortFree, listen, reserveStart } from "./own-port.js";
 import { makeBootNonce } from "./peers/authentication.js";
 import { PeerTransport } from "./peers/transport.js";
 import { createVerifier, deriveSigner } from "./signer.js";
@@ -41,6 +42,9 @@ export interface NodeOptions {
 
 /** Builds one node out of its parts, recovers it, and only then answers. */
 export async function startNode({ config, version, logger, onFatal }: NodeOptions): Promise<RunningNode> {
+  // Before anything is read or written: a second start of this node must leave no trace.
+  await reserveStart(config);
+  await assertPortFree(config);
   const identity = await IdentityFile.open(config.identityFolder, config.nodeId);
   const switches = readBenchSwitches(process.env);
   for (const warning of switches.warnings) logger.warn(warning);
@@ -217,6 +221,8 @@ async function startDriver(driver: Driver, config: Config, logger: Logger) {
   const deadline = performance.now() + START_WAIT_MS;
   for (;;) {
     try {
+      // Again, as the wait may have been long: whoever listens by now must not lose its database to this process.
+      await assertPortFree(config);
       return await driver.start();
     } catch (error) {
       const isTransient = error instanceof StoreError && error.failure !== "unfit" && error.failure !== "not_owner";
@@ -256,16 +262,6 @@ function announce(nodeId: string, effect: Extract<Effect, { kind: "role_changed"
 function tellWhoIsMissing(driver: Driver, node: string): void {
   const missing = driver.view()?.missing ?? [];
   if (missing.length > 0) notifySupervisor({ kind: "waiting", node, missing: [...missing] });
-}
-
-function listen(server: Server, config: Config): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const taken = `Port ${config.port} on ${config.host} is taken. Stop what uses it, or set another PORT.`;
-      reject(error.code === "EADDRINUSE" ? new StoreError("unfit", taken) : error);
-    });
-    server.listen(config.port, config.host, () => resolve());
-  });
 }
 
 async function closeServer(server: Server): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -38,6 +38,27 @@ describe("the identity file", () => {
     const expected = { storeId: "0".repeat(32), votedTerm: 4, bootCounter: 2, formedClusterId: hash };
     expect(await onDisk()).toMatchObject(expected);
     expect((await IdentityFile.open(folder, "n1")).identity).toMatchObject(expected);
+  });
+
+  it("removes what interrupted writes left over, and leaves alone what another process may be writing", async () => {
+    await IdentityFile.open(folder, "n1");
+    const leftOver = ["identity.json.tmp", `identity.json.${"0".repeat(16)}.tmp`];
+    const kept = ["identity.json.copy", `identity.json.${"1".repeat(16)}.tmp`];
+    for (const name of [...leftOver, ...kept]) await writeFile(join(folder, name), "{");
+    const anHourAgo = Date.now() / 1_000 - 3_600;
+    for (const name of [...leftOver, "identity.json.copy"]) await utimes(join(folder, name), anHourAgo, anHourAgo);
+    const file = await IdentityFile.open(folder, "n1");
+    await file.update({ votedTerm: 1 });
+    expect((await readdir(folder)).sort()).toEqual(["identity.json", ...kept].sort());
+    expect(await onDisk()).toMatchObject({ votedTerm: 1 });
+  });
+
+  it("stays whole when two processes write it at once", async () => {
+    const [one, other] = [await IdentityFile.open(folder, "n1"), await IdentityFile.open(folder, "n1")];
+    const terms = Array.from({ length: 20 }, (_, i) => i + 1);
+    await Promise.all(terms.flatMap((votedTerm) => [one.update({ votedTerm }), other.update({ votedTerm })]));
+    expect((await onDisk()).votedTerm).toBe(20);
+    expect(await readdir(folder)).toEqual(["identity.json"]);
   });
 
   it("never lets the voted term go back, and goes on after the refusal", async () => {

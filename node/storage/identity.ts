@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { fromHex } from "../../shared/bytes.js";
@@ -10,6 +10,8 @@ import { StoreError } from "./port.js";
 /** A mark is written at most this often; a lost one only makes the next start more careful than it need be. */
 const MARK_INTERVAL_MS = 1_000;
 const SEED_BYTES = 32;
+/** A temporary file is renamed within moments; one this old belongs to a write that was interrupted. */
+const LEFT_OVER_MS = 60_000;
 export const DEFAULT_DATABASE = "eventLogs";
 
 const count = z.int().min(0);
@@ -91,6 +93,7 @@ export class IdentityFile {
    */
   static async open(folder: string, nodeId: NodeId): Promise<IdentityFile> {
     const path = join(folder, "identity.json");
+    await removeLeftOvers(folder);
     const text = await readIfThere(path);
     if (text !== null) return new IdentityFile(folder, parseIdentity(text, { path, folder, nodeId }), false);
     const identity: Identity = {
@@ -193,20 +196,38 @@ function parseIdentity(text: string, at: { path: string; folder: string; nodeId:
   return identity;
 }
 
+/** Temporary files hold the seed, too. A young one is left alone: another process may be about to rename it. */
+async function removeLeftOvers(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((): string[] => []);
+  for (const name of names.filter((one) => /^identity\.json\.(?:[0-9a-f]{16}\.)?tmp$/.test(one))) {
+    const path = join(folder, name);
+    try {
+      if (Date.now() - (await stat(path)).mtimeMs > LEFT_OVER_MS) await rm(path);
+    } catch {
+      // Gone meanwhile, or not ours to remove: it is not needed for anything.
+    }
+  }
+}
+
 async function replaceFile(folder: string, text: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, "identity.json");
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, "w", 0o600);
+  // A name of its own: two processes that wrote to the same one could put a mixture in place of the identity.
+  const temporary = `${path}.${randomBytes(8).toString("hex")}.tmp`;
   try {
-    // A file left over from an interrupted write keeps its own mode.
-    await file.chmod(0o600);
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, "wx", 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    // What failed is told; that the rest of it stays behind as well changes nothing.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(temporary, path);
   const directory = await open(folder, "r");
   try {
     await directory.sync();

@@ -22,6 +22,13 @@ export interface MemoryState {
  */
 export type WriteFault = "not_stored" | "request_lost" | "reply_lost" | "late";
 
+/** One write that waits before the database, while its writer knows nothing of it. */
+export interface WritePause {
+  /** Resolves when the write has come and waits. */
+  readonly reached: Promise<void>;
+  resume(): void;
+}
+
 /** The durable data of one node, in memory: it outlives the stores (processes) that are made on it. */
 export class MemoryDatabase {
   state: MemoryState | null = null;
@@ -34,6 +41,7 @@ export class MemoryDatabase {
   writes = 0;
   private fault: { kind: WriteFault; skip: number } | null = null;
   private late: (() => void)[] = [];
+  private pause: { skip: number; readonly reach: () => void; readonly resumed: Promise<void> } | null = null;
   private readonly watchers = new Set<() => void>();
 
   constructor(readonly storeId: string) {}
@@ -48,6 +56,14 @@ export class MemoryDatabase {
     const hasStruck = this.fault === null;
     this.fault = null;
     return hasStruck;
+  }
+
+  /** The write after the next `skip` ones waits until it is resumed; all others pass. */
+  pauseNextWrite(skip = 0): WritePause {
+    const { promise: reached, resolve: reach } = promiseWithResolvers();
+    const { promise: resumed, resolve: resume } = promiseWithResolvers();
+    this.pause = { skip, reach, resumed };
+    return { reached, resume };
   }
 
   deliverLate(): void {
@@ -74,6 +90,12 @@ export class MemoryDatabase {
   /** Every durable write passes here. */
   async write<T>(operation: () => T): Promise<T> {
     await Promise.resolve();
+    if (this.pause !== null && this.pause.skip-- <= 0) {
+      const { reach, resumed } = this.pause;
+      this.pause = null;
+      reach();
+      await resumed;
+    }
     if (this.fault === null || this.fault.skip-- > 0) {
       this.writes++;
       return operation();
@@ -94,4 +116,13 @@ export class MemoryDatabase {
     this.state = { ...state, ...change, version: version + 1 };
     return true;
   }
+}
+
+/** Promise.withResolvers, which Node 20 does not have. */
+export function promiseWithResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
 }

@@ -57,7 +57,7 @@ export class MemoryLogStore implements LogStore {
     this.opening = opening;
     try {
       const truncating = database.state?.truncating ?? null;
-      if (truncating !== null) await this.finishTruncation(opening, truncating.from);
+      if (truncating !== null) await this.runTruncation(opening, truncating);
     } catch (error) {
       this.drop();
       throw error;
@@ -108,11 +108,7 @@ export class MemoryLogStore implements LogStore {
   }
 
   async truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
-    await this.guarded(async (opening) => {
-      await this.quarantine(from);
-      await this.swap(opening, { truncating: { from, ...by } });
-      await this.finishTruncation(opening, from);
-    });
+    await this.guarded((opening) => this.runTruncation(opening, { from, ...by }));
   }
 
   async readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
@@ -209,12 +205,19 @@ export class MemoryLogStore implements LogStore {
     }
   }
 
-  private async finishTruncation(opening: Opening, from: Height): Promise<void> {
+  /** The same rounds as in MongoDB (mongo-log-store.ts): list, copy, mark, delete what is on the list. */
+  private async runTruncation(opening: Opening, truncating: NonNullable<MemoryState["truncating"]>): Promise<void> {
     const { blocks } = this.database;
-    await this.quarantine(from);
-    for (const { stored, writeId } of this.inOrder(from).reverse()) {
-      const at = stored.block.header.height;
-      await this.database.write(() => blocks.get(at)?.writeId === writeId && blocks.delete(at));
+    const { from } = truncating;
+    for (;;) {
+      const listed = this.inOrder(from);
+      if (listed.length === 0) break;
+      await this.quarantine(from);
+      await this.swap(opening, { truncating });
+      for (const { stored, writeId } of listed.reverse()) {
+        const at = stored.block.header.height;
+        await this.database.write(() => blocks.get(at)?.writeId === writeId && blocks.delete(at));
+      }
     }
     for (const at of this.inDoubt.keys()) if (at >= from) this.inDoubt.delete(at);
     await this.swap(opening, { truncating: null });

@@ -16,6 +16,7 @@ storageContract("in memory", async () => {
     },
     failNextWrite: (fault, skip) => database.failNextWrite(fault, skip),
     disarm: () => database.disarm(),
+    pauseNextWrite: (skip) => database.pauseNextWrite(skip),
     deliverLate: async () => database.deliverLate(),
     restartServer: async () => database.restartServer(),
     quarantinedHeights: async () => [...database.quarantined.values()].map(({ block }) => block.header.height),

@@ -6,10 +6,10 @@ import { height } from "../../shared/ids.js";
 import { blockDocument, type StoredDocument, storedBlock, storedBytes } from "./mongo-documents.js";
 import { isDuplicateKey, readError, storeError, within } from "./mongo-errors.js";
 import { MongoLink } from "./mongo-link.js";
-import { claim } from "./mongo-owner.js";
+import { claim, type UncleanWait } from "./mongo-owner.js";
 import { assertFit } from "./mongo-server.js";
 import { MongoState, type Truncating } from "./mongo-state.js";
-import { deleteTopDown, type QuarantinedDocument, quarantine } from "./mongo-truncation.js";
+import { deleteListed, listTop, type QuarantinedDocument, quarantine } from "./mongo-truncation.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./port.js";
 import type { StateMac } from "./state-mac.js";
 
@@ -70,6 +70,7 @@ export class MongoLogStore implements LogStore {
   private processId = "";
   private readonly listeners: (() => void)[] = [];
   private readonly inDoubt = new Map<Height, { blockHash: HashHex; writeId: string }>();
+  private readonly uncleanWait: UncleanWait = { isDue: false };
 
   constructor(
     private readonly options: MongoLogStoreOptions,
@@ -123,12 +124,13 @@ export class MongoLogStore implements LogStore {
       isMember,
       rememberedBootCounter: this.bootCounter,
       knownBootCounter,
+      uncleanWait: this.uncleanWait,
     });
     await opening.blocks.createIndex(CONTROL_INDEX, {
       partialFilterExpression: { "header.control.kind": { $exists: true } },
     });
     const { truncating } = opening.state.record;
-    if (truncating !== null) await this.finishTruncation(opening, truncating);
+    if (truncating !== null) await this.runTruncation(opening, truncating);
     const tail = await opening.blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
     // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
     // everything that it saw durable, before it is counted on.
@@ -196,12 +198,7 @@ export class MongoLogStore implements LogStore {
   }
 
   truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
-    return this.guarded("Replacing the log's tail", async (opening) => {
-      const truncating: Truncating = { from, ...by };
-      await quarantine(opening.blocks, opening.quarantine, truncating);
-      await opening.state.swapOrThrow({ truncating }, this.options);
-      await this.finishTruncation(opening, truncating);
-    });
+    return this.guarded("Replacing the log's tail", (opening) => this.runTruncation(opening, { from, ...by }));
   }
 
   async readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
@@ -262,13 +259,23 @@ export class MongoLogStore implements LogStore {
     await this.dropOpening();
   }
 
-  private async finishTruncation(opening: Opening, truncating: Truncating): Promise<void> {
-    // A second copy: an insert whose outcome was lost may have arrived since the first.
-    await quarantine(opening.blocks, opening.quarantine, truncating);
-    await deleteTopDown(opening.blocks, truncating.from);
+  /** Begins a truncation, or finishes one that was begun: the steps are the same. */
+  private async runTruncation({ blocks, quarantine: into, state }: Opening, truncating: Truncating): Promise<void> {
+    // An insert whose outcome was lost may arrive at any time: it is found, and copied, in the next round.
+    for (;;) {
+      const listed = await listTop(blocks, truncating.from);
+      const lowest = listed.at(-1);
+      if (lowest === undefined) break;
+      // Copied after it was listed, so that nothing is deleted without a copy.
+      await quarantine(blocks, into, truncating, lowest._id);
+      // The mark also proves that the database was still ours after the list was read: none of the listed blocks is a
+      // successor's, and a successor finds the mark and deletes all of them before it stores any.
+      await state.swapOrThrow({ truncating }, this.options);
+      await deleteListed(blocks, listed);
+    }
     // An insert in doubt above the cut belongs to the history that was taken back.
     for (const at of this.inDoubt.keys()) if (at >= truncating.from) this.inDoubt.delete(at);
-    await opening.state.swapOrThrow({ truncating: null }, this.options);
+    await state.swapOrThrow({ truncating: null }, this.options);
   }
 
   private notify(opening: Opening): void {

@@ -7,9 +7,15 @@ import { StoreError } from "./port.js";
 /** Each attempt loses only to another writer, and there is at most one other. */
 const ATTEMPTS_MAX = 20;
 
+/** Outlives the openings of a process: the first one may fail after it has put its name into the state. */
+export interface UncleanWait {
+  isDue: boolean;
+}
+
 export interface ClaimOptions extends Owner {
   readonly isMember: boolean;
   readonly uncleanWaitMs: number;
+  readonly uncleanWait: UncleanWait;
   /** The boot counter of an earlier opening by this process. */
   readonly rememberedBootCounter: number | null;
   /** What the identity file says: below it the database has gone back, and stays recognisable as such. */
@@ -23,7 +29,7 @@ export interface ClaimOptions extends Owner {
  * Throws StoreError `unfit` for a foreign node's database, `not_owner` when a later process of this node has it.
  */
 export async function claim(state: MongoState, options: ClaimOptions): Promise<{ previousBootCounter: number }> {
-  const { nodeId, bootId, isMember } = options;
+  const { nodeId, bootId, isMember, uncleanWait } = options;
   const owner = { nodeId, bootId, isReleased: false };
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const found = await state.read();
@@ -45,10 +51,13 @@ export async function claim(state: MongoState, options: ClaimOptions): Promise<{
     const isOurs = found.owner.bootId === bootId;
     const isRaised = !isOurs && options.rememberedBootCounter === null && found.bootCounter >= options.knownBootCounter;
     const bootCounter = isRaised ? found.bootCounter + 1 : found.bootCounter;
+    // Noted before the swap, whose answer may be lost: the next opening then finds our own name in the state.
+    if (!isOurs && !found.owner.isReleased) uncleanWait.isDue = true;
     const change = { owner, bootCounter, ranAsReplicaSetMember: found.ranAsReplicaSetMember || isMember };
     if (!(await state.swap(change))) continue;
     // What the previous process sent before it died may still arrive: the tail is read after that.
-    if (!isOurs && !found.owner.isReleased) await sleep(options.uncleanWaitMs);
+    if (uncleanWait.isDue) await sleep(options.uncleanWaitMs);
+    uncleanWait.isDue = false;
     return { previousBootCounter: found.bootCounter };
   }
   throw new StoreError("unknown", "The database's owner could not be written: someone else keeps writing its state.");

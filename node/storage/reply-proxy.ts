@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
-import type { WriteFault } from "./memory-database.js";
+import { promiseWithResolvers, type WriteFault, type WritePause } from "./memory-database.js";
 
 type Fault = Exclude<WriteFault, "not_stored">;
 const WRITES = new Set(["insert", "update", "delete", "findAndModify"]);
@@ -10,6 +10,7 @@ const COMMAND_NAME_OFFSET = 26;
 /** A TCP proxy before a mongod that loses a write's request or reply, or holds the request back. For tests. */
 export class ReplyProxy {
   private fault: { kind: Fault; skip: number } | null = null;
+  private pause: { skip: number; readonly reach: () => void; readonly resumed: Promise<void> } | null = null;
   private readonly held: { upstream: Socket; chunks: Buffer[] }[] = [];
   private readonly sockets = new Set<Socket>();
   private constructor(
@@ -40,6 +41,14 @@ export class ReplyProxy {
     return hasStruck;
   }
 
+  /** The write after the next `skip` ones waits until it is resumed; other connections go on. */
+  pauseNextWrite(skip = 0): WritePause {
+    const { promise: reached, resolve: reach } = promiseWithResolvers();
+    const { promise: resumed, resolve: resume } = promiseWithResolvers();
+    this.pause = { skip, reach, resumed };
+    return { reached, resume };
+  }
+
   /** Sends what was held, on the connection on which it came, and waits for the server's answer. */
   async deliverLate(): Promise<void> {
     for (const { upstream, chunks } of this.held.splice(0)) {
@@ -66,6 +75,17 @@ export class ReplyProxy {
       socket.on("close", () => this.sockets.delete(socket));
     }
     client.on("data", (chunk) => {
+      if (this.pause !== null && isWrite(chunk) && this.pause.skip-- <= 0) {
+        const { reach, resumed } = this.pause;
+        this.pause = null;
+        client.pause();
+        void resumed.then(() => {
+          upstream.write(chunk);
+          client.resume();
+        });
+        reach();
+        return;
+      }
       if (struck === null && isWrite(chunk)) struck = this.strike();
       if (struck === "late") {
         if (held.length === 0) this.held.push({ upstream, chunks: held });

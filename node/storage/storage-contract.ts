@@ -3,7 +3,7 @@ import type { HardState } from "../../cluster/types.js";
 import { EMPTY_CHAIN, verifyBlock } from "../../shared/chain.js";
 import { height, term } from "../../shared/ids.js";
 import { createVerifier } from "../signer.js";
-import type { WriteFault } from "./memory-database.js";
+import type { WriteFault, WritePause } from "./memory-database.js";
 import type { MemorySelf } from "./memory-log-store.js";
 import type { LogStore, Storage, StoredBlock } from "./port.js";
 import { projectionContract } from "./projection-contract.js";
@@ -19,6 +19,8 @@ export interface StorageHarness {
   failNextWrite(fault: Exclude<WriteFault, "not_stored">, skip?: number): void;
   /** Takes an armed fault back; true if it had struck already. */
   disarm(): boolean;
+  /** The log write after the next `skip` ones waits, and its process with it, until it is resumed. */
+  pauseNextWrite(skip?: number): WritePause;
   /** Lets the held write reach the database, and resolves when the database has dealt with it. */
   deliverLate(): Promise<void>;
   /** Kills the server and starts it again. */
@@ -307,6 +309,36 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
           }
         },
       );
+    });
+
+    describe("a truncation of a process that is paused in it", () => {
+      it("takes none of the blocks that its successor has stored meanwhile, at whichever write the pause was", async () => {
+        for (let skip = 0, isDone = false; !isDone; skip++) {
+          const log = await opened();
+          const { log: chain, blocks } = TestLog.grow(3);
+          await insert(log, blocks);
+          const pause = harness.pauseNextWrite(skip);
+          const outcome = log.truncate(height(3), { term: term(2), leaderId: "n2" }).then(
+            () => "done",
+            (error) => error.failure,
+          );
+          isDone = await Promise.race([pause.reached.then(() => false), outcome.then(() => true)]);
+          // A pause that was not reached must not hold the successor.
+          if (isDone) pause.resume();
+          const next = await opened();
+          await next.truncate(height(3), { term: term(3), leaderId: "n3" });
+          const own = chain.fork(blocks[1] as TestBlock);
+          const stored = [own.block([{}], { term: 3 }), own.block([{}])];
+          await insert(next, stored);
+          pause.resume();
+          // On a slow machine the paused process gives its write up before it is resumed.
+          expect(isDone ? ["done"] : ["not_owner", "unknown"]).toContain(await outcome);
+          expect(await blocksOf(next)).toEqual([...blocks.slice(0, 2), ...stored].map((block) => block.stored));
+          await next.checkOwner();
+          await harness.dispose();
+          harness = await make();
+        }
+      });
     });
 
     describe("the owner", () => {

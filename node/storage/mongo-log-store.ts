@@ -60,6 +60,8 @@ interface Opening {
   readonly durable: WriteConcern;
   /** The listeners are called once an opening. */
   isNotified: boolean;
+  /** Its owner is being read. */
+  isWatched: boolean;
 }
 
 /** The log in MongoDB: the port's contract, as DESIGN section 3 lays it out. */
@@ -117,6 +119,7 @@ export class MongoLogStore implements LogStore {
       quarantine: db.collection<QuarantinedDocument>("quarantine"),
       durable,
       isNotified: false,
+      isWatched: false,
     };
     const { options } = this;
     const { previousBootCounter } = await claim(opening.state, {
@@ -323,11 +326,18 @@ export class MongoLogStore implements LogStore {
 
   /** A process that only follows and reads speaks for its log, too, and must not go on doing so beside its successor. */
   private async watchOwner(opening: Opening): Promise<void> {
+    // A server that hangs gets one question, not one after the other: they would take the connections from the writes.
+    if (opening.isWatched) return;
+    opening.isWatched = true;
     try {
       opening.link.assertAlive();
       await this.proveOwner(opening);
     } catch (error) {
-      if (error instanceof StoreError && error.failure === "not_owner") this.notify(opening);
+      if (!(error instanceof StoreError) || error.failure !== "not_owner") return;
+      opening.link.fail(error.message);
+      this.notify(opening);
+    } finally {
+      opening.isWatched = false;
     }
   }
 

@@ -110,11 +110,11 @@ describe("the log in MongoDB", () => {
     const [genesis] = TestLog.grow(0).blocks;
     if (genesis === undefined) throw new Error("no genesis");
     const second = harness.process(self("second")).log;
-    harness.failNextWrite("reply_lost");
-    await expect(second.open()).rejects.toMatchObject({ failure: "unknown" });
     // The predecessor sent this before it died, and it is still on its way when the second opening begins.
     harness.failNextWrite("late");
     await expect(first.insertBlock(genesis.stored)).rejects.toMatchObject({ failure: "unknown" });
+    harness.failNextWrite("reply_lost");
+    await expect(second.open()).rejects.toMatchObject({ failure: "unknown" });
     const opening = second.open();
     await sleep(uncleanWaitMs / 2);
     await harness.deliverLate();

@@ -120,6 +120,11 @@ export class Driver {
     return this.replica?.standing(this.clock.now()) ?? null;
   }
 
+  /** Not after a pause, until the owner of the database is known again; what came in may be read before the next tick. */
+  get takesMessages(): boolean {
+    return this.replica !== null && !this.isCheckingOwner && !this.isPause(this.clock.now() - this.lastTickAt);
+  }
+
   /** null while the store is being recovered. */
   footing(): ReplicaFooting | null {
     return this.replica?.footing ?? null;
@@ -134,7 +139,7 @@ export class Driver {
   submit(input: Input): void {
     if (this.replica === null) return;
     // As if the network had lost it.
-    if (input.kind === "message" && this.isOwnerInDoubt()) return;
+    if (input.kind === "message" && !this.takesMessages) return void this.checkOwner();
     this.inputs.push(input);
     if (this.isStepping) return;
     this.isStepping = true;
@@ -181,12 +186,6 @@ export class Driver {
 
   private isPause(gapMs: number): boolean {
     return gapMs > this.options.config.electionTimeoutMs / 2;
-  }
-
-  /** Whether a pause was noticed, and the owner of the database is not known again. What came in may be read before a tick. */
-  private isOwnerInDoubt(): boolean {
-    if (this.isPause(this.clock.now() - this.lastTickAt)) void this.checkOwner();
-    return this.isCheckingOwner;
   }
 
   /** After a pause another process may have taken the database over. */

@@ -22,8 +22,10 @@ export class RefusalChecker {
 
   onReceive(node: SimNode, message: PeerMessage): void {
     this.step = null;
-    const before = node.process?.driver.footing() ?? null;
-    if (before === null) return;
+    const driver = node.process?.driver;
+    const before = driver?.footing() ?? null;
+    // After a pause what comes in is lost until the node knows that its database is still its own.
+    if (before === null || driver?.takesMessages !== true) return;
     const mustRefuse = message.blocks.length === 0 ? null : this.forgeries.mustRefuse(node, message, before);
     this.step = { node, message, before, quarantined: node.disk.quarantined, mustRefuse, alert: null };
   }

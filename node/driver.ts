@@ -16,6 +16,7 @@ import type { Height, NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/peer.js";
 import { type Clock, delay, systemClock } from "./clock.js";
 import { CommittedEvents } from "./committed.js";
+import { OwnerCheck } from "./owner-check.js";
 import { type NodeIdentity, type Recovered, recover, type VerifiedTail } from "./recovery.js";
 import type { NodeSigner } from "./signer.js";
 import { type Storage, StoreError } from "./storage/port.js";
@@ -76,12 +77,12 @@ export class Driver {
    */
   private isRecovering = true;
   private recovery: Promise<void> = Promise.resolve();
-  private lastTickAt: number;
-  private isCheckingOwner = false;
+  private readonly owner: OwnerCheck;
 
   constructor(private readonly options: DriverOptions) {
     this.clock = options.clock ?? systemClock;
-    this.lastTickAt = this.clock.now();
+    const pauseMs = options.config.electionTimeoutMs / 2;
+    this.owner = new OwnerCheck({ clock: this.clock, pauseMs, check: () => this.checkOwner() });
     this.blocks = new StoredBlocks(options.storage, options.onInvalidBlock);
     this.committed = new CommittedEvents(options.storage.projection, {
       logger: options.logger,
@@ -120,9 +121,9 @@ export class Driver {
     return this.replica?.standing(this.clock.now()) ?? null;
   }
 
-  /** Not after a pause, until the owner of the database is known again; what came in may be read before the next tick. */
+  /** Not after a pause, until the owner of the database is known again. */
   get takesMessages(): boolean {
-    return this.replica !== null && !this.isCheckingOwner && !this.isPause(this.clock.now() - this.lastTickAt);
+    return this.replica !== null && !this.owner.isDue;
   }
 
   /** null while the store is being recovered. */
@@ -139,7 +140,7 @@ export class Driver {
   submit(input: Input): void {
     if (this.replica === null) return;
     // As if the network had lost it.
-    if (input.kind === "message" && !this.takesMessages) return void this.checkOwner();
+    if (input.kind === "message" && !this.takesMessages) return void this.owner.run();
     this.inputs.push(input);
     if (this.isStepping) return;
     this.isStepping = true;
@@ -177,27 +178,18 @@ export class Driver {
   }
 
   private tick(): void {
-    const now = this.clock.now();
-    const gapMs = now - this.lastTickAt;
-    this.lastTickAt = now;
-    if (this.isPause(gapMs)) void this.checkOwner();
-    this.submit({ kind: "tick", now, wall: this.clock.wall() });
+    this.owner.onTick();
+    this.submit({ kind: "tick", ...this.time() });
   }
 
-  private isPause(gapMs: number): boolean {
-    return gapMs > this.options.config.electionTimeoutMs / 2;
-  }
-
-  /** After a pause another process may have taken the database over. */
   private async checkOwner(): Promise<void> {
-    if (this.isCheckingOwner || this.replica === null) return;
-    this.isCheckingOwner = true;
+    const { generation } = this;
+    if (this.replica === null) return;
     try {
       await this.options.storage.log.checkOwner();
     } catch (error) {
-      this.failed(error);
-    } finally {
-      this.isCheckingOwner = false;
+      // A store that was opened again meanwhile has been claimed anew.
+      if (generation === this.generation) this.failed(error);
     }
   }
 
@@ -393,8 +385,9 @@ export class Driver {
     this.committed.publishedSize = Math.max(this.committed.publishedSize, boot.base.range.size);
     this.replica = this.makeReplica(boot, opened.storeId);
     options.onRecovered(boot.commitHeight);
-    this.lastTickAt = this.clock.now();
-    this.submit({ kind: "tick", now: this.lastTickAt, wall: this.clock.wall() });
+    // The database has just been claimed.
+    this.owner.begin();
+    this.submit({ kind: "tick", ...this.time() });
   }
 
   private makeReplica(boot: BootState, storeId: string): Replica {

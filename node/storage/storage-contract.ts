@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { HardState } from "../../cluster/types.js";
 import { EMPTY_CHAIN, verifyBlock } from "../../shared/chain.js";
 import { height, term } from "../../shared/ids.js";
 import { createVerifier } from "../signer.js";
@@ -7,6 +6,7 @@ import type { WriteFault, WritePause } from "./memory-database.js";
 import type { MemorySelf } from "./memory-log-store.js";
 import type { LogStore, Storage, StoredBlock } from "./port.js";
 import { projectionContract } from "./projection-contract.js";
+import { hard, stateContract } from "./state-contract.js";
 import { ADMITTED, STATE_MAC, type TestBlock, TestLog } from "./storage-fixtures.js";
 
 /** One durable database and what can happen to it. */
@@ -29,12 +29,6 @@ export interface StorageHarness {
   dispose(): Promise<void>;
 }
 
-const hard = (n: number, votedFor: string | null = null): HardState => ({
-  term: term(n),
-  votedFor,
-  joinNonce: "a".repeat(32),
-  forming: null,
-});
 const blocksOf = (store: LogStore): Promise<StoredBlock[]> =>
   store.readBlocks(height(1), { bytesMax: 1 << 30, blocksMax: 10_000 });
 
@@ -59,82 +53,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
     afterEach(() => harness.dispose());
     if (end !== undefined) afterAll(end);
 
-    describe("the hard state", () => {
-      it("is null in a new database, and what was saved after that", async () => {
-        const log = await opened();
-        const forming = TestLog.grow(0).blocks[0]?.stored.block.header.control;
-        if (forming?.kind !== "genesis") throw new Error("no genesis");
-        const state: HardState = { ...hard(3, "n2"), forming: forming.members };
-        await log.saveState(hard(1));
-        await log.saveState(state);
-        await log.close();
-        const found = await storage().log.open();
-        expect(found.hardState).toEqual(state);
-        expect(found.storeId).toMatch(/^[0-9a-f]{32}$/);
-        expect(found).toMatchObject({ bootCounter: 2, previousBootCounter: 1, tailHeight: 0, projectedThrough: 0 });
-      });
-
-      it("lets no term go back, and stays as it was", async () => {
-        const log = await opened();
-        await log.saveState(hard(5, "n2"));
-        await expect(log.saveState(hard(4))).rejects.toMatchObject({ failure: "conflict" });
-        await log.saveState(hard(5, "n2"));
-        expect((await log.open()).hardState).toEqual(hard(5, "n2"));
-      });
-
-      it.each([{ term: 1_000_000 }, { term: 1 }, { votedFor: "n3" }])(
-        "is not believed after somebody set %o in it, and can be replaced",
-        async (change) => {
-          const log = await opened();
-          await log.saveState(hard(5, "n2"));
-          expect(await log.open()).toMatchObject({ hardState: hard(5, "n2"), isStateAltered: false });
-          await harness.alterState(change);
-          expect(await log.open()).toMatchObject({ hardState: null, isStateAltered: true });
-          await log.saveState(hard(2, "n1"));
-          expect(await log.open()).toMatchObject({ hardState: hard(2, "n1"), isStateAltered: false });
-        },
-      );
-
-      it("after a lost request, is the old one when read again", async () => {
-        const log = await opened();
-        await log.saveState(hard(1));
-        harness.failNextWrite("request_lost");
-        await expect(log.saveState(hard(2, "n2"))).rejects.toMatchObject({ failure: "unknown" });
-        await expect(log.saveState(hard(2, "n3"))).rejects.toMatchObject({ failure: "unknown" });
-        expect((await log.open()).hardState).toEqual(hard(1));
-        await log.saveState(hard(2, "n3"));
-      });
-
-      it("after a lost reply, is the new one when read again", async () => {
-        const log = await opened();
-        await log.saveState(hard(1));
-        harness.failNextWrite("reply_lost");
-        await expect(log.saveState(hard(2, "n2"))).rejects.toMatchObject({ failure: "unknown" });
-        expect((await log.open()).hardState).toEqual(hard(2, "n2"));
-      });
-
-      it("is not changed by a write that arrives after it was read again", async () => {
-        const log = await opened();
-        await log.saveState(hard(1));
-        harness.failNextWrite("late");
-        await expect(log.saveState(hard(2, "n2"))).rejects.toMatchObject({ failure: "unknown" });
-        expect((await log.open()).hardState).toEqual(hard(1));
-        await harness.deliverLate();
-        await log.saveState(hard(2, "n3"));
-        expect((await log.open()).hardState).toEqual(hard(2, "n3"));
-      });
-
-      it("is not changed by a write that arrives after a newer one", async () => {
-        const log = await opened();
-        await log.saveState(hard(1));
-        harness.failNextWrite("late");
-        await expect(log.saveState(hard(7, "n2"))).rejects.toMatchObject({ failure: "unknown" });
-        await log.open();
-        await log.saveState(hard(2, "n3"));
-        await harness.deliverLate();
-        expect((await log.open()).hardState).toEqual(hard(2, "n3"));
-      });
-    });
+    stateContract({ harness: () => harness, storage, opened });
 
     describe("blocks", () => {
       it("come back byte for byte, and verify", async () => {

@@ -5,6 +5,17 @@ import type { SimProcess } from "../sim/process.js";
 import { Random } from "../sim/random.js";
 import { Lab } from "./lab.js";
 
+/** n3 is down and lacks some blocks, and n1 leads with only its newest ones in memory: it has just started. */
+function formBehind(): Lab {
+  const lab = new Lab().form();
+  lab.node("n3").crash();
+  for (let i = 0; i < 3; i++) lab.writeTo("n1");
+  lab.node("n1").crash();
+  lab.node("n1").start();
+  lab.elect("n1");
+  return lab;
+}
+
 describe("replication", () => {
   it("an uncommitted tail that lost is kept as evidence and replaced, without an alert; its write is logged once", () => {
     const lab = new Lab().form();
@@ -60,12 +71,7 @@ describe("replication", () => {
     ["", false],
     [" while the leader stores its own there", true],
   ])("a block that somebody planted above the leader's newest one%s is not sent to a follower", (_, isStoring) => {
-    const lab = new Lab().form();
-    lab.node("n3").crash();
-    for (let i = 0; i < 3; i++) lab.writeTo("n1");
-    lab.node("n1").crash();
-    lab.node("n1").start();
-    lab.elect("n1");
+    const lab = formBehind();
     lab.until("n1's first block is stored", () => lab.node("n1").view.commitHeight === lab.tailOf("n1"));
     const { disk } = lab.node("n1");
     const tail = height(disk.tailHeight);
@@ -88,13 +94,7 @@ describe("replication", () => {
 
 describe("a leader's reads of its disk", () => {
   it("are never answered to a later term of its lead, which asks for them anew", () => {
-    const lab = new Lab().form();
-    lab.node("n3").crash();
-    for (let i = 0; i < 3; i++) lab.writeTo("n1");
-    // n1 has only its newest blocks in memory after a start, and its disk answers no read.
-    lab.node("n1").crash();
-    lab.node("n1").start();
-    lab.elect("n1");
+    const lab = formBehind();
     lab.split(["n2"], ["n3"]);
     lab.node("n1").store.behaviour.held = ({ kind }) => kind === "read";
     const { driver } = lab.node("n1").process as SimProcess;

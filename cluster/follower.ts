@@ -1,4 +1,4 @@
-import { type ChainState, verifyBlock } from "../shared/chain.js";
+import type { ChainState } from "../shared/chain.js";
 import { type Height, height, type NodeId } from "../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
 import type { Core } from "./core.js";
@@ -153,7 +153,7 @@ function compare(core: Core, message: PeerMessage, body: Append): Comparison {
     if (refusal !== null) return conflict("bad_leader", refusal, expected);
     if (mine !== undefined && mine.term === header.term && header.term > 0)
       return conflict("fork", `two blocks of term ${header.term} at height ${expected}`, expected);
-    const verdict = verifyBlock(state, block, core.ports.verifier);
+    const verdict = core.ports.verifyBlock(state, block);
     if (!verdict.ok) return conflict(verdict.fault, verdict.detail, expected, verdict.sequence);
     const foreign = genesisRefusal(core, message, verdict.next);
     if (foreign !== null) return conflict("bad_cluster", foreign, expected);

@@ -1,5 +1,5 @@
 import type { Block } from "../shared/block.js";
-import type { BlockFault, BlockSigner, ChainState, SignatureVerifier } from "../shared/chain.js";
+import type { BlockFault, BlockSigner, BlockVerifier, ChainState } from "../shared/chain.js";
 import type { Member } from "../shared/control.js";
 import type { LoggedEvent, PreparedEvent } from "../shared/event.js";
 import type { HashHex, Height, NodeId, Sequence, Term } from "../shared/ids.js";
@@ -69,7 +69,7 @@ export interface RecentEvent {
 
 export interface Ports {
   readonly signer: BlockSigner;
-  readonly verifier: SignatureVerifier;
+  readonly verifyBlock: BlockVerifier;
 }
 
 /** One write: one event, or a whole batch that must stand in one block. */

@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { afterEach, expect, it } from "vitest";
 import type { Effect } from "../cluster/types.js";
 import { utf8 } from "../shared/bytes.js";
+import { blockVerifier } from "../shared/chain.js";
 import { type PreparedEvent, payloadCommitment } from "../shared/event.js";
 import { eventually } from "../test/support/eventually.js";
 import { Driver } from "./driver.js";
@@ -76,7 +77,7 @@ async function make(
     storage,
     identity,
     signer: deriveSigner(identity.seed),
-    verifier: createVerifier(),
+    verifyBlock: blockVerifier(createVerifier()),
     logger: silent,
     send: () => undefined,
     onEffect,

@@ -11,7 +11,7 @@ import type {
   ReplicaView,
 } from "../cluster/types.js";
 import type { Block } from "../shared/block.js";
-import type { SignatureVerifier } from "../shared/chain.js";
+import type { BlockVerifier } from "../shared/chain.js";
 import type { Height, NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/peer.js";
 import { type Clock, delay, systemClock } from "./clock.js";
@@ -35,7 +35,7 @@ export interface DriverOptions {
   readonly storage: Storage;
   readonly identity: NodeIdentity;
   readonly signer: Pick<NodeSigner, "keys" | "block">;
-  readonly verifier: SignatureVerifier;
+  readonly verifyBlock: BlockVerifier;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
   readonly clock?: Clock;
   /** How much of the log's end each recovery verifies; by default what any retried write can reach back to. */
@@ -337,7 +337,7 @@ export class Driver {
     const recovered = await recover({
       log: options.storage.log,
       identity: options.identity,
-      verifier: options.verifier,
+      verifyBlock: options.verifyBlock,
       clock: this.clock,
       verifiedTail: options.verifiedTail,
       memberCount: options.config.configured.length,
@@ -391,7 +391,7 @@ export class Driver {
   }
 
   private makeReplica(boot: BootState, storeId: string): Replica {
-    const { config, identity, signer, verifier } = this.options;
+    const { config, identity, signer, verifyBlock } = this.options;
     const { clock } = this;
     const configured: ReplicaConfig = {
       ...config,
@@ -401,6 +401,6 @@ export class Driver {
       genesisNonce: clock.randomHex(16),
       nextJoinNonce: clock.randomHex(16),
     };
-    return new Replica(configured, boot, { signer: signer.block, verifier });
+    return new Replica(configured, boot, { signer: signer.block, verifyBlock });
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
 import type { Effect } from "../cluster/types.js";
+import { blockVerifier } from "../shared/chain.js";
 import type { Height, NodeId } from "../shared/ids.js";
 import { Alerts } from "./alerts.js";
 import { createApp } from "./app.js";
@@ -73,6 +74,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     logger,
   });
   const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });
+  const verifyBlock = blockVerifier(verifier);
   let hasInvalidBlock = false;
   // A node that should not lead while others can neither asks for the lead nor stands in the way of those that may.
   const campaignLateIfUnfit = (): void =>
@@ -105,7 +107,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     storage,
     identity,
     signer,
-    verifier,
+    verifyBlock,
     logger,
     send: (message, ref) => transport?.send(message, ref),
     onEffect: (effect) => onEffect(effect),
@@ -151,7 +153,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
 
   const verification = scheduleVerification(config.verifySchedule, {
     log: storage.log,
-    verifier,
+    verifyBlock,
     logger,
     commitHeight: () => driver.view()?.commitHeight ?? null,
     onInvalidBlock,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { BootState, HardState } from "../cluster/types.js";
-import type { ChainState } from "../shared/chain.js";
+import { blockVerifier, type ChainState } from "../shared/chain.js";
 import { systemClock } from "./clock.js";
 import { type Remembered, recover } from "./recovery.js";
 import { createVerifier } from "./signer.js";
@@ -32,7 +32,7 @@ async function recoverWith(remembered: Remembered | null): Promise<BootState> {
     log: new MemoryLogStore(database, { nodeId: "n1", bootId: `boot ${starts}`, stateMac: stateMacOf(identity.seed) }),
     identity,
     clock: systemClock,
-    verifier: createVerifier(),
+    verifyBlock: blockVerifier(createVerifier()),
     memberCount: 3,
     remembered,
     projectedThrough: () => 0,

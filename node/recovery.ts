@@ -1,6 +1,6 @@
 import type { BootState, HardState, RecentEvent } from "../cluster/types.js";
 import { type Block, decodeBody, hashHeader } from "../shared/block.js";
-import { type ChainState, EMPTY_CHAIN, rangeMatches, type SignatureVerifier, verifyBlock } from "../shared/chain.js";
+import { type BlockVerifier, type ChainState, EMPTY_CHAIN, rangeMatches } from "../shared/chain.js";
 import { applyControl, type Membership } from "../shared/control.js";
 import { type LoggedEvent, payloadCommitment } from "../shared/event.js";
 import { type Height, height } from "../shared/ids.js";
@@ -42,7 +42,7 @@ export interface RecoveryOptions {
   readonly log: LogStore;
   readonly identity: NodeIdentity;
   readonly clock: Clock;
-  readonly verifier: SignatureVerifier;
+  readonly verifyBlock: BlockVerifier;
   /** How many configured members there are: a node alone has nobody to learn a lost log from. */
   readonly memberCount: number;
   /** What this process remembers of its store from before; null at its start. */
@@ -200,7 +200,7 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
     // A recovery within a living process leaves the event loop to others between its reads.
     await options.clock.breathe();
     for (const stored of await readSome(options.log, height(state.height + 1))) {
-      const verdict = verifyBlock(state, stored.block, options.verifier);
+      const verdict = options.verifyBlock(state, stored.block);
       let events: readonly LoggedEvent[] = [];
       if (verdict.ok) {
         state = verdict.next;

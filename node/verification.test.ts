@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { blockVerifier } from "../shared/chain.js";
 import { type Height, height } from "../shared/ids.js";
 import { createVerifier } from "./signer.js";
 import { MemoryDatabase } from "./storage/memory-database.js";
@@ -24,7 +25,7 @@ async function verify(log: LogStore, commitHeight = 4) {
   const invalid: [Height, string][] = [];
   const pass = await verifyAll({
     log,
-    verifier: createVerifier(),
+    verifyBlock: blockVerifier(createVerifier()),
     commitHeight: () => height(commitHeight),
     onInvalidBlock: (at, detail) => invalid.push([at, detail]),
   });

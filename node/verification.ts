@@ -1,6 +1,6 @@
 import { schedule } from "node-cron";
 import type { Logger } from "pino";
-import { type ChainState, EMPTY_CHAIN, type SignatureVerifier, verifyBlock } from "../shared/chain.js";
+import { type BlockVerifier, type ChainState, EMPTY_CHAIN } from "../shared/chain.js";
 import { type Height, height } from "../shared/ids.js";
 import { type Clock, delay, systemClock } from "./clock.js";
 import type { LogStore } from "./storage/port.js";
@@ -15,7 +15,7 @@ const FIRST_PASS_AFTER_MS = 10_000;
 
 export interface PassOptions {
   readonly log: LogStore;
-  readonly verifier: SignatureVerifier;
+  readonly verifyBlock: BlockVerifier;
   readonly clock?: Clock;
   /** null while the store is being recovered. */
   readonly commitHeight: () => Height | null;
@@ -52,7 +52,7 @@ export async function verifyAll(options: PassOptions): Promise<VerificationPass>
     for (const { block } of stored) {
       if (state.height >= through) break;
       const at = height(state.height + 1);
-      const verdict = verifyBlock(state, block, options.verifier);
+      const verdict = options.verifyBlock(state, block);
       if (!verdict.ok) {
         options.onInvalidBlock(at, verdict.detail);
         return passOf(state, at);

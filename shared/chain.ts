@@ -165,6 +165,13 @@ function verifyBody(before: ChainState, block: Block): BodyVerdict {
   return { ok: true, events, range };
 }
 
+/** `verifyBlock` with a platform's signatures. */
+export type BlockVerifier = (before: ChainState, block: Block) => BlockVerdict;
+export const blockVerifier =
+  (signatures: SignatureVerifier): BlockVerifier =>
+  (before, block) =>
+    verifyBlock(before, block, signatures);
+
 const rootHex = (range: CompactRange): HashHex => (range.size === 0 ? EMPTY_TREE_ROOT : toHex(rootOf(range)));
 
 /** Whether a stored compact range is the one that a header's root commits to. */

@@ -35,13 +35,23 @@ export const STORAGE: readonly Mutant[] = [
     "if (next === null) throw invalidLog(options, at, verdict.detail);",
     "if (next === null) return { base, tail, recentEvents, campaignsLate };",
   ),
-  one(
-    "30",
-    "signatures are not checked on catching up",
-    FOLLOWER,
-    "const verdict = verifyBlock(state, block, core.ports.verifier);",
-    "const verdict = verifyBlock(state, block, message.blocks.length > 1 ? { verify: () => true } : core.ports.verifier);",
-  ),
+  {
+    id: "30",
+    what: "signatures are not checked on catching up",
+    patches: [
+      {
+        file: FOLLOWER,
+        find: 'import type { ChainState } from "../shared/chain.js";',
+        replace: 'import { type ChainState, verifyBlock } from "../shared/chain.js";',
+      },
+      {
+        file: FOLLOWER,
+        find: "const verdict = core.ports.verifyBlock(state, block);",
+        replace:
+          "const verdict = message.blocks.length > 1 ? verifyBlock(state, block, { verify: () => true }) : core.ports.verifyBlock(state, block);",
+      },
+    ],
+  },
   one(
     "30b",
     "stored blocks are served without a check",
@@ -55,16 +65,16 @@ export const STORAGE: readonly Mutant[] = [
     patches: [
       {
         file: FOLLOWER,
-        find: 'import { type ChainState, verifyBlock } from "../shared/chain.js";',
+        find: 'import type { ChainState } from "../shared/chain.js";',
         replace:
-          'import { type ChainState, verifyBlock } from "../shared/chain.js";\nimport { hashHeader } from "../shared/block.js";',
+          'import type { ChainState } from "../shared/chain.js";\nimport { hashHeader } from "../shared/block.js";',
       },
       {
         file: FOLLOWER,
-        find: "const verdict = verifyBlock(state, block, core.ports.verifier);",
+        find: "const verdict = core.ports.verifyBlock(state, block);",
         replace:
           "const checked = message.blocks.length === 1 ? block : { ...block, blockHash: hashHeader(header) };\n" +
-          "    const verdict = verifyBlock(state, checked, core.ports.verifier);",
+          "    const verdict = core.ports.verifyBlock(state, checked);",
       },
     ],
   },

@@ -1,11 +1,12 @@
 import { verifyAll } from "../../node/verification.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import type { Clients } from "./clients.js";
-import { fakeKeys, fakeVerifier } from "./fake-crypto.js";
+import { fakeKeys } from "./fake-crypto.js";
 import { allLinks, cut, isDurableVoter } from "./faults/fault.js";
 import type { Nemesis } from "./nemesis.js";
 import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
+import { rememberedVerdicts } from "./verdicts.js";
 import { check, noteError } from "./violation.js";
 import type { World } from "./world.js";
 
@@ -242,7 +243,7 @@ export class Liveness {
       let isOver = false;
       verifyAll({
         log: process.storage.log,
-        verifier: fakeVerifier,
+        verifyBlock: rememberedVerdicts,
         clock: process,
         commitHeight: () => process.driver.view()?.commitHeight ?? null,
         onInvalidBlock: (at, detail) => {

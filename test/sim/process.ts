@@ -3,13 +3,14 @@ import type { Clock } from "../../node/clock.js";
 import { Driver } from "../../node/driver.js";
 import { type Storage, StoreError } from "../../node/storage/port.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
-import { fakeSigner, fakeVerifier } from "./fake-crypto.js";
+import { fakeSigner } from "./fake-crypto.js";
 import { Gateway } from "./gateway.js";
 import { SimIdentity } from "./identity.js";
 import type { SimNode } from "./node.js";
 import { forgetting } from "./promises.js";
 import { simStorage } from "./storage.js";
 import { describeInput } from "./trace.js";
+import { rememberedVerdicts } from "./verdicts.js";
 import { check, noteError } from "./violation.js";
 
 const START_RETRY_MS = 500;
@@ -65,7 +66,7 @@ export class SimProcess implements Clock {
       storage,
       identity,
       signer: { keys, block: fakeSigner(keys.block) },
-      verifier: fakeVerifier,
+      verifyBlock: rememberedVerdicts,
       logger,
       clock: this,
       verifiedTail: around.verifiedTail,

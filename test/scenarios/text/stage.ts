@@ -4,7 +4,8 @@ import { utf8 } from "../../../shared/bytes.js";
 import { sha256Hex } from "../../../shared/hash.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
 import type { PeerMessage } from "../../../shared/protocol/peer.js";
-import { fakeSigner, fakeVerifier } from "../../sim/fake-crypto.js";
+import { fakeSigner } from "../../sim/fake-crypto.js";
+import { rememberedVerdicts } from "../../sim/verdicts.js";
 import { Requests } from "./events.js";
 import { Judge } from "./judge.js";
 import { sayBlock, sayEffect, sayMessage, sayOperation } from "./say.js";
@@ -134,7 +135,7 @@ export class Stage {
         nextJoinNonce: hex(`${id} join ${actor.boots}`, 32),
       },
       boot,
-      { signer: fakeSigner(store.keys.block), verifier: fakeVerifier },
+      { signer: fakeSigner(store.keys.block), verifyBlock: rememberedVerdicts },
     );
     const { term, votedFor } = store.hardState;
     const vote = votedFor === null ? "" : `, vote for ${votedFor}`;

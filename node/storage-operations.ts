@@ -1,4 +1,5 @@
 import type { BootState, Effect } from "../cluster/types.js";
+import { blockBytes } from "../shared/block.js";
 import type { ChainState } from "../shared/chain.js";
 import type { Height } from "../shared/ids.js";
 import type { CommittedEvents } from "./committed.js";
@@ -8,7 +9,12 @@ import { type LogStore, StoreError } from "./storage/port.js";
 /** Storage operations that wait for the one before; the core bounds its blocks in flight, this catches a bug. */
 const OPERATIONS_MAX = 4_096;
 
+/** Blocks that are written at once; the store's write takes a multiple of one block's time at most. */
+const BATCH_BLOCKS_MAX = 32;
+const BATCH_BYTES_MAX = 1024 * 1024;
+
 export type StorageOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+type StoreBlock = Extract<Effect, { kind: "store_block" }>;
 
 export interface StorageOperationsOptions {
   readonly log: LogStore;
@@ -20,7 +26,11 @@ export interface StorageOperationsOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
-/** What one replica after the other has its store do: in the order given out, each durable before the next begins. */
+/**
+ * What one replica after the other has its store do: in the order given out, each durable before the next begins. Blocks
+ * that wait one after the other are one write: with a journal flush for each, a follower that lags would store no faster
+ * than its leader seals.
+ */
 export class StorageOperations {
   private waiting: StorageOperation[] = [];
   private isStoring = false;
@@ -79,13 +89,16 @@ export class StorageOperations {
     const { generation } = this;
     try {
       for (;;) {
-        const operation = this.waiting[0];
+        const blocks = this.firstBlocks();
+        const [operation = this.waiting[0]] = blocks;
         if (operation === undefined || generation !== this.generation) break;
-        await this.write(operation);
-        if (generation !== this.generation) break;
-        this.waiting.shift();
-        this.remember(operation);
-        this.options.onStored(operation);
+        await this.write(operation, blocks);
+        for (const done of blocks.length > 0 ? blocks : [operation]) {
+          if (generation !== this.generation) break;
+          this.waiting.shift();
+          this.remember(done);
+          this.options.onStored(done);
+        }
       }
     } catch (error) {
       if (generation === this.generation) this.options.onFailed(error);
@@ -96,7 +109,19 @@ export class StorageOperations {
     this.start();
   }
 
-  private async write(operation: StorageOperation): Promise<void> {
+  private firstBlocks(): StoreBlock[] {
+    const blocks: StoreBlock[] = [];
+    let bytes = 0;
+    for (const operation of this.waiting) {
+      if (operation.kind !== "store_block" || blocks.length === BATCH_BLOCKS_MAX) break;
+      bytes += blockBytes(operation.block);
+      if (blocks.length > 0 && bytes > BATCH_BYTES_MAX) break;
+      blocks.push(operation);
+    }
+    return blocks;
+  }
+
+  private async write(operation: StorageOperation, blocks: readonly StoreBlock[]): Promise<void> {
     const { log, identity, committed } = this.options;
     switch (operation.kind) {
       case "save_state": {
@@ -109,7 +134,7 @@ export class StorageOperations {
       }
       case "store_block":
         if (!(await committed.room())) throw new StoreError("not_stored", "The projection was interrupted.");
-        return log.insertBlock({ block: operation.block, frontier: operation.next.range.hashes });
+        return log.insertBlocks(blocks.map(({ block, next }) => ({ block, frontier: next.range.hashes })));
       case "truncate":
         // The next opening finishes it if it is interrupted: from here on the log may end below the cut.
         this.forgetAbove(operation.from);

@@ -17,7 +17,7 @@ async function storeOf(change: (blocks: StoredBlock[]) => StoredBlock[]): Promis
     stateMac: STATE_MAC,
   });
   await store.open();
-  for (const stored of change(blocks.map((block) => block.stored))) await store.insertBlock(stored);
+  for (const stored of change(blocks.map((block) => block.stored))) await store.insertBlocks([stored]);
   return store;
 }
 

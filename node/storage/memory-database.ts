@@ -87,6 +87,11 @@ export class MemoryDatabase {
     return () => this.watchers.delete(listener);
   }
 
+  /** How many documents of a write of several are stored; those of one that breaks off may be fewer. */
+  reach(count: number): number {
+    return count;
+  }
+
   /** Every durable write passes here. */
   async write<T>(operation: () => T): Promise<T> {
     await Promise.resolve();

@@ -84,26 +84,31 @@ export class MemoryLogStore implements LogStore {
     this.bootCounter = bootCounter ?? this.bootCounter;
   }
 
-  async insertBlock(stored: StoredBlock): Promise<void> {
+  async insertBlocks(stored: readonly StoredBlock[]): Promise<void> {
     await this.guarded(async () => {
-      const { blockHash, header } = stored.block;
-      const { blocks } = this.database;
-      const doubt = this.inDoubt.get(header.height);
-      const isSentBefore = doubt?.blockHash === blockHash;
-      const writeId = isSentBefore ? doubt.writeId : nextWriteId++;
+      const { database, inDoubt } = this;
+      const inserts = stored.map((it) => {
+        const { blockHash, header } = it.block;
+        const doubt = inDoubt.get(header.height);
+        const isSentBefore = doubt?.blockHash === blockHash;
+        const writeId = isSentBefore ? doubt.writeId : nextWriteId++;
+        return { at: header.height, blockHash, writeId, isSentBefore, stored: it };
+      });
       try {
-        await this.database.write(() => {
-          const there = blocks.get(header.height);
-          if (there === undefined) blocks.set(header.height, { stored: structuredClone(stored), writeId });
-          else if (!isSentBefore || there.writeId !== writeId)
-            throw new StoreError("conflict", `Another block is stored at height ${header.height}.`);
+        await database.write(() => {
+          for (const { at, writeId, isSentBefore, stored: one } of inserts.slice(0, database.reach(inserts.length))) {
+            const there = database.blocks.get(at);
+            if (there === undefined) database.blocks.set(at, { stored: structuredClone(one), writeId });
+            else if (!isSentBefore || there.writeId !== writeId)
+              throw new StoreError("conflict", `Another block is stored at height ${at}.`);
+          }
         });
       } catch (error) {
         if (error instanceof StoreError && error.failure === "unknown")
-          this.inDoubt.set(header.height, { blockHash, writeId });
+          for (const { at, blockHash, writeId } of inserts) inDoubt.set(at, { blockHash, writeId });
         throw error;
       }
-      this.inDoubt.delete(header.height);
+      for (const { at } of inserts) inDoubt.delete(at);
     });
   }
 

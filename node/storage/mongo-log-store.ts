@@ -51,6 +51,14 @@ export interface Companion {
   close(): Promise<void>;
 }
 
+interface BlockInsert {
+  readonly at: Height;
+  readonly writeId: string;
+  /** By this process, which does not know what became of it. */
+  readonly isSentBefore: boolean;
+  readonly document: StoredDocument;
+}
+
 /** All that one successful `open` holds; a lost or failed one is never used again. */
 interface Opening {
   readonly link: MongoLink;
@@ -171,33 +179,60 @@ export class MongoLogStore implements LogStore {
     this.bootCounter = bootCounter ?? this.bootCounter;
   }
 
-  async insertBlock(stored: StoredBlock): Promise<void> {
+  async insertBlocks(stored: readonly StoredBlock[]): Promise<void> {
+    const inserts = stored.map((it) => this.insertOf(it));
+    const [first] = inserts;
+    if (first === undefined) return;
+    const isAlone = inserts.length === 1;
+    // What may be there already has to be looked at one by one.
+    if (!isAlone && inserts.some(({ isSentBefore }) => isSentBefore)) {
+      for (const one of stored) await this.insertBlocks([one]);
+      return;
+    }
+    const insert = (opening: Opening): Promise<void> =>
+      isAlone ? this.insertOne(opening, first) : this.insertMany(opening, inserts);
+    try {
+      await this.guarded("Storing blocks", insert, this.options.stallMs);
+    } catch (error) {
+      // Of several some may be stored, whatever the error says.
+      const isKnown = error instanceof StoreError && error.failure !== "unknown";
+      if (isAlone && isKnown && !first.isSentBefore) this.inDoubt.delete(first.at);
+      throw error;
+    }
+    for (const { at } of inserts) this.inDoubt.delete(at);
+  }
+
+  private insertOf(stored: StoredBlock): BlockInsert {
     const { blockHash, header } = stored.block;
     const at = header.height;
     const doubt = this.inDoubt.get(at);
     const isSentBefore = doubt?.blockHash === blockHash;
     const writeId = isSentBefore ? doubt.writeId : randomBytes(12).toString("hex");
     if (!isSentBefore) this.rememberDoubt(at, { blockHash, writeId });
-    const document = blockDocument(stored, writeId) as unknown as StoredDocument;
-    const insert = async (opening: Opening): Promise<void> => {
-      try {
-        await opening.blocks.insertOne(document, { writeConcern: opening.durable });
-      } catch (error) {
-        if (!isDuplicateKey(error)) throw error;
-        if (!isSentBefore || !(await this.isStored(opening, at, writeId)))
-          throw new StoreError("conflict", `Another block is stored at height ${at}.`);
-        // It was seen, but nobody said that it is in the journal: a journaled write after it proves that.
-        await opening.state.swapOrThrow({}, this.options);
-      }
-    };
+    return { at, writeId, isSentBefore, document: blockDocument(stored, writeId) as unknown as StoredDocument };
+  }
+
+  private async insertOne(opening: Opening, { at, writeId, isSentBefore, document }: BlockInsert): Promise<void> {
     try {
-      await this.guarded("Storing a block", insert, this.options.stallMs);
+      await opening.blocks.insertOne(document, { writeConcern: opening.durable });
     } catch (error) {
-      const isKnown = error instanceof StoreError && error.failure !== "unknown";
-      if (isKnown && !isSentBefore) this.inDoubt.delete(at);
-      throw error;
+      if (!isDuplicateKey(error)) throw error;
+      if (!isSentBefore || !(await this.isStored(opening, at, writeId)))
+        throw new StoreError("conflict", `Another block is stored at height ${at}.`);
+      // It was seen, but nobody said that it is in the journal: a journaled write after it proves that.
+      await opening.state.swapOrThrow({}, this.options);
     }
-    this.inDoubt.delete(at);
+  }
+
+  /** In order, so that what is stored after a failure continues the log. */
+  private async insertMany(opening: Opening, inserts: readonly BlockInsert[]): Promise<void> {
+    const documents = inserts.map(({ document }) => document);
+    try {
+      await opening.blocks.insertMany(documents, { ordered: true, writeConcern: opening.durable });
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+      throw new StoreError("conflict", `Another block is stored at a height from ${inserts[0]?.at} on.`);
+    }
   }
 
   truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {

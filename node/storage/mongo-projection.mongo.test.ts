@@ -108,7 +108,7 @@ describe("payloads through a real mongod", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(object, { minLength: 1, maxLength: 20 }), async (payloads) => {
         const { stored, views } = chain.block(payloads.map((dataPayload) => ({ dataPayload })));
-        await log.insertBlock(stored);
+        await log.insertBlocks([stored]);
         await projection.apply(views);
         const after = (views[0] as EventView).sequence - 1;
         const found = await projection.list({}, { order: "asc", limit: 100, after });

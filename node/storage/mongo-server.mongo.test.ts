@@ -114,9 +114,9 @@ describe("a one-member replica set", () => {
     const first = storageOn(mongod, { database, slowMs: 0 });
     await first.log.open();
     const blocks = TestLog.grow(1).blocks;
-    await first.log.insertBlock((blocks[0] as (typeof blocks)[0]).stored);
+    await first.log.insertBlocks([(blocks[0] as (typeof blocks)[0]).stored]);
     await storageOn(mongod, { database }).log.open();
-    const late = first.log.insertBlock((blocks[1] as (typeof blocks)[0]).stored);
+    const late = first.log.insertBlocks([(blocks[1] as (typeof blocks)[0]).stored]);
     // Or it has found out before, by itself.
     await expect(late).rejects.toMatchObject({ message: expect.stringContaining("has taken it over") });
   });
@@ -126,10 +126,10 @@ describe("a one-member replica set", () => {
     const first = storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 });
     await first.log.open();
     const blocks = TestLog.grow(1).blocks as [TestBlock, TestBlock];
-    await first.log.insertBlock(blocks[0].stored);
+    await first.log.insertBlocks([blocks[0].stored]);
     const found = await storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 }).log.open();
     expect(found.tailHeight).toBe(1);
-    const late = first.log.insertBlock(blocks[1].stored);
+    const late = first.log.insertBlocks([blocks[1].stored]);
     await expect(late).rejects.toMatchObject({ failure: expect.stringMatching(/^(not_owner|unknown)$/) });
   });
 
@@ -159,7 +159,7 @@ describe("a one-member replica set", () => {
     const chain = new TestLog();
     for (let i = 0; i < 20; i++) {
       const { stored } = chain.block(Array.from({ length: 4 }, () => ({ dataPayload: { text } })));
-      await log.insertBlock(stored);
+      await log.insertBlocks([stored]);
     }
     await log.truncate(height(2), { term: term(2), leaderId: "n2" });
     const kept = await raw(mongod, (client) =>
@@ -175,7 +175,7 @@ describe("a one-member replica set", () => {
     const database = "altered";
     const { log } = storageOn(mongod, { database });
     await log.open();
-    for (const { stored } of TestLog.grow(3).blocks) await log.insertBlock(stored);
+    for (const { stored } of TestLog.grow(3).blocks) await log.insertBlocks([stored]);
     await raw(mongod, async (client) => {
       const blocks = client.db(database).collection<{ _id: number }>("blocks");
       await blocks.updateOne({ _id: 2 }, { $set: { header: "gone", records: 7 }, $unset: { frontier: "" } });
@@ -209,7 +209,7 @@ describe("other servers", () => {
     const { warnings } = await storage.log.open();
     expect(warnings.join()).toContain("standalone");
     const { blocks } = TestLog.grow(10);
-    for (const { stored } of blocks) await storage.log.insertBlock(stored);
+    for (const { stored } of blocks) await storage.log.insertBlocks([stored]);
     await storage.log.saveState(hard);
     await storage.projection.apply(blocks.flatMap(({ views }) => views));
     await mongod.kill();

@@ -93,7 +93,7 @@ describe("the log in MongoDB", () => {
     const { log } = harness.process(self("first"));
     await log.open();
     const { blocks } = TestLog.grow(1);
-    for (const { stored } of blocks) await log.insertBlock(stored);
+    for (const { stored } of blocks) await log.insertBlocks([stored]);
     const tail = Array.from({ length: 1_100 }, (_, i) => ({
       _id: 3 + i,
       ...(i % 2 === 0 ? { writeId: `w${i}` } : {}),
@@ -112,7 +112,7 @@ describe("the log in MongoDB", () => {
     const second = harness.process(self("second")).log;
     // The predecessor sent this before it died, and it is still on its way when the second opening begins.
     harness.failNextWrite("late");
-    await expect(first.insertBlock(genesis.stored)).rejects.toMatchObject({ failure: "unknown" });
+    await expect(first.insertBlocks([genesis.stored])).rejects.toMatchObject({ failure: "unknown" });
     harness.failNextWrite("reply_lost");
     await expect(second.open()).rejects.toMatchObject({ failure: "unknown" });
     const opening = second.open();

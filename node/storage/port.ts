@@ -71,8 +71,11 @@ export interface LogStore {
    * with it, above every one that it had before: no older copy of the database passes for the present one.
    */
   saveState(state: HardState, bootCounter?: number): Promise<void>;
-  /** Inserts at `_id` = height. A second insert of the very same block by this process after an unknown outcome is a success. */
-  insertBlock(stored: StoredBlock): Promise<void>;
+  /**
+   * Inserts consecutive blocks in order, each at `_id` = height. A second insert of the very same block by this process
+   * after an unknown outcome is a success. Of several the first ones may be stored after any failure.
+   */
+  insertBlocks(stored: readonly StoredBlock[]): Promise<void>;
   /** Copies blocks from `from` up to quarantine, marks the truncation in the state, deletes top down, clears the mark. */
   truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void>;
   /** From `from` upward while they fit; at least one if there is one. Blocks are as stored: verify them. */

@@ -45,7 +45,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
       return log;
     };
     const insert = async (log: LogStore, blocks: readonly TestBlock[]): Promise<void> => {
-      for (const { stored } of blocks) await log.insertBlock(stored);
+      for (const { stored } of blocks) await log.insertBlocks([stored]);
     };
     beforeEach(async () => {
       harness = await make();
@@ -84,7 +84,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         await insert(log, blocks);
         const other = chain.fork(blocks[0] as TestBlock).block([{ dataPayload: { other: true } }]);
         for (const { stored } of [other, blocks[1] as TestBlock])
-          await expect(log.insertBlock(stored)).rejects.toMatchObject({ failure: "conflict" });
+          await expect(log.insertBlocks([stored])).rejects.toMatchObject({ failure: "conflict" });
         expect(await blocksOf(log)).toEqual(blocks.map(({ stored }) => stored));
       });
 
@@ -93,10 +93,12 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         const { blocks } = TestLog.grow(1);
         await insert(log, blocks.slice(0, 1));
         harness.failNextWrite("reply_lost");
-        await expect(log.insertBlock((blocks[1] as TestBlock).stored)).rejects.toMatchObject({ failure: "unknown" });
+        await expect(log.insertBlocks([(blocks[1] as TestBlock).stored])).rejects.toMatchObject({ failure: "unknown" });
         expect((await log.open()).tailHeight).toBe(2);
-        await log.insertBlock((blocks[1] as TestBlock).stored);
-        await expect(log.insertBlock((blocks[1] as TestBlock).stored)).rejects.toMatchObject({ failure: "conflict" });
+        await log.insertBlocks([(blocks[1] as TestBlock).stored]);
+        await expect(log.insertBlocks([(blocks[1] as TestBlock).stored])).rejects.toMatchObject({
+          failure: "conflict",
+        });
       });
 
       it("whose insert was lost are not there, and are stored when sent again", async () => {
@@ -104,9 +106,9 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         const { blocks } = TestLog.grow(1);
         await insert(log, blocks.slice(0, 1));
         harness.failNextWrite("request_lost");
-        await expect(log.insertBlock((blocks[1] as TestBlock).stored)).rejects.toMatchObject({ failure: "unknown" });
+        await expect(log.insertBlocks([(blocks[1] as TestBlock).stored])).rejects.toMatchObject({ failure: "unknown" });
         expect((await log.open()).tailHeight).toBe(1);
-        await log.insertBlock((blocks[1] as TestBlock).stored);
+        await log.insertBlocks([(blocks[1] as TestBlock).stored]);
         expect((await log.open()).tailHeight).toBe(2);
       });
 
@@ -116,7 +118,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         await insert(first, blocks);
         await first.close();
         const second = await opened();
-        await expect(second.insertBlock((blocks[1] as TestBlock).stored)).rejects.toMatchObject({
+        await expect(second.insertBlocks([(blocks[1] as TestBlock).stored])).rejects.toMatchObject({
           failure: "conflict",
         });
       });
@@ -126,10 +128,33 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         const { log: chain, blocks } = TestLog.grow(1);
         await insert(log, blocks.slice(0, 1));
         harness.failNextWrite("reply_lost");
-        await expect(log.insertBlock((blocks[1] as TestBlock).stored)).rejects.toMatchObject({ failure: "unknown" });
+        await expect(log.insertBlocks([(blocks[1] as TestBlock).stored])).rejects.toMatchObject({ failure: "unknown" });
         await log.open();
         const other = chain.fork(blocks[0] as TestBlock).block([{ dataPayload: { other: true } }]);
-        await expect(log.insertBlock(other.stored)).rejects.toMatchObject({ failure: "conflict" });
+        await expect(log.insertBlocks([other.stored])).rejects.toMatchObject({ failure: "conflict" });
+      });
+
+      it("are stored several at once, in order, up to the first whose height is taken", async () => {
+        const log = await opened();
+        const { blocks } = TestLog.grow(5);
+        const stored = blocks.map((it) => it.stored);
+        await insert(log, blocks.slice(0, 1));
+        await log.insertBlocks(stored.slice(1, 3));
+        await log.insertBlocks(stored.slice(4, 5));
+        await expect(log.insertBlocks(stored.slice(3))).rejects.toMatchObject({ failure: "conflict" });
+        expect(await blocksOf(log)).toEqual(stored.slice(0, 5));
+      });
+
+      it("whose insert with others lost its reply may be sent again, all of them or some", async () => {
+        const log = await opened();
+        const { blocks } = TestLog.grow(4);
+        const stored = blocks.map((it) => it.stored);
+        await insert(log, blocks.slice(0, 1));
+        harness.failNextWrite("reply_lost");
+        await expect(log.insertBlocks(stored.slice(1, 4))).rejects.toMatchObject({ failure: "unknown" });
+        expect((await log.open()).tailHeight).toBe(4);
+        await log.insertBlocks(stored.slice(1));
+        expect(await blocksOf(log)).toEqual(stored);
       });
 
       it("are read within limits, at least one", async () => {
@@ -182,7 +207,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         expect(await blocksOf(log)).toEqual(blocks.slice(0, 2).map(({ stored }) => stored));
         expect(await harness.quarantinedHeights()).toEqual([3, 4, 5]);
         const other = chain.fork(blocks[1] as TestBlock).block([{}], { term: 2 });
-        await log.insertBlock(other.stored);
+        await log.insertBlocks([other.stored]);
         expect((await log.open()).tailHeight).toBe(3);
       });
 

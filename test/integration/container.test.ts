@@ -47,7 +47,7 @@ describe.skipIf(!hasEngine)(
       const first = storage();
       expect(await first.log.open()).toMatchObject({ hardState: null, tailHeight: 0 });
       await first.log.saveState(state);
-      for (const { stored } of blocks) await first.log.insertBlock(stored);
+      for (const { stored } of blocks) await first.log.insertBlocks([stored]);
       const views = blocks.flatMap((block) => block.views);
       await first.projection.apply(views);
       await first.log.close();

@@ -48,6 +48,8 @@ const FLUSH_MS = 100;
 export class SimDatabase extends MemoryDatabase {
   /** What the next write is for: said by the store right before it. */
   kind: OperationKind = "open";
+  /** A write that is landing breaks off: of several blocks only the first ones are stored. */
+  breaksOff = false;
   private flushed = { at: 0, rows: 0 };
 
   constructor(
@@ -55,6 +57,10 @@ export class SimDatabase extends MemoryDatabase {
     private readonly server: Mongod,
   ) {
     super(storeId);
+  }
+
+  override reach(count: number): number {
+    return this.breaksOff && count > 1 ? this.server.partOf(count) : count;
   }
 
   override write<T>(operation: () => T): Promise<T> {
@@ -102,6 +108,10 @@ export class Mongod {
 
   get waiting(): number {
     return this.operations.size;
+  }
+
+  partOf(count: number): number {
+    return this.around.random.between(0, count);
   }
 
   latency(): number {
@@ -190,8 +200,15 @@ export class Mongod {
     const { random } = this.around;
     if (operation.kind === "read" || random.chance(0.3)) return this.refuse(operation, "The database refused it.");
     this.operations.delete(operation);
-    if (random.chance(0.5)) operation.land();
+    if (random.chance(0.5)) this.landPartly(operation);
     operation.fail(new StoreError("unknown", "The answer was lost."));
+  }
+
+  private landPartly(operation: Operation): void {
+    const { database } = this.node.disk;
+    database.breaksOff = true;
+    operation.land();
+    database.breaksOff = false;
   }
 
   private giveUp(operation: Operation): void {
@@ -210,7 +227,7 @@ export class Mongod {
     // A state is written over a version: whenever it arrives, it must not overtake what was written since.
     if (operation.kind === "save_state" && random.chance(0.7))
       scheduler.after(random.between(1, LATE_MS), () => operation.land());
-    else operation.land();
+    else this.landPartly(operation);
   }
 
   /** Its client died: what it had asked for is done or not. Returns whether anything was. */
@@ -220,7 +237,7 @@ export class Mongod {
       if (operation.process !== process) continue;
       this.operations.delete(operation);
       if (!operation.isUnderWay || operation.kind === "read" || !this.around.random.chance(0.5)) continue;
-      operation.land();
+      this.landPartly(operation);
       hasLanded = true;
     }
     return hasLanded;
@@ -232,7 +249,7 @@ export class Mongod {
     for (const operation of [...this.operations]) {
       this.operations.delete(operation);
       if (landsPending && operation.isUnderWay && operation.kind !== "read" && this.around.random.chance(0.5))
-        operation.land();
+        this.landPartly(operation);
       operation.fail(new StoreError("unknown", "The server went away."));
     }
     database.loseUnflushedRows(this.around.random);

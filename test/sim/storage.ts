@@ -60,9 +60,9 @@ class SlowLogStore implements LogStore {
     this.next("save_state");
     return this.inner.saveState(state, bootCounter);
   };
-  insertBlock: LogStore["insertBlock"] = (stored) => {
+  insertBlocks: LogStore["insertBlocks"] = (stored) => {
     this.next("store_block");
-    return this.inner.insertBlock(stored);
+    return this.inner.insertBlocks(stored);
   };
   truncate: LogStore["truncate"] = (from, by) => {
     this.next("truncate");
@@ -123,8 +123,13 @@ class SlowProjection implements Projection {
     const first = events.find(({ sequence }) => sequence >= this.through);
     if (first !== undefined && first.sequence > this.inner.through)
       throw new StoreError("unknown", "Rows are missing.");
-    node.disk.database.kind = "project";
-    await this.inner.apply(events);
+    const { database } = node.disk;
+    // A truncation of several writes may be under way: only this write is another's.
+    const { kind } = database;
+    database.kind = "project";
+    const applied = this.inner.apply(events);
+    database.kind = kind;
+    await applied;
     this.assertAlive();
     node.around.checkers.onProjected(node, events);
     node.disk.database.noteRows(node.around.scheduler.now);

@@ -1,6 +1,7 @@
 import type { Effect, ReplicaAlert } from "../../../cluster/types.js";
 import type { EventView } from "../../../shared/event.js";
 import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { Disk } from "../disk.js";
 import type { SimNode } from "../node.js";
 import { AlertChecker } from "./alerts.js";
 import { BoundChecker } from "./bounds.js";
@@ -79,9 +80,18 @@ export class Checkers {
     const { disk } = node;
     // What is found at a recovery is judged when the recovery is over: it may have been set back by a fault.
     if (disk.hardState !== null && !node.isDoubtful) this.elections.onHardState(node, disk.hardState);
-    const tail = disk.at(disk.tailHeight);
-    if (tail !== undefined && !disk.altered.has(disk.tailHeight)) this.history.recordBlock(tail.block);
+    this.recordTail(disk);
     this.commits.onDurable(node);
+  }
+
+  /** One write may have stored several. */
+  private recordTail(disk: Disk): void {
+    let from: number = disk.tailHeight;
+    while (from > 1 && !this.history.hasRecorded(disk.at(from - 1)?.block)) from -= 1;
+    for (let at = from; at <= disk.tailHeight; at++) {
+      const stored = disk.at(at);
+      if (stored !== undefined && !disk.altered.has(at)) this.history.recordBlock(stored.block);
+    }
   }
 
   /** I4: what a node shows its readers is committed, to the last member. */

@@ -63,6 +63,10 @@ export class History {
     this.blocks.set(block.blockHash, block);
   }
 
+  hasRecorded(block: Block | undefined): boolean {
+    return block === undefined || this.blocks.has(block.blockHash);
+  }
+
   /** Whether the chain that ends in `tip` holds `hash` at `height`. */
   contains(tip: HashHex, hash: HashHex, height: number): boolean {
     let block = this.blocks.get(tip);

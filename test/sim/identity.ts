@@ -1,12 +1,17 @@
 import type { NodeIdentity } from "../../node/recovery.js";
 import type { Identity, IdentityChange, Mark } from "../../node/storage/identity.js";
-import { type StateMac, stateMacOf } from "../../node/storage/state-mac.js";
-import { fromHex } from "../../shared/bytes.js";
+import type { StateMac } from "../../node/storage/state-mac.js";
 import type { NodeKeys } from "../../shared/control.js";
 import type { SimProcess } from "./process.js";
 
 const MARK_INTERVAL_MS = 1_000;
 const WRITE_MS: readonly [number, number] = [1, 3];
+
+/** A stand-in for the HMAC, as there is one for signatures: another state, or another node's seed, gives another text. */
+export const fakeStateMac =
+  (seed: string): StateMac =>
+  ({ term, votedFor, joinNonce, forming }) =>
+    JSON.stringify([seed, term, votedFor, joinNonce, forming]);
 
 /** What a node keeps outside its database: a restored or lost database takes none of it along. */
 export class IdentityRecord {
@@ -17,14 +22,6 @@ export class IdentityRecord {
     private readonly nodeId: string,
     public keys: NodeKeys,
   ) {}
-
-  private stateMac: { seed: string; of: StateMac } | null = null;
-
-  /** Derived once a seed. */
-  macOf(seed: string): StateMac {
-    if (this.stateMac?.seed !== seed) this.stateMac = { seed, of: stateMacOf(fromHex(seed)) };
-    return this.stateMac.of;
-  }
 
   /** Made at the first start; the keys stand for the seed. */
   make(): Identity {

@@ -5,7 +5,7 @@ import { type Storage, StoreError } from "../../node/storage/port.js";
 import type { PeerMessage } from "../../shared/protocol/peer.js";
 import { fakeSigner } from "./fake-crypto.js";
 import { Gateway } from "./gateway.js";
-import { SimIdentity } from "./identity.js";
+import { fakeStateMac, SimIdentity } from "./identity.js";
 import type { SimNode } from "./node.js";
 import { forgetting } from "./promises.js";
 import { simStorage } from "./storage.js";
@@ -47,7 +47,7 @@ export class SimProcess implements Clock {
     const identity = new SimIdentity(disk.identity, this);
     const { keys } = disk.identity;
     const logger = this.logger();
-    const storage = simStorage(this, disk.identity.macOf(identity.identity.seed));
+    const storage = simStorage(this, fakeStateMac(identity.identity.seed));
     this.storage = storage;
     this.driver = new Driver({
       config: {

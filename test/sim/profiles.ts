@@ -75,7 +75,15 @@ const NETWORK: readonly FaultName[] = [
   "staggered",
   "usurped",
 ];
-const LIES: readonly FaultName[] = ["forging-leader", "forging-leader", "altered-block", "starved", "crash", "isolate"];
+const LIES: readonly FaultName[] = [
+  "forging-leader",
+  "forging-leader",
+  "replacing-leader",
+  "altered-block",
+  "starved",
+  "crash",
+  "isolate",
+];
 
 export function planOf(random: Random, name: ProfileName): Plan {
   const profile = name === "mixed" ? drawn(random) : name;

@@ -1,6 +1,7 @@
 import type { StoredBlock } from "../../../node/storage/port.js";
 import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../../shared/block.js";
 import type { BlockSigner } from "../../../shared/chain.js";
+import type { NodeId, Term } from "../../../shared/ids.js";
 import type { Random } from "../random.js";
 
 const flipped = (random: Random, bytes: Uint8Array): Uint8Array => {
@@ -31,6 +32,25 @@ export function alienBlock(random: Random, model: StoredBlock, height: BlockHead
   return { ...model, block: { ...model.block, header, blockHash: hashHeader(header) } };
 }
 
+const signedAnew = (block: Block, change: Partial<BlockHeader>, signer: BlockSigner): Block => {
+  const header: BlockHeader = { ...block.header, ...change };
+  return { ...block, header, blockHash: hashHeader(header), signature: signer.sign(headerBytes(header)) };
+};
+
+/** Consecutive blocks once more, sealed by somebody else in a later term: each of them is sound and follows the one before. */
+export function sealedAnew(
+  blocks: readonly Block[],
+  by: { leaderId: NodeId; term: Term; signer: BlockSigner },
+): Block[] {
+  const { leaderId, term, signer } = by;
+  const anew: Block[] = [];
+  for (const block of blocks) {
+    const previousBlockHash = anew.at(-1)?.blockHash ?? block.header.previousBlockHash;
+    anew.push(signedAnew(block, { leaderId, term, previousBlockHash }, signer));
+  }
+  return anew;
+}
+
 /**
  * A block as a lying leader would send it in `term`. What it can sign it signs again, so that only the content is wrong.
  * Another term below its own would be nothing that anybody could see in this block alone.
@@ -39,10 +59,7 @@ export function forgedBlock(
   random: Random,
   { block, term, signer }: { block: Block; term: number; signer: BlockSigner },
 ): { block: Block; what: string } {
-  const signed = (change: Partial<BlockHeader>): Block => {
-    const header: BlockHeader = { ...block.header, ...change };
-    return { ...block, header, blockHash: hashHeader(header), signature: signer.sign(headerBytes(header)) };
-  };
+  const signed = (change: Partial<BlockHeader>): Block => signedAnew(block, change, signer);
   const forgeries = {
     hash: () => ({ ...block, blockHash: otherHash(random) }),
     root: () => signed({ rootHash: otherHash(random) }),

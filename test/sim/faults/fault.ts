@@ -18,6 +18,7 @@ export const SITUATIONS = [
   "held-messages",
   "swizzle-clog",
   "forging-leader",
+  "replacing-leader",
   "hand-over",
   "disk-went-back",
   "altered-block",

@@ -1,9 +1,11 @@
+import type { Block } from "../../../shared/block.js";
+import { height } from "../../../shared/ids.js";
 import type { PeerMessage } from "../../../shared/protocol/peer.js";
 import { fakeSigner } from "../fake-crypto.js";
 import type { SimNode } from "../node.js";
 import type { World } from "../world.js";
-import { forgedBlock } from "./alter.js";
-import { type Fault, nothingToUndo } from "./fault.js";
+import { forgedBlock, sealedAnew } from "./alter.js";
+import { type Fault, nothingToUndo, type Strike } from "./fault.js";
 
 /**
  * Whoever leads while it lasts sends other blocks than it stored, many in a message or one alone: each must be refused
@@ -47,6 +49,58 @@ const forging = new WeakSet<World>();
 /** A leader with little to do seals something in this time. */
 const FORGES_MS_MIN = 500;
 
+/**
+ * Whoever leads while it lasts sends, in the place of a heartbeat, the end of what its follower calls committed once more,
+ * as blocks of its own term. They are sound, and only that they are committed stands against them.
+ */
+const replacingLeader: Fault = (strike) => {
+  const { world, random } = strike;
+  const replace = (message: PeerMessage): boolean => {
+    if (message.body.kind !== "append" || message.blocks.length > 0 || random.chance(0.5)) return true;
+    world.network.send(message.from, message.to, () => world.deliver(withCommitted(strike, message)));
+    return false;
+  };
+  world.interceptors.add(replace);
+  return () => {
+    world.interceptors.delete(replace);
+  };
+};
+
+/**
+ * Made as it arrives: a follower that does not call the blocks committed may be told others, and against a leader that
+ * lies there nothing is promised. The message itself where there is nothing to replace.
+ */
+function withCommitted({ world, random, arises }: Strike, message: PeerMessage): PeerMessage {
+  const { body, term, from: leaderId } = message;
+  const liar = world.node(leaderId);
+  const follower = world.node(message.to);
+  if (body.kind !== "append" || !isAwake(follower)) return message;
+  const { commitHeight } = follower.view;
+  const blocks: Block[] = [];
+  // Another genesis would be another cluster's.
+  for (let at = Math.max(2, commitHeight + 1 - random.between(1, REPLACED_BLOCKS_MAX)); at <= commitHeight; at++) {
+    const block = liar.disk.at(at)?.block;
+    if (block !== undefined) blocks.push(block);
+  }
+  const [first] = blocks;
+  // Of its own term it could only send two blocks for one height, which is a fork and found as one.
+  if (first === undefined || first.header.term >= term) return message;
+  arises("replacing-leader");
+  world.checkers.alerts.liars.add(leaderId);
+  if (world.trace.isOn) world.trace.add(`${leaderId} replaces blocks ${first.header.height} to ${commitHeight}`);
+  const signer = fakeSigner(liar.disk.identity.keys.block);
+  const { height: lowest, previousBlockHash } = first.header;
+  return {
+    ...message,
+    body: { ...body, previousHeight: height(lowest - 1), previousHash: previousBlockHash },
+    blocks: sealedAnew(blocks, { leaderId, term, signer }),
+  };
+}
+const REPLACED_BLOCKS_MAX = 8;
+
 const isAwake = (node: SimNode): boolean => node.isUp && !node.isPaused;
 
-export const lies = { "forging-leader": forgingLeader } satisfies Record<string, Fault>;
+export const lies = {
+  "forging-leader": forgingLeader,
+  "replacing-leader": replacingLeader,
+} satisfies Record<string, Fault>;

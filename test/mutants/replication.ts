@@ -54,6 +54,13 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
       "  for (const entry of fresh) core.storeBlock(entry);",
   ),
   one(
+    "15b",
+    "a follower replaces what is committed",
+    FOLLOWER,
+    "if (expected <= Math.max(log.commitHeight, core.learnedCommit)) return below(expected);",
+    "if (expected <= 0) return below(expected);",
+  ),
+  one(
     "16",
     "equal heights are taken for equal blocks",
     FOLLOWER,

@@ -71,7 +71,7 @@ describe("the replicated log under faults", () => {
   it("brings about what each fault is there for", async () => {
     const arisen = new Map<Situation, number>();
     const struck = new Set<string>();
-    for (const profile of ["network", "disks", "lies", "swarm"] as const)
+    for (const profile of ["storm", "network", "disks", "lies", "swarm"] as const)
       for (let seed = 1; seed <= 20; seed++) {
         const { situations, faults } = await run(seed, profile);
         for (const name of Object.keys(faults)) struck.add(name);

@@ -24,10 +24,10 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** One start of the node's process, or a recovery of a living one, up to what it then knows. */
-async function recoverWith(remembered: Remembered | null): Promise<BootState> {
+async function recoverWith(remembered: Remembered | null, living?: IdentityFile): Promise<BootState> {
   warnings.length = 0;
   starts += 1;
-  const identity = await IdentityFile.open(folder, "n1");
+  const identity = living ?? (await IdentityFile.open(folder, "n1"));
   const { boot } = await recover({
     log: new MemoryLogStore(database, { nodeId: "n1", bootId: `boot ${starts}`, stateMac: stateMacOf(identity.seed) }),
     identity,
@@ -90,6 +90,16 @@ it("joins anew once for a database that was lost, and not at each later start", 
     expect(await start()).toMatchObject({ joinNonce });
     expect(warnings).toEqual([]);
   }
+});
+
+it("takes the database of a new node for its own after the answer to its first write was lost", async () => {
+  const identity = await IdentityFile.open(folder, "n1");
+  // After the claim of the database, as its first state is saved.
+  database.failNextWrite("reply_lost", 1);
+  await expect(recoverWith(null, identity)).rejects.toMatchObject({ failure: "unknown" });
+  expect(database.state?.hard).not.toBeNull();
+  await recoverWith(null, identity);
+  expect(warnings).toEqual([]);
 });
 
 it.each([{ votedFor: "n3" }, { term: 900 }])("joins anew once after somebody set %o in its state", async (change) => {

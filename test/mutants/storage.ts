@@ -249,6 +249,13 @@ export const STORAGE: readonly Mutant[] = [
     '    return reply("rejected");',
   ),
   one(
+    "48b",
+    "another block in the place of a committed one is refused without an alert",
+    FOLLOWER,
+    "const below = (at: number): Comparison =>\n    core.isLearner\n",
+    'const below = (at: number): Comparison =>\n    at > 0 ? { kind: "mismatch" } : core.isLearner\n',
+  ),
+  one(
     "49",
     "a term or vote that somebody changed is believed",
     "node/storage/memory-log-store.ts",

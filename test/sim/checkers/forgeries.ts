@@ -31,9 +31,9 @@ export class ForgeryChecker {
     if (!isKnown || !isOfThisCluster || !isMember || view.durableHeight !== tail.height) return null;
     const hashAt = (at: number): string | undefined => (at === 0 ? ZERO_HASH : disk.at(at)?.block.blockHash);
     if (hashAt(body.previousHeight) !== body.previousHash) return null;
-    // What is committed here is compared by its hash at most. A wrong content under the hash of a block that is here is not read.
+    // Below the commit height nothing is compared. A wrong content under the hash of a block that is here is not read.
     const at = body.previousHeight + 1 + blocks.indexOf(block);
-    if (at <= commitHeight || hashAt(at) === block.blockHash) return null;
+    if (at < commitHeight || hashAt(at) === block.blockHash) return null;
     const what = this.forged.get(block);
     return this.isBelievable(message, block) ? null : `the forged ${what} of block ${at}`;
   }

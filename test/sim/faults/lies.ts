@@ -90,10 +90,13 @@ function withCommitted({ world, random, arises }: Strike, message: PeerMessage):
   if (world.trace.isOn) world.trace.add(`${leaderId} replaces blocks ${first.header.height} to ${commitHeight}`);
   const signer = fakeSigner(liar.disk.identity.keys.block);
   const { height: lowest, previousBlockHash } = first.header;
+  const anew = sealedAnew(blocks, { leaderId, term, signer });
+  const last = anew.at(-1);
+  if (last !== undefined) world.checkers.forgeries.add({ block: last, what: "replacement" });
   return {
     ...message,
     body: { ...body, previousHeight: height(lowest - 1), previousHash: previousBlockHash },
-    blocks: sealedAnew(blocks, { leaderId, term, signer }),
+    blocks: anew,
   };
 }
 const REPLACED_BLOCKS_MAX = 8;

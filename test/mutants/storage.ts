@@ -10,6 +10,7 @@ import {
   RECOVERY,
   REPLICA,
   REPLICATION,
+  TAKEOVER,
 } from "./mutant.js";
 
 /** 28 to 48: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
@@ -97,6 +98,20 @@ export const STORAGE: readonly Mutant[] = [
       },
     ],
   },
+  one(
+    "31c",
+    "a leader hands over again at once after it failed",
+    TAKEOVER,
+    "core.now + core.config.takeoverCooldownMs * 2 ** doublings;",
+    "core.now - doublings;",
+  ),
+  one(
+    "31d",
+    "a new leader hands over at once",
+    LEADER,
+    "noTransferBefore: core.now + core.config.takeoverCooldownMs,",
+    "noTransferBefore: core.now,",
+  ),
   one(
     "32",
     "a node that lost its memory keeps its join",

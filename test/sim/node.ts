@@ -197,6 +197,12 @@ export class SimNode {
     });
   }
 
+  /** Its core stops sealing for a successor. */
+  onHandsOver(): void {
+    this.handsOverSince = this.now;
+    this.around.checkers.takeOvers.onHandsOver(this);
+  }
+
   note(effect: Effect): void {
     const { trace } = this.around;
     if (trace.isOn) trace.add(`${this.id} ${describeEffect(effect)}`);

@@ -168,7 +168,7 @@ export class SimProcess implements Clock {
   private logger() {
     const { trace } = this.node.around;
     const add = (level: string) => (what: unknown, text?: string) => {
-      if (typeof what === "string" && what.startsWith("handing over to")) this.node.handsOverSince = this.now();
+      if (typeof what === "string" && what.startsWith("handing over to")) this.node.onHandsOver();
       if (!trace.isOn) return;
       const error = typeof what === "object" && what !== null && "err" in what ? `: ${String(what.err)}` : "";
       trace.add(`${this.node.id} ${level} ${typeof what === "string" ? what : `${text}${error}`}`);

@@ -13,6 +13,7 @@ import { Ledger } from "./ledger.js";
 import { PromiseChecker } from "./promises.js";
 import { RefusalChecker } from "./refusals.js";
 import { checkRow } from "./rows.js";
+import { TakeOverChecker } from "./takeovers.js";
 
 /** Separate from the system: fed with what each node does, it throws a `Violation` when a property does not hold. */
 export class Checkers {
@@ -23,6 +24,7 @@ export class Checkers {
   readonly alerts: AlertChecker;
   readonly forgeries = new ForgeryChecker();
   readonly bounds = new BoundChecker();
+  readonly takeOvers = new TakeOverChecker();
   private readonly refusals = new RefusalChecker(this.forgeries);
   private readonly promises: PromiseChecker;
 
@@ -46,11 +48,13 @@ export class Checkers {
   onReceive(node: SimNode, message: PeerMessage, ref: number | undefined): void {
     this.promises.onReceive(node, message, ref);
     this.refusals.onReceive(node, message);
+    this.takeOvers.onReceive(message);
   }
 
   /** The step that took the message is over. */
   onReceived(node: SimNode): void {
     this.refusals.onReceived(node);
+    this.takeOvers.onReceived();
   }
 
   onSend(node: SimNode, message: PeerMessage, ref: number | undefined): void {
@@ -65,8 +69,9 @@ export class Checkers {
         this.commits.onCommitted(node, effect);
         return this.onView(node);
       case "role_changed":
-        if (effect.role === "leader") this.elections.onLeader(node, effect.term);
-        return;
+        if (effect.role !== "leader") return;
+        this.takeOvers.onLeader(node);
+        return this.elections.onLeader(node, effect.term);
       case "alert":
         this.refusals.onAlert(node, effect.alert);
         return this.alerts.onAlert(node, effect.alert);

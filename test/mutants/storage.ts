@@ -235,6 +235,26 @@ export const STORAGE: readonly Mutant[] = [
     "  const { durable } = core.log;",
     "  const { tail: durable } = core.log;",
   ),
+  // Either mistake alone loses nothing: a voter's tail, and that nothing is acknowledged in a term that is over, guard the same.
+  {
+    id: "44b",
+    what: "a voter compares with its durable tail only, and acknowledges to the earlier leader what it stores after its vote",
+    patches: [
+      {
+        file: ELECTION,
+        find: "isAtLeast(candidate, core.log.tail);",
+        replace: "isAtLeast(candidate, core.log.durable);",
+      },
+      { file: CORE, find: "    if (leaderId === null) this.pendingAnswers = [];\n", replace: "" },
+      {
+        file: FOLLOWER,
+        find: '    if (pending.term === core.term && pending.to === core.leaderId) {\n      answer(core, pending.to, { ...pending, result: "ok" });\n',
+        replace:
+          "    {\n      const { hard } = core;\n      core.hard = { ...hard, term: pending.term };\n" +
+          '      answer(core, pending.to, { ...pending, result: "ok" });\n      core.hard = hard;\n',
+      },
+    ],
+  },
   one(
     "45",
     "that a node joins anew is not stored",

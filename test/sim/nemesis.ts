@@ -1,3 +1,4 @@
+import { bridge } from "./faults/bridge.js";
 import { diskFaults } from "./faults/disk.js";
 import type { Fault, Situation, Strike, Undo } from "./faults/fault.js";
 import { lies } from "./faults/lies.js";
@@ -8,7 +9,7 @@ import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
 import type { World } from "./world.js";
 
-const FAULTS = { ...networkFaults, ...processFaults, ...diskFaults, ...lies };
+const FAULTS = { ...networkFaults, ...processFaults, ...diskFaults, ...lies, bridge };
 export type FaultName = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 

@@ -39,6 +39,7 @@ const STORM: readonly FaultName[] = [
   "lost-disk",
   "hand-over",
   "false-alarm",
+  "bridge",
 ];
 const LOSSES: readonly FaultName[] = [
   "lost-disk",
@@ -74,6 +75,7 @@ const NETWORK: readonly FaultName[] = [
   "false-alarm",
   "staggered",
   "usurped",
+  "bridge",
 ];
 const LIES: readonly FaultName[] = [
   "forging-leader",

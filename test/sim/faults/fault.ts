@@ -25,6 +25,7 @@ export const SITUATIONS = [
   "planted-block",
   "starved",
   "partly",
+  "bridge",
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

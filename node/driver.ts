@@ -166,6 +166,8 @@ export class Driver {
     this.stopTicking();
     this.cancelWake?.();
     this.drop();
+    // A write that waits for the projection would wait for ever where that is stuck.
+    this.committed.interrupt();
     const stored = this.operations.stop();
     await this.recovery;
     // Ownership is given up only after the write under way.

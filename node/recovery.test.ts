@@ -17,7 +17,9 @@ let folder = "";
 let database = new MemoryDatabase("");
 const warnings: string[] = [];
 let starts = 0;
+let afterOpening = (): void => undefined;
 beforeEach(() => {
+  afterOpening = () => undefined;
   folder = mkdtempSync(join(tmpdir(), "quorumlog-recovery-"));
   database = new MemoryDatabase("1".repeat(32));
 });
@@ -35,7 +37,10 @@ async function recoverWith(remembered: Remembered | null, living?: IdentityFile)
     verifyBlock: blockVerifier(createVerifier()),
     memberCount: 3,
     remembered,
-    projectedThrough: () => 0,
+    projectedThrough: () => {
+      afterOpening();
+      return 0;
+    },
     onCommitted: async () => undefined,
     onWarning: (text) => warnings.push(text),
     onInvalidBlock: () => undefined,
@@ -125,4 +130,16 @@ it("of a living process goes on from what the process knew to be committed, if i
   expect(await recoverWith(null)).toMatchObject({ commitHeight: 2 });
   expect(await recoverWith({ hardState, durable: committed, committed })).toMatchObject({ commitHeight: 4 });
   expect(await recoverWith({ hardState, durable: committed, committed: fork.next })).toMatchObject({ commitHeight: 2 });
+});
+
+it("does not count on blocks that arrive after the tail was read: nobody knows that they are in the journal", async () => {
+  await start();
+  const { blocks } = TestLog.grow(3);
+  const put = ({ stored }: TestBlock): void => {
+    database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  };
+  blocks.slice(0, 2).forEach(put);
+  afterOpening = () => blocks.slice(2).forEach(put);
+  const { tail, base } = await recoverWith(null);
+  expect((tail.at(-1)?.next ?? base).height).toBe(2);
 });

@@ -200,6 +200,8 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
     // A recovery within a living process leaves the event loop to others between its reads.
     await options.clock.breathe();
     for (const stored of await readSome(options.log, height(state.height + 1))) {
+      // A late insert may be there above it, of which nobody knows yet that it is in the journal: it is inserted again.
+      if (state.height >= opened.tailHeight) break;
       const verdict = options.verifyBlock(state, stored.block);
       let events: readonly LoggedEvent[] = [];
       if (verdict.ok) {

@@ -39,6 +39,10 @@ export class StorageOperations {
   /** Counts replicas: an operation of an earlier one must not be answered to a later one. */
   private generation = 0;
   private known: Remembered | null = null;
+  /** How many blocks are written at once: fewer after a write that failed, for its size may be why, and slowly more. */
+  private blocksMax = BATCH_BLOCKS_MAX;
+  /** So many blocks are written alone: those of a write that failed may be there. */
+  private aloneFor = 0;
 
   constructor(private readonly options: StorageOperationsOptions) {}
 
@@ -89,10 +93,13 @@ export class StorageOperations {
     const { generation } = this;
     try {
       for (;;) {
+        // What one step of the core gives out comes together.
+        await Promise.resolve();
         const blocks = this.firstBlocks();
         const [operation = this.waiting[0]] = blocks;
         if (operation === undefined || generation !== this.generation) break;
         await this.write(operation, blocks);
+        this.tune(blocks.length);
         for (const done of blocks.length > 0 ? blocks : [operation]) {
           if (generation !== this.generation) break;
           this.waiting.shift();
@@ -101,6 +108,8 @@ export class StorageOperations {
         }
       }
     } catch (error) {
+      this.blocksMax = Math.ceil(this.blocksMax / 2);
+      this.aloneFor = BATCH_BLOCKS_MAX;
       if (generation === this.generation) this.options.onFailed(error);
     } finally {
       this.isStoring = false;
@@ -113,12 +122,17 @@ export class StorageOperations {
     const blocks: StoreBlock[] = [];
     let bytes = 0;
     for (const operation of this.waiting) {
-      if (operation.kind !== "store_block" || blocks.length === BATCH_BLOCKS_MAX) break;
+      if (operation.kind !== "store_block" || blocks.length === (this.aloneFor > 0 ? 1 : this.blocksMax)) break;
       bytes += blockBytes(operation.block);
       if (blocks.length > 0 && bytes > BATCH_BYTES_MAX) break;
       blocks.push(operation);
     }
     return blocks;
+  }
+
+  private tune(written: number): void {
+    if (this.aloneFor > 0) this.aloneFor = Math.max(0, this.aloneFor - written);
+    else if (written > 0) this.blocksMax = Math.min(BATCH_BLOCKS_MAX, this.blocksMax + 1);
   }
 
   private async write(operation: StorageOperation, blocks: readonly StoreBlock[]): Promise<void> {

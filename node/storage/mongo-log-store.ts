@@ -19,7 +19,7 @@ const READ_BATCH_BLOCKS = 8;
 const CONTROL_INDEX = { "header.control.kind": 1 } as const;
 export const COMMAND_MS_DEFAULT = 5_000;
 const OWNER_WATCH_MS_MIN = 50;
-/** Inserts whose outcome was lost; the replica has a handful in flight at most. */
+/** Inserts whose outcome was lost: more than one write has blocks (storage-operations.ts). */
 const IN_DOUBT_MAX = 64;
 
 export interface MongoLogStoreOptions {
@@ -228,7 +228,12 @@ export class MongoLogStore implements LogStore {
   private async insertMany(opening: Opening, inserts: readonly BlockInsert[]): Promise<void> {
     const documents = inserts.map(({ document }) => document);
     try {
-      await opening.blocks.insertMany(documents, { ordered: true, writeConcern: opening.durable });
+      const { insertedCount } = await opening.blocks.insertMany(documents, {
+        ordered: true,
+        writeConcern: opening.durable,
+      });
+      if (insertedCount !== documents.length)
+        throw new StoreError("unknown", `${insertedCount} of ${documents.length} blocks were stored.`);
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;
       throw new StoreError("conflict", `Another block is stored at a height from ${inserts[0]?.at} on.`);

@@ -12,7 +12,7 @@ export interface StoredBlock {
 
 /**
  * Why a storage operation failed.
- * - `not_stored`: certainly nothing was written (refused, or the database was never reached).
+ * - `not_stored`: certainly nothing was written (refused, or the database was never reached); of several blocks, perhaps some.
  * - `unknown`: it may or may not have been written; the caller must recover (close, reopen, re-read) and believe that.
  * - `conflict`: another document stands at that height, or the state's version moved.
  * - `not_owner`: another process owns this database now; this one must exit (78 if it is a foreign node id).

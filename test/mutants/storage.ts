@@ -284,6 +284,13 @@ export const STORAGE: readonly Mutant[] = [
     '    return reply("rejected");',
   ),
   one(
+    "50",
+    "a recovery counts on blocks that arrived after it had read the tail",
+    RECOVERY,
+    "if (state.height >= opened.tailHeight) break;",
+    "if (state.height < 0) break;",
+  ),
+  one(
     "48b",
     "another block in the place of a committed one is refused without an alert",
     FOLLOWER,

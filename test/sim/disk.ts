@@ -129,6 +129,7 @@ export class Disk {
     const { database } = this;
     database.state = backup.state;
     database.blocks.clear();
+    database.unjournaled.clear();
     for (const [at, entry] of backup.blocks) database.blocks.set(at, entry);
     // Rows are committed events, which every copy has alike.
     database.rows.length = Math.min(database.rows.length, backup.rows);

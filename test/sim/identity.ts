@@ -10,8 +10,8 @@ const WRITE_MS: readonly [number, number] = [1, 3];
 /** A stand-in for the HMAC, as there is one for signatures: another state, or another node's seed, gives another text. */
 export const fakeStateMac =
   (seed: string): StateMac =>
-  ({ term, votedFor, joinNonce, forming }) =>
-    JSON.stringify([seed, term, votedFor, joinNonce, forming]);
+  ({ term, votedFor, joinNonce, forming, ...others }) =>
+    JSON.stringify([seed, term, votedFor, joinNonce, forming, others]);
 
 /** What a node keeps outside its database: a restored or lost database takes none of it along. */
 export class IdentityRecord {

@@ -1,5 +1,6 @@
 import { MemoryDatabase } from "../../node/storage/memory-database.js";
 import { StoreError } from "../../node/storage/port.js";
+import { height } from "../../shared/ids.js";
 import type { SimNode } from "./node.js";
 import type { SimProcess } from "./process.js";
 import { forgetting } from "./promises.js";
@@ -41,6 +42,9 @@ export interface DiskBehaviour {
 
 const REFUSED_AFTER_MS = 5;
 const LATE_MS = 3_000;
+const LATE_BLOCK_MS = 200;
+/** A store is opened again in about this time after an error. */
+const REOPENED_MS = 25;
 /** Rows of the projection are not waited for: a killed mongod may have lost those of the last so many milliseconds. */
 const FLUSH_MS = 100;
 
@@ -50,6 +54,10 @@ export class SimDatabase extends MemoryDatabase {
   kind: OperationKind = "open";
   /** A write that is landing breaks off: of several blocks only the first ones are stored. */
   breaksOff = false;
+  /** Blocks that nobody was told of: they can be read, and are in the journal once something is written after them. */
+  readonly unjournaled = new Set<number>();
+  /** What arrives later than a truncation that was begun meanwhile does not arrive. */
+  truncations = 0;
   private flushed = { at: 0, rows: 0 };
 
   constructor(
@@ -186,6 +194,7 @@ export class Mongod {
     if (random.chance(behaviour.errors)) return this.breakOff(operation);
     this.operations.delete(operation);
     operation.land();
+    if (operation.kind !== "read" && operation.kind !== "project") this.node.disk.database.unjournaled.clear();
     if (operation.kind !== "read" && random.chance(timing.crashAfterWrite) && this.node.dieSoon()) return;
     operation.answer();
   }
@@ -200,15 +209,39 @@ export class Mongod {
     const { random } = this.around;
     if (operation.kind === "read" || random.chance(0.3)) return this.refuse(operation, "The database refused it.");
     this.operations.delete(operation);
-    if (random.chance(0.5)) this.landPartly(operation);
+    if (operation.kind === "store_block" && random.chance(0.4)) this.arriveLate(operation, REOPENED_MS);
+    else if (random.chance(0.5)) this.landPartly(operation);
     operation.fail(new StoreError("unknown", "The answer was lost."));
   }
 
   private landPartly(operation: Operation): void {
-    const { database } = this.node.disk;
+    const { disk } = this.node;
+    const { database } = disk;
+    const before: number = disk.tailHeight;
     database.breaksOff = true;
     operation.land();
     database.breaksOff = false;
+    for (let at = before + 1; at <= disk.tailHeight; at++) database.unjournaled.add(at);
+  }
+
+  /** Some time after the store was opened again, or in the middle of it. */
+  private arriveLate(operation: Operation, withinMs: number): void {
+    const { random, scheduler } = this.around;
+    const { database } = this.node.disk;
+    const { serverRun, truncations } = database;
+    scheduler.after(random.between(1, withinMs), () => {
+      const isSame = this.node.disk.database === database && database.serverRun === serverRun;
+      if (isSame && database.truncations === truncations) this.landPartly(operation);
+    });
+  }
+
+  /** What was not in the journal is gone, from some block on. */
+  private loseUnjournaled(): void {
+    const { database } = this.node.disk;
+    const unjournaled = [...database.unjournaled].sort((a, b) => a - b);
+    const kept = unjournaled.length === 0 ? 0 : this.around.random.between(0, unjournaled.length);
+    for (const at of unjournaled.slice(kept)) database.blocks.delete(height(at));
+    database.unjournaled.clear();
   }
 
   private giveUp(operation: Operation): void {
@@ -224,6 +257,7 @@ export class Mongod {
     this.operations.delete(operation);
     const { random, scheduler } = this.around;
     if (random.chance(0.5)) return;
+    if (operation.kind === "store_block" && random.chance(0.5)) return this.arriveLate(operation, LATE_BLOCK_MS);
     // A state is written over a version: whenever it arrives, it must not overtake what was written since.
     if (operation.kind === "save_state" && random.chance(0.7))
       scheduler.after(random.between(1, LATE_MS), () => operation.land());
@@ -252,6 +286,7 @@ export class Mongod {
         this.landPartly(operation);
       operation.fail(new StoreError("unknown", "The server went away."));
     }
+    this.loseUnjournaled();
     database.loseUnflushedRows(this.around.random);
     database.restartServer();
   }

@@ -40,6 +40,7 @@ const STORM: readonly FaultName[] = [
   "hand-over",
   "false-alarm",
   "bridge",
+  "late-answers",
 ];
 const LOSSES: readonly FaultName[] = [
   "lost-disk",
@@ -76,6 +77,7 @@ const NETWORK: readonly FaultName[] = [
   "staggered",
   "usurped",
   "bridge",
+  "late-answers",
 ];
 const LIES: readonly FaultName[] = [
   "forging-leader",

@@ -2,7 +2,6 @@ import { MemoryLogStore } from "../../node/storage/memory-log-store.js";
 import { MemoryProjection } from "../../node/storage/memory-projection.js";
 import { type LogStore, type OpenedStore, type Projection, type Storage, StoreError } from "../../node/storage/port.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
-import { height } from "../../shared/ids.js";
 import type { OperationKind } from "./mongod.js";
 import type { SimProcess } from "./process.js";
 
@@ -48,12 +47,12 @@ class SlowLogStore implements LogStore {
     const { database } = this.process.node.disk;
     const run = database.serverRun;
     const opened = await this.inner.open(knownBootCounter);
-    await this.read();
+    // What was read is in the journal once this is.
+    await database.write(() => undefined);
     if (run !== database.serverRun) throw new StoreError("unknown", "The server went away.");
     this.run.opened = run;
     this.run.openings += 1;
-    // Read again after the last wait: a write that was given up may have arrived meanwhile.
-    return { ...opened, tailHeight: height(database.blocks.size), projectedThrough: database.rows.length };
+    return { ...opened, projectedThrough: database.rows.length };
   }
 
   saveState: LogStore["saveState"] = (state, bootCounter) => {
@@ -66,6 +65,7 @@ class SlowLogStore implements LogStore {
   };
   truncate: LogStore["truncate"] = (from, by) => {
     this.next("truncate");
+    this.process.node.disk.database.truncations += 1;
     return this.inner.truncate(from, by);
   };
   readBlocks: LogStore["readBlocks"] = async (from, limit) => {

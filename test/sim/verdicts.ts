@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Block } from "../../shared/block.js";
 import { type BlockVerdict, type BlockVerifier, blockVerifier, type ChainState } from "../../shared/chain.js";
 import { fakeVerifier } from "./fake-crypto.js";
+import { check } from "./violation.js";
 
 interface Verified {
   readonly before: ChainState;
@@ -9,14 +10,26 @@ interface Verified {
 }
 const verified = new WeakMap<Block, Verified>();
 const verify = blockVerifier(fakeVerifier);
+let known = 0;
+/** One in so many is verified again all the same. */
+const AGAIN_EVERY = 64;
 
 /**
  * `verifyBlock`, which a block that was sound after some state need not pass again after an equal one. Here nodes and
- * disks hand the same object on, and nobody writes to it: what is altered or forged is a copy.
+ * disks hand the same object on, and nobody writes to it (which is looked at now and then): what is altered or forged is
+ * a copy.
  */
 export const rememberedVerdicts: BlockVerifier = (before, block) => {
-  const known = verified.get(block);
-  if (known !== undefined && (known.before === before || isDeepStrictEqual(known.before, before))) return known.verdict;
+  const found = verified.get(block);
+  if (found !== undefined && (found.before === before || isDeepStrictEqual(found.before, before))) {
+    known += 1;
+    check(
+      known % AGAIN_EVERY !== 0 || isDeepStrictEqual(verify(before, block), found.verdict),
+      "exception",
+      () => `block ${block.header.height}, or what follows from it, was changed in memory`,
+    );
+    return found.verdict;
+  }
   const verdict = verify(before, block);
   if (verdict.ok) verified.set(block, { before, verdict });
   return verdict;

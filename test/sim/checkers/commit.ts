@@ -79,7 +79,7 @@ export class CommitChecker {
       // The learner that a record admits is not among those who commit it.
       if (control?.kind === "node_admitted" && "node" in control && control.node === other.id) return false;
       if (this.lostCopies.get(hash)?.has(other.id)) return true;
-      if (other.disk.at(height)?.block.blockHash !== hash) return false;
+      if (other.disk.at(height)?.block.blockHash !== hash || other.disk.database.unjournaled.has(height)) return false;
       return other.disk.hardState?.joinNonce === this.history.admittedNonce(other.id, height);
     });
     check(

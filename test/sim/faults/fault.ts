@@ -26,6 +26,7 @@ export const SITUATIONS = [
   "starved",
   "partly",
   "bridge",
+  "late-answers",
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

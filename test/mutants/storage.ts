@@ -20,7 +20,7 @@ export const STORAGE: readonly Mutant[] = [
     "another block at the height is taken for the one inserted",
     "node/storage/memory-log-store.ts",
     "else if (!isSentBefore || there.writeId !== writeId)",
-    "else if (header.height < 0)",
+    "else if (at < 0)",
   ),
   one(
     "29",

@@ -180,8 +180,8 @@ export const STORAGE: readonly Mutant[] = [
     "37",
     "after a failure a block is inserted over what the store holds",
     "node/storage/memory-log-store.ts",
-    "          if (there === undefined) blocks.set",
-    "          if (there === undefined || there.writeId !== writeId) blocks.set",
+    "if (there === undefined) database.blocks.set",
+    "if (there === undefined || there.writeId !== writeId) database.blocks.set",
   ),
   one(
     "38",

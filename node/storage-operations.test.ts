@@ -1,8 +1,12 @@
-import { expect, it, vi } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished, vi } from "vitest";
 import type { HardState } from "../cluster/types.js";
 import { height, term } from "../shared/ids.js";
 import type { CommittedEvents } from "./committed.js";
 import type { NodeIdentity } from "./recovery.js";
+import { IdentityFile } from "./storage/identity.js";
 import { MemoryDatabase } from "./storage/memory-database.js";
 import { memoryStorage } from "./storage/memory-storage.js";
 import { STATE_MAC, type TestBlock, TestLog } from "./storage/storage-fixtures.js";
@@ -11,7 +15,7 @@ import { type StorageOperation, StorageOperations } from "./storage-operations.j
 const READ_ALL = { bytesMax: 1 << 30, blocksMax: 10_000 };
 const state: HardState = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
 
-async function setUp() {
+async function setUp(identity = {} as NodeIdentity) {
   const database = new MemoryDatabase("d".repeat(32));
   const { log } = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
   await log.open();
@@ -19,8 +23,8 @@ async function setUp() {
   const failures: unknown[] = [];
   const operations: StorageOperations = new StorageOperations({
     log,
-    // No vote is saved here, so the identity is not asked.
-    identity: {} as NodeIdentity,
+    // Where no vote is saved and nothing truncated, the identity is not asked.
+    identity,
     committed: { room: () => Promise.resolve(true) } as CommittedEvents,
     onStored: ({ opId }) => stored.push(opId),
     onFailed: (error) => {
@@ -90,4 +94,19 @@ it("tells of no more of them once their replica is gone", async () => {
   await vi.waitFor(() => expect(database.blocks.size).toBe(4));
   await operations.stop();
   expect(stored).toEqual([0, 1]);
+});
+
+it("keeps what it knows to be committed before it truncates: nothing else in the log may say so", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "quorumlog-operations-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const identity = await IdentityFile.open(folder, "n1");
+  const { operations, stored } = await setUp(identity);
+  const { blocks } = TestLog.grow(2);
+  for (const [i, block] of blocks.entries()) operations.push(storing(block, i));
+  await vi.waitFor(() => expect(stored).toEqual([0, 1, 2]));
+  const mark = { term: term(1), height: height(2), hash: (blocks[1] as TestBlock).next.blockHash };
+  identity.recordMark(mark);
+  operations.push({ kind: "truncate", opId: 3, from: height(3), term: term(2), leaderId: "n2" });
+  await vi.waitFor(() => expect(stored).toContain(3));
+  expect((await IdentityFile.open(folder, "n1")).identity.mark).toEqual(mark);
 });

@@ -150,6 +150,8 @@ export class StorageOperations {
         if (!(await committed.room())) throw new StoreError("not_stored", "The projection was interrupted.");
         return log.insertBlocks(blocks.map(({ block, next }) => ({ block, frontier: next.range.hashes })));
       case "truncate":
+        // Nothing but the blocks that go may say how far the log is committed until the mark does, which takes a second.
+        await identity.update({});
         // The next opening finishes it if it is interrupted: from here on the log may end below the cut.
         this.forgetAbove(operation.from);
         return log.truncate(operation.from, { term: operation.term, leaderId: operation.leaderId });

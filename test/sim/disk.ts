@@ -93,7 +93,9 @@ export class Disk {
 
   /** What a node surely knows to be committed from its disk and identity file alone. */
   get knownCommitHeight(): Height {
-    const tail = this.at(this.tailHeight);
+    let at: number = this.tailHeight;
+    while (this.database.unjournaled.has(at)) at -= 1;
+    const tail = this.at(at);
     const mark = this.identity.file?.mark ?? null;
     const marked = mark !== null && this.at(mark.height)?.block.blockHash === mark.hash ? mark.height : 0;
     return height(Math.max(tail?.block.header.commitHeight ?? 0, marked));

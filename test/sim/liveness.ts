@@ -74,6 +74,9 @@ export class Liveness {
     const node = world.nodes.reduce((lowest, it) => (this.rank(it) < this.rank(lowest) ? it : lowest));
     const isLed = (): boolean => this.isLed(world.nodes);
     if (!world.runUntil(isLed, LEADER_TIMEOUTS * this.timeoutMs)) return null;
+    // One that was cut off until now steps down at the end of its timeout, though the others follow it again.
+    world.run(this.timeoutMs);
+    if (!isLed()) return null;
     if (node === world.leader) {
       node.input({ kind: "hand_over", target: null });
       world.runUntil(() => isLed() && node !== world.leader, 2 * this.timeoutMs);

@@ -43,6 +43,7 @@ export const lateAnswers: Fault = (strike) => {
     for (const [i, answer] of answers.entries()) world.scheduler.after(i * STEP_MS, () => world.deliver(answer));
   };
   const cutOff = (): void => {
+    if (!strike.isOpen()) return;
     strike.lastsFor(isolate(world, leader), 2 * WAITS_MS_MAX);
     for (const node of world.nodes) if (node !== leader) node.input({ kind: "gone", peer: leader.id });
     once(isLedByOther, answerLate);
@@ -52,6 +53,7 @@ export const lateAnswers: Fault = (strike) => {
     world.scheduler.after(2 * STEP_MS, cutOff);
   };
   world.scheduler.after(random.between(10, 1_000), () => {
+    if (!strike.isOpen()) return;
     leader.input({ kind: "hand_over", target: null });
     once(isLedByOther, () => {
       world.leader?.input({ kind: "hand_over", target: leader.id });

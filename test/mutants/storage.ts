@@ -13,7 +13,7 @@ import {
   TAKEOVER,
 } from "./mutant.js";
 
-/** 28 to 48: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
+/** 28 to 50: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
 export const STORAGE: readonly Mutant[] = [
   one(
     "28",

@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { type Collection, WriteConcern } from "mongodb";
 import type { HardState } from "../../cluster/types.js";
-import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
+import type { Height, NodeId, Term } from "../../shared/ids.js";
 import { height } from "../../shared/ids.js";
-import { blockDocument, type StoredDocument, storedBlock, storedBytes } from "./mongo-documents.js";
-import { isDuplicateKey, readError, storeError, within } from "./mongo-errors.js";
+import { BlockInserts } from "./mongo-block-inserts.js";
+import { type StoredDocument, storedBlock, storedBytes } from "./mongo-documents.js";
+import { readError, storeError, within } from "./mongo-errors.js";
 import { MongoLink } from "./mongo-link.js";
 import { claim, type UncleanWait } from "./mongo-owner.js";
 import { assertFit } from "./mongo-server.js";
@@ -19,9 +19,6 @@ const READ_BATCH_BLOCKS = 8;
 const CONTROL_INDEX = { "header.control.kind": 1 } as const;
 export const COMMAND_MS_DEFAULT = 5_000;
 const OWNER_WATCH_MS_MIN = 50;
-/** Inserts whose outcome was lost: more than one write has blocks (storage-operations.ts). */
-const IN_DOUBT_MAX = 64;
-
 export interface MongoLogStoreOptions {
   readonly mongodbUri: string;
   readonly nodeId: NodeId;
@@ -51,14 +48,6 @@ export interface Companion {
   close(): Promise<void>;
 }
 
-interface BlockInsert {
-  readonly at: Height;
-  readonly writeId: string;
-  /** By this process, which does not know what became of it. */
-  readonly isSentBefore: boolean;
-  readonly document: StoredDocument;
-}
-
 /** All that one successful `open` holds; a lost or failed one is never used again. */
 interface Opening {
   readonly link: MongoLink;
@@ -79,13 +68,15 @@ export class MongoLogStore implements LogStore {
   private bootCounter: number | null = null;
   private processId = "";
   private readonly listeners: (() => void)[] = [];
-  private readonly inDoubt = new Map<Height, { blockHash: HashHex; writeId: string }>();
+  private readonly inserts: BlockInserts;
   private readonly uncleanWait: UncleanWait = { isDue: false };
 
   constructor(
     private readonly options: MongoLogStoreOptions,
     private readonly companion: Companion,
-  ) {}
+  ) {
+    this.inserts = new BlockInserts(options);
+  }
 
   get serverProcessId(): string {
     return this.processId;
@@ -180,64 +171,20 @@ export class MongoLogStore implements LogStore {
   }
 
   async insertBlocks(stored: readonly StoredBlock[]): Promise<void> {
-    const inserts = stored.map((it) => this.insertOf(it));
-    const [first] = inserts;
-    if (first === undefined) return;
-    const isAlone = inserts.length === 1;
-    // What may be there already has to be looked at one by one.
-    if (!isAlone && inserts.some(({ isSentBefore }) => isSentBefore)) {
+    if (stored.length > 1 && this.inserts.isAnyInDoubt(stored)) {
+      // What may be there already has to be looked at one by one.
       for (const one of stored) await this.insertBlocks([one]);
       return;
     }
-    const insert = (opening: Opening): Promise<void> =>
-      isAlone ? this.insertOne(opening, first) : this.insertMany(opening, inserts);
+    const inserts = this.inserts.begin(stored);
+    const insert = (opening: Opening): Promise<void> => this.inserts.write(opening, inserts);
     try {
       await this.guarded("Storing blocks", insert, this.options.stallMs);
     } catch (error) {
-      // Of several some may be stored, whatever the error says.
-      const isKnown = error instanceof StoreError && error.failure !== "unknown";
-      if (isAlone && isKnown && !first.isSentBefore) this.inDoubt.delete(first.at);
+      this.inserts.failed(inserts, error);
       throw error;
     }
-    for (const { at } of inserts) this.inDoubt.delete(at);
-  }
-
-  private insertOf(stored: StoredBlock): BlockInsert {
-    const { blockHash, header } = stored.block;
-    const at = header.height;
-    const doubt = this.inDoubt.get(at);
-    const isSentBefore = doubt?.blockHash === blockHash;
-    const writeId = isSentBefore ? doubt.writeId : randomBytes(12).toString("hex");
-    if (!isSentBefore) this.rememberDoubt(at, { blockHash, writeId });
-    return { at, writeId, isSentBefore, document: blockDocument(stored, writeId) as unknown as StoredDocument };
-  }
-
-  private async insertOne(opening: Opening, { at, writeId, isSentBefore, document }: BlockInsert): Promise<void> {
-    try {
-      await opening.blocks.insertOne(document, { writeConcern: opening.durable });
-    } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
-      if (!isSentBefore || !(await this.isStored(opening, at, writeId)))
-        throw new StoreError("conflict", `Another block is stored at height ${at}.`);
-      // It was seen, but nobody said that it is in the journal: a journaled write after it proves that.
-      await opening.state.swapOrThrow({}, this.options);
-    }
-  }
-
-  /** In order, so that what is stored after a failure continues the log. */
-  private async insertMany(opening: Opening, inserts: readonly BlockInsert[]): Promise<void> {
-    const documents = inserts.map(({ document }) => document);
-    try {
-      const { insertedCount } = await opening.blocks.insertMany(documents, {
-        ordered: true,
-        writeConcern: opening.durable,
-      });
-      if (insertedCount !== documents.length)
-        throw new StoreError("unknown", `${insertedCount} of ${documents.length} blocks were stored.`);
-    } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
-      throw new StoreError("conflict", `Another block is stored at a height from ${inserts[0]?.at} on.`);
-    }
+    this.inserts.stored(inserts);
   }
 
   truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
@@ -316,8 +263,7 @@ export class MongoLogStore implements LogStore {
       await state.swapOrThrow({ truncating }, this.options);
       await deleteListed(blocks, listed);
     }
-    // An insert in doubt above the cut belongs to the history that was taken back.
-    for (const at of this.inDoubt.keys()) if (at >= truncating.from) this.inDoubt.delete(at);
+    this.inserts.forgetFrom(truncating.from);
     await state.swapOrThrow({ truncating: null }, this.options);
   }
 
@@ -326,15 +272,6 @@ export class MongoLogStore implements LogStore {
     opening.isNotified = true;
     opening.link.fail("The MongoDB server changed");
     for (const listener of this.listeners) listener();
-  }
-
-  private async isStored(opening: Opening, at: Height, writeId: string): Promise<boolean> {
-    return (await opening.blocks.findOne({ _id: at, writeId }, { projection: { _id: 1 } })) !== null;
-  }
-
-  private rememberDoubt(at: Height, insert: { blockHash: HashHex; writeId: string }): void {
-    if (this.inDoubt.size >= IN_DOUBT_MAX) this.inDoubt.delete(this.inDoubt.keys().next().value as Height);
-    this.inDoubt.set(at, insert);
   }
 
   /**

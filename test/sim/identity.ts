@@ -1,3 +1,4 @@
+import type { HardState } from "../../cluster/types.js";
 import type { NodeIdentity } from "../../node/recovery.js";
 import type { Identity, IdentityChange, Mark } from "../../node/storage/identity.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
@@ -8,10 +9,14 @@ const MARK_INTERVAL_MS = 1_000;
 const WRITE_MS: readonly [number, number] = [1, 3];
 
 /** A stand-in for the HMAC, as there is one for signatures: another state, or another node's seed, gives another text. */
-export const fakeStateMac =
-  (seed: string): StateMac =>
-  ({ term, votedFor, joinNonce, forming, ...others }) =>
-    JSON.stringify([seed, term, votedFor, joinNonce, forming, others]);
+export function fakeStateMac(seed: string): StateMac {
+  // Nobody writes to the list of founders: it is replaced as a whole, once or twice in a life.
+  let founders: { of: HardState["forming"]; text: string } = { of: null, text: "null" };
+  return ({ term, votedFor, joinNonce, forming, ...others }) => {
+    if (founders.of !== forming) founders = { of: forming, text: JSON.stringify(forming) };
+    return `${seed} ${term} ${votedFor} ${joinNonce} ${founders.text} ${JSON.stringify(others)}`;
+  };
+}
 
 /** What a node keeps outside its database: a restored or lost database takes none of it along. */
 export class IdentityRecord {

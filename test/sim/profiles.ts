@@ -94,6 +94,8 @@ export function planOf(random: Random, name: ProfileName): Plan {
   const nodes = random.pick([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
   const clients = clientsOf(random);
   const timing = {
+    // As far from the timeout as a node's configuration allows: what one lost heartbeat means differs.
+    heartbeatMs: random.pick([100, 200, 300]),
     crashBeforeWrite: random.pick([0, 0, 0, 0.002]),
     crashAfterWrite: random.pick([0, 0, 0, 0.005]),
     takeoverCooldownMs: random.pick([1_200, 5_000, 200_000]),
@@ -120,7 +122,7 @@ const WHOLE_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin:
 const clientsOf = (random: Random): ClientProfile => ({
   // An idle cluster is a case of its own: what the last block decided is known to nobody for long.
   clients: random.pick([0, 1, 2, 3, 4]),
-  thinkMaxMs: random.pick([300, 600, 1_500, 8_000]),
+  thinkMaxMs: random.pick([400, 1_000, 2_500, 8_000]),
   keyed: random.pick([0, 0.3, 0.9]),
   batches: random.pick([0, 0.2]),
   conditional: random.pick([0, 0.1]),

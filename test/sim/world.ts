@@ -109,12 +109,12 @@ export class World {
     this.scheduler.runUntil(this.scheduler.now + durationMs);
   }
 
-  /** Runs in steps of a few milliseconds until `condition` holds; says whether it did within the time. */
+  /** Runs in steps of some milliseconds until `condition` holds; says whether it did within the time. */
   runUntil(condition: () => boolean, withinMs: number): boolean {
     const end = this.scheduler.now + withinMs;
     while (!condition()) {
       if (this.scheduler.now >= end) return false;
-      this.run(Math.min(5, end - this.scheduler.now));
+      this.run(Math.min(10, end - this.scheduler.now));
     }
     return true;
   }

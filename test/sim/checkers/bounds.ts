@@ -18,8 +18,9 @@ export class BoundChecker {
   onView(node: SimNode): void {
     const load = node.process?.driver.load() ?? null;
     if (load === null) return;
-    const most = (count: number, max: number, what: string): void =>
-      check(count <= max, "I13", () => `${node.id} holds ${count} ${what}; ${max} are the most`);
+    const most = (count: number, max: number, what: string): void => {
+      if (count > max) check(false, "I13", () => `${node.id} holds ${count} ${what}; ${max} are the most`);
+    };
     most(load.storageOperations, STORAGE_OPERATIONS_MAX, "storage operations");
     most(load.gatedMessages, GATED_MESSAGES_MAX, "messages that wait for its hard state");
     most(load.pendingAnswers, PENDING_ANSWERS_MAX, "answers that wait for its disk");

@@ -1,8 +1,8 @@
 import { equalBytes } from "../../../shared/bytes.js";
-import { EMPTY_CHAIN, verifyBlock } from "../../../shared/chain.js";
+import { EMPTY_CHAIN } from "../../../shared/chain.js";
 import type { Disk } from "../disk.js";
-import { fakeVerifier } from "../fake-crypto.js";
 import type { Outcome, Write } from "../gateway.js";
+import { rememberedVerdicts } from "../verdicts.js";
 import { check } from "../violation.js";
 import type { History } from "./history.js";
 
@@ -123,7 +123,7 @@ function verifyWhole(disk: Disk): void {
   for (let at = 1; at <= disk.tailHeight; at++) {
     const block = disk.at(at)?.block;
     check(block !== undefined, "I7", () => `block ${at} is missing`);
-    const verdict = verifyBlock(state, block, fakeVerifier);
+    const verdict = rememberedVerdicts(state, block);
     check(verdict.ok, "I7", () => `block ${block.header.height} does not verify`);
     state = verdict.next;
   }

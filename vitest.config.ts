@@ -29,8 +29,9 @@ export default defineConfig({
           include: ["test/{integration,chaos}/**/*.test.ts", "{node,scripts,shared}/**/*.mongo.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Two cores run three nodes and three mongods already: one file at a time keeps elections honest.
-          fileParallelism: false,
+          // Half of their time is waiting, for elections and deadlines: two at a time are what two cores can do.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

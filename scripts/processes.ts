@@ -1,7 +1,8 @@
 import { type ChildProcess, execFileSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** What ps shows for a living process, undefined for one that is gone (a zombie counts as gone). */
@@ -70,12 +71,33 @@ export async function isPortFree(port: number, host = "127.0.0.1"): Promise<bool
   }
 }
 
-/** Ports that the system says are free. All are held until the last is known, so no two are equal. */
+/**
+ * Below what Linux and macOS give to outgoing connections: a port found free must still be so when a process that takes
+ * some time to start listens on it, and when it is started again.
+ */
+const PORT_MIN = 20_000;
+const PORT_MAX = 32_767;
+/** The user's own MongoDB, even while that is down. */
+const MONGODB_PORT = 27_017;
+const DRAWS_MAX = 10_000;
+
+/** Ports that nobody listens on. All are held until the last is known, so no two are equal. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  // 27017 belongs to the user's own MongoDB, even while that is down.
-  return ports.includes(27_017) ? freePorts(count) : ports;
+  const held: Server[] = [];
+  const ports: number[] = [];
+  for (let draws = 0; ports.length < count; draws++) {
+    if (draws === DRAWS_MAX) throw new Error(`No free ports were found between ${PORT_MIN} and ${PORT_MAX}.`);
+    const port = randomInt(PORT_MIN, PORT_MAX + 1);
+    if (port === MONGODB_PORT) continue;
+    const server = createServer();
+    try {
+      await once(server.listen(port, "127.0.0.1"), "listening");
+      held.push(server);
+      ports.push(port);
+    } catch {
+      // Somebody listens there: the next draw is another one.
+    }
+  }
+  await Promise.all(held.map((server) => new Promise((closed) => server.close(closed))));
+  return ports;
 }

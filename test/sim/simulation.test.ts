@@ -8,7 +8,7 @@ import type { ProfileName } from "./profiles.js";
 import { type RunResult, simulate } from "./simulation.js";
 import { TraceDigest } from "./trace.js";
 
-/** `SIM_SEEDS=5000 SIM_FIRST_SEED=1 npx vitest run --project sim` runs more, or others. */
+/** `SIM_SEEDS=10000 SIM_FIRST_SEED=1 npx vitest run --project sim` runs more, or others. */
 const seeds = process.env.SIM_SEEDS ?? "300";
 const firstSeed = process.env.SIM_FIRST_SEED ?? "1";
 const cli = fileURLToPath(new URL("../../dist/test/sim/cli.js", import.meta.url));

@@ -8,6 +8,7 @@ import type { Effect } from "../cluster/types.js";
 import { utf8 } from "../shared/bytes.js";
 import { blockVerifier } from "../shared/chain.js";
 import { type PreparedEvent, payloadCommitment } from "../shared/event.js";
+import { height, treeSize } from "../shared/ids.js";
 import { eventually } from "../test/support/eventually.js";
 import { Driver } from "./driver.js";
 import { createVerifier, deriveSigner } from "./signer.js";
@@ -284,4 +285,40 @@ it("finds a database that went back by one start at the next start too, if the f
   await driver.start();
   expect(driver.view()?.isLearner).toBe(true);
   await stop();
+});
+
+it("stops, and writes nothing more, while a block waits for a projection that cannot be written", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 1);
+  let isBroken = false;
+  const breakable = (storage: Storage): Storage => {
+    const apply = storage.projection.apply.bind(storage.projection);
+    storage.projection.apply = async (events) => {
+      if (isBroken) throw new StoreError("unknown", "It cannot be written.");
+      return apply(events);
+    };
+    return storage;
+  };
+  const { driver, tracker, stop } = await make(database, folder, { wrap: breakable });
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  const written = await tracker.propose([event(2)], { deadline: performance.now() + 2_000 });
+  const at = written.kind === "committed" ? written.events[0]?.height : undefined;
+  const committed = at === undefined ? null : await driver.soundBlock(height(at));
+  if (committed === null) throw new Error(`the write ended as ${written.kind}`);
+  isBroken = true;
+  // More than may wait to be projected, as one leaves it that followed a faster leader.
+  const { block, events } = committed;
+  const thousand = Array.from({ length: 1_000 }, () => events[0] as (typeof events)[0]);
+  for (let n = 1; n <= 200; n++) {
+    const header = { ...block.header, eventCount: 1_000, treeSize: treeSize(n * 1_000) };
+    driver.committed.add({ ...block, header }, thousand);
+  }
+  const before = database.blocks.size;
+  const unwritten = tracker.propose([event(3)], { deadline: performance.now() + 2_000 });
+  await eventually(() => (driver.load()?.storageOperations ?? 0) > 0, 2_000, "a block waits");
+  await stop();
+  expect(database.blocks.size).toBe(before);
+  expect((await unwritten).kind).not.toBe("committed");
 });

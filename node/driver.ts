@@ -17,7 +17,8 @@ import type { PeerMessage } from "../shared/protocol/peer.js";
 import { type Clock, delay, systemClock } from "./clock.js";
 import { CommittedEvents } from "./committed.js";
 import { OwnerCheck } from "./owner-check.js";
-import { type NodeIdentity, type Recovered, recover, type VerifiedTail } from "./recovery.js";
+import { recoverProjected } from "./projected-recovery.js";
+import type { NodeIdentity, Recovered, VerifiedTail } from "./recovery.js";
 import type { NodeSigner } from "./signer.js";
 import { type Storage, StoreError } from "./storage/port.js";
 import { StorageOperations } from "./storage-operations.js";
@@ -25,8 +26,6 @@ import { StoredBlocks } from "./stored-blocks.js";
 
 const RECOVERY_RETRY_MS = 500;
 const RECOVERY_RETRY_MS_MAX = 5_000;
-/** How often a recovery that waits for the projection looks whether its connection is still there. */
-const PROJECTION_LOOK_MS = 50;
 
 export interface DriverOptions {
   readonly config: Omit<ReplicaConfig, "self" | "seed" | "genesisNonce" | "nextJoinNonce" | "formedClusterId"> & {
@@ -336,7 +335,7 @@ export class Driver {
         throw new StoreError("unknown", "The connection to MongoDB was lost while the log was being recovered.");
     };
     this.committed.resume();
-    const recovered = await recover({
+    const recovered = await recoverProjected({
       log: options.storage.log,
       identity: options.identity,
       verifyBlock: options.verifyBlock,
@@ -344,37 +343,13 @@ export class Driver {
       verifiedTail: options.verifiedTail,
       memberCount: options.config.configured.length,
       remembered,
-      projectedThrough: (opened) => {
-        if (remembered === null) this.committed.publishedSize = opened.projectedThrough;
-        return Math.min(
-          opened.projectedThrough,
-          remembered === null ? Number.POSITIVE_INFINITY : this.committed.publishedSize,
-        );
-      },
-      onCommitted: async ({ block, events }) => {
-        const hasRoom = await this.committed.room();
-        assertCurrent();
-        if (hasRoom) this.committed.add(block, events);
-      },
+      committed: this.committed,
+      assertCurrent,
       onWarning: (text) => options.logger.warn(text),
       onInvalidBlock: options.onInvalidBlock,
     });
-    await this.untilProjected(recovered.boot.base.range.size, assertCurrent);
     this.begin(recovered);
     return recovered;
-  }
-
-  private async untilProjected(size: number, assertCurrent: () => void): Promise<void> {
-    for (;;) {
-      const { reached, cancel } = this.committed.awaitProjected(size);
-      const isReached = await Promise.race([
-        reached.then(() => true),
-        delay(this.clock, PROJECTION_LOOK_MS).then(() => false),
-      ]);
-      cancel();
-      assertCurrent();
-      if (isReached) return;
-    }
   }
 
   private begin({ boot, opened }: Recovered): void {

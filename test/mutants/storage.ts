@@ -210,9 +210,9 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "41",
     "a mongod that started again is not read again: the projection goes on where this process was",
-    DRIVER,
-    "        return Math.min(\n          opened.projectedThrough,\n",
-    "        return Math.min(\n          Number.POSITIVE_INFINITY,\n",
+    "node/projected-recovery.ts",
+    "return Math.min(opened.projectedThrough, published);",
+    "return published;",
   ),
   one(
     "42",

@@ -76,8 +76,10 @@ export class Core {
   /** Commit height learned from the leader; applied as blocks become durable. */
   learnedCommit: Height = height(0);
   pendingAnswers: PendingAnswer[] = [];
-  /** Members heard while forming, by id. */
-  readonly heard = new Map<NodeId, Member>();
+  /** Members heard while forming, by id, and when each was heard last. */
+  readonly heard = new Map<NodeId, { readonly member: Member; readonly at: number }>();
+  /** Members that were heard to have stored the same founding list; of no interest once there is a log. */
+  readonly founders = new Set<NodeId>();
   lastJoinAt = Number.NEGATIVE_INFINITY;
   /** A formed cluster was met, or one whose record lacks this store: wait to be admitted. */
   isJoiningFormed = false;

@@ -12,9 +12,12 @@ export const isForming = (core: Core): boolean =>
   !core.isJoiningFormed &&
   core.config.formedClusterId === null;
 
-/** Members of the configuration that have not introduced themselves. */
+/** Members of the configuration that have not introduced themselves of late: one that was heard long ago may be another now. */
 export const missingMembers = (core: Core): NodeId[] =>
-  core.config.configured.map((node) => node.id).filter((id) => id !== core.selfId && !core.heard.has(id));
+  core.config.configured.map((node) => node.id).filter((id) => id !== core.selfId && !isHeard(core, id));
+
+const isHeard = (core: Core, id: NodeId): boolean =>
+  core.now - (core.heard.get(id)?.at ?? Number.NEGATIVE_INFINITY) <= core.config.electionTimeoutMs;
 
 /** Introduces this node until the founding list is complete, or a formed cluster is met. */
 export function onFormingTick(core: Core): void {
@@ -57,9 +60,9 @@ export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number
     const detail = `${message.from} uses the same database as ${core.selfId}, or a copy of it: give each node its own`;
     return core.alert({ alertKind: "duplicate_store_id", accused: message.from, detail });
   }
-  core.heard.set(message.from, body.member);
+  core.heard.set(message.from, { member: body.member, at: core.now });
   if (missingMembers(core).length > 0) return;
-  adoptRecord(core, [core.self, ...core.heard.values()]);
+  adoptRecord(core, [core.self, ...[...core.heard.values()].map(({ member }) => member)]);
 }
 
 function meetRecord(core: Core, from: NodeId, body: Join): void {

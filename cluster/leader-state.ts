@@ -68,6 +68,7 @@ export interface LeaderState {
   /** Reads that wait until a majority has answered rounds sent after they were asked for. */
   reads: PendingRead[];
   noticeDueAt: number | null;
+  hasSaidWhoIsMissing: boolean;
   /** When the block on its way was sealed, and how many writes are in it. */
   sealed: { readonly at: number; readonly writes: number };
   /** After a commit: the next block waits for this many writes, until this time. */

@@ -1,4 +1,4 @@
-import type { Control, Election } from "../shared/control.js";
+import type { Election } from "../shared/control.js";
 import { height, type NodeId } from "../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
 import type { Core } from "./core.js";
@@ -32,6 +32,7 @@ export function becomeLeader(core: Core): void {
     noTransferBefore: core.now + core.config.takeoverCooldownMs,
     reads: [],
     noticeDueAt: null,
+    hasSaidWhoIsMissing: false,
     sealed: { at: core.now, writes: 0 },
     gathering: null,
     waitingIds: () => [...leader.queue.map((queued) => queued.proposal.proposalId), ...leader.lookups.keys()],
@@ -46,14 +47,21 @@ export function becomeLeader(core: Core): void {
   core.votes.clear();
   core.announceRole(`elected by a majority of ${core.members.size}`);
   // Raft section 5.4.2: only a block of its own term lets a leader commit older ones.
-  const isFirst = core.log.tail.height === 0;
-  const genesis: Control = {
-    kind: "genesis",
-    nonce: core.config.genesisNonce,
-    members: [...(core.hard.forming ?? [])],
-  };
-  seal(core, [], isFirst ? genesis : { kind: "term_started", election });
+  if (core.log.tail.height === 0) found(core);
+  else seal(core, [], { kind: "term_started", election });
 }
+
+/**
+ * Begins the log, once every member is known to have stored this list of founders. Each of them will found no other log
+ * then; before that, a node that lost its disk could, with one that has not got the list: theirs would name its new join.
+ */
+function found(core: Core): void {
+  if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;
+  const members = [...(core.hard.forming ?? [])];
+  seal(core, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
+}
+
+const missingFounders = (core: Core): NodeId[] => core.peerIds.filter((id) => !core.founders.has(id));
 
 /** What the log remembers of an election. */
 const electionOf = (core: Core): Election => ({
@@ -107,6 +115,7 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
   const isAhead = answer.result === "mismatch" && answer.commitHeight + 1 < peer.next;
   if (isLatest && isAhead && answer.round > (peer.inflight?.round ?? answer.round)) peer.inflight = null;
   takeResult(core, peer, answer, isLatest && peer.inflight === null);
+  found(core);
   maybeCommit(core);
   maybeAdmit(core, message.from, peer);
   replicate(core, message.from);
@@ -205,6 +214,7 @@ export function onLeaderTick(core: Core, gapMs: number): void {
   }
   refuseExpired(core, leader);
   onTransferTick(core);
+  sayWhoIsMissing(core, leader);
   for (const [id, peer] of leader.progress) {
     if (peer.inflight !== null && core.now - peer.inflight.sentAt > config.electionTimeoutMs) peer.inflight = null;
     replicate(core, id);
@@ -213,6 +223,17 @@ export function onLeaderTick(core: Core, gapMs: number): void {
   }
   sendNotices(core, leader);
   trySeal(core);
+}
+
+function sayWhoIsMissing(core: Core, leader: LeaderState): void {
+  if (core.log.tail.height > 0 || leader.hasSaidWhoIsMissing) return;
+  if (core.now - core.lastLeaderContact <= core.config.electionTimeoutMs) return;
+  leader.hasSaidWhoIsMissing = true;
+  core.note(
+    "warn",
+    `nothing is written before every member has the list of founders, and ${missingFounders(core).join(", ")} has not ` +
+      "said so. Start what is down; if its data are lost, start all nodes anew with empty databases",
+  );
 }
 
 function sendNotices(core: Core, leader: LeaderState): void {

@@ -145,6 +145,8 @@ export class Replica {
     const { core } = this;
     const { body } = message;
     if (message.to !== core.selfId || !this.isOfThisCluster(message)) return;
+    const isFounding = core.log.tail.height === 0 && core.formingHash !== "";
+    if (isFounding && message.formingHash === core.formingHash) core.founders.add(message.from);
     if (message.term > core.term) {
       if (message.term > core.term + TERM_LEAP_MAX && !this.isTermBelieved(message.from, message.term)) return;
       core.adoptTerm(message.term);

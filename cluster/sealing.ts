@@ -114,7 +114,7 @@ export function gather(core: Core, leader: LeaderState): void {
 /** Seals the next block when the one before is committed: group commit. */
 export function trySeal(core: Core): void {
   const { leader, log } = core;
-  if (leader === null) return;
+  if (leader === null || log.tail.height === 0) return;
   if (leader.gathering !== null && core.now >= leader.gathering.until) leader.gathering = null;
   if (log.tail.height - log.commitHeight >= INFLIGHT_BLOCKS_MAX) return;
   if (leader.transfer !== null) return refuseExpired(core, leader);

@@ -341,6 +341,7 @@ export class Driver {
       verifyBlock: options.verifyBlock,
       clock: this.clock,
       verifiedTail: options.verifiedTail,
+      retriedMs: 2 * options.config.requestTimeoutMs,
       memberCount: options.config.configured.length,
       remembered,
       committed: this.committed,

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { BootState, HardState } from "../cluster/types.js";
 import { blockVerifier, type ChainState } from "../shared/chain.js";
+import { term } from "../shared/ids.js";
 import { systemClock } from "./clock.js";
-import { type Remembered, recover } from "./recovery.js";
+import { type RecoveryOptions, type Remembered, recover } from "./recovery.js";
 import { createVerifier } from "./signer.js";
 import { IdentityFile } from "./storage/identity.js";
 import { MemoryDatabase } from "./storage/memory-database.js";
@@ -18,7 +19,9 @@ let database = new MemoryDatabase("");
 const warnings: string[] = [];
 let starts = 0;
 let afterOpening = (): void => undefined;
+let projectedThrough = 0;
 beforeEach(() => {
+  projectedThrough = 0;
   afterOpening = () => undefined;
   folder = mkdtempSync(join(tmpdir(), "quorumlog-recovery-"));
   database = new MemoryDatabase("1".repeat(32));
@@ -26,7 +29,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** One start of the node's process, or a recovery of a living one, up to what it then knows. */
-async function recoverWith(remembered: Remembered | null, living?: IdentityFile): Promise<BootState> {
+async function recoverWith(
+  remembered: Remembered | null,
+  living?: IdentityFile,
+  { verifiedTail, retriedMs = 10_000 }: Pick<Partial<RecoveryOptions>, "verifiedTail" | "retriedMs"> = {},
+): Promise<BootState> {
   warnings.length = 0;
   starts += 1;
   const identity = living ?? (await IdentityFile.open(folder, "n1"));
@@ -37,9 +44,11 @@ async function recoverWith(remembered: Remembered | null, living?: IdentityFile)
     verifyBlock: blockVerifier(createVerifier()),
     memberCount: 3,
     remembered,
+    verifiedTail,
+    retriedMs,
     projectedThrough: () => {
       afterOpening();
-      return 0;
+      return projectedThrough;
     },
     onCommitted: async () => undefined,
     onWarning: (text) => warnings.push(text),
@@ -142,4 +151,35 @@ it("does not count on blocks that arrive after the tail was read: nobody knows t
   afterOpening = () => blocks.slice(2).forEach(put);
   const { tail, base } = await recoverWith(null);
   expect((tail.at(-1)?.next ?? base).height).toBe(2);
+});
+
+it.each([
+  { retriedMs: 0, ids: 3, why: "so many at least" },
+  { retriedMs: 9_500, ids: 10, why: "a block a second was sealed while a write may be tried again" },
+  { retriedMs: 1_000_000, ids: 30, why: "the log's clock says too little: it may have been set ahead once" },
+])("knows $ids ids of 40 blocks with a retry of $retriedMs ms: $why", async ({ retriedMs, ids }) => {
+  await start();
+  const { blocks } = TestLog.grow(40);
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  projectedThrough = 40;
+  const verifiedTail = { events: 1_000, blocksMax: 3, blocksMin: 1 };
+  const { recentEvents } = await recoverWith(null, undefined, { verifiedTail, retriedMs });
+  expect(recentEvents).toHaveLength(ids);
+  expect(recentEvents.at(-1)?.height).toBe(blocks.length);
+});
+
+it("remembers a vote that was saved while the file that outlives the database was not written", async () => {
+  const { joinNonce } = await start();
+  const before = await IdentityFile.open(folder, "n1");
+  const log = new MemoryLogStore(database, {
+    nodeId: "n1",
+    bootId: `boot ${starts}`,
+    stateMac: stateMacOf(before.seed),
+  });
+  await log.open();
+  await log.saveState({ term: term(4), votedFor: "n2", joinNonce, forming: null });
+  expect(before.identity.votedTerm).toBe(0);
+  await before.close();
+  expect(await start()).toMatchObject({ term: 4, votedFor: "n2", joinNonce });
+  expect((await IdentityFile.open(folder, "n1")).identity.votedTerm).toBe(4);
 });

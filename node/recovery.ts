@@ -1,5 +1,5 @@
 import type { BootState, HardState, RecentEvent } from "../cluster/types.js";
-import { type Block, decodeBody, hashHeader } from "../shared/block.js";
+import { type Block, type BlockHeader, decodeBody, hashHeader } from "../shared/block.js";
 import { type BlockVerifier, type ChainState, EMPTY_CHAIN, rangeMatches } from "../shared/chain.js";
 import { applyControl, type Membership } from "../shared/control.js";
 import { type LoggedEvent, payloadCommitment } from "../shared/event.js";
@@ -10,8 +10,8 @@ import type { IdentityFile } from "./storage/identity.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "./storage/port.js";
 
 /**
- * So much of the log's end is re-verified at every start; its ids are what duplicates are checked against. A write is
- * retried for a request timeout, and no leader seals this many blocks in two of them.
+ * So much of the log's end is re-verified at every start, and more where that was sealed in less time than a write is
+ * retried: its ids are what duplicates are checked against.
  */
 export interface VerifiedTail {
   readonly events: number;
@@ -20,6 +20,8 @@ export interface VerifiedTail {
   readonly blocksMin: number;
 }
 const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
+/** A clock that was once set ahead stops the log's own: it must not make a recovery read the log from there. */
+const EXTENDED_FACTOR = 10;
 const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
 
 export interface RecoveredBlock {
@@ -52,6 +54,8 @@ export interface RecoveryOptions {
   /** Committed and verified blocks, oldest first, from the one that holds the first event not yet projected. */
   readonly onCommitted: (block: RecoveredBlock) => Promise<void>;
   readonly verifiedTail?: VerifiedTail | undefined;
+  /** How long a write may be tried again after it was logged. */
+  readonly retriedMs: number;
   readonly onWarning: (text: string) => void;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
 }
@@ -182,6 +186,8 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
   await identity.update({
     storeId: opened.storeId,
     bootCounter,
+    // The state may have been saved, and the file not, before this recovery: the vote is given again without another save.
+    votedTerm: Math.max(votedTerm, hardState.votedFor === null ? 0 : hardState.term),
   });
   return hardState;
 }
@@ -191,7 +197,8 @@ type Chain = Pick<BootState, "base" | "tail" | "recentEvents" | "campaignsLate">
 async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitHeight: Height): Promise<Chain> {
   const verified = options.verifiedTail ?? VERIFIED_TAIL;
   const projectedThrough = options.projectedThrough(opened);
-  let state = await startingPoint(options.log, opened.tailHeight, { commitHeight, projectedThrough, verified });
+  const recent = await recentPart(options, opened.tailHeight, verified);
+  let state = await startingPoint(options.log, opened.tailHeight, { commitHeight, projectedThrough, recent });
   let base = state;
   const tail: RecoveredBlock[] = [];
   const recentEvents: RecentEvent[] = [];
@@ -218,7 +225,8 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
         state = next;
       }
       const recovered = { block: stored.block, next: state, events };
-      for (const { record } of events) {
+      const isRetried = state.height > commitHeight || recent.begins(stored.block.header);
+      for (const { record } of isRetried ? events : []) {
         const { id, sourceAppId, sequence, idempotencyKey } = record;
         const key = idempotencyKey === undefined ? {} : { idempotencyKey };
         recentEvents.push({ id, sourceAppId, sequence, height: state.height, ...key });
@@ -230,7 +238,7 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
       }
     }
   }
-  return { base, tail, recentEvents: recentEvents.slice(-2 * verified.events), campaignsLate };
+  return { base, tail, recentEvents, campaignsLate };
 }
 
 /** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */
@@ -252,25 +260,41 @@ function invalidLog(options: RecoveryOptions, at: Height, detail: string): Store
   );
 }
 
+interface RecentPart {
+  /** Whether a block is in it; all above it are, too. */
+  begins(header: BlockHeader): boolean;
+}
+
+/** What a repeated write can be found in: the log's end by number, and by the time at which it was sealed. */
+async function recentPart(options: RecoveryOptions, tailHeight: Height, verified: VerifiedTail): Promise<RecentPart> {
+  if (tailHeight === 0) return { begins: () => true };
+  const { header: tail } = (await readOne(options.log, tailHeight)).block;
+  const since = Date.parse(tail.sealedAt) - options.retriedMs;
+  const isAmong = (header: BlockHeader, factor: number): boolean =>
+    header.height > tailHeight - factor * verified.blocksMax &&
+    header.treeSize > tail.treeSize - factor * verified.events;
+  return {
+    begins: (header) =>
+      header.height > tailHeight - verified.blocksMin ||
+      isAmong(header, 1) ||
+      // A time that cannot be read is no reason to leave anything out.
+      (!(Date.parse(header.sealedAt) < since) && isAmong(header, EXTENDED_FACTOR)),
+  };
+}
+
 /** The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size. */
 async function startingPoint(
   log: LogStore,
   tailHeight: Height,
-  need: { commitHeight: Height; projectedThrough: number; verified: VerifiedTail },
+  need: { commitHeight: Height; projectedThrough: number; recent: RecentPart },
 ): Promise<ChainState> {
-  if (tailHeight === 0) return EMPTY_CHAIN;
-  const { block: tail } = await readOne(log, tailHeight);
-  const farthest =
-    tailHeight > need.verified.blocksMax ? await readOne(log, height(tailHeight - need.verified.blocksMax)) : null;
-  const recent = Math.max(farthest?.block.header.treeSize ?? 0, tail.header.treeSize - need.verified.events);
-  const size = Math.min(need.projectedThrough, recent);
   let low = 0;
-  let high = Math.min(need.commitHeight, Math.max(0, tailHeight - need.verified.blocksMin));
-  // The highest block whose tree is not larger than what need not be read again.
+  let high = Math.min(need.commitHeight, tailHeight);
+  // The highest block of those that need not be read again.
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    const { block } = await readOne(log, height(middle));
-    if (block.header.treeSize <= size) low = middle;
+    const { header } = (await readOne(log, height(middle))).block;
+    if (header.treeSize <= need.projectedThrough && !need.recent.begins(header)) low = middle;
     else high = middle - 1;
   }
   if (low === 0) return EMPTY_CHAIN;

@@ -137,6 +137,7 @@ export class StorageOperations {
 
   private async write(operation: StorageOperation, blocks: readonly StoreBlock[]): Promise<void> {
     const { log, identity, committed } = this.options;
+    const { generation } = this;
     switch (operation.kind) {
       case "save_state": {
         const { term, votedFor } = operation.state;
@@ -148,14 +149,21 @@ export class StorageOperations {
       }
       case "store_block":
         if (!(await committed.room())) throw new StoreError("not_stored", "The projection was interrupted.");
+        this.assertCurrent(generation);
         return log.insertBlocks(blocks.map(({ block, next }) => ({ block, frontier: next.range.hashes })));
       case "truncate":
         // Nothing but the blocks that go may say how far the log is committed until the mark does, which takes a second.
         await identity.update({});
+        // The store may have been lost and opened again meanwhile: what it holds now is another replica's to cut.
+        this.assertCurrent(generation);
         // The next opening finishes it if it is interrupted: from here on the log may end below the cut.
         this.forgetAbove(operation.from);
         return log.truncate(operation.from, { term: operation.term, leaderId: operation.leaderId });
     }
+  }
+
+  private assertCurrent(generation: number): void {
+    if (generation !== this.generation) throw new StoreError("not_stored", "The replica that asked for it is gone.");
   }
 
   private remember(operation: StorageOperation): void {

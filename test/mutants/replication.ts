@@ -13,8 +13,8 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
     "12",
     "no empty block opens a term",
     LEADER,
-    'seal(core, [], isFirst ? genesis : { kind: "term_started", election });',
-    "if (isFirst) seal(core, [], genesis);",
+    'else seal(core, [], { kind: "term_started", election });',
+    "else void election;",
   ),
   one(
     "13",

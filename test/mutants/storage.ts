@@ -13,7 +13,7 @@ import {
   TAKEOVER,
 } from "./mutant.js";
 
-/** 28 to 50: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
+/** 28 to 52: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
 export const STORAGE: readonly Mutant[] = [
   one(
     "28",
@@ -303,5 +303,19 @@ export const STORAGE: readonly Mutant[] = [
     "node/storage/memory-log-store.ts",
     "state.hard !== null && state.mac !== this.self.stateMac(state.hard);",
     'state.hard !== null && state.mac === "";',
+  ),
+  one(
+    "51",
+    "a truncation of a replica that is gone is done on the store that the next one was made from",
+    "node/storage-operations.ts",
+    "this.assertCurrent(generation);\n        // The next",
+    "// The next",
+  ),
+  one(
+    "52",
+    "the log begins before all founders are known to have stored the list",
+    LEADER,
+    "if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;",
+    "if (core.log.tail.height > 0) return;",
   ),
 ];

@@ -55,6 +55,8 @@ export class SimIdentity implements NodeIdentity {
   private tail: Promise<void> = Promise.resolve();
   private pendingMark: Mark | null = null;
   private isMarking = false;
+  /** A mark is being written because its time has come, and for no other reason. */
+  private isTimed = false;
 
   constructor(
     private readonly record: IdentityRecord,
@@ -75,6 +77,7 @@ export class SimIdentity implements NodeIdentity {
   }
 
   update(change: IdentityChange): Promise<void> {
+    if (Object.keys(change).length === 0 && !this.isTimed) this.process.node.onMarkBeforeTruncation?.();
     this.tail = this.tail.then(() => this.write(change));
     return this.tail;
   }
@@ -86,14 +89,17 @@ export class SimIdentity implements NodeIdentity {
     this.isMarking = true;
     this.process.after(MARK_INTERVAL_MS, () => {
       this.isMarking = false;
+      this.isTimed = true;
       void this.update({});
+      this.isTimed = false;
     });
   }
 
   private async write(change: IdentityChange): Promise<void> {
     const { process } = this;
     if (!process.recoversAtOnce) {
-      const ms = process.node.around.random.between(...WRITE_MS);
+      const { node } = process;
+      const ms = node.around.random.between(...(node.identityWriteMs ?? WRITE_MS));
       await new Promise<void>((resolve) => {
         process.after(ms, resolve);
       });

@@ -1,6 +1,7 @@
 import { bridge } from "./faults/bridge.js";
 import { diskFaults } from "./faults/disk.js";
 import type { Fault, Situation, Strike, Undo } from "./faults/fault.js";
+import { interruptedTruncation } from "./faults/interrupted-truncation.js";
 import { lateAnswers } from "./faults/late-answers.js";
 import { lies } from "./faults/lies.js";
 import { networkFaults } from "./faults/network.js";
@@ -10,7 +11,15 @@ import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
 import type { World } from "./world.js";
 
-const FAULTS = { ...networkFaults, ...processFaults, ...diskFaults, ...lies, bridge, "late-answers": lateAnswers };
+const FAULTS = {
+  ...networkFaults,
+  ...processFaults,
+  ...diskFaults,
+  ...lies,
+  bridge,
+  "late-answers": lateAnswers,
+  "interrupted-truncation": interruptedTruncation,
+};
 export type FaultName = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 

@@ -59,6 +59,10 @@ export class SimNode {
   wallOffsetMs = 0;
   /** Sees every effect before it is done; a scenario's way to interfere. */
   onEffect: ((effect: Effect) => void) | null = null;
+  /** How long its identity file takes to be written, if not as usual. */
+  identityWriteMs: readonly [number, number] | null = null;
+  /** Sees that the file is to be written because a tail is to be replaced. */
+  onMarkBeforeTruncation: (() => void) | null = null;
   /** Sees up to where its replica has read its log for a follower. */
   onReadThrough: ((last: number) => void) | null = null;
   private lastRef = 0;

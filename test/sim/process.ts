@@ -28,6 +28,8 @@ export class SimProcess implements Clock {
   readonly driver: Driver;
   readonly gateway: Gateway;
   readonly storage: Storage;
+  /** False while its store is being recovered: nobody may ask for a block to be written or removed then. */
+  hasReplica = false;
   private hasInvalidBlock = false;
   private isReluctant = false;
   /** What waits while the process is stopped: overdue timers, and what came in from outside. */
@@ -75,9 +77,11 @@ export class SimProcess implements Clock {
       onReplicaLost: (reason) => {
         if (!STORE_REASONS.test(reason)) noteError(new Error(`${id} loses its replica: ${reason}`));
         node.loseReplica();
+        this.hasReplica = false;
         this.gateway.tracker.onReplicaLost();
       },
       onRecovered: (commitHeight) => {
+        this.hasReplica = true;
         node.onRecovered(commitHeight);
         this.gateway.tracker.onRecovered(commitHeight);
         if (this.campaignsLate) this.tellLate();

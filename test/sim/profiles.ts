@@ -41,6 +41,7 @@ const STORM: readonly FaultName[] = [
   "false-alarm",
   "bridge",
   "late-answers",
+  "interrupted-truncation",
 ];
 const LOSSES: readonly FaultName[] = [
   "lost-disk",
@@ -63,6 +64,7 @@ const DISKS: readonly FaultName[] = [
   "power-loss",
   "disk-went-back",
   "altered-block",
+  "interrupted-truncation",
   "crash",
 ];
 const NETWORK: readonly FaultName[] = [

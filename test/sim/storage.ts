@@ -4,6 +4,7 @@ import { type LogStore, type OpenedStore, type Projection, type Storage, StoreEr
 import type { StateMac } from "../../node/storage/state-mac.js";
 import type { OperationKind } from "./mongod.js";
 import type { SimProcess } from "./process.js";
+import { check } from "./violation.js";
 
 /**
  * One process's storage: the in-memory twin of the store in MongoDB, whose writes and reads pass through the simulated
@@ -60,11 +61,11 @@ class SlowLogStore implements LogStore {
     return this.inner.saveState(state, bootCounter);
   };
   insertBlocks: LogStore["insertBlocks"] = (stored) => {
-    this.next("store_block");
+    this.ofReplica("store_block");
     return this.inner.insertBlocks(stored);
   };
   truncate: LogStore["truncate"] = (from, by) => {
-    this.next("truncate");
+    this.ofReplica("truncate");
     this.process.node.disk.database.truncations += 1;
     return this.inner.truncate(from, by);
   };
@@ -90,6 +91,12 @@ class SlowLogStore implements LogStore {
     return this.inner.close();
   }
 
+  /** I4: a replica that is gone decides nothing any more about what is stored. */
+  private ofReplica(kind: OperationKind): void {
+    const { hasReplica, node } = this.process;
+    check(hasReplica, "I4", () => `${node.id}: ${kind} is asked for by a replica that is gone`);
+    this.next(kind);
+  }
   private next(kind: OperationKind): void {
     this.process.node.disk.database.kind = kind;
   }

@@ -1,4 +1,6 @@
 import type { Effect, ReplicaView } from "../../../cluster/types.js";
+import { canonicalText } from "../../../shared/canonical.js";
+import type { Control } from "../../../shared/control.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
@@ -62,6 +64,7 @@ export class CommitChecker {
       );
       if (this.history.recordCommitted(committed, term) === "known") continue;
       this.checkMajority(node, height, block.blockHash, block.header.control);
+      if (height === 1) this.checkFounders(block.header.control);
       check(role === "leader", "I5", () => `${node.id} commits ${height} first and does not lead`);
       const entry = this.history.committed[height - 1];
       if (entry !== undefined) this.elections.onCommitted(entry);
@@ -87,6 +90,15 @@ export class CommitChecker {
       "I5",
       () => `${node.id} commits block ${height}, durable on ${holders.map((it) => it.id).join(", ") || "no voter"}`,
     );
+  }
+
+  /** I1: when a log has begun nobody may begin another one, but who has lost its disk. */
+  private checkFounders(control: Control | undefined): void {
+    const members = control?.kind === "genesis" ? canonicalText(control.members) : "";
+    for (const { id, disk } of this.nodes()) {
+      const isBound = canonicalText(disk.hardState?.forming ?? []) === members;
+      check(isBound || disk.hasLost, "I1", () => `a log begins, and ${id} has not stored its list of founders`);
+    }
   }
 
   onView(node: SimNode, view: ReplicaView): void {

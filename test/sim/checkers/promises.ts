@@ -46,11 +46,11 @@ export class PromiseChecker {
     switch (body.kind) {
       case "vote":
         this.voted(node, message.term, node.id);
-        this.offersDurableTail(node, body.tail);
+        this.offersDurableTail(node, message.term, body.tail);
         return;
       case "pre_vote":
       case "election":
-        this.offersDurableTail(node, body.tail);
+        this.offersDurableTail(node, message.term, body.tail);
         return;
       case "vote_answer":
         if (body.isGranted) this.voted(node, message.term, message.to);
@@ -113,7 +113,9 @@ export class PromiseChecker {
     );
   }
 
-  private offersDurableTail(node: SimNode, tail: { term: number; height: number }): void {
+  private offersDurableTail(node: SimNode, term: number, tail: { term: number; height: number }): void {
+    // What waited for a slow disk leaves as late as if the network had kept it: nobody's answer makes it a leader any more.
+    if (node.standing.term !== term || node.standing.role === "follower") return;
     const stored = node.disk.at(tail.height);
     check(
       tail.height === 0 || stored?.block.header.term === tail.term,

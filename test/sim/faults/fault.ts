@@ -27,6 +27,7 @@ export const SITUATIONS = [
   "partly",
   "bridge",
   "late-answers",
+  "interrupted-truncation",
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

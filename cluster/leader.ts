@@ -232,7 +232,8 @@ function sayWhoIsMissing(core: Core, leader: LeaderState): void {
   core.note(
     "warn",
     `nothing is written before every member has the list of founders, and ${missingFounders(core).join(", ")} has not ` +
-      "said so. Start what is down; if its data are lost, start all nodes anew with empty databases",
+      "said so. Start what is down, and mend what keeps it from this node; if its data are lost, start all nodes anew with " +
+      "empty databases",
   );
 }
 

@@ -113,7 +113,7 @@ const environmentSchema = z.object({
   MONGODB_MANAGED: flag.prefault("false"),
   HEARTBEAT_MS: whole(10, 60_000).prefault("100"),
   ELECTION_TIMEOUT_MS: whole(50, 600_000).prefault("1000"),
-  REQUEST_TIMEOUT_MS: whole(100, 60_000).prefault("5000"),
+  REQUEST_TIMEOUT_MS: whole(100, 30_000).prefault("5000"),
   TAKEOVER_COOLDOWN_MS: whole(0, 3_600_000).prefault("5000"),
   DISK_FREE_MIN_BYTES: whole(0, DISK_BYTES_MAX).prefault(String(DISK_FREE_MIN_BYTES_DEFAULT)),
   EVENT_BYTES_MAX: whole(1024, EVENT_BYTES_MAX_CEILING).prefault(String(EVENT_BYTES_MAX_DEFAULT)),

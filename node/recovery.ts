@@ -21,7 +21,9 @@ export interface VerifiedTail {
 }
 const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
 /** A clock that was once set ahead stops the log's own: it must not make a recovery read the log from there. */
-const EXTENDED_FACTOR = 10;
+const EXTENDED_FACTOR = 4;
+/** The log's clock is that of one leader after the other, and theirs differ; or somebody sets one ahead. */
+const CLOCK_MARGIN_MS = 30_000;
 const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
 
 export interface RecoveredBlock {
@@ -228,7 +230,9 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
       const isRetried = state.height > commitHeight || recent.begins(stored.block.header);
       for (const { record } of isRetried ? events : []) {
         const { id, sourceAppId, sequence, idempotencyKey } = record;
-        const key = idempotencyKey === undefined ? {} : { idempotencyKey };
+        // Of what is committed the projection will have the keys before anything is asked of this node.
+        const isInMap = idempotencyKey !== undefined && state.height > commitHeight;
+        const key = isInMap ? { idempotencyKey } : {};
         recentEvents.push({ id, sourceAppId, sequence, height: state.height, ...key });
       }
       if (state.height > commitHeight) tail.push(recovered);
@@ -269,7 +273,7 @@ interface RecentPart {
 async function recentPart(options: RecoveryOptions, tailHeight: Height, verified: VerifiedTail): Promise<RecentPart> {
   if (tailHeight === 0) return { begins: () => true };
   const { header: tail } = (await readOne(options.log, tailHeight)).block;
-  const since = Date.parse(tail.sealedAt) - options.retriedMs;
+  const since = Date.parse(tail.sealedAt) - options.retriedMs - CLOCK_MARGIN_MS;
   const isAmong = (header: BlockHeader, factor: number): boolean =>
     header.height > tailHeight - factor * verified.blocksMax &&
     header.treeSize > tail.treeSize - factor * verified.events;

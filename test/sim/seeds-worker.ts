@@ -9,5 +9,6 @@ process.on("message", async ({ first, count, profile }: Batch) => {
   const results: RunResult[] = [];
   for (let seed = first; seed < first + count; seed++)
     results.push(await inMacrotask(() => simulate({ seed, profile })));
-  process.send?.(results);
+  // Whoever has asked may have been ended meanwhile, by Ctrl-C: nobody wants them then.
+  process.send?.(results, undefined, undefined, () => undefined);
 });

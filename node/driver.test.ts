@@ -251,6 +251,23 @@ it("says nothing of a repeated write whose first one is sealed when the store fa
   expect((await results[0])?.kind).toBe("unknown");
 });
 
+it("lets a write take the place of one under its key that was refused after its client had been told so", async () => {
+  const proposed: { proposalId: number }[] = [];
+  const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
+  const tracker = new WriteTracker(driver as unknown as Driver, silent);
+  const write = (n: number, ms: number) => tracker.propose([event(n, "key")], { deadline: performance.now() + ms });
+  const first = write(1, 1);
+  expect(await first).toMatchObject({ kind: "not_written", reason: "expired" });
+  const second = write(2, 2_000);
+  const [{ proposalId: of }, { proposalId }] = proposed as [{ proposalId: number }, { proposalId: number }];
+  // The core looks at its deadlines with its next tick: until then it has the first one.
+  tracker.onEffect({ kind: "in_progress", proposalId, of });
+  tracker.onEffect({ kind: "refused", proposalId: of, reason: "expired" });
+  expect(proposed.map((one) => one.proposalId)).toEqual([of, proposalId, proposalId]);
+  tracker.onReplicaLost();
+  expect((await second).kind).toBe("not_written");
+});
+
 it("joins anew once after its database was exchanged, not at every later start", async () => {
   const folder = newFolder();
   const identity = await IdentityFile.open(folder, "n1");

@@ -1,6 +1,6 @@
 import type { EventView, PreparedEvent } from "../shared/event.js";
 import type { HashHex, NodeId } from "../shared/ids.js";
-import type { AlertRecord, EventFilter } from "./storage/port.js";
+import type { AlertRecord, EventFilter, ProjectionPage } from "./storage/port.js";
 
 /**
  * What the routes and streams need of a node; `node/log-service.ts` is the one implementation.
@@ -13,10 +13,7 @@ export interface LogService {
   /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
   awaitReadable(condition?: ReadCondition): Promise<void>;
   get(sequence: number): Promise<EventView | null>;
-  list(
-    filter: EventFilter,
-    page: { order: "asc" | "desc"; limit: number; skip?: number; after?: number; before?: number },
-  ): Promise<EventView[]>;
+  list(filter: EventFilter, page: ProjectionPage): Promise<EventView[]>;
   count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }>;
   /** Each node's copy and hash of one event, as each says itself. */
   copies(sequence: number): Promise<NodeCopy[]>;

@@ -237,6 +237,8 @@ export class WriteTracker {
   private settleId(proposalId: number, result: WriteResult): void {
     const pending = this.pending.get(proposalId);
     if (pending !== undefined) this.settle(pending, result);
+    // It was told so at its deadline; whoever repeats it waits still.
+    else this.settleFollowers(proposalId, result);
   }
 
   private settle(pending: Pending, result: WriteResult): void {

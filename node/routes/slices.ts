@@ -15,7 +15,8 @@ export type ListPage = Parameters<LogService["list"]>[1];
 /** What `service.list` would give, in parts. */
 export async function* slices(service: LogService, filter: EventFilter, page: ListPage): AsyncGenerator<EventView[]> {
   let left = page.limit;
-  let rest = page;
+  // What was there when the page began is in all of its parts, or the page breaks off.
+  let rest: ListPage = { ...page, through: service.logSize };
   while (left > 0) {
     const limit = Math.min(left, SLICE_EVENTS);
     const slice = await service.list(filter, { ...rest, limit });

@@ -1,7 +1,7 @@
 import type { EventView } from "../../shared/event.js";
 import { type Height, height } from "../../shared/ids.js";
 import type { MemoryDatabase } from "./memory-database.js";
-import { type EventFilter, type KeyHit, type Projection, StoreError } from "./port.js";
+import { type EventFilter, endsBelow, type KeyHit, type Projection, type ProjectionPage, StoreError } from "./port.js";
 import { timestampMillis } from "./timestamp.js";
 
 /** The projection in memory: a list of events in order. */
@@ -31,11 +31,9 @@ export class MemoryProjection implements Projection {
     return structuredClone(this.database.rows[sequence] ?? null);
   }
 
-  async list(
-    filter: EventFilter,
-    page: { order: "asc" | "desc"; limit: number; skip?: number; after?: number; before?: number },
-  ): Promise<EventView[]> {
-    const { after = -1, before = Number.POSITIVE_INFINITY, skip = 0, limit, order } = page;
+  async list(filter: EventFilter, page: ProjectionPage): Promise<EventView[]> {
+    const { after = -1, before = Number.POSITIVE_INFINITY, skip = 0, through = 0, limit, order } = page;
+    if (this.database.rows.length < through) throw endsBelow(through);
     const found = this.database.rows.filter((event) => {
       return event.sequence > after && event.sequence < before && matches(event, filter);
     });

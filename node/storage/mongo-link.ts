@@ -1,4 +1,12 @@
-import { type Db, MongoClient, type MongoClientOptions } from "mongodb";
+import {
+  type Db,
+  type DbOptions,
+  MongoClient,
+  type MongoClientOptions,
+  ReadConcern,
+  ReadPreference,
+  WriteConcern,
+} from "mongodb";
 import { DEFAULT_DATABASE } from "./identity.js";
 import { messageOf, readError } from "./mongo-errors.js";
 import { type Hello, hello, processIdOf, unfit } from "./mongo-server.js";
@@ -48,7 +56,7 @@ export class MongoLink {
     const client = makeClient(options);
     try {
       await client.connect();
-      const db = client.db(hasDatabase(options.mongodbUri) ? undefined : DEFAULT_DATABASE);
+      const db = client.db(hasDatabase(options.mongodbUri) ? undefined : DEFAULT_DATABASE, CONCERNS);
       const server = await untilWritable(db, options);
       const link = new MongoLink(client, db, server, processIdOf(server));
       link.watch(options.survivesBreaks);
@@ -144,6 +152,16 @@ function makeClient(options: LinkOptions): MongoClient {
     throw unfit(`MONGODB_URI cannot be used for one mongod with a direct connection: ${messageOf(error)}`);
   }
 }
+
+/**
+ * Whatever the URI or the server's own default says: what this node has written it must find when it looks, and a majority
+ * read concern hides it until the next flush of the journal. Writes that must be in the journal say so themselves.
+ */
+const CONCERNS: DbOptions = {
+  readConcern: new ReadConcern("local"),
+  readPreference: ReadPreference.primary,
+  writeConcern: new WriteConcern(1),
+};
 
 const hasDatabase = (uri: string): boolean => /^mongodb(?:\+srv)?:\/\/[^/?]+\/[^?]/.test(uri);
 

@@ -31,9 +31,9 @@ afterEach(async () => {
   refused.length = 0;
 });
 
-function storage(): Storage {
+function storage(query = ""): Storage {
   const made = openStorage({
-    mongodbUri: `mongodb://127.0.0.1:${mongod.port}/${database}`,
+    mongodbUri: `mongodb://127.0.0.1:${mongod.port}/${database}${query}`,
     nodeId: "n1",
     bootId: randomUUID(),
     stateMac: STATE_MAC,
@@ -47,9 +47,9 @@ function storage(): Storage {
   open.push(made);
   return made;
 }
-async function fresh(): Promise<Storage> {
+async function fresh(query = ""): Promise<Storage> {
   database = `projection_${randomUUID().slice(0, 8)}`;
-  const made = storage();
+  const made = storage(query);
   await made.log.open();
   return made;
 }
@@ -258,4 +258,13 @@ describe("rows that are not as they should be", () => {
     await rows().updateOne({ _id: 1 }, { $set: { payload: "{" } });
     await expect(projection.get(1)).rejects.toMatchObject({ failure: "not_stored" });
   });
+});
+
+it("finds each row as soon as it is written, whatever read and write concern the URI asks for", async () => {
+  const { projection } = await fresh("?readConcernLevel=majority&w=0&readPreference=secondary");
+  for (const [i, view] of viewsOf(40).entries()) {
+    await projection.apply([view]);
+    expect(await projection.get(i)).not.toBeNull();
+    expect(await projection.list({}, { order: "desc", limit: 1 })).toMatchObject([{ sequence: i }]);
+  }
 });

@@ -5,7 +5,7 @@ import { readError, storeError } from "./mongo-errors.js";
 import { type EventRow, eventOf, eventRow, ROW_FIELDS } from "./mongo-event-row.js";
 import type { MongoLink } from "./mongo-link.js";
 import { firstMissing, insertRows, type OnRefused } from "./mongo-rows.js";
-import { type EventFilter, type KeyHit, type Projection, StoreError } from "./port.js";
+import { type EventFilter, endsBelow, type KeyHit, type Projection, type ProjectionPage, StoreError } from "./port.js";
 
 /** A batch costs a leader that is busy a wait for its event loop, so fewer are better. */
 const BATCH_EVENTS_MAX = 1_000;
@@ -92,11 +92,10 @@ export class MongoProjection implements Projection {
     });
   }
 
-  list(
-    filter: EventFilter,
-    page: { order: "asc" | "desc"; limit: number; skip?: number; after?: number; before?: number },
-  ): Promise<EventView[]> {
+  list(filter: EventFilter, page: ProjectionPage): Promise<EventView[]> {
     return this.reading(async ({ rows }) => {
+      const { through = 0 } = page;
+      if (this.end < through) throw endsBelow(through);
       const range = await this.range(rows, filter);
       const low = Math.max(range.low, (page.after ?? -1) + 1);
       const high = Math.min(range.high, page.before ?? range.high);

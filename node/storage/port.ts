@@ -113,6 +113,22 @@ export interface KeyHit {
   readonly height: Height;
 }
 
+export interface ProjectionPage {
+  readonly order: "asc" | "desc";
+  readonly limit: number;
+  readonly skip?: number;
+  readonly after?: number;
+  readonly before?: number;
+  readonly through?: number;
+}
+
+/** Why a page is not given whose end was seen once. */
+export const endsBelow = (through: number): StoreError =>
+  new StoreError(
+    "not_stored",
+    `The newest of ${through} events are being projected anew after MongoDB was started again.`,
+  );
+
 /** The queryable collection, derived from committed blocks. Reads see events below `through` only. */
 export interface Projection {
   /** How many events are projected: all with sequence < through. */
@@ -120,11 +136,11 @@ export interface Projection {
   /** Committed events in order, the first with sequence = `through` (earlier ones are skipped). Idempotent after a crash. */
   apply(events: readonly EventView[]): Promise<void>;
   get(sequence: number): Promise<EventView | null>;
-  /** In log order or reversed, events with sequence strictly between `after` and `before` where given. */
-  list(
-    filter: EventFilter,
-    page: { order: "asc" | "desc"; limit: number; skip?: number; after?: number; before?: number },
-  ): Promise<EventView[]>;
+  /**
+   * In log order or reversed, events with sequence strictly between `after` and `before` where given. Throws StoreError
+   * `not_stored` if the projection ends below `through`: one that was seen to reach farther has lost its newest rows since.
+   */
+  list(filter: EventFilter, page: ProjectionPage): Promise<EventView[]>;
   /** Exact without filters; with filters counted up to `cap`, then `isCapped`. */
   count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }>;
   findByKey(sourceAppId: string, idempotencyKey: string): Promise<KeyHit | null>;

@@ -114,6 +114,8 @@ export function projectionContract(harness: ProjectionHarness): void {
         );
         expect(await projection.count(filter, 1_000)).toEqual({ total: expected.length, isCapped: false });
       }
+      expect(await projection.list({}, { order: "asc", limit: 100, through: 60 })).toHaveLength(60);
+      await expect(projection.list({}, { order: "asc", limit: 100, through: 61 })).rejects.toThrow("projected anew");
       expect(await projection.count({ eventType: "type.1" }, 7)).toEqual({ total: 7, isCapped: true });
       expect(await projection.count({ eventType: "type.1" }, 20)).toEqual({ total: 20, isCapped: false });
       expect(await projection.count({}, 7)).toEqual({ total: 60, isCapped: false });

@@ -92,7 +92,7 @@ class PastReader {
   private async page(end: number): Promise<void> {
     const { client, filter } = this;
     const isFiltered = Object.keys(filter).length > 0;
-    const bounds = { order: "asc", limit: this.limit, after: this.next - 1, before: end } as const;
+    const bounds = { order: "asc", limit: this.limit, after: this.next - 1, before: end, through: end } as const;
     // A database that does not answer is waited for, as a client is.
     const page = await this.parts.service.list(filter, bounds).catch(() => null);
     if (page === null) return;

@@ -123,7 +123,9 @@ const wentBack: Fault = (strike) => {
     const isBelowMark = backup.blocks.length < (file?.mark?.height ?? 0);
     // A copy of an earlier process's would end this one, which alone could tell what was lost.
     const isOwn = backup.state?.owner.bootId === node.process?.bootId;
-    const isRemembered = isOwn && node.process?.isAlive === true && !node.isDoubtful && random.chance(0.5);
+    // What it has not been told of yet it does not remember, and nothing that it said rests on it.
+    const remembersAll = node.process?.isAlive === true && node.process.driver.load()?.storageOperations === 0;
+    const isRemembered = isOwn && !node.isDoubtful && random.chance(0.5) && remembersAll;
     if (backup.state === null || !(isOfEarlierBoot || isBelowMark || isRemembered)) return;
     strike.arises("disk-went-back");
     world.trace.add(`${node.id} database goes back to ${backup.blocks.length} blocks`);

@@ -1,10 +1,10 @@
-import type { Block } from "../shared/block.js";
 import { utf8 } from "../shared/bytes.js";
 import { canonicalBytes } from "../shared/canonical.js";
-import type { Election, Member, Membership } from "../shared/control.js";
 import { sha256Hex } from "../shared/hash.js";
 import { type HashHex, type Height, height, type NodeId, type Term } from "../shared/ids.js";
-import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
+import type { Block } from "../shared/log/block.js";
+import type { Election, Member, Membership } from "../shared/log/control.js";
+import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { Duplicates } from "./duplicates.js";
 import type { LeaderState } from "./leader-state.js";
 import { type LogEntry, LogView } from "./log-view.js";

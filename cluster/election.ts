@@ -1,5 +1,5 @@
 import { type Height, type NodeId, type Term, term } from "../shared/ids.js";
-import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
+import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { type Core, isAtLeast } from "./core.js";
 import { becomeLeader } from "./leader.js";
 

@@ -1,6 +1,6 @@
-import type { ChainState } from "../shared/chain.js";
 import { type Height, height, type NodeId } from "../shared/ids.js";
-import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
+import type { ChainState } from "../shared/log/chain.js";
+import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
 import type { LogEntry } from "./log-view.js";
 import type { ReplicaAlert } from "./types.js";

@@ -1,5 +1,5 @@
-import type { Control, Member } from "../shared/control.js";
 import type { Height, NodeId } from "../shared/ids.js";
+import type { Control, Member } from "../shared/log/control.js";
 import type { Proposal } from "./types.js";
 
 export interface Progress {

@@ -1,12 +1,12 @@
-import type { Election } from "../shared/control.js";
 import { height, type NodeId } from "../shared/ids.js";
-import type { PeerBody, PeerMessage } from "../shared/protocol/peer.js";
+import type { Election } from "../shared/log/control.js";
+import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
 import type { LeaderState, PendingRead, Progress } from "./leader-state.js";
+import { gather, refuseExpired, seal, trySeal } from "./proposals.js";
 import { majorityHeight } from "./quorum.js";
 import { countedPeers, counts, replicate, sendAppend } from "./replication.js";
-import { gather, refuseExpired, seal, trySeal } from "./sealing.js";
-import { advanceTransfer, handOverAtOnce, onTransferTick } from "./takeover.js";
+import { advanceTransfer, handOverAtOnce, onTransferTick } from "./transfer.js";
 import type { PeerView } from "./types.js";
 
 type Answer = Extract<PeerBody, { kind: "append_answer" }>;

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import type { Block } from "../shared/block.js";
-import { type ChainState, EMPTY_CHAIN } from "../shared/chain.js";
 import { height, sequence } from "../shared/ids.js";
+import type { Block } from "../shared/log/block.js";
+import { type ChainState, EMPTY_CHAIN } from "../shared/log/chain.js";
 import { Duplicates } from "./duplicates.js";
 import { type LogEntry, LogView } from "./log-view.js";
 

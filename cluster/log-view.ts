@@ -1,7 +1,7 @@
-import { type Block, blockBytes } from "../shared/block.js";
-import type { ChainState } from "../shared/chain.js";
-import type { LoggedEvent } from "../shared/event.js";
 import { type Height, height } from "../shared/ids.js";
+import { type Block, blockBytes } from "../shared/log/block.js";
+import type { ChainState } from "../shared/log/chain.js";
+import type { LoggedEvent } from "../shared/log/event.js";
 
 export interface LogEntry {
   readonly block: Block;

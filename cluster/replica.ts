@@ -1,5 +1,5 @@
 import { height, type NodeId, type Term, term, unreachable } from "../shared/ids.js";
-import type { PeerMessage } from "../shared/protocol/peer.js";
+import type { PeerMessage } from "../shared/protocol/messages.js";
 import { Core } from "./core.js";
 import {
   onAlive,
@@ -15,11 +15,11 @@ import {
   onVoteAnswer,
 } from "./election.js";
 import { onAppend, onDurable } from "./follower.js";
-import { isForming, missingMembers, onFormingTick, onJoin } from "./forming.js";
+import { isForming, missingMembers, onFormingTick, onJoin } from "./founding.js";
 import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
+import { onKeyLookedUp, propose, trySeal } from "./proposals.js";
 import { onBlocksRead, onPeerUnreachable } from "./replication.js";
-import { onKeyLookedUp, propose, trySeal } from "./sealing.js";
-import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./takeover.js";
+import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
 import type {
   BootState,
   Effect,

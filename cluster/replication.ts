@@ -1,6 +1,6 @@
-import type { Block } from "../shared/block.js";
 import { height, type NodeId } from "../shared/ids.js";
-import type { PeerBody } from "../shared/protocol/peer.js";
+import type { Block } from "../shared/log/block.js";
+import type { PeerBody } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
 import type { Progress } from "./leader-state.js";
 

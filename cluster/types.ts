@@ -1,9 +1,9 @@
-import type { Block } from "../shared/block.js";
-import type { BlockFault, BlockSigner, BlockVerifier, ChainState } from "../shared/chain.js";
-import type { Member } from "../shared/control.js";
-import type { LoggedEvent, PreparedEvent } from "../shared/event.js";
 import type { HashHex, Height, NodeId, Sequence, Term } from "../shared/ids.js";
-import type { PeerMessage } from "../shared/protocol/peer.js";
+import type { Block } from "../shared/log/block.js";
+import type { BlockFault, BlockSigner, BlockVerifier, ChainState } from "../shared/log/chain.js";
+import type { Member } from "../shared/log/control.js";
+import type { LoggedEvent, PreparedEvent } from "../shared/log/event.js";
+import type { PeerMessage } from "../shared/protocol/messages.js";
 
 /** What a node must never forget: one document, replaced as a whole, durable before any message that rests on it. */
 export interface HardState {

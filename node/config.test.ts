@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Config, loadConfig } from "./config.js";
-import { createLogger } from "./logger.js";
+import { createLogger } from "./host/logger.js";
 
 const MONGODB_URI = "mongodb://localhost:27017/eventLogs";
 const SECRET = "s".repeat(32);

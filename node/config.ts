@@ -4,10 +4,10 @@ import { parseEnv } from "node:util";
 import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
-import { nodeIdSchema } from "../shared/control.js";
 import { editDistance } from "../shared/edit-distance.js";
 import type { NodeId } from "../shared/ids.js";
 import { EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
+import { nodeIdSchema } from "../shared/log/control.js";
 import { DEFAULT_DATABASE, identityFolder } from "./storage/identity.js";
 
 /** A member as MEMBERS gives it; priority is its place, the last one highest. */

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import closeWithGrace from "close-with-grace";
 import { loadConfig } from "./config.js";
-import { createLogger } from "./logger.js";
+import { createLogger } from "./host/logger.js";
+import { useNativeHash } from "./host/signer.js";
+import { notifySupervisor } from "./host/supervision.js";
 import { type RunningNode, startNode } from "./node.js";
-import { useNativeHash } from "./signer.js";
 import { StoreError } from "./storage/port.js";
-import { notifySupervisor } from "./supervision.js";
 
 const EXIT_ERROR = 1;
 const EXIT_BAD_CONFIGURATION = 78;

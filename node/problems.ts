@@ -1,6 +1,6 @@
 /**
  * The one table of problems: stable code, HTTP status, title (constant a code), whether the same request can succeed
- * later, and what to do. `node/routes/problem-pages.ts` serves a page for each; docs/reference/errors.md lists them,
+ * later, and what to do. `node/http/routes/problem-pages.ts` serves a page for each; docs/reference/errors.md lists them,
  * and a test holds the two together.
  */
 export const PROBLEMS = {

@@ -85,7 +85,7 @@ it("docs/reference/errors.md lists every problem with its status, title and whet
 
 it("every route of the code is in docs/reference/http.md", () => {
   const reference = read("docs/reference/http.md");
-  const routes = ["node/routes", "node/stream"].flatMap((folder) =>
+  const routes = ["node/http/routes", "node/http/stream"].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
       .flatMap((name) => [...read(join(folder, name)).matchAll(/\.route\("([^"]+)"\)/g)])

@@ -1,8 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
-import { hashSchema, nodeIdSchema } from "../../shared/control.js";
 import type { NodeId } from "../../shared/ids.js";
+import { hashSchema, nodeIdSchema } from "../../shared/log/control.js";
 
 /**
  * Who sent this, and is it new? Peers share one secret; every request and answer carries an HMAC-SHA-256 under it.

@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import axios from "axios";
 import { afterEach, describe, expect, it } from "vitest";
+import { alive, closeAll, closers, listen, pair, RawPeer } from "../../test/doubles/peer-nodes.js";
 import { HEADERS } from "./authentication.js";
 import { encodeMessage } from "./codec.js";
 import { MESSAGES_PATH } from "./limits.js";
-import { alive, closeAll, closers, listen, pair, RawPeer } from "./test-nodes.js";
 
 afterEach(closeAll);
 

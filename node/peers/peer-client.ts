@@ -1,7 +1,7 @@
 import { Agent } from "node:http";
 import axios, { type AxiosInstance, isAxiosError } from "axios";
 import type { NodeId } from "../../shared/ids.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 import {
   type Envelope,
   equalSignatures,

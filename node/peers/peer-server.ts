@@ -1,8 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { NodeId } from "../../shared/ids.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
-import { readBody } from "../read-body.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
+import { readBody } from "../http/read-body.js";
 import {
   HEADERS,
   PeerGate,

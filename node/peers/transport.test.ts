@@ -1,9 +1,19 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import {
+  alive,
+  append,
+  closeAll,
+  closers,
+  Inbox,
+  largeBlock,
+  listen,
+  pair,
+  RawPeer,
+} from "../../test/doubles/peer-nodes.js";
 import { encodeMessage } from "./codec.js";
 import { HELD_ANSWERS_MAX } from "./limits.js";
-import { alive, append, closeAll, closers, Inbox, largeBlock, listen, pair, RawPeer } from "./test-nodes.js";
 
 afterEach(closeAll);
 

@@ -2,7 +2,7 @@ import type { RequestListener } from "node:http";
 import { connect } from "node:net";
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 import type { Rejection } from "./authentication.js";
 import { PeerClient, PeerError, type PeerResult, type RequestOptions } from "./peer-client.js";
 import { type PeerHandler, PeerServer } from "./peer-server.js";

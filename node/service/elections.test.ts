@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { term } from "../../shared/ids.js";
-import { GENESIS, TestLog } from "../storage/storage-fixtures.js";
+import { GENESIS, TestLog } from "../../test/contracts/fixtures.js";
 import { electionIn, RefusedWrites } from "./elections.js";
 
 describe("refused writes", () => {

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { Effect } from "../../cluster/types.js";
-import type { Block } from "../../shared/block.js";
 import type { NodeId, Term } from "../../shared/ids.js";
-import { soundEvents } from "../recovery.js";
-import type { ElectionRecord } from "../service.js";
+import type { Block } from "../../shared/log/block.js";
+import { soundEvents } from "../replica/recovery.js";
+import type { ElectionRecord } from "./log-port.js";
 import { notReady, ok, type Parts } from "./parts.js";
 
 export const ELECTIONS_MAX = 500;

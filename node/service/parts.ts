@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { Config } from "../config.js";
-import type { DiskWatch } from "../disk-watch.js";
-import type { Driver } from "../driver.js";
+import type { DiskWatch } from "../host/disk-watch.js";
 import type { PeerHandler } from "../peers/peer-server.js";
 import type { PeerTransport } from "../peers/transport.js";
 import { ProblemError } from "../problems.js";
+import type { Driver } from "../replica/driver.js";
 import type { Storage } from "../storage/port.js";
 
 /** How long one peer may take to say what it knows; a node that does not is listed as such. */

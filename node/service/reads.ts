@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { Effect } from "../../cluster/types.js";
-import type { EventView } from "../../shared/event.js";
 import { type Height, height } from "../../shared/ids.js";
+import type { EventView } from "../../shared/log/event.js";
 import { ProblemError } from "../problems.js";
-import type { LogService, NodeCopy, ReadCondition } from "../service.js";
 import type { EventFilter } from "../storage/port.js";
+import type { LogService, NodeCopy, ReadCondition } from "./log-port.js";
 import { LEADER_POLL_MS, notReady, ok, type Parts, pause, resultWithin, unavailable } from "./parts.js";
 import { SharedRun } from "./shared-run.js";
 

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
-import { clusterStatus, type OwnStatus, ownStatusSchema } from "../cluster-status.js";
 import { PeerError, type PeerResult } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
-import type { ClusterStatus, ReadinessCheck, Standing } from "../service.js";
 import type { AlertRecord } from "../storage/port.js";
+import { clusterStatus, type OwnStatus, ownStatusSchema } from "./cluster-status.js";
+import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
 import { ok, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
 import type { Reads } from "./reads.js";
 

@@ -1,11 +1,11 @@
 import type { Effect } from "../../cluster/types.js";
-import type { PreparedEvent } from "../../shared/event.js";
 import type { Height, NodeId, Term } from "../../shared/ids.js";
+import type { PreparedEvent } from "../../shared/log/event.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
-import type { AppendOutcome, WriteRequest } from "../service.js";
-import { forwardedWriteSchema, fromForwarded, toForwarded, type WriteResult, WriteTracker } from "../writes.js";
+import type { AppendOutcome, WriteRequest } from "./log-port.js";
 import { LEADER_POLL_MS, notReady, ok, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+import { forwardedWriteSchema, fromForwarded, toForwarded, type WriteResult, WriteTracker } from "./write-tracker.js";
 
 /** Between looks whether the leader that was asked still leads. */
 const LEADER_WATCH_MS = 50;

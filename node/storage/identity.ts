@@ -3,8 +3,8 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promis
 import { join } from "node:path";
 import { z } from "zod";
 import { fromHex } from "../../shared/bytes.js";
-import { hashSchema, nodeIdSchema } from "../../shared/control.js";
 import type { NodeId } from "../../shared/ids.js";
+import { hashSchema, nodeIdSchema } from "../../shared/log/control.js";
 import { StoreError } from "./port.js";
 
 /** A mark is written at most this often; a lost one only makes the next start more careful than it need be. */

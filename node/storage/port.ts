@@ -1,7 +1,7 @@
 import type { HardState } from "../../cluster/types.js";
-import type { Block } from "../../shared/block.js";
-import type { EventView } from "../../shared/event.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
+import type { EventView } from "../../shared/log/event.js";
 
 /** A block as it is stored: with the compact range after it, so that restart and truncation cost O(1). */
 export interface StoredBlock {

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { NodeNotice } from "../../node/supervision.js";
+import type { NodeNotice } from "../../node/host/supervision.js";
 import { reapWithUs } from "../mongod/reaper.js";
 import { mongodReady, mongodUri, spawnMongod } from "../mongod/server.js";
 import { freePorts, isPortFree } from "../processes.js";

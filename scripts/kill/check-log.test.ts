@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type EventView, eventView, logEvent, payloadCommitment } from "../../shared/event.js";
+import { type EventView, eventView, logEvent, payloadCommitment } from "../../shared/log/event.js";
 import { chainFaults, LogAudit } from "./check-log.js";
 
 function log(writes: string[], batch?: (place: number) => [number, number] | undefined): EventView[] {

@@ -1,4 +1,4 @@
-import { checkEventView, type EventView } from "../../shared/event.js";
+import { checkEventView, type EventView } from "../../shared/log/event.js";
 import { poll } from "../processes.js";
 import type { Promises } from "./load.js";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkEventView, type EventView } from "../../shared/event.js";
+import { checkEventView, type EventView } from "../../shared/log/event.js";
 import { eventually } from "../support/eventually.js";
 import { call, openNodes, postJson, postText, readLog, type TestNodes, uniqueSource } from "./api-support.js";
 

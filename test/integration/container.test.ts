@@ -1,9 +1,9 @@
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from "testcontainers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openStorage } from "../../node/storage/open-storage.js";
+import { openStorage } from "../../node/storage/open.js";
 import type { Storage } from "../../node/storage/port.js";
-import { STATE_MAC, TestLog } from "../../node/storage/storage-fixtures.js";
 import { term } from "../../shared/ids.js";
+import { STATE_MAC, TestLog } from "../contracts/fixtures.js";
 
 /** The official image needs a Docker engine; without one the same storage is tested on a local mongod elsewhere. */
 const hasEngine = await getContainerRuntimeClient().then(

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
-import type { Block } from "../../shared/block.js";
 import { fromUtf8, utf8 } from "../../shared/bytes.js";
-import { sealBlock } from "../../shared/chain.js";
-import { type PreparedEvent, payloadCommitment } from "../../shared/event.js";
 import { term } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
+import { sealBlock } from "../../shared/log/chain.js";
+import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
 import { eventually } from "../support/eventually.js";
 import { Liar } from "../support/liar.js";
 

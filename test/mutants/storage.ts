@@ -18,7 +18,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "28",
     "another block at the height is taken for the one inserted",
-    "node/storage/memory-log-store.ts",
+    "test/doubles/memory-log-store.ts",
     "else if (!isSentBefore || there.writeId !== writeId)",
     "else if (at < 0)",
   ),
@@ -42,8 +42,8 @@ export const STORAGE: readonly Mutant[] = [
     patches: [
       {
         file: FOLLOWER,
-        find: 'import type { ChainState } from "../shared/chain.js";',
-        replace: 'import { type ChainState, verifyBlock } from "../shared/chain.js";',
+        find: 'import type { ChainState } from "../shared/log/chain.js";',
+        replace: 'import { type ChainState, verifyBlock } from "../shared/log/chain.js";',
       },
       {
         file: FOLLOWER,
@@ -66,9 +66,9 @@ export const STORAGE: readonly Mutant[] = [
     patches: [
       {
         file: FOLLOWER,
-        find: 'import type { ChainState } from "../shared/chain.js";',
+        find: 'import type { ChainState } from "../shared/log/chain.js";',
         replace:
-          'import type { ChainState } from "../shared/chain.js";\nimport { hashHeader } from "../shared/block.js";',
+          'import type { ChainState } from "../shared/log/chain.js";\nimport { hashHeader } from "../shared/log/block.js";',
       },
       {
         file: FOLLOWER,
@@ -179,7 +179,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "37",
     "after a failure a block is inserted over what the store holds",
-    "node/storage/memory-log-store.ts",
+    "test/doubles/memory-log-store.ts",
     "if (there === undefined) database.blocks.set",
     "if (there === undefined || there.writeId !== writeId) database.blocks.set",
   ),
@@ -203,14 +203,14 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "40",
     "a late write to the state is taken",
-    "node/storage/memory-database.ts",
+    "test/doubles/memory-database.ts",
     "    if (state === null || state.version !== version) return false;\n    if (change.hard && state.hard && !isAltered && change.hard.term < state.hard.term) return false;",
     "    if (state === null) return false;",
   ),
   one(
     "41",
     "a mongod that started again is not read again: the projection goes on where this process was",
-    "node/projected-recovery.ts",
+    "node/replica/projected-recovery.ts",
     "return Math.min(opened.projectedThrough, published);",
     "return published;",
   ),
@@ -300,14 +300,14 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "49",
     "a term or vote that somebody changed is believed",
-    "node/storage/memory-log-store.ts",
+    "test/doubles/memory-log-store.ts",
     "state.hard !== null && state.mac !== this.self.stateMac(state.hard);",
     'state.hard !== null && state.mac === "";',
   ),
   one(
     "51",
     "a truncation of a replica that is gone is done on the store that the next one was made from",
-    "node/storage-operations.ts",
+    "node/replica/storage-operations.ts",
     "this.assertCurrent(generation);\n        // The next",
     "// The next",
   ),

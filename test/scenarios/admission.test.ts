@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { NodeId } from "../../shared/ids.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { fakeKeys } from "../sim/fake-crypto.js";
 import { Random } from "../sim/random.js";
 import { Lab } from "./lab.js";

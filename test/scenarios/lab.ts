@@ -1,6 +1,6 @@
 import type { Effect } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
-import type { PeerBody, PeerMessage } from "../../shared/protocol/peer.js";
+import type { PeerBody, PeerMessage } from "../../shared/protocol/messages.js";
 import { prepare } from "../sim/clients.js";
 import type { Answer, Outcome, Write } from "../sim/gateway.js";
 import { Random } from "../sim/random.js";

@@ -1,5 +1,5 @@
 import { fromHex, utf8 } from "../../shared/bytes.js";
-import { type PreparedEvent, payloadCommitment } from "../../shared/event.js";
+import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
 import type { Outcome, Write } from "./gateway.js";
 import type { Random } from "./random.js";
 import { check } from "./violation.js";

@@ -1,8 +1,8 @@
 import type { HardState } from "../../cluster/types.js";
 import type { StoredBlock } from "../../node/storage/port.js";
-import { type ChainState, EMPTY_CHAIN } from "../../shared/chain.js";
-import { applyControl, type NodeKeys } from "../../shared/control.js";
 import { type Height, height } from "../../shared/ids.js";
+import { type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
+import { applyControl, type NodeKeys } from "../../shared/log/control.js";
 import { IdentityRecord } from "./identity.js";
 import { type OperationKind, SimDatabase } from "./mongod.js";
 import type { SimNode } from "./node.js";

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import { concat, equalBytes, fromHex, utf8 } from "../../shared/bytes.js";
-import type { BlockSigner, SignatureVerifier } from "../../shared/chain.js";
-import type { NodeKeys } from "../../shared/control.js";
 import { sha256, sha256Hex, useHasher } from "../../shared/hash.js";
+import type { BlockSigner, SignatureVerifier } from "../../shared/log/chain.js";
+import type { NodeKeys } from "../../shared/log/control.js";
 import type { Random } from "./random.js";
 
 /** Node's own SHA-256 is several times faster than the portable one; it computes the same function. */

@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import type { Effect } from "../../cluster/types.js";
-import { type WriteResult, WriteTracker } from "../../node/writes.js";
-import type { PreparedEvent } from "../../shared/event.js";
+import { type WriteResult, WriteTracker } from "../../node/service/write-tracker.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
+import type { PreparedEvent } from "../../shared/log/event.js";
 import type { SimProcess } from "./process.js";
 
 export interface Write {

@@ -1,8 +1,8 @@
 import type { HardState } from "../../cluster/types.js";
-import type { NodeIdentity } from "../../node/recovery.js";
+import type { NodeIdentity } from "../../node/replica/recovery.js";
 import type { Identity, IdentityChange, Mark } from "../../node/storage/identity.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
-import type { NodeKeys } from "../../shared/control.js";
+import type { NodeKeys } from "../../shared/log/control.js";
 import type { SimProcess } from "./process.js";
 
 const MARK_INTERVAL_MS = 1_000;

@@ -1,5 +1,5 @@
-import { verifyAll } from "../../node/verification.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
+import { verifyAll } from "../../node/integrity/verification.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 import type { Clients } from "./clients.js";
 import { fakeKeys } from "./fake-crypto.js";
 import { allLinks, cut, isDurableVoter } from "./faults/fault.js";

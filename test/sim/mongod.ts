@@ -1,6 +1,6 @@
-import { MemoryDatabase } from "../../node/storage/memory-database.js";
 import { StoreError } from "../../node/storage/port.js";
 import { height } from "../../shared/ids.js";
+import { MemoryDatabase } from "../doubles/memory-database.js";
 import type { SimNode } from "./node.js";
 import type { SimProcess } from "./process.js";
 import { forgetting } from "./promises.js";

@@ -1,9 +1,9 @@
 import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/types.js";
-import type { VerifiedTail } from "../../node/recovery.js";
+import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { StoredBlock, StoreError } from "../../node/storage/port.js";
-import type { NodeKeys } from "../../shared/control.js";
 import type { Height, NodeId } from "../../shared/ids.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
+import type { NodeKeys } from "../../shared/log/control.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 import type { Checkers } from "./checkers/checkers.js";
 import { Disk } from "./disk.js";
 import { drainMicrotasks } from "./drain.js";

@@ -1,8 +1,8 @@
 import type { Effect, Input } from "../../cluster/types.js";
 import type { Clock } from "../../node/clock.js";
-import { Driver } from "../../node/driver.js";
+import { Driver } from "../../node/replica/driver.js";
 import { type Storage, StoreError } from "../../node/storage/port.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { fakeSigner } from "./fake-crypto.js";
 import { Gateway } from "./gateway.js";
 import { fakeStateMac, SimIdentity } from "./identity.js";

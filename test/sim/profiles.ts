@@ -1,4 +1,4 @@
-import type { VerifiedTail } from "../../node/recovery.js";
+import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { ClientProfile } from "./clients.js";
 import { FAULT_NAMES, type FaultName, type FaultProfile } from "./nemesis.js";
 import { CALM_LINKS } from "./network.js";

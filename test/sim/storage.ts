@@ -1,7 +1,7 @@
-import { MemoryLogStore } from "../../node/storage/memory-log-store.js";
-import { MemoryProjection } from "../../node/storage/memory-projection.js";
 import { type LogStore, type OpenedStore, type Projection, type Storage, StoreError } from "../../node/storage/port.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
+import { MemoryLogStore } from "../doubles/memory-log-store.js";
+import { MemoryProjection } from "../doubles/memory-projection.js";
 import type { OperationKind } from "./mongod.js";
 import type { SimProcess } from "./process.js";
 import { check } from "./violation.js";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Effect, Input } from "../../cluster/types.js";
-import type { Block } from "../../shared/block.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
+import type { Block } from "../../shared/log/block.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 
 /** Everything that happens, as lines, for whoever wants them: describing it takes longer than doing it. */
 export class Trace {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Block } from "../../shared/block.js";
-import { type BlockVerdict, type BlockVerifier, blockVerifier, type ChainState } from "../../shared/chain.js";
+import type { Block } from "../../shared/log/block.js";
+import { type BlockVerdict, type BlockVerifier, blockVerifier, type ChainState } from "../../shared/log/chain.js";
 import { fakeVerifier } from "./fake-crypto.js";
 import { check } from "./violation.js";
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { decodeBlock, encodeBlock } from "../../shared/block.js";
-import { type PeerMessage, parseHeader, peerMessageSchema } from "../../shared/protocol/peer.js";
+import { decodeBlock, encodeBlock } from "../../shared/log/block.js";
+import { type PeerMessage, parseHeader, peerMessageSchema } from "../../shared/protocol/messages.js";
 import { check } from "./violation.js";
 
 /** Whatever a replica sends must survive the journey: JSON by the schema, blocks as bytes. */

@@ -1,8 +1,8 @@
 import type { ReplicaAlert } from "../../cluster/types.js";
-import type { VerifiedTail } from "../../node/recovery.js";
+import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { StoreError } from "../../node/storage/port.js";
 import type { NodeId } from "../../shared/ids.js";
-import type { PeerMessage } from "../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { Checkers } from "./checkers/checkers.js";
 import { assertDrains } from "./drain.js";
 import { fakeKeys, useFastHasher } from "./fake-crypto.js";

@@ -2,17 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { pino } from "pino";
+import { createVerifier, deriveSigner, type NodeSigner } from "../../node/host/signer.js";
 import { makeBootNonce } from "../../node/peers/authentication.js";
 import { PeerTransport } from "../../node/peers/transport.js";
-import { createVerifier, deriveSigner, type NodeSigner } from "../../node/signer.js";
-import { storedBlock } from "../../node/storage/mongo-documents.js";
+import { storedBlock } from "../../node/storage/mongo/documents.js";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { clusterSecret } from "../../scripts/cluster/cluster.js";
-import type { Block } from "../../shared/block.js";
 import { fromHex } from "../../shared/bytes.js";
-import { type ChainState, EMPTY_CHAIN, verifyBlock } from "../../shared/chain.js";
 import { height, term } from "../../shared/ids.js";
-import type { PeerBody, PeerMessage } from "../../shared/protocol/peer.js";
+import type { Block } from "../../shared/log/block.js";
+import { type ChainState, EMPTY_CHAIN, verifyBlock } from "../../shared/log/chain.js";
+import type { PeerBody, PeerMessage } from "../../shared/protocol/messages.js";
 
 type Append = Extract<PeerBody, { kind: "append" }>;
 

@@ -1,5 +1,5 @@
 import { Binary, BSON, type Collection, MongoClient } from "mongodb";
-import type { StoredDocument } from "../../node/storage/mongo-documents.js";
+import type { StoredDocument } from "../../node/storage/mongo/documents.js";
 
 /** The collection `blocks` of a node's database, behind the node's back. */
 async function withBlocks<T>(uri: string, work: (blocks: Collection<StoredDocument>) => Promise<T>): Promise<T> {

@@ -1,10 +1,10 @@
-import { deriveSigner } from "../../node/signer.js";
-import { type Block, type BlockHeader, encodeBlock, hashHeader, headerBytes } from "../../shared/block.js";
+import { deriveSigner } from "../../node/host/signer.js";
+import { type Block, type BlockHeader, encodeBlock, hashHeader, headerBytes } from "../../shared/log/block.js";
 import { concat, fromHex, fromUtf8, toHex, utf8 } from "../../shared/bytes.js";
 import { canonicalText, type JsonValue } from "../../shared/canonical.js";
-import { type BlockFault, type ChainState, EMPTY_CHAIN, type SealRequest, sealBlock } from "../../shared/chain.js";
-import type { Control, Member } from "../../shared/control.js";
-import { type EventView, eventView, type PreparedEvent, payloadCommitment } from "../../shared/event.js";
+import { type BlockFault, type ChainState, EMPTY_CHAIN, type SealRequest, sealBlock } from "../../shared/log/chain.js";
+import type { Control, Member } from "../../shared/log/control.js";
+import { type EventView, eventView, type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
 import { sha256Hex } from "../../shared/hash.js";
 import { height, term } from "../../shared/ids.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../../shared/merkle/compact-range.js";

@@ -1,6 +1,6 @@
 import type { Role } from "../../../cluster/types.js";
 import { term } from "../../../shared/ids.js";
-import type { PeerBody, PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerBody, PeerMessage } from "../../../shared/protocol/messages.js";
 import { asIf, forge, otherBlock } from "./lies.js";
 import { sayBlock, sayMessage } from "./say.js";
 import { type Actor, type BareInput, Stage } from "./stage.js";

@@ -1,6 +1,6 @@
 import { fromHex, utf8 } from "../../../shared/bytes.js";
-import { type PreparedEvent, payloadCommitment } from "../../../shared/event.js";
 import { sha256Hex } from "../../../shared/hash.js";
+import { type PreparedEvent, payloadCommitment } from "../../../shared/log/event.js";
 
 /** The requests of a story by name. Their events' type is the name, and each request has ids of its own. */
 export class Requests {

@@ -1,6 +1,6 @@
 import type { CommittedBlock } from "../../../cluster/types.js";
-import type { Block } from "../../../shared/block.js";
 import type { HashHex, Height, NodeId, Term } from "../../../shared/ids.js";
+import type { Block } from "../../../shared/log/block.js";
 
 /** What no story may break, whatever its expectations say: they are rewritten at a flag, this is not. */
 export class Judge {

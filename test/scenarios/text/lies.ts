@@ -1,8 +1,8 @@
-import { type Block, type BlockHeader, headerBytes } from "../../../shared/block.js";
-import { sealBlock } from "../../../shared/chain.js";
 import { sha256Hex } from "../../../shared/hash.js";
 import { height, term } from "../../../shared/ids.js";
-import type { PeerBody, PeerMessage } from "../../../shared/protocol/peer.js";
+import { type Block, type BlockHeader, headerBytes } from "../../../shared/log/block.js";
+import { sealBlock } from "../../../shared/log/chain.js";
+import type { PeerBody, PeerMessage } from "../../../shared/protocol/messages.js";
 import { fakeSignature, fakeSigner } from "../../sim/fake-crypto.js";
 import type { Stage } from "./stage.js";
 

@@ -1,7 +1,7 @@
 import type { Effect } from "../../../cluster/types.js";
-import type { Block } from "../../../shared/block.js";
-import { decodeBody } from "../../../shared/block.js";
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { Block } from "../../../shared/log/block.js";
+import { decodeBody } from "../../../shared/log/block.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { StoreOperation } from "./store.js";
 import { nameOf } from "./wire.js";
 

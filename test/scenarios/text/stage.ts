@@ -3,7 +3,7 @@ import type { Effect, Input, ReplicaView } from "../../../cluster/types.js";
 import { utf8 } from "../../../shared/bytes.js";
 import { sha256Hex } from "../../../shared/hash.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import { fakeSigner } from "../../sim/fake-crypto.js";
 import { rememberedVerdicts } from "../../sim/verdicts.js";
 import { Requests } from "./events.js";

@@ -1,8 +1,8 @@
 import type { LogEntry } from "../../../cluster/log-view.js";
 import type { BootState, Effect, HardState, RecentEvent } from "../../../cluster/types.js";
-import { type ChainState, EMPTY_CHAIN } from "../../../shared/chain.js";
-import type { NodeKeys } from "../../../shared/control.js";
 import { type Height, height, term } from "../../../shared/ids.js";
+import { type ChainState, EMPTY_CHAIN } from "../../../shared/log/chain.js";
+import type { NodeKeys } from "../../../shared/log/control.js";
 
 export type StoreOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
 

@@ -1,4 +1,4 @@
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import { sayMessage } from "./say.js";
 import { nameOf } from "./wire.js";
 

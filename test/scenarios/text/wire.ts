@@ -1,4 +1,4 @@
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 
 /** Which messages a command means: `n1>n2`, `*>n3 ack`, `blocks`. Empty means all. */
 export interface Filter {

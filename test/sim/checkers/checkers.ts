@@ -1,6 +1,6 @@
 import type { Effect, ReplicaAlert } from "../../../cluster/types.js";
-import type { EventView } from "../../../shared/event.js";
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { EventView } from "../../../shared/log/event.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { Disk } from "../disk.js";
 import type { SimNode } from "../node.js";
 import { AlertChecker } from "./alerts.js";

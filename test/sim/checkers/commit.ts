@@ -1,7 +1,7 @@
 import type { Effect, ReplicaView } from "../../../cluster/types.js";
 import { canonicalText } from "../../../shared/canonical.js";
-import type { Control } from "../../../shared/control.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
+import type { Control } from "../../../shared/log/control.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 import type { ElectionChecker } from "./election.js";

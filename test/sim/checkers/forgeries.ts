@@ -1,7 +1,7 @@
 import type { ReplicaFooting } from "../../../cluster/types.js";
-import type { Block } from "../../../shared/block.js";
 import { ZERO_HASH } from "../../../shared/hash.js";
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { Block } from "../../../shared/log/block.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { SimNode } from "../node.js";
 
 /** I8: which forged blocks a follower cannot but judge; it must refuse them with an alert. */

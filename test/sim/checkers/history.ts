@@ -1,9 +1,9 @@
 import type { CommittedBlock } from "../../../cluster/types.js";
-import type { Block } from "../../../shared/block.js";
 import { equalBytes, fromUtf8 } from "../../../shared/bytes.js";
-import type { LoggedEvent } from "../../../shared/event.js";
 import { ZERO_HASH } from "../../../shared/hash.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
+import type { Block } from "../../../shared/log/block.js";
+import type { LoggedEvent } from "../../../shared/log/event.js";
 import { check } from "../violation.js";
 
 export interface CommittedEvent {

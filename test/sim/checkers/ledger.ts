@@ -1,5 +1,5 @@
 import { equalBytes } from "../../../shared/bytes.js";
-import { EMPTY_CHAIN } from "../../../shared/chain.js";
+import { EMPTY_CHAIN } from "../../../shared/log/chain.js";
 import type { Disk } from "../disk.js";
 import type { Outcome, Write } from "../gateway.js";
 import { rememberedVerdicts } from "../verdicts.js";

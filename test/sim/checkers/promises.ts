@@ -1,5 +1,5 @@
 import type { NodeId } from "../../../shared/ids.js";
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 import type { ElectionChecker } from "./election.js";

@@ -1,5 +1,5 @@
 import type { ReplicaAlert, ReplicaFooting } from "../../../cluster/types.js";
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 import type { ForgeryChecker } from "./forgeries.js";

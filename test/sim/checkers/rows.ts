@@ -1,6 +1,6 @@
 import { toHex } from "../../../shared/bytes.js";
 import { canonicalText } from "../../../shared/canonical.js";
-import type { EventView } from "../../../shared/event.js";
+import type { EventView } from "../../../shared/log/event.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 import type { CommittedEvent } from "./history.js";

@@ -1,7 +1,7 @@
 import type { StoredBlock } from "../../../node/storage/port.js";
-import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../../shared/block.js";
-import type { BlockSigner } from "../../../shared/chain.js";
 import type { NodeId, Term } from "../../../shared/ids.js";
+import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../../shared/log/block.js";
+import type { BlockSigner } from "../../../shared/log/chain.js";
 import type { Random } from "../random.js";
 
 const flipped = (random: Random, bytes: Uint8Array): Uint8Array => {

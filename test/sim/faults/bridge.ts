@@ -1,4 +1,4 @@
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import { allLinks, cut, type Fault, nothingToUndo } from "./fault.js";
 
 /** Mostly as long as the others need to elect somebody, and shorter than the leader waits for a majority. */

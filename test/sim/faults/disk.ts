@@ -1,6 +1,6 @@
-import type { MemoryState } from "../../../node/storage/memory-database.js";
 import type { StoredBlock } from "../../../node/storage/port.js";
 import { height, type Term } from "../../../shared/ids.js";
+import type { MemoryState } from "../../doubles/memory-database.js";
 import { fakeKeys } from "../fake-crypto.js";
 import type { SimNode } from "../node.js";
 import type { Random } from "../random.js";

@@ -1,4 +1,4 @@
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import { type Fault, isolate, nothingToUndo } from "./fault.js";
 
 const STEP_MS = 40;

@@ -1,6 +1,6 @@
-import type { Block } from "../../../shared/block.js";
 import { height } from "../../../shared/ids.js";
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { Block } from "../../../shared/log/block.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import { fakeSigner } from "../fake-crypto.js";
 import type { SimNode } from "../node.js";
 import type { World } from "../world.js";

@@ -1,4 +1,4 @@
-import type { PeerBody, PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerBody, PeerMessage } from "../../../shared/protocol/messages.js";
 import type { World } from "../world.js";
 import { allLinks, cut, type Fault, isolate, type Link, nothingToUndo, type Strike, type Undo } from "./fault.js";
 

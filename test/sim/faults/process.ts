@@ -1,4 +1,4 @@
-import type { PeerMessage } from "../../../shared/protocol/peer.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { SimNode } from "../node.js";
 import { crash, type Fault, isolate, nothingToUndo, pause, type Strike } from "./fault.js";
 

@@ -1,0 +1,202 @@
+import type { Height } from "../shared/ids.js";
+import { BLOCK_BYTES_MAX, BLOCK_EVENTS_MAX } from "../shared/limits.js";
+import { eventBytesBound } from "../shared/log/block.js";
+import { sealBlock } from "../shared/log/chain.js";
+import type { Control } from "../shared/log/control.js";
+import type { PreparedEvent } from "../shared/log/event.js";
+import type { Core } from "./core.js";
+import type { LeaderState, Queued } from "./leader-state.js";
+import { replicate } from "./replication.js";
+import type { Proposal, ProposalRefusal } from "./types.js";
+
+/** Sealed and not yet committed blocks; while one is made durable, the next one fills. */
+const INFLIGHT_BLOCKS_MAX = 1;
+const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+const QUEUE_PROPOSALS_MAX = 20_000;
+/** How long the next block waits for writes after a commit: as long as the last block took, and no longer than this. */
+const GATHER_MS_MAX = 20;
+/** The leader stops sealing while its projection is this many events behind: the burst allowance. */
+const UNPROJECTED_EVENTS_MAX = 100_000;
+
+interface Key {
+  readonly sourceAppId: string;
+  readonly idempotencyKey: string;
+}
+
+/** The keys of a write: one, or for a batch one in each of its sources. */
+function keysOf({ events }: Proposal): Key[] {
+  const keys = new Map<string, Key>();
+  for (const { sourceAppId, idempotencyKey } of events)
+    if (idempotencyKey !== undefined)
+      keys.set(reservation({ sourceAppId, idempotencyKey }), { sourceAppId, idempotencyKey });
+  return [...keys.values()];
+}
+
+const reservation = ({ sourceAppId, idempotencyKey }: Key): string => `key ${sourceAppId}\u0000${idempotencyKey}`;
+
+const reservations = (proposal: Proposal): string[] => [
+  `id ${(proposal.events[0] as PreparedEvent).id}`,
+  ...keysOf(proposal).map(reservation),
+];
+
+/** Takes one write: answers a duplicate, looks a key up, or queues it for the next block. */
+export function propose(core: Core, proposal: Proposal): void {
+  const refuse = (reason: ProposalRefusal): void => {
+    core.effects.push({ kind: "refused", proposalId: proposal.proposalId, reason });
+  };
+  const { leader } = core;
+  if (leader === null) return refuse(core.isLearner ? "unavailable" : "not_leader");
+  if (core.now >= proposal.deadline) return refuse("expired");
+  for (const reservation of reservations(proposal)) {
+    const of = leader.reserved.get(reservation);
+    if (of !== undefined) return void core.effects.push({ kind: "in_progress", proposalId: proposal.proposalId, of });
+  }
+  const first = proposal.events[0] as PreparedEvent;
+  const keys = keysOf(proposal);
+  const heights = keys.map((key) => core.duplicates.heightOfKey(key.sourceAppId, key.idempotencyKey));
+  const known = core.duplicates.heightOfId(first.id) ?? heights.find((at) => at !== undefined);
+  if (known !== undefined) return duplicate(core, proposal.proposalId, known);
+
+  const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
+  const isFull =
+    leader.queue.length + leader.lookups.size >= QUEUE_PROPOSALS_MAX || leader.queueBytes + bytes > QUEUE_BYTES_MAX;
+  if (isFull || bytes > BLOCK_BYTES_MAX || proposal.events.length > BLOCK_EVENTS_MAX) return refuse("queue_full");
+
+  for (const reservation of reservations(proposal)) leader.reserved.set(reservation, proposal.proposalId);
+  if (keys.length === 0) return enqueue(core, leader, { proposal, bytes });
+  leader.lookups.set(proposal.proposalId, { proposal, askedAt: core.now, open: keys.length });
+  for (const key of keys) core.effects.push({ kind: "look_up_key", proposalId: proposal.proposalId, ...key });
+}
+
+export function onKeyLookedUp(core: Core, proposalId: number, found: { height: Height } | null): void {
+  const { leader } = core;
+  const lookUp = leader?.lookups.get(proposalId);
+  // The role changed meanwhile, and the proposal was refused then; or another of its keys was found.
+  if (leader === null || lookUp === undefined) return;
+  const { proposal } = lookUp;
+  lookUp.open -= 1;
+  if (found === null && lookUp.open > 0) return;
+  leader.lookups.delete(proposalId);
+  if (found === null) {
+    const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
+    return enqueue(core, leader, { proposal, bytes });
+  }
+  release(leader, proposal);
+  duplicate(core, proposalId, found.height);
+}
+
+function duplicate(core: Core, proposalId: number, at: Height): void {
+  const blockHash = at <= core.log.commitHeight ? null : (core.log.at(at)?.blockHash ?? null);
+  core.effects.push({ kind: "duplicate", proposalId, height: at, blockHash });
+}
+
+function enqueue(core: Core, leader: LeaderState, queued: Queued): void {
+  leader.queue.push(queued);
+  leader.queueBytes += queued.bytes;
+  trySeal(core);
+}
+
+function release(leader: LeaderState, proposal: Proposal): void {
+  for (const reservation of reservations(proposal)) leader.reserved.delete(reservation);
+}
+
+/**
+ * Whoever was just answered will often write again at once: the next block waits for as many writes as were in the one
+ * before and in the queue, no longer than the block before took. Without it the first to come would get a block
+ * alone, and all others the next one: twice as many blocks.
+ */
+export function gather(core: Core, leader: LeaderState): void {
+  const { at, writes } = leader.sealed;
+  const waitMs = Math.min(GATHER_MS_MAX, core.now - at);
+  leader.gathering = { writes: leader.queue.length + writes, until: core.now + waitMs };
+}
+
+/** Seals the next block when the one before is committed: group commit. */
+export function trySeal(core: Core): void {
+  const { leader, log } = core;
+  if (leader === null || log.tail.height === 0) return;
+  if (leader.gathering !== null && core.now >= leader.gathering.until) leader.gathering = null;
+  if (log.tail.height - log.commitHeight >= INFLIGHT_BLOCKS_MAX) return;
+  if (leader.transfer !== null) return refuseExpired(core, leader);
+  const control = leader.controls.shift();
+  if (control !== undefined) return seal(core, [], control);
+  if (log.tail.range.size - core.projectedSize >= UNPROJECTED_EVENTS_MAX) return refuseExpired(core, leader);
+  if (leader.gathering !== null && leader.queue.length < leader.gathering.writes) return;
+  leader.gathering = null;
+  const taken = takeQueued(core, leader);
+  if (taken.length > 0) seal(core, taken);
+}
+
+/** Whatever is in no block at its deadline is certainly not written, and never will be. */
+export function refuseExpired(core: Core, leader: LeaderState): void {
+  const refuse = (proposal: Proposal): void => {
+    release(leader, proposal);
+    core.effects.push({ kind: "refused", proposalId: proposal.proposalId, reason: "expired" });
+  };
+  while (leader.queue[0] !== undefined && core.now >= leader.queue[0].proposal.deadline)
+    refuse(dequeue(leader).proposal);
+  for (const [proposalId, { proposal }] of leader.lookups) {
+    if (core.now < proposal.deadline) continue;
+    leader.lookups.delete(proposalId);
+    refuse(proposal);
+  }
+}
+
+function dequeue(leader: LeaderState): Queued {
+  const queued = leader.queue.shift() as Queued;
+  leader.queueBytes -= queued.bytes;
+  return queued;
+}
+
+function takeQueued(core: Core, leader: LeaderState): Proposal[] {
+  const taken: Proposal[] = [];
+  let bytes = 0;
+  let events = 0;
+  for (;;) {
+    refuseExpired(core, leader);
+    const head = leader.queue[0];
+    if (head === undefined) break;
+    const { ifPreviousHash } = head.proposal;
+    if (bytes + head.bytes > BLOCK_BYTES_MAX || events + head.proposal.events.length > BLOCK_EVENTS_MAX) break;
+    // A condition on the head is judged against committed events: it opens a block or waits for the next one.
+    if (ifPreviousHash !== undefined && taken.length > 0) break;
+    const { proposal } = dequeue(leader);
+    release(leader, proposal);
+    const { headHash, range } = core.log.tail;
+    if (ifPreviousHash !== undefined && ifPreviousHash !== headHash) {
+      core.effects.push({ kind: "head_differs", proposalId: proposal.proposalId, headHash, nextSequence: range.size });
+      continue;
+    }
+    taken.push(proposal);
+    bytes += head.bytes;
+    events += proposal.events.length;
+  }
+  return taken;
+}
+
+/** At most one header a height and term: a sealed block is never sealed again, whatever becomes of its insert. */
+export function seal(core: Core, proposals: readonly Proposal[], control?: Control): void {
+  const before = core.log.tail;
+  const sealed = sealBlock(
+    before,
+    {
+      term: core.term,
+      leaderId: core.selfId,
+      events: proposals.flatMap((proposal) => proposal.events),
+      now: core.wall,
+      commitHeight: core.log.commitHeight,
+      ...(control === undefined ? {} : { control }),
+    },
+    core.ports.signer,
+  );
+  if (core.leader !== null) core.leader.sealed = { at: core.now, writes: proposals.length };
+  core.storeBlock(sealed);
+  let from = 0;
+  for (const { proposalId, events } of proposals) {
+    const logged = sealed.events.slice(from, from + events.length);
+    from += events.length;
+    const { height: at, blockHash, term } = sealed.next;
+    core.effects.push({ kind: "sealed", proposalId, height: at, blockHash, events: logged, term });
+  }
+  for (const id of core.leader?.progress.keys() ?? []) replicate(core, id);
+}

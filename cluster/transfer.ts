@@ -1,0 +1,105 @@
+import type { NodeId } from "../shared/ids.js";
+import type { PeerMessage } from "../shared/protocol/messages.js";
+import type { Core } from "./core.js";
+import type { Progress, Transfer } from "./leader-state.js";
+import { countedPeers, counts } from "./replication.js";
+
+/** A preferred follower asks this often, in parts of the cool-down. */
+const ASKS_A_COOLDOWN = 5;
+const BACK_OFF_DOUBLINGS_MAX = 6;
+
+/**
+ * A higher-priority node that is level and has been healthy for a while asks the leader to hand over. Priority decides
+ * who asks, never who may lead (rules T4 to T7).
+ */
+export function onFollowerTick(core: Core): void {
+  if (!core.isStoreHealthy) core.healthySince = core.now;
+  const { leaderId, config, log } = core;
+  if (core.role !== "follower" || leaderId === null || !core.hasFreshLeader || core.isLearner || core.campaignsLate)
+    return;
+  const leading = core.members.get(leaderId);
+  if (leading === undefined || leading.priority >= config.self.priority) return;
+  const { takeoverCooldownMs } = config;
+  const isSettled =
+    core.now - core.followsSince >= takeoverCooldownMs && core.now - core.healthySince >= takeoverCooldownMs;
+  const isCaughtUp = log.durableHeight >= (core.toldCommitHeight ?? Number.POSITIVE_INFINITY);
+  if (!isSettled || !isCaughtUp || core.now - core.lastTakeOverAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
+  core.lastTakeOverAt = core.now;
+  core.send(leaderId, { kind: "take_over" });
+}
+
+/** The leader judges the request: cool-down and back-off, its own term's block committed, the asker preferred, counted and healthy. */
+export function onTakeOver(core: Core, message: PeerMessage): void {
+  const { leader, log } = core;
+  const peer = leader?.progress.get(message.from);
+  if (leader == null || peer === undefined || message.term !== core.term || leader.transfer !== null) return;
+  const asker = core.members.get(message.from);
+  const isPreferred = asker !== undefined && asker.priority > core.config.self.priority;
+  const isFit = counts(core, message.from, peer) && peer.isStoreHealthy && peer.match >= log.commitHeight;
+  if (!isPreferred || !isFit || core.now < leader.noTransferBefore || log.committed.term !== core.term) return;
+  beginTransfer(core, message.from, "take_over");
+}
+
+/** A person, or a stopping node, asks the leader to hand over; the best level voter is chosen if none is named. */
+export function onHandOver(core: Core, target: NodeId | null): void {
+  const { leader, log } = core;
+  if (leader === null || leader.transfer !== null || log.committed.term !== core.term) return;
+  const best = target ?? bestSuccessor(core);
+  const peer = best === null ? undefined : leader.progress.get(best);
+  if (best === null || peer === undefined || !counts(core, best, peer)) return;
+  beginTransfer(core, best, "hand_over");
+}
+
+/** The counted, healthy voter with the most complete log; among level ones the highest priority. */
+function bestSuccessor(core: Core): NodeId | null {
+  const rank = (id: NodeId): number => core.members.get(id)?.priority ?? 0;
+  const fit = healthyPeers(core).filter(([, peer]) => peer.match >= core.log.commitHeight);
+  fit.sort(([a, left], [b, right]) => right.match - left.match || rank(b) - rank(a));
+  return fit[0]?.[0] ?? null;
+}
+
+/** Counted voters that answer and have a healthy store. One that is gone was healthy and level when it last spoke. */
+function healthyPeers(core: Core): [NodeId, Progress][] {
+  const isHeard = (peer: Progress): boolean => core.now - peer.lastContact <= core.config.electionTimeoutMs / 2;
+  return countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && isHeard(peer));
+}
+
+function beginTransfer(core: Core, target: NodeId, reason: Transfer["reason"]): void {
+  const { leader } = core;
+  if (leader === null) return;
+  leader.transfer = { target, reason, deadline: core.now + core.config.electionTimeoutMs, isRunSent: false };
+  core.note("info", `handing over to ${target}: sealing stops until it leads, one election timeout at most`);
+  advanceTransfer(core);
+}
+
+/** Once all that is sealed is committed and the target is level, it is told to run at once. Writes wait in the queue. */
+export function advanceTransfer(core: Core): void {
+  const { leader, log } = core;
+  const transfer = leader?.transfer ?? null;
+  if (leader === null || transfer === null || transfer.isRunSent) return;
+  const peer = leader.progress.get(transfer.target);
+  if (peer === undefined || log.commitHeight < log.tail.height || peer.match < log.tail.height) return;
+  transfer.isRunSent = true;
+  core.send(transfer.target, { kind: "run_now", reason: transfer.reason });
+}
+
+/** At the deadline the freeze ends, whatever became of the target; each failure doubles the wait for the next try. */
+export function onTransferTick(core: Core): void {
+  const { leader } = core;
+  if (leader === null || leader.transfer === null || core.now < leader.transfer.deadline) return;
+  core.note("warn", `${leader.transfer.target} did not take over in time: this node goes on leading`);
+  leader.transfer = null;
+  leader.failedTransfers += 1;
+  const doublings = Math.min(leader.failedTransfers, BACK_OFF_DOUBLINGS_MAX);
+  leader.noTransferBefore = core.now + core.config.takeoverCooldownMs * 2 ** doublings;
+}
+
+/** A leader whose store does not answer, or has failed, needs no disk to hand over; it steps down only to a level voter with a healthy one. */
+export function handOverAtOnce(core: Core): boolean {
+  const level = healthyPeers(core).filter(([, peer]) => peer.match >= core.log.durableHeight);
+  const target = level.sort(([, a], [, b]) => b.match - a.match)[0]?.[0];
+  if (target === undefined) return false;
+  core.send(target, { kind: "run_now", reason: "hand_over" });
+  core.becomeFollower(null, `its store does not answer, and ${target}'s does`);
+  return true;
+}

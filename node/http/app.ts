@@ -1,0 +1,59 @@
+import type { RequestListener } from "node:http";
+import express from "express";
+import type { Logger } from "pino";
+import { EVENT_BYTES_MAX_DEFAULT } from "../../shared/limits.js";
+import type { LogService } from "../service/log-port.js";
+import { notFound, problemHandler } from "./middleware/problem-handler.js";
+import { requestContext, requestLog } from "./middleware/request-context.js";
+import { securityHeaders } from "./middleware/security-headers.js";
+import { cluster } from "./routes/cluster.js";
+import type { RouteContext } from "./routes/context.js";
+import { events } from "./routes/events.js";
+import { health } from "./routes/health.js";
+import { home } from "./routes/home.js";
+import { problemPages } from "./routes/problem-pages.js";
+import { referenceA } from "./routes/reference-a.js";
+import { referenceB } from "./routes/reference-b.js";
+import { failedAppend, straightAppends } from "./routes/straight-append.js";
+import type { Streams } from "./stream/streams.js";
+
+export interface AppOptions {
+  readonly logger: Logger;
+  readonly version: string;
+  /** The live streams; their server-sent events are routes of the app. */
+  readonly streams: Streams;
+  readonly eventBytesMax?: number;
+  readonly now?: () => number;
+}
+
+/** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for single appends. */
+export function createApp(service: LogService, options: AppOptions): RequestListener {
+  const context: RouteContext = {
+    service,
+    logger: options.logger,
+    version: options.version,
+    eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
+    now: options.now ?? Date.now,
+  };
+  const app = express();
+  app.disable("x-powered-by");
+  // An ETag here is an event's hash, never a digest of whatever was sent.
+  app.disable("etag");
+  app.set("query parser", "simple");
+  app.use(requestContext(service), requestLog(options.logger), securityHeaders, failedAppend);
+  // Each router that a request passes costs it something: those of writes come first.
+  for (const router of [
+    events(context),
+    options.streams.router,
+    referenceA(context),
+    referenceB(context),
+    home(context),
+    health(context),
+    cluster(context),
+    problemPages(),
+  ])
+    app.use(router);
+  app.use(notFound);
+  app.use(problemHandler(service, options.logger));
+  return straightAppends(context, app);
+}

@@ -1,0 +1,92 @@
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
+import type { Logger } from "pino";
+import { PROBLEMS, ProblemError } from "../../problems.js";
+import type { LogService } from "../../service/log-port.js";
+import { StoreError } from "../../storage/port.js";
+import { baseUrl, requestId, showStanding } from "./request-context.js";
+
+const INSTANCE_CHARACTERS_MAX = 256;
+const RETRY_AFTER_SECONDS_DEFAULT = 1;
+
+/** RFC 9457. `message` and `error` repeat detail and title for clients that know nothing of problem documents. */
+export function problemDocument(
+  problem: ProblemError,
+  at: { baseUrl: string; path: string; requestId: string },
+): Record<string, unknown> {
+  const { status, title, isRetryable } = PROBLEMS[problem.code];
+  return {
+    ...problem.extra,
+    type: `${at.baseUrl}/problems/${problem.code}`,
+    title,
+    status,
+    detail: problem.detail,
+    instance: at.path.slice(0, INSTANCE_CHARACTERS_MAX),
+    code: problem.code,
+    requestId: at.requestId,
+    retryable: isRetryable,
+    ...(problem.errors.length === 0 ? {} : { errors: problem.errors }),
+    message: problem.detail,
+    error: title,
+  };
+}
+
+export const notFound: RequestHandler = (req) => {
+  throw new ProblemError("not_found", `There is nothing at ${req.method} ${shownPath(req)}. GET / lists the routes.`);
+};
+
+/** The last of all handlers. What a client may know it gets as a problem document; the rest goes to the log only. */
+export function problemHandler(service: LogService, logger: Logger): ErrorRequestHandler {
+  return (error: unknown, req, res, _next) => {
+    const problem = asProblem(error, req);
+    if (problem.code === "internal_error") logger.error({ err: error, requestId: requestId(res) }, "request failed");
+    if (res.headersSent) {
+      // Half an answer cannot be taken back: the broken connection tells the client that it is not whole.
+      logger.warn({ requestId: requestId(res), code: problem.code }, "an answer was broken off");
+      res.destroy();
+      return;
+    }
+    showStanding(res, service);
+    sendProblem(req, res, problem);
+  };
+}
+
+function sendProblem(req: Request, res: Response, problem: ProblemError): void {
+  const { status } = PROBLEMS[problem.code];
+  const retryAfter = problem.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS_DEFAULT : undefined);
+  if (retryAfter !== undefined) res.setHeader("Retry-After", String(Math.max(1, Math.ceil(retryAfter))));
+  res.removeHeader("ETag");
+  res.setHeader("Cache-Control", "no-store");
+  const place = { baseUrl: baseUrl(req), path: shownPath(req), requestId: requestId(res) };
+  // As bytes: express would add a charset, which this media type does not have.
+  res.status(status).setHeader("Content-Type", "application/problem+json");
+  res.send(Buffer.from(JSON.stringify(problemDocument(problem, place))));
+}
+
+/** Without the query, which may be long and may hold what a client would rather not see in a log. */
+const shownPath = (req: Request): string => req.originalUrl.split("?", 1)[0]?.slice(0, INSTANCE_CHARACTERS_MAX) ?? "/";
+
+function asProblem(error: unknown, req: Request): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof StoreError && (req.method === "GET" || req.method === "HEAD"))
+    return new ProblemError("not_ready", "This node's database does not answer. Try again, or ask another node.", {
+      cause: error,
+    });
+  const { type, status } = (typeof error === "object" && error !== null ? error : {}) as {
+    type?: unknown;
+    status?: unknown;
+  };
+  if (type === "entity.too.large")
+    return new ProblemError("too_large", "The body is larger than this route takes. Nothing was written.");
+  if (type === "encoding.unsupported")
+    return new ProblemError("unsupported_media_type", "The body must not be compressed. Nothing was written.");
+  if (typeof status === "number" && status >= 400 && status < 500)
+    return new ProblemError(
+      "malformed_request",
+      "The path or the transfer of the body is malformed. Nothing was written.",
+    );
+  return new ProblemError(
+    "internal_error",
+    "The node failed on this request; its log says why, under this requestId. If it was a write, look for the event before sending it again.",
+    { cause: error },
+  );
+}

@@ -1,0 +1,18 @@
+import type { Logger } from "pino";
+import type { LogService } from "../../service/log-port.js";
+
+/** What every router is made from. */
+export interface RouteContext {
+  readonly service: LogService;
+  readonly logger: Logger;
+  readonly eventBytesMax: number;
+  /** Milliseconds since 1970: the timestamp of events that bring none. */
+  readonly now: () => number;
+  readonly version: string;
+}
+
+/**
+ * How many raw bytes one event's request may have: white space and \u escapes make a body larger than the compact
+ * JSON that is counted at the door.
+ */
+export const eventRequestBytesMax = ({ eventBytesMax }: RouteContext): number => 4 * eventBytesMax;

@@ -1,0 +1,33 @@
+import type { Request } from "express";
+import { z } from "zod";
+import { ProblemError } from "../../problems.js";
+import { parseBody, requireJsonType } from "../door/body.js";
+import { check, isName, NAME_RULE } from "../door/schema.js";
+import { rawRequest } from "../middleware/raw-body.js";
+
+export const DECISION_BYTES_MAX = 16 * 1024;
+const LIMITS = { depthMax: 8, partsMax: 100 };
+const REASON_CHARACTERS_MAX = 1_000;
+
+export const name = z.string({ error: "must be a string" }).refine(isName, { error: NAME_RULE });
+
+/** Who decides, and why: every decision of a person carries both. */
+export const decision = {
+  actor: name,
+  reason: z
+    .string({ error: "must be a string" })
+    .min(1, { error: "must not be empty" })
+    .max(REASON_CHARACTERS_MAX, { error: `must have at most ${REASON_CHARACTERS_MAX} characters` }),
+};
+
+/** The body of a decision, or a problem with every field error; `refusal` says what was not done, and what it takes. */
+export function readDecision<T>(req: Request, schema: z.ZodType<T>, refusal: string): T {
+  const { contentType, body } = rawRequest(req);
+  if (body.length > 0) requireJsonType(contentType);
+  const { value, faults } = parseBody(body, LIMITS);
+  const checked = check(schema, value);
+  if (checked.ok && faults.length === 0) return checked.value;
+  throw new ProblemError(faults.length > 0 ? "cannot_be_carried" : "invalid_body", `${refusal} See errors.`, {
+    errors: [...faults, ...(checked.ok ? [] : checked.errors)],
+  });
+}

@@ -1,0 +1,91 @@
+import { type Response, Router } from "express";
+import { BLOCK_BYTES_MAX } from "../../../shared/limits.js";
+import type { EventView } from "../../../shared/log/event.js";
+import { ProblemError } from "../../problems.js";
+import type { ReadCondition } from "../../service/log-port.js";
+import { admitBatch } from "../door/door.js";
+import { idempotencyKey } from "../middleware/idempotency-key.js";
+import { eventMethods } from "../middleware/methods.js";
+import { rawBody, rawRequest } from "../middleware/raw-body.js";
+import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
+import { answerHeaders, appendOne, created, place } from "./append.js";
+import { eventRequestBytesMax, type RouteContext } from "./context.js";
+import { fetchEvents, readListQuery } from "./event-list.js";
+import { QueryReader } from "./query.js";
+import { READ_PARAMETERS, readCondition } from "./read-condition.js";
+
+/** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
+export function events(context: RouteContext): Router {
+  const { service } = context;
+  const router = Router();
+  router
+    .route("/api/v1/events")
+    .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
+      const { event, outcome } = await appendOne(context, "own", req, res);
+      res.location(`/api/v1/events/${event.sequence}`).setHeader("ETag", `"${event.hash}"`);
+      created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
+    })
+    .get(async (req, res) => {
+      const query = readListQuery(new QueryReader(req.query));
+      const size = await beginRead(res, service, query.condition);
+      const { body, links } = await fetchEvents(service, query, size);
+      if (Object.keys(links).length > 0) res.links(links);
+      res.json(body);
+    })
+    .all(eventMethods("GET", "POST"));
+  router.route("/api/v1/events\\:batch").post(rawBody(BLOCK_BYTES_MAX), batch(context)).all(eventMethods("POST"));
+  router
+    .route("/api/v1/events/:sequence")
+    .get(async (req, res) => {
+      const query = new QueryReader(req.query);
+      query.refuseUnknown(READ_PARAMETERS);
+      const condition = readCondition(query);
+      query.finish();
+      const event = await find(context, req.params.sequence, res, condition);
+      res.setHeader("ETag", `"${event.hash}"`);
+      if (isKnown(req.headers["if-none-match"], event.hash)) res.status(304).end();
+      else res.json(event);
+    })
+    .all(eventMethods("GET"));
+  router
+    .route("/api/v1/events/:sequence/nodes")
+    .get(async (req, res) => {
+      const { sequence } = await find(context, req.params.sequence, res);
+      res.json({ sequence, nodes: await service.copies(sequence) });
+    })
+    .all(eventMethods("GET"));
+  router.all("/api/v1/events/{*path}", eventMethods("GET"));
+  return router;
+}
+
+function batch({ service, eventBytesMax, now }: RouteContext) {
+  return async (req: Parameters<typeof rawRequest>[0], res: Response): Promise<void> => {
+    const key = idempotencyKey(req);
+    const prepared = admitBatch(rawRequest(req), { eventBytesMax, now, idempotencyKey: key });
+    const outcome = await service.append({ events: prepared, requestId: requestId(res) });
+    answerHeaders(res, outcome);
+    showStanding(res, service);
+    created(res, { events: outcome.events.map(place), acknowledgedBy: outcome.acknowledgedBy });
+  };
+}
+
+/**
+ * RFC 9110 section 13.1.2. Not `req.fresh`: that ignores the condition when the request says Cache-Control: no-cache,
+ * and fetch adds just this to every request that brings an If-None-Match of its own.
+ */
+const isKnown = (ifNoneMatch: string | undefined, hash: string): boolean =>
+  ifNoneMatch?.split(",").some((tag) => ["*", `"${hash}"`, `W/"${hash}"`].includes(tag.trim())) ?? false;
+
+async function find(
+  { service }: RouteContext,
+  text: string,
+  res: Response,
+  condition: ReadCondition = {},
+): Promise<EventView> {
+  const size = await beginRead(res, service, condition);
+  const sequence = /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : -1;
+  const event = sequence >= 0 && sequence < size ? await service.get(sequence) : null;
+  if (event !== null) return event;
+  const known = size === 0 ? "the log is empty" : `the log has the sequences 0 to ${size - 1}`;
+  throw new ProblemError("not_found", `There is no event ${JSON.stringify(text.slice(0, 40))}: ${known}.`);
+}

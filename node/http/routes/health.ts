@@ -1,0 +1,38 @@
+import { Router } from "express";
+import type { ReadinessCheck } from "../../service/log-port.js";
+import { methods } from "../middleware/methods.js";
+import type { RouteContext } from "./context.js";
+
+/** For supervisors and load balancers. Neither route touches the database. */
+export function health({ service, version }: RouteContext): Router {
+  const router = Router();
+  router
+    .route("/livez")
+    .get((_req, res) => {
+      res.setHeader("Cache-Control", "no-store");
+      res.json({ status: "alive", node: service.nodeId, version });
+    })
+    .all(methods("GET"));
+  router
+    .route("/readyz")
+    .get((req, res) => {
+      const { leaderId } = service.standing();
+      const checks: (Omit<ReadinessCheck, "name"> & { name: string })[] = [...service.readiness()];
+      if (req.query.role === "leader") {
+        const isLeader = leaderId === service.nodeId;
+        const detail = isLeader ? "this node leads" : `${leaderId ?? "no node"} leads`;
+        checks.push({ name: "role", isOk: isLeader, detail });
+      }
+      const isReady = checks.every((check) => check.isOk || check.isAdvisory === true);
+      res.status(isReady ? 200 : 503).setHeader("Cache-Control", "no-store");
+      if (!isReady) res.setHeader("Retry-After", "1");
+      if (req.query.verbose === undefined) {
+        res.json({ status: isReady ? "ready" : "not_ready", node: service.nodeId, checks });
+        return;
+      }
+      const lines = checks.map(({ name, isOk, detail }) => (isOk ? `[+]${name} ok` : `[-]${name} failed: ${detail}`));
+      res.type("text/plain").send([...lines, `readyz check ${isReady ? "passed" : "failed"}`, ""].join("\n"));
+    })
+    .all(methods("GET"));
+  return router;
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { type FieldError, ProblemError } from "../../problems.js";
+import { readListQuery } from "./event-list.js";
+import { readPageQuery } from "./paging.js";
+import { QueryReader } from "./query.js";
+
+const pageQuery = (query: object) => readPageQuery(new QueryReader(query));
+function errorsOf(work: () => unknown): readonly FieldError[] {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof ProblemError && error.code === "invalid_parameter") return error.errors;
+    throw error;
+  }
+  return [];
+}
+const pointers = (query: object): string[] => errorsOf(() => pageQuery(query)).map((error) => error.pointer);
+
+describe("the query of reference API A", () => {
+  it("has defaults, and ignores what it does not know", () => {
+    expect(pageQuery({ colour: "red", __proto__: "x" })).toEqual({ page: 1, limit: 10, order: "asc", filter: {} });
+  });
+
+  it("reads bare dates as whole days in UTC", () => {
+    expect(pageQuery({ startDate: "2026-03-01", endDate: "2026-03-01" }).filter).toEqual({
+      timestampFrom: Date.UTC(2026, 2, 1),
+      timestampTo: Date.UTC(2026, 2, 1, 23, 59, 59, 999),
+    });
+  });
+
+  it("reads dates without an offset as UTC, and a + that arrived as a space", () => {
+    expect(pageQuery({ startDate: "2026-03-01T10:00:00" }).filter.timestampFrom).toBe(Date.UTC(2026, 2, 1, 10));
+    expect(pageQuery({ endDate: "2026-03-01T10:00:00 02:00" }).filter.timestampTo).toBe(Date.UTC(2026, 2, 1, 8));
+    expect(pageQuery({ endDate: "2026-03-01 10:00:00" }).filter.timestampTo).toBe(Date.UTC(2026, 2, 1, 10));
+  });
+
+  it.each([
+    [{ page: "0" }, "#/page"],
+    [{ page: "1e3" }, "#/page"],
+    [{ page: " 1" }, "#/page"],
+    [{ page: "9999999999" }, "#/page"],
+    [{ limit: "1001" }, "#/limit"],
+    [{ limit: ["1", "1"] }, "#/limit"],
+    [{ order: "DESC" }, "#/order"],
+    [{ startDate: "2026-02-30" }, "#/startDate"],
+    [{ endDate: "" }, "#/endDate"],
+    [{ startDate: "2026-03-02", endDate: "2026-03-01T23:59:59Z" }, "#/startDate"],
+    [{ eventType: "" }, "#/eventType"],
+    [{ sourceAppId: "a\nb" }, "#/sourceAppId"],
+  ])("refuses %j", (query, pointer) => {
+    expect(pointers(query)).toEqual([pointer]);
+  });
+
+  it("takes equal dates and the largest limit, and tells all errors at once", () => {
+    expect(pointers({ startDate: "2026-03-01T00:00:00Z", endDate: "2026-03-01T00:00:00Z", limit: "1000" })).toEqual([]);
+    expect(pointers({ page: "x", limit: "x", order: "x", startDate: "x" })).toHaveLength(4);
+  });
+});
+
+describe("the query of our own list", () => {
+  const listQuery = (query: object) => readListQuery(new QueryReader(query));
+  it("refuses unknown parameters, both cursors at once, and what is no cursor", () => {
+    for (const query of [{ colour: "red" }, { after: "czEuMQ", before: "czEuMQ" }, { after: "!" }, { before: "c2Vz" }])
+      expect(errorsOf(() => listQuery(query))).toHaveLength(1);
+    expect(listQuery({ after: "czEuMQ" }).from).toEqual({ side: "after", sequence: 1 });
+  });
+
+  it("needs full date-times, and gives the store UTC with milliseconds", () => {
+    expect(listQuery({ since: "2026-03-01T01:00:00+01:00" }).filter.recordedSince).toBe("2026-03-01T00:00:00.000Z");
+    expect(errorsOf(() => listQuery({ until: "2026-03-01" }))).toHaveLength(1);
+  });
+});

@@ -1,0 +1,96 @@
+import { timestampMillis } from "../../../shared/timestamp.js";
+import { type FieldError, ProblemError } from "../../problems.js";
+import { isName, NAME_RULE } from "../door/schema.js";
+
+/** A page number or limit has at most nine digits, so that their product is a safe integer. */
+const WHOLE_NUMBER = /^\d{1,9}$/;
+/** Fifteen digits always fit a safe integer. */
+const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
+const BARE_DATE = /^\d{4}-\d\d-\d\d$/;
+const DAY_MS = 86_400_000;
+const UNKNOWN_PARAMETERS_SHOWN_MAX = 20;
+
+/**
+ * Reads query parameters one by one and gathers every error, so that one answer tells all of them. An empty
+ * parameter is an error too: it is more often a bug in a form than a wish.
+ */
+export class QueryReader {
+  private readonly errors: FieldError[] = [];
+  private readonly values: ReadonlyMap<string, unknown>;
+  constructor(query: object) {
+    this.values = new Map(Object.entries(query));
+  }
+
+  text(name: string): string | undefined {
+    const value = this.values.get(name);
+    if (value === undefined || typeof value === "string") return value;
+    this.fail(name, "is there more than once");
+    return undefined;
+  }
+
+  /** An event type or source: what could never be stored is not searched for either. */
+  name(name: string): string | undefined {
+    const text = this.text(name);
+    if (text === undefined || isName(text)) return text;
+    this.fail(name, NAME_RULE);
+    return undefined;
+  }
+
+  number(name: string, rule: { fallback: number; max: number }): number {
+    const text = this.text(name);
+    if (text === undefined) return rule.fallback;
+    const value = WHOLE_NUMBER.test(text) ? Number(text) : 0;
+    if (value >= 1 && value <= rule.max) return value;
+    this.fail(name, `must be a whole number from 1 to ${rule.max}`);
+    return rule.fallback;
+  }
+
+  /** The sequence of an event. */
+  sequence(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined || SEQUENCE.test(text)) return text === undefined ? undefined : Number(text);
+    this.fail(name, "must be the sequence of an event, a whole number from 0");
+    return undefined;
+  }
+
+  order(): "asc" | "desc" {
+    const text = this.text("order");
+    if (text !== undefined && text !== "asc" && text !== "desc") this.fail("order", "must be asc or desc");
+    return text === "desc" ? "desc" : "asc";
+  }
+
+  /** Milliseconds since 1970. A bare date is its first millisecond, or its last where `end` asks for that. */
+  date(name: string, options: { bare: "start" | "end" | "refused" }): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const isBare = options.bare !== "refused" && BARE_DATE.test(text);
+    const millis = timestampMillis(isBare ? `${text}T00:00:00Z` : withPlus(text));
+    if (millis !== null) return isBare && options.bare === "end" ? millis + DAY_MS - 1 : millis;
+    const example = "2026-05-01T12:00:00Z";
+    this.fail(name, `must be a date and time in RFC 3339 form, such as ${example}${isBare ? " (no such day)" : ""}`);
+    return undefined;
+  }
+
+  refuseUnknown(known: readonly string[]): void {
+    const unknown = [...this.values.keys()].filter((name) => !known.includes(name));
+    for (const name of unknown.slice(0, UNKNOWN_PARAMETERS_SHOWN_MAX))
+      this.fail(name.slice(0, 100), `is not a parameter of this route; it takes ${known.join(", ")}`);
+  }
+
+  fail(name: string, detail: string): void {
+    this.errors.push({ pointer: `#/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, detail });
+  }
+
+  /** Throws all that was found. */
+  finish(): void {
+    const [first] = this.errors;
+    if (first === undefined) return;
+    const more = this.errors.length > 1 ? ` (and ${this.errors.length - 1} more, see errors)` : "";
+    throw new ProblemError("invalid_parameter", `The parameter ${first.pointer.slice(2)} ${first.detail}${more}.`, {
+      errors: this.errors,
+    });
+  }
+}
+
+/** A "+02:00" that was not percent-encoded arrives with a space in its place; nothing else can be meant by it. */
+const withPlus = (text: string): string => text.replace(/^(.{16,}) (\d\d:\d\d)$/, "$1+$2");

@@ -1,0 +1,206 @@
+import pino from "pino";
+import { describe, expect, it, vi } from "vitest";
+import type { EventView } from "../../../shared/log/event.js";
+import type { LogService } from "../../service/log-port.js";
+import { endsBelow } from "../../storage/port.js";
+import { connectClient } from "./client.js";
+import { Gate } from "./gate.js";
+import { StreamHub } from "./hub.js";
+import type { StreamFilter } from "./request.js";
+import { resume } from "./resume.js";
+
+const event = (sequence: number): EventView => ({
+  v: 1,
+  sequence,
+  id: sequence.toString(16).padStart(24, "0"),
+  eventType: sequence % 7 === 3 ? "rare" : "T",
+  timestamp: "2026-05-01T12:00:00Z",
+  sourceAppId: "S",
+  dataPayload: {},
+  payloadSalt: "00".repeat(16),
+  payloadHash: "a".repeat(64),
+  recordedAt: "2026-05-01T12:00:00.000Z",
+  previousHash: "b".repeat(64),
+  hash: "c".repeat(64),
+  height: 1,
+  term: 1,
+});
+
+/** A log whose projection follows what is published some events behind, moved on by its readers. */
+class FakeLog {
+  published: number;
+  projected: number;
+  pagesAtOnce = 0;
+  pagesAtOnceMax = 0;
+  private readonly listeners = new Set<(events: EventView[]) => void>();
+
+  constructor(
+    start: number,
+    private readonly random: () => number,
+    private readonly hole: number | null = null,
+  ) {
+    this.published = start;
+    this.projected = start;
+  }
+
+  get logSize(): number {
+    return this.projected;
+  }
+  subscribe(listener: (events: EventView[]) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+  subscribeNotices(): () => void {
+    return () => {};
+  }
+  commit(count: number): void {
+    const events = Array.from({ length: count }, (_, i) => event(this.published + i));
+    this.published += count;
+    for (const listener of this.listeners) listener(events);
+  }
+  project(lag: number): void {
+    this.projected = Math.max(this.projected, this.published - lag);
+  }
+  async list(
+    filter: StreamFilter,
+    page: { limit: number; after: number; before: number; through?: number },
+  ): Promise<EventView[]> {
+    if ((page.through ?? 0) > this.projected) throw endsBelow(page.through ?? 0);
+    this.pagesAtOnce += 1;
+    this.pagesAtOnceMax = Math.max(this.pagesAtOnceMax, this.pagesAtOnce);
+    const end = Math.min(page.before, this.projected);
+    const found: EventView[] = [];
+    for (let at = page.after + 1; at < end && found.length < page.limit; at++)
+      if (at !== this.hole && (filter.eventType === undefined || event(at).eventType === filter.eventType))
+        found.push(event(at));
+    // While the page is on its way, more is committed, and the projection follows a little.
+    await Promise.resolve();
+    if (this.published < 6_000) this.commit(Math.floor(this.random() * 120));
+    this.project(Math.floor(this.random() * 60));
+    this.pagesAtOnce -= 1;
+    return found;
+  }
+}
+
+/** Park and Miller's generator: the same run for the same seed. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
+
+function connect(log: FakeLog, filter: StreamFilter = {}) {
+  const hub = new StreamHub(log as unknown as LogService, { logger: pino({ level: "silent" }), clientsMax: 10 });
+  const got: { kind: string; sequence: number }[] = [];
+  const state = { isOpen: true, bufferedBytes: 0, closed: "" };
+  const client = connectClient(
+    {
+      get isOpen() {
+        return state.isOpen;
+      },
+      get bufferedBytes() {
+        return state.bufferedBytes;
+      },
+      send: (bytes) => {
+        const shown = JSON.parse(String(bytes));
+        got.push({ kind: shown.kind, sequence: shown.kind === "event" ? shown.event.sequence : shown.sequence });
+      },
+      closeSlow: (from) => Object.assign(state, { isOpen: false, closed: `from=${from}` }),
+      closeForRestart: () => Object.assign(state, { isOpen: false, closed: "restart" }),
+    },
+    "own",
+    filter,
+  );
+  const gate = new Gate(2);
+  const parts = { hub, service: log as unknown as LogService, gate };
+  return { hub, gate, client, state, got, start: (from: number) => resume(client, from, filter, parts) };
+}
+
+describe("resuming", () => {
+  it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
+    "joins the live events without a gap or a double while both go on (seed %i)",
+    async (seed) => {
+      const random = seeded(seed);
+      const log = new FakeLog(1_000 + Math.floor(random() * 3_000), random);
+      const isFiltered = seed % 2 === 0;
+      const { got, client, start } = connect(log, isFiltered ? { eventType: "rare" } : {});
+      const from = Math.floor(random() * 900);
+      const resumed = start(from);
+      await vi.waitFor(() => expect(log.published).toBeGreaterThanOrEqual(1_000));
+      // The projection ends up with all that was published, as it does when nobody reads.
+      const following = setInterval(() => log.project(0), 5);
+      await resumed;
+      clearInterval(following);
+      log.commit(50);
+      const expected = Array.from({ length: log.published - from }, (_, i) => event(from + i)).filter((one) =>
+        client.wants(one),
+      );
+      const events = got.filter(({ kind }) => kind === "event");
+      await vi.waitFor(() => expect(events.length).toBeLessThanOrEqual(expected.length));
+      expect(got.filter(({ kind }) => kind === "event").map(({ sequence }) => sequence)).toEqual(
+        expected.map(({ sequence }) => sequence),
+      );
+      // The places that it is told never go back.
+      const places = got.map(({ sequence }) => sequence);
+      expect(places).toEqual([...places].sort((a, b) => a - b));
+    },
+  );
+
+  it("tells a client whose filter matches nothing how far the stream has come", async () => {
+    const log = new FakeLog(6_000, seeded(1));
+    const { got, start } = connect(log, { eventType: "never" });
+    await start(0);
+    expect(got).toEqual([{ kind: "notice", sequence: 5_999 }]);
+  });
+
+  it("skips nothing whose projection is lost, and made again, while the reader waits for its turn", async () => {
+    const log = new FakeLog(3_000, seeded(3));
+    const { got, gate, start } = connect(log, { eventType: "rare" });
+    let open = (): void => {};
+    const isOpened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const others = [gate.run(() => isOpened), gate.run(() => isOpened)];
+    const resumed = start(2_900);
+    // MongoDB was killed before it had flushed the newest rows.
+    log.projected = 2_990;
+    open();
+    await Promise.all(others);
+    const following = setInterval(() => log.project(0), 5);
+    await resumed;
+    clearInterval(following);
+    const upTo = got.filter(({ kind, sequence }) => kind === "event" && sequence < 3_000);
+    const rare = Array.from({ length: 100 }, (_, i) => 2_900 + i).filter((at) => event(at).eventType === "rare");
+    expect(upTo.map(({ sequence }) => sequence)).toEqual(rare);
+  });
+
+  it("counts a reader as a client, reads few pages at once, and forgets a reader that has gone", async () => {
+    const log = new FakeLog(6_000, seeded(2));
+    const { hub, state, client, start, got } = connect(log);
+    const resumed = start(0);
+    expect(hub.clientCount).toBe(1);
+    await vi.waitFor(() => expect(got.length).toBeGreaterThan(0));
+    state.isOpen = false;
+    hub.remove(client);
+    await resumed;
+    expect([hub.clientCount, log.pagesAtOnceMax]).toEqual([0, 1]);
+  });
+
+  it("lets as many read at once as the gate has places", async () => {
+    const gate = new Gate(2);
+    let running = 0;
+    let most = 0;
+    const done: number[] = [];
+    const work = (i: number) =>
+      gate.run(async () => {
+        most = Math.max(most, ++running);
+        await Promise.resolve();
+        running -= 1;
+        done.push(i);
+      });
+    await Promise.all([work(0), work(1), work(2), work(3).catch(() => undefined)]);
+    expect([most, done]).toEqual([2, [0, 1, 2, 3]]);
+  });
+});

@@ -1,0 +1,115 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { LogService } from "../../service/log-port.js";
+import type { ConnectedClient } from "./client.js";
+import { formOf } from "./forms.js";
+import type { Gate } from "./gate.js";
+import { CLIENT_BUFFER_BYTES_MAX, type StreamHub } from "./hub.js";
+import type { StreamFilter } from "./request.js";
+
+const PAGE_EVENTS_MAX = 100;
+/** The first page is small: how large the events are is not known yet. */
+const PAGE_EVENTS_FIRST = 20;
+const PAGE_BYTES = 1024 * 1024;
+/** So near the end the hub begins to keep new events for the client. */
+const NEAR_EVENTS = 2_000;
+const LOOK_MS = 20;
+/** How long a client may leave its buffer full, and how long the projection may take to show what is committed. */
+const WAIT_MS_MAX = 10_000;
+
+export interface ResumeParts {
+  readonly hub: StreamHub;
+  readonly service: LogService;
+  /** Bounds the pages that are read, and held in memory, at the same time. */
+  readonly gate: Gate;
+}
+
+/**
+ * Feeds a client what it missed, read from the log, and then hands it over to the hub without a gap or a double:
+ * near the end the hub starts to keep new events for it, and the reading goes on up to there. If those become too many
+ * meanwhile, the hub drops them, and the reading goes on as before.
+ */
+export async function resume(client: ConnectedClient, from: number, filter: StreamFilter, parts: ResumeParts) {
+  const { hub, service } = parts;
+  const reader = new PastReader(client, from, filter, parts);
+  hub.read(client);
+  let isPinned = false;
+  while (client.isOpen && hub.isOpen) {
+    const pinnedAt: number | null | undefined = isPinned ? hub.pinnedAt(client) : null;
+    isPinned = isPinned && pinnedAt !== undefined;
+    const target = pinnedAt ?? null;
+    if (target !== null && reader.next >= target) return hub.release(client, target);
+    // What the hub cannot know (nothing was committed since this node started), the log's size tells.
+    if (isPinned && target === null && reader.next >= service.logSize) return hub.release(client, reader.next);
+    if (!isPinned && service.logSize - reader.next < NEAR_EVENTS) {
+      hub.pin(client);
+      isPinned = true;
+      continue;
+    }
+    if (await reader.readUpTo(Math.min(service.logSize, target ?? Number.POSITIVE_INFINITY))) continue;
+    if (reader.isLate) return hub.closeSlow(client, reader.next);
+    await delay(LOOK_MS);
+  }
+  if (client.isOpen) client.closeForRestart();
+}
+
+/** Reads the log for one client, in pages that stay small in bytes. */
+class PastReader {
+  private limit = PAGE_EVENTS_FIRST;
+  private deadline = performance.now() + WAIT_MS_MAX;
+
+  constructor(
+    private readonly client: ConnectedClient,
+    /** The client has, or does not want, everything before. */
+    public next: number,
+    private readonly filter: StreamFilter,
+    private readonly parts: ResumeParts,
+  ) {}
+
+  /** The client has taken nothing for too long, or the log could not be read. */
+  get isLate(): boolean {
+    return performance.now() > this.deadline;
+  }
+
+  /** One page of what lies before `end`. True if that brought the client further. */
+  async readUpTo(end: number): Promise<boolean> {
+    if (this.next >= end || this.isFull) return false;
+    const before = this.next;
+    const askedAt = performance.now();
+    await this.parts.gate.run(async () => {
+      // Waiting for one's turn is nobody's slowness.
+      this.deadline += performance.now() - askedAt;
+      if (this.client.isOpen) await this.page(end);
+    });
+    if (this.next === before) return false;
+    this.deadline = performance.now() + WAIT_MS_MAX;
+    return true;
+  }
+
+  private get isFull(): boolean {
+    return this.client.bufferedBytes > CLIENT_BUFFER_BYTES_MAX;
+  }
+
+  private async page(end: number): Promise<void> {
+    const { client, filter } = this;
+    const isFiltered = Object.keys(filter).length > 0;
+    const bounds = { order: "asc", limit: this.limit, after: this.next - 1, before: end, through: end } as const;
+    // A database that does not answer is waited for, as a client is.
+    const page = await this.parts.service.list(filter, bounds).catch(() => null);
+    if (page === null) return;
+    let bytes = 0;
+    for (const event of page) {
+      // Without a filter every sequence must be there: a hole is never skipped.
+      if ((!isFiltered && event.sequence !== this.next) || this.isFull || !client.isOpen) return;
+      const form = formOf(event, client.form);
+      bytes += form.length;
+      client.send(form, event.sequence);
+      this.next = event.sequence + 1;
+    }
+    if (isFiltered && page.length < this.limit && this.next < end) {
+      client.passed(end - 1, end - this.next);
+      this.next = end;
+    }
+    const fitting = Math.floor((PAGE_BYTES * Math.max(1, page.length)) / Math.max(1, bytes));
+    this.limit = Math.max(1, Math.min(PAGE_EVENTS_MAX, fitting));
+  }
+}

@@ -1,0 +1,105 @@
+import { type Request, type Response, Router } from "express";
+import { ProblemError } from "../../problems.js";
+import { eventMethods } from "../middleware/methods.js";
+import { type ConnectedClient, connectClient } from "./client.js";
+import type { StreamForm } from "./forms.js";
+import type { StreamHub } from "./hub.js";
+import {
+  afterOwnWrites,
+  awaitPlace,
+  lastEventId,
+  readStreamRequest,
+  type StreamFilter,
+  type StreamRequest,
+} from "./request.js";
+import { type ResumeParts, resume } from "./resume.js";
+
+const PING_MS = 15_000;
+const RETRY_MS = 3_000;
+/** After the last words, how long a client may take to read them. */
+const GOODBYE_MS = 10_000;
+
+/** Server-sent events: on the path of reference API A's stream, and on our own. */
+export function sseRouter(parts: ResumeParts): Router {
+  const router = Router();
+  router
+    .route("/api/event-logs/stream")
+    .get((req, res) => {
+      requireWish(req, res);
+      return stream(res, "sse", { filter: {}, place: lastEventId(req.headers["last-event-id"]) }, parts);
+    })
+    .all(eventMethods("GET"));
+  router
+    .route("/api/v1/stream")
+    .get((req, res) => {
+      requireWish(req, res);
+      return stream(res, "own_sse", readStreamRequest(req.query, req.headers["last-event-id"]), parts);
+    })
+    .all(eventMethods("GET"));
+  return router;
+}
+
+/** A wildcard is no wish: plain `curl` would wait for ever. */
+function requireWish(req: Request, res: Response): void {
+  res.setHeader("Vary", "Accept");
+  if (/(?:^|,)\s*text\/event-stream\s*(?:;|,|$)/i.test(req.headers.accept ?? "")) return;
+  res.setHeader("Upgrade", "websocket");
+  throw new ProblemError(
+    "upgrade_required",
+    "This path is a stream: connect with a WebSocket, or send Accept: text/event-stream.",
+  );
+}
+
+async function stream(
+  res: Response,
+  form: StreamForm,
+  { filter, place }: StreamRequest,
+  parts: ResumeParts,
+): Promise<void> {
+  const { hub, service } = parts;
+  await afterOwnWrites(service);
+  if (place !== null) await awaitPlace(place, service);
+  if (!hub.canAdd()) throw new ProblemError("too_many_streams", "This node has no stream left to give. Try another.");
+  const client = serve(res, { hub, form, filter });
+  if (place === null) hub.add(client);
+  else await resume(client, place.lastSeen + 1, filter, parts);
+}
+
+function serve(
+  res: Response,
+  { hub, form, filter }: { hub: StreamHub; form: StreamForm; filter: StreamFilter },
+): ConnectedClient {
+  res.writeHead(200, {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+  });
+  res.write(`retry: ${RETRY_MS}\n\n`);
+  const end = (lastWords: string): void => {
+    clearInterval(pings);
+    if (res.writableEnded) return;
+    res.end(lastWords);
+    // A client that reads nothing would keep its buffer here for ever.
+    setTimeout(() => res.destroy(), GOODBYE_MS).unref();
+  };
+  const connection = {
+    get isOpen() {
+      return !res.writableEnded && !res.destroyed;
+    },
+    send: (bytes: Buffer) => void res.write(bytes),
+    get bufferedBytes() {
+      return res.writableLength;
+    },
+    closeSlow: (from: number) => end(`: overload from=${from}\n\n`),
+    closeForRestart: () => end(": restart\n\n"),
+  };
+  const client = connectClient(connection, form, filter);
+  const pings = setInterval(() => res.write(": ping\n\n"), PING_MS).unref();
+  res.on("error", () => res.destroy());
+  res.on("close", () => {
+    clearInterval(pings);
+    client.forget();
+    hub.remove(client);
+  });
+  return client;
+}

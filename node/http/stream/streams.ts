@@ -1,0 +1,45 @@
+import type { Server } from "node:http";
+import type { Router } from "express";
+import type { Logger } from "pino";
+import type { LogService } from "../../service/log-port.js";
+import { Gate } from "./gate.js";
+import { CLIENTS_MAX_DEFAULT, StreamHub } from "./hub.js";
+import { sseRouter } from "./sse.js";
+import { attachWebSockets } from "./websocket.js";
+
+/** Pages of older events that are read, and held in memory, at the same time. */
+const PAST_READS_MAX = 4;
+
+/** The live streams of a node: every committed event once, in order, from the moment of connecting or the place asked for. */
+export interface Streams {
+  /** For `createApp`: server-sent events at /api/event-logs/stream and /api/v1/stream. */
+  readonly router: Router;
+  readonly clientCount: number;
+  /** WebSockets at the same paths and at the root. */
+  attach(server: Server): void;
+  /** Tells every client that the node restarts (1012), and waits at most a second for their goodbyes. */
+  close(): Promise<void>;
+}
+
+export function createStreams(
+  service: LogService,
+  options: { readonly logger: Logger; readonly clientsMax?: number },
+): Streams {
+  const { logger, clientsMax = CLIENTS_MAX_DEFAULT } = options;
+  const hub = new StreamHub(service, { logger, clientsMax });
+  const parts = { hub, service, gate: new Gate(PAST_READS_MAX) };
+  const attached: { close(): Promise<void> }[] = [];
+  return {
+    router: sseRouter(parts),
+    get clientCount() {
+      return hub.clientCount;
+    },
+    attach(server) {
+      attached.push(attachWebSockets(server, { ...parts, logger }));
+    },
+    async close() {
+      hub.close();
+      await Promise.all(attached.map((one) => one.close()));
+    },
+  };
+}

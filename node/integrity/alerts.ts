@@ -1,0 +1,90 @@
+import type { Logger } from "pino";
+import type { ReplicaAlert } from "../../cluster/types.js";
+import type { Height, NodeId } from "../../shared/ids.js";
+import { notifySupervisor } from "../host/supervision.js";
+import type { AlertRecord, AlertStore } from "../storage/port.js";
+
+/** Findings that wait to be stored while the database does not answer. */
+const WAITING_MAX = 256;
+const RETRY_MS = 1_000;
+
+export type Finding = Parameters<AlertStore["raise"]>[0];
+interface Waiting {
+  readonly finding: Finding;
+  readonly at: string;
+  readonly isNew: boolean;
+}
+
+/** Keeps every divergence this node finds: in its database, in its log, and on the start script's screen. */
+export class Alerts {
+  private readonly waiting: Waiting[] = [];
+  private isStoring = false;
+  private readonly seen = new Set<string>();
+
+  constructor(
+    private readonly nodeId: NodeId,
+    private readonly store: AlertStore,
+    private readonly logger: Logger,
+    /** Told of each finding once it is stored for the first time in this process. */
+    private readonly onOpened: (alert: AlertRecord) => void = () => {},
+  ) {}
+
+  onReplicaAlert({ alertKind, accused, detail, height, sequence }: ReplicaAlert): void {
+    this.raise({
+      kind: alertKind,
+      severity: "critical",
+      node: this.nodeId,
+      accused,
+      detail,
+      ...(height === undefined ? {} : { height }),
+      ...(sequence === undefined ? {} : { sequence }),
+    });
+  }
+
+  onProjectionConflict(detail: string): void {
+    this.raise({ kind: "projection_conflict", severity: "critical", node: this.nodeId, accused: this.nodeId, detail });
+  }
+
+  onInvalidBlock(at: Height, fault: string): void {
+    const detail = `stored block ${at} fails its check: ${fault}`;
+    this.raise({
+      kind: "stored_block_invalid",
+      severity: "critical",
+      node: this.nodeId,
+      accused: this.nodeId,
+      height: at,
+      detail,
+    });
+  }
+
+  private raise(finding: Finding): void {
+    const key = `${finding.kind} ${finding.accused} ${finding.height} ${finding.sequence}`;
+    // A finding that comes again is counted in the database; people are told once.
+    const isNew = !this.seen.has(key) && this.seen.size < WAITING_MAX * 4;
+    if (isNew) {
+      this.seen.add(key);
+      this.logger.error({ alert: finding }, `alert: ${finding.kind}: ${finding.detail}`);
+      notifySupervisor({ kind: "alert", node: this.nodeId, alertKind: finding.kind, detail: finding.detail });
+    }
+    if (this.waiting.length >= WAITING_MAX) return;
+    this.waiting.push({ finding, at: new Date().toISOString(), isNew });
+    void this.storeAll();
+  }
+
+  private async storeAll(): Promise<void> {
+    if (this.isStoring) return;
+    this.isStoring = true;
+    while (this.waiting.length > 0) {
+      const { finding, at, isNew } = this.waiting[0] as Waiting;
+      try {
+        const alert = await this.store.raise(finding, at);
+        this.waiting.shift();
+        if (isNew) this.onOpened(alert);
+      } catch (error) {
+        this.logger.warn({ err: error }, "an alert could not be stored: trying again");
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+      }
+    }
+    this.isStoring = false;
+  }
+}

@@ -1,0 +1,341 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, expect, it } from "vitest";
+import type { Effect } from "../../cluster/types.js";
+import { utf8 } from "../../shared/bytes.js";
+import { height, treeSize } from "../../shared/ids.js";
+import { blockVerifier } from "../../shared/log/chain.js";
+import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
+import { STATE_MAC } from "../../test/contracts/fixtures.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { memoryStorage } from "../../test/doubles/memory-storage.js";
+import { eventually } from "../../test/support/eventually.js";
+import { createVerifier, deriveSigner } from "../host/signer.js";
+import { WriteTracker } from "../service/write-tracker.js";
+import { IdentityFile } from "../storage/identity.js";
+import { type Storage, StoreError } from "../storage/port.js";
+import { Driver } from "./driver.js";
+
+const silent = pino({ level: "silent" });
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function event(n: number, idempotencyKey?: string): PreparedEvent {
+  const payload = utf8("{}");
+  const payloadSalt = new Uint8Array(16).fill(n);
+  return {
+    id: n.toString(16).padStart(24, "0"),
+    eventType: "t",
+    timestamp: "2026-01-01T00:00:00.000Z",
+    sourceAppId: "a",
+    payload,
+    payloadSalt,
+    payloadHash: payloadCommitment(payloadSalt, payload),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  };
+}
+
+interface Fixture {
+  readonly driver: Driver;
+  readonly tracker: WriteTracker;
+  readonly recoveries: number[];
+  stop(): Promise<void>;
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "quorumlog-driver-"));
+  folders.push(folder);
+  return folder;
+}
+
+async function make(
+  database: MemoryDatabase,
+  folder: string,
+  { members = ["n1"], wrap = (storage: Storage): Storage => storage, keepsMark = true } = {},
+): Promise<Fixture> {
+  const identity = await IdentityFile.open(folder, "n1");
+  if (!keepsMark) await identity.update({ mark: null });
+  const storage = wrap(
+    memoryStorage(database, { nodeId: "n1", bootId: randomBytes(8).toString("hex"), stateMac: STATE_MAC }),
+  );
+  const recoveries: number[] = [];
+  const onEffect = (effect: Effect): void => tracker.onEffect(effect);
+  const driver: Driver = new Driver({
+    config: {
+      self: { id: "n1", address: "http://127.0.0.1:1", priority: 1 },
+      configured: members.map((id, i) => ({ id, priority: i + 1 })),
+      heartbeatMs: 20,
+      electionTimeoutMs: 100,
+      requestTimeoutMs: 2_000,
+      takeoverCooldownMs: 5_000,
+      admitsNewKeys: false,
+    },
+    storage,
+    identity,
+    signer: deriveSigner(identity.seed),
+    verifyBlock: blockVerifier(createVerifier()),
+    logger: silent,
+    send: () => undefined,
+    onEffect,
+    onReplicaLost: () => tracker.onReplicaLost(),
+    onRecovered: (commitHeight) => {
+      recoveries.push(commitHeight);
+      tracker.onRecovered(commitHeight);
+    },
+    onInvalidBlock: () => undefined,
+    onProjectionConflict: (error) => {
+      throw error;
+    },
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  const tracker = new WriteTracker(driver, silent);
+  const stop = async (): Promise<void> => {
+    await driver.stop();
+    await identity.close();
+    await storage.log.close();
+  };
+  return { driver, tracker, recoveries, stop };
+}
+
+/** A one-node log of `count` events, cleanly stopped. */
+async function fill(database: MemoryDatabase, folder: string, count: number): Promise<void> {
+  const { driver, tracker, stop } = await make(database, folder);
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  for (let n = 1; n <= count; n++) {
+    const result = await tracker.propose([event(n)], { deadline: performance.now() + 2_000 });
+    expect(result.kind).toBe("committed");
+  }
+  await eventually(() => driver.committed.projectedSize === count, 5_000, "all is projected");
+  await stop();
+}
+
+/** Like the real projection it is dead once another server process answers, until the store is opened again. */
+function deadAfterRestart(database: MemoryDatabase, gate: { hold: Promise<void> | null }) {
+  return (storage: Storage): Storage => {
+    let run = database.serverRun;
+    const open = storage.log.open.bind(storage.log);
+    storage.log.open = async (known) => {
+      const opened = await open(known);
+      run = database.serverRun;
+      return opened;
+    };
+    const apply = storage.projection.apply.bind(storage.projection);
+    storage.projection.apply = async (events) => {
+      await gate.hold;
+      if (run !== database.serverRun) throw new StoreError("unknown", "Another process answers now.");
+      return apply(events);
+    };
+    return storage;
+  };
+}
+
+function closedGate(): { hold: Promise<void> | null; open: () => void } {
+  let open = (): void => undefined;
+  const hold = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { hold, open };
+}
+
+it("recovers anew when the server restarts again while a recovery waits for the projection", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  const gate: { hold: Promise<void> | null } = { hold: null };
+  const { driver, recoveries, stop } = await make(database, folder, { wrap: deadAfterRestart(database, gate) });
+  await driver.start();
+  // As if the projection lagged behind the log.
+  database.rows.length = 2;
+  const closed = closedGate();
+  gate.hold = closed.hold;
+  database.restartServer();
+  await eventually(() => driver.view() === null, 2_000, "the replica is given up");
+  database.restartServer();
+  gate.hold = null;
+  closed.open();
+  await eventually(() => driver.view()?.role === "leader", 10_000, "it leads again");
+  expect(recoveries).toHaveLength(2);
+  await eventually(() => driver.committed.projectedSize === 5, 5_000, "all is projected");
+  await stop();
+});
+
+it("begins once when the server is lost during the first recovery, and the start is tried again", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  const closed = closedGate();
+  const gate: { hold: Promise<void> | null } = { hold: closed.hold };
+  const { driver, recoveries, stop } = await make(database, folder, { wrap: deadAfterRestart(database, gate) });
+  database.rows.length = 2;
+  const first = driver.start();
+  first.catch(() => undefined);
+  await eventually(() => driver.committed.publishedSize === 5, 2_000, "the log has been read");
+  database.restartServer();
+  gate.hold = null;
+  closed.open();
+  await expect(first).rejects.toThrow(StoreError);
+  expect(recoveries).toHaveLength(0);
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  expect(recoveries).toHaveLength(1);
+  await stop();
+});
+
+it("recovers only in its start until that has succeeded, also when the server is lost between two attempts", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  let openings = 0;
+  let readsToFail = 1;
+  const failingOnce = (storage: Storage): Storage => {
+    const { log } = storage;
+    const [open, readBlocks] = [log.open.bind(log), log.readBlocks.bind(log)];
+    log.open = (known) => {
+      openings += 1;
+      return open(known);
+    };
+    log.readBlocks = async (from, limit) => {
+      if (readsToFail-- > 0) throw new StoreError("not_stored", "The read failed.");
+      return readBlocks(from, limit);
+    };
+    return storage;
+  };
+  const { driver, recoveries, stop } = await make(database, folder, { wrap: failingOnce });
+  await expect(driver.start()).rejects.toThrow("The read failed.");
+  // Told of now, while the caller waits to try again.
+  database.restartServer();
+  expect(openings).toBe(1);
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  expect(recoveries).toHaveLength(1);
+  expect(openings).toBe(2);
+  await stop();
+});
+
+it("does not take itself for amnesiac when a truncation is finished by the next opening", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  const { driver, recoveries, stop } = await make(database, folder, { keepsMark: false });
+  await driver.start();
+  const tail = driver.view()?.durableHeight ?? 0;
+  expect(driver.view()?.isLearner).toBe(false);
+  // What the core gives out when a new leader replaces an uncommitted tail; the answer to the mark's swap is lost.
+  database.failNextWrite("reply_lost", 1);
+  const { perform } = driver as unknown as { perform(effect: object): void };
+  perform.call(driver, { kind: "truncate", opId: 1, from: tail, term: 9, leaderId: "n2" });
+  await eventually(() => recoveries.length === 2, 10_000, "it is recovered");
+  expect(driver.view()?.isLearner).toBe(false);
+  await stop();
+});
+
+it("says nothing of a repeated write whose first one is sealed when the store fails", async () => {
+  const proposed: { proposalId: number }[] = [];
+  const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
+  const tracker = new WriteTracker(driver as unknown as Driver, silent);
+  const write = (n: number) => tracker.propose([event(n, "key")], { deadline: performance.now() + 100 });
+  const results = [write(1), write(2)];
+  const [first, second] = proposed.map(({ proposalId }) => proposalId) as [number, number];
+  tracker.onEffect({ kind: "in_progress", proposalId: second, of: first });
+  tracker.onEffect({ kind: "sealed", proposalId: first, height: 5, blockHash: "x", events: [], term: 1 } as never);
+  tracker.onReplicaLost();
+  expect((await results[1])?.kind).not.toBe("not_written");
+  expect((await results[0])?.kind).toBe("unknown");
+});
+
+it("lets a write take the place of one under its key that was refused after its client had been told so", async () => {
+  const proposed: { proposalId: number }[] = [];
+  const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
+  const tracker = new WriteTracker(driver as unknown as Driver, silent);
+  const write = (n: number, ms: number) => tracker.propose([event(n, "key")], { deadline: performance.now() + ms });
+  const first = write(1, 1);
+  expect(await first).toMatchObject({ kind: "not_written", reason: "expired" });
+  const second = write(2, 2_000);
+  const [{ proposalId: of }, { proposalId }] = proposed as [{ proposalId: number }, { proposalId: number }];
+  // The core looks at its deadlines with its next tick: until then it has the first one.
+  tracker.onEffect({ kind: "in_progress", proposalId, of });
+  tracker.onEffect({ kind: "refused", proposalId: of, reason: "expired" });
+  expect(proposed.map((one) => one.proposalId)).toEqual([of, proposalId, proposalId]);
+  tracker.onReplicaLost();
+  expect((await second).kind).toBe("not_written");
+});
+
+it("joins anew once after its database was exchanged, not at every later start", async () => {
+  const folder = newFolder();
+  const identity = await IdentityFile.open(folder, "n1");
+  await identity.update({ bootCounter: 5, storeId: "b".repeat(32), votedTerm: 1 });
+  const database = new MemoryDatabase("a".repeat(32));
+  const joins: string[] = [];
+  for (let start = 1; start <= 3; start++) {
+    const { driver, stop } = await make(database, folder, { members: ["n1", "n2", "n3"] });
+    await driver.start();
+    joins.push(database.state?.hard?.joinNonce ?? "");
+    await stop();
+  }
+  expect(joins[0]).toMatch(/^[0-9a-f]{32}$/);
+  expect(new Set(joins).size).toBe(1);
+});
+
+it("finds a database that went back by one start at the next start too, if the first one does not get further", async () => {
+  const folder = newFolder();
+  const database = new MemoryDatabase("a".repeat(32));
+  await fill(database, folder, 1);
+  const backup = database.state;
+  const between = await make(database, folder);
+  await between.driver.start();
+  await between.stop();
+  database.state = backup;
+  const members = ["n1", "n2", "n3"];
+  const first = await make(database, folder, { members });
+  // The write after the opening's own: the new join is not saved.
+  database.failNextWrite("not_stored", 1);
+  await expect(first.driver.start()).rejects.toThrow(StoreError);
+  const { driver, stop } = await make(database, folder, { members });
+  await driver.start();
+  expect(driver.view()?.isLearner).toBe(true);
+  await stop();
+});
+
+it("stops, and writes nothing more, while a block waits for a projection that cannot be written", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 1);
+  let isBroken = false;
+  const breakable = (storage: Storage): Storage => {
+    const apply = storage.projection.apply.bind(storage.projection);
+    storage.projection.apply = async (events) => {
+      if (isBroken) throw new StoreError("unknown", "It cannot be written.");
+      return apply(events);
+    };
+    return storage;
+  };
+  const { driver, tracker, stop } = await make(database, folder, { wrap: breakable });
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  const written = await tracker.propose([event(2)], { deadline: performance.now() + 2_000 });
+  const at = written.kind === "committed" ? written.events[0]?.height : undefined;
+  const committed = at === undefined ? null : await driver.soundBlock(height(at));
+  if (committed === null) throw new Error(`the write ended as ${written.kind}`);
+  isBroken = true;
+  // More than may wait to be projected, as one leaves it that followed a faster leader.
+  const { block, events } = committed;
+  const thousand = Array.from({ length: 1_000 }, () => events[0] as (typeof events)[0]);
+  for (let n = 1; n <= 200; n++) {
+    const header = { ...block.header, eventCount: 1_000, treeSize: treeSize(n * 1_000) };
+    driver.committed.add({ ...block, header }, thousand);
+  }
+  const before = database.blocks.size;
+  const unwritten = tracker.propose([event(3)], { deadline: performance.now() + 2_000 });
+  await eventually(() => (driver.load()?.storageOperations ?? 0) > 0, 2_000, "a block waits");
+  await stop();
+  expect(database.blocks.size).toBe(before);
+  expect((await unwritten).kind).not.toBe("committed");
+});

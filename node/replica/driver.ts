@@ -1,0 +1,384 @@
+import type { Logger } from "pino";
+import { Replica } from "../../cluster/replica.js";
+import type {
+  BootState,
+  Effect,
+  Input,
+  ReplicaConfig,
+  ReplicaFooting,
+  ReplicaLoad,
+  ReplicaStanding,
+  ReplicaView,
+} from "../../cluster/types.js";
+import type { Height, NodeId } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
+import type { BlockVerifier } from "../../shared/log/chain.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
+import { type Clock, delay, systemClock } from "../clock.js";
+import type { NodeSigner } from "../host/signer.js";
+import { type Storage, StoreError } from "../storage/port.js";
+import { StoredBlocks } from "./blocks.js";
+import { CommittedEvents } from "./committed.js";
+import { OwnerCheck } from "./owner-check.js";
+import { recoverProjected } from "./projected-recovery.js";
+import type { NodeIdentity, Recovered, VerifiedTail } from "./recovery.js";
+import { StorageOperations } from "./storage-operations.js";
+
+const RECOVERY_RETRY_MS = 500;
+const RECOVERY_RETRY_MS_MAX = 5_000;
+
+export interface DriverOptions {
+  readonly config: Omit<ReplicaConfig, "self" | "seed" | "genesisNonce" | "nextJoinNonce" | "formedClusterId"> & {
+    readonly self: Omit<ReplicaConfig["self"], "storeId" | "keys">;
+  };
+  readonly storage: Storage;
+  readonly identity: NodeIdentity;
+  readonly signer: Pick<NodeSigner, "keys" | "block">;
+  readonly verifyBlock: BlockVerifier;
+  readonly logger: Pick<Logger, "info" | "warn" | "error">;
+  readonly clock?: Clock;
+  /** How much of the log's end each recovery verifies; by default what any retried write can reach back to. */
+  readonly verifiedTail?: VerifiedTail;
+  readonly send: (message: PeerMessage, ref?: number) => void;
+  /** Effects that concern clients: writes, alerts, roles. */
+  readonly onEffect: (effect: Effect) => void;
+  /** The replica was lost with its store: whatever was proposed and not sealed is certainly not written. */
+  readonly onReplicaLost: (reason: string) => void;
+  /** Everything up to `commitHeight` is committed; blocks between were not announced one by one. */
+  readonly onRecovered: (commitHeight: Height) => void;
+  readonly onInvalidBlock: (at: Height, detail: string) => void;
+  /** A row of the projection is not what the log says, and not ours to overwrite. */
+  readonly onProjectionConflict: (error: StoreError) => void;
+  /** This process must end: the database belongs to another one, or cannot be used. */
+  readonly onFatal: (error: StoreError) => void;
+}
+
+/**
+ * Runs one replica: queue, step, persist, then send. Storage operations are done one after the other; after any that
+ * fails the replica is thrown away and made anew from what its store really holds (crash before corruption).
+ */
+export class Driver {
+  readonly committed: CommittedEvents;
+  private replica: Replica | null = null;
+  /** Counts replicas: what an earlier one started must not reach a later one. */
+  private generation = 0;
+  private readonly inputs: Input[] = [];
+  private isStepping = false;
+  private readonly operations: StorageOperations;
+  private readonly clock: Clock;
+  private readonly blocks: StoredBlocks;
+  private stopTicking = (): void => {};
+  private cancelWake: (() => void) | null = null;
+  private isStopped = false;
+  /**
+   * One recovery at a time: whatever is lost while it runs makes it begin anew. Until `start` has succeeded it is that of
+   * `start`, also between two calls: what is lost then is found by the next one.
+   */
+  private isRecovering = true;
+  private recovery: Promise<void> = Promise.resolve();
+  private readonly owner: OwnerCheck;
+
+  constructor(private readonly options: DriverOptions) {
+    this.clock = options.clock ?? systemClock;
+    const pauseMs = options.config.electionTimeoutMs / 2;
+    this.owner = new OwnerCheck({ clock: this.clock, pauseMs, check: () => this.checkOwner() });
+    this.blocks = new StoredBlocks(options.storage, options.onInvalidBlock);
+    this.committed = new CommittedEvents(options.storage.projection, {
+      logger: options.logger,
+      onConflict: options.onProjectionConflict,
+      onProjected: (treeSize) => this.submit({ kind: "projected", ...this.time(), treeSize }),
+      clock: this.clock,
+    });
+    this.operations = new StorageOperations({
+      log: options.storage.log,
+      identity: options.identity,
+      committed: this.committed,
+      onStored: ({ opId }) => this.submit({ kind: "stored", ...this.time(), opId }),
+      onFailed: (error) => this.failed(error),
+    });
+    options.storage.log.onServerChange(() => this.lose("the connection to MongoDB was lost or its process changed"));
+  }
+
+  /** Recovers and starts ticking. Throws StoreError when the first recovery fails; it can be called again then. */
+  async start(): Promise<Recovered> {
+    const recovered = await this.recoverOnce();
+    if (this.replica === null)
+      throw new StoreError("unknown", "The connection to MongoDB was lost as soon as the log was recovered.");
+    this.isRecovering = false;
+    const everyMs = Math.max(5, Math.floor(this.options.config.heartbeatMs / 4));
+    this.stopTicking = this.clock.every(everyMs, () => this.tick());
+    return recovered;
+  }
+
+  /** null while the store is being recovered. */
+  view(): ReplicaView | null {
+    return this.replica?.view(this.clock.now()) ?? null;
+  }
+
+  /** null while the store is being recovered. */
+  standing(): ReplicaStanding | null {
+    return this.replica?.standing(this.clock.now()) ?? null;
+  }
+
+  /** Not after a pause, until the owner of the database is known again. */
+  get takesMessages(): boolean {
+    return this.replica !== null && !this.owner.isDue;
+  }
+
+  /** null while the store is being recovered. */
+  footing(): ReplicaFooting | null {
+    return this.replica?.footing ?? null;
+  }
+
+  /** null while the store is being recovered. */
+  load(): (ReplicaLoad & { readonly storageOperations: number }) | null {
+    const { replica, operations } = this;
+    return replica === null ? null : { ...replica.load, storageOperations: operations.length };
+  }
+
+  submit(input: Input): void {
+    if (this.replica === null) return;
+    // As if the network had lost it.
+    if (input.kind === "message" && !this.takesMessages) return void this.owner.run();
+    this.inputs.push(input);
+    if (this.isStepping) return;
+    this.isStepping = true;
+    try {
+      for (let next = this.inputs.shift(); next !== undefined; next = this.inputs.shift()) {
+        const effects: Effect[] | undefined = this.replica?.step(next);
+        for (const effect of effects ?? []) this.perform(effect);
+      }
+    } finally {
+      this.isStepping = false;
+    }
+    this.scheduleWake();
+  }
+
+  propose(proposal: Extract<Input, { kind: "propose" }>["proposal"]): boolean {
+    if (this.replica === null) return false;
+    this.submit({ kind: "propose", ...this.time(), proposal });
+    return true;
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.stopTicking();
+    this.cancelWake?.();
+    this.drop();
+    // A write that waits for the projection would wait for ever where that is stuck.
+    this.committed.interrupt();
+    const stored = this.operations.stop();
+    await this.recovery;
+    // Ownership is given up only after the write under way.
+    await stored;
+    await this.committed.pause();
+  }
+
+  private time(): { now: number; wall: string } {
+    return { now: this.clock.now(), wall: this.clock.wall() };
+  }
+
+  private tick(): void {
+    this.owner.onTick();
+    this.submit({ kind: "tick", ...this.time() });
+  }
+
+  private async checkOwner(): Promise<void> {
+    const { generation } = this;
+    if (this.replica === null) return;
+    try {
+      await this.options.storage.log.checkOwner();
+    } catch (error) {
+      // A store that was opened again meanwhile has been claimed anew.
+      if (generation === this.generation) this.failed(error);
+    }
+  }
+
+  private scheduleWake(): void {
+    const at = this.replica?.wakeAt ?? null;
+    if (at === null || this.cancelWake !== null) return;
+    this.cancelWake = this.clock.after(Math.max(0, at - this.clock.now()), () => {
+      this.cancelWake = null;
+      this.submit({ kind: "tick", ...this.time() });
+    });
+  }
+
+  private perform(effect: Effect): void {
+    switch (effect.kind) {
+      case "save_state":
+      case "store_block":
+      case "truncate":
+        return this.operations.push(effect);
+      case "send":
+        return this.options.send(effect.message, effect.ref);
+      case "read_blocks":
+        void this.readBlocks(effect.readId, effect.from, effect.bytesMax);
+        return;
+      case "look_up_key":
+        void this.lookUpKey(effect);
+        return;
+      case "committed":
+        this.commit(effect);
+        return this.options.onEffect(effect);
+      case "log":
+        return this.options.logger[effect.level](effect.text);
+      default:
+        return this.options.onEffect(effect);
+    }
+  }
+
+  private commit(effect: Extract<Effect, { kind: "committed" }>): void {
+    for (const { block, next, events } of effect.blocks) {
+      this.committed.add(block, events);
+      if (block.header.height === 1) {
+        void this.options.identity.update({ formedClusterId: next.clusterId }).catch((error) => this.failed(error));
+      }
+    }
+    const last = effect.blocks.at(-1)?.next;
+    if (last === undefined) return;
+    this.operations.onCommitted(last);
+    this.options.identity.recordMark({ term: last.term, height: last.height, hash: last.blockHash });
+  }
+
+  private async readBlocks(readId: number, from: Height, bytesMax: number): Promise<void> {
+    const { generation } = this;
+    let blocks: Block[] = [];
+    try {
+      blocks = await this.blocks.readSound(from, bytesMax);
+    } catch (error) {
+      this.options.logger.warn({ err: error }, "blocks for a follower could not be read");
+    }
+    if (generation === this.generation) this.submit({ kind: "blocks_read", now: this.clock.now(), readId, blocks });
+  }
+
+  /** An error leaves the write to its deadline. */
+  private async lookUpKey(effect: Extract<Effect, { kind: "look_up_key" }>): Promise<void> {
+    const { generation } = this;
+    const { proposalId, sourceAppId, idempotencyKey } = effect;
+    try {
+      const found = await this.blocks.findKey(sourceAppId, idempotencyKey);
+      if (generation === this.generation) this.submit({ kind: "key_looked_up", ...this.time(), proposalId, found });
+    } catch (error) {
+      // A node that stops, or has lost its store, has said so already.
+      if (generation === this.generation)
+        this.options.logger.error({ err: error }, "an idempotency key could not be looked up");
+    }
+  }
+
+  /** A stored block with its events, or null if it is missing or does not verify by itself. */
+  soundBlock(at: Height): ReturnType<StoredBlocks["soundBlock"]> {
+    return this.blocks.soundBlock(at);
+  }
+
+  /** Which nodes have this block durable, as far as this node knows: all that matter if it leads. */
+  holders(at: Height): NodeId[] {
+    const view = this.view();
+    if (view === null || view.durableHeight < at) return [];
+    const peers = view.peers.filter((peer) => peer.isVoter && peer.matchHeight >= at).map((peer) => peer.id);
+    return [this.options.config.self.id, ...peers].sort();
+  }
+
+  private failed(error: unknown): void {
+    if (this.isStopped) return;
+    if (error instanceof StoreError && (error.failure === "not_owner" || error.failure === "unfit")) {
+      this.drop();
+      return this.options.onFatal(error);
+    }
+    this.lose(error instanceof Error ? error.message : String(error));
+  }
+
+  private drop(): void {
+    this.generation += 1;
+    this.replica = null;
+    this.inputs.length = 0;
+    this.operations.drop();
+  }
+
+  private lose(reason: string): void {
+    if (this.isStopped) return;
+    this.submit({ kind: "store_lost", now: this.clock.now() });
+    this.drop();
+    this.committed.interrupt();
+    if (this.isRecovering) return;
+    this.isRecovering = true;
+    this.options.logger.warn(`the store failed (${reason}): recovering from what it holds`);
+    this.options.onReplicaLost(reason);
+    this.recovery = this.recoverForEver();
+  }
+
+  private async recoverForEver(): Promise<void> {
+    for (let delayMs = RECOVERY_RETRY_MS; !this.isStopped; delayMs = Math.min(RECOVERY_RETRY_MS_MAX, 2 * delayMs)) {
+      try {
+        await this.recoverOnce();
+        // Lost again just now: `lose` has left it to this loop.
+        if (this.replica === null) continue;
+        this.isRecovering = false;
+        this.options.logger.info("the store is recovered");
+        return;
+      } catch (error) {
+        if (this.isStopped) return;
+        if (error instanceof StoreError && (error.failure === "not_owner" || error.failure === "unfit"))
+          return this.options.onFatal(error);
+        this.options.logger.warn({ err: error }, "the store cannot be recovered yet: trying again");
+        await delay(this.clock, delayMs);
+      }
+    }
+  }
+
+  private async recoverOnce(): Promise<Recovered> {
+    const { options } = this;
+    await this.committed.pause();
+    const { generation } = this;
+    const { remembered } = this.operations;
+    const assertCurrent = (): void => {
+      if (generation !== this.generation || this.isStopped)
+        throw new StoreError("unknown", "The connection to MongoDB was lost while the log was being recovered.");
+    };
+    this.committed.resume();
+    const recovered = await recoverProjected({
+      log: options.storage.log,
+      identity: options.identity,
+      verifyBlock: options.verifyBlock,
+      clock: this.clock,
+      verifiedTail: options.verifiedTail,
+      retriedMs: 2 * options.config.requestTimeoutMs,
+      memberCount: options.config.configured.length,
+      remembered,
+      committed: this.committed,
+      assertCurrent,
+      onWarning: (text) => options.logger.warn(text),
+      onInvalidBlock: options.onInvalidBlock,
+    });
+    this.begin(recovered);
+    return recovered;
+  }
+
+  private begin({ boot, opened }: Recovered): void {
+    const { options } = this;
+    this.operations.begin(boot);
+    const { clusterId } = boot.base;
+    // Written when the genesis was committed; a crash in between, or an older copy of the file, is made good here.
+    if (clusterId !== "" && options.identity.identity.formedClusterId === null)
+      void options.identity.update({ formedClusterId: clusterId }).catch((error) => this.failed(error));
+    this.committed.publishedSize = Math.max(this.committed.publishedSize, boot.base.range.size);
+    this.replica = this.makeReplica(boot, opened.storeId);
+    options.onRecovered(boot.commitHeight);
+    // The database has just been claimed.
+    this.owner.begin();
+    this.submit({ kind: "tick", ...this.time() });
+  }
+
+  private makeReplica(boot: BootState, storeId: string): Replica {
+    const { config, identity, signer, verifyBlock } = this.options;
+    const { clock } = this;
+    const configured: ReplicaConfig = {
+      ...config,
+      self: { ...config.self, storeId, keys: signer.keys },
+      formedClusterId: identity.identity.formedClusterId,
+      seed: Number.parseInt(clock.randomHex(4), 16),
+      genesisNonce: clock.randomHex(16),
+      nextJoinNonce: clock.randomHex(16),
+    };
+    return new Replica(configured, boot, { signer: signer.block, verifyBlock });
+  }
+}

@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { BootState, HardState } from "../../cluster/types.js";
+import { term } from "../../shared/ids.js";
+import { blockVerifier, type ChainState } from "../../shared/log/chain.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { MemoryLogStore } from "../../test/doubles/memory-log-store.js";
+import { systemClock } from "../clock.js";
+import { createVerifier } from "../host/signer.js";
+import { IdentityFile } from "../storage/identity.js";
+import { stateMacOf } from "../storage/state-mac.js";
+import { type RecoveryOptions, type Remembered, recover } from "./recovery.js";
+
+let folder = "";
+let database = new MemoryDatabase("");
+const warnings: string[] = [];
+let starts = 0;
+let afterOpening = (): void => undefined;
+let projectedThrough = 0;
+beforeEach(() => {
+  projectedThrough = 0;
+  afterOpening = () => undefined;
+  folder = mkdtempSync(join(tmpdir(), "quorumlog-recovery-"));
+  database = new MemoryDatabase("1".repeat(32));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** One start of the node's process, or a recovery of a living one, up to what it then knows. */
+async function recoverWith(
+  remembered: Remembered | null,
+  living?: IdentityFile,
+  { verifiedTail, retriedMs = 10_000 }: Pick<Partial<RecoveryOptions>, "verifiedTail" | "retriedMs"> = {},
+): Promise<BootState> {
+  warnings.length = 0;
+  starts += 1;
+  const identity = living ?? (await IdentityFile.open(folder, "n1"));
+  const { boot } = await recover({
+    log: new MemoryLogStore(database, { nodeId: "n1", bootId: `boot ${starts}`, stateMac: stateMacOf(identity.seed) }),
+    identity,
+    clock: systemClock,
+    verifyBlock: blockVerifier(createVerifier()),
+    memberCount: 3,
+    remembered,
+    verifiedTail,
+    retriedMs,
+    projectedThrough: () => {
+      afterOpening();
+      return projectedThrough;
+    },
+    onCommitted: async () => undefined,
+    onWarning: (text) => warnings.push(text),
+    onInvalidBlock: () => undefined,
+  });
+  return boot;
+}
+
+const start = async (): Promise<HardState> => (await recoverWith(null)).hardState;
+
+const startedTwice = async (): Promise<HardState> => {
+  await start();
+  return start();
+};
+
+it("recognises a database that went back by one start also when the start that found out did not get to its new join", async () => {
+  await start();
+  const copy = database.state;
+  const { joinNonce } = await start();
+  database.state = copy;
+
+  // After the claim of the database, as the new join is saved.
+  database.failNextWrite("not_stored", 1);
+  await expect(start()).rejects.toThrow("refused the write");
+  expect(database.disarm()).toBe(true);
+  expect((await start()).joinNonce).not.toBe(joinNonce);
+  expect(warnings[0]).toContain("went back to an earlier start");
+});
+
+it("joins anew once for a database that went back by several starts", async () => {
+  await start();
+  const copy = database.state;
+  await startedTwice();
+  await startedTwice();
+  database.state = copy;
+
+  const { joinNonce } = await start();
+  expect(warnings).toHaveLength(1);
+  expect(await start()).toMatchObject({ joinNonce });
+  expect(warnings).toEqual([]);
+});
+
+it("joins anew once for a database that was lost, and not at each later start", async () => {
+  const before = await startedTwice();
+  const identity = await IdentityFile.open(folder, "n1");
+  await identity.update({ votedTerm: 1 });
+  database = new MemoryDatabase("2".repeat(32));
+
+  const { joinNonce } = await start();
+  expect(joinNonce).not.toBe(before.joinNonce);
+  expect(warnings).toHaveLength(1);
+  for (let later = 0; later < 3; later++) {
+    expect(await start()).toMatchObject({ joinNonce });
+    expect(warnings).toEqual([]);
+  }
+});
+
+it("takes the database of a new node for its own after the answer to its first write was lost", async () => {
+  const identity = await IdentityFile.open(folder, "n1");
+  // After the claim of the database, as its first state is saved.
+  database.failNextWrite("reply_lost", 1);
+  await expect(recoverWith(null, identity)).rejects.toMatchObject({ failure: "unknown" });
+  expect(database.state?.hard).not.toBeNull();
+  await recoverWith(null, identity);
+  expect(warnings).toEqual([]);
+});
+
+it.each([{ votedFor: "n3" }, { term: 900 }])("joins anew once after somebody set %o in its state", async (change) => {
+  const { joinNonce } = await start();
+  expect((await start()).joinNonce).toBe(joinNonce);
+  const { state } = database;
+  if (state?.hard == null) throw new Error("no state was saved");
+  database.state = { ...state, hard: { ...state.hard, ...change } as HardState };
+  const after = await start();
+  expect(warnings.join()).toContain("not what it wrote there");
+  expect(after.joinNonce).not.toBe(joinNonce);
+  expect(after).toMatchObject({ term: 0, votedFor: null });
+  expect(await start()).toEqual(after);
+  expect(warnings).toEqual([]);
+});
+
+it("of a living process goes on from what the process knew to be committed, if it is still there", async () => {
+  const hardState = await start();
+  const { log, blocks } = TestLog.grow(3);
+  const fork = log.fork(blocks[2] as TestBlock).block([{ dataPayload: { other: true } }]);
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  const committed = blocks[3]?.next as ChainState;
+  expect(await recoverWith(null)).toMatchObject({ commitHeight: 2 });
+  expect(await recoverWith({ hardState, durable: committed, committed })).toMatchObject({ commitHeight: 4 });
+  expect(await recoverWith({ hardState, durable: committed, committed: fork.next })).toMatchObject({ commitHeight: 2 });
+});
+
+it("does not count on blocks that arrive after the tail was read: nobody knows that they are in the journal", async () => {
+  await start();
+  const { blocks } = TestLog.grow(3);
+  const put = ({ stored }: TestBlock): void => {
+    database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  };
+  blocks.slice(0, 2).forEach(put);
+  afterOpening = () => blocks.slice(2).forEach(put);
+  const { tail, base } = await recoverWith(null);
+  expect((tail.at(-1)?.next ?? base).height).toBe(2);
+});
+
+it.each([
+  { retriedMs: -30_000, ids: 20, why: "so many at least" },
+  { retriedMs: 9_500, ids: 40, why: "a block a second was sealed while a write may be tried again, and clocks differ" },
+  { retriedMs: 1_000_000, ids: 80, why: "the log's clock says too little: it may have been set ahead once" },
+])("knows $ids ids of 100 blocks with a retry of $retriedMs ms: $why", async ({ retriedMs, ids }) => {
+  await start();
+  const { blocks } = TestLog.grow(100);
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  projectedThrough = 100;
+  const verifiedTail = { events: 1_000, blocksMax: 20, blocksMin: 1 };
+  const { recentEvents } = await recoverWith(null, undefined, { verifiedTail, retriedMs });
+  expect(recentEvents).toHaveLength(ids);
+  expect(recentEvents.at(-1)?.height).toBe(blocks.length);
+});
+
+it("remembers a vote that was saved while the file that outlives the database was not written", async () => {
+  const { joinNonce } = await start();
+  const before = await IdentityFile.open(folder, "n1");
+  const log = new MemoryLogStore(database, {
+    nodeId: "n1",
+    bootId: `boot ${starts}`,
+    stateMac: stateMacOf(before.seed),
+  });
+  await log.open();
+  await log.saveState({ term: term(4), votedFor: "n2", joinNonce, forming: null });
+  expect(before.identity.votedTerm).toBe(0);
+  await before.close();
+  expect(await start()).toMatchObject({ term: 4, votedFor: "n2", joinNonce });
+  expect((await IdentityFile.open(folder, "n1")).identity.votedTerm).toBe(4);
+});

@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished, vi } from "vitest";
+import type { HardState } from "../../cluster/types.js";
+import { height, term } from "../../shared/ids.js";
+import { STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { memoryStorage } from "../../test/doubles/memory-storage.js";
+import { IdentityFile } from "../storage/identity.js";
+import type { CommittedEvents } from "./committed.js";
+import type { NodeIdentity } from "./recovery.js";
+import { type StorageOperation, StorageOperations } from "./storage-operations.js";
+
+const READ_ALL = { bytesMax: 1 << 30, blocksMax: 10_000 };
+const state: HardState = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
+
+async function setUp(identity = {} as NodeIdentity) {
+  const database = new MemoryDatabase("d".repeat(32));
+  const { log } = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
+  await log.open();
+  const stored: number[] = [];
+  const failures: unknown[] = [];
+  const operations: StorageOperations = new StorageOperations({
+    log,
+    // Where no vote is saved and nothing truncated, the identity is not asked.
+    identity,
+    committed: { room: () => Promise.resolve(true) } as CommittedEvents,
+    onStored: ({ opId }) => stored.push(opId),
+    onFailed: (error) => {
+      failures.push(error);
+      operations.drop();
+    },
+  });
+  const writesBefore = database.writes;
+  return { database, log, operations, stored, failures, writes: () => database.writes - writesBefore };
+}
+
+const storing = ({ stored, next }: TestBlock, opId: number): StorageOperation => ({
+  kind: "store_block",
+  opId,
+  block: stored.block,
+  next,
+  events: [],
+});
+
+it("stores blocks that wait together, 32 at most, and tells of each in order", async () => {
+  const { database, log, operations, stored, writes } = await setUp();
+  const { blocks } = TestLog.grow(69);
+  const pause = database.pauseNextWrite();
+  for (const [i, block] of blocks.entries()) operations.push(storing(block, i));
+  await pause.reached;
+  pause.resume();
+  await vi.waitFor(() => expect(stored).toHaveLength(70));
+  expect(stored).toEqual(blocks.map((_, i) => i));
+  expect(writes()).toBe(3);
+  expect(await log.readBlocks(height(1), READ_ALL)).toEqual(blocks.map((block) => block.stored));
+});
+
+it("stores nothing together with what stands on the other side of a state or a truncation", async () => {
+  const { operations, stored, writes } = await setUp();
+  const { blocks } = TestLog.grow(3);
+  const [genesis, ...rest] = blocks.map(storing) as [StorageOperation, ...StorageOperation[]];
+  operations.push(genesis);
+  operations.push({ kind: "save_state", opId: 10, state });
+  for (const operation of rest) operations.push(operation);
+  await vi.waitFor(() => expect(stored).toEqual([0, 10, 1, 2, 3]));
+  expect(writes()).toBe(3);
+});
+
+it("tells of none of them when their write fails", async () => {
+  const { database, operations, stored, failures } = await setUp();
+  const { blocks } = TestLog.grow(3);
+  database.failNextWrite("reply_lost");
+  for (const [i, block] of blocks.entries()) operations.push(storing(block, i));
+  await vi.waitFor(() => expect(failures).toHaveLength(1));
+  expect(stored).toEqual([]);
+});
+
+it("tells of no more of them once their replica is gone", async () => {
+  const { database, log, stored } = await setUp();
+  const { blocks } = TestLog.grow(3);
+  const operations: StorageOperations = new StorageOperations({
+    log,
+    identity: {} as NodeIdentity,
+    committed: { room: () => Promise.resolve(true) } as CommittedEvents,
+    onStored: ({ opId }) => {
+      stored.push(opId);
+      if (opId === 1) operations.drop();
+    },
+    onFailed: () => undefined,
+  });
+  for (const [i, block] of blocks.entries()) operations.push(storing(block, i));
+  await vi.waitFor(() => expect(database.blocks.size).toBe(4));
+  await operations.stop();
+  expect(stored).toEqual([0, 1]);
+});
+
+it("keeps what it knows to be committed before it truncates: nothing else in the log may say so", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "quorumlog-operations-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const identity = await IdentityFile.open(folder, "n1");
+  const { operations, stored } = await setUp(identity);
+  const { blocks } = TestLog.grow(2);
+  for (const [i, block] of blocks.entries()) operations.push(storing(block, i));
+  await vi.waitFor(() => expect(stored).toEqual([0, 1, 2]));
+  const mark = { term: term(1), height: height(2), hash: (blocks[1] as TestBlock).next.blockHash };
+  identity.recordMark(mark);
+  operations.push({ kind: "truncate", opId: 3, from: height(3), term: term(2), leaderId: "n2" });
+  await vi.waitFor(() => expect(stored).toContain(3));
+  expect((await IdentityFile.open(folder, "n1")).identity.mark).toEqual(mark);
+});

@@ -1,0 +1,113 @@
+import { z } from "zod";
+import { majority } from "../../cluster/quorum.js";
+import type { ReplicaView } from "../../cluster/types.js";
+import type { NodeId } from "../../shared/ids.js";
+import type { MemberAddress } from "../config.js";
+import type { ClusterStatus, NodeStatus } from "./log-port.js";
+
+/** What a node says of itself, to a peer that asks for all. */
+export const ownStatusSchema = z.object({
+  id: z.string(),
+  /** Its wall clock when it answered. */
+  clock: z.string(),
+  version: z.string(),
+  address: z.string(),
+  clusterId: z.string(),
+  role: z.enum(["leader", "follower", "candidate", "learner", "unknown"]),
+  health: z.enum(["sound", "learner", "stalled", "unknown"]),
+  term: z.number(),
+  leaderId: z.string().nullable(),
+  lastHeight: z.number(),
+  commitHeight: z.number(),
+  committedSize: z.number(),
+  headHash: z.string(),
+  projectedSize: z.number(),
+  stableSince: z.string().nullable(),
+  verifiedThrough: z.number(),
+});
+export type OwnStatus = z.infer<typeof ownStatusSchema>;
+
+interface StatusParts {
+  readonly own: OwnStatus;
+  readonly others: readonly { id: NodeId; status: (OwnStatus & { skewMs: number }) | null }[];
+  readonly configured: readonly MemberAddress[];
+  readonly view: ReplicaView | null;
+  readonly hasAlerts: boolean;
+  /** Monotonic milliseconds. */
+  readonly now: number;
+}
+
+/** One answer for all nodes, from what each says itself; a node that does not answer is listed as such. */
+export function clusterStatus(parts: StatusParts): ClusterStatus {
+  const { own, others, configured, view } = parts;
+  const answered = [own, ...others.flatMap(({ status }) => (status === null ? [] : [status]))];
+  const longest = Math.max(...answered.map((status) => status.committedSize));
+  const memberCount = view !== null && view.members.length > 0 ? view.members.length : configured.length;
+  const quorum = majority(memberCount);
+  const nodes = configured.map((member): NodeStatus => {
+    const skewed = others.find((other) => other.id === member.id)?.status ?? null;
+    const status = member.id === own.id ? own : skewed;
+    const priority = view?.members.find((known) => known.id === member.id)?.priority ?? member.priority;
+    if (status === null) return silent(member, priority);
+    const contact = view?.peers.find((peer) => peer.id === member.id)?.lastContact;
+    return {
+      id: member.id,
+      address: member.address,
+      role: status.role,
+      priority,
+      term: status.term,
+      health: status.health,
+      lastHeight: status.lastHeight,
+      commitHeight: status.commitHeight,
+      lastSequence: status.committedSize - 1,
+      headHash: status.headHash,
+      lagEvents: longest - status.committedSize,
+      lastContactMs: contact === undefined ? null : Math.round(parts.now - contact),
+      healthy: status.health === "sound" && status.leaderId !== null,
+      version: status.version,
+      stableSince: status.stableSince,
+      verifiedThrough: status.verifiedThrough,
+      clockSkewMs: skewed === null ? 0 : skewed.skewMs,
+    };
+  });
+  const healthyCount = nodes.filter((node) => node.healthy).length;
+  const leading = own.leaderId !== null && (view?.hasQuorum ?? false);
+  return {
+    clusterId: own.clusterId,
+    state: !leading
+      ? "no_quorum"
+      : parts.hasAlerts
+        ? "integrity_alert"
+        : healthyCount < memberCount
+          ? "degraded"
+          : "available",
+    quorum,
+    failureTolerance: Math.max(0, healthyCount - quorum),
+    leaderId: own.leaderId,
+    term: own.term,
+    priority: [...nodes].sort((a, b) => b.priority - a.priority).map((node) => node.id),
+    nodes,
+    views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
+  };
+}
+
+const silent = (member: MemberAddress, priority: number): NodeStatus => ({
+  id: member.id,
+  address: member.address,
+  role: "unknown",
+  priority,
+  term: 0,
+  health: "unknown",
+  lastHeight: 0,
+  commitHeight: 0,
+  lastSequence: -1,
+  headHash: "",
+  lagEvents: 0,
+  lastContactMs: null,
+  healthy: false,
+  version: "",
+  stableSince: null,
+  verifiedThrough: -1,
+  clockSkewMs: null,
+  detail: "it does not answer",
+});

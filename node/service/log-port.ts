@@ -1,0 +1,150 @@
+import type { HashHex, NodeId } from "../../shared/ids.js";
+import type { EventView, PreparedEvent } from "../../shared/log/event.js";
+import type { AlertRecord, EventFilter, ProjectionPage } from "../storage/port.js";
+
+/**
+ * What the routes and streams need of a node; `node/service/log-service.ts` is the one implementation.
+ * Failures that a client should see are thrown as `ProblemError` (node/problems.ts).
+ */
+export interface LogService {
+  readonly nodeId: NodeId;
+  /** Appends on whichever node leads; resolves once a majority has it durable. */
+  append(write: WriteRequest): Promise<AppendOutcome>;
+  /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
+  awaitReadable(condition?: ReadCondition): Promise<void>;
+  get(sequence: number): Promise<EventView | null>;
+  list(filter: EventFilter, page: ProjectionPage): Promise<EventView[]>;
+  count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }>;
+  /** Each node's copy and hash of one event, as each says itself. */
+  copies(sequence: number): Promise<NodeCopy[]>;
+  /** Committed events that reads reflect at this moment. */
+  readonly logSize: number;
+  standing(): Standing;
+  clusterStatus(): Promise<ClusterStatus>;
+  admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
+  /** Open alerts of all nodes that answer. */
+  alerts(limit: number): Promise<{ alerts: AlertRecord[]; unreachable: NodeId[] }>;
+  /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
+  elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
+  /** Resolves once another node leads. */
+  stepDown(request: StepDownRequest): Promise<LeadingNode>;
+  readiness(): ReadinessCheck[];
+  /** Every committed event from now on, once, in order, in the batches in which they were committed. */
+  subscribe(listener: (events: readonly EventView[]) => void): () => void;
+  /** Elections as this node learns of their commit, and alerts that this node finds. */
+  subscribeNotices(listener: (notice: StreamNotice) => void): () => void;
+}
+
+/** What a read must see besides what this node acknowledged. */
+export interface ReadCondition {
+  readonly minSequence?: number;
+  /** Every event that any node acknowledged before the read came: the leader is asked. */
+  readonly isLinearizable?: boolean;
+}
+
+/** An election that the log remembers. */
+export interface ElectionRecord {
+  readonly term: number;
+  readonly leaderId: NodeId;
+  readonly height: number;
+  /** When its block was sealed. */
+  readonly at: string;
+  /** null where the log does not say. */
+  readonly reason: "genesis" | "no_leader" | "take_over" | "hand_over" | null;
+  readonly previousLeader: NodeId | null;
+  readonly votes: readonly NodeId[];
+  readonly tookMs: number | null;
+  /** The leader before it told the winner to run. */
+  readonly handOver: boolean;
+  /** Writes answered 503 no_quorum before this leader was known, by node, since that node's start. */
+  readonly writesRefused: Readonly<Record<NodeId, number>>;
+}
+
+export interface StepDownRequest {
+  readonly actor: string;
+  readonly reason: string;
+  readonly target?: NodeId | undefined;
+}
+
+export interface LeadingNode {
+  readonly leaderId: NodeId;
+  readonly term: number;
+}
+
+export type StreamNotice =
+  | { readonly kind: "alert"; readonly alert: AlertRecord }
+  | { readonly kind: "election"; readonly election: Omit<ElectionRecord, "writesRefused"> };
+
+export interface WriteRequest {
+  readonly events: readonly PreparedEvent[];
+  readonly requestId: string;
+  readonly ifPreviousHash?: HashHex | "";
+}
+
+export interface AppendOutcome {
+  readonly events: readonly EventView[];
+  readonly acknowledgedBy: readonly NodeId[];
+  /** The same Idempotency-Key was answered before: these are the first events. */
+  readonly isReplay: boolean;
+}
+
+export interface Standing {
+  readonly leaderId: NodeId | null;
+  readonly term: number;
+  /** No leader for an election timeout. */
+  readonly isStale: boolean;
+}
+
+export interface NodeCopy {
+  readonly node: NodeId;
+  readonly hash: HashHex | null;
+  readonly event: EventView | null;
+  /** Why there is no copy: not reached, not there yet. */
+  readonly detail?: string;
+}
+
+export interface ReadinessCheck {
+  readonly name: "mongodb" | "quorum" | "membership" | "leader" | "projection" | "disk" | "stopping";
+  readonly isOk: boolean;
+  /** A person should know, but the node is as ready as before. */
+  readonly isAdvisory?: boolean;
+  readonly detail: string;
+}
+
+export interface NodeStatus {
+  id: NodeId;
+  address: string;
+  role: "leader" | "follower" | "candidate" | "learner" | "unknown";
+  priority: number;
+  term: number;
+  health: "sound" | "learner" | "stalled" | "unknown";
+  lastHeight: number;
+  commitHeight: number;
+  /** -1 for an empty log. */
+  lastSequence: number;
+  headHash: string;
+  lagEvents: number;
+  lastContactMs: number | null;
+  healthy: boolean;
+  version: string;
+  /** RFC 3339: since when this node has known the present leader; null while it knows none. */
+  stableSince: string | null;
+  /** The last sequence that this node's latest full verification reached; -1 before its first. */
+  verifiedThrough: number;
+  clockSkewMs: number | null;
+  detail?: string;
+}
+
+export interface ClusterStatus {
+  clusterId: string;
+  state: "available" | "degraded" | "no_quorum" | "integrity_alert";
+  quorum: number;
+  failureTolerance: number;
+  leaderId: NodeId | null;
+  term: number;
+  /** Node ids, the highest priority first. */
+  priority: NodeId[];
+  nodes: NodeStatus[];
+  /** What each node itself says of leader and term. */
+  views: { node: NodeId; leaderId: NodeId | null; term: number }[];
+}

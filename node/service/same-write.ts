@@ -1,0 +1,38 @@
+import { equalBytes, utf8 } from "../../shared/bytes.js";
+import { canonicalText } from "../../shared/canonical.js";
+import type { EventView, LoggedEvent, PreparedEvent } from "../../shared/log/event.js";
+
+/** What makes two requests the same: not their ids and salts, which each request has of its own. */
+type Body = Pick<PreparedEvent, "eventType" | "sourceAppId" | "timestamp" | "payload">;
+
+export const bodyOfLogged = ({ record, payload }: LoggedEvent): Body => ({ ...record, payload });
+export const bodyOfView = (view: EventView): Body => ({ ...view, payload: utf8(canonicalText(view.dataPayload)) });
+
+/** Whether a request with a key repeats an earlier one: type, source, payload, and the timestamp where it brings one. */
+export function isSameBody(proposed: readonly PreparedEvent[], earlier: readonly Body[]): boolean {
+  return (
+    proposed.length === earlier.length &&
+    proposed.every((event, i) => {
+      const other = earlier[i] as Body;
+      return (
+        event.eventType === other.eventType &&
+        event.sourceAppId === other.sourceAppId &&
+        (event.isStampedHere === true || event.timestamp === other.timestamp) &&
+        equalBytes(event.payload, other.payload)
+      );
+    })
+  );
+}
+
+/** The events in a block of the earlier request that used the key of `proposed`: a batch stands there in one piece. */
+export function earlierRequest(
+  proposed: readonly PreparedEvent[],
+  events: readonly LoggedEvent[],
+): readonly LoggedEvent[] {
+  const key = proposed[0]?.idempotencyKey;
+  if (key === undefined) return [];
+  const sources = new Set(proposed.map((event) => event.sourceAppId));
+  const at = events.findIndex(({ record }) => record.idempotencyKey === key && sources.has(record.sourceAppId));
+  const [place, length] = events[at]?.record.batch ?? [0, 1];
+  return at === -1 ? [] : events.slice(at - place, at - place + length);
+}

@@ -1,0 +1,348 @@
+import { type Collection, WriteConcern } from "mongodb";
+import type { HardState } from "../../../cluster/types.js";
+import type { Height, NodeId, Term } from "../../../shared/ids.js";
+import { height } from "../../../shared/ids.js";
+import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../port.js";
+import type { StateMac } from "../state-mac.js";
+import { BlockInserts } from "./block-inserts.js";
+import { type StoredDocument, storedBlock, storedBytes } from "./documents.js";
+import { readError, storeError, within } from "./errors.js";
+import { MongoLink } from "./link.js";
+import { claim, type UncleanWait } from "./owner.js";
+import { assertFit } from "./server.js";
+import { MongoState, type Truncating } from "./state.js";
+import { deleteListed, listTop, type QuarantinedDocument, quarantine } from "./truncation.js";
+
+const MEMBERSHIP_BLOCKS_MAX = 10_000;
+/** The server fills a batch up to 16 MiB whatever of it is wanted, and blocks may be large. */
+const READ_BATCH_BLOCKS = 8;
+const CONTROL_INDEX = { "header.control.kind": 1 } as const;
+export const COMMAND_MS_DEFAULT = 5_000;
+const OWNER_WATCH_MS_MIN = 50;
+export interface MongoLogStoreOptions {
+  readonly mongodbUri: string;
+  readonly nodeId: NodeId;
+  /** Names this process; random, up to 64 characters. */
+  readonly bootId: string;
+  readonly stateMac: StateMac;
+  /** A write of the state or of a block that takes longer fails with `unknown`, in milliseconds. */
+  readonly stallMs: number;
+  /** The same for every other single command (opening, truncating, reading); 5,000 milliseconds unless given. */
+  readonly commandMs?: number;
+  /**
+   * A write is answered only if this process was proven to be the owner of the database within this time, in milliseconds;
+   * a process that writes nothing proves it as often. Shorter than `uncleanWaitMs`, or a successor misses what was answered.
+   */
+  readonly slowMs: number;
+  /** How long a successor of an unclean stop waits before it reads the tail, in milliseconds. */
+  readonly uncleanWaitMs: number;
+  readonly initReplicaSet: boolean;
+  readonly allowUnsafeMongod: boolean;
+}
+
+/** What else lives in the database and is brought up by the log's `open`, with a client of its own. */
+export interface Companion {
+  /** Resolves with the number of projected events; calls `onLost` if another mongod process answers it later. */
+  open(durable: WriteConcern, onLost: () => void): Promise<number>;
+  /** Never throws. */
+  close(): Promise<void>;
+}
+
+/** All that one successful `open` holds; a lost or failed one is never used again. */
+interface Opening {
+  readonly link: MongoLink;
+  readonly state: MongoState;
+  readonly blocks: Collection<StoredDocument>;
+  readonly quarantine: Collection<QuarantinedDocument>;
+  readonly durable: WriteConcern;
+  /** The listeners are called once an opening. */
+  isNotified: boolean;
+  /** Its owner is being read. */
+  isWatched: boolean;
+}
+
+/** The log in MongoDB: the port's contract, as DESIGN section 3 lays it out. */
+export class MongoLogStore implements LogStore {
+  private opening: Opening | null = null;
+  private ownerWatch: NodeJS.Timeout | null = null;
+  private bootCounter: number | null = null;
+  private processId = "";
+  private readonly listeners: (() => void)[] = [];
+  private readonly inserts: BlockInserts;
+  private readonly uncleanWait: UncleanWait = { isDue: false };
+
+  constructor(
+    private readonly options: MongoLogStoreOptions,
+    private readonly companion: Companion,
+  ) {
+    this.inserts = new BlockInserts(options);
+  }
+
+  get serverProcessId(): string {
+    return this.processId;
+  }
+
+  onServerChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  async open(knownBootCounter = 0): Promise<OpenedStore> {
+    await this.dropOpening();
+    const { options } = this;
+    const link = await MongoLink.connect({
+      ...options,
+      commandMs: options.commandMs ?? COMMAND_MS_DEFAULT,
+      appName: `quorumlog-${options.nodeId}-log`,
+      isRetryingReads: false,
+      connectionsMax: 4,
+      survivesBreaks: false,
+    });
+    try {
+      return await this.openOn(link, knownBootCounter);
+    } catch (error) {
+      this.opening = null;
+      await link.close();
+      throw storeError(error, "Opening the database");
+    }
+  }
+
+  private async openOn(link: MongoLink, knownBootCounter: number): Promise<OpenedStore> {
+    const { db } = link;
+    const isMember = link.server.setName !== undefined;
+    const { warnings } = await assertFit(db, link.server, this.options);
+    const durable = new WriteConcern(isMember ? "majority" : 1, undefined, true);
+    const opening: Opening = {
+      link,
+      state: new MongoState(db.collection("state"), durable, this.options.stateMac),
+      blocks: db.collection<StoredDocument>("blocks"),
+      quarantine: db.collection<QuarantinedDocument>("quarantine"),
+      durable,
+      isNotified: false,
+      isWatched: false,
+    };
+    const { options } = this;
+    const { previousBootCounter } = await claim(opening.state, {
+      ...options,
+      isMember,
+      rememberedBootCounter: this.bootCounter,
+      knownBootCounter,
+      uncleanWait: this.uncleanWait,
+    });
+    await opening.blocks.createIndex(CONTROL_INDEX, {
+      partialFilterExpression: { "header.control.kind": { $exists: true } },
+    });
+    const { truncating } = opening.state.record;
+    if (truncating !== null) await this.runTruncation(opening, truncating);
+    const tail = await opening.blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
+    // everything that it saw durable, before it is counted on.
+    await opening.state.swapOrThrow({}, options);
+    const projectedThrough = await this.companion.open(durable, () => this.notify(opening));
+    await opening.state.assertOwner(options);
+    await link.verifyProcess();
+
+    const { isAltered } = opening.state;
+    const { hard, storeId, bootCounter } = opening.state.record;
+    this.opening = opening;
+    this.ownerWatch = setInterval(
+      () => void this.watchOwner(opening),
+      Math.max(OWNER_WATCH_MS_MIN, options.slowMs),
+    ).unref();
+    this.processId = link.processId;
+    this.bootCounter = bootCounter;
+    link.onLost(() => this.notify(opening));
+    return {
+      hardState: isAltered ? null : hard,
+      isStateAltered: isAltered,
+      storeId,
+      bootCounter,
+      previousBootCounter,
+      tailHeight: height(tail?._id ?? 0),
+      projectedThrough,
+      warnings,
+      serverProcessId: link.processId,
+    };
+  }
+
+  async saveState(state: HardState, bootCounter?: number): Promise<void> {
+    const save = (opening: Opening): Promise<void> => opening.state.save(state, this.options, bootCounter);
+    await this.guarded("Writing the node's state", save, this.options.stallMs);
+    this.bootCounter = bootCounter ?? this.bootCounter;
+  }
+
+  async insertBlocks(stored: readonly StoredBlock[]): Promise<void> {
+    if (stored.length > 1 && this.inserts.isAnyInDoubt(stored)) {
+      // What may be there already has to be looked at one by one.
+      for (const one of stored) await this.insertBlocks([one]);
+      return;
+    }
+    const inserts = this.inserts.begin(stored);
+    const insert = (opening: Opening): Promise<void> => this.inserts.write(opening, inserts);
+    try {
+      await this.guarded("Storing blocks", insert, this.options.stallMs);
+    } catch (error) {
+      this.inserts.failed(inserts, error);
+      throw error;
+    }
+    this.inserts.stored(inserts);
+  }
+
+  truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
+    return this.guarded("Replacing the log's tail", (opening) => this.runTruncation(opening, { from, ...by }));
+  }
+
+  async readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
+    return this.reading(async ({ blocks }) => {
+      const found: StoredBlock[] = [];
+      let bytes = 0;
+      const cursor = blocks
+        .find({ _id: { $gte: from } })
+        .sort({ _id: 1 })
+        .limit(Math.max(1, limit.blocksMax))
+        .batchSize(READ_BATCH_BLOCKS);
+      for await (const document of cursor) {
+        bytes += storedBytes(document);
+        if (found.length > 0 && bytes > limit.bytesMax) break;
+        found.push(storedBlock(document));
+      }
+      return found;
+    });
+  }
+
+  readMembershipBlocks(): Promise<StoredBlock[]> {
+    return this.reading(async ({ blocks }) => {
+      const kinds = ["genesis", "node_admitted"];
+      const cursor = blocks.find({ "header.control.kind": { $in: kinds } }).sort({ _id: 1 });
+      return (await cursor.limit(MEMBERSHIP_BLOCKS_MAX).toArray()).map(storedBlock);
+    });
+  }
+
+  readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]> {
+    return this.reading(async ({ blocks }) => {
+      const found = blocks
+        .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $lte: through } })
+        // Without the hint the server may walk the whole log backwards for the order's sake.
+        .hint(CONTROL_INDEX)
+        .sort({ _id: -1 })
+        .limit(Math.max(1, blocksMax));
+      return (await found.toArray()).map(storedBlock);
+    });
+  }
+
+  async checkOwner(): Promise<void> {
+    const opening = this.alive();
+    await opening.state.assertOwner(this.options);
+    await opening.link.verifyProcess();
+  }
+
+  /** A clean stop: says in the state that a successor need not wait. Never throws. */
+  async close(): Promise<void> {
+    const { opening } = this;
+    await this.companion.close();
+    try {
+      opening?.link.assertAlive();
+      const { nodeId, bootId } = this.options;
+      await opening?.state.swap({ owner: { nodeId, bootId, isReleased: true } });
+    } catch {
+      // Then it is an unclean stop, and the successor waits.
+    }
+    await this.dropOpening();
+  }
+
+  /** Begins a truncation, or finishes one that was begun: the steps are the same. */
+  private async runTruncation({ blocks, quarantine: into, state }: Opening, truncating: Truncating): Promise<void> {
+    // An insert whose outcome was lost may arrive at any time: it is found, and copied, in the next round.
+    for (;;) {
+      const listed = await listTop(blocks, truncating.from);
+      const lowest = listed.at(-1);
+      if (lowest === undefined) break;
+      // Copied after it was listed, so that nothing is deleted without a copy.
+      await quarantine(blocks, into, truncating, lowest._id);
+      // The mark also proves that the database was still ours after the list was read: none of the listed blocks is a
+      // successor's, and a successor finds the mark and deletes all of them before it stores any.
+      await state.swapOrThrow({ truncating }, this.options);
+      await deleteListed(blocks, listed);
+    }
+    this.inserts.forgetFrom(truncating.from);
+    await state.swapOrThrow({ truncating: null }, this.options);
+  }
+
+  private notify(opening: Opening): void {
+    if (opening !== this.opening || opening.isNotified) return;
+    opening.isNotified = true;
+    opening.link.fail("The MongoDB server changed");
+    for (const listener of this.listeners) listener();
+  }
+
+  /**
+   * Runs a write, and answers it only if the same mongod process and the same owner stood behind it all along: an answer
+   * within `slowMs` of a proof of ownership is safe, since a successor waits longer than that before it reads the log. Beyond
+   * `limitMs` its outcome is unknown, whatever becomes of it.
+   */
+  private async guarded(
+    doing: string,
+    operation: (opening: Opening) => Promise<void>,
+    limitMs: number | null = null,
+  ): Promise<void> {
+    const opening = this.alive();
+    const write = async (): Promise<void> => {
+      await operation(opening);
+      await opening.link.verifyProcess();
+      await this.proveOwner(opening);
+      opening.link.assertAlive();
+    };
+    try {
+      await (limitMs === null ? write() : within(limitMs, write(), doing));
+    } catch (error) {
+      const failed = storeError(error, doing);
+      // What is stored is not known any more: nothing is written on this opening until it has been read again.
+      if (failed.failure === "unknown" || failed.failure === "not_owner") opening.link.fail(failed.message);
+      throw failed;
+    }
+  }
+
+  /** A process that only follows and reads speaks for its log, too, and must not go on doing so beside its successor. */
+  private async watchOwner(opening: Opening): Promise<void> {
+    // A server that hangs gets one question, not one after the other: they would take the connections from the writes.
+    if (opening.isWatched) return;
+    opening.isWatched = true;
+    try {
+      opening.link.assertAlive();
+      await this.proveOwner(opening);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.failure !== "not_owner") return;
+      opening.link.fail(error.message);
+      this.notify(opening);
+    } finally {
+      opening.isWatched = false;
+    }
+  }
+
+  private async proveOwner({ state }: Opening): Promise<void> {
+    if (performance.now() - state.ownerProvenAt > this.options.slowMs) await state.assertOwner(this.options);
+  }
+
+  private async reading<T>(operation: (opening: Opening) => Promise<T>): Promise<T> {
+    const opening = this.alive();
+    try {
+      const result = await operation(opening);
+      await opening.link.verifyProcess();
+      return result;
+    } catch (error) {
+      throw readError(error, "Reading the log");
+    }
+  }
+
+  private alive(): Opening {
+    if (this.opening === null) throw new StoreError("not_stored", "The store is not open.");
+    this.opening.link.assertAlive();
+    return this.opening;
+  }
+
+  private async dropOpening(): Promise<void> {
+    const { opening } = this;
+    this.opening = null;
+    if (this.ownerWatch !== null) clearInterval(this.ownerWatch);
+    await opening?.link.close();
+  }
+}

@@ -1,0 +1,274 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MongoClient } from "mongodb";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { height, term } from "../../../shared/ids.js";
+import { STATE_MAC, type TestBlock, TestLog } from "../../../test/contracts/fixtures.js";
+import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
+import { openStorage, type StorageOptions } from "../open.js";
+import type { Storage } from "../port.js";
+
+const open: Storage[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(({ log }) => log.close()));
+});
+
+function storageOn(mongod: TestMongod, options: Partial<StorageOptions> & { database?: string } = {}): Storage {
+  const { database = `server_${randomUUID().slice(0, 8)}`, ...rest } = options;
+  const storage = openStorage({
+    mongodbUri: `mongodb://127.0.0.1:${mongod.port}/${database}`,
+    nodeId: "n1",
+    bootId: randomUUID(),
+    stateMac: STATE_MAC,
+    stallMs: 1_500,
+    slowMs: 1_000,
+    uncleanWaitMs: 10,
+    initReplicaSet: false,
+    allowUnsafeMongod: false,
+    onRefused: () => undefined,
+    ...rest,
+  });
+  open.push(storage);
+  return storage;
+}
+
+async function raw<T>(mongod: TestMongod, use: (client: MongoClient) => Promise<T>): Promise<T> {
+  const client = new MongoClient(`mongodb://127.0.0.1:${mongod.port}/?directConnection=true`);
+  return use(client).finally(() => client.close());
+}
+
+const unfit = (words: string): object => ({ failure: "unfit", message: expect.stringContaining(words) });
+const hard = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
+
+describe("a one-member replica set", () => {
+  let mongod: TestMongod;
+  beforeAll(async () => {
+    mongod = await startMongod();
+  });
+  afterAll(() => mongod.stop());
+
+  it("has nothing to warn of", async () => {
+    expect((await storageOn(mongod).log.open()).warnings).toEqual([]);
+  });
+
+  it("keeps a database with foreign collections untouched", async () => {
+    await raw(mongod, (client) => client.db("shop").collection("orders").insertOne({ a: 1 }));
+    await expect(storageOn(mongod, { database: "shop" }).log.open()).rejects.toMatchObject(unfit("orders"));
+    const names = await raw(mongod, (client) => client.db("shop").listCollections().toArray());
+    expect(names.map(({ name }) => name)).toEqual(["orders"]);
+  });
+
+  it("with a foreign document as state is refused", async () => {
+    const database = "foreign_state";
+    await raw(mongod, (client) => client.db(database).collection<{ _id: string }>("state").insertOne({ _id: "state" }));
+    await expect(storageOn(mongod, { database }).log.open()).rejects.toMatchObject(unfit("damaged"));
+  });
+
+  it("is refused by a URI that names more than one server", async () => {
+    const mongodbUri = "mongodb://127.0.0.1:1,127.0.0.1:2/x";
+    await expect(storageOn(mongod, { mongodbUri }).log.open()).rejects.toMatchObject(unfit("MONGODB_URI"));
+  });
+
+  it("waits for an unclean predecessor's writes, and not after a clean one", async () => {
+    const database = "waits";
+    const takes = async (): Promise<number> => {
+      const start = performance.now();
+      await storageOn(mongod, { database, uncleanWaitMs: 2_500 }).log.open();
+      return performance.now() - start;
+    };
+    const first = storageOn(mongod, { database });
+    await first.log.open();
+    await first.log.close();
+    expect(await takes()).toBeLessThan(2_500);
+    expect(await takes()).toBeGreaterThanOrEqual(2_500);
+  });
+
+  it("that does not answer is an unknown outcome within the stall limit, and usable afterwards", async () => {
+    const { log } = storageOn(mongod);
+    await log.open();
+    mongod.pause();
+    try {
+      // The signal takes effect a little later: until then the server still answers.
+      let start = 0;
+      const save = (): Promise<string> => {
+        start = performance.now();
+        return log.saveState(hard).then(
+          () => "saved",
+          (error) => error.failure,
+        );
+      };
+      await expect.poll(save, { timeout: 10_000 }).toBe("unknown");
+      expect(performance.now() - start).toBeLessThan(4_000);
+      await expect(log.open()).rejects.toMatchObject({ failure: "not_stored" });
+    } finally {
+      mongod.resume();
+    }
+    await expect.poll(() => log.open().then(({ tailHeight }) => tailHeight), { timeout: 20_000 }).toBe(0);
+    await log.saveState(hard);
+  });
+
+  it("that answers slowly to a process that is no longer the owner gets no success from it", async () => {
+    const database = "slow";
+    const first = storageOn(mongod, { database, slowMs: 0 });
+    await first.log.open();
+    const blocks = TestLog.grow(1).blocks;
+    await first.log.insertBlocks([(blocks[0] as (typeof blocks)[0]).stored]);
+    await storageOn(mongod, { database }).log.open();
+    const late = first.log.insertBlocks([(blocks[1] as (typeof blocks)[0]).stored]);
+    // Or it has found out before, by itself.
+    await expect(late).rejects.toMatchObject({ message: expect.stringContaining("has taken it over") });
+  });
+
+  it("answers no write, however fast, to a process whose successor has read the log", async () => {
+    const database = "zombie";
+    const first = storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 });
+    await first.log.open();
+    const blocks = TestLog.grow(1).blocks as [TestBlock, TestBlock];
+    await first.log.insertBlocks([blocks[0].stored]);
+    const found = await storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 }).log.open();
+    expect(found.tailHeight).toBe(1);
+    const late = first.log.insertBlocks([blocks[1].stored]);
+    await expect(late).rejects.toMatchObject({ failure: expect.stringMatching(/^(not_owner|unknown)$/) });
+  });
+
+  it("tells a process that writes nothing that it has a successor", async () => {
+    const database = "idle";
+    const first = storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 });
+    await first.log.open();
+    let told = 0;
+    first.log.onServerChange(() => {
+      told += 1;
+    });
+    await storageOn(mongod, { database, slowMs: 400, uncleanWaitMs: 800 }).log.open();
+    await expect.poll(() => told, { timeout: 5_000 }).toBe(1);
+    await expect(first.log.open()).rejects.toMatchObject({ failure: "not_owner" });
+  });
+
+  it("that cannot be reached certainly stored nothing", async () => {
+    const mongodbUri = "mongodb://127.0.0.1:1/x";
+    await expect(storageOn(mongod, { mongodbUri }).log.open()).rejects.toMatchObject({ failure: "not_stored" });
+  });
+
+  it("keeps 64 MiB of evidence whole, and the headers of what is older", async () => {
+    const database = "evidence";
+    const { log } = storageOn(mongod, { database });
+    await log.open();
+    const text = "x".repeat(1_000_000);
+    const chain = new TestLog();
+    for (let i = 0; i < 20; i++) {
+      const { stored } = chain.block(Array.from({ length: 4 }, () => ({ dataPayload: { text } })));
+      await log.insertBlocks([stored]);
+    }
+    await log.truncate(height(2), { term: term(2), leaderId: "n2" });
+    const kept = await raw(mongod, (client) =>
+      client.db(database).collection("quarantine").find().sort({ height: 1 }).toArray(),
+    );
+    expect(kept).toHaveLength(19);
+    expect(kept.every(({ header, signature }) => header && signature)).toBe(true);
+    const bodies = kept.filter(({ records }) => records).map(({ height: at }) => at as number);
+    expect(bodies).toEqual([5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+  });
+
+  it("with an altered block answers it as one that fails verification, never with a crash", async () => {
+    const database = "altered";
+    const { log } = storageOn(mongod, { database });
+    await log.open();
+    for (const { stored } of TestLog.grow(3).blocks) await log.insertBlocks([stored]);
+    await raw(mongod, async (client) => {
+      const blocks = client.db(database).collection<{ _id: number }>("blocks");
+      await blocks.updateOne({ _id: 2 }, { $set: { header: "gone", records: 7 }, $unset: { frontier: "" } });
+      await blocks.updateOne({ _id: 3 }, { $set: { "header.height": 3.5 } });
+    });
+    const found = await log.readBlocks(height(1), { bytesMax: 1 << 20, blocksMax: 10 });
+    expect(found.map(({ block }) => block.header.version)).toEqual([1, 0, 0, 1]);
+    expect(found[1]?.block.header.height).toBe(2);
+  });
+});
+
+describe("other servers", () => {
+  const running: TestMongod[] = [];
+  const start = async (options: Parameters<typeof startMongod>[0]): Promise<TestMongod> => {
+    const mongod = await startMongod(options);
+    running.push(mongod);
+    return mongod;
+  };
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map(({ log }) => log.close()));
+    for (const mongod of running.splice(0)) {
+      // A clean stop would wait for the second member that one of them never had.
+      await mongod.kill();
+      await mongod.stop();
+    }
+  });
+
+  it("a standalone works, says what it lacks, and loses nothing when killed", async () => {
+    const mongod = await start({ replSet: false });
+    const storage = storageOn(mongod, { database: "alone" });
+    const { warnings } = await storage.log.open();
+    expect(warnings.join()).toContain("standalone");
+    const { blocks } = TestLog.grow(10);
+    for (const { stored } of blocks) await storage.log.insertBlocks([stored]);
+    await storage.log.saveState(hard);
+    await storage.projection.apply(blocks.flatMap(({ views }) => views));
+    await mongod.kill();
+    await mongod.start();
+    const again = await storageOn(mongod, { database: "alone" }).log.open();
+    expect(again).toMatchObject({ tailHeight: 11, hardState: hard });
+    expect(again.projectedThrough).toBeLessThanOrEqual(10);
+  });
+
+  it("a server with --replSet and no configuration is made a one-member set if asked, else named", async () => {
+    const mongod = await start({ replSet: false, extraArgs: ["--replSet", "fresh", "--oplogSize", "64"] });
+    await expect(storageOn(mongod).log.open()).rejects.toMatchObject(unfit("rs.initiate"));
+    expect((await storageOn(mongod, { initReplicaSet: true }).log.open()).warnings).toEqual([]);
+    expect((await storageOn(mongod, { initReplicaSet: true }).log.open()).warnings).toEqual([]);
+  });
+
+  it("a former replica-set member without --replSet is refused", async () => {
+    const dbPath = await mkdtemp(join(tmpdir(), "quorumlog-member-"));
+    onTestFinished(() => rm(dbPath, { recursive: true, force: true }));
+    const member = await startMongod({ dbPath });
+    const storage = storageOn(member, { database: "was_member" });
+    await storage.log.open();
+    await storage.log.close();
+    await member.stop();
+    const standalone = await start({ replSet: false, dbPath });
+    await expect(storageOn(standalone, { database: "was_member" }).log.open()).rejects.toMatchObject(
+      unfit("--replSet"),
+    );
+    // Even where the server's own note is gone, ours tells.
+    await raw(standalone, (client) => client.db("local").collection("system.replset").deleteMany({}));
+    await expect(storageOn(standalone, { database: "was_member" }).log.open()).rejects.toMatchObject(
+      unfit("--replSet"),
+    );
+  });
+
+  it("a set of two members is refused", async () => {
+    const mongod = await start({});
+    await raw(mongod, async (client) => {
+      const { config } = await client.db("admin").command({ replSetGetConfig: 1 });
+      config.version++;
+      config.members.push({ _id: 1, host: "127.0.0.1:1", priority: 0, votes: 0, hidden: true });
+      await client.db("admin").command({ replSetReconfig: config, force: true });
+    });
+    await expect
+      .poll(
+        () =>
+          storageOn(mongod)
+            .log.open()
+            .then(
+              () => "opened",
+              (error) => error.message,
+            ),
+        { timeout: 30_000 },
+      )
+      .toContain("2 members");
+  });
+
+  it("one without WiredTiger or a journal is refused", async () => {
+    const mongod = await start({ replSet: false, extraArgs: ["--nojournal"] });
+    await expect(storageOn(mongod).log.open()).rejects.toMatchObject(unfit("journal"));
+  });
+});

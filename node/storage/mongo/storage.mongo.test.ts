@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { MongoClient } from "mongodb";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { height, term } from "../../../shared/ids.js";
+import { STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
+import { type StorageHarness, storageContract } from "../../../test/contracts/storage-contract.js";
+import { ReplyProxy } from "../../../test/doubles/reply-proxy.js";
+import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
+import { openStorage } from "../open.js";
+import type { Storage } from "../port.js";
+
+let mongod: TestMongod;
+beforeAll(async () => {
+  mongod = await startMongod();
+});
+afterAll(() => mongod.stop());
+
+let databases = 0;
+
+interface MongoHarness extends StorageHarness {
+  /** Stores documents in the collection `blocks` behind the node's back. */
+  plantBlocks(documents: readonly { readonly _id: number; readonly writeId?: string }[]): Promise<void>;
+}
+
+async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
+  const proxy = await ReplyProxy.start(mongod.port);
+  const name = `contract_${++databases}`;
+  const open: Storage[] = [];
+  const raw = async <T>(use: (client: MongoClient) => Promise<T>): Promise<T> => {
+    const client = new MongoClient(`mongodb://127.0.0.1:${mongod.port}/?directConnection=true`);
+    return use(client).finally(() => client.close());
+  };
+  return {
+    process(self) {
+      const storage = openStorage({
+        ...self,
+        mongodbUri: `mongodb://127.0.0.1:${proxy.port}/${name}`,
+        stallMs: 1_000,
+        commandMs: 1_000,
+        slowMs: 800,
+        uncleanWaitMs,
+        initReplicaSet: false,
+        allowUnsafeMongod: false,
+        onRefused: (sequence, reason) => {
+          throw new Error(`event ${sequence}: ${reason}`);
+        },
+      });
+      open.push(storage);
+      return storage;
+    },
+    async alterState(change) {
+      const set = Object.fromEntries(Object.entries(change).map(([member, value]) => [`hard.${member}`, value]));
+      await raw((client) =>
+        client.db(name).collection<{ _id: string }>("state").updateOne({ _id: "state" }, { $set: set }),
+      );
+    },
+    async plantBlocks(documents) {
+      await raw((client) => client.db(name).collection<{ _id: number }>("blocks").insertMany(documents));
+    },
+    failNextWrite: (fault, skip) => proxy.failNextWrite(fault, skip),
+    disarm: () => proxy.disarm(),
+    pauseNextWrite: (skip) => proxy.pauseNextWrite(skip),
+    deliverLate: () => proxy.deliverLate(),
+    async restartServer() {
+      await mongod.kill();
+      await mongod.start();
+    },
+    quarantinedHeights: () =>
+      raw(async (client) => {
+        const found = await client.db(name).collection("quarantine").find().sort({ height: 1 }).toArray();
+        return found.map((document) => document.height as number);
+      }),
+    async dispose() {
+      await Promise.all(open.splice(0).map(({ log }) => log.close()));
+      await proxy.stop();
+      await raw((client) => client.db(name).dropDatabase());
+    },
+  };
+}
+
+storageContract("in MongoDB", () => make());
+
+describe("the log in MongoDB", () => {
+  const self = (bootId: string) => ({ nodeId: "n1", bootId, stateMac: STATE_MAC });
+  const uncleanWaitMs = 1_500;
+  let harness: MongoHarness;
+  beforeEach(async () => {
+    harness = await make(uncleanWaitMs);
+  });
+  afterEach(() => harness.dispose());
+
+  it("is truncated to the end when its tail is longer than one round takes, whoever wrote it", async () => {
+    const { log } = harness.process(self("first"));
+    await log.open();
+    const { blocks } = TestLog.grow(1);
+    for (const { stored } of blocks) await log.insertBlocks([stored]);
+    const tail = Array.from({ length: 1_100 }, (_, i) => ({
+      _id: 3 + i,
+      ...(i % 2 === 0 ? { writeId: `w${i}` } : {}),
+    }));
+    await harness.plantBlocks(tail.map((document) => ({ ...document, blockHash: `h${document._id}` })));
+    await log.truncate(height(3), { term: term(2), leaderId: "n2" });
+    expect((await log.open()).tailHeight).toBe(2);
+    expect(await harness.quarantinedHeights()).toEqual(tail.map(({ _id }) => _id));
+  });
+
+  it("waits after an unclean predecessor, too, when the answer to its first claim was lost", async () => {
+    const first = harness.process(self("first")).log;
+    await first.open();
+    const [genesis] = TestLog.grow(0).blocks;
+    if (genesis === undefined) throw new Error("no genesis");
+    const second = harness.process(self("second")).log;
+    // The predecessor sent this before it died, and it is still on its way when the second opening begins.
+    harness.failNextWrite("late");
+    await expect(first.insertBlocks([genesis.stored])).rejects.toMatchObject({ failure: "unknown" });
+    harness.failNextWrite("reply_lost");
+    await expect(second.open()).rejects.toMatchObject({ failure: "unknown" });
+    const opening = second.open();
+    await sleep(uncleanWaitMs / 2);
+    await harness.deliverLate();
+    expect(await opening).toMatchObject({ tailHeight: 1, bootCounter: 2 });
+  });
+});

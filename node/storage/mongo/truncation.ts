@@ -1,0 +1,82 @@
+import type { Collection } from "mongodb";
+import type { Height } from "../../../shared/ids.js";
+import { type StoredDocument, storedBytes } from "./documents.js";
+import type { Truncating } from "./state.js";
+
+/** Whole blocks kept in quarantine, newest first; older ones keep their headers. */
+const QUARANTINE_BYTES_MAX = 64 * 1024 * 1024;
+/** So many blocks are listed, copied and deleted in one round: only their names are held in memory, however long a tail is. */
+const ROUND_BLOCKS_MAX = 1_000;
+const READ_BATCH_BLOCKS = 8;
+
+/** A block that was replaced or taken back, kept as evidence. `_id` = `<height>-<blockHash>`. */
+export interface QuarantinedDocument {
+  readonly _id: string;
+  readonly height: number;
+  readonly hasBody: boolean;
+  readonly bytes: number;
+  readonly quarantinedAt: Date;
+  /** Why: the leader and term whose blocks took its place. */
+  readonly by: Truncating;
+}
+
+/** Names one insert of a block: a block that is stored at that height later has another `writeId`. */
+export interface BlockName {
+  readonly _id: number;
+  readonly writeId: unknown;
+}
+
+/** The blocks from `from` up, top down, as many as one round takes. */
+export async function listTop(blocks: Collection<StoredDocument>, from: Height): Promise<BlockName[]> {
+  const found = blocks
+    .find({ _id: { $gte: from } }, { projection: { writeId: 1 } })
+    .sort({ _id: -1 })
+    .limit(ROUND_BLOCKS_MAX)
+    .batchSize(READ_BATCH_BLOCKS);
+  return (await found.toArray()).map(({ _id, writeId }) => ({ _id, writeId: writeId ?? null }));
+}
+
+/**
+ * Copies every block from `lowest` up to quarantine. Can be repeated. It need not wait for the journal: the mark that
+ * is swapped into the state after it does, and the journal keeps the order.
+ */
+export async function quarantine(
+  blocks: Collection<StoredDocument>,
+  into: Collection<QuarantinedDocument>,
+  by: Truncating,
+  lowest: number,
+): Promise<void> {
+  for await (const document of blocks
+    .find({ _id: { $gte: lowest } })
+    .sort({ _id: 1 })
+    .batchSize(READ_BATCH_BLOCKS)) {
+    const { _id, writeId: _writeId, ...block } = document;
+    const copy = { height: _id, hasBody: true, bytes: storedBytes(document), quarantinedAt: new Date(), by, ...block };
+    await into.replaceOne({ _id: `${_id}-${document.blockHash}` }, copy, { upsert: true });
+  }
+  await reduceOld(into);
+}
+
+async function reduceOld(into: Collection<QuarantinedDocument>): Promise<void> {
+  // Without an index the server would sort whole blocks in memory, and has a limit there.
+  await into.createIndex({ hasBody: 1, quarantinedAt: -1, height: -1, _id: -1 });
+  let bytes = 0;
+  const newestFirst = into
+    .find({ hasBody: true }, { projection: { bytes: 1 } })
+    .sort({ quarantinedAt: -1, height: -1, _id: -1 });
+  for await (const { _id, bytes: size } of newestFirst) {
+    bytes += size;
+    if (bytes <= QUARANTINE_BYTES_MAX) continue;
+    await into.updateOne({ _id }, { $set: { hasBody: false }, $unset: { records: "", payloads: "", frontier: "" } });
+  }
+}
+
+/**
+ * Deletes the listed blocks top down, so that a crash leaves a log without a hole, and nothing else: whoever is paused in
+ * here and has lost the database meanwhile deletes none of the blocks that its successor stored at these heights, and
+ * nor does a delete that arrives late.
+ */
+export async function deleteListed(blocks: Collection<StoredDocument>, topDown: readonly BlockName[]): Promise<void> {
+  // By equality alone: what somebody planted may have a name that would be an operator.
+  for (const { _id, writeId } of topDown) await blocks.deleteOne({ _id, writeId: { $eq: writeId } });
+}

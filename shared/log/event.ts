@@ -1,0 +1,193 @@
+import { fromHex, fromUtf8, toHex, utf8 } from "../bytes.js";
+import { canonicalText, type JsonObject } from "../canonical.js";
+import { sha256Hex, sha256HexOf } from "../hash.js";
+import type { HashHex, Height, Sequence, Term } from "../ids.js";
+import { IDEMPOTENCY_KEY_CHARACTERS_MAX, NAME_CHARACTERS_MAX, TIMESTAMP_CHARACTERS_MAX } from "../limits.js";
+
+/** What the receiving node makes of a client's event: parsed, validated, canonicalised, salted, committed to. */
+export interface PreparedEvent {
+  /** 24 lower-case hex digits, chosen by the node that received the request. */
+  readonly id: string;
+  readonly eventType: string;
+  /** The client's text as sent; the receiving node's clock if it sent none. */
+  readonly timestamp: string;
+  /** The client sent no timestamp: a repetition of its request has another one, and is the same all the same. */
+  readonly isStampedHere?: true;
+  readonly sourceAppId: string;
+  /** RFC 8785 bytes of `dataPayload`. */
+  readonly payload: Uint8Array;
+  /** 16 random bytes. */
+  readonly payloadSalt: Uint8Array;
+  readonly payloadHash: HashHex;
+  readonly idempotencyKey?: string;
+  /** Place and length within its batch, both from the client's request. */
+  readonly batch?: readonly [number, number];
+  /** What `payload` stands for, as parsing it gives it, where that is known: so that it need not be parsed again. */
+  readonly payloadValue?: JsonObject;
+}
+
+/** The members of a record, whose canonical bytes are hashed. They commit to the payload without holding it. */
+export interface EventRecord {
+  readonly v: 1;
+  readonly sequence: Sequence;
+  readonly id: string;
+  readonly eventType: string;
+  readonly timestamp: string;
+  readonly sourceAppId: string;
+  readonly payloadHash: HashHex;
+  /** The leader's clock at sealing, RFC 3339 UTC with milliseconds; never decreasing. */
+  readonly recordedAt: string;
+  readonly idempotencyKey?: string;
+  readonly batch?: readonly [number, number];
+  /** The hash of the event before, or the empty string for the first. */
+  readonly previousHash: HashHex | "";
+}
+
+/** An event of a block, whole. `hash` = SHA-256(recordBytes). */
+export interface LoggedEvent {
+  readonly record: EventRecord;
+  readonly recordBytes: Uint8Array;
+  readonly hash: HashHex;
+  readonly payload: Uint8Array;
+  readonly payloadSalt: Uint8Array;
+  /** The payload as its verification parsed it, or as it was prepared: so that it need not be parsed again. */
+  payloadValue?: JsonObject;
+}
+
+/** An event as our own API shows it; with RFC 8785 and SHA-256 alone anyone can recompute both hashes. */
+export interface EventView {
+  v: 1;
+  sequence: number;
+  id: string;
+  eventType: string;
+  timestamp: string;
+  sourceAppId: string;
+  dataPayload: JsonObject;
+  payloadSalt: string;
+  payloadHash: HashHex;
+  recordedAt: string;
+  idempotencyKey?: string;
+  batch?: [number, number];
+  previousHash: HashHex | "";
+  hash: HashHex;
+  height: number;
+  term: number;
+}
+
+const ID = /^[0-9a-f]{24}$/;
+const isText = (value: unknown, max: number): value is string =>
+  typeof value === "string" && value.length >= 1 && hasAtMost(value, max);
+
+/** Characters are code points, as JSON Schema counts them; the first test keeps the second cheap. */
+export function hasAtMost(text: string, charactersMax: number): boolean {
+  if (text.length > 2 * charactersMax) return false;
+  return text.length <= charactersMax || [...text].length <= charactersMax;
+}
+
+/**
+ * What is wrong with an event that another node prepared or sealed, as a sentence; null if nothing is. A lying leader
+ * must not get anything committed that the door would have refused and a reader would stumble over.
+ */
+export function eventFault(
+  event: Omit<PreparedEvent, "payload" | "payloadSalt" | "payloadHash" | "payloadValue">,
+): string | null {
+  if (!ID.test(event.id)) return "its id is not 24 lower-case hex digits";
+  if (!isText(event.eventType, NAME_CHARACTERS_MAX)) return "its eventType is not a text of allowed length";
+  if (!isText(event.sourceAppId, NAME_CHARACTERS_MAX)) return "its sourceAppId is not a text of allowed length";
+  if (!isText(event.timestamp, TIMESTAMP_CHARACTERS_MAX)) return "its timestamp is not a text of allowed length";
+  const { idempotencyKey: key, batch } = event;
+  if (key !== undefined && !isText(key, IDEMPOTENCY_KEY_CHARACTERS_MAX))
+    return "its idempotencyKey is not a text of allowed length";
+  const isBatch =
+    batch === undefined || (Array.isArray(batch) && batch.length === 2 && batch.every(Number.isSafeInteger));
+  if (!isBatch) return "its batch is not a pair of numbers";
+  return null;
+}
+
+/** The object that canonical bytes stand for; null for anything else. */
+export function canonicalObject(bytes: Uint8Array): JsonObject | null {
+  // "{" first: an object, and nothing that a parser would take for one.
+  if (bytes[0] !== 0x7b) return null;
+  try {
+    const text = fromUtf8(bytes);
+    const value = JSON.parse(text) as JsonObject;
+    return canonicalText(value) === text ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+const PAYLOAD_DOMAIN = utf8("quorumlog/payload/v1\n");
+
+/** payloadHash = SHA-256("quorumlog/payload/v1\n" || salt || RFC 8785 bytes of the payload). */
+export function payloadCommitment(salt: Uint8Array, payload: Uint8Array): HashHex {
+  return sha256HexOf(PAYLOAD_DOMAIN, salt, payload);
+}
+
+/** The record's canonical text, from a template: its keys are known, so only the values need RFC 8785. */
+export function recordText(record: EventRecord): string {
+  const batch = record.batch === undefined ? "" : `"batch":[${record.batch[0]},${record.batch[1]}],`;
+  const key = record.idempotencyKey === undefined ? "" : `"idempotencyKey":${JSON.stringify(record.idempotencyKey)},`;
+  // JSON.stringify escapes a well-formed string exactly as RFC 8785 section 3.2.2.2 asks; the door refuses others.
+  return (
+    `{${batch}"eventType":${JSON.stringify(record.eventType)},"id":"${record.id}",${key}` +
+    `"payloadHash":"${record.payloadHash}","previousHash":"${record.previousHash}","recordedAt":"${record.recordedAt}",` +
+    `"sequence":${record.sequence},"sourceAppId":${JSON.stringify(record.sourceAppId)},` +
+    `"timestamp":${JSON.stringify(record.timestamp)},"v":1}`
+  );
+}
+
+export function logEvent(
+  event: PreparedEvent,
+  at: { sequence: Sequence; recordedAt: string; previousHash: string },
+): LoggedEvent {
+  const record: EventRecord = {
+    v: 1,
+    sequence: at.sequence,
+    id: event.id,
+    eventType: event.eventType,
+    timestamp: event.timestamp,
+    sourceAppId: event.sourceAppId,
+    payloadHash: event.payloadHash,
+    recordedAt: at.recordedAt,
+    ...(event.idempotencyKey === undefined ? {} : { idempotencyKey: event.idempotencyKey }),
+    ...(event.batch === undefined ? {} : { batch: event.batch }),
+    previousHash: at.previousHash,
+  };
+  const recordBytes = utf8(recordText(record));
+  const { payload, payloadSalt, payloadValue } = event;
+  const logged: LoggedEvent = { record, recordBytes, hash: sha256Hex(recordBytes), payload, payloadSalt };
+  if (payloadValue !== undefined) logged.payloadValue = payloadValue;
+  return logged;
+}
+
+export function eventView(event: LoggedEvent, block: { height: Height; term: Term }): EventView {
+  const { record } = event;
+  return {
+    v: 1,
+    sequence: record.sequence,
+    id: record.id,
+    eventType: record.eventType,
+    timestamp: record.timestamp,
+    sourceAppId: record.sourceAppId,
+    // The payload was verified against payloadHash when its block was; it is canonical JSON of an object.
+    dataPayload: event.payloadValue ?? (JSON.parse(fromUtf8(event.payload)) as JsonObject),
+    payloadSalt: toHex(event.payloadSalt),
+    payloadHash: record.payloadHash,
+    recordedAt: record.recordedAt,
+    ...(record.idempotencyKey === undefined ? {} : { idempotencyKey: record.idempotencyKey }),
+    ...(record.batch === undefined ? {} : { batch: [record.batch[0], record.batch[1]] }),
+    previousHash: record.previousHash,
+    hash: event.hash,
+    height: block.height,
+    term: block.term,
+  };
+}
+
+/** Recomputes an event's two hashes from what an API shows: null when both hold, else which one does not. */
+export function checkEventView(view: EventView): "payloadHash" | "hash" | null {
+  const payload = utf8(canonicalText(view.dataPayload));
+  if (payloadCommitment(fromHex(view.payloadSalt), payload) !== view.payloadHash) return "payloadHash";
+  const { dataPayload: _payload, payloadSalt: _salt, hash, height: _height, term: _term, ...record } = view;
+  return sha256Hex(utf8(recordText(record as unknown as EventRecord))) === hash ? null : "hash";
+}

@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { type Height, height, sequence, type Term, term, treeSize } from "../ids.js";
+import type { Block, BlockHeader } from "../log/block.js";
+import { controlSchema, hashSchema, memberSchema, membersSchema, nodeIdSchema } from "../log/control.js";
+
+/**
+ * The messages of the consensus core, as they travel under /peer/v1/messages: one JSON object, its blocks as binary
+ * beside it. Every field comes from the network: parse strictly here, trust inside.
+ */
+const count = z.int().min(0);
+const heightSchema = count.transform((n): Height => height(n));
+const termSchema = count.transform((n): Term => term(n));
+const emptyOrHash = z.union([hashSchema, z.literal("")]);
+const nonce = z.string().regex(/^[0-9a-f]{32}$/);
+
+export const headerSchema = z.strictObject({
+  version: z.literal(1),
+  clusterId: emptyOrHash,
+  height: heightSchema,
+  term: termSchema,
+  leaderId: nodeIdSchema,
+  previousBlockHash: hashSchema,
+  firstSequence: count.transform((n) => sequence(n)),
+  eventCount: count,
+  headHash: emptyOrHash,
+  treeSize: count.transform((n) => treeSize(n)),
+  rootHash: hashSchema,
+  commitHeight: heightSchema,
+  sealedAt: z.string().max(32),
+  control: controlSchema.optional(),
+});
+/** Throws a ZodError. */
+export function parseHeader(value: unknown): BlockHeader {
+  const { control, ...header } = headerSchema.parse(value);
+  return control === undefined ? header : { ...header, control };
+}
+
+/** A log's place by which completeness is compared: last term first, then height. */
+const tail = z.strictObject({ term: termSchema, height: heightSchema });
+
+const body = z.discriminatedUnion("kind", [
+  /** Forming: who I am, and the whole list once I have it. `isFormed` = my log has a genesis. */
+  z.strictObject({
+    kind: z.literal("join"),
+    member: memberSchema,
+    /** Ids of the configured member set, sorted. */
+    configured: z.array(nodeIdSchema).max(64),
+    record: membersSchema.nullable(),
+    isFormed: z.boolean(),
+    wantsAnswer: z.boolean(),
+  }),
+  z.strictObject({ kind: z.literal("election"), tail }),
+  z.strictObject({ kind: z.literal("alive") }),
+  /** A higher-priority follower asks the leader to hand over to it. */
+  z.strictObject({ kind: z.literal("take_over") }),
+  /** The leader has stopped sealing and brought the receiver level: it runs at once. */
+  z.strictObject({ kind: z.literal("run_now"), reason: z.enum(["take_over", "hand_over"]) }),
+  z.strictObject({ kind: z.literal("pre_vote"), forTerm: termSchema, tail }),
+  z.strictObject({ kind: z.literal("pre_vote_answer"), forTerm: termSchema, isGranted: z.boolean(), joinNonce: nonce }),
+  z.strictObject({ kind: z.literal("vote"), tail }),
+  z.strictObject({ kind: z.literal("vote_answer"), isGranted: z.boolean(), joinNonce: nonce }),
+  z.strictObject({
+    kind: z.literal("append"),
+    /** Counts the leader's sends to this follower in this term, so that late answers are known as such. */
+    round: count,
+    previousHeight: heightSchema,
+    previousHash: hashSchema,
+    commitHeight: heightSchema,
+    /** The highest block that this follower has acknowledged to this leader in this term. */
+    acknowledgedHeight: heightSchema,
+    /** True in the first message of a term: COORDINATOR. */
+    isCoordinator: z.boolean(),
+  }),
+  z.strictObject({
+    kind: z.literal("append_answer"),
+    round: count,
+    /** ok: `matchHeight` is durable here and equal to the leader's. mismatch: the leader starts at `commitHeight`. rejected: a block was wrong. stale: the sender's term is past. */
+    result: z.enum(["ok", "mismatch", "rejected", "stale"]),
+    matchHeight: heightSchema,
+    tailHeight: heightSchema,
+    commitHeight: heightSchema,
+    joinNonce: nonce,
+    isVoter: z.boolean(),
+    isStoreHealthy: z.boolean(),
+    /** A learner introduces itself, so that it can be admitted. */
+    member: memberSchema.optional(),
+  }),
+]);
+export type PeerBody = z.infer<typeof body>;
+
+export const peerMessageSchema = z.strictObject({
+  from: nodeIdSchema,
+  to: nodeIdSchema,
+  /** Empty until the genesis is committed at the sender. */
+  clusterId: emptyOrHash,
+  /** SHA-256 of the forming record; empty for a node that has none. */
+  formingHash: emptyOrHash,
+  term: termSchema,
+  body,
+});
+export type PeerMessage = z.infer<typeof peerMessageSchema> & { readonly blocks: readonly Block[] };

@@ -1,0 +1,86 @@
+const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))?$/;
+/** The longest text that is looked at; a fraction of any length below it is accepted. */
+const CHARACTERS_MAX = 256;
+const DAY_MS = 86_400_000;
+const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+const UTC_MILLIS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+/** A place in time: whole milliseconds since 1970, rounded down, and the digits of the fraction beyond them. */
+export interface Instant {
+  readonly millis: number;
+  /** Decimal digits after the third, without trailing zeros: "5" is half a millisecond. */
+  readonly rest: string;
+}
+
+/**
+ * The instant of an RFC 3339 date-time, or null if it is none. Without an offset it is read as UTC, everywhere. A space
+ * or a lower-case t or z is accepted as RFC 3339 section 5.6 allows. A leap second (:60) is refused: no clock of ours
+ * could say which second it is.
+ */
+export function instantOf(text: string): Instant | null {
+  if (text.length > CHARACTERS_MAX) return null;
+  const match = RFC_3339.exec(text);
+  if (match === null) return null;
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const [, , , , , , , fraction = "", , sign = "+", offsetHour = "0", offsetMinute = "0"] = match;
+  if (hour > 23 || minute > 59 || second > 59 || Number(offsetHour) > 23 || Number(offsetMinute) > 59) return null;
+  if (month < 1 || month > 12 || day < 1 || day > daysOf(year, month)) return null;
+  const seconds = (hour * 60 + minute) * 60 + second;
+  const offset = (Number(offsetHour) * 60 + Number(offsetMinute)) * 60_000;
+  const local = dayNumber(year, month, day) * DAY_MS + seconds * 1_000 + Number(fraction.slice(0, 3).padEnd(3, "0"));
+  return { millis: local - (sign === "-" ? -offset : offset), rest: fraction.slice(3).replace(/0+$/, "") };
+}
+
+/** Milliseconds since 1970 (rounded down), or null: see `instantOf`. */
+export const timestampMillis = (text: string): number | null => instantOf(text)?.millis ?? null;
+
+/** Negative, zero or positive, as the first is before, at or after the second. */
+export function compareInstants(a: Instant, b: Instant): number {
+  if (a.millis !== b.millis) return a.millis - b.millis;
+  // Digits after a point compare as text does: a prefix of a longer fraction is smaller.
+  return a.rest < b.rest ? -1 : a.rest > b.rest ? 1 : 0;
+}
+
+/** `YYYY-MM-DDTHH:MM:SS.mmmZ`; null for a number that no such text stands for (years 0000 to 9999). */
+export function millisText(millis: number): string | null {
+  if (!Number.isSafeInteger(millis)) return null;
+  const days = Math.floor(millis / DAY_MS);
+  const rest = millis - days * DAY_MS;
+  const { year, month, day } = dateOf(days);
+  if (year < 0 || year > 9999) return null;
+  const clock = `${two(Math.floor(rest / 3_600_000))}:${two(Math.floor(rest / 60_000) % 60)}:${two(Math.floor(rest / 1_000) % 60)}`;
+  return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}T${clock}.${String(rest % 1_000).padStart(3, "0")}Z`;
+}
+
+/** The milliseconds of a text that `millisText` gives back the same; null for every other text. */
+export const exactMillis = (text: string): number | null => (UTC_MILLIS.test(text) ? timestampMillis(text) : null);
+
+const two = (value: number): string => (value < 10 ? `0${value}` : `${value}`);
+const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+const daysOf = (year: number, month: number): number =>
+  month === 2 ? (isLeap(year) ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+
+/** Days since 1970-01-01 in the proleptic Gregorian calendar (RFC 3339 knows no other). */
+function dayNumber(year: number, month: number, day: number): number {
+  const before = year - 1;
+  const leaps = Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400);
+  const inYear = (DAYS_BEFORE_MONTH[month - 1] as number) + (month > 2 && isLeap(year) ? 1 : 0) + day - 1;
+  return before * 365 + leaps + inYear - DAYS_TO_1970;
+}
+const DAYS_TO_1970 = 1969 * 365 + Math.floor(1969 / 4) - Math.floor(1969 / 100) + Math.floor(1969 / 400);
+
+function dateOf(days: number): { year: number; month: number; day: number } {
+  let year = 1970 + Math.floor(days / 365.2425);
+  while (dayNumber(year, 1, 1) > days) year -= 1;
+  while (dayNumber(year + 1, 1, 1) <= days) year += 1;
+  let month = 12;
+  while (dayNumber(year, month, 1) > days) month -= 1;
+  return { year, month, day: days - dayNumber(year, month, 1) + 1 };
+}

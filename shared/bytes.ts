@@ -58,6 +58,13 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** Negative, zero or positive, as the first comes before, with or after the second in the order of unsigned bytes. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) if (a[i] !== b[i]) return (a[i] as number) - (b[i] as number);
+  return a.length - b.length;
+}
+
 /** Reads length-prefixed fields from bytes whose lengths a peer chose: every read checks what is left. */
 export class ByteReader {
   private offset = 0;

@@ -1,13 +1,25 @@
 import type { HardState } from "../../cluster/types.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
-import type { EventView } from "../../shared/log/event.js";
+import type { EntryView } from "../../shared/log/filter.js";
+import type { BlockIndex, Run } from "../../shared/log/index.js";
 
 /** A block as it is stored: with the compact range after it, so that restart and truncation cost O(1). */
 export interface StoredBlock {
   readonly block: Block;
   /** The range's hashes, largest subtree first; checked by folding them to the header's rootHash. */
   readonly frontier: readonly Uint8Array[];
+}
+
+/** What stands beside a block in the index: derived from it, the first part committed to by its header. */
+export interface IndexEntry {
+  readonly index: BlockIndex;
+  readonly own: Run;
+}
+
+/** A block to be stored, with its entry; a block without events has none. */
+export interface NewBlock extends StoredBlock {
+  readonly entry: IndexEntry | null;
 }
 
 /**
@@ -17,8 +29,9 @@ export interface StoredBlock {
  * - `conflict`: another document stands at that height, or the state's version moved.
  * - `not_owner`: another process owns this database now; this one must exit (78 if it is a foreign node id).
  * - `unfit`: the database cannot be used (foreign collections, version, topology); `message` is a sentence for a person; exit 78.
+ * - `index_lost`: the index is not whole; it has to be made anew from the log before it can say that something is absent.
  */
-export type StoreFailure = "not_stored" | "unknown" | "conflict" | "not_owner" | "unfit";
+export type StoreFailure = "not_stored" | "unknown" | "conflict" | "not_owner" | "unfit" | "index_lost";
 export class StoreError extends Error {
   constructor(
     readonly failure: StoreFailure,
@@ -47,7 +60,8 @@ export interface OpenedStore {
   readonly previousBootCounter: number;
   /** The highest stored height; 0 when empty. */
   readonly tailHeight: Height;
-  readonly projectedThrough: number;
+  /** Null: the index was lost, never made whole, or is of a database without one. */
+  readonly index: IndexStanding | null;
   /** What this server lacks compared with a journaled one-member replica set; sentences for the start-up log. */
   readonly warnings: readonly string[];
   /** Changes when the mongod process does: then everything is recovered anew before anything is acknowledged. */
@@ -72,14 +86,34 @@ export interface LogStore {
    */
   saveState(state: HardState, bootCounter?: number): Promise<void>;
   /**
-   * Inserts consecutive blocks in order, each at `_id` = height. A second insert of the very same block by this process
-   * after an unknown outcome is a success. Of several the first ones may be stored after any failure.
+   * Inserts consecutive blocks in order, each at `_id` = height, and each after its entry: a stored block has its entry.
+   * A second insert of the very same block by this process after an unknown outcome is a success. Of several the first
+   * ones may be stored after any failure, and entries above them: the next opening deletes entries above the tail.
    */
-  insertBlocks(stored: readonly StoredBlock[]): Promise<void>;
-  /** Copies blocks from `from` up to quarantine, marks the truncation in the state, deletes top down, clears the mark. */
+  insertBlocks(stored: readonly NewBlock[]): Promise<void>;
+  /**
+   * Copies blocks from `from` up to quarantine, marks the truncation in the state, deletes top down, each block before
+   * its entry, clears the mark.
+   */
   truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void>;
   /** From `from` upward while they fit; at least one if there is one. Blocks are as stored: verify them. */
   readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]>;
+  /** Whole entries from a height on, ascending, at most `limit`. */
+  readEntries(from: Height, limit: number): Promise<StoredEntry[]>;
+  /**
+   * Says in the state what is done to entries of stored blocks, before it is done; null when it is over. With `isLost`
+   * the index says from now on that it is not whole.
+   */
+  beginIndexWork(work: { readonly from: Height; readonly through: Height }, isLost: boolean): Promise<void>;
+  /** Writes the entries of stored blocks anew; one that differs is copied to quarantine first. Within index work only. */
+  putEntries(
+    entries: readonly { readonly block: Block; readonly entry: IndexEntry }[],
+  ): Promise<{ readonly differing: Height[] }>;
+  /** The index is whole for everything stored, with the terms of these payload paths. */
+  endIndexWork(standing: IndexStanding): Promise<void>;
+  /** 64 bytes a height of the page: block hash and head hash of 256 consecutive committed blocks; null if there is no page, or none that this node wrote. */
+  readAnchors(page: number): Promise<Uint8Array | null>;
+  writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void>;
   /** The genesis and the node_admitted blocks, oldest first. */
   readMembershipBlocks(): Promise<StoredBlock[]>;
   /** The genesis and the blocks that open a term, up to `through`, newest first. */
@@ -95,55 +129,77 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
-export interface EventFilter {
-  readonly eventType?: string;
-  readonly sourceAppId?: string;
-  /** Milliseconds since 1970 of the event's own timestamp, both ends inclusive. */
-  readonly timestampFrom?: number;
-  readonly timestampTo?: number;
-  /** RFC 3339 UTC with milliseconds on `recordedAt`: inclusive, exclusive. */
-  readonly recordedSince?: string;
-  readonly recordedUntil?: string;
-}
-
-export interface KeyHit {
-  readonly sequence: number;
-  readonly id: string;
-  readonly hash: HashHex;
-  readonly height: Height;
-}
-
-export interface ProjectionPage {
+/** What a filter asks of the index. Terms are 8 bytes each. */
+export interface EntryQuery {
+  /** An entry that is found has at least one term of each group. */
+  readonly groups: readonly (readonly Uint8Array[])[];
+  /** Terms whose places are wanted, by run. */
+  readonly names: readonly Uint8Array[];
+  readonly own: readonly Uint8Array[];
+  readonly wantsTimes: boolean;
+  /** Heights, both ends inclusive. */
+  readonly from: Height;
+  readonly to: Height;
   readonly order: "asc" | "desc";
   readonly limit: number;
-  readonly skip?: number;
-  readonly after?: number;
-  readonly before?: number;
-  readonly through?: number;
 }
 
-/** Why a page is not given whose end was seen once. */
-export const endsBelow = (through: number): StoreError =>
-  new StoreError(
-    "not_stored",
-    `The newest of ${through} events are being projected anew after MongoDB was started again.`,
-  );
+/** An entry as far as it was asked for: other terms have no places in it, and without `wantsTimes` it has no times. */
+export interface FoundEntry extends EntryView {
+  readonly height: Height;
+  /** The sequence of the block's first event. */
+  readonly first: number;
+  /** Milliseconds since 1970. */
+  readonly sealedAt: number;
+}
 
-/** The queryable collection, derived from committed blocks. Reads see events below `through` only. */
-export interface Projection {
-  /** How many events are projected: all with sequence < through. */
-  readonly through: number;
-  /** Committed events in order, the first with sequence = `through` (earlier ones are skipped). Idempotent after a crash. */
-  apply(events: readonly EventView[]): Promise<void>;
-  get(sequence: number): Promise<EventView | null>;
+/** An entry whole, as it is stored; what has lost its shape is null. */
+export interface StoredEntry {
+  readonly height: Height;
+  readonly first: number;
+  readonly count: number;
+  readonly sealedAt: number;
+  readonly blockHash: string;
+  readonly entry: IndexEntry;
+}
+
+/** What the index says of itself: null where it is not whole, because it was lost, or is being made. */
+export interface IndexStanding {
+  /** Payload paths whose terms all entries have. */
+  readonly paths: readonly string[];
+}
+
+/** Thrown by reads of an index that is not whole: it was lost under this process, or is being made anew. */
+export const indexLost = (): StoreError => new StoreError("index_lost", "The index of this database is not whole.");
+
+/**
+ * What answers are made from: blocks and their entries, over connections of its own. What is read is as stored: a block
+ * has to be proved before anything of it is shown. Every command has a limit in time. Throws StoreError.
+ */
+export interface LogReader {
+  /** The blocks at these heights, ascending or descending, in the order given while they fit; at least the first if it is there. */
+  readBlocks(heights: readonly Height[], bytesMax: number): Promise<StoredBlock[]>;
   /**
-   * In log order or reversed, events with sequence strictly between `after` and `before` where given. Throws StoreError
-   * `not_stored` if the projection ends below `through`: one that was seen to reach farther has lost its newest rows since.
+   * Entries in order of height. Throws `index_lost` where the index is not whole: what it does not find would be taken
+   * for absent.
    */
-  list(filter: EventFilter, page: ProjectionPage): Promise<EventView[]>;
-  /** Exact without filters; with filters counted up to `cap`, then `isCapped`. */
-  count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }>;
-  findByKey(sourceAppId: string, idempotencyKey: string): Promise<KeyHit | null>;
+  find(query: EntryQuery): Promise<FoundEntry[]>;
+  /** How many entries between two heights (inclusive) have a term of the group; counts no further than `cap`. */
+  estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number>;
+  /** The entry of the block that holds this sequence: without places and times. null if no entry does. */
+  holding(sequence: number): Promise<FoundEntry | null>;
+  /** Up to `limit` entries from a height up or down, without places and times. */
+  neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]>;
+  /** The lowest height of an entry that was sealed at this millisecond or later; null if none was. */
+  firstSealedFrom(millis: number): Promise<Height | null>;
+}
+
+/** Look-ups that writes wait for, over connections of their own: clients' reads cannot hold them up. */
+export interface KeyReader {
+  /** Heights of blocks whose entries have the key's term, ascending, at most `limit`. Throws `index_lost` like `find`. */
+  heightsOfKey(term: Uint8Array, limit: number): Promise<Height[]>;
+  /** All key terms of entries from a height on, in order: for a filter in memory. Null after the last. */
+  keyTerms(from: Height, limit: number): Promise<{ readonly terms: Uint8Array[]; readonly next: Height | null }>;
 }
 
 /** An alert as it is kept and shown. */
@@ -174,10 +230,11 @@ export interface AlertStore {
   list(limit: number): Promise<AlertRecord[]>;
 }
 
-/** One node's storage. The log has a client of its own, so that reads cannot hold up a vote. */
+/** One node's storage. Log, look-ups and reads have a client each, so that reads hold up neither a vote nor a write. */
 export interface Storage {
   readonly log: LogStore;
-  readonly projection: Projection;
+  readonly keys: KeyReader;
+  readonly reader: LogReader;
   readonly alerts: AlertStore;
   /** Free bytes of the volume that holds the database's files; null if the server does not say. */
   freeBytes(): Promise<number | null>;

@@ -5,7 +5,8 @@ import { canonicalBytes } from "../canonical.js";
 import { sha256, sha256Hex } from "../hash.js";
 import { height, term } from "../ids.js";
 import { parseHeader } from "../protocol/messages.js";
-import { type Block, blockBytes, decodeBlock, encodeBlock, eventBytesBound } from "./block.js";
+import { type Block, blockBytes, decodeBlock, encodeBlock } from "./block.js";
+import { eventBytesBound } from "./body.js";
 import {
   type BlockSigner,
   type ChainState,
@@ -111,6 +112,8 @@ it("names what is wrong with a header", () => {
   expect(fault({ clusterId: "" })).toBe("bad_cluster");
   expect(fault({ term: 0 })).toBe("bad_term");
   expect(fault({ leaderId: "n9" })).toBe("bad_leader");
+  expect(fault({ bodyHash: "0".repeat(64) })).toBe("bad_body");
+  expect(fault({ indexHash: "0".repeat(64) })).toBe("bad_index");
   expect(fault({ rootHash: "0".repeat(64) })).toBe("bad_root");
   expect(fault({ headHash: "0".repeat(64) })).toBe("bad_hash");
   expect(fault({ commitHeight: 2 })).toBe("bad_link");

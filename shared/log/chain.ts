@@ -2,16 +2,11 @@ import { toHex } from "../bytes.js";
 import { EMPTY_TREE_ROOT, sha256Hex, ZERO_HASH } from "../hash.js";
 import { type HashHex, type Height, height, type NodeId, sequence, type Term, term, treeSize } from "../ids.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../merkle/compact-range.js";
-import { type Block, type BlockHeader, decodeBody, encodeBody, headerBytes } from "./block.js";
+import { type Block, type BlockHeader, bodyReader, headerBytes } from "./block.js";
+import { BodyError, bodyHash, encodeBody } from "./body.js";
 import { applyControl, type Control, type Membership } from "./control.js";
-import {
-  canonicalObject,
-  eventFault,
-  type LoggedEvent,
-  logEvent,
-  type PreparedEvent,
-  payloadCommitment,
-} from "./event.js";
+import { canonicalObject, eventFault, type LoggedEvent, logEvent, type PreparedEvent } from "./event.js";
+import { type BlockIndex, blockIndex, indexHash } from "./index.js";
 
 /** All that is needed of a log to check or seal its next block; O(log n) in size. */
 export interface ChainState {
@@ -58,17 +53,24 @@ export type BlockFault =
   | "bad_signature"
   | "bad_hash"
   | "bad_root"
-  | "bad_record";
+  | "bad_record"
+  | "bad_body"
+  | "bad_index";
 
 export type BlockVerdict =
-  | { readonly ok: true; readonly next: ChainState; readonly events: readonly LoggedEvent[] }
+  | {
+      readonly ok: true;
+      readonly next: ChainState;
+      readonly events: readonly LoggedEvent[];
+      readonly index: BlockIndex;
+    }
   | { readonly ok: false; readonly fault: BlockFault; readonly detail: string; readonly sequence?: number };
 
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /**
  * Checks everything that one block claims against the state before it: cluster, link, term, leader, signature,
- * every payloadHash, record and hash, headHash, and the recomputed Merkle root (DESIGN: "Followers check …").
+ * every payloadHash, record and hash, headHash, and the recomputed Merkle root, body hash and index hash.
  */
 export function verifyBlock(before: ChainState, block: Block, verifier: SignatureVerifier): BlockVerdict {
   const { header } = block;
@@ -79,7 +81,7 @@ export function verifyBlock(before: ChainState, block: Block, verifier: Signatur
     ...(at === undefined ? {} : { sequence: at }),
   });
 
-  if (header.version !== 1) return bad("bad_encoding", `unknown version ${header.version}`);
+  if (header.version !== 2) return bad("bad_encoding", `unknown version ${header.version}`);
   const signed = headerBytes(header);
   if (sha256Hex(signed) !== block.blockHash) return bad("bad_hash", "the block hash is not the header's");
   if (header.height !== before.height + 1) return bad("bad_link", `expected height ${before.height + 1}`);
@@ -108,6 +110,7 @@ export function verifyBlock(before: ChainState, block: Block, verifier: Signatur
   return {
     ok: true,
     events: body.events,
+    index: body.index,
     next: {
       clusterId: isGenesis ? block.blockHash : before.clusterId,
       height: header.height,
@@ -123,32 +126,30 @@ export function verifyBlock(before: ChainState, block: Block, verifier: Signatur
 }
 
 type BodyVerdict =
-  | { ok: true; events: LoggedEvent[]; range: CompactRange }
+  | { ok: true; events: readonly LoggedEvent[]; range: CompactRange; index: BlockIndex }
   | { ok: false; fault: BlockFault; detail: string; sequence?: number };
 
 function verifyBody(before: ChainState, block: Block): BodyVerdict {
   const { header } = block;
   if (header.firstSequence !== before.range.size || header.treeSize !== before.range.size + header.eventCount)
     return { ok: false, fault: "bad_link", detail: "firstSequence or treeSize do not continue the log" };
-  let events: LoggedEvent[];
+  if (header.bodyHash !== bodyHash(block))
+    return { ok: false, fault: "bad_body", detail: "the body is not the one that was sealed" };
+  let events: readonly LoggedEvent[];
   try {
-    events = decodeBody(block);
+    events = bodyReader(block, before.headHash).all();
   } catch (error) {
-    return { ok: false, fault: "bad_encoding", detail: `body cannot be decoded: ${(error as Error).message}` };
+    if (!(error instanceof BodyError)) throw error;
+    const at = error.sequence === undefined ? {} : { sequence: error.sequence };
+    return { ok: false, fault: "bad_encoding", detail: `body cannot be decoded: ${error.message}`, ...at };
   }
   let previousHash = before.headHash;
   for (const [i, event] of events.entries()) {
     const at = before.range.size + i;
-    const { record } = event;
     const wrong = (fault: BlockFault, detail: string): BodyVerdict => ({ ok: false, fault, detail, sequence: at });
-    if (record.sequence !== at) return wrong("bad_record", `record says sequence ${record.sequence}, expected ${at}`);
-    if (record.recordedAt !== header.sealedAt)
-      return wrong("bad_record", `recordedAt of #${at} is not the block's sealedAt`);
-    if (record.previousHash !== previousHash) return wrong("bad_link", `previousHash of #${at} is not the hash before`);
-    if (payloadCommitment(event.payloadSalt, event.payload) !== record.payloadHash)
-      return wrong("bad_hash", `payloadHash of #${at} does not match its payload`);
-    const fault = eventFault(record);
+    const fault = eventFault(event.record);
     if (fault !== null) return wrong("bad_record", `event #${at}: ${fault}`);
+    if (event.isErased === true) return wrong("bad_record", `event #${at}: its payload is missing`);
     const value = canonicalObject(event.payload);
     if (value === null) return wrong("bad_record", `event #${at}: its payload is not a JSON object in canonical form`);
     event.payloadValue = value;
@@ -162,7 +163,10 @@ function verifyBody(before: ChainState, block: Block): BodyVerdict {
   );
   if (header.rootHash !== rootHex(range))
     return { ok: false, fault: "bad_root", detail: "rootHash is not the recomputed root" };
-  return { ok: true, events, range };
+  const index = blockIndex(events);
+  if (header.indexHash !== indexHash(index))
+    return { ok: false, fault: "bad_index", detail: "indexHash is not that of the recomputed index" };
+  return { ok: true, events, range, index };
 }
 
 /** `verifyBlock` with a platform's signatures. */
@@ -194,7 +198,7 @@ export function sealBlock(
   before: ChainState,
   request: SealRequest,
   signer: BlockSigner,
-): { block: Block; next: ChainState; events: LoggedEvent[] } {
+): { block: Block; next: ChainState; events: LoggedEvent[]; index: BlockIndex } {
   const sealedAt = request.now > before.sealedAt ? request.now : before.sealedAt;
   const events: LoggedEvent[] = [];
   let headHash = before.headHash;
@@ -208,8 +212,11 @@ export function sealBlock(
     before.range,
     events.map((event) => leafHash(event.recordBytes)),
   );
+  const body = encodeBody(events);
+  const index = blockIndex(events);
   // Members in canonical order: nothing has to be sorted whenever this header is hashed.
   const header: BlockHeader = {
+    bodyHash: bodyHash(body),
     clusterId: before.clusterId,
     commitHeight: request.commitHeight,
     ...(request.control === undefined ? {} : { control: request.control }),
@@ -217,17 +224,18 @@ export function sealBlock(
     firstSequence: sequence(before.range.size),
     headHash,
     height: height(before.height + 1),
+    indexHash: indexHash(index),
     leaderId: request.leaderId,
     previousBlockHash: before.blockHash,
     rootHash: rootHex(range),
     sealedAt,
     term: request.term,
     treeSize: treeSize(range.size),
-    version: 1,
+    version: 2,
   };
   const signed = headerBytes(header);
   const blockHash = sha256Hex(signed);
-  const block: Block = { header, blockHash, signature: signer.sign(signed), ...encodeBody(events) };
+  const block: Block = { header, blockHash, signature: signer.sign(signed), ...body };
   const next: ChainState = {
     clusterId: header.height === 1 ? blockHash : before.clusterId,
     height: header.height,
@@ -239,5 +247,5 @@ export function sealBlock(
     sealedAt,
     members: applyControl(before.members, header.control),
   };
-  return { block, next, events };
+  return { block, next, events, index };
 }

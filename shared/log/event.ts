@@ -2,7 +2,13 @@ import { fromHex, fromUtf8, toHex, utf8 } from "../bytes.js";
 import { canonicalText, type JsonObject } from "../canonical.js";
 import { sha256Hex, sha256HexOf } from "../hash.js";
 import type { HashHex, Height, Sequence, Term } from "../ids.js";
-import { IDEMPOTENCY_KEY_CHARACTERS_MAX, NAME_CHARACTERS_MAX, TIMESTAMP_CHARACTERS_MAX } from "../limits.js";
+import {
+  BATCH_EVENTS_MAX,
+  IDEMPOTENCY_KEY_CHARACTERS_MAX,
+  NAME_CHARACTERS_MAX,
+  TIMESTAMP_CHARACTERS_MAX,
+} from "../limits.js";
+import { timestampMillis } from "../timestamp.js";
 
 /** What the receiving node makes of a client's event: parsed, validated, canonicalised, salted, committed to. */
 export interface PreparedEvent {
@@ -48,8 +54,10 @@ export interface LoggedEvent {
   readonly record: EventRecord;
   readonly recordBytes: Uint8Array;
   readonly hash: HashHex;
+  /** RFC 8785 bytes of the payload, and the 16 bytes of its salt; both empty where it was erased. */
   readonly payload: Uint8Array;
   readonly payloadSalt: Uint8Array;
+  readonly isErased?: true;
   /** The payload as its verification parsed it, or as it was prepared: so that it need not be parsed again. */
   payloadValue?: JsonObject;
 }
@@ -84,6 +92,18 @@ export function hasAtMost(text: string, charactersMax: number): boolean {
   return text.length <= charactersMax || [...text].length <= charactersMax;
 }
 
+const isBatch = (batch: readonly number[]): boolean => {
+  const [place, length] = batch;
+  return (
+    batch.length === 2 &&
+    Number.isSafeInteger(place) &&
+    Number.isSafeInteger(length) &&
+    (place as number) >= 0 &&
+    (place as number) < (length as number) &&
+    (length as number) <= BATCH_EVENTS_MAX
+  );
+};
+
 /**
  * What is wrong with an event that another node prepared or sealed, as a sentence; null if nothing is. A lying leader
  * must not get anything committed that the door would have refused and a reader would stumble over.
@@ -95,12 +115,11 @@ export function eventFault(
   if (!isText(event.eventType, NAME_CHARACTERS_MAX)) return "its eventType is not a text of allowed length";
   if (!isText(event.sourceAppId, NAME_CHARACTERS_MAX)) return "its sourceAppId is not a text of allowed length";
   if (!isText(event.timestamp, TIMESTAMP_CHARACTERS_MAX)) return "its timestamp is not a text of allowed length";
+  if (timestampMillis(event.timestamp) === null) return "its timestamp is no RFC 3339 date-time";
   const { idempotencyKey: key, batch } = event;
   if (key !== undefined && !isText(key, IDEMPOTENCY_KEY_CHARACTERS_MAX))
     return "its idempotencyKey is not a text of allowed length";
-  const isBatch =
-    batch === undefined || (Array.isArray(batch) && batch.length === 2 && batch.every(Number.isSafeInteger));
-  if (!isBatch) return "its batch is not a pair of numbers";
+  if (batch !== undefined && !isBatch(batch)) return "its batch is not a place among at most 1,000";
   return null;
 }
 
@@ -154,11 +173,20 @@ export function logEvent(
     ...(event.batch === undefined ? {} : { batch: event.batch }),
     previousHash: at.previousHash,
   };
-  const recordBytes = utf8(recordText(record));
-  const { payload, payloadSalt, payloadValue } = event;
-  const logged: LoggedEvent = { record, recordBytes, hash: sha256Hex(recordBytes), payload, payloadSalt };
-  if (payloadValue !== undefined) logged.payloadValue = payloadValue;
+  const logged = loggedEvent(record, event);
+  if (event.payloadValue !== undefined) logged.payloadValue = event.payloadValue;
   return logged;
+}
+
+/** Puts a record and its payload together, and computes the record's bytes and hash. */
+export function loggedEvent(
+  record: EventRecord,
+  content: Pick<LoggedEvent, "payload" | "payloadSalt" | "isErased">,
+): LoggedEvent {
+  const recordBytes = utf8(recordText(record));
+  const { payload, payloadSalt, isErased } = content;
+  const event = { record, recordBytes, hash: sha256Hex(recordBytes), payload, payloadSalt };
+  return isErased === undefined ? event : { ...event, isErased };
 }
 
 export function eventView(event: LoggedEvent, block: { height: Height; term: Term }): EventView {

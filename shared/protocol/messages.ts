@@ -14,7 +14,7 @@ const emptyOrHash = z.union([hashSchema, z.literal("")]);
 const nonce = z.string().regex(/^[0-9a-f]{32}$/);
 
 export const headerSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   clusterId: emptyOrHash,
   height: heightSchema,
   term: termSchema,
@@ -25,6 +25,8 @@ export const headerSchema = z.strictObject({
   headHash: emptyOrHash,
   treeSize: count.transform((n) => treeSize(n)),
   rootHash: hashSchema,
+  bodyHash: hashSchema,
+  indexHash: hashSchema,
   commitHeight: heightSchema,
   sealedAt: z.string().max(32),
   control: controlSchema.optional(),

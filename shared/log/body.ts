@@ -1,0 +1,318 @@
+import { fromHex, fromUtf8, toHex, utf8 } from "../bytes.js";
+import { sha256HexOf } from "../hash.js";
+import { type HashHex, type Sequence, sequence } from "../ids.js";
+import { BATCH_EVENTS_MAX, SALT_BYTES } from "../limits.js";
+import { exactMillis, millisText } from "../timestamp.js";
+import { type EventRecord, type LoggedEvent, loggedEvent, payloadCommitment } from "./event.js";
+
+/**
+ * The body of a block, version 2: what a record's texts cannot be derived from, and the payloads. Each of the two parts
+ * is a table of u32 ends, one an event, counted from behind the table, and then the events' bytes one after the other.
+ * All numbers are big-endian.
+ *
+ * Record part, an event: flags (u8), id (12 bytes), type and source (u16 length, UTF-8), timestamp (int64 milliseconds
+ * where its text is exactly what `millisText` writes; else u16 length, UTF-8), key (u16 length, UTF-8) and batch (two
+ * u16) where the flags say so, the first 4 bytes of `hash`.
+ * Payload part, an event: 0, 16 bytes of salt and the payload's RFC 8785 bytes; or, for an erased one, 1 and 32 bytes of
+ * `payloadHash`.
+ *
+ * One block has one encoding: whatever could be written another way is refused by the reader.
+ */
+export interface Body {
+  readonly records: Uint8Array;
+  readonly payloads: Uint8Array;
+}
+
+/** What is derived from the header and the log before it: every record's other members. */
+export interface BodyPlace {
+  readonly firstSequence: Sequence;
+  readonly eventCount: number;
+  /** Every event's `recordedAt`. */
+  readonly sealedAt: string;
+  /** The hash of the event before the first one. */
+  readonly previousHash: HashHex | "";
+}
+
+const TEXT_TIMESTAMP = 1;
+const HAS_KEY = 2;
+const HAS_BATCH = 4;
+const FLAGS_KNOWN = TEXT_TIMESTAMP | HAS_KEY | HAS_BATCH;
+const ID_BYTES = 12;
+const HINT_BYTES = 4;
+const KEPT = 0;
+const ERASED = 1;
+const HASH_BYTES = 32;
+const TWO_32 = 0x1_0000_0000;
+
+const BODY_DOMAIN = utf8("quorumlog/body/v1\n");
+
+/** SHA-256("quorumlog/body/v1\n" || u32 length || record part || u32 length || payload part). */
+export const bodyHash = ({ records, payloads }: Body): HashHex =>
+  sha256HexOf(BODY_DOMAIN, u32(records.length), records, u32(payloads.length), payloads);
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+// --- Writing ---------------------------------------------------------------------------------------------------------
+
+export function encodeBody(events: readonly LoggedEvent[]): Body {
+  return {
+    records: encodePart(events.map(recordParts)),
+    payloads: encodePart(
+      events.map(({ isErased, payload, payloadSalt, record }) =>
+        isErased === true
+          ? [Uint8Array.of(ERASED), fromHex(record.payloadHash)]
+          : [Uint8Array.of(KEPT), payloadSalt, payload],
+      ),
+    ),
+  };
+}
+
+function encodePart(events: readonly (readonly Uint8Array[])[]): Uint8Array {
+  let length = 0;
+  for (const parts of events) for (const part of parts) length += part.length;
+  const table = 4 * events.length;
+  const bytes = new Uint8Array(table + length);
+  const view = new DataView(bytes.buffer);
+  let at = table;
+  for (const [i, parts] of events.entries()) {
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    view.setUint32(4 * i, at - table);
+  }
+  return bytes;
+}
+
+function recordParts({ record, hash }: LoggedEvent): Uint8Array[] {
+  const { eventType, sourceAppId, timestamp, idempotencyKey: key, batch } = record;
+  const millis = exactMillis(timestamp);
+  const flags =
+    (millis === null ? TEXT_TIMESTAMP : 0) | (key === undefined ? 0 : HAS_KEY) | (batch === undefined ? 0 : HAS_BATCH);
+  return [
+    Uint8Array.of(flags),
+    fromHex(record.id),
+    ...text(eventType),
+    ...text(sourceAppId),
+    ...(millis === null ? text(timestamp) : [int64(millis)]),
+    ...(key === undefined ? [] : text(key)),
+    ...(batch === undefined ? [] : [Uint8Array.of(batch[0] >> 8, batch[0], batch[1] >> 8, batch[1])]),
+    fromHex(hash.slice(0, 2 * HINT_BYTES)),
+  ];
+}
+
+function text(value: string): [Uint8Array, Uint8Array] {
+  const bytes = utf8(value);
+  return [Uint8Array.of(bytes.length >> 8, bytes.length), bytes];
+}
+
+function int64(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, Math.floor(value / TWO_32));
+  view.setUint32(4, value - Math.floor(value / TWO_32) * TWO_32);
+  return bytes;
+}
+
+/** Bytes beside an event's texts and payload: two table entries, flags, id, lengths, timestamp, batch, hint, tag, salt. */
+const EVENT_FIXED_BYTES = 4 + 4 + 1 + ID_BYTES + 4 * 2 + 8 + 4 + HINT_BYTES + 1 + SALT_BYTES;
+
+/** An upper bound of what an event takes in a body, known before its record is made. */
+export function eventBytesBound(event: {
+  readonly eventType: string;
+  readonly sourceAppId: string;
+  readonly timestamp: string;
+  readonly idempotencyKey?: string;
+  readonly payload: Uint8Array;
+}): number {
+  const { eventType, sourceAppId, timestamp, idempotencyKey } = event;
+  const units = eventType.length + sourceAppId.length + timestamp.length + (idempotencyKey?.length ?? 0);
+  // One UTF-16 unit takes at most 3 bytes of UTF-8.
+  return EVENT_FIXED_BYTES + 3 * units + event.payload.length;
+}
+
+// --- Reading ---------------------------------------------------------------------------------------------------------
+
+/** The event at this sequence is not what the body's other bytes say of it. */
+export class BodyError extends RangeError {
+  constructor(
+    message: string,
+    readonly sequence?: number,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Decodes a body's events in order, each once, as far as they are asked for. The bytes come from a peer or a database:
+ * throws BodyError on any that `encodeBody` would not have written. Hashes are computed from the bytes; whether they
+ * lead to the header's `headHash` is the caller's to check.
+ */
+export class BodyReader {
+  private readonly decoded: LoggedEvent[] = [];
+  private readonly recordTable: Table;
+  private readonly payloadTable: Table;
+  private previousHash: HashHex | "";
+
+  constructor(
+    body: Body,
+    private readonly place: BodyPlace,
+  ) {
+    this.recordTable = new Table(body.records, place.eventCount);
+    this.payloadTable = new Table(body.payloads, place.eventCount);
+    this.previousHash = place.previousHash;
+  }
+
+  /** Counted from the block's first; all before it are decoded too, since each hash needs the one before. */
+  event(i: number): LoggedEvent {
+    if (!(i >= 0 && i < this.place.eventCount)) throw new RangeError(`the block has no event ${i}`);
+    while (this.decoded.length <= i) this.decoded.push(this.next(this.decoded.length));
+    return this.decoded[i] as LoggedEvent;
+  }
+
+  /** All events. */
+  all(): readonly LoggedEvent[] {
+    if (this.place.eventCount > 0) this.event(this.place.eventCount - 1);
+    return this.decoded;
+  }
+
+  /** How many have been decoded. */
+  get length(): number {
+    return this.decoded.length;
+  }
+
+  private next(i: number): LoggedEvent {
+    const at = sequence(this.place.firstSequence + i);
+    try {
+      const content = payloadOf(this.payloadTable.entry(i));
+      const fields = new Fields(this.recordTable.entry(i));
+      const record = readRecord(fields, {
+        sequence: at,
+        recordedAt: this.place.sealedAt,
+        payloadHash: content.payloadHash,
+        previousHash: this.previousHash,
+      });
+      const hint = toHex(fields.take(HINT_BYTES));
+      fields.end();
+      const event = loggedEvent(record, content);
+      if (!event.hash.startsWith(hint))
+        throw new RangeError("its hash does not begin with the four bytes that are noted for it");
+      this.previousHash = event.hash;
+      return event;
+    } catch (error) {
+      throw new BodyError(`event #${at}: ${(error as Error).message}`, at);
+    }
+  }
+}
+
+type Content = Pick<LoggedEvent, "payload" | "payloadSalt" | "isErased"> & { readonly payloadHash: HashHex };
+const NOTHING = new Uint8Array(0);
+
+function payloadOf(bytes: Uint8Array): Content {
+  const rest = bytes.subarray(1);
+  if (bytes[0] === KEPT) {
+    if (rest.length < SALT_BYTES) throw new RangeError("its salt is cut");
+    const payloadSalt = rest.subarray(0, SALT_BYTES);
+    const payload = rest.subarray(SALT_BYTES);
+    return { payload, payloadSalt, payloadHash: payloadCommitment(payloadSalt, payload) };
+  }
+  if (bytes[0] === ERASED && rest.length === HASH_BYTES)
+    return { isErased: true, payload: NOTHING, payloadSalt: NOTHING, payloadHash: toHex(rest) };
+  throw new RangeError("its payload has an unknown tag or length");
+}
+
+function readRecord(
+  fields: Fields,
+  derived: Pick<EventRecord, "sequence" | "recordedAt" | "payloadHash" | "previousHash">,
+): EventRecord {
+  const flags = fields.u8();
+  if ((flags & ~FLAGS_KNOWN) !== 0) throw new RangeError("an unknown flag is set");
+  const id = toHex(fields.take(ID_BYTES));
+  const eventType = fields.text();
+  const sourceAppId = fields.text();
+  const timestamp = (flags & TEXT_TIMESTAMP) === 0 ? fields.millis() : fields.text();
+  if ((flags & TEXT_TIMESTAMP) !== 0 && exactMillis(timestamp) !== null)
+    throw new RangeError("its timestamp has a shorter form");
+  const idempotencyKey = (flags & HAS_KEY) === 0 ? undefined : fields.text();
+  const batch = (flags & HAS_BATCH) === 0 ? undefined : ([fields.u16(), fields.u16()] as const);
+  if (batch !== undefined && (batch[0] >= batch[1] || batch[1] > BATCH_EVENTS_MAX))
+    throw new RangeError("its place in a batch is none");
+  return {
+    v: 1,
+    sequence: derived.sequence,
+    id,
+    eventType,
+    timestamp,
+    sourceAppId,
+    payloadHash: derived.payloadHash,
+    recordedAt: derived.recordedAt,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(batch === undefined ? {} : { batch }),
+    previousHash: derived.previousHash,
+  };
+}
+
+/** A part's table of ends. */
+class Table {
+  private readonly view: DataView;
+  private readonly start: number;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    count: number,
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.start = 4 * count;
+    if (bytes.length < this.start) throw new BodyError("a table is cut");
+    // Ends that grow, to exactly the end of the part: then each entry is within it, and no byte is left over.
+    let before = 0;
+    for (let i = 0; i < count; i++) {
+      const end = this.view.getUint32(4 * i);
+      if (end <= before) throw new BodyError("the ends of a table do not grow");
+      before = end;
+    }
+    if (this.start + before !== bytes.length) throw new BodyError("a part does not end where its table says");
+  }
+
+  entry(i: number): Uint8Array {
+    const from = i === 0 ? 0 : this.view.getUint32(4 * (i - 1));
+    return this.bytes.subarray(this.start + from, this.start + this.view.getUint32(4 * i));
+  }
+}
+
+/** Reads one event's fields; every read checks what is left. */
+class Fields {
+  private at = 0;
+  constructor(private readonly bytes: Uint8Array) {}
+
+  take(length: number): Uint8Array {
+    if (length > this.bytes.length - this.at) throw new RangeError("its record is cut");
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+  u8(): number {
+    return this.take(1)[0] as number;
+  }
+  u16(): number {
+    return this.u8() * 256 + this.u8();
+  }
+  u32(): number {
+    return this.u16() * 65_536 + this.u16();
+  }
+  text(): string {
+    return fromUtf8(this.take(this.u16()));
+  }
+  millis(): string {
+    const high = this.u32();
+    const written = millisText((high >= TWO_32 / 2 ? high - TWO_32 : high) * TWO_32 + this.u32());
+    if (written === null) throw new RangeError("its timestamp is outside of the years 0000 to 9999");
+    return written;
+  }
+  end(): void {
+    if (this.at !== this.bytes.length) throw new RangeError("bytes are left over in its record");
+  }
+}

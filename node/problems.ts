@@ -140,9 +140,21 @@ export const PROBLEMS = {
   },
   overloaded: {
     status: 503,
-    title: "Too many writes are waiting",
+    title: "This node is overloaded",
     isRetryable: true,
-    help: "Nothing was written. Try again more slowly.",
+    help: "Try again more slowly; the detail says what there is too much of, and of a write that it was not written.",
+  },
+  index_rebuilding: {
+    status: 503,
+    title: "The index is being made anew",
+    isRetryable: true,
+    help: "Reads by sequence and lists without a filter are answered meanwhile. Ask another node, or again later.",
+  },
+  event_altered: {
+    status: 409,
+    title: "The stored event was altered",
+    isRetryable: false,
+    help: "This node's copy is not what was committed, so it is not shown. Ask another node; GET /api/v1/alerts says more.",
   },
   disk_low: {
     status: 503,

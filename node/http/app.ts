@@ -3,6 +3,7 @@ import express from "express";
 import type { Logger } from "pino";
 import { EVENT_BYTES_MAX_DEFAULT } from "../../shared/limits.js";
 import type { LogService } from "../service/log-port.js";
+import { ReadGate } from "./middleware/read-gate.js";
 import { notFound, problemHandler } from "./middleware/problem-handler.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
@@ -34,6 +35,7 @@ export function createApp(service: LogService, options: AppOptions): RequestList
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
     now: options.now ?? Date.now,
+    gate: new ReadGate(),
   };
   const app = express();
   app.disable("x-powered-by");

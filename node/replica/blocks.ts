@@ -1,25 +1,38 @@
 import type { Height } from "../../shared/ids.js";
-import type { Block } from "../../shared/log/block.js";
+import { height } from "../../shared/ids.js";
+import { type Block, bodyReader, hashHeader } from "../../shared/log/block.js";
+import { bodyHash } from "../../shared/log/body.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
-import type { Storage } from "../storage/port.js";
-import { soundEvents } from "./recovery.js";
+import type { LogStore } from "../storage/port.js";
+import { AlteredBlock } from "./anchors.js";
+import type { ProvedBlocks } from "./proved-blocks.js";
 
 const BLOCKS_MAX = 64;
 
-/** Reads of this node's own blocks, of which only those are given out that verify by themselves. */
+/** A block of this node's log, whether or not it is committed. */
+export interface SoundBlock {
+  readonly block: Pick<Block, "header" | "blockHash">;
+  readonly events: readonly LoggedEvent[];
+}
+
+/** Reads of this node's own blocks for the replica: of which only those are given out that are what they should be. */
 export class StoredBlocks {
   constructor(
-    private readonly storage: Storage,
-    private readonly onInvalidBlock: (at: Height, detail: string) => void,
+    private readonly parts: {
+      readonly log: LogStore;
+      readonly proved: ProvedBlocks;
+      readonly commitHeight: () => Height;
+      readonly onInvalidBlock: (at: Height, detail: string) => void;
+    },
   ) {}
 
-  /** Consecutive blocks from `from` on, up to the first that does not verify: a peer that has it sound can serve it as leader. */
-  async readSound(from: Height, bytesMax: number): Promise<Block[]> {
+  /** Consecutive blocks from `from` on, up to the first that is not intact: a peer that has it sound can serve it as leader. */
+  async readIntact(from: Height, bytesMax: number): Promise<Block[]> {
     const blocks: Block[] = [];
-    for (const { block } of await this.storage.log.readBlocks(from, { bytesMax, blocksMax: BLOCKS_MAX })) {
-      const sound = soundEvents(block);
-      if ("fault" in sound) {
-        this.onInvalidBlock(block.header.height, sound.fault);
+    for (const { block } of await this.parts.log.readBlocks(from, { bytesMax, blocksMax: BLOCKS_MAX })) {
+      const fault = faultOf(block);
+      if (fault !== null) {
+        this.parts.onInvalidBlock(block.header.height, fault);
         break;
       }
       blocks.push(block);
@@ -27,25 +40,36 @@ export class StoredBlocks {
     return blocks;
   }
 
-  /** A stored block with its events, or null if it is missing or does not verify by itself. */
-  async soundBlock(at: Height): Promise<{ block: Block; events: readonly LoggedEvent[] } | null> {
-    const [stored] = await this.storage.log.readBlocks(at, { bytesMax: 0, blocksMax: 1 });
-    if (stored === undefined || stored.block.header.height !== at) return null;
-    const sound = soundEvents(stored.block);
-    if (!("fault" in sound)) return { block: stored.block, events: sound.events };
-    this.onInvalidBlock(at, sound.fault);
+  /** A stored block with its events, or null if it is missing or not what it should be. */
+  async soundBlock(at: Height): Promise<SoundBlock | null> {
+    if (at <= this.parts.commitHeight()) return this.committedBlock(at);
+    // The header before it says which hash its first event links to, and its own header which that is.
+    const from = height(Math.max(1, at - 1));
+    const stored = await this.parts.log.readBlocks(from, { bytesMax: Number.POSITIVE_INFINITY, blocksMax: at - from + 1 });
+    const found = stored.find(({ block }) => block.header.height === at)?.block;
+    if (found === undefined) return null;
+    const before = stored.find(({ block }) => block.header.height === at - 1)?.block.header;
+    const isLinked = at === 1 || (before !== undefined && hashHeader(before) === found.header.previousBlockHash);
+    const fault = isLinked ? faultOf(found) : "the block before it is another one";
+    if (fault === null) return { block: found, events: bodyReader(found, before?.headHash ?? "").all() };
+    this.parts.onInvalidBlock(at, fault);
     return null;
   }
 
-  /** Where the projection says that a key was logged. Throws unless the block there says the same. */
-  async findKey(sourceAppId: string, idempotencyKey: string): Promise<{ height: Height } | null> {
-    const hit = await this.storage.projection.findByKey(sourceAppId, idempotencyKey);
-    if (hit === null) return null;
-    const sound = await this.soundBlock(hit.height);
-    const isThere = sound?.events.some(
-      ({ record }) => record.idempotencyKey === idempotencyKey && record.sourceAppId === sourceAppId,
-    );
-    if (isThere !== true) throw new Error(`the projection names block ${hit.height} for a key that is not in it`);
-    return { height: hit.height };
+  private async committedBlock(at: Height): Promise<SoundBlock | null> {
+    try {
+      const proved = await this.parts.proved.one(at);
+      return { block: proved, events: proved.events.all() };
+    } catch (error) {
+      // It has been told of already.
+      if (error instanceof AlteredBlock) return null;
+      throw error;
+    }
   }
+}
+
+/** What is wrong with a stored block by itself: its header has a hash, and its header names that of its body. */
+function faultOf(block: Block): string | null {
+  if (hashHeader(block.header) !== block.blockHash) return "its header does not match its hash";
+  return bodyHash(block) === block.header.bodyHash ? null : "its body is not the one that was sealed";
 }

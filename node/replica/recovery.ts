@@ -1,18 +1,16 @@
-import type { BootState, HardState, RecentEvent } from "../../cluster/types.js";
+import type { BlockIds, BootState, HardState } from "../../cluster/types.js";
 import { type Height, height } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
-import { type Block, type BlockHeader, decodeBody, hashHeader } from "../../shared/log/block.js";
+import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { type BlockVerifier, type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
 import { applyControl, type Membership } from "../../shared/log/control.js";
-import { type LoggedEvent, payloadCommitment } from "../../shared/log/event.js";
+import type { LoggedEvent } from "../../shared/log/event.js";
+import { type BlockIndex, indexHash } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
 import type { IdentityFile } from "../storage/identity.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
 
-/**
- * So much of the log's end is re-verified at every start, and more where that was sealed in less time than a write is
- * retried: its ids are what duplicates are checked against.
- */
+/** So much of the log's end is re-verified at every start: its ids are what repeated writes are recognised by. */
 export interface VerifiedTail {
   readonly events: number;
   readonly blocksMax: number;
@@ -20,16 +18,14 @@ export interface VerifiedTail {
   readonly blocksMin: number;
 }
 const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
-/** A clock that was once set ahead stops the log's own: it must not make a recovery read the log from there. */
-const EXTENDED_FACTOR = 4;
-/** The log's clock is that of one leader after the other, and theirs differ; or somebody sets one ahead. */
-const CLOCK_MARGIN_MS = 30_000;
 const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
 
 export interface RecoveredBlock {
   readonly block: Block;
   readonly next: ChainState;
   readonly events: readonly LoggedEvent[];
+  /** null where the body was altered. */
+  readonly index: BlockIndex | null;
 }
 
 /** What recovery and the driver need of the identity file. */
@@ -51,13 +47,13 @@ export interface RecoveryOptions {
   readonly memberCount: number;
   /** What this process remembers of its store from before; null at its start. */
   readonly remembered: Remembered | null;
-  /** Events below this have been projected and published by this process already, or are in the projection. */
-  readonly projectedThrough: (opened: OpenedStore) => number;
-  /** Committed and verified blocks, oldest first, from the one that holds the first event not yet projected. */
-  readonly onCommitted: (block: RecoveredBlock) => Promise<void>;
+  /** The highest block that this process has published; null at its start, when nothing needs to be. */
+  readonly publishedHeight: Height | null;
+  /** Told of every committed block that was verified, oldest first. Without its events where its body was altered. */
+  readonly onCommitted: (block: RecoveredBlock) => void;
+  /** Entries of the verified blocks that are not there, or not what their blocks give. */
+  readonly onDifferingEntries: (blocks: readonly RecoveredBlock[]) => Promise<void>;
   readonly verifiedTail?: VerifiedTail | undefined;
-  /** How long a write may be tried again after it was logged. */
-  readonly retriedMs: number;
   readonly onWarning: (text: string) => void;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
 }
@@ -106,7 +102,7 @@ async function readTail(options: RecoveryOptions, tailHeight: Height): Promise<B
   return block;
 }
 
-/** Why this node's memory cannot be trusted, as a sentence; null when it can (DESIGN: the learner row). */
+/** Why this node's memory cannot be trusted, as a sentence; null when it can . */
 function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | null {
   const { identity, isNew } = options.identity;
   const isEmpty = opened.hardState === null && !opened.isStateAltered && opened.tailHeight === 0;
@@ -194,55 +190,72 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
   return hardState;
 }
 
-type Chain = Pick<BootState, "base" | "tail" | "recentEvents" | "campaignsLate">;
+type Chain = Pick<BootState, "base" | "tail" | "ids" | "idsFrom" | "campaignsLate">;
 
 async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitHeight: Height): Promise<Chain> {
-  const verified = options.verifiedTail ?? VERIFIED_TAIL;
-  const projectedThrough = options.projectedThrough(opened);
-  const recent = await recentPart(options, opened.tailHeight, verified);
-  let state = await startingPoint(options.log, opened.tailHeight, { commitHeight, projectedThrough, recent });
+  const { log, publishedHeight } = options;
+  const recent = await recentPart(log, opened.tailHeight, options.verifiedTail ?? VERIFIED_TAIL);
+  const through = Math.min(commitHeight, publishedHeight ?? commitHeight);
+  let state = await startingPoint(log, opened.tailHeight, { through, recent });
   let base = state;
   const tail: RecoveredBlock[] = [];
-  const recentEvents: RecentEvent[] = [];
+  let ids: BlockIds[] = [];
+  let idsFrom = height(state.height + 1);
   let campaignsLate = false;
   while (state.height < opened.tailHeight) {
     // A recovery within a living process leaves the event loop to others between its reads.
     await options.clock.breathe();
-    for (const stored of await readSome(options.log, height(state.height + 1))) {
+    const verified: RecoveredBlock[] = [];
+    for (const stored of await readSome(log, height(state.height + 1))) {
       // A late insert may be there above it, of which nobody knows yet that it is in the journal: it is inserted again.
       if (state.height >= opened.tailHeight) break;
       const verdict = options.verifyBlock(state, stored.block);
-      let events: readonly LoggedEvent[] = [];
-      if (verdict.ok) {
-        state = verdict.next;
-        events = verdict.events;
-      } else {
+      if (!verdict.ok) {
         const at = height(state.height + 1);
-        const isNeeded =
-          at > commitHeight || at === opened.tailHeight || stored.block.header.treeSize > projectedThrough;
+        const isNeeded = at > commitHeight || at === opened.tailHeight || at > (publishedHeight ?? at);
         const next = isNeeded ? null : headerOnly(state, stored);
         if (next === null) throw invalidLog(options, at, verdict.detail);
         options.onInvalidBlock(at, verdict.detail);
         campaignsLate = true;
         state = next;
-      }
-      const recovered = { block: stored.block, next: state, events };
-      const isRetried = state.height > commitHeight || recent.begins(stored.block.header);
-      for (const { record } of isRetried ? events : []) {
-        const { id, sourceAppId, sequence, idempotencyKey } = record;
-        // Of what is committed the projection will have the keys before anything is asked of this node.
-        const isInMap = idempotencyKey !== undefined && state.height > commitHeight;
-        const key = isInMap ? { idempotencyKey } : {};
-        recentEvents.push({ id, sourceAppId, sequence, height: state.height, ...key });
-      }
+        // Which events it held is not known any more.
+        ids = [];
+        idsFrom = height(at + 1);
+      } else state = verdict.next;
+      const { events, index } = verdict.ok ? verdict : { events: [], index: null };
+      const recovered = { block: stored.block, next: state, events, index };
+      verified.push(recovered);
+      ids.push({ height: state.height, ids: events.map(({ record }) => record.id) });
       if (state.height > commitHeight) tail.push(recovered);
       else {
         base = state;
-        if (state.range.size > projectedThrough) await options.onCommitted(recovered);
+        options.onCommitted(recovered);
       }
     }
+    if (opened.index !== null) await compareEntries(options, verified);
   }
-  return { base, tail, recentEvents, campaignsLate };
+  return { base, tail, ids, idsFrom, campaignsLate };
+}
+
+/** What a crash or somebody else left of the entries of verified blocks. */
+async function compareEntries(options: RecoveryOptions, verified: readonly RecoveredBlock[]): Promise<void> {
+  const blocks = verified.filter(({ events }) => events.length > 0);
+  const first = blocks[0];
+  if (first === undefined) return;
+  const stored = await options.log.readEntries(first.block.header.height, blocks.length);
+  const byHeight = new Map(stored.map((entry) => [entry.height, entry]));
+  const differing = blocks.filter(({ block: { header, blockHash } }) => {
+    const entry = byHeight.get(header.height);
+    return (
+      entry === undefined ||
+      entry.blockHash !== blockHash ||
+      entry.first !== header.firstSequence ||
+      entry.count !== header.eventCount ||
+      entry.sealedAt !== Date.parse(header.sealedAt) ||
+      indexHash(entry.entry.index) !== header.indexHash
+    );
+  });
+  if (differing.length > 0) await options.onDifferingEntries(differing);
 }
 
 /** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */
@@ -269,20 +282,14 @@ interface RecentPart {
   begins(header: BlockHeader): boolean;
 }
 
-/** What a repeated write can be found in: the log's end by number, and by the time at which it was sealed. */
-async function recentPart(options: RecoveryOptions, tailHeight: Height, verified: VerifiedTail): Promise<RecentPart> {
+/** The end of the log that is verified at each start, by number of blocks and events. */
+async function recentPart(log: LogStore, tailHeight: Height, verified: VerifiedTail): Promise<RecentPart> {
   if (tailHeight === 0) return { begins: () => true };
-  const { header: tail } = (await readOne(options.log, tailHeight)).block;
-  const since = Date.parse(tail.sealedAt) - options.retriedMs - CLOCK_MARGIN_MS;
-  const isAmong = (header: BlockHeader, factor: number): boolean =>
-    header.height > tailHeight - factor * verified.blocksMax &&
-    header.treeSize > tail.treeSize - factor * verified.events;
+  const { header: tail } = (await readOne(log, tailHeight)).block;
   return {
     begins: (header) =>
       header.height > tailHeight - verified.blocksMin ||
-      isAmong(header, 1) ||
-      // A time that cannot be read is no reason to leave anything out.
-      (!(Date.parse(header.sealedAt) < since) && isAmong(header, EXTENDED_FACTOR)),
+      (header.height > tailHeight - verified.blocksMax && header.treeSize > tail.treeSize - verified.events),
   };
 }
 
@@ -290,15 +297,15 @@ async function recentPart(options: RecoveryOptions, tailHeight: Height, verified
 async function startingPoint(
   log: LogStore,
   tailHeight: Height,
-  need: { commitHeight: Height; projectedThrough: number; recent: RecentPart },
+  need: { through: number; recent: RecentPart },
 ): Promise<ChainState> {
   let low = 0;
-  let high = Math.min(need.commitHeight, tailHeight);
+  let high = Math.min(need.through, tailHeight);
   // The highest block of those that need not be read again.
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     const { header } = (await readOne(log, height(middle))).block;
-    if (header.treeSize <= need.projectedThrough && !need.recent.begins(header)) low = middle;
+    if (!need.recent.begins(header)) low = middle;
     else high = middle - 1;
   }
   if (low === 0) return EMPTY_CHAIN;
@@ -355,25 +362,4 @@ async function readOne(log: LogStore, at: Height): Promise<StoredBlock> {
         "where other nodes have the log, keep this database as evidence and start the node with an empty one.",
     );
   return stored;
-}
-
-/** The events of a stored block if it is sound by itself: its header hashes, its bodies match its commitments. Else why not. */
-export function soundEvents(block: Block): { events: readonly LoggedEvent[] } | { fault: string } {
-  if (hashHeader(block.header) !== block.blockHash) return { fault: "its header does not match its hash" };
-  try {
-    const events = decodeBody(block);
-    let previousHash = events[0]?.record.previousHash;
-    for (const { record, hash, payload, payloadSalt } of events) {
-      if (record.previousHash !== previousHash)
-        return { fault: `event #${record.sequence} does not link to the one before` };
-      if (payloadCommitment(payloadSalt, payload) !== record.payloadHash)
-        return { fault: `the payload of event #${record.sequence} does not match its payloadHash` };
-      previousHash = hash;
-    }
-    if (events.length > 0 && previousHash !== block.header.headHash)
-      return { fault: "its events do not lead to its headHash" };
-    return { events };
-  } catch (error) {
-    return { fault: (error as Error).message };
-  }
 }

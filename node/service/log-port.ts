@@ -1,6 +1,7 @@
 import type { HashHex, NodeId } from "../../shared/ids.js";
-import type { EventView, PreparedEvent } from "../../shared/log/event.js";
-import type { AlertRecord, EventFilter, ProjectionPage } from "../storage/port.js";
+import type { EventView, PreparedEvent, ShownEvent } from "../../shared/log/event.js";
+import type { EventFilter } from "../../shared/log/filter.js";
+import type { AlertRecord } from "../storage/port.js";
 
 /**
  * What the routes and streams need of a node; `node/service/log-service.ts` is the one implementation.
@@ -12,9 +13,13 @@ export interface LogService {
   append(write: WriteRequest): Promise<AppendOutcome>;
   /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
   awaitReadable(condition?: ReadCondition): Promise<void>;
-  get(sequence: number): Promise<EventView | null>;
-  list(filter: EventFilter, page: ProjectionPage): Promise<EventView[]>;
-  count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }>;
+  /** null once the leader has confirmed that the log is shorter. */
+  get(sequence: number): Promise<ShownEvent | null>;
+  page(request: PageRequest): Promise<Found>;
+  /** Exact up to `cap`. Throws ProblemError where the filter cannot be counted in time. */
+  count(filter: EventFilter, range: { high: number; cap: number }): Promise<{ total: number; isCapped: boolean }>;
+  /** Payload paths that events can be filtered by. */
+  readonly indexedPaths: readonly string[];
   /** Each node's copy and hash of one event, as each says itself. */
   copies(sequence: number): Promise<NodeCopy[]>;
   /** Committed events that reads reflect at this moment. */
@@ -30,9 +35,29 @@ export interface LogService {
   stepDown(request: StepDownRequest): Promise<LeadingNode>;
   readiness(): ReadinessCheck[];
   /** Every committed event from now on, once, in order, in the batches in which they were committed. */
-  subscribe(listener: (events: readonly EventView[]) => void): () => void;
+  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void;
   /** Elections as this node learns of their commit, and alerts that this node finds. */
   subscribeNotices(listener: (notice: StreamNotice) => void): () => void;
+}
+
+/** Events with a sequence from `low` on and below `high` that meet a filter. */
+export interface PageRequest {
+  readonly filter: EventFilter;
+  readonly order: "asc" | "desc";
+  readonly low: number;
+  readonly high: number;
+  /** So many are passed over first. */
+  readonly skip?: number;
+  readonly limit: number;
+}
+
+/** Some of them; it may be fewer than asked for, or none, and there may still be more. */
+export interface Found {
+  readonly events: ShownEvent[];
+  /** The next sequence to look at in the order; null once all of the range was looked at. */
+  readonly next: number | null;
+  /** The time of a search, or what it may look at, is used up. */
+  readonly isCutOff: boolean;
 }
 
 /** What a read must see besides what this node acknowledged. */
@@ -104,7 +129,7 @@ export interface NodeCopy {
 }
 
 export interface ReadinessCheck {
-  readonly name: "mongodb" | "quorum" | "membership" | "leader" | "projection" | "disk" | "stopping";
+  readonly name: "mongodb" | "quorum" | "membership" | "leader" | "reads" | "index" | "disk" | "stopping";
   readonly isOk: boolean;
   /** A person should know, but the node is as ready as before. */
   readonly isAdvisory?: boolean;

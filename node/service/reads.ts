@@ -1,11 +1,14 @@
 import { z } from "zod";
 import type { Effect } from "../../cluster/types.js";
 import { type Height, height } from "../../shared/ids.js";
-import type { EventView } from "../../shared/log/event.js";
+import { eventView, type ShownEvent, shownEvent } from "../../shared/log/event.js";
+import type { EventFilter } from "../../shared/log/filter.js";
 import { ProblemError } from "../problems.js";
-import type { EventFilter } from "../storage/port.js";
-import type { LogService, NodeCopy, ReadCondition } from "./log-port.js";
-import { LEADER_POLL_MS, notReady, ok, type Parts, pause, resultWithin, unavailable } from "./parts.js";
+import { AlteredBlock } from "../replica/anchors.js";
+import { StoreError } from "../storage/port.js";
+import type { Found, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
+import { LEADER_POLL_MS, notReady, ok, type Parts, pause, RETRY_AFTER_SECONDS, resultWithin, unavailable } from "./parts.js";
+import { IndexDiffers, Searches } from "./search.js";
 import { SharedRun } from "./shared-run.js";
 
 /** A read waits at most this long for what it must see. */
@@ -13,6 +16,12 @@ const READ_WAIT_MS_MAX = 2_000;
 const CONFIRMATION_LOOK_MS = 50;
 /** A leader that has not confirmed within this time is asked again, or the next one. */
 const CONFIRM_MS_MAX = 1_000;
+/** A search that takes longer ends with what it has found. */
+const SEARCH_MS_MAX = 1_500;
+/** One part of a list; with an event more, since the last one is taken whole. */
+const PART_BYTES_MAX = 256 * 1024;
+/** Between tries of a read that the store could not answer. */
+const RETRY_MS = 100;
 
 /** Reads of what this node acknowledged and, where the request says so, of more. */
 export class Reads {
@@ -35,7 +44,16 @@ export class Reads {
   /** Looks without being asked: there may be no leader to ask when the first read comes. */
   private readonly looking = setInterval(() => this.lookForConfirmation(), CONFIRMATION_LOOK_MS);
 
+  private readonly searches: Searches;
+
   constructor(private readonly parts: Parts) {
+    const { storage, driver } = parts;
+    this.searches = new Searches({
+      reader: storage.reader,
+      blocks: driver.blocks,
+      clock: { now: () => performance.now() },
+      commitHeight: () => driver.committed.height,
+    });
     parts.peers.handle("read-index", async () => ok({ height: await this.here.ask() }));
     parts.peers.handle("copy", async (body) =>
       ok(await this.ownCopy(z.object({ sequence: z.int().min(0) }).parse(body).sequence)),
@@ -57,7 +75,7 @@ export class Reads {
   }
 
   get logSize(): number {
-    return this.parts.storage.projection.through;
+    return this.parts.driver.committed.size;
   }
 
   async awaitReadable(condition: ReadCondition = {}): Promise<void> {
@@ -81,12 +99,12 @@ export class Reads {
     const asked = (condition.minSequence ?? -1) + 1;
     const wanted = Math.max(acknowledged, confirmed, asked);
     if (this.logSize >= wanted) return;
-    if (await this.projectedBy(wanted, deadline)) return;
+    if (await this.reachedBy(wanted, deadline)) return;
     if (asked > Math.max(acknowledged, confirmed))
       throw notReady(
         `This node has the events below ${this.logSize}, and event ${condition.minSequence} has not come within ${READ_WAIT_MS_MAX} ms. Ask again shortly.`,
       );
-    const detail = `This node has projected ${this.logSize} events of the ${wanted} that this read must see: it is catching up. Ask again shortly.`;
+    const detail = `This node has ${this.logSize} events of the ${wanted} that this read must see: it is catching up. Ask again shortly.`;
     throw notReady(detail);
   }
 
@@ -114,8 +132,8 @@ export class Reads {
     this.isAsking = false;
   }
 
-  private projectedBy(size: number, deadline: number): Promise<boolean> {
-    const { reached, cancel } = this.parts.driver.committed.awaitProjected(size);
+  private reachedBy(size: number, deadline: number): Promise<boolean> {
+    const { reached, cancel } = this.parts.driver.committed.awaitSize(size);
     const isThere = reached.then(() => true);
     return resultWithin(isThere, deadline - performance.now()).then((there) => {
       cancel();
@@ -181,41 +199,94 @@ export class Reads {
     resolve?.(confirmed);
   }
 
-  // --- What the projection holds -------------------------------------------------------------------------------------
+  // --- What the log holds --------------------------------------------------------------------------------------------
 
-  get(sequence: number): Promise<EventView | null> {
-    return this.guarded(() => this.parts.storage.projection.get(sequence));
-  }
-  list(filter: EventFilter, page: Parameters<LogService["list"]>[1]): Promise<EventView[]> {
-    return this.guarded(() => this.parts.storage.projection.list(filter, page));
-  }
-  count(filter: EventFilter, cap: number): Promise<{ total: number; isCapped: boolean }> {
-    return this.guarded(() => this.parts.storage.projection.count(filter, cap));
+  /** null is said only once the leader has confirmed that the log is shorter. */
+  async get(sequence: number): Promise<ShownEvent | null> {
+    const deadline = performance.now() + READ_WAIT_MS_MAX;
+    if (sequence >= this.logSize && sequence >= (await this.sizeConfirmedBy(deadline))) return null;
+    return this.guarded(async () => {
+      const place = await this.searches.placeOf(sequence);
+      const block = await this.parts.driver.blocks.one(place.height);
+      if (block.header.firstSequence !== place.first) throw new IndexDiffers(place.height);
+      return shownEvent(block.events.event(sequence - place.first), block.header);
+    });
   }
 
-  /** A database that does not answer is a 503 that says so. */
+  page(request: PageRequest): Promise<Found> {
+    const deadline = performance.now() + SEARCH_MS_MAX;
+    return this.guarded(async () => {
+      const found = await this.searches.find({ ...request, bytesMax: PART_BYTES_MAX, deadline });
+      return { ...found, events: found.events.map(({ event, header }) => shownEvent(event, header)) };
+    });
+  }
+
+  async count(filter: EventFilter, range: { high: number; cap: number }): Promise<{ total: number; isCapped: boolean }> {
+    const deadline = performance.now() + SEARCH_MS_MAX;
+    const counted = await this.guarded(() => this.searches.count(filter, { ...range, deadline }));
+    if (counted !== null) return counted;
+    const detail =
+      "The filter is too wide: its events could not be counted in time. Narrow its range of time, or name a type and a " +
+      "source; GET /api/v1/events gives what it has found, with a cursor to go on from.";
+    throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+
+  /** A store that cannot answer is asked again for a while: it may be recovering. Then the client is told why. */
   async guarded<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await read();
-    } catch (cause) {
-      if (cause instanceof ProblemError) throw cause;
-      this.parts.logger.warn({ err: cause }, "a read failed");
-      throw notReady("This node's MongoDB does not answer. Ask another node, or again shortly.", cause);
+    const deadline = performance.now() + READ_WAIT_MS_MAX;
+    for (;;) {
+      try {
+        return await read();
+      } catch (cause) {
+        if (cause instanceof ProblemError) throw cause;
+        const isFinal = !(cause instanceof StoreError) || cause.failure === "index_lost";
+        if (isFinal || performance.now() >= deadline) throw this.problemOf(cause);
+      }
+      await pause(RETRY_MS);
     }
+  }
+
+  private problemOf(cause: unknown): ProblemError {
+    const { logger, driver } = this.parts;
+    if (cause instanceof AlteredBlock) {
+      const detail = `${cause.message}. It is not shown by this node, and an alert is open; ask another node.`;
+      return new ProblemError("event_altered", detail, { cause });
+    }
+    if (cause instanceof IndexDiffers) driver.onIndexDiffers(cause.height);
+    const isIndex = cause instanceof IndexDiffers || (cause instanceof StoreError && cause.failure === "index_lost");
+    if (isIndex) {
+      if (!(cause instanceof IndexDiffers)) driver.onIndexLost();
+      const { through, of } = driver.index.progress;
+      const detail =
+        `The index of this node is being made anew from its log: ${through} of ${of} blocks are done. Events can be read ` +
+        "by sequence and listed without a filter meanwhile. Ask another node, or again later.";
+      return new ProblemError("index_rebuilding", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+    }
+    logger.warn({ err: cause }, "a read failed");
+    return notReady("This node could not read its MongoDB. Ask another node, or again shortly.", cause);
   }
 
   async copies(sequence: number): Promise<NodeCopy[]> {
     const own: NodeCopy = await this.ownCopy(sequence);
     const others = await this.parts.peers.askAll<NodeCopy>("copy", { sequence }, (body) => body as NodeCopy);
-    const unreachable = (node: string): NodeCopy => ({ node, hash: null, event: null, detail: "it does not answer" });
+    const unreachable = (node: string): NodeCopy => ({ node, hash: null, event: null, detail: "it has not answered" });
     return [own, ...others.map(({ peer, answer }) => answer ?? unreachable(peer))].sort((a, b) =>
       a.node < b.node ? -1 : 1,
     );
   }
 
+  /** As it is stored, past what is kept in memory. */
   private async ownCopy(sequence: number): Promise<NodeCopy> {
-    const event = await this.parts.storage.projection.get(sequence);
-    const detail = event === null ? { detail: "it does not have it" } : {};
-    return { node: this.parts.config.nodeId, hash: event?.hash ?? null, event, ...detail };
+    const node = this.parts.config.nodeId;
+    if (sequence >= this.logSize) return { node, hash: null, event: null, detail: "it does not have it yet" };
+    try {
+      const place = await this.searches.placeOf(sequence);
+      const { header, events } = await this.parts.driver.blocks.fresh(place.height);
+      const event = eventView(events.event(sequence - header.firstSequence), header);
+      return { node, hash: event.hash, event };
+    } catch (error) {
+      if (error instanceof AlteredBlock) return { node, hash: null, event: null, detail: error.message };
+      return { node, hash: null, event: null, detail: "its MongoDB could not be read" };
+    }
   }
 }

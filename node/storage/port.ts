@@ -1,6 +1,6 @@
 import type { HardState } from "../../cluster/types.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
-import type { Block } from "../../shared/log/block.js";
+import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EntryView } from "../../shared/log/filter.js";
 import type { BlockIndex, Run } from "../../shared/log/index.js";
 
@@ -107,7 +107,7 @@ export interface LogStore {
   beginIndexWork(work: { readonly from: Height; readonly through: Height }, isLost: boolean): Promise<void>;
   /** Writes the entries of stored blocks anew; one that differs is copied to quarantine first. Within index work only. */
   putEntries(
-    entries: readonly { readonly block: Block; readonly entry: IndexEntry }[],
+    entries: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry }[],
   ): Promise<{ readonly differing: Height[] }>;
   /** The index is whole for everything stored, with the terms of these payload paths. */
   endIndexWork(standing: IndexStanding): Promise<void>;
@@ -179,6 +179,8 @@ export const indexLost = (): StoreError => new StoreError("index_lost", "The ind
 export interface LogReader {
   /** The blocks at these heights, ascending or descending, in the order given while they fit; at least the first if it is there. */
   readBlocks(heights: readonly Height[], bytesMax: number): Promise<StoredBlock[]>;
+  /** Headers without bodies, ascending, of the heights from `from` to `to` (inclusive). */
+  readHeaders(from: Height, to: Height): Promise<{ readonly header: BlockHeader; readonly blockHash: string }[]>;
   /**
    * Entries in order of height. Throws `index_lost` where the index is not whole: what it does not find would be taken
    * for absent.

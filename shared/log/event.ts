@@ -212,6 +212,34 @@ export function eventView(event: LoggedEvent, block: { height: Height; term: Ter
   };
 }
 
+/** As `EventView`, with the payload as its canonical text: answers are put together from it. */
+export interface ShownEvent extends Omit<EventView, "dataPayload"> {
+  /** RFC 8785. */
+  payload: string;
+}
+
+export function shownEvent(event: LoggedEvent, block: { height: Height; term: Term }): ShownEvent {
+  const { record } = event;
+  return {
+    v: 1,
+    sequence: record.sequence,
+    id: record.id,
+    eventType: record.eventType,
+    timestamp: record.timestamp,
+    sourceAppId: record.sourceAppId,
+    payload: fromUtf8(event.payload),
+    payloadSalt: toHex(event.payloadSalt),
+    payloadHash: record.payloadHash,
+    recordedAt: record.recordedAt,
+    ...(record.idempotencyKey === undefined ? {} : { idempotencyKey: record.idempotencyKey }),
+    ...(record.batch === undefined ? {} : { batch: [record.batch[0], record.batch[1]] }),
+    previousHash: record.previousHash,
+    hash: event.hash,
+    height: block.height,
+    term: block.term,
+  };
+}
+
 /** Recomputes an event's two hashes from what an API shows: null when both hold, else which one does not. */
 export function checkEventView(view: EventView): "payloadHash" | "hash" | null {
   const payload = utf8(canonicalText(view.dataPayload));

@@ -39,9 +39,9 @@ export async function appendOne(
   return appended;
 }
 
-/** What `res.status(201).json(body)` sends, without its looks at what an answer might be. */
-export function created(res: Response, body: object): void {
-  const text = JSON.stringify(body);
+/** What `res.status(201).json(body)` sends, without its looks at what an answer might be; or a text that is JSON. */
+export function created(res: Response, body: object | string): void {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
   res.statusCode = 201;
   res.setHeader("Content-Type", "application/json; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(text));

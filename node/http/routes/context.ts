@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { ReadGate } from "../middleware/read-gate.js";
 import type { LogService } from "../../service/log-port.js";
 
 /** What every router is made from. */
@@ -9,7 +10,11 @@ export interface RouteContext {
   /** Milliseconds since 1970: the timestamp of events that bring none. */
   readonly now: () => number;
   readonly version: string;
+  readonly gate: ReadGate;
 }
+
+/** What one list of events may have under way: a part that is being made, and one that its client takes. */
+export const LIST_BYTES = 1024 * 1024;
 
 /**
  * How many raw bytes one event's request may have: white space and \u escapes make a body larger than the compact

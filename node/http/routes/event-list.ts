@@ -1,6 +1,6 @@
-import type { EventView } from "../../../shared/log/event.js";
-import type { LogService, ReadCondition } from "../../service/log-port.js";
-import type { EventFilter } from "../../storage/port.js";
+import { type EventFilter, payloadTexts } from "../../../shared/log/filter.js";
+import { compareInstants } from "../../../shared/timestamp.js";
+import type { Found, LogService, PageRequest, ReadCondition } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 import { slices } from "./slices.js";
@@ -9,6 +9,10 @@ const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
 const PARAMETERS = ["eventType", "sourceAppId", "since", "until", "order", "limit", "after", "before"];
 const KNOWN = [...PARAMETERS, ...READ_PARAMETERS];
+const PAYLOAD = "payload.";
+const PAYLOAD_FILTERS_MAX = 8;
+/** A page of ours may be shorter than its limit: it ends where it would grow too large, with a cursor to go on from. */
+export const PAGE_BYTES_MAX = 1024 * 1024;
 
 export interface ListQuery {
   readonly filter: EventFilter;
@@ -21,29 +25,34 @@ export interface ListQuery {
   readonly linked: readonly (readonly [string, string])[];
 }
 
-export function readListQuery(query: QueryReader): ListQuery {
-  query.refuseUnknown(KNOWN);
+/** `indexed`: payload paths that can be filtered by; others are refused with what makes them so. */
+export function readListQuery(query: QueryReader, indexed: readonly string[]): ListQuery {
+  query.refuseUnknown([...KNOWN, "payload.<path>"]);
   const condition = readCondition(query);
-  const eventType = query.name("eventType");
+  const type = typeFilter(query);
   const sourceAppId = query.name("sourceAppId");
-  const since = query.date("since", { bare: "refused" });
-  const until = query.date("until", { bare: "refused" });
-  if (since !== undefined && until !== undefined && since > until) query.fail("since", "is after until");
+  const payload = payloadFilter(query, indexed);
+  const since = query.date("since", { bare: "refused" })?.at;
+  const until = query.date("until", { bare: "refused" })?.at;
+  if (since !== undefined && until !== undefined && compareInstants(since, until) > 0)
+    query.fail("since", "is after until");
   const order = query.order();
   const limit = query.number("limit", { fallback: LIMIT_DEFAULT, max: LIMIT_MAX });
   const after = readCursor(query, "after");
   const before = readCursor(query, "before");
   if (after !== undefined && before !== undefined) query.fail("before", "cannot be combined with after");
   query.finish();
-  const linked = PARAMETERS.filter((name) => name !== "after" && name !== "before").flatMap((name) => {
+  const names = [...PARAMETERS.filter((name) => name !== "after" && name !== "before"), ...query.namesWith(PAYLOAD)];
+  const linked = names.flatMap((name) => {
     const text = query.text(name);
     return text === undefined ? [] : [[name, text] as const];
   });
   const filter: EventFilter = {
-    ...(eventType === undefined ? {} : { eventType }),
+    ...type,
     ...(sourceAppId === undefined ? {} : { sourceAppId }),
-    ...(since === undefined ? {} : { recordedSince: new Date(since).toISOString() }),
-    ...(until === undefined ? {} : { recordedUntil: new Date(until).toISOString() }),
+    ...(payload.length === 0 ? {} : { payload }),
+    ...(since === undefined ? {} : { recordedSince: since }),
+    ...(until === undefined ? {} : { recordedUntil: until }),
   };
   if (after !== undefined) return { filter, order, limit, condition, linked, from: { side: "after", sequence: after } };
   if (before !== undefined)
@@ -51,9 +60,36 @@ export function readListQuery(query: QueryReader): ListQuery {
   return { filter, order, limit, condition, linked };
 }
 
+/** `invoice.*` is every type that begins with `invoice.`; a literal star is `\\*`. */
+function typeFilter(query: QueryReader): Pick<EventFilter, "eventType" | "typePrefix"> {
+  const text = query.name("eventType");
+  if (text === undefined) return {};
+  const stars = text.replaceAll("\\*", "");
+  if (!stars.includes("*")) return { eventType: text.replaceAll("\\*", "*") };
+  if (text.endsWith(".*") && stars.indexOf("*") === stars.length - 1 && text.length > 2)
+    return { typePrefix: text.slice(0, -2).replaceAll("\\*", "*") };
+  query.fail("eventType", "may have a star only as its end after a dot, as in invoice.*; a literal star is \\*");
+  return {};
+}
+
+function payloadFilter(query: QueryReader, indexed: readonly string[]): NonNullable<EventFilter["payload"]> {
+  const names = query.namesWith(PAYLOAD);
+  if (names.length > PAYLOAD_FILTERS_MAX)
+    query.fail(PAYLOAD, `can be given at most ${PAYLOAD_FILTERS_MAX} times`);
+  return names.slice(0, PAYLOAD_FILTERS_MAX).flatMap((name) => {
+    const path = name.slice(PAYLOAD.length);
+    const text = query.text(name);
+    if (text === undefined) return [];
+    if (indexed.includes(path)) return [{ path, texts: payloadTexts(text) }];
+    const known = indexed.length === 0 ? "none is indexed now" : `indexed are ${indexed.join(", ")}`;
+    query.fail(name, `is not an indexed path (${known}); add it to INDEX_PAYLOAD on every node and start them again`);
+    return [];
+  });
+}
+
 /** Opaque on purpose: what a cursor holds may change, and then its first letters do. */
 const CURSOR = /^s1\.(\d{1,15})$/;
-const cursorOf = (event: EventView): string => Buffer.from(`s1.${event.sequence}`).toString("base64url");
+const cursorOf = (sequence: number): string => Buffer.from(`s1.${sequence}`).toString("base64url");
 
 function readCursor(query: QueryReader, name: "after" | "before"): number | undefined {
   const text = query.text(name);
@@ -65,52 +101,55 @@ function readCursor(query: QueryReader, name: "after" | "before"): number | unde
 }
 
 export interface EventList {
-  readonly body: { readonly events: EventView[]; readonly next?: string };
+  readonly events: Found["events"];
+  readonly next?: string;
   readonly links: Record<string, string>;
 }
 
-/** One page of the log as of `size` events, with cursors to its neighbours. */
+/**
+ * One page of the log as of `size` events, with cursors to its neighbours. Where the search was not over in time the page
+ * has what it found, perhaps nothing, and a cursor to go on from.
+ */
 export async function fetchEvents(service: LogService, query: ListQuery, size: number): Promise<EventList> {
   const { order, limit, from, filter } = query;
   const isBackward = from?.side === "before";
   // A page before a cursor is read away from it, and turned round.
   const direction = isBackward ? (order === "asc" ? "desc" : "asc") : order;
-  const bounds =
+  const range =
     from === undefined
-      ? { before: size }
+      ? { low: 0, high: size }
       : direction === "asc"
-        ? { after: from.sequence, before: size }
-        : { before: Math.min(from.sequence, size) };
-  const { found, isCut } = await gather(slices(service, filter, { order: direction, limit: limit + 1, ...bounds }));
-  const hasMore = isCut || found.length > limit;
+        ? { low: from.sequence + 1, high: size }
+        : { low: 0, high: Math.min(from.sequence, size) };
+  const { found, next } = await gather(slices(service, { filter, order: direction, limit: limit + 1, ...range }));
   const page = found.slice(0, limit);
+  const edge = page.at(-1)?.sequence ?? null;
+  // Where the page goes on away from the cursor: behind its last event, or where a search that was cut off ended.
+  const onward = found.length > limit ? edge : next === null ? null : direction === "asc" ? next - 1 : next + 1;
+  const back = from === undefined ? null : (page[0]?.sequence ?? null);
   if (isBackward) page.reverse();
-  const hasNext = isBackward ? from !== undefined : hasMore;
-  const hasPrevious = isBackward ? hasMore : from !== undefined;
-  const first = page[0];
-  const last = page.at(-1);
-  const next = hasNext && last !== undefined ? cursorOf(last) : undefined;
+  const [after, before] = isBackward ? [back, onward] : [onward, back];
   return {
-    body: { events: page, ...(next === undefined ? {} : { next }) },
+    events: page,
+    ...(after === null ? {} : { next: cursorOf(Math.max(0, after)) }),
     links: {
-      ...(next === undefined ? {} : { next: link(query, "after", next) }),
-      ...(hasPrevious && first !== undefined ? { prev: link(query, "before", cursorOf(first)) } : {}),
+      ...(after === null ? {} : { next: link(query, "after", cursorOf(Math.max(0, after))) }),
+      ...(before === null ? {} : { prev: link(query, "before", cursorOf(Math.max(0, before))) }),
     },
   };
 }
 
-/** A page of ours may be shorter than its limit: it ends where it would grow too large, with a cursor to go on from. */
-const PAGE_BYTES_MAX = 8 * 1024 * 1024;
-
-async function gather(parts: AsyncIterable<EventView[]>): Promise<{ found: EventView[]; isCut: boolean }> {
-  const found: EventView[] = [];
+async function gather(parts: AsyncIterable<Found>): Promise<{ found: Found["events"]; next: number | null }> {
+  const found: Found["events"] = [];
   let bytes = 0;
+  let next: number | null = null;
   for await (const part of parts) {
-    if (bytes > PAGE_BYTES_MAX) return { found, isCut: true };
-    found.push(...part);
-    for (const event of part) bytes += JSON.stringify(event.dataPayload).length;
+    found.push(...part.events);
+    for (const event of part.events) bytes += event.payload.length;
+    next = part.isCutOff ? part.next : null;
+    if (bytes > PAGE_BYTES_MAX) return { found, next: part.next };
   }
-  return { found, isCut: false };
+  return { found, next };
 }
 
 function link(query: ListQuery, side: "after" | "before", cursor: string): string {

@@ -1,6 +1,6 @@
 import { type Response, Router } from "express";
 import { BLOCK_BYTES_MAX } from "../../../shared/limits.js";
-import type { EventView } from "../../../shared/log/event.js";
+import type { ShownEvent } from "../../../shared/log/event.js";
 import { ProblemError } from "../../problems.js";
 import type { ReadCondition } from "../../service/log-port.js";
 import { admitBatch } from "../door/door.js";
@@ -10,13 +10,15 @@ import { rawBody, rawRequest } from "../middleware/raw-body.js";
 import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
 import { answerHeaders, appendOne, created, place } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
-import { fetchEvents, readListQuery } from "./event-list.js";
+import { fetchEvents, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
 import { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
+import { ownText } from "./shapes.js";
+import { sendText } from "./slices.js";
 
 /** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
 export function events(context: RouteContext): Router {
-  const { service } = context;
+  const { service, gate } = context;
   const router = Router();
   router
     .route("/api/v1/events")
@@ -26,11 +28,14 @@ export function events(context: RouteContext): Router {
       created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
     })
     .get(async (req, res) => {
-      const query = readListQuery(new QueryReader(req.query));
+      const query = readListQuery(new QueryReader(req.query), service.indexedPaths);
       const size = await beginRead(res, service, query.condition);
-      const { body, links } = await fetchEvents(service, query, size);
-      if (Object.keys(links).length > 0) res.links(links);
-      res.json(body);
+      await gate.run(res, 2 * PAGE_BYTES_MAX, async () => {
+        const { events: page, next, links } = await fetchEvents(service, query, size);
+        if (Object.keys(links).length > 0) res.links(links);
+        const cursor = next === undefined ? "" : `,"next":"${next}"`;
+        await sendText(res, `{"events":[${page.map(ownText).join(",")}]${cursor}}`);
+      });
     })
     .all(eventMethods("GET", "POST"));
   router.route("/api/v1/events\\:batch").post(rawBody(BLOCK_BYTES_MAX), batch(context)).all(eventMethods("POST"));
@@ -44,7 +49,7 @@ export function events(context: RouteContext): Router {
       const event = await find(context, req.params.sequence, res, condition);
       res.setHeader("ETag", `"${event.hash}"`);
       if (isKnown(req.headers["if-none-match"], event.hash)) res.status(304).end();
-      else res.json(event);
+      else await sendText(res, ownText(event));
     })
     .all(eventMethods("GET"));
   router
@@ -81,11 +86,14 @@ async function find(
   text: string,
   res: Response,
   condition: ReadCondition = {},
-): Promise<EventView> {
+): Promise<ShownEvent> {
   const size = await beginRead(res, service, condition);
-  const sequence = /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : -1;
-  const event = sequence >= 0 && sequence < size ? await service.get(sequence) : null;
-  if (event !== null) return event;
+  const sequence = /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null;
+  if (sequence !== null) {
+    const event = await service.get(sequence);
+    if (event !== null) return event;
+  }
+  // Said only once the leader has confirmed how long the log is.
   const known = size === 0 ? "the log is empty" : `the log has the sequences 0 to ${size - 1}`;
   throw new ProblemError("not_found", `There is no event ${JSON.stringify(text.slice(0, 40))}: ${known}.`);
 }

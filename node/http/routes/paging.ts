@@ -1,8 +1,8 @@
-import type { EventView } from "../../../shared/log/event.js";
-import type { LogService } from "../../service/log-port.js";
-import type { EventFilter } from "../../storage/port.js";
+import type { Found, LogService } from "../../service/log-port.js";
+import type { EventFilter } from "../../../shared/log/filter.js";
+import { compareInstants } from "../../../shared/timestamp.js";
 import type { QueryReader } from "./query.js";
-import { slices } from "./slices.js";
+import { refuseCutOff, slices } from "./slices.js";
 
 export const PAGE_LIMIT_MAX = 1_000;
 const PAGE_MAX = 999_999_999;
@@ -20,9 +20,9 @@ export interface PageQuery {
 export function readPageQuery(query: QueryReader): PageQuery {
   const eventType = query.name("eventType");
   const sourceAppId = query.name("sourceAppId");
-  const timestampFrom = query.date("startDate", { bare: "start" });
-  const timestampTo = query.date("endDate", { bare: "end" });
-  if (timestampFrom !== undefined && timestampTo !== undefined && timestampFrom > timestampTo)
+  const from = query.date("startDate", { bare: "start" });
+  const to = query.date("endDate", { bare: "end" });
+  if (from !== undefined && to !== undefined && compareInstants(from.at, to.at) > 0)
     query.fail("startDate", "is after endDate");
   const result: PageQuery = {
     ...readPage(query, 10),
@@ -30,8 +30,9 @@ export function readPageQuery(query: QueryReader): PageQuery {
     filter: {
       ...(eventType === undefined ? {} : { eventType }),
       ...(sourceAppId === undefined ? {} : { sourceAppId }),
-      ...(timestampFrom === undefined ? {} : { timestampFrom }),
-      ...(timestampTo === undefined ? {} : { timestampTo }),
+      ...(from === undefined ? {} : { timestampFrom: from.at }),
+      // The end of a day is the beginning of the next one, which is not in it.
+      ...(to === undefined ? {} : to.isExclusive ? { timestampBefore: to.at } : { timestampTo: to.at }),
     },
   };
   query.finish();
@@ -47,22 +48,33 @@ export function readPage(query: QueryReader, limit: number): { page: number; lim
 
 export interface Page {
   /** The page in parts. */
-  readonly events: AsyncIterable<EventView[]>;
+  readonly parts: AsyncIterable<Found>;
   readonly total: number;
   readonly isCapped: boolean;
 }
 
 /** One page of the log as of `size` events. Without filters a place is a sequence, so any page costs the same. */
 export async function openPage(service: LogService, query: PageQuery, size: number): Promise<Page> {
-  const { filter, order } = query;
-  const skip = (query.page - 1) * query.limit;
+  const { filter, order, limit } = query;
+  const skip = (query.page - 1) * limit;
   const isFiltered = Object.keys(filter).length > 0;
-  const { total, isCapped } = isFiltered ? await service.count(filter, COUNT_MAX) : { total: size, isCapped: false };
-  const limit = skip >= total && !isCapped ? 0 : query.limit;
-  const bounds = isFiltered
-    ? { skip, before: size }
+  const { total, isCapped } = isFiltered
+    ? await service.count(filter, { high: size, cap: COUNT_MAX })
+    : { total: size, isCapped: false };
+  if (skip >= total && !isCapped) return { parts: nothing(), total, isCapped };
+  const range = isFiltered
+    ? { low: 0, high: size, skip }
     : order === "asc"
-      ? { after: skip - 1, before: size }
-      : { before: size - skip };
-  return { events: slices(service, filter, { order, limit, ...bounds }), total, isCapped };
+      ? { low: skip, high: size }
+      : { low: 0, high: size - skip };
+  return { parts: whole(slices(service, { filter, order, limit, ...range })), total, isCapped };
+}
+
+async function* nothing(): AsyncGenerator<Found> {}
+
+async function* whole(parts: AsyncIterable<Found>): AsyncGenerator<Found> {
+  for await (const found of parts) {
+    refuseCutOff(found);
+    yield found;
+  }
 }

@@ -1,4 +1,4 @@
-import { timestampMillis } from "../../../shared/timestamp.js";
+import { type Instant, instantOf } from "../../../shared/timestamp.js";
 import { type FieldError, ProblemError } from "../../problems.js";
 import { isName, NAME_RULE } from "../door/schema.js";
 
@@ -59,20 +59,31 @@ export class QueryReader {
     return text === "desc" ? "desc" : "asc";
   }
 
-  /** Milliseconds since 1970. A bare date is its first millisecond, or its last where `end` asks for that. */
-  date(name: string, options: { bare: "start" | "end" | "refused" }): number | undefined {
+  /** A bare date is its first instant; where `end` asks for it, the first one after it, which is not in it. */
+  date(
+    name: string,
+    options: { bare: "start" | "end" | "refused" },
+  ): { readonly at: Instant; readonly isExclusive: boolean } | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const isBare = options.bare !== "refused" && BARE_DATE.test(text);
-    const millis = timestampMillis(isBare ? `${text}T00:00:00Z` : withPlus(text));
-    if (millis !== null) return isBare && options.bare === "end" ? millis + DAY_MS - 1 : millis;
+    const at = instantOf(isBare ? `${text}T00:00:00Z` : withPlus(text));
+    if (at !== null) {
+      const isExclusive = isBare && options.bare === "end";
+      return { at: isExclusive ? { ...at, millis: at.millis + DAY_MS } : at, isExclusive };
+    }
     const example = "2026-05-01T12:00:00Z";
     this.fail(name, `must be a date and time in RFC 3339 form, such as ${example}${isBare ? " (no such day)" : ""}`);
     return undefined;
   }
 
+  /** Names of the parameters that begin so. */
+  namesWith(prefix: string): string[] {
+    return [...this.values.keys()].filter((name) => name.startsWith(prefix));
+  }
+
   refuseUnknown(known: readonly string[]): void {
-    const unknown = [...this.values.keys()].filter((name) => !known.includes(name));
+    const unknown = [...this.values.keys()].filter((name) => !known.includes(name) && !name.startsWith("payload."));
     for (const name of unknown.slice(0, UNKNOWN_PARAMETERS_SHOWN_MAX))
       this.fail(name.slice(0, 100), `is not a parameter of this route; it takes ${known.join(", ")}`);
   }

@@ -3,10 +3,10 @@ import { eventMethods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { beginRead } from "../middleware/request-context.js";
 import { appendOne, created } from "./append.js";
-import { eventRequestBytesMax, type RouteContext } from "./context.js";
+import { eventRequestBytesMax, LIST_BYTES, type RouteContext } from "./context.js";
 import { openPage, readPageQuery } from "./paging.js";
 import { QueryReader } from "./query.js";
-import { eventOfA } from "./shapes.js";
+import { shownView, textOfA } from "./shapes.js";
 import { sendArray } from "./slices.js";
 
 /** Reference API A, "event-logging-system". Its stream is in node/stream. */
@@ -17,24 +17,21 @@ export function referenceA(context: RouteContext): Router {
     .route("/api/event-logs")
     .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_a", req, res);
-      created(res, eventOfA(event));
+      created(res, textOfA(shownView(event)));
     })
     .get(async (req, res) => {
       const query = readPageQuery(new QueryReader(req.query));
       const size = await beginRead(res, service);
-      const { events, total, isCapped } = await openPage(service, query, size);
-      const { page, limit } = query;
-      const rest = {
-        page,
-        limit,
-        total,
-        totalPages: Math.ceil(total / limit),
-        ...(isCapped ? { totalIsCapped: true } : {}),
-      };
-      await sendArray(res, events, {
-        open: '{"data":[',
-        shape: eventOfA,
-        close: `],${JSON.stringify(rest).slice(1)}`,
+      await context.gate.run(res, LIST_BYTES, async () => {
+        const { parts, total, isCapped } = await openPage(service, query, size);
+        const { page, limit } = query;
+        const capped = isCapped ? { totalIsCapped: true } : {};
+        const rest = { page, limit, total, totalPages: Math.ceil(total / limit), ...capped };
+        await sendArray(res, parts, {
+          open: '{"data":[',
+          shape: textOfA,
+          close: `],${JSON.stringify(rest).slice(1)}`,
+        });
       });
     })
     .all(eventMethods("GET", "POST"));

@@ -3,10 +3,10 @@ import { eventMethods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { beginRead } from "../middleware/request-context.js";
 import { appendOne, created } from "./append.js";
-import { eventRequestBytesMax, type RouteContext } from "./context.js";
+import { eventRequestBytesMax, LIST_BYTES, type RouteContext } from "./context.js";
 import { openPage, readPage } from "./paging.js";
 import { QueryReader } from "./query.js";
-import { eventOfB } from "./shapes.js";
+import { shownView, textOfB } from "./shapes.js";
 import { sendArray } from "./slices.js";
 
 /** Reference API B, "Event Logger Backend". Its stream, at the server's root, is in node/stream. */
@@ -17,15 +17,17 @@ export function referenceB(context: RouteContext): Router {
     .route("/events")
     .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_b", req, res);
-      created(res, { message: "Event logged successfully", event: eventOfB(event) });
+      created(res, `{"message":"Event logged successfully","event":${textOfB(shownView(event))}}`);
     })
     .get(async (req, res) => {
       const query = new QueryReader(req.query);
       const page = readPage(query, 100);
       query.finish();
       const size = await beginRead(res, service);
-      const { events } = await openPage(service, { ...page, order: "asc", filter: {} }, size);
-      await sendArray(res, events, { open: "[", shape: eventOfB, close: "]" });
+      await context.gate.run(res, LIST_BYTES, async () => {
+        const { parts } = await openPage(service, { ...page, order: "asc", filter: {} }, size);
+        await sendArray(res, parts, { open: "[", shape: textOfB, close: "]" });
+      });
     })
     .all(eventMethods("GET", "POST"));
   router.all("/events/{*path}", eventMethods("GET"));

@@ -1,62 +1,89 @@
 import { once } from "node:events";
 import type { Response } from "express";
-import type { EventView } from "../../../shared/log/event.js";
-import type { LogService } from "../../service/log-port.js";
-import type { EventFilter } from "../../storage/port.js";
+import type { Found, LogService, PageRequest } from "../../service/log-port.js";
+import { ProblemError } from "../../problems.js";
+import type { Shape } from "./shapes.js";
 
-/**
- * A page of 1,000 events can be 256 MiB: read and written at once it would hold up heartbeats and fill the memory.
- * A slice is at most a tenth of that, and most pages are one slice.
- */
-const SLICE_EVENTS = 100;
+/** Written at once; a client that takes not even so much in `UNREAD_MS_MAX` is cut. */
+const CHUNK_BYTES = 64 * 1024;
+const UNREAD_MS_MAX = 30_000;
 
-export type ListPage = Parameters<LogService["list"]>[1];
-
-/** What `service.list` would give, in parts. */
-export async function* slices(service: LogService, filter: EventFilter, page: ListPage): AsyncGenerator<EventView[]> {
-  let left = page.limit;
-  // What was there when the page began is in all of its parts, or the page breaks off.
-  let rest: ListPage = { ...page, through: service.logSize };
-  while (left > 0) {
-    const limit = Math.min(left, SLICE_EVENTS);
-    const slice = await service.list(filter, { ...rest, limit });
-    const last = slice.at(-1);
-    if (last !== undefined) yield slice;
-    if (last === undefined || slice.length < limit) return;
-    left -= limit;
-    const { skip: _skipped, ...unskipped } = rest;
-    rest = { ...unskipped, ...(page.order === "asc" ? { after: last.sequence } : { before: last.sequence }) };
+/** The pages of a list, one after the other, until `limit` events were found, or all of the range was looked at. */
+export async function* slices(service: LogService, request: PageRequest): AsyncGenerator<Found> {
+  let left = request.limit;
+  let rest = request;
+  for (;;) {
+    const found = await service.page({ ...rest, limit: left });
+    left -= found.events.length;
+    yield found;
+    if (left <= 0 || found.next === null || found.isCutOff) return;
+    const { skip: _passed, ...unskipped } = rest;
+    rest = { ...unskipped, ...(request.order === "asc" ? { low: found.next } : { high: found.next + 1 }) };
   }
 }
 
-/** JSON text around an array whose elements come in parts; sent with its length if it is one part. */
+/**
+ * JSON text around an array whose elements come in parts; sent with its length if it is one part. Each part waits for the
+ * client to take the one before: however long a list is, one part of it is in memory.
+ */
 export async function sendArray(
   res: Response,
-  parts: AsyncIterable<EventView[]>,
-  form: { readonly open: string; readonly shape: (event: EventView) => object; readonly close: string },
+  parts: AsyncIterable<Found>,
+  form: { readonly open: string; readonly shape: Shape; readonly close: string },
 ): Promise<void> {
   let text = form.open;
   let isFirst = true;
-  res.type("json");
-  for await (const part of parts) {
+  let isEmpty = true;
+  for await (const { events } of parts) {
     if (!isFirst) {
-      // More than one part: what is complete goes out, and waits for the client to take it.
+      if (!res.headersSent) res.type("json");
+      await writeAll(res, text);
       if (res.destroyed) return;
-      if (!res.write(text)) await drained(res);
       text = "";
     }
-    text += (isFirst ? "" : ",") + part.map((event) => JSON.stringify(form.shape(event))).join(",");
+    for (const event of events) {
+      text += (isEmpty ? "" : ",") + form.shape(event);
+      isEmpty = false;
+    }
     isFirst = false;
   }
-  if (res.headersSent) res.end(text + form.close);
-  else res.send(text + form.close);
+  await sendText(res, text + form.close);
+}
+
+/** What `res.json` sends, of a text that is JSON already; the last part of an answer that has begun. */
+export async function sendText(res: Response, text: string): Promise<void> {
+  if (!res.headersSent) {
+    res.statusCode = 200;
+    res.setHeader("Content-Type", "application/json; charset=utf-8");
+    res.setHeader("Content-Length", Buffer.byteLength(text));
+  }
+  if (text.length > CHUNK_BYTES) await writeAll(res, text);
+  else if (!res.destroyed) return void res.end(text);
+  if (!res.destroyed) res.end();
+}
+
+async function writeAll(res: Response, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length && !res.destroyed; at += CHUNK_BYTES)
+    if (!res.write(bytes.subarray(at, at + CHUNK_BYTES))) await drained(res);
 }
 
 async function drained(res: Response): Promise<void> {
   if (res.destroyed) return;
   const gone = new AbortController();
-  const onClose = (): void => gone.abort();
-  res.once("close", onClose);
+  const stop = (): void => gone.abort();
+  res.once("close", stop);
+  const timer = setTimeout(() => res.destroy(), UNREAD_MS_MAX);
   await once(res, "drain", { signal: gone.signal }).catch(() => undefined);
-  res.off("close", onClose);
+  clearTimeout(timer);
+  res.off("close", stop);
+}
+
+/** The reference APIs have no cursor to go on from: a filter that was not looked through in time is an error. */
+export function refuseCutOff(found: Found): void {
+  if (!found.isCutOff) return;
+  const detail =
+    "The filter is too wide: too much of the log would have to be looked through for this page. Narrow its range of time, " +
+    "or name a type and a source; GET /api/v1/events gives what it has found, with a cursor to go on from.";
+  throw new ProblemError("overloaded", detail, { retryAfterSeconds: 1 });
 }

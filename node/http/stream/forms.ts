@@ -1,7 +1,7 @@
 import { unreachable } from "../../../shared/ids.js";
-import type { EventView } from "../../../shared/log/event.js";
+import type { ShownEvent } from "../../../shared/log/event.js";
 import type { StreamNotice } from "../../service/log-port.js";
-import { eventOfA, eventOfB } from "../routes/shapes.js";
+import { ownText, textOfA, textOfB } from "../routes/shapes.js";
 
 /**
  * How things go out: as messages in the shape of reference API A or B, as server-sent events of A, and as messages and
@@ -10,22 +10,22 @@ import { eventOfA, eventOfB } from "../routes/shapes.js";
 export type StreamForm = "a" | "b" | "sse" | OwnForm;
 export type OwnForm = "own" | "own_sse";
 
-export const formOf = (event: EventView, form: StreamForm): Buffer => Buffer.from(textOf(event, form));
+export const formOf = (event: ShownEvent, form: StreamForm): Buffer => Buffer.from(textOf(event, form));
 
-function textOf(event: EventView, form: StreamForm): string {
+function textOf(event: ShownEvent, form: StreamForm): string {
   switch (form) {
     case "a":
-      return JSON.stringify(eventOfA(event));
+      return textOfA(event);
     case "b":
-      return JSON.stringify(eventOfB(event));
+      return textOfB(event);
     case "sse":
       // JSON text holds no line break, so one data line carries it whole. Without an event name a browser's `onmessage`
       // sees it, which is what a client of the reference document listens to.
-      return `id: ${event.sequence}\ndata: ${JSON.stringify(eventOfA(event))}\n\n`;
+      return `id: ${event.sequence}\ndata: ${textOfA(event)}\n\n`;
     case "own":
-      return JSON.stringify({ kind: "event", event });
+      return `{"kind":"event","event":${ownText(event)}}`;
     case "own_sse":
-      return `id: ${event.sequence}\nevent: event\ndata: ${JSON.stringify(event)}\n\n`;
+      return `id: ${event.sequence}\nevent: event\ndata: ${ownText(event)}\n\n`;
     default:
       return unreachable(form);
   }

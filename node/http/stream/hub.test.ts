@@ -1,11 +1,11 @@
 import pino from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { EventView } from "../../../shared/log/event.js";
+import type { ShownEvent } from "../../../shared/log/event.js";
 import type { LogService, StreamNotice } from "../../service/log-port.js";
 import type { StreamForm } from "./forms.js";
 import { CLIENT_BUFFER_BYTES_MAX, type StreamClient, StreamHub } from "./hub.js";
 
-const event = (sequence: number, text = ""): EventView => ({
+const event = (sequence: number, text = ""): ShownEvent => ({
   v: 1,
   sequence,
   id: sequence.toString(16).padStart(24, "0"),
@@ -21,7 +21,7 @@ const event = (sequence: number, text = ""): EventView => ({
   height: 1,
   term: 1,
 });
-const range = (from: number, to: number, text = ""): EventView[] =>
+const range = (from: number, to: number, text = ""): ShownEvent[] =>
   Array.from({ length: to - from }, (_, i) => event(from + i, text));
 
 /** A client that takes everything at once, until told to take nothing. */
@@ -56,7 +56,7 @@ class FakeClient implements StreamClient {
   }
 }
 
-let commit: (events: readonly EventView[]) => void;
+let commit: (events: readonly ShownEvent[]) => void;
 let tell: (notice: StreamNotice) => void;
 let unsubscribed = 0;
 let hub: StreamHub;

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { EventView } from "../../../shared/log/event.js";
+import type { ShownEvent } from "../../../shared/log/event.js";
 import type { LogService, StreamNotice } from "../../service/log-port.js";
 import { formOf, isOwnForm, noticeOf, type OwnForm, type StreamForm } from "./forms.js";
 
@@ -133,7 +133,7 @@ export class StreamHub {
     this.dropPending(this.pending.length);
   }
 
-  private push(events: readonly EventView[]): void {
+  private push(events: readonly ShownEvent[]): void {
     const [first] = events;
     if (first === undefined) return;
     if (this.next === null) {
@@ -252,7 +252,7 @@ export class StreamHub {
   }
 }
 
-function serialise(event: EventView, wanted: ReadonlySet<StreamForm>): Pending {
+function serialise(event: ShownEvent, wanted: ReadonlySet<StreamForm>): Pending {
   const forms = new Map([...wanted].map((form) => [form, formOf(event, form)]));
   let bytes = 0;
   for (const buffer of forms.values()) bytes += buffer.length;

@@ -1,6 +1,6 @@
 import pino from "pino";
 import { describe, expect, it, vi } from "vitest";
-import type { EventView } from "../../../shared/log/event.js";
+import type { ShownEvent } from "../../../shared/log/event.js";
 import type { LogService } from "../../service/log-port.js";
 import { endsBelow } from "../../storage/port.js";
 import { connectClient } from "./client.js";
@@ -9,14 +9,14 @@ import { StreamHub } from "./hub.js";
 import type { StreamFilter } from "./request.js";
 import { resume } from "./resume.js";
 
-const event = (sequence: number): EventView => ({
+const event = (sequence: number): ShownEvent => ({
   v: 1,
   sequence,
   id: sequence.toString(16).padStart(24, "0"),
   eventType: sequence % 7 === 3 ? "rare" : "T",
   timestamp: "2026-05-01T12:00:00Z",
   sourceAppId: "S",
-  dataPayload: {},
+  payload: "{}",
   payloadSalt: "00".repeat(16),
   payloadHash: "a".repeat(64),
   recordedAt: "2026-05-01T12:00:00.000Z",
@@ -32,7 +32,7 @@ class FakeLog {
   projected: number;
   pagesAtOnce = 0;
   pagesAtOnceMax = 0;
-  private readonly listeners = new Set<(events: EventView[]) => void>();
+  private readonly listeners = new Set<(events: ShownEvent[]) => void>();
 
   constructor(
     start: number,
@@ -46,7 +46,7 @@ class FakeLog {
   get logSize(): number {
     return this.projected;
   }
-  subscribe(listener: (events: EventView[]) => void): () => void {
+  subscribe(listener: (events: ShownEvent[]) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
@@ -64,12 +64,12 @@ class FakeLog {
   async list(
     filter: StreamFilter,
     page: { limit: number; after: number; before: number; through?: number },
-  ): Promise<EventView[]> {
+  ): Promise<ShownEvent[]> {
     if ((page.through ?? 0) > this.projected) throw endsBelow(page.through ?? 0);
     this.pagesAtOnce += 1;
     this.pagesAtOnceMax = Math.max(this.pagesAtOnceMax, this.pagesAtOnce);
     const end = Math.min(page.before, this.projected);
-    const found: EventView[] = [];
+    const found: ShownEvent[] = [];
     for (let at = page.after + 1; at < end && found.length < page.limit; at++)
       if (at !== this.hole && (filter.eventType === undefined || event(at).eventType === filter.eventType))
         found.push(event(at));

@@ -13,7 +13,7 @@ const PAGE_BYTES = 1024 * 1024;
 /** So near the end the hub begins to keep new events for the client. */
 const NEAR_EVENTS = 2_000;
 const LOOK_MS = 20;
-/** How long a client may leave its buffer full, and how long the projection may take to show what is committed. */
+/** How long a client may leave its buffer full, and how long the log may take to be read. */
 const WAIT_MS_MAX = 10_000;
 
 export interface ResumeParts {
@@ -92,12 +92,12 @@ class PastReader {
   private async page(end: number): Promise<void> {
     const { client, filter } = this;
     const isFiltered = Object.keys(filter).length > 0;
-    const bounds = { order: "asc", limit: this.limit, after: this.next - 1, before: end, through: end } as const;
+    const request = { filter, order: "asc", low: this.next, high: end, limit: this.limit } as const;
     // A database that does not answer is waited for, as a client is.
-    const page = await this.parts.service.list(filter, bounds).catch(() => null);
+    const page = await this.parts.service.page(request).catch(() => null);
     if (page === null) return;
     let bytes = 0;
-    for (const event of page) {
+    for (const event of page.events) {
       // Without a filter every sequence must be there: a hole is never skipped.
       if ((!isFiltered && event.sequence !== this.next) || this.isFull || !client.isOpen) return;
       const form = formOf(event, client.form);
@@ -105,11 +105,12 @@ class PastReader {
       client.send(form, event.sequence);
       this.next = event.sequence + 1;
     }
-    if (isFiltered && page.length < this.limit && this.next < end) {
-      client.passed(end - 1, end - this.next);
-      this.next = end;
+    const looked = page.next ?? end;
+    if (isFiltered && this.next < looked) {
+      client.passed(looked - 1, looked - this.next);
+      this.next = looked;
     }
-    const fitting = Math.floor((PAGE_BYTES * Math.max(1, page.length)) / Math.max(1, bytes));
+    const fitting = Math.floor((PAGE_BYTES * Math.max(1, page.events.length)) / Math.max(1, bytes));
     this.limit = Math.max(1, Math.min(PAGE_EVENTS_MAX, fitting));
   }
 }

@@ -1,0 +1,190 @@
+import type { HashHex, Height } from "../../shared/ids.js";
+import { type Block, type BlockHeader, blockBytes, bodyReader, hashHeader } from "../../shared/log/block.js";
+import { type BodyReader, bodyHash } from "../../shared/log/body.js";
+import type { LoggedEvent } from "../../shared/log/event.js";
+import type { LogReader, StoredBlock } from "../storage/port.js";
+import { AlteredBlock, type Anchors } from "./anchors.js";
+import { SharedRuns } from "./shared-runs.js";
+
+/** Decoded events take about this many times the bytes of their block. */
+const DECODED_FACTOR = 4;
+/** Beside the bytes of its body. */
+const BLOCK_BYTES_MIN = 2_048;
+/** Blocks that one read brings from the store. */
+const READ_BYTES_MAX = 4 * 1024 * 1024;
+/** Places of the newest blocks: with them an event is found without asking the index. */
+const PLACES_MAX = 50_000;
+
+/** A block that is the one committed at its height, with the body that was checked when it was stored. */
+export interface ProvedBlock {
+  readonly header: BlockHeader;
+  readonly blockHash: HashHex;
+  /** By position; decoded when it is asked for, and kept. */
+  readonly events: BodyReader;
+  /** Bytes of its body as stored. */
+  readonly bytes: number;
+}
+
+interface Cached extends ProvedBlock {
+  readonly weight: number;
+}
+
+/** An event, and the block that it stands in. */
+export interface EventAt {
+  readonly event: LoggedEvent;
+  readonly header: BlockHeader;
+}
+
+export interface Place {
+  readonly height: Height;
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * Committed blocks, each proved before anything of it is given out: its header's hash is the noted one, its body's hash
+ * is the header's. The newest and the lately read are kept, bounded in bytes of the heap.
+ */
+export class ProvedBlocks {
+  private readonly cache = new Map<Height, Cached>();
+  private bytes = 0;
+  private readonly reading = new SharedRuns<Height, ProvedBlock>();
+  /** Of the newest committed blocks that have events, ascending and without a gap. */
+  private places: Place[] = [];
+
+  constructor(
+    private readonly parts: {
+      readonly reader: Pick<LogReader, "readBlocks">;
+      readonly anchors: Anchors;
+      readonly bytesMax: number;
+      /** Told of each block that is not what was committed. */
+      readonly onAltered: (error: AlteredBlock) => void;
+    },
+  ) {}
+
+  /** A block that has just been committed, and was verified before. */
+  add(block: Block, previousHash: HashHex | ""): void {
+    const { header } = block;
+    if (header.eventCount === 0) return;
+    const last = this.places.at(-1);
+    if (last !== undefined && header.firstSequence < last.first + last.count) return;
+    if (last !== undefined && header.firstSequence !== last.first + last.count) this.places = [];
+    this.places.push({ height: header.height, first: header.firstSequence, count: header.eventCount });
+    if (this.places.length > 2 * PLACES_MAX) this.places = this.places.slice(-PLACES_MAX);
+    this.keep(header.height, proved(block, previousHash));
+  }
+
+  /** Where an event stands, if it is among the newest. */
+  placeOf(sequence: number): Place | null {
+    const place = this.places[this.indexOf(sequence)];
+    return place !== undefined && place.first <= sequence && sequence < place.first + place.count ? place : null;
+  }
+
+  /** The place of an event and of those after it in the order, as many as are known and wanted; none if it is not known. */
+  placesFrom(sequence: number, order: "asc" | "desc", countMax: number): Place[] {
+    if (this.placeOf(sequence) === null) return [];
+    const at = this.indexOf(sequence);
+    return order === "asc"
+      ? this.places.slice(at, at + countMax)
+      : this.places.slice(Math.max(0, at - countMax + 1), at + 1).reverse();
+  }
+
+  private indexOf(sequence: number): number {
+    let low = 0;
+    let high = this.places.length - 1;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.places[middle] as Place).first <= sequence) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /**
+   * The blocks at these heights, in that order, as many as one read brings; at least the first. Throws AlteredBlock, or
+   * StoreError where the store cannot say.
+   */
+  async read(heights: readonly Height[]): Promise<ProvedBlock[]> {
+    const found: ProvedBlock[] = [];
+    for (const at of heights) {
+      const cached = this.cached(at);
+      if (cached === null) break;
+      found.push(cached);
+    }
+    if (found.length > 0 || heights.length === 0) return found;
+    const missing = heights.findIndex((at) => this.cache.has(at));
+    return this.fetch(missing === -1 ? heights : heights.slice(0, missing));
+  }
+
+  async one(at: Height): Promise<ProvedBlock> {
+    return this.cached(at) ?? this.reading.run(at, async () => (await this.fetch([at]))[0] as ProvedBlock);
+  }
+
+  /** As stored, past the cache; throws AlteredBlock like `read`. */
+  async fresh(at: Height): Promise<ProvedBlock> {
+    const [stored] = await this.parts.reader.readBlocks([at], 0);
+    return this.prove(at, stored);
+  }
+
+  private async fetch(heights: readonly Height[]): Promise<ProvedBlock[]> {
+    const stored = await this.parts.reader.readBlocks(heights, READ_BYTES_MAX);
+    const found: ProvedBlock[] = [];
+    for (const [i, at] of heights.entries()) {
+      if (i > 0 && stored[i] === undefined) break;
+      const block = await this.prove(at, stored[i]);
+      this.keep(at, block);
+      found.push(block);
+    }
+    return found;
+  }
+
+  private async prove(at: Height, stored: StoredBlock | undefined): Promise<ProvedBlock> {
+    try {
+      const proof = this.parts.anchors.proofAtHand(at) ?? (await this.parts.anchors.proofOf(at));
+      if (stored === undefined || stored.block.header.height !== at)
+        throw new AlteredBlock(at, "it is missing, or has another height");
+      const { block } = stored;
+      if (hashHeader(block.header) !== proof.blockHash) throw new AlteredBlock(at, "its header is another one");
+      if (bodyHash(block) !== block.header.bodyHash) throw new AlteredBlock(at, "its body is another one");
+      return proved(block, proof.previousHash);
+    } catch (error) {
+      if (error instanceof AlteredBlock) this.parts.onAltered(error);
+      throw error;
+    }
+  }
+
+  private cached(at: Height): Cached | null {
+    const block = this.cache.get(at);
+    if (block === undefined) return null;
+    // The order of the map is the order of their last use.
+    this.cache.delete(at);
+    this.cache.set(at, block);
+    return block;
+  }
+
+  private keep(at: Height, block: ProvedBlock): void {
+    this.drop(at);
+    const weight = BLOCK_BYTES_MIN + DECODED_FACTOR * block.bytes;
+    if (weight > this.parts.bytesMax / 4) return;
+    this.cache.set(at, { ...block, weight });
+    this.bytes += weight;
+    for (const oldest of this.cache.keys()) {
+      if (this.bytes <= this.parts.bytesMax) break;
+      this.drop(oldest);
+    }
+  }
+
+  private drop(at: Height): void {
+    const there = this.cache.get(at);
+    if (there === undefined) return;
+    this.cache.delete(at);
+    this.bytes -= there.weight;
+  }
+}
+
+const proved = (block: Block, previousHash: HashHex | ""): ProvedBlock => ({
+  header: block.header,
+  blockHash: block.blockHash,
+  events: bodyReader(block, previousHash),
+  bytes: blockBytes(block),
+});

@@ -1,0 +1,384 @@
+import { type Height, height } from "../../shared/ids.js";
+import { type EventFilter, type Hits, hitsOf, matches, type Plan, planOf } from "../../shared/log/filter.js";
+import type { Clock } from "../clock.js";
+import type { EventAt, Place, ProvedBlock, ProvedBlocks } from "../replica/proved-blocks.js";
+import { type EntryQuery, type FoundEntry, type LogReader, StoreError } from "../storage/port.js";
+
+/** Which of a filter's events are wanted: those with a sequence from `low` on and below `high`. */
+export interface Search {
+  readonly filter: EventFilter;
+  readonly order: "asc" | "desc";
+  readonly low: number;
+  readonly high: number;
+  /** So many hits are passed over first. */
+  readonly skip?: number;
+  readonly limit: number;
+  /** The page ends once its events are as large as this. */
+  readonly bytesMax: number;
+  /** Monotonic milliseconds: then the search ends wherever it is. */
+  readonly deadline: number;
+}
+
+export interface Found {
+  readonly events: EventAt[];
+  /** Where to go on: the next sequence to look at in the order; null once all of the range was looked at. */
+  readonly next: number | null;
+  /** It ended at its deadline, or had looked at as many entries as one search may. */
+  readonly isCutOff: boolean;
+}
+
+/** Entries that one search looks at. */
+const ENTRIES_MAX = 200_000;
+const ENTRIES_FIRST = 16;
+const ENTRIES_CHUNK = 256;
+/** Heights that are asked for at once where the server compares more than one group. */
+const WINDOW_MIN = 1_024;
+const WINDOW_MAX = 1_048_576;
+const WINDOW_QUICK_MS = 100;
+const WINDOW_SLOW_MS = 500;
+const ESTIMATE_MAX = 1_000;
+/** Filters whose counts are remembered. */
+const COUNTS_MAX = 256;
+/** Blocks that one read brings. */
+const BLOCKS_AT_ONCE = 32;
+
+export interface SearchParts {
+  readonly reader: LogReader;
+  readonly blocks: ProvedBlocks;
+  readonly clock: Pick<Clock, "now">;
+  readonly commitHeight: () => Height;
+}
+
+/** Hits of one block. */
+interface BlockHits extends Hits {
+  readonly height: Height;
+  readonly first: number;
+}
+
+/** Finds events: filters are decided on index entries, and blocks are read for what is shown only. */
+export class Searches {
+  private readonly counts = new Map<string, { through: number; total: number }>();
+
+  constructor(private readonly parts: SearchParts) {}
+
+  /** Throws StoreError or AlteredBlock. */
+  async find(search: Search): Promise<Found> {
+    if (search.low >= search.high || search.limit < 1) return { events: [], next: null, isCutOff: false };
+    const page = new PageBuilder(search, this.parts.blocks);
+    const walk = this.walk(planOf(search.filter), search);
+    for (;;) {
+      const { value, done } = await walk.next();
+      if (done) return page.end(value);
+      if (!(await page.take(value))) return page.end(null);
+    }
+  }
+
+  /** Counts the events below `high` that meet a filter, up to `cap`. null: it could not be told before the deadline. */
+  async count(
+    filter: EventFilter,
+    { high, cap, deadline }: { high: number; cap: number; deadline: number },
+  ): Promise<{ total: number; isCapped: boolean } | null> {
+    const name = JSON.stringify(filter);
+    // Committed blocks do not change: what was counted once is counted.
+    const known = this.counts.get(name) ?? { through: 0, total: 0 };
+    let { total } = known;
+    let { through } = known;
+    if (known.through > high) ({ total, through } = { total: 0, through: 0 });
+    const search: Search = { filter, order: "asc", low: through, high, limit: 1, bytesMax: 0, deadline };
+    let isCutOff = false;
+    const walk = this.walk(planOf(filter), search);
+    while (total <= cap) {
+      const { value, done } = await walk.next();
+      if (done) {
+        isCutOff = value.isCutOff;
+        if (!isCutOff) through = high;
+        break;
+      }
+      for (const hits of value) {
+        total += hits.sure.length + (await this.confirmed(hits, filter)).length;
+        const end = this.endOf(hits);
+        if (end !== null) through = end;
+      }
+    }
+    this.remember(name, { through, total });
+    if (total > cap) return { total: cap, isCapped: true };
+    return isCutOff ? null : { total, isCapped: false };
+  }
+
+  /** Whole blocks only are remembered: one whose newest events are beyond `high` is counted again. */
+  private endOf({ first, count, cut }: WalkedHits): number | null {
+    return cut ? null : first + count;
+  }
+
+  private remember(name: string, count: { through: number; total: number }): void {
+    this.counts.delete(name);
+    this.counts.set(name, count);
+    if (this.counts.size > COUNTS_MAX) this.counts.delete(this.counts.keys().next().value as string);
+  }
+
+  private async confirmed({ unsure, height: at }: BlockHits, filter: EventFilter): Promise<number[]> {
+    if (unsure.length === 0) return [];
+    const block = await this.parts.blocks.one(at);
+    return unsure.filter((i) => matches(block.events.event(i), filter));
+  }
+
+  /** Hits block by block, in order; returns where it ended. */
+  private async *walk(plan: Plan, search: Search): AsyncGenerator<WalkedHits[], Ended> {
+    const isAsc = search.order === "asc";
+    const range = await this.heightsOf(plan, search);
+    if (range === null) return DONE;
+    const entries = plan.groups.length === 0 ? this.unfiltered(search, range) : this.filtered(plan, search, range);
+    let looked = 0;
+    for await (const found of entries) {
+      looked += found.entries.length;
+      const walked = found.entries.flatMap((entry): WalkedHits[] => {
+        const { sure, unsure } = hitsOf(plan, entry);
+        const { height: at, first, count } = entry;
+        const isWithin = (i: number): boolean => first + i >= search.low && first + i < search.high;
+        const cut = first < search.low || first + count > search.high;
+        const hits = cut ? { sure: sure.filter(isWithin), unsure: unsure.filter(isWithin) } : { sure, unsure };
+        return [{ height: at, first, count, cut, ...hits }];
+      });
+      if (walked.length > 0) yield walked;
+      const isLate = this.parts.clock.now() >= search.deadline || looked >= ENTRIES_MAX;
+      if (isLate && found.next !== null) {
+        const entry = found.entries.at(-1);
+        if (entry !== undefined) return { next: isAsc ? entry.first + entry.count : entry.first - 1, isCutOff: true };
+        const place = await this.placeAt(found.next, search.order);
+        return place === null ? DONE : { next: isAsc ? place.first : place.first + place.count - 1, isCutOff: true };
+      }
+    }
+    return DONE;
+  }
+
+  /** The heights between which the range lies; null if it is empty. */
+  private async heightsOf(plan: Plan, { low, high }: Search): Promise<{ from: Height; to: Height } | null> {
+    const [lowest, highest, since, until] = await Promise.all([
+      this.placeOf(low),
+      this.placeOf(high - 1),
+      plan.sealedFrom === null ? null : this.parts.reader.firstSealedFrom(plan.sealedFrom),
+      plan.sealedBefore === null ? null : this.parts.reader.firstSealedFrom(plan.sealedBefore),
+    ]);
+    if (plan.sealedFrom !== null && since === null) return null;
+    const from = Math.max(lowest.height, since ?? 0);
+    const to = Math.min(highest.height, until === null ? Number.POSITIVE_INFINITY : until - 1);
+    return from > to ? null : { from: height(from), to: height(to) };
+  }
+
+  /** Where an event stands: from memory, from the index, or, where that has no entry of it, from the headers. */
+  async placeOf(sequence: number): Promise<Place> {
+    const { blocks, reader } = this.parts;
+    const place = blocks.placeOf(sequence) ?? (await reader.holding(sequence).catch(() => null));
+    if (place !== null && place.first <= sequence && sequence < place.first + place.count) return place;
+    return this.placeByHeaders(sequence);
+  }
+
+  private async placeByHeaders(sequence: number): Promise<Place> {
+    let low = 1;
+    let high = this.parts.commitHeight();
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const [found] = await this.parts.reader.readHeaders(height(middle), height(middle));
+      if (found === undefined) throw new StoreError("unknown", `Block ${middle} is missing.`);
+      if (found.header.treeSize <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    const [found] = await this.parts.reader.readHeaders(height(low), height(low));
+    if (found === undefined || found.header.firstSequence > sequence || found.header.treeSize <= sequence)
+      throw new StoreError("unknown", `No stored block says that it holds event ${sequence}.`);
+    return { height: height(low), first: found.header.firstSequence, count: found.header.eventCount };
+  }
+
+  private async placeAt(at: Height, order: "asc" | "desc"): Promise<FoundEntry | null> {
+    const [entry] = await this.parts.reader.neighbours(at, order, 1);
+    return entry ?? null;
+  }
+
+  /** Without a condition on entries the headers tell where events stand: no index is needed. */
+  private async *unfiltered({ order, low, high }: Search, range: Range): AsyncGenerator<Chunk> {
+    const isAsc = order === "asc";
+    let cursor = isAsc ? low : high - 1;
+    while (cursor >= low && cursor < high) {
+      const places = await this.placesFrom(cursor, order);
+      const within = places.filter((place) => isIn(place.height, range));
+      const last = places.at(-1) as Place;
+      cursor = isAsc ? last.first + last.count : last.first - 1;
+      const isOver = (isAsc && last.height >= range.to) || (!isAsc && last.height <= range.from);
+      yield { entries: within.map(entryOf), next: isOver ? null : step(last.height, isAsc) };
+      if (isOver) return;
+    }
+  }
+
+  /** The block of an event and some after it in the order; each has events. */
+  private async placesFrom(sequence: number, order: "asc" | "desc"): Promise<readonly Place[]> {
+    const known = this.parts.blocks.placesFrom(sequence, order, BLOCKS_AT_ONCE);
+    if (known.length > 0) return known;
+    const place = await this.placeOf(sequence);
+    const [from, to] =
+      order === "asc"
+        ? [place.height, Math.min(place.height + BLOCKS_AT_ONCE - 1, this.parts.commitHeight())]
+        : [Math.max(1, place.height - BLOCKS_AT_ONCE + 1), place.height];
+    const headers = await this.parts.reader.readHeaders(height(from), height(to));
+    const places = headers.flatMap(({ header }): Place[] =>
+      header.eventCount > 0 ? [{ height: header.height, first: header.firstSequence, count: header.eventCount }] : [],
+    );
+    return places.length === 0 ? [place] : order === "asc" ? places : places.reverse();
+  }
+
+  /** The group that finds fewest drives; the server compares the others, in windows of heights so that it stops in time. */
+  private async *filtered(plan: Plan, search: Search, range: Range): AsyncGenerator<Chunk> {
+    const isAsc = search.order === "asc";
+    const groups = await this.inOrder(plan.groups, range);
+    const isWindowed = groups.length > 1;
+    const values = plan.conditions.map(({ values: list, isOwn }) => ({ terms: list.map(({ term }) => term), isOwn }));
+    const query: Omit<EntryQuery, "from" | "to" | "limit"> = {
+      groups,
+      names: values.flatMap(({ terms, isOwn }) => (isOwn ? [] : terms)),
+      own: values.flatMap(({ terms, isOwn }) => (isOwn ? terms : [])),
+      wantsTimes: plan.millis !== null,
+      order: search.order,
+    };
+    let window = isWindowed ? WINDOW_MIN : Number.POSITIVE_INFINITY;
+    let limit = ENTRIES_FIRST;
+    let at: Height | null = isAsc ? range.from : range.to;
+    while (at !== null && isIn(at, range)) {
+      const far = isAsc ? Math.min(range.to, at + window - 1) : Math.max(range.from, at - window + 1);
+      const bounds = isAsc ? { from: at, to: height(far) } : { from: height(far), to: at };
+      const askedAt = this.parts.clock.now();
+      const entries = await this.parts.reader.find({ ...query, ...bounds, limit });
+      const tookMs = this.parts.clock.now() - askedAt;
+      const last = entries.at(-1);
+      const isFull = entries.length === limit && last !== undefined;
+      const next: Height = step(isFull ? last.height : height(far), isAsc);
+      at = isIn(next, range) ? next : null;
+      if (tookMs < WINDOW_QUICK_MS) window = Math.min(WINDOW_MAX, 4 * window);
+      else if (tookMs > WINDOW_SLOW_MS) window = Math.max(WINDOW_MIN, Math.floor(window / 4));
+      if (!isWindowed) window = Number.POSITIVE_INFINITY;
+      limit = Math.min(ENTRIES_CHUNK, 2 * limit);
+      yield { entries, next: at };
+    }
+  }
+
+  private async inOrder(groups: Plan["groups"], range: Range): Promise<Plan["groups"]> {
+    if (groups.length < 2) return groups;
+    const sized = await Promise.all(
+      groups.map(async (group) => ({ group, size: await this.parts.reader.estimate(group, range, ESTIMATE_MAX) })),
+    );
+    return sized.sort((a, b) => a.size - b.size).map(({ group }) => group);
+  }
+}
+
+interface Range {
+  readonly from: Height;
+  readonly to: Height;
+}
+interface Chunk {
+  readonly entries: FoundEntry[];
+  /** The next height to look at. */
+  readonly next: Height | null;
+}
+interface WalkedHits extends BlockHits {
+  readonly count: number;
+  /** Some of the block's events are outside of the range. */
+  readonly cut: boolean;
+}
+interface Ended {
+  readonly next: number | null;
+  readonly isCutOff: boolean;
+}
+const DONE: Ended = { next: null, isCutOff: false };
+
+const isIn = (at: number, { from, to }: Range): boolean => at >= from && at <= to;
+const step = (at: Height, isAsc: boolean): Height => height(isAsc ? at + 1 : Math.max(0, at - 1));
+
+/** A place looks like an entry of a filter without conditions: every position is a hit. */
+const entryOf = (place: Place): FoundEntry => ({
+  ...place,
+  sealedAt: 0,
+  isWide: false,
+  times: NO_TIMES,
+  placesOf: () => null,
+});
+const NO_TIMES = new Uint8Array(0);
+
+/** An entry says what its block does not: derived data that were altered. */
+export class IndexDiffers extends Error {
+  constructor(readonly height: Height) {
+    super(`the index entry of block ${height} is not what the block gives`);
+    this.name = "IndexDiffers";
+  }
+}
+
+/** Gathers a page: reads the blocks of its hits, as many at once as fit. */
+class PageBuilder {
+  private readonly events: EventAt[] = [];
+  private bytes = 0;
+  private toSkip: number;
+
+  constructor(
+    private readonly search: Search,
+    private readonly blocks: ProvedBlocks,
+  ) {
+    this.toSkip = search.skip ?? 0;
+  }
+
+  end(ended: Ended | null): Found {
+    if (ended !== null) return { events: this.events, ...ended };
+    const last = (this.events.at(-1) as EventAt).event.record.sequence;
+    const next = this.search.order === "asc" ? last + 1 : last - 1;
+    const isOver = this.search.order === "asc" ? next >= this.search.high : next < this.search.low;
+    return { events: this.events, next: isOver ? null : next, isCutOff: false };
+  }
+
+  /** False once the page is full. */
+  async take(walked: readonly WalkedHits[]): Promise<boolean> {
+    const wanted = walked.filter((hits) => {
+      if (hits.unsure.length === 0 && hits.sure.length <= this.toSkip) {
+        this.toSkip -= hits.sure.length;
+        return false;
+      }
+      return hits.sure.length + hits.unsure.length > 0;
+    });
+    for (let at = 0; at < wanted.length; ) {
+      const some = wanted.slice(at, at + this.blocksAtOnce(wanted.length - at));
+      const read = await this.blocks.read(some.map((hits) => hits.height));
+      for (const [i, block] of read.entries()) if (!this.takeBlock(some[i] as WalkedHits, block)) return false;
+      at += read.length;
+    }
+    return true;
+  }
+
+  /** A page of few events needs few blocks; how many hits each has is known. */
+  private blocksAtOnce(left: number): number {
+    return Math.min(left, BLOCKS_AT_ONCE, this.search.limit - this.events.length + this.toSkip);
+  }
+
+  private takeBlock(hits: WalkedHits, block: ProvedBlock): boolean {
+    const { order, filter, limit, bytesMax } = this.search;
+    // What the block says counts: an entry only gave the place.
+    if (block.header.firstSequence !== hits.first || block.header.eventCount !== hits.count)
+      throw new IndexDiffers(block.header.height);
+    const positions = hits.unsure.length === 0 ? hits.sure : [...hits.sure, ...hits.unsure].sort((a, b) => a - b);
+    const unsure = new Set(hits.unsure);
+    for (const i of order === "asc" ? positions : positions.toReversed()) {
+      // Those that are passed over for certain need not be decoded.
+      if (this.toSkip > 0 && !unsure.has(i)) {
+        this.toSkip -= 1;
+        continue;
+      }
+      const event = block.events.event(i);
+      if (!matches(event, filter)) {
+        if (unsure.has(i)) continue;
+        throw new IndexDiffers(block.header.height);
+      }
+      if (this.toSkip > 0) {
+        this.toSkip -= 1;
+        continue;
+      }
+      this.events.push({ event, header: block.header });
+      this.bytes += event.payload.length + event.recordBytes.length;
+      if (this.events.length >= limit || this.bytes >= bytesMax) return false;
+    }
+    return true;
+  }
+}

@@ -10,7 +10,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{shared,cluster,node,scripts}/**/*.test.ts", "test/mutants/**/*.test.ts"],
+          include: ["{shared,cluster,node,scripts}/**/*.test.ts", "test/{contracts,mutants}/**/*.test.ts"],
           exclude: ["**/*.mongo.test.ts"],
           testTimeout: 20_000,
         },

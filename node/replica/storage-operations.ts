@@ -2,8 +2,7 @@ import type { BootState, Effect } from "../../cluster/types.js";
 import type { Height } from "../../shared/ids.js";
 import { blockBytes } from "../../shared/log/block.js";
 import type { ChainState } from "../../shared/log/chain.js";
-import { type LogStore, StoreError } from "../storage/port.js";
-import type { CommittedEvents } from "./committed.js";
+import { type IndexEntry, type LogStore, StoreError } from "../storage/port.js";
 import type { NodeIdentity, Remembered } from "./recovery.js";
 
 /** Storage operations that wait for the one before; the core bounds its blocks in flight, this catches a bug. */
@@ -13,15 +12,24 @@ const OPERATIONS_MAX = 4_096;
 const BATCH_BLOCKS_MAX = 32;
 const BATCH_BYTES_MAX = 1024 * 1024;
 
-export type StorageOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+type ReplicaOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+/** Something that the replica knows nothing of, and that must not run beside its operations. */
+interface OtherOperation {
+  readonly kind: "other";
+  readonly run: () => Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+export type StorageOperation = ReplicaOperation | OtherOperation;
 type StoreBlock = Extract<Effect, { kind: "store_block" }>;
 
 export interface StorageOperationsOptions {
   readonly log: LogStore;
   readonly identity: NodeIdentity;
-  readonly committed: CommittedEvents;
+  /** The index entry of a block that is to be stored; null for one without events. */
+  readonly entryOf: (operation: StoreBlock) => IndexEntry | null;
   /** It is durable now, and so is everything that was given before it. */
-  readonly onStored: (operation: StorageOperation) => void;
+  readonly onStored: (operation: ReplicaOperation) => void;
   /** An operation failed, or nobody knows whether it did; nothing after it is done. */
   readonly onFailed: (error: unknown) => void;
 }
@@ -71,10 +79,18 @@ export class StorageOperations {
     this.start();
   }
 
+  /** Runs something when all that was given out before it is done, and nothing beside it. Rejects if the replica goes first. */
+  inOrder(run: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => this.push({ kind: "other", run, resolve, reject }));
+  }
+
   /** The replica is gone: what has not begun is never done, and what is under way is answered to nobody. */
   drop(): void {
     this.generation += 1;
+    const { waiting } = this;
     this.waiting = [];
+    for (const operation of waiting)
+      if (operation.kind === "other") operation.reject(new StoreError("not_stored", "The replica that asked for it is gone."));
   }
 
   /** The write under way ends by itself, within the store's own limit; nothing is written once this has resolved. */
@@ -98,6 +114,11 @@ export class StorageOperations {
         const blocks = this.firstBlocks();
         const [operation = this.waiting[0]] = blocks;
         if (operation === undefined || generation !== this.generation) break;
+        if (operation.kind === "other") {
+          await operation.run().then(operation.resolve, operation.reject);
+          if (generation === this.generation) this.waiting.shift();
+          continue;
+        }
         await this.write(operation, blocks);
         this.tune(blocks.length);
         for (const done of blocks.length > 0 ? blocks : [operation]) {
@@ -135,8 +156,8 @@ export class StorageOperations {
     else if (written > 0) this.blocksMax = Math.min(BATCH_BLOCKS_MAX, this.blocksMax + 1);
   }
 
-  private async write(operation: StorageOperation, blocks: readonly StoreBlock[]): Promise<void> {
-    const { log, identity, committed } = this.options;
+  private async write(operation: ReplicaOperation, blocks: readonly StoreBlock[]): Promise<void> {
+    const { log, identity, entryOf } = this.options;
     const { generation } = this;
     switch (operation.kind) {
       case "save_state": {
@@ -148,9 +169,9 @@ export class StorageOperations {
         return;
       }
       case "store_block":
-        if (!(await committed.room())) throw new StoreError("not_stored", "The projection was interrupted.");
-        this.assertCurrent(generation);
-        return log.insertBlocks(blocks.map(({ block, next }) => ({ block, frontier: next.range.hashes })));
+        return log.insertBlocks(
+          blocks.map((one) => ({ block: one.block, frontier: one.next.range.hashes, entry: entryOf(one) })),
+        );
       case "truncate":
         // Nothing but the blocks that go may say how far the log is committed until the mark does, which takes a second.
         await identity.update({});
@@ -166,7 +187,7 @@ export class StorageOperations {
     if (generation !== this.generation) throw new StoreError("not_stored", "The replica that asked for it is gone.");
   }
 
-  private remember(operation: StorageOperation): void {
+  private remember(operation: ReplicaOperation): void {
     if (this.known === null) return;
     if (operation.kind === "save_state") this.known = { ...this.known, hardState: operation.state };
     if (operation.kind === "store_block") this.known = { ...this.known, durable: operation.next };

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Effect } from "../../cluster/types.js";
 import type { NodeId, Term } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
-import { soundEvents } from "../replica/recovery.js";
+import { hashHeader } from "../../shared/log/block.js";
 import type { ElectionRecord } from "./log-port.js";
 import { notReady, ok, type Parts } from "./parts.js";
 

@@ -62,6 +62,8 @@ export interface OpenedStore {
   readonly tailHeight: Height;
   /** Null: the index was lost, never made whole, or is of a database without one. */
   readonly index: IndexStanding | null;
+  /** Work on entries that was begun and has not ended: what is missing in this range may be known to be missing. */
+  readonly indexWork: IndexWork | null;
   /** What this server lacks compared with a journaled one-member replica set; sentences for the start-up log. */
   readonly warnings: readonly string[];
   /** Changes when the mongod process does: then everything is recovered anew before anything is acknowledged. */
@@ -101,15 +103,22 @@ export interface LogStore {
   /** Whole entries from a height on, ascending, at most `limit`. */
   readEntries(from: Height, limit: number): Promise<StoredEntry[]>;
   /**
-   * Says in the state what is done to entries of stored blocks, before it is done; null when it is over. With `isLost`
-   * the index says from now on that it is not whole.
+   * Says in the state what is done to entries of stored blocks, before it is done. With `isLost` the index says from now
+   * on that it is not whole; without it that has to be so still (`index_lost`).
    */
-  beginIndexWork(work: { readonly from: Height; readonly through: Height }, isLost: boolean): Promise<void>;
-  /** Writes the entries of stored blocks anew; one that differs is copied to quarantine first. Within index work only. */
+  beginIndexWork(work: IndexWork, isLost: boolean): Promise<void>;
+  /**
+   * Writes the entries of stored blocks anew; one that differs is copied to quarantine first and named in `differing`.
+   * Own terms made of other payload paths than before are told by `ownMayDiffer`. Within index work of this opening only.
+   */
   putEntries(
     entries: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry }[],
+    options?: { readonly ownMayDiffer: boolean },
   ): Promise<{ readonly differing: Height[] }>;
-  /** The index is whole for everything stored, with the terms of these payload paths. */
+  /**
+   * The work that was begun is over: the index is whole for everything stored, with the terms of these payload paths.
+   * Throws `index_lost` if it was lost meanwhile.
+   */
   endIndexWork(standing: IndexStanding): Promise<void>;
   /** 64 bytes a height of the page: block hash and head hash of 256 consecutive committed blocks; null if there is no page, or none that this node wrote. */
   readAnchors(page: number): Promise<Uint8Array | null>;
@@ -160,7 +169,13 @@ export interface StoredEntry {
   readonly count: number;
   readonly sealedAt: number;
   readonly blockHash: string;
-  readonly entry: IndexEntry;
+  readonly entry: IndexEntry | null;
+}
+
+/** A range of heights, both ends inclusive. */
+export interface IndexWork {
+  readonly from: Height;
+  readonly through: Height;
 }
 
 /** What the index says of itself: null where it is not whole, because it was lost, or is being made. */

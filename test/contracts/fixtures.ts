@@ -1,11 +1,18 @@
 import { deriveSigner } from "../../node/host/signer.js";
-import type { StoredBlock } from "../../node/storage/port.js";
+import type { LogStore, NewBlock, StoredBlock } from "../../node/storage/port.js";
 import { stateMacOf } from "../../node/storage/state-mac.js";
 import { canonicalBytes, type JsonObject } from "../../shared/canonical.js";
 import { height, term } from "../../shared/ids.js";
 import { type ChainState, EMPTY_CHAIN, sealBlock } from "../../shared/log/chain.js";
 import type { Control } from "../../shared/log/control.js";
-import { type EventView, eventView, type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
+import {
+  type EventView,
+  eventView,
+  type LoggedEvent,
+  type PreparedEvent,
+  payloadCommitment,
+} from "../../shared/log/event.js";
+import { ownRun } from "../../shared/log/index.js";
 
 export interface TestEvent {
   readonly dataPayload?: JsonObject;
@@ -18,8 +25,16 @@ export interface TestEvent {
 
 export interface TestBlock {
   readonly stored: StoredBlock;
+  /** The same with its entry. */
+  readonly toStore: NewBlock;
   readonly next: ChainState;
   readonly views: readonly EventView[];
+  readonly events: readonly LoggedEvent[];
+}
+
+/** One after the other. */
+export async function insert(log: LogStore, blocks: readonly TestBlock[]): Promise<void> {
+  for (const { toStore } of blocks) await log.insertBlocks([toStore]);
 }
 
 /** Of a node whose seed is all sevens. */
@@ -57,12 +72,16 @@ export class TestLog {
     return log;
   }
 
-  block(events: readonly TestEvent[], options: { term?: number; control?: Control } = {}): TestBlock {
+  block(
+    events: readonly TestEvent[],
+    options: { term?: number; control?: Control; paths?: readonly string[] } = {},
+  ): TestBlock {
     this.clock += 1_000;
     const {
       block,
       next,
       events: logged,
+      index,
     } = sealBlock(
       this.state,
       {
@@ -76,8 +95,12 @@ export class TestLog {
       signer.block,
     );
     this.state = next;
+    const stored: StoredBlock = { block, frontier: next.range.hashes };
+    const entry = logged.length === 0 ? null : { index, own: ownRun(logged, options.paths ?? []) };
     return {
-      stored: { block, frontier: next.range.hashes },
+      stored,
+      toStore: { ...stored, entry },
+      events: logged,
       next,
       views: logged.map((event) => eventView(event, block.header)),
     };

@@ -33,7 +33,7 @@ export function stateContract({ harness, storage, opened }: StateFixture): void 
       const found = await storage().log.open();
       expect(found.hardState).toEqual(state);
       expect(found.storeId).toMatch(/^[0-9a-f]{32}$/);
-      expect(found).toMatchObject({ bootCounter: 2, previousBootCounter: 1, tailHeight: 0, projectedThrough: 0 });
+      expect(found).toMatchObject({ bootCounter: 2, previousBootCounter: 1, tailHeight: 0 });
     });
 
     it("lets no term go back, and stays as it was", async () => {

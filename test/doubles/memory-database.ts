@@ -1,7 +1,12 @@
 import type { HardState } from "../../cluster/types.js";
-import { type AlertRecord, type StoredBlock, StoreError } from "../../node/storage/port.js";
-import type { Height, NodeId, Term } from "../../shared/ids.js";
-import type { EventView } from "../../shared/log/event.js";
+import {
+  type AlertRecord,
+  type IndexWork,
+  type StoredBlock,
+  type StoredEntry,
+  StoreError,
+} from "../../node/storage/port.js";
+import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 
 /** What the state document holds. */
 export interface MemoryState {
@@ -11,6 +16,21 @@ export interface MemoryState {
   readonly truncating: { readonly from: Height; readonly term: Term; readonly leaderId: NodeId } | null;
   readonly owner: { readonly nodeId: NodeId; readonly bootId: string; readonly isReleased: boolean };
   readonly bootCounter: number;
+  readonly indexWork: IndexWork | null;
+}
+
+/** A block's entry, and the insert that it belongs to. */
+export interface MemoryEntry {
+  readonly stored: StoredEntry;
+  readonly writeId: number;
+}
+
+/** What the index says of itself. */
+export interface MemoryMarker {
+  readonly isWhole: boolean;
+  readonly paths: readonly string[];
+  /** The work that may say that it is whole. */
+  readonly work: number | null;
 }
 
 /**
@@ -34,7 +54,12 @@ export class MemoryDatabase {
   state: MemoryState | null = null;
   readonly blocks = new Map<Height, { readonly stored: StoredBlock; readonly writeId: number }>();
   readonly quarantined = new Map<string, StoredBlock>();
-  readonly rows: EventView[] = [];
+  readonly entries = new Map<Height, MemoryEntry>();
+  marker: MemoryMarker | null = null;
+  /** The database's own index of the terms, without which no look-up is answered. */
+  hasTermsIndex = false;
+  readonly quarantinedEntries = new Map<string, StoredEntry>();
+  readonly anchors = new Map<number, { clusterId: HashHex; hashes: Uint8Array; mac: string }>();
   readonly alerts = new Map<string, AlertRecord>();
   /** Changes when the server is started again. */
   serverRun = 1;
@@ -64,6 +89,13 @@ export class MemoryDatabase {
     const { promise: resumed, resolve: resume } = promiseWithResolvers();
     this.pause = { skip, reach, resumed };
     return { reached, resume };
+  }
+
+  /** Somebody drops the collection of entries. */
+  dropIndex(): void {
+    this.entries.clear();
+    this.marker = null;
+    this.hasTermsIndex = false;
   }
 
   deliverLate(): void {

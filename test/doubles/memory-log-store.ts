@@ -1,9 +1,20 @@
 import type { HardState } from "../../cluster/types.js";
-import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../../node/storage/port.js";
-import type { StateMac } from "../../node/storage/state-mac.js";
+import { entryOf } from "../../node/storage/entries.js";
+import {
+  type IndexStanding,
+  type IndexWork,
+  type LogStore,
+  type NewBlock,
+  type OpenedStore,
+  type StoredBlock,
+  type StoredEntry,
+  StoreError,
+} from "../../node/storage/port.js";
+import { anchorPage, type StateMac } from "../../node/storage/state-mac.js";
 import { type HashHex, type Height, height, type NodeId, type Term } from "../../shared/ids.js";
 import { blockBytes } from "../../shared/log/block.js";
 import type { MemoryDatabase, MemoryState } from "./memory-database.js";
+import { beginWork, dropEntry, endWork, entriesFrom, putEntries, standingOf, tidy } from "./memory-index.js";
 
 /** The process that a store in memory belongs to. */
 export interface MemorySelf {
@@ -19,12 +30,16 @@ interface Opening {
   /** The hard state in the database is not what its node wrote; over once another one is saved. */
   isStateAltered: boolean;
   readonly unwatch: () => void;
+  /** The work on entries that was begun in this opening. */
+  work: number | null;
 }
 
 /** The log store of one process on a database in memory: the same contract as the one in MongoDB, without waiting. */
 export class MemoryLogStore implements LogStore {
   private opening: Opening | null = null;
   private bootCounter: number | null = null;
+  /** The run of the server that reads are answered by. */
+  private readsRun: number | null = null;
   private readonly listeners: (() => void)[] = [];
   private readonly inDoubt = new Map<Height, { blockHash: HashHex; writeId: number }>();
 
@@ -53,26 +68,32 @@ export class MemoryLogStore implements LogStore {
       isLost: false,
       isStateAltered: this.isAltered(database.state),
       unwatch: database.watch(() => this.onRestart()),
+      work: null,
     };
     this.opening = opening;
     try {
       const truncating = database.state?.truncating ?? null;
       if (truncating !== null) await this.runTruncation(opening, truncating);
+      const tailHeight = this.tailHeight();
+      await tidy(database, tailHeight);
+      if (tailHeight === 0 && database.state?.indexWork != null) await this.swap(opening, { indexWork: null });
     } catch (error) {
       this.drop();
       throw error;
     }
     const { isStateAltered } = opening;
-    const { hard, bootCounter } = database.state as MemoryState;
+    const { hard, bootCounter, indexWork } = database.state as MemoryState;
     this.bootCounter = bootCounter;
+    this.readsRun = serverRun;
     return {
       hardState: isStateAltered ? null : hard,
       isStateAltered,
       storeId: database.storeId,
       bootCounter,
       previousBootCounter,
-      tailHeight: height(Math.max(0, ...database.blocks.keys())),
-      projectedThrough: database.rows.length,
+      tailHeight: this.tailHeight(),
+      index: standingOf(database),
+      indexWork,
       warnings: [],
       serverProcessId: this.serverProcessId,
     };
@@ -84,30 +105,32 @@ export class MemoryLogStore implements LogStore {
     this.bootCounter = bootCounter ?? this.bootCounter;
   }
 
-  async insertBlocks(stored: readonly StoredBlock[]): Promise<void> {
-    await this.guarded(async () => {
+  async insertBlocks(blocks: readonly NewBlock[]): Promise<void> {
+    await this.guarded(async (opening) => {
       const { database, inDoubt } = this;
-      const inserts = stored.map((it) => {
-        const { blockHash, header } = it.block;
-        const doubt = inDoubt.get(header.height);
+      const inserts = blocks.map(({ block, frontier, entry }) => {
+        const { blockHash, header } = block;
+        const at = header.height;
+        const doubt = inDoubt.get(at);
         const isSentBefore = doubt?.blockHash === blockHash;
         const writeId = isSentBefore ? doubt.writeId : nextWriteId++;
-        return { at: header.height, blockHash, writeId, isSentBefore, stored: it };
+        inDoubt.set(at, { blockHash, writeId });
+        return { at, writeId, isSentBefore, stored: { block, frontier }, entry: entry && entryOf(block, entry) };
       });
-      try {
+      const withEntry = inserts.filter(({ entry }) => entry !== null);
+      if (withEntry.length > 0) {
         await database.write(() => {
-          for (const { at, writeId, isSentBefore, stored: one } of inserts.slice(0, database.reach(inserts.length))) {
-            const there = database.blocks.get(at);
-            if (there === undefined) database.blocks.set(at, { stored: structuredClone(one), writeId });
-            else if (!isSentBefore || there.writeId !== writeId)
-              throw new StoreError("conflict", `Another block is stored at height ${at}.`);
-          }
+          for (const { at, entry, ...insert } of withEntry.slice(0, database.reach(withEntry.length)))
+            if (isNew(at, database.entries.get(at), insert))
+              database.entries.set(at, { stored: entry as StoredEntry, writeId: insert.writeId });
         });
-      } catch (error) {
-        if (error instanceof StoreError && error.failure === "unknown")
-          for (const { at, blockHash, writeId } of inserts) inDoubt.set(at, { blockHash, writeId });
-        throw error;
+        if (opening.isLost) throw new StoreError("unknown", "The store must be opened again.");
       }
+      await database.write(() => {
+        for (const { at, stored, ...insert } of inserts.slice(0, database.reach(inserts.length)))
+          if (isNew(at, database.blocks.get(at), insert))
+            database.blocks.set(at, { stored: structuredClone(stored), writeId: insert.writeId });
+      });
       for (const { at } of inserts) inDoubt.delete(at);
     });
   }
@@ -126,6 +149,53 @@ export class MemoryLogStore implements LogStore {
       found.push(structuredClone(stored));
     }
     return found;
+  }
+
+  async readEntries(from: Height, limit: number): Promise<StoredEntry[]> {
+    this.alive();
+    return entriesFrom(this.database, from, limit).map(({ stored }) => structuredClone(stored));
+  }
+
+  async beginIndexWork(work: IndexWork, isLost: boolean): Promise<void> {
+    await this.guarded(async (opening) => {
+      opening.work = await beginWork(this.database, isLost);
+      await this.swap(opening, { indexWork: work });
+    });
+  }
+
+  async putEntries(
+    due: Parameters<LogStore["putEntries"]>[0],
+    options = { ownMayDiffer: false },
+  ): Promise<{ readonly differing: Height[] }> {
+    let differing: Height[] = [];
+    await this.guarded(async ({ work }) => {
+      if (work === null) throw noWork();
+      differing = await putEntries(this.database, due, options);
+    });
+    return { differing };
+  }
+
+  async endIndexWork(standing: IndexStanding): Promise<void> {
+    await this.guarded(async (opening) => {
+      if (opening.work === null) throw noWork();
+      await endWork(this.database, opening.work, standing);
+      opening.work = null;
+      await this.swap(opening, { indexWork: null });
+    });
+  }
+
+  async readAnchors(page: number): Promise<Uint8Array | null> {
+    this.alive();
+    const found = this.database.anchors.get(page);
+    if (found === undefined) return null;
+    return found.mac === this.self.stateMac(anchorPage(found.clusterId, page, found.hashes)) ? found.hashes : null;
+  }
+
+  async writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
+    const mac = this.self.stateMac(anchorPage(clusterId, page, hashes));
+    await this.guarded(() =>
+      this.database.write(() => void this.database.anchors.set(page, { clusterId, hashes: hashes.slice(), mac })),
+    );
   }
 
   async readMembershipBlocks(): Promise<StoredBlock[]> {
@@ -155,7 +225,14 @@ export class MemoryLogStore implements LogStore {
     const { opening, database } = this;
     if (opening !== null && !opening.isLost)
       await database.write(() => database.swap(opening.version, { owner: this.ownedBy(true) })).catch(() => undefined);
+    this.readsRun = null;
     this.drop();
+  }
+
+  /** Reads go on while the log is opened again, as long as it is the same server. */
+  assertReadable(): void {
+    if (this.readsRun === null) throw new StoreError("not_stored", "The store is not open.");
+    if (this.readsRun !== this.database.serverRun) throw new StoreError("unknown", "Another process answers now.");
   }
 
   /** Takes the database over; the same rules as in MongoDB (mongo-owner.ts). Resolves with the state's version. */
@@ -171,7 +248,8 @@ export class MemoryLogStore implements LogStore {
       if (found !== null && remembered !== null && !isOurs && found.bootCounter >= remembered)
         throw new StoreError("not_owner", `Another process of node ${self.nodeId} has taken this database over.`);
       const version = (found?.version ?? 0) + 1;
-      if (found === null) database.state = { version, hard: null, mac: null, truncating: null, owner, bootCounter: 1 };
+      const nothing = { hard: null, mac: null, truncating: null, indexWork: null };
+      if (found === null) database.state = { version, ...nothing, owner, bootCounter: 1 };
       else {
         const isRaised = !isOurs && remembered === null && found.bootCounter >= known;
         const bootCounter = isRaised ? found.bootCounter + 1 : found.bootCounter;
@@ -222,10 +300,17 @@ export class MemoryLogStore implements LogStore {
       for (const { stored, writeId } of listed.reverse()) {
         const at = stored.block.header.height;
         await this.database.write(() => blocks.get(at)?.writeId === writeId && blocks.delete(at));
+        if (this.database.entries.has(at)) await this.database.write(() => dropEntry(this.database, at, writeId));
       }
     }
     for (const at of this.inDoubt.keys()) if (at >= from) this.inDoubt.delete(at);
     await this.swap(opening, { truncating: null });
+  }
+
+  private tailHeight(): Height {
+    let tail = 0;
+    for (const at of this.database.blocks.keys()) tail = Math.max(tail, at);
+    return height(tail);
   }
 
   private inOrder(from: Height): { stored: StoredBlock; writeId: number }[] {
@@ -268,6 +353,19 @@ export class MemoryLogStore implements LogStore {
     this.opening = null;
   }
 }
+
+/** Whether nothing is there yet; what is there must be of the very same insert. */
+function isNew(
+  at: Height,
+  there: { readonly writeId: number } | undefined,
+  { writeId, isSentBefore }: { readonly writeId: number; readonly isSentBefore: boolean },
+): boolean {
+  if (there === undefined) return true;
+  if (isSentBefore && there.writeId === writeId) return false;
+  throw new StoreError("conflict", `Another block is stored at height ${at}.`);
+}
+
+const noWork = (): StoreError => new StoreError("not_stored", "No work on the index was begun.");
 
 /** Names inserts as `writeId` does in MongoDB; a counter, so that a simulation stays repeatable. */
 let nextWriteId = 1;

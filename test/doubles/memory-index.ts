@@ -1,0 +1,106 @@
+import { entryDiffers, entryOf } from "../../node/storage/entries.js";
+import { type IndexEntry, type IndexStanding, indexLost, StoreError } from "../../node/storage/port.js";
+import { type Height, height } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
+import type { MemoryDatabase, MemoryEntry } from "./memory-database.js";
+
+/** So far below the tail an insert that failed may have left its entry beside another's block. */
+export const LEFT_BEHIND_BLOCKS = 64;
+
+export function standingOf({ marker, hasTermsIndex }: MemoryDatabase): IndexStanding | null {
+  return marker?.isWhole === true && hasTermsIndex ? { paths: marker.paths } : null;
+}
+
+/**
+ * Before anything is inserted: entries above the tail go, and so do those near it that another insert than the block's
+ * has left. The index of a log without blocks is whole.
+ */
+export async function tidy(database: MemoryDatabase, tailHeight: Height): Promise<void> {
+  const { entries, blocks, marker } = database;
+  const isStray = ([at, { writeId }]: [Height, MemoryEntry]): boolean =>
+    at > tailHeight || (at > tailHeight - LEFT_BEHIND_BLOCKS && blocks.get(at)?.writeId !== writeId);
+  const strays = [...entries].filter(isStray);
+  const isNew = tailHeight === 0 && marker?.isWhole !== true;
+  if (strays.length === 0 && !isNew) return;
+  await database.write(() => {
+    for (const [at, entry] of strays) {
+      if (at <= tailHeight) keep(database, at, entry);
+      if (entries.get(at) === entry) entries.delete(at);
+    }
+    if (!isNew) return;
+    database.marker = { isWhole: true, paths: [], work: null };
+    database.hasTermsIndex = true;
+  });
+}
+
+/** Names work on entries; a counter, so that a simulation stays repeatable. */
+let nextWork = 1;
+
+/** Resolves with the name of the work, which alone may say that the index is whole again. */
+export async function beginWork(database: MemoryDatabase, isLost: boolean): Promise<number> {
+  const work = nextWork++;
+  await database.write(() => {
+    if (isLost) {
+      database.marker = { isWhole: false, paths: [], work };
+      database.hasTermsIndex = true;
+      return;
+    }
+    if (database.marker?.isWhole !== true) throw indexLost();
+    database.marker = { ...database.marker, work };
+  });
+  return work;
+}
+
+export async function endWork(database: MemoryDatabase, work: number, { paths }: IndexStanding): Promise<void> {
+  await database.write(() => {
+    if (database.marker?.work !== work || !database.hasTermsIndex) throw indexLost();
+    database.marker = { isWhole: true, paths, work: null };
+  });
+}
+
+/** The heights whose entries were there and differed. */
+export async function putEntries(
+  database: MemoryDatabase,
+  due: readonly { readonly block: Block; readonly entry: IndexEntry }[],
+  options: { readonly ownMayDiffer: boolean },
+): Promise<Height[]> {
+  const { blocks, entries } = database;
+  const puts = due.map(({ block, entry }) => {
+    const at = block.header.height;
+    const stored = blocks.get(at);
+    if (stored?.stored.block.blockHash !== block.blockHash)
+      throw new StoreError("conflict", `Another block is stored at height ${at}.`);
+    const there = entries.get(at);
+    const fresh: MemoryEntry = { stored: entryOf(block, entry), writeId: stored.writeId };
+    return { at, there, fresh, differs: there !== undefined && entryDiffers(there.stored, fresh.stored, options) };
+  });
+  const differing = puts.filter(({ differs }) => differs);
+  if (differing.length > 0)
+    await database.write(() => {
+      for (const { at, there } of differing) keep(database, at, there as MemoryEntry);
+    });
+  await database.write(() => {
+    for (const { at, there, fresh } of puts.slice(0, database.reach(puts.length))) {
+      if (entries.get(at) !== there)
+        throw new StoreError("conflict", `The entry at height ${at} was changed meanwhile.`);
+      entries.set(at, fresh);
+    }
+  });
+  return differing.map(({ at }) => at);
+}
+
+function keep({ quarantinedEntries }: MemoryDatabase, at: Height, { stored }: MemoryEntry): void {
+  quarantinedEntries.set(`${at}-${quarantinedEntries.size}`, stored);
+}
+
+/** Deletes the entry of one insert. */
+export function dropEntry({ entries }: MemoryDatabase, at: Height, writeId: number): void {
+  if (entries.get(at)?.writeId === writeId) entries.delete(at);
+}
+
+export const entriesFrom = ({ entries }: MemoryDatabase, from: Height, limit: number): MemoryEntry[] =>
+  [...entries.keys()]
+    .filter((at) => at >= from)
+    .sort((a, b) => a - b)
+    .slice(0, limit)
+    .map((at) => entries.get(height(at)) as MemoryEntry);

@@ -1,0 +1,170 @@
+import {
+  type EntryQuery,
+  type FoundEntry,
+  indexLost,
+  type KeyReader,
+  type LogReader,
+  type StoredBlock,
+  type StoredEntry,
+} from "../../node/storage/port.js";
+import { equalBytes } from "../../shared/bytes.js";
+import { type Height, height } from "../../shared/ids.js";
+import { blockBytes } from "../../shared/log/block.js";
+import { WIDE } from "../../shared/log/filter.js";
+import type { Run } from "../../shared/log/index.js";
+import type { MemoryDatabase } from "./memory-database.js";
+
+/** The store that was opened: reads are answered by its server only. */
+export interface MemoryOpening {
+  assertReadable(): void;
+}
+
+/** Reads in memory: everything is looked at, one after the other, and at once. */
+export class MemoryReader implements LogReader {
+  constructor(
+    private readonly database: MemoryDatabase,
+    private readonly opening: MemoryOpening,
+  ) {}
+
+  async readBlocks(heights: readonly Height[], bytesMax: number): Promise<StoredBlock[]> {
+    this.opening.assertReadable();
+    const found: StoredBlock[] = [];
+    let bytes = 0;
+    for (const at of heights) {
+      const stored = this.database.blocks.get(at)?.stored;
+      if (stored === undefined) continue;
+      bytes += blockBytes(stored.block);
+      if (found.length > 0 && bytes > bytesMax) break;
+      found.push(structuredClone(stored));
+    }
+    return found;
+  }
+
+  async find(query: EntryQuery): Promise<FoundEntry[]> {
+    assertWhole(this.database, this.opening);
+    const found: FoundEntry[] = [];
+    for (const entry of this.inRange(query.from, query.to, query.order)) {
+      if (found.length >= query.limit) break;
+      const terms = termsOf(entry);
+      if (query.groups.every((group) => group.some((term) => terms.has(nameOf(term)))))
+        found.push(viewOf(entry, query));
+    }
+    return found;
+  }
+
+  async estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number> {
+    this.opening.assertReadable();
+    if (!this.database.hasTermsIndex) throw indexLost();
+    let count = 0;
+    for (const entry of this.inRange(range.from, range.to, "asc")) {
+      if (count >= cap) break;
+      const terms = termsOf(entry);
+      if (group.some((term) => terms.has(nameOf(term)))) count += 1;
+    }
+    return count;
+  }
+
+  async holding(sequence: number): Promise<FoundEntry | null> {
+    this.opening.assertReadable();
+    let last: StoredEntry | null = null;
+    for (const { stored } of this.database.entries.values())
+      if (stored.first <= sequence && stored.first > (last?.first ?? -1)) last = stored;
+    return last !== null && sequence < last.first + last.count ? viewOf(last) : null;
+  }
+
+  async neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]> {
+    this.opening.assertReadable();
+    const entries =
+      order === "asc" ? this.inRange(from, Number.MAX_SAFE_INTEGER, "asc") : this.inRange(height(0), from, "desc");
+    return entries.slice(0, Math.max(1, limit)).map((entry) => viewOf(entry));
+  }
+
+  async firstSealedFrom(millis: number): Promise<Height | null> {
+    this.opening.assertReadable();
+    const found = this.inRange(height(0), Number.MAX_SAFE_INTEGER, "asc").find(({ sealedAt }) => sealedAt >= millis);
+    return found?.height ?? null;
+  }
+
+  private inRange(from: number, to: number, order: "asc" | "desc"): StoredEntry[] {
+    return entriesIn(this.database, from, to, order);
+  }
+}
+
+/** Look-ups of keys in memory. */
+export class MemoryKeys implements KeyReader {
+  constructor(
+    private readonly database: MemoryDatabase,
+    private readonly opening: MemoryOpening,
+  ) {}
+
+  async heightsOfKey(term: Uint8Array, limit: number): Promise<Height[]> {
+    assertWhole(this.database, this.opening);
+    const name = nameOf(term);
+    const found: Height[] = [];
+    for (const { stored } of this.database.entries.values()) if (termsOf(stored).has(name)) found.push(stored.height);
+    return found.sort((a, b) => a - b).slice(0, limit);
+  }
+
+  async keyTerms(from: Height, limit: number): Promise<{ readonly terms: Uint8Array[]; readonly next: Height | null }> {
+    assertWhole(this.database, this.opening);
+    const entries = entriesIn(this.database, from, Number.MAX_SAFE_INTEGER, "asc").slice(0, limit);
+    const last = entries.at(-1);
+    return {
+      terms: entries.flatMap((stored) => readable(stored).index.keys.terms),
+      next: last === undefined || entries.length < limit ? null : height(last.height + 1),
+    };
+  }
+}
+
+function assertWhole({ marker, hasTermsIndex }: MemoryDatabase, opening: MemoryOpening): void {
+  opening.assertReadable();
+  if (marker?.isWhole !== true || !hasTermsIndex) throw indexLost();
+}
+
+function entriesIn({ entries }: MemoryDatabase, from: number, to: number, order: "asc" | "desc"): StoredEntry[] {
+  const heights = [...entries.keys()].filter((at) => at >= from && at <= to);
+  heights.sort((a, b) => (order === "asc" ? a - b : b - a));
+  return heights.map((at) => (entries.get(at) as { stored: StoredEntry }).stored);
+}
+
+/** An entry that has lost its shape may be one that should have been found. */
+function readable({ entry }: StoredEntry): NonNullable<StoredEntry["entry"]> {
+  if (entry === null) throw indexLost();
+  return entry;
+}
+
+/** 8 bytes as text: only for being compared. */
+const nameOf = (term: Uint8Array): string => String.fromCharCode(...term);
+
+const named = new WeakMap<StoredEntry, ReadonlySet<string>>();
+function termsOf(stored: StoredEntry): ReadonlySet<string> {
+  let terms = named.get(stored);
+  if (terms === undefined) {
+    const { index, own } = readable(stored);
+    terms = new Set([...index.names.terms, ...index.keys.terms, ...own.terms].map(nameOf));
+    named.set(stored, terms);
+  }
+  return terms;
+}
+
+function viewOf(stored: StoredEntry, asked?: EntryQuery): FoundEntry {
+  const { height: at, first, count, sealedAt } = stored;
+  const entry = asked === undefined ? null : readable(stored);
+  return {
+    height: at,
+    first,
+    count,
+    sealedAt,
+    isWide: entry !== null && placesIn(entry.own, WIDE) !== null,
+    placesOf(term, run) {
+      const wasAsked = asked?.[run].some((one) => equalBytes(one, term)) === true;
+      return entry === null || !wasAsked ? null : placesIn(run === "own" ? entry.own : entry.index.names, term);
+    },
+    times: entry !== null && asked?.wantsTimes === true ? entry.index.times : new Uint8Array(0),
+  };
+}
+
+function placesIn({ terms, places }: Run, term: Uint8Array): Uint8Array | null {
+  const at = terms.findIndex((one) => equalBytes(one, term));
+  return places[at] ?? null;
+}

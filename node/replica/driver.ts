@@ -10,18 +10,22 @@ import type {
   ReplicaStanding,
   ReplicaView,
 } from "../../cluster/types.js";
-import type { Height, NodeId } from "../../shared/ids.js";
+import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import type { BlockVerifier } from "../../shared/log/chain.js";
+import type { LoggedEvent } from "../../shared/log/event.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { type Clock, delay, systemClock } from "../clock.js";
 import type { NodeSigner } from "../host/signer.js";
-import { type Storage, StoreError } from "../storage/port.js";
-import { StoredBlocks } from "./blocks.js";
+import { indexLost, type Storage, StoreError } from "../storage/port.js";
+import { AlteredBlock, Anchors } from "./anchors.js";
+import { type SoundBlock, StoredBlocks } from "./blocks.js";
 import { CommittedEvents } from "./committed.js";
+import { IndexKeeper } from "./index-keeper.js";
+import { KeyLookUps } from "./key-look-ups.js";
 import { OwnerCheck } from "./owner-check.js";
-import { recoverProjected } from "./projected-recovery.js";
-import type { NodeIdentity, Recovered, VerifiedTail } from "./recovery.js";
+import { type NodeIdentity, type Recovered, type RecoveredBlock, recover, type VerifiedTail } from "./recovery.js";
+import { ProvedBlocks } from "./proved-blocks.js";
 import { StorageOperations } from "./storage-operations.js";
 
 const RECOVERY_RETRY_MS = 500;
@@ -47,10 +51,30 @@ export interface DriverOptions {
   /** Everything up to `commitHeight` is committed; blocks between were not announced one by one. */
   readonly onRecovered: (commitHeight: Height) => void;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
-  /** A row of the projection is not what the log says, and not ours to overwrite. */
-  readonly onProjectionConflict: (error: StoreError) => void;
+  /** What somebody did to entries of the index, or to keys of events: as an alert says it. */
+  readonly onIndexFinding: (finding: IndexFinding) => void;
+  /** What the node holds of its log beside the replica. */
+  readonly memory?: Partial<DriverMemory>;
+  /** Paths of payloads that are indexed. */
+  readonly indexedPaths?: readonly string[];
+  /** The index was lost, or is whole again: whether this node should lead has changed. */
+  readonly onIndexChange?: () => void;
   /** This process must end: the database belongs to another one, or cannot be used. */
   readonly onFatal: (error: StoreError) => void;
+}
+
+export interface DriverMemory {
+  /** Decoded blocks that reads are answered from, in bytes of the heap. */
+  readonly cacheBytesMax: number;
+  /** The filter of keys that were never used. */
+  readonly keyFilterBytes: number;
+}
+const MEMORY: DriverMemory = { cacheBytesMax: 48 * 1024 * 1024, keyFilterBytes: 8 * 1024 * 1024 };
+
+export interface IndexFinding {
+  readonly kind: "index_differs" | "key_repeated";
+  readonly detail: string;
+  readonly height: Height;
 }
 
 /**
@@ -58,7 +82,11 @@ export interface DriverOptions {
  * fails the replica is thrown away and made anew from what its store really holds (crash before corruption).
  */
 export class Driver {
-  readonly committed: CommittedEvents;
+  readonly committed = new CommittedEvents();
+  readonly blocks: ProvedBlocks;
+  readonly index: IndexKeeper;
+  private readonly keys: KeyLookUps;
+  private readonly anchors: Anchors;
   private replica: Replica | null = null;
   /** Counts replicas: what an earlier one started must not reach a later one. */
   private generation = 0;
@@ -66,7 +94,7 @@ export class Driver {
   private isStepping = false;
   private readonly operations: StorageOperations;
   private readonly clock: Clock;
-  private readonly blocks: StoredBlocks;
+  private readonly stored: StoredBlocks;
   private stopTicking = (): void => {};
   private cancelWake: (() => void) | null = null;
   private isStopped = false;
@@ -82,19 +110,60 @@ export class Driver {
     this.clock = options.clock ?? systemClock;
     const pauseMs = options.config.electionTimeoutMs / 2;
     this.owner = new OwnerCheck({ clock: this.clock, pauseMs, check: () => this.checkOwner() });
-    this.blocks = new StoredBlocks(options.storage, options.onInvalidBlock);
-    this.committed = new CommittedEvents(options.storage.projection, {
-      logger: options.logger,
-      onConflict: options.onProjectionConflict,
-      onProjected: (treeSize) => this.submit({ kind: "projected", ...this.time(), treeSize }),
+    const { storage, logger } = options;
+    const memory = { ...MEMORY, ...options.memory };
+    this.anchors = new Anchors({
+      store: storage.log,
+      reader: storage.reader,
+      onWarning: (err, text) => logger.warn({ err }, text),
+    });
+    this.blocks = new ProvedBlocks({
+      reader: storage.reader,
+      anchors: this.anchors,
+      bytesMax: memory.cacheBytesMax,
+      onAltered: ({ height: at, fault }) => options.onInvalidBlock(at, fault),
+    });
+    this.stored = new StoredBlocks({
+      log: storage.log,
+      proved: this.blocks,
+      commitHeight: () => this.committed.height,
+      onInvalidBlock: options.onInvalidBlock,
+    });
+    this.keys = new KeyLookUps({
+      keys: storage.keys,
       clock: this.clock,
+      filterBytes: memory.keyFilterBytes,
+      eventsOf: async (at) => (await this.stored.soundBlock(at))?.events ?? null,
+      onRepeated: ({ sourceAppId, idempotencyKey }, heights) =>
+        options.onIndexFinding({
+          kind: "key_repeated",
+          detail: `the idempotency key ${JSON.stringify(idempotencyKey)} of ${JSON.stringify(sourceAppId)} stands in blocks ${heights.join(", ")}`,
+          height: heights.at(-1) as Height,
+        }),
+      onWarning: (err, text) => logger.warn({ err }, text),
     });
     this.operations = new StorageOperations({
-      log: options.storage.log,
+      log: storage.log,
       identity: options.identity,
-      committed: this.committed,
+      entryOf: ({ next, events, index }) => {
+        this.keys.onStoring(next.height, events);
+        return this.index.entryOf(events, index);
+      },
       onStored: ({ opId }) => this.submit({ kind: "stored", ...this.time(), opId }),
       onFailed: (error) => this.failed(error),
+    });
+    this.index = new IndexKeeper({
+      store: storage.log,
+      reader: storage.reader,
+      blocks: this.blocks,
+      clock: this.clock,
+      paths: options.indexedPaths ?? [],
+      inOrder: (operation) => this.operations.inOrder(operation),
+      heights: () => ({ committed: this.committed.height, durable: this.replica?.durableHeight ?? this.committed.height }),
+      onWhole: () => this.onIndexWhole(),
+      onLost: () => this.onIndexGone(),
+      onDiffering: (heights) => this.tellDiffering(heights),
+      log: (level, text, error) => (error === undefined ? logger[level](text) : logger[level]({ err: error }, text)),
     });
     options.storage.log.onServerChange(() => this.lose("the connection to MongoDB was lost or its process changed"));
   }
@@ -165,13 +234,11 @@ export class Driver {
     this.stopTicking();
     this.cancelWake?.();
     this.drop();
-    // A write that waits for the projection would wait for ever where that is stuck.
-    this.committed.interrupt();
+    this.index.stop();
     const stored = this.operations.stop();
     await this.recovery;
     // Ownership is given up only after the write under way.
     await stored;
-    await this.committed.pause();
   }
 
   private time(): { now: number; wall: string } {
@@ -229,45 +296,104 @@ export class Driver {
 
   private commit(effect: Extract<Effect, { kind: "committed" }>): void {
     for (const { block, next, events } of effect.blocks) {
-      this.committed.add(block, events);
+      this.publish(block, next.clusterId, events);
       if (block.header.height === 1) {
         void this.options.identity.update({ formedClusterId: next.clusterId }).catch((error) => this.failed(error));
       }
     }
     const last = effect.blocks.at(-1)?.next;
     if (last === undefined) return;
+    this.keys.onCommitted(last.height);
     this.operations.onCommitted(last);
     this.options.identity.recordMark({ term: last.term, height: last.height, hash: last.blockHash });
+  }
+
+  /** A committed block: what is read of it from now on is compared with this. */
+  private publish(block: Block, clusterId: HashHex | "", events: readonly LoggedEvent[]): void {
+    this.anchors.add(block.header, block.blockHash, clusterId as HashHex);
+    const [first] = events;
+    if (first !== undefined) this.blocks.add(block, first.record.previousHash);
+    this.committed.add(block, events);
   }
 
   private async readBlocks(readId: number, from: Height, bytesMax: number): Promise<void> {
     const { generation } = this;
     let blocks: Block[] = [];
     try {
-      blocks = await this.blocks.readSound(from, bytesMax);
+      blocks = await this.stored.readIntact(from, bytesMax);
     } catch (error) {
       this.options.logger.warn({ err: error }, "blocks for a follower could not be read");
     }
     if (generation === this.generation) this.submit({ kind: "blocks_read", now: this.clock.now(), readId, blocks });
   }
 
-  /** An error leaves the write to its deadline. */
-  private async lookUpKey(effect: Extract<Effect, { kind: "look_up_key" }>): Promise<void> {
+  private async lookUpKey(effect: Extract<Effect, { kind: "look_up_key" }>, isSecond = false): Promise<void> {
     const { generation } = this;
     const { proposalId, sourceAppId, idempotencyKey } = effect;
     try {
-      const found = await this.blocks.findKey(sourceAppId, idempotencyKey);
+      if (!this.index.isWhole) throw indexLost();
+      const found = await this.keys.find(sourceAppId, idempotencyKey);
       if (generation === this.generation) this.submit({ kind: "key_looked_up", ...this.time(), proposalId, found });
     } catch (error) {
       // A node that stops, or has lost its store, has said so already.
-      if (generation === this.generation)
-        this.options.logger.error({ err: error }, "an idempotency key could not be looked up");
+      if (generation !== this.generation) return;
+      const isRebuilding = error instanceof StoreError && error.failure === "index_lost";
+      if (isRebuilding) this.index.lost();
+      if (!isSecond && !isRebuilding) return this.lookUpKey(effect, true);
+      const reason = isRebuilding ? "index_rebuilding" : "look_up_failed";
+      if (!isRebuilding) this.options.logger.warn({ err: error }, "an idempotency key could not be looked up");
+      this.submit({ kind: "key_look_up_failed", ...this.time(), proposalId, reason });
     }
   }
 
-  /** A stored block with its events, or null if it is missing or does not verify by itself. */
-  soundBlock(at: Height): ReturnType<StoredBlocks["soundBlock"]> {
-    return this.blocks.soundBlock(at);
+  // --- The index -----------------------------------------------------------------------------------------------------
+
+  private isIndexGone = false;
+  /** A node whose index is not whole can say of no key that it is new: others lead better. */
+  get campaignsLateForIndex(): boolean {
+    return this.isIndexGone;
+  }
+
+  /** A read found that the index is not whole. */
+  onIndexLost(): void {
+    this.index.lost();
+  }
+  /** A read found an entry that says what its block does not. */
+  onIndexDiffers(at: Height): void {
+    this.index.differs(at);
+  }
+
+  private onIndexWhole(): void {
+    const wasGone = this.isIndexGone;
+    this.isIndexGone = false;
+    if (wasGone) this.options.onIndexChange?.();
+    const fill = (): void => {
+      this.keys.fill().catch((err) => {
+        if (!this.isStopped) this.options.logger.warn({ err }, "the filter of keys could not be filled: every key is looked up");
+      });
+    };
+    fill();
+  }
+
+  private onIndexGone(): void {
+    this.isIndexGone = true;
+    this.keys.forget();
+    this.options.onIndexChange?.();
+    this.submit({ kind: "hand_over", ...this.time(), target: null });
+  }
+
+  private tellDiffering(heights: readonly Height[]): void {
+    for (const at of heights)
+      this.options.onIndexFinding({
+        kind: "index_differs",
+        detail: `the index entry of block ${at} was not what the block gives; it is in quarantine, and was made anew`,
+        height: at,
+      });
+  }
+
+  /** A stored block with its events, or null if it is missing or not what it should be. */
+  soundBlock(at: Height): Promise<SoundBlock | null> {
+    return this.stored.soundBlock(at);
   }
 
   /** Which nodes have this block durable, as far as this node knows: all that matter if it leads. */
@@ -298,7 +424,7 @@ export class Driver {
     if (this.isStopped) return;
     this.submit({ kind: "store_lost", now: this.clock.now() });
     this.drop();
-    this.committed.interrupt();
+    this.index.stop();
     if (this.isRecovering) return;
     this.isRecovering = true;
     this.options.logger.warn(`the store failed (${reason}): recovering from what it holds`);
@@ -327,30 +453,51 @@ export class Driver {
 
   private async recoverOnce(): Promise<Recovered> {
     const { options } = this;
-    await this.committed.pause();
     const { generation } = this;
     const { remembered } = this.operations;
-    const assertCurrent = (): void => {
-      if (generation !== this.generation || this.isStopped)
-        throw new StoreError("unknown", "The connection to MongoDB was lost while the log was being recovered.");
-    };
-    this.committed.resume();
-    const recovered = await recoverProjected({
+    const recovered = await recover({
       log: options.storage.log,
       identity: options.identity,
       verifyBlock: options.verifyBlock,
       clock: this.clock,
       verifiedTail: options.verifiedTail,
-      retriedMs: 2 * options.config.requestTimeoutMs,
       memberCount: options.config.configured.length,
       remembered,
-      committed: this.committed,
-      assertCurrent,
+      publishedHeight: remembered === null ? null : this.committed.height,
+      onCommitted: (block) => this.onRecoveredBlock(block, remembered !== null),
+      onDifferingEntries: (blocks) => this.putEntries(blocks),
       onWarning: (text) => options.logger.warn(text),
       onInvalidBlock: options.onInvalidBlock,
     });
+    if (generation !== this.generation || this.isStopped)
+      throw new StoreError("unknown", "The connection to MongoDB was lost while the log was being recovered.");
     this.begin(recovered);
     return recovered;
+  }
+
+  /** What was published before is known already; at the start of a process nothing is published. */
+  private onRecoveredBlock({ block, next, events }: RecoveredBlock, isPublished: boolean): void {
+    if (isPublished) return this.publish(block, next.clusterId, events);
+    this.anchors.add(block.header, block.blockHash, next.clusterId as HashHex);
+    const [first] = events;
+    if (first !== undefined) this.blocks.add(block, first.record.previousHash);
+  }
+
+  /** Before the replica runs: entries of verified blocks that a crash did not leave, or that somebody altered. */
+  private async putEntries(blocks: readonly RecoveredBlock[]): Promise<void> {
+    const { log } = this.options.storage;
+    const from = blocks[0]?.next.height as Height;
+    const through = blocks.at(-1)?.next.height as Height;
+    await log.beginIndexWork({ from, through }, false);
+    const entries = blocks.flatMap(({ block, events, index }) => {
+      const entry = this.index.entryOf(events, index ?? undefined);
+      return entry === null ? [] : [{ block, entry }];
+    });
+    const { differing } = await log.putEntries(entries);
+    this.tellDiffering(differing);
+    const missing = blocks.length - differing.length;
+    if (missing > 0) this.options.logger.warn(`${missing} index entries were missing and have been made anew`);
+    await log.endIndexWork({ paths: this.options.indexedPaths ?? [] });
   }
 
   private begin({ boot, opened }: Recovered): void {
@@ -360,12 +507,13 @@ export class Driver {
     // Written when the genesis was committed; a crash in between, or an older copy of the file, is made good here.
     if (clusterId !== "" && options.identity.identity.formedClusterId === null)
       void options.identity.update({ formedClusterId: clusterId }).catch((error) => this.failed(error));
-    this.committed.publishedSize = Math.max(this.committed.publishedSize, boot.base.range.size);
+    this.committed.begin({ height: boot.base.height, size: boot.base.range.size });
     this.replica = this.makeReplica(boot, opened.storeId);
     options.onRecovered(boot.commitHeight);
     // The database has just been claimed.
     this.owner.begin();
     this.submit({ kind: "tick", ...this.time() });
+    this.index.begin(opened.index);
   }
 
   private makeReplica(boot: BootState, storeId: string): Replica {

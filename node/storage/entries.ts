@@ -5,7 +5,7 @@ import { timestampMillis } from "../../shared/timestamp.js";
 import type { IndexEntry, StoredEntry } from "./port.js";
 
 /** The entry that belongs beside a block. */
-export function entryOf({ header, blockHash }: Block, entry: IndexEntry): StoredEntry {
+export function entryOf({ header, blockHash }: Pick<Block, "header" | "blockHash">, entry: IndexEntry): StoredEntry {
   return {
     height: header.height,
     first: header.firstSequence,

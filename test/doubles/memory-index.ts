@@ -61,7 +61,7 @@ export async function endWork(database: MemoryDatabase, work: number, { paths }:
 /** The heights whose entries were there and differed. */
 export async function putEntries(
   database: MemoryDatabase,
-  due: readonly { readonly block: Block; readonly entry: IndexEntry }[],
+  due: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry }[],
   options: { readonly ownMayDiffer: boolean },
 ): Promise<Height[]> {
   const { blocks, entries } = database;

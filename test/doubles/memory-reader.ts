@@ -9,7 +9,7 @@ import {
 } from "../../node/storage/port.js";
 import { equalBytes } from "../../shared/bytes.js";
 import { type Height, height } from "../../shared/ids.js";
-import { blockBytes } from "../../shared/log/block.js";
+import { type BlockHeader, blockBytes } from "../../shared/log/block.js";
 import { WIDE } from "../../shared/log/filter.js";
 import type { Run } from "../../shared/log/index.js";
 import type { MemoryDatabase } from "./memory-database.js";
@@ -36,6 +36,17 @@ export class MemoryReader implements LogReader {
       bytes += blockBytes(stored.block);
       if (found.length > 0 && bytes > bytesMax) break;
       found.push(structuredClone(stored));
+    }
+    return found;
+  }
+
+  async readHeaders(from: Height, to: Height): Promise<{ readonly header: BlockHeader; readonly blockHash: string }[]> {
+    this.opening.assertReadable();
+    const found: { readonly header: BlockHeader; readonly blockHash: string }[] = [];
+    for (let at = from; at <= to; at = height(at + 1)) {
+      const stored = this.database.blocks.get(at)?.stored;
+      if (stored === undefined) break;
+      found.push(structuredClone({ header: stored.block.header, blockHash: stored.block.blockHash }));
     }
     return found;
   }

@@ -8,9 +8,6 @@ import type { ReplicaAlert } from "./types.js";
 type Append = Extract<PeerBody, { kind: "append" }>;
 type Result = Extract<PeerBody, { kind: "append_answer" }>["result"];
 
-/** Answers that wait for durability; a leader has one append with blocks on its way, the rest are repeats. */
-const PENDING_ANSWERS_MAX = 64;
-
 /** A leader's message of this node's term: compare, verify, store, then answer. Anything wrong is refused with an alert. */
 export function onAppend(core: Core, message: PeerMessage, body: Append, ref: number | undefined): void {
   const reply = (result: Result, matchHeight: Height = height(0)) =>
@@ -47,7 +44,7 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
   core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));
   core.advanceCommit(core.learnedCommit);
   if (core.log.durableHeight >= matchHeight) return reply("ok", matchHeight);
-  if (core.pendingAnswers.length >= PENDING_ANSWERS_MAX) core.pendingAnswers.shift();
+  if (core.pendingAnswers.length >= core.config.limits.pendingAnswersMax) core.pendingAnswers.shift();
   core.pendingAnswers.push({ to: message.from, term: core.term, matchHeight, round: body.round, ref });
 }
 

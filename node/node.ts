@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import { DEFAULT_LIMITS } from "../cluster/limits.js";
 import type { Effect } from "../cluster/types.js";
 import type { Height, NodeId } from "../shared/ids.js";
 import { blockVerifier } from "../shared/log/chain.js";
@@ -103,6 +104,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       requestTimeoutMs: config.requestTimeoutMs,
       takeoverCooldownMs: config.takeoverCooldownMs,
       admitsNewKeys: config.admitsNewKeys,
+      limits: DEFAULT_LIMITS,
     },
     storage,
     identity,

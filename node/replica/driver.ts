@@ -86,7 +86,7 @@ export class Driver {
     this.committed = new CommittedEvents(options.storage.projection, {
       logger: options.logger,
       onConflict: options.onProjectionConflict,
-      onProjected: (treeSize) => this.submit({ kind: "projected", ...this.time(), treeSize }),
+      onProjected: () => {},
       clock: this.clock,
     });
     this.operations = new StorageOperations({
@@ -251,8 +251,7 @@ export class Driver {
     if (generation === this.generation) this.submit({ kind: "blocks_read", now: this.clock.now(), readId, blocks });
   }
 
-  /** An error leaves the write to its deadline. */
-  private async lookUpKey(effect: Extract<Effect, { kind: "look_up_key" }>): Promise<void> {
+  private async lookUpKey(effect: Extract<Effect, { kind: "look_up_key" }>, isSecond = false): Promise<void> {
     const { generation } = this;
     const { proposalId, sourceAppId, idempotencyKey } = effect;
     try {
@@ -260,8 +259,12 @@ export class Driver {
       if (generation === this.generation) this.submit({ kind: "key_looked_up", ...this.time(), proposalId, found });
     } catch (error) {
       // A node that stops, or has lost its store, has said so already.
-      if (generation === this.generation)
-        this.options.logger.error({ err: error }, "an idempotency key could not be looked up");
+      if (generation !== this.generation) return;
+      const isRebuilding = error instanceof StoreError && error.failure === "index_rebuilding";
+      if (!isSecond && !isRebuilding) return this.lookUpKey(effect, true);
+      const reason = isRebuilding ? "index_rebuilding" : "look_up_failed";
+      if (!isRebuilding) this.options.logger.warn({ err: error }, "an idempotency key could not be looked up");
+      this.submit({ kind: "key_look_up_failed", ...this.time(), proposalId, reason });
     }
   }
 

@@ -1,4 +1,4 @@
-import type { BootState, HardState, RecentEvent } from "../../cluster/types.js";
+import type { BlockIds, BootState, HardState } from "../../cluster/types.js";
 import { type Height, height } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import { type Block, type BlockHeader, decodeBody, hashHeader } from "../../shared/log/block.js";
@@ -194,7 +194,7 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
   return hardState;
 }
 
-type Chain = Pick<BootState, "base" | "tail" | "recentEvents" | "campaignsLate">;
+type Chain = Pick<BootState, "base" | "tail" | "ids" | "idsFrom" | "campaignsLate">;
 
 async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitHeight: Height): Promise<Chain> {
   const verified = options.verifiedTail ?? VERIFIED_TAIL;
@@ -203,7 +203,8 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
   let state = await startingPoint(options.log, opened.tailHeight, { commitHeight, projectedThrough, recent });
   let base = state;
   const tail: RecoveredBlock[] = [];
-  const recentEvents: RecentEvent[] = [];
+  let ids: BlockIds[] = [];
+  let idsFrom = height(state.height + 1);
   let campaignsLate = false;
   while (state.height < opened.tailHeight) {
     // A recovery within a living process leaves the event loop to others between its reads.
@@ -225,16 +226,12 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
         options.onInvalidBlock(at, verdict.detail);
         campaignsLate = true;
         state = next;
+        // Which events it held is not known any more.
+        ids = [];
+        idsFrom = height(at + 1);
       }
       const recovered = { block: stored.block, next: state, events };
-      const isRetried = state.height > commitHeight || recent.begins(stored.block.header);
-      for (const { record } of isRetried ? events : []) {
-        const { id, sourceAppId, sequence, idempotencyKey } = record;
-        // Of what is committed the projection will have the keys before anything is asked of this node.
-        const isInMap = idempotencyKey !== undefined && state.height > commitHeight;
-        const key = isInMap ? { idempotencyKey } : {};
-        recentEvents.push({ id, sourceAppId, sequence, height: state.height, ...key });
-      }
+      ids.push({ height: state.height, ids: events.map(({ record }) => record.id) });
       if (state.height > commitHeight) tail.push(recovered);
       else {
         base = state;
@@ -242,7 +239,7 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
       }
     }
   }
-  return { base, tail, recentEvents, campaignsLate };
+  return { base, tail, ids, idsFrom, campaignsLate };
 }
 
 /** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */

@@ -17,8 +17,9 @@ export interface StoredBlock {
  * - `conflict`: another document stands at that height, or the state's version moved.
  * - `not_owner`: another process owns this database now; this one must exit (78 if it is a foreign node id).
  * - `unfit`: the database cannot be used (foreign collections, version, topology); `message` is a sentence for a person; exit 78.
+ * - `index_rebuilding`: the index does not have all committed blocks at present, so nothing can be called absent.
  */
-export type StoreFailure = "not_stored" | "unknown" | "conflict" | "not_owner" | "unfit";
+export type StoreFailure = "not_stored" | "unknown" | "conflict" | "not_owner" | "unfit" | "index_rebuilding";
 export class StoreError extends Error {
   constructor(
     readonly failure: StoreFailure,

@@ -7,13 +7,11 @@ import type { Election, Member, Membership } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { Duplicates } from "./duplicates.js";
 import type { LeaderState } from "./leader-state.js";
-import { type LogEntry, LogView } from "./log-view.js";
+import { LogView, type NewEntry } from "./log-view.js";
 import { majority } from "./quorum.js";
 import { Random } from "./random.js";
 import type { BootState, Effect, HardState, Ports, ReplicaAlert, ReplicaConfig, Role } from "./types.js";
 
-/** Messages that wait for a hard state to be saved; beyond this the newest are dropped, as a network may. */
-const GATED_MESSAGES_MAX = 1_024;
 /** A node that should not lead waits this many timeouts, so that any other may try first. */
 const LATE_FACTOR = 3;
 /** Election timeouts are drawn between 1 and 1.3 times the configured one. */
@@ -85,7 +83,6 @@ export class Core {
   isJoiningFormed = false;
   /** Members that answered with a term far above this node's. */
   readonly highTerms = new Map<NodeId, Term>();
-  projectedSize: number;
 
   /** Never the same twice in a replica's life: a read that an earlier term of its lead asked for is none of this one's. */
   nextReadId = 1;
@@ -101,16 +98,14 @@ export class Core {
     readonly ports: Ports,
   ) {
     this.random = new Random(config.seed);
-    this.log = new LogView(boot.base, boot.tail, boot.commitHeight);
+    this.log = new LogView(boot.base, boot.tail, boot.commitHeight, config.limits);
     this.hard = boot.hardState;
     const tail = this.log.tail;
     // A state behind its own log has lost a write: whoever led that term is taken as voted for, so no second vote.
     const sealedBy = boot.tail.at(-1)?.block.header.leaderId ?? config.self.id;
     if (tail.term > this.hard.term) this.hard = { ...this.hard, term: tail.term, votedFor: sealedBy };
     this.campaignsLate = boot.campaignsLate;
-    this.projectedSize = this.log.committed.range.size;
-    this.duplicates = new Duplicates(2 * config.requestTimeoutMs);
-    for (const event of boot.recentEvents) this.duplicates.addRecent(event, 0);
+    this.duplicates = new Duplicates(config.limits, boot);
   }
 
   get selfId(): NodeId {
@@ -154,9 +149,7 @@ export class Core {
     return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce;
   }
   get oldestOperationAgeMs(): number {
-    // A leader's look-ups wait for the same database, and nothing is written for a keyed write before them.
-    const [lookUp] = this.leader?.lookups.values() ?? [];
-    return this.now - Math.min(this.operations[0]?.startedAt ?? this.now, lookUp?.askedAt ?? this.now);
+    return this.now - (this.operations[0]?.startedAt ?? this.now);
   }
   get isStalled(): boolean {
     return this.oldestOperationAgeMs > 2 * this.config.electionTimeoutMs;
@@ -167,6 +160,11 @@ export class Core {
   get hasFreshLeader(): boolean {
     // A little less than a timeout: the first to miss the leader must not be refused by those that heard it just later.
     return this.leaderId !== null && this.now - this.lastLeaderContact < 0.8 * this.config.electionTimeoutMs;
+  }
+
+  /** How far the log is committed, by this log or by a leader's word. */
+  get knownCommitHeight(): Height {
+    return height(Math.max(this.log.commitHeight, this.toldCommitHeight ?? 0));
   }
 
   get gatedMessages(): number {
@@ -192,7 +190,7 @@ export class Core {
     const effect: Effect = { kind: "send", message, ...(options.ref === undefined ? {} : { ref: options.ref }) };
     // Persist before send: a message speaks for the hard state of its moment, so it waits until that is durable.
     if (!this.operations.some((operation) => operation.kind === "save_state")) this.effects.push(effect);
-    else if (this.gated.length < GATED_MESSAGES_MAX) this.gated.push(effect);
+    else if (this.gated.length < this.config.limits.gatedMessagesMax) this.gated.push(effect);
   }
 
   note(level: "info" | "warn", text: string): void {
@@ -208,17 +206,17 @@ export class Core {
     this.effects.push({ kind: "save_state", opId, state: this.hard });
   }
 
-  storeBlock(entry: LogEntry): void {
+  storeBlock({ index, ...entry }: NewEntry): void {
     this.log.append(entry);
-    this.duplicates.add(entry, this.now);
+    this.duplicates.add(entry);
     const opId = this.begin("store_block", entry.next.height, 0);
-    this.effects.push({ kind: "store_block", opId, ...entry });
+    this.effects.push({ kind: "store_block", opId, ...entry, index });
   }
 
   /** Replaces an uncommitted tail: the blocks from `from` up go to quarantine. */
   truncate(from: Height, leaderId: NodeId): void {
-    const removed = this.log.truncate(from);
-    this.duplicates.remove(removed);
+    this.log.truncate(from);
+    this.duplicates.remove(from);
     for (const operation of this.operations) {
       if (operation.kind === "store_block" && operation.height >= from) operation.isVoid = true;
     }
@@ -275,6 +273,7 @@ export class Core {
     if (through <= this.log.commitHeight) return;
     const wasLearner = this.isLearner;
     const blocks = this.log.commit(through);
+    this.duplicates.forget(through);
     this.effects.push({ kind: "committed", height: through, blocks, acknowledgedBy });
     const genesis = blocks[0]?.block.header.control;
     // A node that joined later keeps the founding list too: it is how nodes of one cluster know each other early on.

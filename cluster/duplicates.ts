@@ -1,92 +1,46 @@
-import type { Height } from "../shared/ids.js";
+import { type Height, height } from "../shared/ids.js";
+import { Fifo } from "./fifo.js";
+import type { ReplicaLimits } from "./limits.js";
 import type { LogEntry } from "./log-view.js";
-import type { RecentEvent } from "./types.js";
+import type { BlockIds } from "./types.js";
 
-/** A forwarder retries within a request timeout, so older ids than these need no check. */
-const RECENT_IDS_MIN = 100_000;
-
-interface Age {
-  readonly ids: string[];
+interface BlockKeys {
   readonly height: Height;
-  readonly at: number;
+  readonly keys: readonly string[];
 }
 
 const keyOf = (sourceAppId: string, idempotencyKey: string): string => `${sourceAppId}\u0000${idempotencyKey}`;
 
 /**
- * Which events this log holds, by id (the newest ones) and by idempotency key (those that the projection cannot find
- * yet). Filled as blocks enter the log, undone with a replaced tail, so a new leader has it before its first proposal.
+ * Which events this log holds: by id the newest ones, by idempotency key those in blocks that are not durable here yet.
+ * The index has the keys of every durable block. Filled as blocks enter the log, undone with a replaced tail, so a new
+ * leader has it before its first proposal.
+ *
+ * Invariant: ids are whole from `idsFrom` on, and `idsFrom <= commit height + 1`. Of what is below nobody can tell here
+ * whether it was logged. The ids above the commit height, and of some committed blocks, are never forgotten: a node that
+ * is a little behind the leader can still have its writes judged.
  */
 export class Duplicates {
   private readonly heightById = new Map<string, Height>();
-  /** Events that came together, oldest first. */
-  private ages: Age[] = [];
-  private agesStart = 0;
+  /** Blocks whose ids are known, oldest first; without those that have none. */
+  private readonly blocks = new Fifo<BlockIds>();
   private readonly heightByKey = new Map<string, Height>();
-  private unprojected: { key: string; sequence: number; height: Height }[] = [];
-  private unprojectedStart = 0;
+  private readonly notDurable = new Fifo<BlockKeys>();
+  private whole: Height;
 
-  constructor(private readonly keepMs: number) {}
-
-  addRecent(event: RecentEvent, now: number): void {
-    const { id, height } = event;
-    this.heightById.set(id, height);
-    const newest = this.ages.at(-1);
-    if (newest?.height === height && newest.at === now) newest.ids.push(id);
-    else this.ages.push({ ids: [id], height, at: now });
-    if (event.idempotencyKey === undefined) return;
-    const key = keyOf(event.sourceAppId, event.idempotencyKey);
-    this.heightByKey.set(key, height);
-    this.unprojected.push({ key, sequence: event.sequence, height });
+  constructor(
+    private readonly limits: Pick<ReplicaLimits, "idsMax" | "idsBlocksMin">,
+    stored: { readonly idsFrom: Height; readonly ids: readonly BlockIds[]; readonly commitHeight: Height },
+  ) {
+    this.whole = stored.idsFrom;
+    for (const block of stored.ids) this.addIds(block);
+    this.forget(stored.commitHeight);
   }
 
-  /** What was stored before this replica began counts as old from now on, not earlier. */
-  begin(now: number): void {
-    this.ages = this.ages.map((age) => ({ ...age, at: now }));
+  /** The height from which on all ids are known. */
+  get idsFrom(): Height {
+    return this.whole;
   }
-
-  add(entry: LogEntry, now: number): void {
-    const { height } = entry.next;
-    for (const { record } of entry.events) {
-      const { id, sourceAppId, sequence, idempotencyKey } = record;
-      this.addRecent(
-        { id, sourceAppId, sequence, height, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) },
-        now,
-      );
-    }
-    this.evict(now);
-  }
-
-  /** Undoes blocks that were replaced, so that their writes can be logged anew. */
-  remove(entries: readonly LogEntry[]): void {
-    for (const entry of entries) {
-      for (const { record } of entry.events) {
-        if (this.heightById.get(record.id) === entry.next.height) this.heightById.delete(record.id);
-        if (record.idempotencyKey === undefined) continue;
-        const key = keyOf(record.sourceAppId, record.idempotencyKey);
-        if (this.heightByKey.get(key) === entry.next.height) this.heightByKey.delete(key);
-      }
-    }
-    const lowest = entries[0]?.next.height;
-    while (lowest !== undefined && (this.unprojected.at(-1)?.height ?? 0) >= lowest) this.unprojected.pop();
-    this.unprojectedStart = Math.min(this.unprojectedStart, this.unprojected.length);
-  }
-
-  /** Keys below `treeSize` can be found in the projection from now on. */
-  projected(treeSize: number): void {
-    let start = this.unprojectedStart;
-    for (; start < this.unprojected.length; start++) {
-      const oldest = this.unprojected[start] as { key: string; sequence: number; height: Height };
-      if (oldest.sequence >= treeSize) break;
-      if (this.heightByKey.get(oldest.key) === oldest.height) this.heightByKey.delete(oldest.key);
-    }
-    this.unprojectedStart = start;
-    if (start > 1_024 && start * 2 > this.unprojected.length) {
-      this.unprojected = this.unprojected.slice(start);
-      this.unprojectedStart = 0;
-    }
-  }
-
   get ids(): number {
     return this.heightById.size;
   }
@@ -101,19 +55,61 @@ export class Duplicates {
     return this.heightByKey.get(keyOf(sourceAppId, idempotencyKey));
   }
 
-  private evict(now: number): void {
-    for (;;) {
-      const oldest = this.ages[this.agesStart];
-      if (oldest === undefined || this.heightById.size - oldest.ids.length < RECENT_IDS_MIN) break;
-      if (now - oldest.at < this.keepMs) break;
-      // An id whose first block was replaced stands again at another height: only its own age counts.
-      for (const id of oldest.ids) if (this.heightById.get(id) === oldest.height) this.heightById.delete(id);
-      this.agesStart += 1;
+  /** A block enters the log, and is on its way to the store. */
+  add({ next, events }: LogEntry): void {
+    this.addIds({ height: next.height, ids: events.map(({ record }) => record.id) });
+    const keys = new Set<string>();
+    for (const { record } of events)
+      if (record.idempotencyKey !== undefined) keys.add(keyOf(record.sourceAppId, record.idempotencyKey));
+    for (const key of keys) this.heightByKey.set(key, next.height);
+    if (keys.size > 0) this.notDurable.push({ height: next.height, keys: [...keys] });
+  }
+
+  /** The index has the keys up to `through` from now on. */
+  onDurable(through: Height): void {
+    for (let oldest = this.notDurable.first; oldest !== undefined; oldest = this.notDurable.first) {
+      if (oldest.height > through) return;
+      this.notDurable.shift();
+      this.dropKeys(oldest);
     }
-    // Evicted ages still hold their ids, up to a block's worth each: never more of them than of those that count.
-    if (this.agesStart * 2 > this.ages.length) {
-      this.ages = this.ages.slice(this.agesStart);
-      this.agesStart = 0;
+  }
+
+  /** Undoes the blocks from `from` up, which were replaced, so that their writes can be logged anew. */
+  remove(from: Height): void {
+    for (let newest = this.blocks.last; newest !== undefined && newest.height >= from; newest = this.blocks.last) {
+      this.blocks.pop();
+      this.dropIds(newest);
     }
+    for (
+      let newest = this.notDurable.last;
+      newest !== undefined && newest.height >= from;
+      newest = this.notDurable.last
+    ) {
+      this.notDurable.pop();
+      this.dropKeys(newest);
+    }
+  }
+
+  /** Forgets the oldest ids, if they are too many and far enough below the commit height. */
+  forget(commitHeight: Height): void {
+    for (let oldest = this.blocks.first; oldest !== undefined; oldest = this.blocks.first) {
+      if (this.heightById.size <= this.limits.idsMax || oldest.height > commitHeight - this.limits.idsBlocksMin) return;
+      this.blocks.shift();
+      this.dropIds(oldest);
+      this.whole = height(oldest.height + 1);
+    }
+  }
+
+  private addIds(block: BlockIds): void {
+    if (block.ids.length === 0) return;
+    for (const id of block.ids) this.heightById.set(id, block.height);
+    this.blocks.push(block);
+  }
+
+  private dropIds({ height: at, ids }: BlockIds): void {
+    for (const id of ids) if (this.heightById.get(id) === at) this.heightById.delete(id);
+  }
+  private dropKeys({ height: at, keys }: BlockKeys): void {
+    for (const key of keys) if (this.heightByKey.get(key) === at) this.heightByKey.delete(key);
   }
 }

@@ -2,14 +2,11 @@ import { type Height, height, type NodeId } from "../shared/ids.js";
 import type { ChainState } from "../shared/log/chain.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
-import type { LogEntry } from "./log-view.js";
+import type { NewEntry } from "./log-view.js";
 import type { ReplicaAlert } from "./types.js";
 
 type Append = Extract<PeerBody, { kind: "append" }>;
 type Result = Extract<PeerBody, { kind: "append_answer" }>["result"];
-
-/** Answers that wait for durability; a leader has one append with blocks on its way, the rest are repeats. */
-const PENDING_ANSWERS_MAX = 64;
 
 /** A leader's message of this node's term: compare, verify, store, then answer. Anything wrong is refused with an alert. */
 export function onAppend(core: Core, message: PeerMessage, body: Append, ref: number | undefined): void {
@@ -47,7 +44,7 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
   core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));
   core.advanceCommit(core.learnedCommit);
   if (core.log.durableHeight >= matchHeight) return reply("ok", matchHeight);
-  if (core.pendingAnswers.length >= PENDING_ANSWERS_MAX) core.pendingAnswers.shift();
+  if (core.pendingAnswers.length >= core.config.limits.pendingAnswersMax) core.pendingAnswers.shift();
   core.pendingAnswers.push({ to: message.from, term: core.term, matchHeight, round: body.round, ref });
 }
 
@@ -102,7 +99,7 @@ type Comparison =
   /** The log does not reach, or differs at the point where the message starts: the leader must start lower. */
   | { kind: "mismatch" }
   | { kind: "conflict"; alert: ReplicaAlert }
-  | { kind: "match"; fresh: LogEntry[]; matchHeight: Height };
+  | { kind: "match"; fresh: NewEntry[]; matchHeight: Height };
 
 function compare(core: Core, message: PeerMessage, body: Append): Comparison {
   const { log } = core;
@@ -133,7 +130,7 @@ function compare(core: Core, message: PeerMessage, body: Append): Comparison {
     if (state.blockHash !== body.previousHash)
       return body.previousHeight <= log.commitHeight ? below(body.previousHeight) : { kind: "mismatch" };
   }
-  const fresh: LogEntry[] = [];
+  const fresh: NewEntry[] = [];
   let expected = body.previousHeight;
   for (const block of message.blocks) {
     const { header } = block;
@@ -157,7 +154,7 @@ function compare(core: Core, message: PeerMessage, body: Append): Comparison {
     if (!verdict.ok) return conflict(verdict.fault, verdict.detail, expected, verdict.sequence);
     const foreign = genesisRefusal(core, message, verdict.next);
     if (foreign !== null) return conflict("bad_cluster", foreign, expected);
-    fresh.push({ block, next: verdict.next, events: verdict.events });
+    fresh.push({ block, next: verdict.next, events: verdict.events, index: verdict.index });
     state = verdict.next;
   }
   if (state === undefined) return { kind: "mismatch" };

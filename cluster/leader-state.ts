@@ -1,5 +1,6 @@
 import type { Height, NodeId } from "../shared/ids.js";
 import type { Control, Member } from "../shared/log/control.js";
+import type { Fifo } from "./fifo.js";
 import type { Proposal } from "./types.js";
 
 export interface Progress {
@@ -29,10 +30,9 @@ export interface Queued {
   readonly bytes: number;
 }
 
-export interface LookUp {
-  readonly proposal: Proposal;
+export interface LookUp extends Queued {
   readonly askedAt: number;
-  /** Keys of the write that the projection has not been asked for successfully. */
+  /** Keys of the write of which nothing has been heard. */
   open: number;
 }
 
@@ -53,11 +53,11 @@ export interface PendingRead {
 /** What only a leader knows; gone with its role. */
 export interface LeaderState {
   readonly progress: Map<NodeId, Progress>;
-  queue: Queued[];
+  readonly queue: Fifo<Queued>;
   queueBytes: number;
   controls: Control[];
   /** Proposals that wait for a key look-up. */
-  lookups: Map<number, LookUp>;
+  readonly lookUps: Map<number, LookUp>;
   /** Ids and keys of proposals that are queued or being looked up; value: the proposal. */
   reserved: Map<string, number>;
   mustConfirm: boolean;

@@ -2,8 +2,9 @@ import { height, type NodeId } from "../shared/ids.js";
 import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
+import { Fifo } from "./fifo.js";
 import type { LeaderState, PendingRead, Progress } from "./leader-state.js";
-import { gather, refuseExpired, seal, trySeal } from "./proposals.js";
+import { gather, refuseExpired, refuseExpiredLookUps, seal, trySeal } from "./proposals.js";
 import { majorityHeight } from "./quorum.js";
 import { countedPeers, counts, replicate, sendAppend } from "./replication.js";
 import { advanceTransfer, handOverAtOnce, onTransferTick } from "./transfer.js";
@@ -11,8 +12,6 @@ import type { PeerView } from "./types.js";
 
 type Answer = Extract<PeerBody, { kind: "append_answer" }>;
 
-const ADMISSIONS_WAITING_MAX = 16;
-const READS_WAITING_MAX = 1_024;
 /** A commit rides on the next append; a notice of its own leaves if none does within this time. */
 const COMMIT_NOTICE_MS = 5;
 
@@ -21,10 +20,10 @@ export function becomeLeader(core: Core): void {
   for (const id of core.peerIds) progress.set(id, newProgress(core));
   const leader: LeaderState = {
     progress,
-    queue: [],
+    queue: new Fifo(),
     queueBytes: 0,
     controls: [],
-    lookups: new Map(),
+    lookUps: new Map(),
     reserved: new Map(),
     mustConfirm: false,
     transfer: null,
@@ -35,7 +34,7 @@ export function becomeLeader(core: Core): void {
     hasSaidWhoIsMissing: false,
     sealed: { at: core.now, writes: 0 },
     gathering: null,
-    waitingIds: () => [...leader.queue.map((queued) => queued.proposal.proposalId), ...leader.lookups.keys()],
+    waitingIds: () => [...[...leader.queue].map((queued) => queued.proposal.proposalId), ...leader.lookUps.keys()],
   };
   core.leader = leader;
   core.role = "leader";
@@ -184,7 +183,7 @@ export function admit(core: Core, id: NodeId, by: { actor: string; reason: strin
   if (leader == null || learner == null || learner.id !== id || members.get(id)?.joinNonce === learner.joinNonce)
     return;
   const isWaiting = leader.controls.some((control) => control.kind === "node_admitted" && control.node === id);
-  if (isWaiting || leader.controls.length >= ADMISSIONS_WAITING_MAX) return;
+  if (isWaiting || leader.controls.length >= core.config.limits.waitingAdmissionsMax) return;
   const twin = [...members.values()].find((member) => member.id !== id && member.storeId === learner.storeId);
   if (twin !== undefined) {
     const detail = `${id} has the storeId of ${twin.id}: one database was copied to the other; give ${id} an empty one`;
@@ -213,6 +212,8 @@ export function onLeaderTick(core: Core, gapMs: number): void {
     for (const peer of leader.progress.values()) peer.confirmRound = peer.round + 1;
   }
   refuseExpired(core, leader);
+  refuseExpiredLookUps(core, leader);
+  testStore(core, leader);
   onTransferTick(core);
   sayWhoIsMissing(core, leader);
   for (const [id, peer] of leader.progress) {
@@ -223,6 +224,18 @@ export function onLeaderTick(core: Core, gapMs: number): void {
   }
   sendNotices(core, leader);
   trySeal(core);
+}
+
+/**
+ * A look-up that is not answered says nothing of the store that the log is written to, and while all that comes are
+ * writes with keys nothing is written there: an empty block tells whether it answers.
+ */
+function testStore(core: Core, leader: LeaderState): void {
+  const [oldest] = leader.lookUps.values();
+  const { electionTimeoutMs } = core.config;
+  const isDue = oldest !== undefined && core.now - oldest.askedAt > electionTimeoutMs / 2;
+  const isIdle = core.log.tail.height === core.log.commitHeight && leader.transfer === null;
+  if (isDue && isIdle && core.now - leader.sealed.at > electionTimeoutMs) seal(core, []);
 }
 
 function sayWhoIsMissing(core: Core, leader: LeaderState): void {
@@ -249,7 +262,11 @@ function sendNotices(core: Core, leader: LeaderState): void {
 export function onReadIndex(core: Core, readId: number): void {
   const { leader, log } = core;
   // Before a block of its own term is committed a leader does not know how far the log is committed.
-  if (leader === null || log.committed.term !== core.term || leader.reads.length >= READS_WAITING_MAX) {
+  if (
+    leader === null ||
+    log.committed.term !== core.term ||
+    leader.reads.length >= core.config.limits.waitingReadsMax
+  ) {
     core.effects.push({ kind: "read_refused", readId });
     return;
   }

@@ -2,6 +2,8 @@ import { type Height, height } from "../shared/ids.js";
 import { type Block, blockBytes } from "../shared/log/block.js";
 import type { ChainState } from "../shared/log/chain.js";
 import type { LoggedEvent } from "../shared/log/event.js";
+import type { BlockIndex } from "../shared/log/index.js";
+import type { ReplicaLimits } from "./limits.js";
 
 export interface LogEntry {
   readonly block: Block;
@@ -9,9 +11,10 @@ export interface LogEntry {
   readonly events: readonly LoggedEvent[];
 }
 
-/** Committed blocks kept in memory for followers that are slightly behind. */
-const CACHE_BYTES_MAX = 16 * 1024 * 1024;
-const CACHE_BLOCKS_MAX = 1_024;
+/** A block that enters the log, with what its index entry is made of. */
+export interface NewEntry extends LogEntry {
+  readonly index: BlockIndex;
+}
 
 /**
  * The end of the log in memory: `base`, and the blocks above it. Invariant: base <= commit <= durable <= tail, by
@@ -27,6 +30,7 @@ export class LogView {
     private base: ChainState,
     tail: readonly LogEntry[],
     commitHeight: Height,
+    private readonly limits: Pick<ReplicaLimits, "cachedBlocksMax" | "cachedBytesMax">,
   ) {
     for (const entry of tail) this.append(entry);
     this.durableHeight = this.tail.height;
@@ -45,6 +49,10 @@ export class LogView {
   get durable(): ChainState {
     return this.at(this.durableHeight) as ChainState;
   }
+  /** Blocks held in memory. */
+  get length(): number {
+    return this.entries.length;
+  }
 
   /** The state after block `at`; undefined when it is not in memory or not in the log. */
   at(at: number): ChainState | undefined {
@@ -59,12 +67,11 @@ export class LogView {
     this.bytes += blockBytes(entry.block);
   }
 
-  /** Removes the blocks from `from` up and returns them, oldest first. */
-  truncate(from: number): LogEntry[] {
+  /** Removes the blocks from `from` up. */
+  truncate(from: number): void {
     const removed = this.entries.splice(from - this.base.height - 1);
     for (const entry of removed) this.bytes -= blockBytes(entry.block);
     if (this.durableHeight >= from) this.durableHeight = height(from - 1);
-    return removed;
   }
 
   /** Advances the commit height and returns the blocks that became committed. */
@@ -96,7 +103,8 @@ export class LogView {
     let drop = 0;
     while (this.entries.length - drop > 0) {
       const oldest = this.entries[drop] as LogEntry;
-      const isOver = this.bytes > CACHE_BYTES_MAX || this.entries.length - drop > CACHE_BLOCKS_MAX;
+      const { cachedBytesMax, cachedBlocksMax } = this.limits;
+      const isOver = this.bytes > cachedBytesMax || this.entries.length - drop > cachedBlocksMax;
       if (!isOver || oldest.next.height > this.commitHeight) break;
       this.bytes -= blockBytes(oldest.block);
       this.base = oldest.next;

@@ -1,22 +1,18 @@
 import type { Height } from "../shared/ids.js";
 import { BLOCK_BYTES_MAX, BLOCK_EVENTS_MAX } from "../shared/limits.js";
-import { eventBytesBound } from "../shared/log/block.js";
+import { eventBytesBound } from "../shared/log/body.js";
 import { sealBlock } from "../shared/log/chain.js";
 import type { Control } from "../shared/log/control.js";
 import type { PreparedEvent } from "../shared/log/event.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Queued } from "./leader-state.js";
 import { replicate } from "./replication.js";
-import type { Proposal, ProposalRefusal } from "./types.js";
+import type { LookUpFailure, Proposal, ProposalRefusal } from "./types.js";
 
 /** Sealed and not yet committed blocks; while one is made durable, the next one fills. */
 const INFLIGHT_BLOCKS_MAX = 1;
-const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
-const QUEUE_PROPOSALS_MAX = 20_000;
 /** How long the next block waits for writes after a commit: as long as the last block took, and no longer than this. */
 const GATHER_MS_MAX = 20;
-/** The leader stops sealing while its projection is this many events behind: the burst allowance. */
-const UNPROJECTED_EVENTS_MAX = 100_000;
 
 interface Key {
   readonly sourceAppId: string;
@@ -57,32 +53,43 @@ export function propose(core: Core, proposal: Proposal): void {
   const known = core.duplicates.heightOfId(first.id) ?? heights.find((at) => at !== undefined);
   if (known !== undefined) return duplicate(core, proposal.proposalId, known);
 
+  // An earlier attempt of this write may stand where the ids are no longer known.
+  if (proposal.sinceHeight + 1 < core.duplicates.idsFrom) return refuse("cannot_tell");
+
   const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
+  const { queuedWritesMax, queuedBytesMax } = core.config.limits;
   const isFull =
-    leader.queue.length + leader.lookups.size >= QUEUE_PROPOSALS_MAX || leader.queueBytes + bytes > QUEUE_BYTES_MAX;
+    leader.queue.length + leader.lookUps.size >= queuedWritesMax || leader.queueBytes + bytes > queuedBytesMax;
   if (isFull || bytes > BLOCK_BYTES_MAX || proposal.events.length > BLOCK_EVENTS_MAX) return refuse("queue_full");
 
   for (const reservation of reservations(proposal)) leader.reserved.set(reservation, proposal.proposalId);
+  leader.queueBytes += bytes;
   if (keys.length === 0) return enqueue(core, leader, { proposal, bytes });
-  leader.lookups.set(proposal.proposalId, { proposal, askedAt: core.now, open: keys.length });
+  leader.lookUps.set(proposal.proposalId, { proposal, bytes, askedAt: core.now, open: keys.length });
   for (const key of keys) core.effects.push({ kind: "look_up_key", proposalId: proposal.proposalId, ...key });
 }
 
 export function onKeyLookedUp(core: Core, proposalId: number, found: { height: Height } | null): void {
   const { leader } = core;
-  const lookUp = leader?.lookups.get(proposalId);
+  const lookUp = leader?.lookUps.get(proposalId);
   // The role changed meanwhile, and the proposal was refused then; or another of its keys was found.
   if (leader === null || lookUp === undefined) return;
-  const { proposal } = lookUp;
   lookUp.open -= 1;
   if (found === null && lookUp.open > 0) return;
-  leader.lookups.delete(proposalId);
-  if (found === null) {
-    const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
-    return enqueue(core, leader, { proposal, bytes });
-  }
-  release(leader, proposal);
+  leader.lookUps.delete(proposalId);
+  if (found === null) return enqueue(core, leader, lookUp);
+  release(leader, lookUp);
   duplicate(core, proposalId, found.height);
+}
+
+/** Whether the key was used is not known, so the write is not taken. */
+export function onKeyLookUpFailed(core: Core, proposalId: number, reason: LookUpFailure): void {
+  const { leader } = core;
+  const lookUp = leader?.lookUps.get(proposalId);
+  if (leader === null || lookUp === undefined) return;
+  leader.lookUps.delete(proposalId);
+  release(leader, lookUp);
+  core.effects.push({ kind: "refused", proposalId, reason });
 }
 
 function duplicate(core: Core, proposalId: number, at: Height): void {
@@ -92,11 +99,11 @@ function duplicate(core: Core, proposalId: number, at: Height): void {
 
 function enqueue(core: Core, leader: LeaderState, queued: Queued): void {
   leader.queue.push(queued);
-  leader.queueBytes += queued.bytes;
   trySeal(core);
 }
 
-function release(leader: LeaderState, proposal: Proposal): void {
+function release(leader: LeaderState, { proposal, bytes }: Queued): void {
+  leader.queueBytes -= bytes;
   for (const reservation of reservations(proposal)) leader.reserved.delete(reservation);
 }
 
@@ -120,7 +127,6 @@ export function trySeal(core: Core): void {
   if (leader.transfer !== null) return refuseExpired(core, leader);
   const control = leader.controls.shift();
   if (control !== undefined) return seal(core, [], control);
-  if (log.tail.range.size - core.projectedSize >= UNPROJECTED_EVENTS_MAX) return refuseExpired(core, leader);
   if (leader.gathering !== null && leader.queue.length < leader.gathering.writes) return;
   leader.gathering = null;
   const taken = takeQueued(core, leader);
@@ -129,23 +135,25 @@ export function trySeal(core: Core): void {
 
 /** Whatever is in no block at its deadline is certainly not written, and never will be. */
 export function refuseExpired(core: Core, leader: LeaderState): void {
-  const refuse = (proposal: Proposal): void => {
-    release(leader, proposal);
-    core.effects.push({ kind: "refused", proposalId: proposal.proposalId, reason: "expired" });
-  };
-  while (leader.queue[0] !== undefined && core.now >= leader.queue[0].proposal.deadline)
-    refuse(dequeue(leader).proposal);
-  for (const [proposalId, { proposal }] of leader.lookups) {
-    if (core.now < proposal.deadline) continue;
-    leader.lookups.delete(proposalId);
-    refuse(proposal);
+  for (let head = leader.queue.first; head !== undefined; head = leader.queue.first) {
+    if (core.now < head.proposal.deadline) return;
+    leader.queue.shift();
+    refuseAsExpired(core, leader, head);
   }
 }
 
-function dequeue(leader: LeaderState): Queued {
-  const queued = leader.queue.shift() as Queued;
-  leader.queueBytes -= queued.bytes;
-  return queued;
+/** They can be many, so they are looked through once a tick only. */
+export function refuseExpiredLookUps(core: Core, leader: LeaderState): void {
+  for (const [proposalId, lookUp] of leader.lookUps) {
+    if (core.now < lookUp.proposal.deadline) continue;
+    leader.lookUps.delete(proposalId);
+    refuseAsExpired(core, leader, lookUp);
+  }
+}
+
+function refuseAsExpired(core: Core, leader: LeaderState, queued: Queued): void {
+  release(leader, queued);
+  core.effects.push({ kind: "refused", proposalId: queued.proposal.proposalId, reason: "expired" });
 }
 
 function takeQueued(core: Core, leader: LeaderState): Proposal[] {
@@ -154,14 +162,15 @@ function takeQueued(core: Core, leader: LeaderState): Proposal[] {
   let events = 0;
   for (;;) {
     refuseExpired(core, leader);
-    const head = leader.queue[0];
+    const head = leader.queue.first;
     if (head === undefined) break;
-    const { ifPreviousHash } = head.proposal;
-    if (bytes + head.bytes > BLOCK_BYTES_MAX || events + head.proposal.events.length > BLOCK_EVENTS_MAX) break;
+    const { proposal } = head;
+    const { ifPreviousHash } = proposal;
+    if (bytes + head.bytes > BLOCK_BYTES_MAX || events + proposal.events.length > BLOCK_EVENTS_MAX) break;
     // A condition on the head is judged against committed events: it opens a block or waits for the next one.
     if (ifPreviousHash !== undefined && taken.length > 0) break;
-    const { proposal } = dequeue(leader);
-    release(leader, proposal);
+    leader.queue.shift();
+    release(leader, head);
     const { headHash, range } = core.log.tail;
     if (ifPreviousHash !== undefined && ifPreviousHash !== headHash) {
       core.effects.push({ kind: "head_differs", proposalId: proposal.proposalId, headHash, nextSequence: range.size });

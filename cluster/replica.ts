@@ -17,7 +17,7 @@ import {
 import { onAppend, onDurable } from "./follower.js";
 import { isForming, missingMembers, onFormingTick, onJoin } from "./founding.js";
 import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
-import { onKeyLookedUp, propose, trySeal } from "./proposals.js";
+import { onKeyLookedUp, onKeyLookUpFailed, propose, trySeal } from "./proposals.js";
 import { onBlocksRead, onPeerUnreachable } from "./replication.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
 import type {
@@ -81,12 +81,10 @@ export class Replica {
         return propose(core, input.proposal);
       case "key_looked_up":
         return onKeyLookedUp(core, input.proposalId, input.found);
+      case "key_look_up_failed":
+        return onKeyLookUpFailed(core, input.proposalId, input.reason);
       case "blocks_read":
         return onBlocksRead(core, input.readId, input.blocks);
-      case "projected":
-        core.projectedSize = Math.max(core.projectedSize, input.treeSize);
-        core.duplicates.projected(input.treeSize);
-        return trySeal(core);
       case "admit":
         return admit(core, input.node, { actor: input.actor, reason: input.reason });
       case "hand_over":
@@ -108,7 +106,6 @@ export class Replica {
     const { core } = this;
     const gapMs = core.lastTickAt === null ? 0 : core.now - core.lastTickAt;
     // The first tick is the replica's birth: it has heard nobody yet, and nobody is late. Alone it need not wait.
-    if (core.lastTickAt === null) core.duplicates.begin(core.now);
     if (core.lastTickAt === null) core.armElection(core.members.size === 1 ? 0 : 1);
     core.lastTickAt = core.now;
     onFormingTick(core);
@@ -133,6 +130,7 @@ export class Replica {
         if (done.height !== core.log.durableHeight + 1)
           throw new Error(`block ${done.height} became durable out of order`);
         core.log.durableHeight = height(done.height);
+        core.duplicates.onDurable(core.log.durableHeight);
         if (core.role !== "leader") return onDurable(core);
         maybeCommit(core);
         return trySeal(core);
@@ -204,9 +202,9 @@ export class Replica {
 
   /** The part of the view that is asked for with every request. */
   standing(now: number): ReplicaStanding {
-    const { role, term, leaderId, lastLeaderContact, config } = this.core;
+    const { role, term, leaderId, lastLeaderContact, config, knownCommitHeight } = this.core;
     const isHeard = role === "leader" || now - lastLeaderContact <= config.electionTimeoutMs;
-    return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard };
+    return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, knownCommitHeight };
   }
 
   get footing(): ReplicaFooting {
@@ -217,31 +215,30 @@ export class Replica {
   get load(): ReplicaLoad {
     const { core } = this;
     const { leader, duplicates } = core;
-    const events = core.log.tail.range.size;
+    const { log } = core;
+    const events = log.tail.range.size;
     return {
       gatedMessages: core.gatedMessages,
       pendingAnswers: core.pendingAnswers.length,
-      waitingProposals: leader === null ? 0 : leader.queue.length + leader.lookups.size,
+      waitingProposals: leader === null ? 0 : leader.queue.length + leader.lookUps.size,
       waitingBytes: leader?.queueBytes ?? 0,
       reservingProposals: leader === null ? 0 : new Set(leader.reserved.values()).size,
       waitingAdmissions: leader?.controls.length ?? 0,
       waitingReads: leader?.reads.length ?? 0,
       ids: duplicates.ids,
+      idsFrom: duplicates.idsFrom,
       keys: duplicates.keys,
       events,
-      unprojectedEvents: events - core.projectedSize,
+      eventsNotDurable: events - log.durable.range.size,
+      cachedBlocks: log.length,
     };
   }
 
   view(now: number): ReplicaView {
     const { core } = this;
     const { committed } = core.log;
-    const { role, term, leaderId, hasQuorum } = this.standing(now);
     return {
-      role,
-      term,
-      leaderId,
-      hasQuorum,
+      ...this.standing(now),
       clusterId: core.clusterId,
       isLearner: core.isLearner,
       isStalled: core.isStalled,

@@ -4,21 +4,19 @@ import type { PeerBody } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
 import type { Progress } from "./leader-state.js";
 
-const CATCH_UP_BYTES_MAX = 2 * 1024 * 1024;
-const CATCH_UP_BLOCKS_MAX = 64;
-
 /** Sends the next blocks to a follower that has none on its way. */
 export function replicate(core: Core, id: NodeId): void {
   const peer = core.leader?.progress.get(id);
   if (core.leader === null || peer === undefined) return;
   if (peer.inflight !== null || peer.readId !== null || core.now < peer.pausedUntil) return;
   if (peer.next > core.log.tail.height) return;
+  const { messageBytesMax, messageBlocksMax } = core.config.limits;
   if (peer.next > core.log.baseHeight) {
-    const limit = { bytesMax: CATCH_UP_BYTES_MAX, blocksMax: CATCH_UP_BLOCKS_MAX };
+    const limit = { bytesMax: messageBytesMax, blocksMax: messageBlocksMax };
     return sendAppend(core, id, peer, core.log.slice(peer.next, limit));
   }
   peer.readId = core.nextReadId++;
-  core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax: CATCH_UP_BYTES_MAX });
+  core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax: messageBytesMax });
 }
 
 /** What the disk holds above what this leader knows to be stored may be somebody else's, and is not its to send. */
@@ -27,7 +25,8 @@ export function onBlocksRead(core: Core, readId: number, read: readonly Block[])
   for (const [id, peer] of core.leader?.progress ?? []) {
     if (peer.readId !== readId) continue;
     peer.readId = null;
-    if (blocks[0]?.header.height === peer.next) sendAppend(core, id, peer, blocks.slice(0, CATCH_UP_BLOCKS_MAX));
+    if (blocks[0]?.header.height === peer.next)
+      sendAppend(core, id, peer, blocks.slice(0, core.config.limits.messageBlocksMax));
     else if (blocks.length === 0) peer.pausedUntil = core.now + core.config.electionTimeoutMs;
     else replicate(core, id);
   }

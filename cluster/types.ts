@@ -1,9 +1,11 @@
-import type { HashHex, Height, NodeId, Sequence, Term } from "../shared/ids.js";
+import type { HashHex, Height, NodeId, Term } from "../shared/ids.js";
 import type { Block } from "../shared/log/block.js";
 import type { BlockFault, BlockSigner, BlockVerifier, ChainState } from "../shared/log/chain.js";
 import type { Member } from "../shared/log/control.js";
 import type { LoggedEvent, PreparedEvent } from "../shared/log/event.js";
+import type { BlockIndex } from "../shared/log/index.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
+import type { ReplicaLimits } from "./limits.js";
 
 /** What a node must never forget: one document, replaced as a whole, durable before any message that rests on it. */
 export interface HardState {
@@ -31,6 +33,7 @@ export interface ReplicaConfig {
   readonly admitsNewKeys: boolean;
   /** The identity says that this node belongs to this cluster: no other genesis is accepted. */
   readonly formedClusterId: HashHex | null;
+  readonly limits: ReplicaLimits;
   /** Any 32-bit number; the only source of randomness. */
   readonly seed: number;
   /** A nonce for a genesis that this node may write: 32 hex digits. */
@@ -52,19 +55,18 @@ export interface BootState {
   }[];
   /** What is surely committed: the highest commitHeight in a stored header (or 1-node: all). */
   readonly commitHeight: Height;
-  /** The ids and keys of stored events that duplicates are checked against, oldest first. */
-  readonly recentEvents: readonly RecentEvent[];
+  /** The ids of the events in all blocks from `idsFrom` to the tail, oldest first; blocks without events can be left out. */
+  readonly ids: readonly BlockIds[];
+  /** At most the commit height + 1. */
+  readonly idsFrom: Height;
   /** A block below the tail fails its check: campaign late. */
   readonly campaignsLate: boolean;
 }
 
-/** What a duplicate check needs to know of one stored event; the event itself is read from its block. */
-export interface RecentEvent {
-  readonly id: string;
-  readonly sourceAppId: string;
-  readonly idempotencyKey?: string;
-  readonly sequence: Sequence;
+/** By what a repeated write is recognised; the events themselves are read from their block. */
+export interface BlockIds {
   readonly height: Height;
+  readonly ids: readonly string[];
 }
 
 export interface Ports {
@@ -79,6 +81,11 @@ export interface Proposal {
   readonly events: readonly PreparedEvent[];
   /** Monotonic milliseconds of this node: not sealed at or after this. */
   readonly deadline: number;
+  /**
+   * The write stands in no block up to here: how far the node that took the request knew the log to be committed before
+   * the first attempt that may have been written.
+   */
+  readonly sinceHeight: Height;
   /** Condition of reference API A: the log's head when the leader orders the event. */
   readonly ifPreviousHash?: HashHex | "";
 }
@@ -100,9 +107,9 @@ export type Input =
   | { kind: "stored"; now: number; wall: string; opId: number }
   | { kind: "propose"; now: number; wall: string; proposal: Proposal }
   | { kind: "key_looked_up"; now: number; wall: string; proposalId: number; found: { height: Height } | null }
+  /** It is not known whether the key was used; tried again already. */
+  | { kind: "key_look_up_failed"; now: number; wall: string; proposalId: number; reason: LookUpFailure }
   | { kind: "blocks_read"; now: number; readId: number; blocks: readonly Block[] }
-  /** All events below `treeSize` are in the projection and durable enough to be found by key. */
-  | { kind: "projected"; now: number; wall: string; treeSize: number }
   /** A person admits a learner with new keys. */
   | { kind: "admit"; now: number; wall: string; node: NodeId; actor: string; reason: string }
   /** This node should lead no longer: it hands over to the best level voter, or to `target`. */
@@ -114,13 +121,19 @@ export type Input =
   /** The node should not lead while others can: its clock is off, or verification is pending. */
   | { kind: "campaigns_late"; now: number; isLate: boolean };
 
+/** Why a key could not be looked up; `index_rebuilding`: the index does not have all committed blocks at present. */
+export type LookUpFailure = "look_up_failed" | "index_rebuilding";
+
+/** This attempt is certainly not written, and never will be. */
 export type ProposalRefusal =
-  /** Certainly not written: forward to the leader, or answer 503. */
   | "not_leader"
   | "expired"
   | "queue_full"
   /** The store of this node is not answering, or it is a learner. */
-  | "unavailable";
+  | "unavailable"
+  /** An earlier attempt may stand where this node no longer knows the ids. */
+  | "cannot_tell"
+  | LookUpFailure;
 
 export interface ReplicaAlert {
   readonly alertKind:
@@ -143,13 +156,23 @@ export interface ReplicaAlert {
  */
 export type Effect =
   | { kind: "save_state"; opId: number; state: HardState }
-  | { kind: "store_block"; opId: number; block: Block; next: ChainState; events: readonly LoggedEvent[] }
+  | {
+      kind: "store_block";
+      opId: number;
+      block: Block;
+      next: ChainState;
+      events: readonly LoggedEvent[];
+      index: BlockIndex;
+    }
   /** Quarantine and delete the uncommitted blocks from `from` up, top down. */
   | { kind: "truncate"; opId: number; from: Height; term: Term; leaderId: NodeId }
   | { kind: "send"; message: PeerMessage; ref?: number }
   /** Blocks for a follower that is behind what is cached; answered by `blocks_read`. */
   | { kind: "read_blocks"; readId: number; from: Height; bytesMax: number }
-  /** One for each key of the proposal; each is answered by `key_looked_up`. */
+  /**
+   * One for each key of the proposal, to be found in any durable block; each is answered by `key_looked_up` or
+   * `key_look_up_failed`.
+   */
   | { kind: "look_up_key"; proposalId: number; sourceAppId: string; idempotencyKey: string }
   /** Everything up to `height` is committed and durable here. `acknowledgedBy` is known on the leader only. */
   | { kind: "committed"; height: Height; blocks: readonly CommittedBlock[]; acknowledgedBy: readonly NodeId[] }
@@ -196,6 +219,8 @@ export interface ReplicaStanding {
   readonly term: Term;
   readonly leaderId: NodeId | null;
   readonly hasQuorum: boolean;
+  /** How far the log is committed, by this node's own log or its leaders' word. */
+  readonly knownCommitHeight: Height;
 }
 
 /** What a node may say of its replica; a snapshot. */
@@ -236,11 +261,14 @@ export interface ReplicaLoad {
   readonly reservingProposals: number;
   readonly waitingAdmissions: number;
   readonly waitingReads: number;
-  /** What duplicates are checked against, and the events of the log, all and unprojected, that it may come from. */
+  /** What duplicates are checked against: ids, whole from this height on, and keys. */
   readonly ids: number;
+  readonly idsFrom: Height;
   readonly keys: number;
+  /** Events of the log, and of its blocks that are not durable yet. */
   readonly events: number;
-  readonly unprojectedEvents: number;
+  readonly eventsNotDurable: number;
+  readonly cachedBlocks: number;
 }
 
 /** What the leader knows of a follower. */

@@ -47,6 +47,10 @@ export interface Config {
   readonly managedDbFolder: string | null;
   /** Cron expression of the full background verification. */
   readonly verifySchedule: string;
+  /** Payload paths that events can be filtered by. */
+  readonly indexedPaths: readonly string[];
+  /** Of the filter in memory over idempotency keys that were used. */
+  readonly keyFilterBytes: number;
 }
 
 export type ConfigResult =
@@ -121,6 +125,8 @@ const environmentSchema = z.object({
     .string()
     .refine(isCronExpression, "must be a cron expression such as '0 * * * *' (every hour)")
     .prefault("0 * * * *"),
+  INDEX_PAYLOAD: text(parsePaths).prefault(""),
+  KEY_FILTER_BYTES: whole(1024, 1024 * 1024 * 1024).prefault(String(8 * 1024 * 1024)),
   /** Read by `npm start` only; accepted here because nodes inherit its environment. */
   MONGODB_URIS: z.string().optional(),
   MONGOD_BINARY: z.string().optional(),
@@ -132,6 +138,19 @@ const NAMES = Object.keys(environmentSchema.shape) as Name[];
 const SECRET_NAMES: readonly Name[] = ["CLUSTER_SECRET", "MONGODB_URI", "MONGODB_URIS"];
 /** Every accepted name, the `_FILE` twins of the secrets included. */
 export const CONFIG_NAMES: readonly string[] = [...NAMES, ...SECRET_NAMES.map((name) => `${name}_FILE`)];
+
+const INDEXED_PATHS_MAX = 16;
+
+function parsePaths(value: string): string[] | Error {
+  const paths = [...new Set(value.split(",").map((path) => path.trim()))].filter((path) => path !== "");
+  if (paths.length > INDEXED_PATHS_MAX) return new Error(`may name at most ${INDEXED_PATHS_MAX} paths`);
+  const bad = paths.find((path) => path.length > 256 || path.split(".").some((key) => key === ""));
+  return bad === undefined
+    ? paths
+    : new Error(
+        `must be paths of payloads, separated by commas, such as user,order.id; ${JSON.stringify(bad)} is none`,
+      );
+}
 
 /** The environment wins over `.env`; an empty value counts as not set. */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>, dotenvText = ""): ConfigResult {
@@ -270,6 +289,8 @@ function toConfig(values: Environment): Config {
     diskFreeMinBytes: values.DISK_FREE_MIN_BYTES,
     managedDbFolder: values.MONGODB_MANAGED ? join(dataDir, nodeId, "db") : null,
     verifySchedule: values.VERIFY_SCHEDULE,
+    indexedPaths: values.INDEX_PAYLOAD,
+    keyFilterBytes: values.KEY_FILTER_BYTES,
   };
 }
 

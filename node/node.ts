@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import { DEFAULT_LIMITS } from "../cluster/limits.js";
 import type { Effect } from "../cluster/types.js";
 import type { Height, NodeId } from "../shared/ids.js";
 import { blockVerifier } from "../shared/log/chain.js";
 import type { Config } from "./config.js";
-import { readBenchSwitches, signingOf, storageOf } from "./host/bench-switches.js";
+import { readBenchSwitches, signingOf } from "./host/bench-switches.js";
 import { DiskWatch } from "./host/disk-watch.js";
 import { assertPortFree, listen, reserveStart } from "./host/own-port.js";
 import { createVerifier, deriveSigner } from "./host/signer.js";
@@ -49,7 +50,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   const identity = await IdentityFile.open(config.identityFolder, config.nodeId);
   const switches = readBenchSwitches(process.env);
   for (const warning of switches.warnings) logger.warn(warning);
-  const mongo = openStorage({
+  const storage = openStorage({
     mongodbUri: config.mongodbUri,
     nodeId: config.nodeId,
     bootId: randomBytes(16).toString("hex"),
@@ -59,13 +60,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     uncleanWaitMs: 2 * config.electionTimeoutMs,
     initReplicaSet: config.initiatesReplicaSet,
     allowUnsafeMongod: config.allowsUnsafeMongod,
-    onRefused: (sequence, error) =>
-      logger.error(
-        { sequence, err: error },
-        "MongoDB refuses the native form of this event: it is served from its exact bytes",
-      ),
   });
-  const storage = storageOf(switches, mongo);
   const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => service.onAlert(alert));
   const disk = new DiskWatch({
     freeMinBytes: config.diskFreeMinBytes,
@@ -78,7 +73,8 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   let hasInvalidBlock = false;
   // A node that should not lead while others can neither asks for the lead nor stands in the way of those that may.
   const campaignLateIfUnfit = (): void =>
-    driver.submit({ kind: "campaigns_late", now: performance.now(), isLate: hasInvalidBlock || disk.isLow });
+    driver.submit({ kind: "campaigns_late", now: performance.now(), isLate: isUnfit() });
+  const isUnfit = (): boolean => hasInvalidBlock || disk.isLow || driver.campaignsLateForIndex;
   const onInvalidBlock = (at: Height, detail: string): void => {
     alerts.onInvalidBlock(at, detail);
     hasInvalidBlock = true;
@@ -103,6 +99,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       requestTimeoutMs: config.requestTimeoutMs,
       takeoverCooldownMs: config.takeoverCooldownMs,
       admitsNewKeys: config.admitsNewKeys,
+      limits: DEFAULT_LIMITS,
     },
     storage,
     identity,
@@ -114,13 +111,13 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     onReplicaLost: () => service.onReplicaLost(),
     onRecovered: (commitHeight) => {
       service.onRecovered(commitHeight);
-      if (hasInvalidBlock || disk.isLow) campaignLateIfUnfit();
+      if (isUnfit()) campaignLateIfUnfit();
     },
     onInvalidBlock,
-    onProjectionConflict: (error) => {
-      alerts.onProjectionConflict(error.message);
-      onFatal(new StoreError("unfit", conflictAdvice(error.message), { cause: error }));
-    },
+    onIndexFinding: (finding) => alerts.onIndexFinding(finding),
+    onIndexChange: () => campaignLateIfUnfit(),
+    indexedPaths: config.indexedPaths,
+    memory: { keyFilterBytes: config.keyFilterBytes },
     onFatal,
   });
   const service = new NodeLogService({ config, version, storage, driver, transport, disk, logger });
@@ -180,10 +177,6 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     },
   };
 }
-
-const conflictAdvice = (what: string): string =>
-  `${what} Somebody wrote to this node's database. Nothing was changed. The collections events_<n> are derived from the ` +
-  "log: look at that row, keep a copy as evidence, drop the collection, and start the node again: it rebuilds it.";
 
 function makeTransport(
   config: Config,

@@ -1,18 +1,15 @@
 import { expect, it } from "vitest";
 import { utf8 } from "../../shared/bytes.js";
-import type { Storage } from "../storage/port.js";
-import { readBenchSwitches, signingOf, storageOf } from "./bench-switches.js";
+import { readBenchSwitches, signingOf } from "./bench-switches.js";
 import { createVerifier, deriveSigner } from "./signer.js";
 
 const real = { signer: deriveSigner(new Uint8Array(32).fill(1)), verifier: createVerifier() };
 const bytes = utf8("a header");
 
 it("changes nothing and says nothing unless it is asked for by the value 1", () => {
-  const switches = readBenchSwitches({ BENCH_NO_SIGNATURES: "0", BENCH_NO_PROJECTION: "" });
+  const switches = readBenchSwitches({ BENCH_NO_SIGNATURES: "0" });
   expect(switches.warnings).toEqual([]);
   expect(signingOf(switches, real)).toBe(real);
-  const storage = {} as Storage;
-  expect(storageOf(switches, storage)).toBe(storage);
 });
 
 it("without signatures, what was signed is not taken, nor what was not signed by a node that signs", () => {

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { ReplicaAlert } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import { notifySupervisor } from "../host/supervision.js";
+import type { IndexFinding } from "../replica/driver.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 
 /** Findings that wait to be stored while the database does not answer. */
@@ -41,8 +42,8 @@ export class Alerts {
     });
   }
 
-  onProjectionConflict(detail: string): void {
-    this.raise({ kind: "projection_conflict", severity: "critical", node: this.nodeId, accused: this.nodeId, detail });
+  onIndexFinding({ kind, detail, height }: IndexFinding): void {
+    this.raise({ kind, severity: "critical", node: this.nodeId, accused: this.nodeId, height, detail });
   }
 
   onInvalidBlock(at: Height, fault: string): void {

@@ -114,7 +114,8 @@ export class Anchors {
         throw new AlteredBlock(height(at), "a header is missing at or below it");
       if (hashHeader(stored.header) !== expected)
         throw new AlteredBlock(height(at), "its header is not the one that the next block names");
-      if (at < (page + 1) * PAGE_HEIGHTS) writeNote(bytes, at, { blockHash: expected, headHash: stored.header.headHash });
+      if (at < (page + 1) * PAGE_HEIGHTS)
+        writeNote(bytes, at, { blockHash: expected, headHash: stored.header.headHash });
       expected = stored.header.previousBlockHash;
     }
     for (let at = top + 1; at < (page + 1) * PAGE_HEIGHTS; at++) {

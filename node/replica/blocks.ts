@@ -45,7 +45,10 @@ export class StoredBlocks {
     if (at <= this.parts.commitHeight()) return this.committedBlock(at);
     // The header before it says which hash its first event links to, and its own header which that is.
     const from = height(Math.max(1, at - 1));
-    const stored = await this.parts.log.readBlocks(from, { bytesMax: Number.POSITIVE_INFINITY, blocksMax: at - from + 1 });
+    const stored = await this.parts.log.readBlocks(from, {
+      bytesMax: Number.POSITIVE_INFINITY,
+      blocksMax: at - from + 1,
+    });
     const found = stored.find(({ block }) => block.header.height === at)?.block;
     if (found === undefined) return null;
     const before = stored.find(({ block }) => block.header.height === at - 1)?.block.header;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, expect, it } from "vitest";
+import { DEFAULT_LIMITS } from "../../cluster/limits.js";
 import type { Effect } from "../../cluster/types.js";
 import { utf8 } from "../../shared/bytes.js";
 import { height, treeSize } from "../../shared/ids.js";
@@ -74,6 +75,7 @@ async function make(
       requestTimeoutMs: 2_000,
       takeoverCooldownMs: 5_000,
       admitsNewKeys: false,
+      limits: DEFAULT_LIMITS,
     },
     storage,
     identity,
@@ -110,7 +112,7 @@ async function fill(database: MemoryDatabase, folder: string, count: number): Pr
   await driver.start();
   await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
   for (let n = 1; n <= count; n++) {
-    const result = await tracker.propose([event(n)], { deadline: performance.now() + 2_000 });
+    const result = await tracker.propose([event(n)], { deadline: performance.now() + 2_000, sinceHeight: height(0) });
     expect(result.kind).toBe("committed");
   }
   await eventually(() => driver.committed.projectedSize === count, 5_000, "all is projected");
@@ -241,7 +243,8 @@ it("says nothing of a repeated write whose first one is sealed when the store fa
   const proposed: { proposalId: number }[] = [];
   const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
   const tracker = new WriteTracker(driver as unknown as Driver, silent);
-  const write = (n: number) => tracker.propose([event(n, "key")], { deadline: performance.now() + 100 });
+  const write = (n: number) =>
+    tracker.propose([event(n, "key")], { deadline: performance.now() + 100, sinceHeight: height(0) });
   const results = [write(1), write(2)];
   const [first, second] = proposed.map(({ proposalId }) => proposalId) as [number, number];
   tracker.onEffect({ kind: "in_progress", proposalId: second, of: first });
@@ -255,7 +258,8 @@ it("lets a write take the place of one under its key that was refused after its 
   const proposed: { proposalId: number }[] = [];
   const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
   const tracker = new WriteTracker(driver as unknown as Driver, silent);
-  const write = (n: number, ms: number) => tracker.propose([event(n, "key")], { deadline: performance.now() + ms });
+  const write = (n: number, ms: number) =>
+    tracker.propose([event(n, "key")], { deadline: performance.now() + ms, sinceHeight: height(0) });
   const first = write(1, 1);
   expect(await first).toMatchObject({ kind: "not_written", reason: "expired" });
   const second = write(2, 2_000);
@@ -320,7 +324,7 @@ it("stops, and writes nothing more, while a block waits for a projection that ca
   const { driver, tracker, stop } = await make(database, folder, { wrap: breakable });
   await driver.start();
   await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
-  const written = await tracker.propose([event(2)], { deadline: performance.now() + 2_000 });
+  const written = await tracker.propose([event(2)], { deadline: performance.now() + 2_000, sinceHeight: height(0) });
   const at = written.kind === "committed" ? written.events[0]?.height : undefined;
   const committed = at === undefined ? null : await driver.soundBlock(height(at));
   if (committed === null) throw new Error(`the write ended as ${written.kind}`);
@@ -333,7 +337,7 @@ it("stops, and writes nothing more, while a block waits for a projection that ca
     driver.committed.add({ ...block, header }, thousand);
   }
   const before = database.blocks.size;
-  const unwritten = tracker.propose([event(3)], { deadline: performance.now() + 2_000 });
+  const unwritten = tracker.propose([event(3)], { deadline: performance.now() + 2_000, sinceHeight: height(0) });
   await eventually(() => (driver.load()?.storageOperations ?? 0) > 0, 2_000, "a block waits");
   await stop();
   expect(database.blocks.size).toBe(before);

@@ -17,15 +17,15 @@ import type { LoggedEvent } from "../../shared/log/event.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { type Clock, delay, systemClock } from "../clock.js";
 import type { NodeSigner } from "../host/signer.js";
-import { indexLost, type Storage, StoreError } from "../storage/port.js";
-import { AlteredBlock, Anchors } from "./anchors.js";
+import { type IndexStanding, indexLost, type Storage, StoreError } from "../storage/port.js";
+import { Anchors } from "./anchors.js";
 import { type SoundBlock, StoredBlocks } from "./blocks.js";
 import { CommittedEvents } from "./committed.js";
 import { IndexKeeper } from "./index-keeper.js";
 import { KeyLookUps } from "./key-look-ups.js";
 import { OwnerCheck } from "./owner-check.js";
-import { type NodeIdentity, type Recovered, type RecoveredBlock, recover, type VerifiedTail } from "./recovery.js";
 import { ProvedBlocks } from "./proved-blocks.js";
+import { type NodeIdentity, type Recovered, type RecoveredBlock, recover, type VerifiedTail } from "./recovery.js";
 import { StorageOperations } from "./storage-operations.js";
 
 const RECOVERY_RETRY_MS = 500;
@@ -159,7 +159,10 @@ export class Driver {
       clock: this.clock,
       paths: options.indexedPaths ?? [],
       inOrder: (operation) => this.operations.inOrder(operation),
-      heights: () => ({ committed: this.committed.height, durable: this.replica?.durableHeight ?? this.committed.height }),
+      heights: () => ({
+        committed: this.committed.height,
+        durable: this.view()?.durableHeight ?? this.committed.height,
+      }),
       onWhole: () => this.onIndexWhole(),
       onLost: () => this.onIndexGone(),
       onDiffering: (heights) => this.tellDiffering(heights),
@@ -369,7 +372,8 @@ export class Driver {
     if (wasGone) this.options.onIndexChange?.();
     const fill = (): void => {
       this.keys.fill().catch((err) => {
-        if (!this.isStopped) this.options.logger.warn({ err }, "the filter of keys could not be filled: every key is looked up");
+        if (!this.isStopped)
+          this.options.logger.warn({ err }, "the filter of keys could not be filled: every key is looked up");
       });
     };
     fill();
@@ -465,7 +469,7 @@ export class Driver {
       remembered,
       publishedHeight: remembered === null ? null : this.committed.height,
       onCommitted: (block) => this.onRecoveredBlock(block, remembered !== null),
-      onDifferingEntries: (blocks) => this.putEntries(blocks),
+      onDifferingEntries: (blocks, standing) => this.putEntries(blocks, standing),
       onWarning: (text) => options.logger.warn(text),
       onInvalidBlock: options.onInvalidBlock,
     });
@@ -484,7 +488,7 @@ export class Driver {
   }
 
   /** Before the replica runs: entries of verified blocks that a crash did not leave, or that somebody altered. */
-  private async putEntries(blocks: readonly RecoveredBlock[]): Promise<void> {
+  private async putEntries(blocks: readonly RecoveredBlock[], standing: IndexStanding): Promise<void> {
     const { log } = this.options.storage;
     const from = blocks[0]?.next.height as Height;
     const through = blocks.at(-1)?.next.height as Height;
@@ -497,7 +501,7 @@ export class Driver {
     this.tellDiffering(differing);
     const missing = blocks.length - differing.length;
     if (missing > 0) this.options.logger.warn(`${missing} index entries were missing and have been made anew`);
-    await log.endIndexWork({ paths: this.options.indexedPaths ?? [] });
+    await log.endIndexWork(standing);
   }
 
   private begin({ boot, opened }: Recovered): void {

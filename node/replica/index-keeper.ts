@@ -1,6 +1,6 @@
 import { type Height, height } from "../../shared/ids.js";
-import { blockIndex, ownRun } from "../../shared/log/index.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
+import { blockIndex, ownRun } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
 import type { IndexEntry, IndexStanding, LogReader, LogStore } from "../storage/port.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
@@ -68,7 +68,10 @@ export class IndexKeeper {
       const isGone = standing.paths.some((path) => !this.parts.paths.includes(path));
       if (missing.length > 0) void this.run(work, `the terms of ${missing.join(", ")} are added to the index`);
       // A path that is indexed no longer has terms up to now only: it must not pass for whole later.
-      else if (isGone) void this.parts.inOrder(() => this.parts.store.endIndexWork({ paths: this.parts.paths })).catch(() => undefined);
+      else if (isGone)
+        void this.parts
+          .inOrder(() => this.parts.store.endIndexWork({ paths: this.parts.paths }))
+          .catch(() => undefined);
     }
   }
 

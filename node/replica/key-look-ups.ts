@@ -92,7 +92,10 @@ export class KeyLookUps {
     this.filter = new KeyFilter(this.parts.filterBytes);
     let from: Height | null = height(1);
     while (from !== null) {
-      const { terms, next }: Awaited<ReturnType<KeyReader["keyTerms"]>> = await this.parts.keys.keyTerms(from, LOAD_ENTRIES);
+      const { terms, next }: Awaited<ReturnType<KeyReader["keyTerms"]>> = await this.parts.keys.keyTerms(
+        from,
+        LOAD_ENTRIES,
+      );
       if (load !== this.load) return;
       for (const term of terms) this.filter.add(term);
       from = next;

@@ -8,7 +8,7 @@ import type { LoggedEvent } from "../../shared/log/event.js";
 import { type BlockIndex, indexHash } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
 import type { IdentityFile } from "../storage/identity.js";
-import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
+import { type IndexStanding, type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
 
 /** So much of the log's end is re-verified at every start: its ids are what repeated writes are recognised by. */
 export interface VerifiedTail {
@@ -52,7 +52,7 @@ export interface RecoveryOptions {
   /** Told of every committed block that was verified, oldest first. Without its events where its body was altered. */
   readonly onCommitted: (block: RecoveredBlock) => void;
   /** Entries of the verified blocks that are not there, or not what their blocks give. */
-  readonly onDifferingEntries: (blocks: readonly RecoveredBlock[]) => Promise<void>;
+  readonly onDifferingEntries: (blocks: readonly RecoveredBlock[], standing: IndexStanding) => Promise<void>;
   readonly verifiedTail?: VerifiedTail | undefined;
   readonly onWarning: (text: string) => void;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
@@ -232,13 +232,17 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
         options.onCommitted(recovered);
       }
     }
-    if (opened.index !== null) await compareEntries(options, verified);
+    if (opened.index !== null) await compareEntries(options, verified, opened.index);
   }
   return { base, tail, ids, idsFrom, campaignsLate };
 }
 
 /** What a crash or somebody else left of the entries of verified blocks. */
-async function compareEntries(options: RecoveryOptions, verified: readonly RecoveredBlock[]): Promise<void> {
+async function compareEntries(
+  options: RecoveryOptions,
+  verified: readonly RecoveredBlock[],
+  standing: IndexStanding,
+): Promise<void> {
   const blocks = verified.filter(({ events }) => events.length > 0);
   const first = blocks[0];
   if (first === undefined) return;
@@ -248,6 +252,7 @@ async function compareEntries(options: RecoveryOptions, verified: readonly Recov
     const entry = byHeight.get(header.height);
     return (
       entry === undefined ||
+      entry.entry === null ||
       entry.blockHash !== blockHash ||
       entry.first !== header.firstSequence ||
       entry.count !== header.eventCount ||
@@ -255,7 +260,7 @@ async function compareEntries(options: RecoveryOptions, verified: readonly Recov
       indexHash(entry.entry.index) !== header.indexHash
     );
   });
-  if (differing.length > 0) await options.onDifferingEntries(differing);
+  if (differing.length > 0) await options.onDifferingEntries(differing, standing);
 }
 
 /** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */

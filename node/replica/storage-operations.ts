@@ -90,7 +90,8 @@ export class StorageOperations {
     const { waiting } = this;
     this.waiting = [];
     for (const operation of waiting)
-      if (operation.kind === "other") operation.reject(new StoreError("not_stored", "The replica that asked for it is gone."));
+      if (operation.kind === "other")
+        operation.reject(new StoreError("not_stored", "The replica that asked for it is gone."));
   }
 
   /** The write under way ends by itself, within the store's own limit; nothing is written once this has resolved. */

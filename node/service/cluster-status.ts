@@ -21,7 +21,7 @@ export const ownStatusSchema = z.object({
   commitHeight: z.number(),
   committedSize: z.number(),
   headHash: z.string(),
-  projectedSize: z.number(),
+  index: z.object({ isWhole: z.boolean(), paths: z.array(z.string()), through: z.number() }),
   stableSince: z.string().nullable(),
   verifiedThrough: z.number(),
 });
@@ -87,8 +87,18 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     term: own.term,
     priority: [...nodes].sort((a, b) => b.priority - a.priority).map((node) => node.id),
     nodes,
+    index: { payload: [...own.index.paths], wholeThrough: own.index.isWhole ? own.commitHeight : own.index.through },
+    warnings: configuredDifferently(answered),
     views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
   };
+}
+
+/** Filters by payload find the same everywhere only where all nodes index the same. */
+function configuredDifferently(answered: readonly OwnStatus[]): string[] {
+  const pathsOf = ({ index }: OwnStatus): string => [...index.paths].sort().join(", ") || "none";
+  if (new Set(answered.filter(({ index }) => index.isWhole).map(pathsOf)).size < 2) return [];
+  const each = answered.map((status) => `${status.id}: ${pathsOf(status)}`).join("; ");
+  return [`the nodes index different payload paths (${each}): set INDEX_PAYLOAD alike on all`];
 }
 
 const silent = (member: MemberAddress, priority: number): NodeStatus => ({

@@ -170,6 +170,9 @@ export interface ClusterStatus {
   /** Node ids, the highest priority first. */
   priority: NodeId[];
   nodes: NodeStatus[];
+  /** Payload paths that this node's index can be asked for, and the height up to which it is whole. */
+  index: { payload: string[]; wholeThrough: number };
+  warnings: string[];
   /** What each node itself says of leader and term. */
   views: { node: NodeId; leaderId: NodeId | null; term: number }[];
 }

@@ -1,6 +1,6 @@
 import type { Effect } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
-import type { EventView } from "../../shared/log/event.js";
+import type { ShownEvent } from "../../shared/log/event.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Elections } from "./elections.js";
 import { HandOver } from "./leadership.js";
@@ -81,8 +81,8 @@ export class NodeLogService implements LogService {
   append: LogService["append"] = (write) => this.writes.append(write);
   awaitReadable: LogService["awaitReadable"] = (condition) => this.reads.awaitReadable(condition);
   get: LogService["get"] = (sequence) => this.reads.get(sequence);
-  list: LogService["list"] = (filter, page) => this.reads.list(filter, page);
-  count: LogService["count"] = (filter, cap) => this.reads.count(filter, cap);
+  page: LogService["page"] = (request) => this.reads.page(request);
+  count: LogService["count"] = (filter, range) => this.reads.count(filter, range);
   copies: LogService["copies"] = (sequence) => this.reads.copies(sequence);
   standing: LogService["standing"] = () => this.status.standing();
   readiness: LogService["readiness"] = () => this.status.readiness();
@@ -95,8 +95,11 @@ export class NodeLogService implements LogService {
   get logSize(): number {
     return this.reads.logSize;
   }
+  get indexedPaths(): readonly string[] {
+    return this.options.driver.index.indexedPaths;
+  }
 
-  subscribe(listener: (events: readonly EventView[]) => void): () => void {
+  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void {
     return this.options.driver.committed.subscribe(listener);
   }
 

@@ -7,7 +7,16 @@ import { ProblemError } from "../problems.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { StoreError } from "../storage/port.js";
 import type { Found, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
-import { LEADER_POLL_MS, notReady, ok, type Parts, pause, RETRY_AFTER_SECONDS, resultWithin, unavailable } from "./parts.js";
+import {
+  LEADER_POLL_MS,
+  notReady,
+  ok,
+  type Parts,
+  pause,
+  RETRY_AFTER_SECONDS,
+  resultWithin,
+  unavailable,
+} from "./parts.js";
 import { IndexDiffers, Searches } from "./search.js";
 import { SharedRun } from "./shared-run.js";
 
@@ -221,7 +230,10 @@ export class Reads {
     });
   }
 
-  async count(filter: EventFilter, range: { high: number; cap: number }): Promise<{ total: number; isCapped: boolean }> {
+  async count(
+    filter: EventFilter,
+    range: { high: number; cap: number },
+  ): Promise<{ total: number; isCapped: boolean }> {
     const deadline = performance.now() + SEARCH_MS_MAX;
     const counted = await this.guarded(() => this.searches.count(filter, { ...range, deadline }));
     if (counted !== null) return counted;

@@ -175,7 +175,7 @@ export class Searches {
 
   private async placeByHeaders(sequence: number): Promise<Place> {
     let low = 1;
-    let high = this.parts.commitHeight();
+    let high: number = this.parts.commitHeight();
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       const [found] = await this.parts.reader.readHeaders(height(middle), height(middle));

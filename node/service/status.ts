@@ -51,7 +51,6 @@ export class Status {
   readiness(): ReadinessCheck[] {
     const { driver, disk } = this.parts;
     const view = driver.view();
-    const lag = view === null ? 0 : view.committedSize - this.reads.logSize;
     return [
       {
         name: "mongodb",
@@ -73,10 +72,11 @@ export class Status {
       },
       { name: "leader", isOk: view?.leaderId != null, detail: view?.leaderId ?? "none known" },
       {
-        name: "projection",
+        name: "reads",
         isOk: this.reads.hasConfirmation,
-        detail: `${lag} events behind`,
+        detail: this.reads.hasConfirmation ? "ok" : "no leader has confirmed yet how far the log goes",
       },
+      { name: "index", isOk: driver.index.isWhole, isAdvisory: true, detail: describeIndex(driver.index) },
       // Reads are served whatever the disk holds, so it takes no node out of a load balancer.
       { name: "disk", isOk: !disk.isLow, isAdvisory: true, detail: disk.describe() },
       ...(this.isStopping ? [{ name: "stopping" as const, isOk: false, detail: "this node is stopping" }] : []),
@@ -119,9 +119,13 @@ export class Status {
       commitHeight: view?.commitHeight ?? 0,
       committedSize: view?.committedSize ?? 0,
       headHash: view?.headHash ?? "",
-      projectedSize: this.reads.logSize,
       stableSince: view === null ? null : this.stableSince,
       verifiedThrough: this.verifiedThrough,
+      index: {
+        isWhole: this.parts.driver.index.isWhole,
+        paths: [...this.parts.driver.index.indexedPaths],
+        through: this.parts.driver.index.progress.through,
+      },
     };
   }
 
@@ -174,6 +178,9 @@ export class Status {
     };
   }
 }
+
+const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>
+  isWhole ? "ok" : `it is being made anew: ${progress.through} of ${progress.of} blocks are done`;
 
 const ROLE_NAMES = {
   follower: "follower",

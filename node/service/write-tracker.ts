@@ -1,18 +1,7 @@
 import type { Logger } from "pino";
-import { z } from "zod";
 import type { CommittedBlock, Effect, Proposal, ProposalRefusal } from "../../cluster/types.js";
-import { fromHex, fromUtf8, toHex, utf8 } from "../../shared/bytes.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
-import { hashSchema } from "../../shared/log/control.js";
-import {
-  canonicalObject,
-  type EventView,
-  eventFault,
-  eventView,
-  type LoggedEvent,
-  type PreparedEvent,
-  payloadCommitment,
-} from "../../shared/log/event.js";
+import { type EventView, eventFault, eventView, type LoggedEvent, type PreparedEvent } from "../../shared/log/event.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { Driver } from "../replica/driver.js";
 import { bodyOfLogged, bodyOfView, earlierRequest, isSameBody } from "./same-write.js";
@@ -41,7 +30,25 @@ interface Pending {
   isKnown: boolean;
   /** Once it stands in a block: decided when that height is. */
   sealed: { height: Height; blockHash: HashHex; events: readonly LoggedEvent[] | null; term: Term } | null;
+  /** Where it waits for another one. */
+  group: Group | null;
 }
+
+/** Repeats of one request that wait for the outcome of the write `of`, the first to come first. */
+interface Group {
+  of: number;
+  readonly request: string;
+  readonly waiting: Set<Pending>;
+}
+
+/** What keeps one write from being taken keeps all repeats of it from it. */
+const FOR_ALL: ReadonlySet<string> = new Set<ProposalRefusal>([
+  "not_leader",
+  "queue_full",
+  "unavailable",
+  "look_up_failed",
+  "index_rebuilding",
+]);
 
 /** Timers may fire a moment early; the core judges deadlines by the same clock. */
 const EXPIRY_MARGIN_MS = 20;
@@ -54,7 +61,9 @@ export class WriteTracker {
   private readonly pending = new Map<number, Pending>();
   private readonly byHeight = new Map<Height, Set<Pending>>();
   /** Writes that wait for the outcome of another one with the same key or id. */
-  private readonly followers = new Map<number, Pending[]>();
+  private readonly groups = new Map<number, Group[]>();
+  private readonly retried: Group[] = [];
+  private isRetrying = false;
   private nextId = 1;
 
   constructor(
@@ -66,9 +75,9 @@ export class WriteTracker {
   /** `deadline` in monotonic milliseconds: what is in no block by then never will be. */
   propose(
     events: readonly PreparedEvent[],
-    options: { deadline: number; ifPreviousHash?: HashHex | "" },
+    options: { deadline: number; sinceHeight: Height; ifPreviousHash?: HashHex | "" },
   ): Promise<WriteResult> {
-    const { deadline, ifPreviousHash } = options;
+    const { deadline, sinceHeight, ifPreviousHash } = options;
     for (const event of events) {
       const fault = eventFault(event);
       // The door lets no such event in: a block with one would be refused by every follower, and by this node's next start.
@@ -78,6 +87,7 @@ export class WriteTracker {
       proposalId: this.nextId++,
       events,
       deadline,
+      sinceHeight,
       ...(ifPreviousHash === undefined ? {} : { ifPreviousHash }),
     };
     return new Promise((resolve) => {
@@ -90,6 +100,7 @@ export class WriteTracker {
         ),
         isKnown: false,
         sealed: null,
+        group: null,
       };
       this.pending.set(proposal.proposalId, pending);
       if (!this.driver.propose(proposal)) this.settle(pending, { kind: "not_written", reason: "unavailable" });
@@ -98,12 +109,12 @@ export class WriteTracker {
 
   /** How much it follows; `deadline` is the earliest of all. */
   get load(): { pending: number; sealed: number; following: number; deadline: number } {
-    const sizes = (groups: Iterable<{ size: number } | readonly unknown[]>): number =>
-      [...groups].reduce((sum, group) => sum + ("size" in group ? group.size : group.length), 0);
+    const sizes = (sets: Iterable<{ readonly size: number }>): number =>
+      [...sets].reduce((sum, { size }) => sum + size, 0);
     return {
       pending: this.pending.size,
       sealed: sizes(this.byHeight.values()),
-      following: sizes(this.followers.values()),
+      following: sizes([...this.groups.values()].flat().map(({ waiting }) => waiting)),
       deadline: Math.min(...[...this.pending.values()].map(({ proposal }) => proposal.deadline)),
     };
   }
@@ -135,7 +146,7 @@ export class WriteTracker {
   onReplicaLost(): void {
     // One that repeats a sealed or known write shares that one's fate, which is not decided.
     const undecided = [...this.pending.values()].filter((pending) => pending.sealed !== null || pending.isKnown);
-    const repeats = new Set(undecided.flatMap((pending) => this.followers.get(pending.proposal.proposalId) ?? []));
+    const repeats = new Set(undecided.flatMap((pending) => this.repeatsOf(pending)));
     for (const pending of [...this.pending.values()]) {
       if (pending.sealed === null && !pending.isKnown && !repeats.has(pending))
         this.settle(pending, { kind: "not_written", reason: "unavailable" });
@@ -166,9 +177,21 @@ export class WriteTracker {
   private follow(proposalId: number, of: number): void {
     const pending = this.pending.get(proposalId);
     if (pending === undefined) return;
-    const waiting = this.followers.get(of) ?? [];
-    waiting.push(pending);
-    this.followers.set(of, waiting);
+    const groups = this.groups.get(of) ?? [];
+    const request = requestOf(pending.proposal);
+    let group = groups.find((other) => other.request === request);
+    if (group === undefined) {
+      group = { of, request, waiting: new Set() };
+      this.groups.set(of, [...groups, group]);
+    }
+    group.waiting.add(pending);
+    pending.group = group;
+  }
+
+  /** All that wait for its outcome, or for that of one that does. */
+  private repeatsOf({ proposal }: Pending): Pending[] {
+    const waiting = (this.groups.get(proposal.proposalId) ?? []).flatMap((group) => [...group.waiting]);
+    return waiting.flatMap((pending) => [pending, ...this.repeatsOf(pending)]);
   }
 
   private decide(blocks: readonly CommittedBlock[], acknowledgedBy: readonly NodeId[]): void {
@@ -227,10 +250,9 @@ export class WriteTracker {
 
   private expire(pending: Pending): void {
     const { proposal, sealed, isKnown } = pending;
-    const isFollower = [...this.followers.values()].some((waiting) => waiting.includes(pending));
     // A sealed write without events repeats another one: with a key, that one is said to be on its way.
     const isRepetition = sealed?.events === null && proposal.events[0]?.idempotencyKey !== undefined;
-    if (isFollower || isRepetition) return this.settle(pending, { kind: "in_progress" });
+    if (pending.group !== null || isRepetition) return this.settle(pending, { kind: "in_progress" });
     this.settle(pending, sealed !== null || isKnown ? { kind: "unknown" } : { kind: "not_written", reason: "expired" });
   }
 
@@ -238,7 +260,7 @@ export class WriteTracker {
     const pending = this.pending.get(proposalId);
     if (pending !== undefined) this.settle(pending, result);
     // It was told so at its deadline; whoever repeats it waits still.
-    else this.settleFollowers(proposalId, result);
+    else this.settleRepeats(proposalId, result);
   }
 
   private settle(pending: Pending, result: WriteResult): void {
@@ -250,28 +272,67 @@ export class WriteTracker {
       at?.delete(pending);
       if (at?.size === 0) this.byHeight.delete(pending.sealed.height);
     }
-    for (const [of, waiting] of this.followers) {
-      const rest = waiting.filter((other) => other !== pending);
-      if (rest.length === 0) this.followers.delete(of);
-      else if (rest.length < waiting.length) this.followers.set(of, rest);
-    }
+    this.leave(pending);
     pending.resolve(result);
-    this.settleFollowers(proposalId, result);
+    this.settleRepeats(proposalId, result);
+  }
+
+  private leave(pending: Pending): void {
+    const { group } = pending;
+    if (group === null) return;
+    pending.group = null;
+    group.waiting.delete(pending);
+    if (group.waiting.size > 0) return;
+    const rest = (this.groups.get(group.of) ?? []).filter((other) => other !== group);
+    if (rest.length > 0) this.groups.set(group.of, rest);
+    else this.groups.delete(group.of);
   }
 
   /** One event is stored: whoever sent the same again gets the first one's outcome. */
-  private settleFollowers(proposalId: number, result: WriteResult): void {
-    const waiting = this.followers.get(proposalId) ?? [];
-    this.followers.delete(proposalId);
-    for (const pending of waiting) {
-      if (!this.pending.has(pending.proposal.proposalId)) continue;
-      if (result.kind === "committed") this.settle(pending, repeated(pending.proposal.events, result));
-      else if (result.kind === "unknown") this.settle(pending, { kind: "in_progress" });
-      // The first one is not stored under this key: this one takes its place.
-      else if (!this.driver.propose(pending.proposal))
-        this.settle(pending, { kind: "not_written", reason: "unavailable" });
+  private settleRepeats(proposalId: number, result: WriteResult): void {
+    const groups = this.groups.get(proposalId) ?? [];
+    this.groups.delete(proposalId);
+    for (const group of groups) {
+      const isShared =
+        result.kind === "committed" ||
+        result.kind === "unknown" ||
+        (result.kind === "not_written" && FOR_ALL.has(result.reason));
+      // The first one is not stored under this key: the next one takes its place.
+      if (!isShared) this.retry(group);
+      else for (const pending of [...group.waiting]) this.settle(pending, forRepeat(pending, result));
     }
   }
+
+  /** One group after the other, not one within the other: there can be as many refusals in a row as there are repeats. */
+  private retry(group: Group): void {
+    this.retried.push(group);
+    if (this.isRetrying) return;
+    this.isRetrying = true;
+    for (let next = this.retried.shift(); next !== undefined; next = this.retried.shift()) this.proposeFirst(next);
+    this.isRetrying = false;
+  }
+
+  /** The others go on waiting, now for this one. */
+  private proposeFirst(group: Group): void {
+    const [first] = group.waiting;
+    if (first === undefined) return;
+    const { proposal } = first;
+    group.of = proposal.proposalId;
+    this.groups.set(group.of, [...(this.groups.get(group.of) ?? []), group]);
+    this.leave(first);
+    if (!this.driver.propose(proposal)) this.settle(first, { kind: "not_written", reason: "unavailable" });
+  }
+}
+
+/** Equal for requests with the same keys; of one without a key there are repeats with its own id only. */
+function requestOf({ events }: Proposal): string {
+  const keys = events.map(({ sourceAppId, idempotencyKey }) => `${sourceAppId}\u0000${idempotencyKey}`);
+  return events[0]?.idempotencyKey === undefined ? (events[0]?.id ?? "") : [...new Set(keys)].sort().join("\u0000");
+}
+
+function forRepeat({ proposal }: Pending, result: WriteResult): WriteResult {
+  if (result.kind === "committed") return repeated(proposal.events, result);
+  return result.kind === "unknown" ? { kind: "in_progress" } : result;
 }
 
 /** What a request is told that came while another with its id or key was on its way. */
@@ -279,58 +340,4 @@ function repeated(proposed: readonly PreparedEvent[], first: Extract<WriteResult
   if (proposed[0]?.id === first.events[0]?.id) return { ...first, isReplay: false };
   if (isSameBody(proposed, first.events.map(bodyOfView))) return { ...first, isReplay: true };
   return { kind: "key_reused", sequence: first.events[0]?.sequence ?? 0 };
-}
-
-// --- Over the wire: a forwarded write --------------------------------------------------------------------------------
-
-/** Payload and salt as texts; everything is checked again where it arrives, so that the leader never seals what its followers must refuse. */
-const forwardedEvent = z.strictObject({
-  id: z.string().regex(/^[0-9a-f]{24}$/),
-  eventType: z.string(),
-  timestamp: z.string(),
-  isStampedHere: z.literal(true).optional(),
-  sourceAppId: z.string(),
-  payload: z.string(),
-  payloadSalt: z.string().regex(/^[0-9a-f]{32}$/),
-  payloadHash: hashSchema,
-  idempotencyKey: z.string().optional(),
-  batch: z.tuple([z.int().min(0), z.int().min(1)]).optional(),
-});
-
-export const forwardedWriteSchema = z.strictObject({
-  /** The term whose leader is asked: a write that was delayed into another term is not taken. */
-  term: z.int().min(1),
-  budgetMs: z.number().positive().max(600_000),
-  ifPreviousHash: z.union([hashSchema, z.literal("")]).optional(),
-  events: z.array(forwardedEvent).min(1).max(1_000),
-});
-export type ForwardedWrite = z.infer<typeof forwardedWriteSchema>;
-
-export const toForwarded = ({ payloadValue: _value, ...event }: PreparedEvent): ForwardedWrite["events"][number] => ({
-  ...event,
-  payload: fromUtf8(event.payload),
-  payloadSalt: toHex(event.payloadSalt),
-  batch: event.batch === undefined ? undefined : [event.batch[0], event.batch[1]],
-});
-
-/** Throws when an event is not valid or its commitment does not match: the forwarder is broken, and nothing of it is sealed. */
-export function fromForwarded(event: ForwardedWrite["events"][number]): PreparedEvent {
-  const { idempotencyKey, batch, isStampedHere, ...rest } = event;
-  const payload = utf8(event.payload);
-  const payloadSalt = fromHex(event.payloadSalt);
-  if (payloadCommitment(payloadSalt, payload) !== event.payloadHash)
-    throw new RangeError("payloadHash does not match its payload");
-  const fault = eventFault({ ...rest, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
-  if (fault !== null) throw new RangeError(`a forwarded event is not valid: ${fault}`);
-  const payloadValue = canonicalObject(payload);
-  if (payloadValue === null) throw new RangeError("a forwarded payload is not a canonical JSON object");
-  return {
-    ...rest,
-    payload,
-    payloadSalt,
-    payloadValue,
-    ...(isStampedHere === undefined ? {} : { isStampedHere }),
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(batch === undefined ? {} : { batch }),
-  };
 }

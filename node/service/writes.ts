@@ -1,11 +1,12 @@
 import type { Effect } from "../../cluster/types.js";
-import type { Height, NodeId, Term } from "../../shared/ids.js";
+import { type Height, height, type NodeId, type Term } from "../../shared/ids.js";
 import type { PreparedEvent } from "../../shared/log/event.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
+import { forwardedWriteSchema, fromForwarded, toForwarded } from "./forwarded.js";
 import type { AppendOutcome, WriteRequest } from "./log-port.js";
 import { LEADER_POLL_MS, notReady, ok, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
-import { forwardedWriteSchema, fromForwarded, toForwarded, type WriteResult, WriteTracker } from "./write-tracker.js";
+import { type WriteResult, WriteTracker } from "./write-tracker.js";
 
 /** Between looks whether the leader that was asked still leads. */
 const LEADER_WATCH_MS = 50;
@@ -77,6 +78,7 @@ export class Writes {
     const { driver, config } = this.parts;
     const deadline = performance.now() + config.requestTimeoutMs;
     let mayBeWritten = false;
+    let sinceHeight = height(0);
     let lastReason = "no leader is known";
     while (performance.now() < deadline) {
       const standing = driver.standing();
@@ -87,7 +89,9 @@ export class Writes {
         await pause(LEADER_POLL_MS);
         continue;
       }
-      const result = await this.attempt(write, { term: standing.term, leaderId, deadline });
+      // It stands in no block that was known to be committed before any attempt that may have been written.
+      if (!mayBeWritten) sinceHeight = standing.knownCommitHeight;
+      const result = await this.attempt(write, { term: standing.term, leaderId, deadline, sinceHeight });
       if (result.kind === "committed") return result;
       if (result.kind === "unknown") {
         mayBeWritten = true;
@@ -113,10 +117,11 @@ export class Writes {
 
   private async attempt(
     write: WriteRequest,
-    at: { term: Term; leaderId: NodeId; deadline: number },
+    at: { term: Term; leaderId: NodeId; deadline: number; sinceHeight: Height },
   ): Promise<WriteResult> {
     const { config, driver, peers } = this.parts;
-    if (at.leaderId === config.nodeId) return this.propose(write.events, at.deadline, write.ifPreviousHash);
+    const { ifPreviousHash } = write;
+    if (at.leaderId === config.nodeId) return this.propose(write.events, { ...at, ifPreviousHash });
     const budgetMs = Math.max(1, Math.floor(at.deadline - performance.now()));
     // A leader that hangs is replaced: its request is given up as soon as this node follows another one.
     const given = new AbortController();
@@ -128,7 +133,7 @@ export class Writes {
       const answer = await peers.transport().request(
         at.leaderId,
         "append",
-        { term: at.term, budgetMs, ifPreviousHash: write.ifPreviousHash, events: write.events.map(toForwarded) },
+        { term: at.term, budgetMs, sinceHeight: at.sinceHeight, ifPreviousHash, events: write.events.map(toForwarded) },
         // The leader answers at the deadline at the latest; a dead one is noticed by its closed connection.
         { timeoutMs: budgetMs + LEADER_POLL_MS * 2, requestId: write.requestId, signal: given.signal },
       );
@@ -147,13 +152,13 @@ export class Writes {
   /** As leader. A disk that is nearly full takes nothing; while another node takes over, the write is tried again there. */
   private async propose(
     events: readonly PreparedEvent[],
-    deadline: number,
-    ifPreviousHash: WriteRequest["ifPreviousHash"],
+    at: { deadline: number; sinceHeight: Height; ifPreviousHash: WriteRequest["ifPreviousHash"] },
   ): Promise<WriteResult> {
     if (this.parts.disk.isLow)
       return { kind: "not_written", reason: this.hooks.isHandingOver() ? "handing_over" : "disk_low" };
+    const { deadline, sinceHeight, ifPreviousHash } = at;
     const condition = ifPreviousHash === undefined ? {} : { ifPreviousHash };
-    return this.tracker.propose(events, { deadline, ...condition });
+    return this.tracker.propose(events, { deadline, sinceHeight, ...condition });
   }
 
   /** A forwarded write is taken by the leader of the term it was sent to, and is never forwarded again. */
@@ -163,8 +168,9 @@ export class Writes {
     if (standing?.role !== "leader") return { kind: "not_written", reason: "not_leader" };
     if (standing.term !== forwarded.term) return { kind: "not_written", reason: "stale_term" };
     const budgetMs = Math.min(forwarded.budgetMs, this.parts.config.requestTimeoutMs);
+    const { sinceHeight, ifPreviousHash } = forwarded;
     const events = forwarded.events.map(fromForwarded) as PreparedEvent[];
-    return this.propose(events, performance.now() + budgetMs, forwarded.ifPreviousHash);
+    return this.propose(events, { deadline: performance.now() + budgetMs, sinceHeight, ifPreviousHash });
   }
 }
 
@@ -177,6 +183,9 @@ const REASONS: Record<NotWritten, string> = {
   stale_term: "a new leader was elected meanwhile",
   handing_over: "the leader's disk is nearly full, and no other node has taken over yet",
   disk_low: "the leader's disk is nearly full",
+  cannot_tell: "the leader no longer knows whether an earlier attempt was logged",
+  look_up_failed: "the leader could not look the Idempotency-Key up",
+  index_rebuilding: "the leader's index of Idempotency-Keys is being rebuilt",
 };
 
 /** What trying again within the request's time would not change. */

@@ -1,6 +1,7 @@
 import { ELECTIONS } from "./elections.js";
 import { LEADERSHIP } from "./leadership.js";
 import type { Mutant } from "./mutant.js";
+import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
 import { STORAGE } from "./storage.js";
 
@@ -8,4 +9,10 @@ import { STORAGE } from "./storage.js";
  * The product broken in the ways in which replicated logs have been broken before, one way each. Numbers are those of
  * the list that docs/reliability.md shows; a letter is a second form of the same mistake.
  */
-export const MUTANTS: readonly Mutant[] = [...ELECTIONS, ...REPLICATION_AND_COMMIT, ...LEADERSHIP, ...STORAGE];
+export const MUTANTS: readonly Mutant[] = [
+  ...ELECTIONS,
+  ...REPLICATION_AND_COMMIT,
+  ...LEADERSHIP,
+  ...STORAGE,
+  ...REPEATS,
+];

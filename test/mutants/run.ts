@@ -23,8 +23,8 @@ mistake survived.
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** Inside of the repository, so that imports of packages are found. */
-const scratch = join(root, "node_modules/.cache/mutants");
-const COMPILED = ["shared", "cluster", "node", "test/sim"];
+const scratch = join(root, "dist/mutants");
+const COMPILED = ["shared", "cluster", "node", "test/sim", "test/doubles"];
 
 interface Verdict extends Kill {
   readonly mutant: Mutant;

@@ -13,7 +13,7 @@ import {
   TAKEOVER,
 } from "./mutant.js";
 
-/** 28 to 52: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
+/** 28 to 46 and 59 to 64: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
 export const STORAGE: readonly Mutant[] = [
   one(
     "28",
@@ -34,7 +34,7 @@ export const STORAGE: readonly Mutant[] = [
     "the log is taken to end below a damaged block",
     RECOVERY,
     "if (next === null) throw invalidLog(options, at, verdict.detail);",
-    "if (next === null) return { base, tail, recentEvents, campaignsLate };",
+    "if (next === null) return { base, tail, ids, idsFrom, campaignsLate };",
   ),
   {
     id: "30",
@@ -194,11 +194,11 @@ export const STORAGE: readonly Mutant[] = [
     "39",
     "a block that is not committed in time is sealed again",
     LEADER,
-    "  refuseExpired(core, leader);\n  onTransferTick(core);",
+    "  refuseExpired(core, leader);\n  refuseExpiredLookUps",
     "  if (core.log.tail.height > core.log.commitHeight && core.log.tail.term === core.term && core.log.tail.height > 1 &&\n" +
       "    core.log.durableHeight === core.log.tail.height && core.now - leader.sealed.at > 500) {\n" +
       '    core.truncate(core.log.tail.height, core.selfId);\n    seal(core, [], { kind: "term_started" });\n    return;\n  }\n' +
-      "  refuseExpired(core, leader);\n  onTransferTick(core);",
+      "  refuseExpired(core, leader);\n  refuseExpiredLookUps",
   ),
   one(
     "40",
@@ -216,10 +216,10 @@ export const STORAGE: readonly Mutant[] = [
   ),
   one(
     "42",
-    "keys leave the map before the projection can find them",
-    REPLICA,
-    "core.duplicates.projected(input.treeSize);",
-    "core.duplicates.projected(core.log.tail.range.size);",
+    "keys leave the map before the index has them",
+    CORE,
+    "    this.duplicates.add(entry);",
+    "    this.duplicates.add(entry);\n    this.duplicates.onDurable(entry.next.height);",
   ),
   one(
     "43",
@@ -270,49 +270,49 @@ export const STORAGE: readonly Mutant[] = [
     "  if (core.isLearner || core.isStalled || core.campaignsLate) return core.armElection();\n  if (core.now",
   ),
   one(
-    "47",
+    "59",
     "a leader sends what stands above its own newest block",
     REPLICATION,
     "read.filter(({ header }) => header.height <= core.log.durableHeight);",
     "read.filter(({ header }) => header.height > 0);",
   ),
   one(
-    "48",
+    "60",
     "a forgery is refused without an alert",
     FOLLOWER,
     '    core.alert(checked.alert);\n    return reply("rejected");',
     '    return reply("rejected");',
   ),
   one(
-    "50",
+    "62",
     "a recovery counts on blocks that arrived after it had read the tail",
     RECOVERY,
     "if (state.height >= opened.tailHeight) break;",
     "if (state.height < 0) break;",
   ),
   one(
-    "48b",
+    "60b",
     "another block in the place of a committed one is refused without an alert",
     FOLLOWER,
     "const below = (at: number): Comparison =>\n    core.isLearner\n",
     'const below = (at: number): Comparison =>\n    at > 0 ? { kind: "mismatch" } : core.isLearner\n',
   ),
   one(
-    "49",
+    "61",
     "a term or vote that somebody changed is believed",
     "test/doubles/memory-log-store.ts",
     "state.hard !== null && state.mac !== this.self.stateMac(state.hard);",
     'state.hard !== null && state.mac === "";',
   ),
   one(
-    "51",
+    "63",
     "a truncation of a replica that is gone is done on the store that the next one was made from",
     "node/replica/storage-operations.ts",
     "this.assertCurrent(generation);\n        // The next",
     "// The next",
   ),
   one(
-    "52",
+    "64",
     "the log begins before all founders are known to have stored the list",
     LEADER,
     "if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;",

@@ -12,7 +12,10 @@ describe("a leader that is stopped, slow or deposed", () => {
     lab.begin("n1");
     lab.run(5);
     const events = prepare(new Random(4), { source: "late" });
-    n1.input({ kind: "propose", proposal: { proposalId: 9_998, events, deadline: n1.now + 100 } });
+    n1.input({
+      kind: "propose",
+      proposal: { proposalId: 9_998, events, deadline: n1.now + 100, sinceHeight: n1.view.commitHeight },
+    });
     lab.run(200);
     n1.store.behaviour.held = () => false;
     n1.store.next();
@@ -35,6 +38,53 @@ describe("a leader that is stopped, slow or deposed", () => {
     expect(lab.leader?.id).not.toBe("n1");
     store.behaviour.isStalled = false;
     store.next();
+    lab.finish();
+  });
+
+  it("stays while look-ups hang and its log is written, and refuses what it cannot tell about", () => {
+    const lab = new Lab().form();
+    const n1 = lab.node("n1");
+    n1.store.behaviour.held = ({ kind }) => kind === "read";
+    const keyed = lab.begin("n1", { key: "order-1" });
+    const plain = lab.begin("n2");
+    lab.timeouts(7);
+    expect(plain.outcome()).toMatchObject({ kind: "written" });
+    expect(keyed.outcome()).toMatchObject({ kind: "not_written" });
+    expect(lab.leaderChanges()).toEqual([]);
+    expect(n1.view.isStalled).toBe(false);
+    n1.store.behaviour.held = () => false;
+    n1.store.next();
+    lab.finish();
+  });
+
+  it("tries a look-up that fails once more, and refuses the write when that fails too", () => {
+    const lab = new Lab().form();
+    const { behaviour } = lab.node("n1").store;
+    const failures: number[] = [];
+    const failTimes = (times: number): void => {
+      behaviour.failsNext = () => {
+        failures.push(lab.scheduler.now);
+        if (times > 1) failTimes(times - 1);
+      };
+    };
+    failTimes(1);
+    const once = lab.begin("n1", { key: "once" });
+    lab.run(100);
+    expect(once.outcome()).toMatchObject({ kind: "written" });
+    expect(failures).toHaveLength(1);
+
+    lab.effects.length = 0;
+    failTimes(2);
+    const twice = lab.begin("n1", { key: "twice" });
+    lab.run(30);
+    expect(failures).toHaveLength(3);
+    expect(lab.effects.map(({ effect }) => effect)).toContainEqual(
+      expect.objectContaining({ kind: "refused", reason: "look_up_failed" }),
+    );
+    // Certainly not written, so it is tried again.
+    lab.run(200);
+    expect(twice.outcome()).toMatchObject({ kind: "written" });
+    expect(lab.leaderChanges()).toEqual([]);
     lab.finish();
   });
 });

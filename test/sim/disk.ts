@@ -4,6 +4,7 @@ import { type Height, height } from "../../shared/ids.js";
 import { type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import { applyControl, type NodeKeys } from "../../shared/log/control.js";
 import { IdentityRecord } from "./identity.js";
+import { leaveEntry } from "./keys.js";
 import { type OperationKind, SimDatabase } from "./mongod.js";
 import type { SimNode } from "./node.js";
 import { check } from "./violation.js";
@@ -159,6 +160,7 @@ export class Disk {
 
   /** Somebody inserts a block; -1 is no write of a node's. */
   plant(at: Height, stored: StoredBlock): void {
+    leaveEntry(stored, null);
     this.database.blocks.set(at, { stored, writeId: -1 });
     this.planted.add(at);
     this.altered.set(at, stored);
@@ -170,6 +172,7 @@ export class Disk {
     const entry = this.database.blocks.get(at);
     if (entry === undefined) return;
     const stored = change(entry.stored);
+    leaveEntry(stored, entry.stored);
     this.database.blocks.set(at, { ...entry, stored });
     this.altered.set(at, stored);
   }

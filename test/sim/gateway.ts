@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Effect } from "../../cluster/types.js";
 import { type WriteResult, WriteTracker } from "../../node/service/write-tracker.js";
-import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
+import { type HashHex, type Height, height, type NodeId, type Term } from "../../shared/ids.js";
 import type { PreparedEvent } from "../../shared/log/event.js";
 import type { SimProcess } from "./process.js";
 
@@ -33,6 +33,8 @@ interface Attempt {
   readonly answer: Answer;
   readonly deadline: number;
   isUncertain: boolean;
+  /** It stands in no block up to here: known to be committed before any attempt that may have been written. */
+  sinceHeight: Height;
 }
 
 /** Carries a write to another node, as to the leader of a term; `answer` is called at most once, possibly never. */
@@ -42,6 +44,7 @@ export type ForwardPort = (request: {
   write: Write;
   term: Term;
   remainingMs: number;
+  sinceHeight: Height;
   answer: Answer;
 }) => void;
 
@@ -53,7 +56,7 @@ const RETRY_MS = 40;
  */
 export class Gateway {
   readonly tracker: WriteTracker;
-  private readonly reads = new Map<number, (height: Height | null) => void>();
+  private readonly reads = new Map<number, (at: Height | null) => void>();
   private lastReadId = 0;
 
   constructor(
@@ -77,7 +80,8 @@ export class Gateway {
   /** A client's write: answered once, at the deadline at the latest, unless this process dies. */
   submit(write: Write, answer: Answer): void {
     const { requestTimeoutMs } = this.process.node.around.timing;
-    this.attempt({ write, answer, deadline: this.process.now() + requestTimeoutMs, isUncertain: false });
+    const deadline = this.process.now() + requestTimeoutMs;
+    this.attempt({ write, answer, deadline, isUncertain: false, sinceHeight: height(0) });
   }
 
   private attempt(attempt: Attempt): void {
@@ -96,8 +100,9 @@ export class Gateway {
     };
     const standing = process.driver.standing();
     const leaderId = standing?.leaderId ?? null;
-    if (standing === null || leaderId === null) retry();
-    else if (leaderId === process.node.id) this.propose(attempt.write, attempt.deadline, settle);
+    if (standing === null || leaderId === null) return void retry();
+    if (!attempt.isUncertain) attempt.sinceHeight = standing.knownCommitHeight;
+    if (leaderId === process.node.id) this.propose(attempt.write, attempt, settle);
     else this.forward(attempt, { leaderId, term: standing.term }, settle);
   }
 
@@ -119,35 +124,43 @@ export class Gateway {
       write: attempt.write,
       term: to.term,
       remainingMs,
+      sinceHeight: attempt.sinceHeight,
       answer: (outcome) => process.run(() => once(outcome)),
     });
   }
 
   /** A write that another node forwarded: proposed here or refused, never forwarded again, nor taken in another term. */
-  receiveForwarded(write: Write, term: Term, remainingMs: number, answer: Answer): void {
+  receiveForwarded(
+    write: Write,
+    { term, remainingMs, sinceHeight }: { term: Term; remainingMs: number; sinceHeight: Height },
+    answer: Answer,
+  ): void {
     const standing = this.process.driver.standing();
     if (standing?.role !== "leader" || standing.term !== term) answer({ kind: "not_written", reason: "not_leader" });
-    else this.propose(write, this.process.now() + remainingMs, answer);
+    else this.propose(write, { deadline: this.process.now() + remainingMs, sinceHeight }, answer);
   }
 
-  private propose(write: Write, deadline: number, answer: Answer): void {
+  private propose(write: Write, at: { deadline: number; sinceHeight: Height }, answer: Answer): void {
     const { ifPreviousHash } = write;
+    const { deadline, sinceHeight } = at;
     const condition = ifPreviousHash === undefined ? {} : { ifPreviousHash };
-    void this.tracker.propose(write.events, { deadline, ...condition }).then((result) => answer(outcomeOf(result)));
+    void this.tracker
+      .propose(write.events, { deadline, sinceHeight, ...condition })
+      .then((result) => answer(outcomeOf(result)));
   }
 
   /** A linearizable read on a node that thinks it leads: answered with the height that the read must reflect. */
-  read(answer: (height: Height | null) => void): void {
+  read(answer: (at: Height | null) => void): void {
     const readId = ++this.lastReadId;
     this.reads.set(readId, answer);
     if (this.process.driver.standing() === null) this.settleRead(readId, null);
     else this.process.driver.submit({ kind: "read_index", now: this.process.now(), readId });
   }
 
-  private settleRead(readId: number, height: Height | null): void {
+  private settleRead(readId: number, at: Height | null): void {
     const answer = this.reads.get(readId);
     this.reads.delete(readId);
-    answer?.(height);
+    answer?.(at);
   }
 }
 

@@ -36,6 +36,8 @@ export interface DiskBehaviour {
   errors: number;
   /** The next operation that would succeed fails, and this is told; null when none is to. */
   failsNext: (() => void) | null;
+  /** Keys cannot be looked up now and then, or the index is not whole. */
+  lookUps: "answered" | "failing" | "rebuilding";
   /** Operations that stay unanswered, for scenarios. */
   held: (operation: { readonly kind: OperationKind }) => boolean;
 }
@@ -110,6 +112,7 @@ export class Mongod {
       isDown: false,
       errors: 0,
       failsNext: null,
+      lookUps: "answered",
       held: () => false,
     };
   }

@@ -1,3 +1,4 @@
+import type { ReplicaLimits } from "../../cluster/limits.js";
 import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/types.js";
 import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { StoredBlock, StoreError } from "../../node/storage/port.js";
@@ -32,6 +33,7 @@ export interface NodeSurroundings {
   /** Recoveries take no time, so that a scenario goes on with the node there. */
   readonly recoversAtOnce: boolean;
   readonly verifiedTail: VerifiedTail;
+  readonly limits: ReplicaLimits;
   readonly transmit: (message: PeerMessage) => void;
   readonly forward: ForwardPort;
   readonly onProcessEnd: (node: SimNode) => void;
@@ -172,6 +174,13 @@ export class SimNode {
     this.process.isPaused = true;
   }
 
+  /** Stops the whole machine, with its clocks. */
+  suspend(): void {
+    if (this.process === null || this.process.isPaused) return;
+    this.around.trace.add(`${this.id} suspended`);
+    this.process.suspend();
+  }
+
   resume(): void {
     if (this.process === null || !this.process.isPaused) return;
     this.around.trace.add(`${this.id} resume`);
@@ -253,6 +262,7 @@ const NOTHING: ReplicaView = {
   tailHeight: 0 as Height,
   durableHeight: 0 as Height,
   commitHeight: 0 as Height,
+  knownCommitHeight: 0 as Height,
   committedSize: 0,
   headHash: "",
   members: [],

@@ -37,6 +37,9 @@ export class SimProcess implements Clock {
   private inbox: (() => void)[] = [];
   private readonly clockBase: number;
   private readonly startedAt: number;
+  /** For how long its machine was suspended, and since when it is: its monotonic clock stands still meanwhile. */
+  private asleepMs = 0;
+  private asleepSince: number | null = null;
   private wallSecond = { at: Number.NaN, text: "" };
 
   constructor(readonly node: SimNode) {
@@ -64,6 +67,7 @@ export class SimProcess implements Clock {
         requestTimeoutMs: timing.requestTimeoutMs,
         takeoverCooldownMs: timing.takeoverCooldownMs,
         admitsNewKeys: around.admitsNewKeys,
+        limits: around.limits,
       },
       storage,
       identity,
@@ -123,8 +127,15 @@ export class SimProcess implements Clock {
     else action();
   }
 
+  suspend(): void {
+    this.isPaused = true;
+    this.asleepSince = this.node.around.scheduler.now;
+  }
+
   resume(): void {
     this.isPaused = false;
+    if (this.asleepSince !== null) this.asleepMs += this.node.around.scheduler.now - this.asleepSince;
+    this.asleepSince = null;
     const { random, recoversAtOnce } = this.node.around;
     // Node has read its sockets before it ran its timers, and the other way round, depending on its version.
     const isTimersFirst = !recoversAtOnce && random.chance(0.5);
@@ -192,7 +203,8 @@ export class SimProcess implements Clock {
   // --- The clock of this process ---------------------------------------------------------------------------------------
 
   now(): number {
-    return this.clockBase + Math.floor((this.node.around.scheduler.now - this.startedAt) * this.node.clockRate);
+    const at = this.asleepSince ?? this.node.around.scheduler.now;
+    return this.clockBase + Math.floor((at - this.startedAt - this.asleepMs) * this.node.clockRate);
   }
 
   wall(): string {
@@ -206,11 +218,15 @@ export class SimProcess implements Clock {
 
   after(ms: number, action: () => void): () => void {
     let isOn = true;
-    const fire = (): void => {
-      if (isOn) action();
-    };
     // A timer waits a millisecond at least, and never less than it was asked to.
     const waits = Math.max(1, Math.ceil(ms / this.node.clockRate));
+    const { asleepMs } = this;
+    const fire = (): void => {
+      if (!isOn) return;
+      const slept = this.asleepMs - asleepMs;
+      if (slept === 0) action();
+      else this.after(Math.min(ms, slept * this.node.clockRate), () => isOn && action());
+    };
     this.node.around.scheduler.after(waits, () => this.run(fire, { isTimer: true }));
     return () => {
       isOn = false;

@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
 import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { ClientProfile } from "./clients.js";
 import { FAULT_NAMES, type FaultName, type FaultProfile } from "./nemesis.js";
@@ -12,6 +13,7 @@ export interface Plan {
   readonly faults: FaultProfile;
   readonly clients: ClientProfile;
   readonly verifiedTail: VerifiedTail;
+  readonly limits: ReplicaLimits;
   readonly checksWire: boolean;
 }
 
@@ -42,6 +44,8 @@ const STORM: readonly FaultName[] = [
   "bridge",
   "late-answers",
   "interrupted-truncation",
+  "suspended",
+  "look-ups-fail",
 ];
 const LOSSES: readonly FaultName[] = [
   "lost-disk",
@@ -65,6 +69,7 @@ const DISKS: readonly FaultName[] = [
   "disk-went-back",
   "altered-block",
   "interrupted-truncation",
+  "look-ups-fail",
   "crash",
 ];
 const NETWORK: readonly FaultName[] = [
@@ -80,6 +85,7 @@ const NETWORK: readonly FaultName[] = [
   "usurped",
   "bridge",
   "late-answers",
+  "suspended",
 ];
 const LIES: readonly FaultName[] = [
   "forging-leader",
@@ -106,6 +112,7 @@ export function planOf(random: Random, name: ProfileName): Plan {
   const verifiedTail = random.chance(0.05)
     ? WHOLE_TAIL
     : { events: retriedEvents(clients), blocksMax: 250, blocksMin: 8 };
+  const limits = limitsOf(random);
   const checksWire = random.chance(0.02);
   // This one is a script for five.
   const isForFive = faults.enabled.includes("staggered") && random.chance(0.3);
@@ -115,9 +122,26 @@ export function planOf(random: Random, name: ProfileName): Plan {
     faults,
     clients,
     verifiedTail,
+    limits,
     checksWire,
   };
 }
+
+/** Small, so that in every run something is forgotten, dropped or refused, and blocks are read from disks. */
+const limitsOf = (random: Random): ReplicaLimits => ({
+  idsMax: random.pick([1, 1, 5, 20, DEFAULT_LIMITS.idsMax]),
+  idsBlocksMin: random.pick([1, 1, 2, 16, DEFAULT_LIMITS.idsBlocksMin]),
+  cachedBlocksMax: random.pick([1, 4, 32, 1_024]),
+  cachedBytesMax: random.pick([1, 20_000, DEFAULT_LIMITS.cachedBytesMax]),
+  queuedWritesMax: random.pick([2, 20, 20_000]),
+  queuedBytesMax: random.pick([10_000, DEFAULT_LIMITS.queuedBytesMax]),
+  gatedMessagesMax: random.pick([4, 16, DEFAULT_LIMITS.gatedMessagesMax]),
+  pendingAnswersMax: random.pick([1, 4, DEFAULT_LIMITS.pendingAnswersMax]),
+  waitingReadsMax: random.pick([1, 4, DEFAULT_LIMITS.waitingReadsMax]),
+  waitingAdmissionsMax: random.pick([1, DEFAULT_LIMITS.waitingAdmissionsMax]),
+  messageBlocksMax: random.pick([1, 4, DEFAULT_LIMITS.messageBlocksMax]),
+  messageBytesMax: random.pick([1, 5_000, DEFAULT_LIMITS.messageBytesMax]),
+});
 
 const WHOLE_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
 

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import type { ProposalRefusal } from "../../cluster/types.js";
 import { inMacrotask } from "./drain.js";
 import { SITUATIONS, type Situation } from "./faults/fault.js";
 import { FAULT_NAMES } from "./nemesis.js";
@@ -12,6 +13,15 @@ import { TraceDigest } from "./trace.js";
 const seeds = process.env.SIM_SEEDS ?? "300";
 const firstSeed = process.env.SIM_FIRST_SEED ?? "1";
 const cli = fileURLToPath(new URL("../../dist/test/sim/cli.js", import.meta.url));
+
+const REFUSALS = [
+  "cannot_tell",
+  "look_up_failed",
+  "index_rebuilding",
+  "queue_full",
+  "expired",
+  "not_leader",
+] as const satisfies ProposalRefusal[];
 
 const run = (seed: number, profile: ProfileName = "mixed"): Promise<RunResult> =>
   inMacrotask(() => simulate({ seed, profile }));
@@ -55,6 +65,7 @@ describe("the replicated log under faults", () => {
     expect(sum((result) => result.acknowledged)).toBeGreaterThan(1_000);
     expect(sum((result) => result.elections)).toBeGreaterThan(100);
     expect(sum((result) => result.reads)).toBeGreaterThan(150);
+    expect(results.filter((result) => result.hasForgotten).length).toBeGreaterThan(10);
   });
 
   it("works while it is tested: leaders that lie are found out", async () => {
@@ -71,13 +82,16 @@ describe("the replicated log under faults", () => {
   it("brings about what each fault is there for", async () => {
     const arisen = new Map<Situation, number>();
     const struck = new Set<string>();
+    const refusals = new Map<ProposalRefusal, number>();
     for (const profile of ["storm", "network", "disks", "lies", "swarm"] as const)
       for (let seed = 1; seed <= 20; seed++) {
-        const { situations, faults } = await run(seed, profile);
+        const { situations, faults, refused } = await run(seed, profile);
+        for (const why of REFUSALS) refusals.set(why, (refusals.get(why) ?? 0) + (refused[why] ?? 0));
         for (const name of Object.keys(faults)) struck.add(name);
         for (const what of SITUATIONS) arisen.set(what, (arisen.get(what) ?? 0) + (situations[what] ?? 0));
       }
     expect([...struck].sort()).toEqual([...FAULT_NAMES].sort());
     for (const what of SITUATIONS) expect(arisen.get(what), what).toBeGreaterThan(3);
+    for (const why of REFUSALS) expect(refusals.get(why), why).toBeGreaterThan(3);
   });
 });

@@ -1,3 +1,4 @@
+import type { Checkers } from "./checkers/checkers.js";
 import { Clients } from "./clients.js";
 import { withoutAmbientInputs } from "./determinism.js";
 import { fakeKeys } from "./fake-crypto.js";
@@ -30,6 +31,8 @@ export interface RunResult {
   readonly blocks: number;
   readonly forgeriesFound: number;
   readonly alterationsFound: number;
+  readonly hasForgotten: boolean;
+  readonly refused: Checkers["refused"];
   readonly faults: Readonly<Partial<Record<FaultName, number>>>;
   /** How often came about what faults are there for. */
   readonly situations: Readonly<Partial<Record<Situation, number>>>;
@@ -83,6 +86,7 @@ class Run {
       checksWire: plan.checksWire,
       recoversAtOnce: false,
       verifiedTail: plan.verifiedTail,
+      limits: plan.limits,
       onExit: (node, error) => this.onExit(node, error.message),
       ...(options.print === undefined ? {} : { print: options.print }),
     });
@@ -105,7 +109,7 @@ class Run {
   play(): RunResult {
     const { world, nemesis } = this;
     const failure = this.failureOf(() => this.phases());
-    const { ledger, elections, history, alerts } = world.checkers;
+    const { ledger, elections, history, alerts, bounds, refused } = world.checkers;
     return {
       seed: this.options.seed,
       nodes: world.nodes.length,
@@ -118,6 +122,8 @@ class Run {
       blocks: history.committed.length,
       forgeriesFound: alerts.forgeriesFound,
       alterationsFound: alerts.alterationsFound,
+      hasForgotten: bounds.hasForgotten,
+      refused,
       faults: Object.fromEntries(nemesis.counts),
       situations: Object.fromEntries(nemesis.situations),
       strikes: nemesis.strikes,

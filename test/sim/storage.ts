@@ -2,6 +2,7 @@ import { type LogStore, type OpenedStore, type Projection, type Storage, StoreEr
 import type { StateMac } from "../../node/storage/state-mac.js";
 import { MemoryLogStore } from "../doubles/memory-log-store.js";
 import { MemoryProjection } from "../doubles/memory-projection.js";
+import { indexNames } from "./keys.js";
 import type { OperationKind } from "./mongod.js";
 import type { SimProcess } from "./process.js";
 import { check } from "./violation.js";
@@ -142,10 +143,17 @@ class SlowProjection implements Projection {
     node.disk.database.noteRows(node.around.scheduler.now);
     this.end = Math.max(this.through, (events.at(-1)?.sequence ?? -1) + 1);
   };
+  /** As the index of every durable block has it, which takes the place of the projection. */
   findByKey: Projection["findByKey"] = async (sourceAppId, key) => {
-    await this.process.node.store.perform("read", () => {});
+    const { store, around } = this.process.node;
+    await store.perform("read", () => {});
     this.assertAlive();
-    return this.inner.findByKey(sourceAppId, key);
+    if (store.behaviour.lookUps === "rebuilding") throw new StoreError("index_rebuilding", "The index is not whole.");
+    if (store.behaviour.lookUps === "failing" && around.random.chance(0.7))
+      throw new StoreError("unknown", "The look-up failed.");
+    for (const [height, { stored }] of this.process.node.disk.database.blocks)
+      if (indexNames(stored, sourceAppId, key)) return { height, sequence: 0, id: "", hash: "" };
+    return null;
   };
   get: Projection["get"] = (sequence) => this.inner.get(sequence);
   list: Projection["list"] = (filter, page) => this.inner.list(filter, page);

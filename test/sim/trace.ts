@@ -68,8 +68,8 @@ export function describeInput(input: Input): string {
       return `key of ${input.proposalId}: ${input.found === null ? "free" : `in block ${input.found.height}`}`;
     case "blocks_read":
       return `read ${input.readId}: ${input.blocks.length} blocks`;
-    case "projected":
-      return `projected ${input.treeSize}`;
+    case "key_look_up_failed":
+      return `key of ${input.proposalId}: ${input.reason}`;
     case "unreachable":
       return `unreachable ${input.peer}`;
     case "admit":

@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
 import type { ReplicaAlert } from "../../cluster/types.js";
 import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { StoreError } from "../../node/storage/port.js";
@@ -32,6 +33,7 @@ export interface WorldOptions {
   /** Recoveries take no time, so that a scenario goes on with the node there; so unless a simulation says otherwise. */
   readonly recoversAtOnce?: boolean;
   readonly verifiedTail?: VerifiedTail;
+  readonly limits?: Partial<ReplicaLimits>;
   readonly onExit?: (node: SimNode, error: StoreError) => void;
 }
 
@@ -81,6 +83,7 @@ export class World {
       admitsNewKeys: this.options.admitsNewKeys ?? true,
       recoversAtOnce: this.options.recoversAtOnce ?? true,
       verifiedTail: this.options.verifiedTail ?? VERIFIED_TAIL,
+      limits: { ...DEFAULT_LIMITS, ...this.options.limits },
       onExit: (exited, error) => this.onExit(exited, error),
       transmit: (message) => this.transmit(message),
       forward: (request) => this.forward(request),
@@ -161,12 +164,12 @@ export class World {
     if (sender.isUp && this.random.chance(0.7)) sender.input({ kind: "unreachable", peer: message.to });
   }
 
-  private readonly forward: ForwardPort = ({ from, to, write, term, remainingMs, answer }) => {
+  private readonly forward: ForwardPort = ({ from, to, write, answer, ...at }) => {
     const target = this.node(to);
     this.network.sendOnce(from, to, () => {
       if (!target.isUp) return answer({ kind: "not_written", reason: "connection refused" });
       target.process?.run(() => {
-        target.gateway.receiveForwarded(write, term, remainingMs, (outcome) => {
+        target.gateway.receiveForwarded(write, at, (outcome) => {
           this.network.sendOnce(to, from, () => answer(outcome));
         });
       });

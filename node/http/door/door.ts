@@ -4,7 +4,7 @@ import { utf8 } from "../../../shared/bytes.js";
 import { canonicalForm, type JsonObject, type JsonValue } from "../../../shared/canonical.js";
 import type { HashHex } from "../../../shared/ids.js";
 import { BATCH_EVENTS_MAX, BLOCK_BYTES_MAX, NESTING_MAX, SALT_BYTES } from "../../../shared/limits.js";
-import { eventBytesBound } from "../../../shared/log/block.js";
+import { eventBytesBound } from "../../../shared/log/body.js";
 import { type PreparedEvent, payloadCommitment } from "../../../shared/log/event.js";
 import { type FieldError, type ProblemCode, ProblemError } from "../../problems.js";
 import { parseBody, requireJsonType } from "./body.js";

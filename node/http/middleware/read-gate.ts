@@ -73,6 +73,10 @@ export class ReadGate {
 }
 
 const overloaded = (): ProblemError =>
-  new ProblemError("overloaded", "This node is answering as many lists of events as it can. Ask again shortly, or another node.", {
-    retryAfterSeconds: 1,
-  });
+  new ProblemError(
+    "overloaded",
+    "This node is answering as many lists of events as it can. Ask again shortly, or another node.",
+    {
+      retryAfterSeconds: 1,
+    },
+  );

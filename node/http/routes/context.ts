@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
-import type { ReadGate } from "../middleware/read-gate.js";
 import type { LogService } from "../../service/log-port.js";
+import type { ReadGate } from "../middleware/read-gate.js";
 
 /** What every router is made from. */
 export interface RouteContext {

@@ -1,6 +1,6 @@
 import { type EventFilter, payloadTexts } from "../../../shared/log/filter.js";
 import { compareInstants } from "../../../shared/timestamp.js";
-import type { Found, LogService, PageRequest, ReadCondition } from "../../service/log-port.js";
+import type { Found, LogService, ReadCondition } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 import { slices } from "./slices.js";
@@ -74,8 +74,7 @@ function typeFilter(query: QueryReader): Pick<EventFilter, "eventType" | "typePr
 
 function payloadFilter(query: QueryReader, indexed: readonly string[]): NonNullable<EventFilter["payload"]> {
   const names = query.namesWith(PAYLOAD);
-  if (names.length > PAYLOAD_FILTERS_MAX)
-    query.fail(PAYLOAD, `can be given at most ${PAYLOAD_FILTERS_MAX} times`);
+  if (names.length > PAYLOAD_FILTERS_MAX) query.fail(PAYLOAD, `can be given at most ${PAYLOAD_FILTERS_MAX} times`);
   return names.slice(0, PAYLOAD_FILTERS_MAX).flatMap((name) => {
     const path = name.slice(PAYLOAD.length);
     const text = query.text(name);

@@ -1,6 +1,6 @@
-import type { Found, LogService } from "../../service/log-port.js";
 import type { EventFilter } from "../../../shared/log/filter.js";
 import { compareInstants } from "../../../shared/timestamp.js";
+import type { Found, LogService } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
 import { refuseCutOff, slices } from "./slices.js";
 

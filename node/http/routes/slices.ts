@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Response } from "express";
-import type { Found, LogService, PageRequest } from "../../service/log-port.js";
 import { ProblemError } from "../../problems.js";
+import type { Found, LogService, PageRequest } from "../../service/log-port.js";
 import type { Shape } from "./shapes.js";
 
 /** Written at once; a client that takes not even so much in `UNREAD_MS_MAX` is cut. */

@@ -186,7 +186,9 @@ function propose(stage: Stage, id: string, name: string, options: string[]): voi
   const [key, batch, as] = [given.get("key"), Number(given.get("batch") ?? 1), given.get("as")];
   const events = stage.requests.make(name, { key, batch, as });
   const actor = stage.find(id);
-  const proposal = { proposalId: actor.writes.begin(name), events, deadline: stage.deadline(actor) };
+  // One that repeats another does so after an unknown outcome.
+  const sinceHeight = stage.sinceHeight(actor, as ?? name);
+  const proposal = { proposalId: actor.writes.begin(name), events, deadline: stage.deadline(actor), sinceHeight };
   stage.input(id, { kind: "propose", proposal } as BareInput);
 }
 

@@ -1,8 +1,9 @@
+import { DEFAULT_LIMITS, type ReplicaLimits } from "../../../cluster/limits.js";
 import { Replica } from "../../../cluster/replica.js";
 import type { Effect, Input, ReplicaView } from "../../../cluster/types.js";
 import { utf8 } from "../../../shared/bytes.js";
 import { sha256Hex } from "../../../shared/hash.js";
-import type { HashHex, NodeId } from "../../../shared/ids.js";
+import type { HashHex, Height, NodeId } from "../../../shared/ids.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import { fakeSigner } from "../../sim/fake-crypto.js";
 import { rememberedVerdicts } from "../../sim/verdicts.js";
@@ -28,6 +29,7 @@ export interface StageOptions {
   /** By node, n1 first; n1 ranks highest unless given. */
   readonly priorities?: readonly number[];
   readonly cooldownMs: number;
+  readonly limits?: Partial<ReplicaLimits>;
 }
 
 /** One process: a real Replica with its disk; what it has asked of the disk and has not been told of yet. */
@@ -47,7 +49,7 @@ export interface Actor {
   isPaused: boolean;
   /** What reaches a paused process. */
   inbox: BareInput[];
-  /** Answers of its own projection and log. */
+  /** Answers of its own index and log. */
   answers: BareInput[];
 }
 
@@ -67,6 +69,7 @@ export class Stage {
   private readonly judge = new Judge();
   readonly teller = new Teller(() => onGrid(this.now));
   private now = 0;
+  private readonly since = new Map<string, Height>();
 
   constructor(private readonly options: StageOptions) {
     this.actors = Array.from({ length: options.nodes }, (_, i) => this.actor(`n${i + 1}`, i));
@@ -111,6 +114,13 @@ export class Stage {
     return this.now + actor.aheadMs + REQUEST_TIMEOUT_MS;
   }
 
+  /** What a write cannot stand at or below: known to be committed before its first attempt. */
+  sinceHeight(actor: Actor, name: string): Height {
+    const known = this.since.get(name) ?? this.view(actor).knownCommitHeight;
+    this.since.set(name, known);
+    return known;
+  }
+
   // --- Processes and disks -----------------------------------------------------------------------------------------
 
   start(id: NodeId): void {
@@ -129,6 +139,7 @@ export class Stage {
         requestTimeoutMs: REQUEST_TIMEOUT_MS,
         takeoverCooldownMs: this.options.cooldownMs,
         admitsNewKeys: false,
+        limits: { ...DEFAULT_LIMITS, ...this.options.limits },
         formedClusterId: store.clusterId as HashHex | null,
         seed: 100 * Number(id.slice(1)) + actor.boots,
         genesisNonce: hex(`${id} genesis`, 32),
@@ -140,7 +151,6 @@ export class Stage {
     const { term, votedFor } = store.hardState;
     const vote = votedFor === null ? "" : `, vote for ${votedFor}`;
     this.say(`${id} starts: log #${store.blocks.length}, commit #${boot.commitHeight}, t${term}${vote}`);
-    this.step(actor, { kind: "projected", treeSize: store.chainAt(boot.commitHeight).range.size });
     this.step(actor, { kind: "tick" });
     this.settle();
   }
@@ -254,7 +264,7 @@ export class Stage {
         if (actor.isDiskHeld) this.say(`${id} disk waits: ${sayOperation(effect)}`);
         return;
       case "look_up_key": {
-        const found = store.findByKey(effect.sourceAppId, effect.idempotencyKey, this.view(actor).committedSize);
+        const found = store.findByKey(effect.sourceAppId, effect.idempotencyKey);
         actor.answers.push({ kind: "key_looked_up", proposalId: effect.proposalId, found });
         return;
       }
@@ -266,7 +276,6 @@ export class Stage {
       case "committed":
         this.judge.onCommitted(id, effect.blocks);
         store.clusterId = this.view(actor).clusterId;
-        actor.answers.push({ kind: "projected", treeSize: this.view(actor).committedSize });
         return;
       case "role_changed":
         if (effect.role === "leader") this.judge.onLeader(id, effect.term);

@@ -1,5 +1,5 @@
 import type { LogEntry } from "../../../cluster/log-view.js";
-import type { BootState, Effect, HardState, RecentEvent } from "../../../cluster/types.js";
+import type { BootState, Effect, HardState } from "../../../cluster/types.js";
 import { type Height, height, term } from "../../../shared/ids.js";
 import { type ChainState, EMPTY_CHAIN } from "../../../shared/log/chain.js";
 import type { NodeKeys } from "../../../shared/log/control.js";
@@ -50,17 +50,18 @@ export class Store {
       base: this.chainAt(commitHeight),
       tail: this.blocks.slice(commitHeight),
       commitHeight,
-      recentEvents: this.blocks.flatMap(recentEvents),
+      ids: this.blocks.map(({ events, next }) => ({ height: next.height, ids: events.map(({ record }) => record.id) })),
+      idsFrom: height(1),
       campaignsLate: false,
     };
   }
 
-  /** The projection's index of keys: committed events below `treeSize` only. */
-  findByKey(sourceAppId: string, idempotencyKey: string, treeSize: number): { height: Height } | null {
-    const found = this.blocks
-      .flatMap(recentEvents)
-      .find((event) => event.sourceAppId === sourceAppId && event.idempotencyKey === idempotencyKey);
-    return found !== undefined && found.sequence < treeSize ? { height: found.height } : null;
+  /** The index: of every durable block. */
+  findByKey(sourceAppId: string, idempotencyKey: string): { height: Height } | null {
+    const found = this.blocks.find(({ events }) =>
+      events.some(({ record }) => record.sourceAppId === sourceAppId && record.idempotencyKey === idempotencyKey),
+    );
+    return found === undefined ? null : { height: found.next.height };
   }
 
   /** The database is lost, the identity file is kept: the node joins anew. */
@@ -72,12 +73,3 @@ export class Store {
 }
 
 const fresh = (joinNonce: string): HardState => ({ term: term(0), votedFor: null, joinNonce, forming: null });
-
-const recentEvents = ({ events, next }: LogEntry): RecentEvent[] =>
-  events.map(({ record: { id, sourceAppId, idempotencyKey, sequence } }) => ({
-    id,
-    sourceAppId,
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    sequence,
-    height: next.height,
-  }));

@@ -1,4 +1,4 @@
-import type { Effect, ReplicaAlert } from "../../../cluster/types.js";
+import type { Effect, ProposalRefusal, ReplicaAlert } from "../../../cluster/types.js";
 import type { EventView } from "../../../shared/log/event.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { Disk } from "../disk.js";
@@ -23,8 +23,10 @@ export class Checkers {
   readonly commits: CommitChecker;
   readonly alerts: AlertChecker;
   readonly forgeries = new ForgeryChecker();
-  readonly bounds = new BoundChecker();
+  readonly bounds = new BoundChecker(this.history);
   readonly takeOvers = new TakeOverChecker();
+  /** Why proposals were refused, and how often. */
+  readonly refused: Partial<Record<ProposalRefusal, number>> = {};
   private readonly refusals = new RefusalChecker(this.forgeries);
   private readonly promises: PromiseChecker;
 
@@ -72,6 +74,9 @@ export class Checkers {
         if (effect.role !== "leader") return;
         this.takeOvers.onLeader(node);
         return this.elections.onLeader(node, effect.term);
+      case "refused":
+        this.refused[effect.reason] = (this.refused[effect.reason] ?? 0) + 1;
+        return;
       case "alert":
         this.refusals.onAlert(node, effect.alert);
         return this.alerts.onAlert(node, effect.alert);

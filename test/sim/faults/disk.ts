@@ -226,7 +226,18 @@ const starving = new WeakSet<World>();
 const LAG_BLOCKS = 5;
 const STARVES_MS_MAX = 10_000;
 
+/** Keys cannot be looked up for a while, and all else goes on. */
+const lookUps: Fault = (strike) => {
+  const { behaviour } = strike.victim().store;
+  if (behaviour.lookUps !== "answered") return null;
+  behaviour.lookUps = strike.random.pick(["failing", "failing", "rebuilding"] as const);
+  return () => {
+    behaviour.lookUps = "answered";
+  };
+};
+
 export const diskFaults = {
+  "look-ups-fail": lookUps,
   "slow-disk": slow,
   "stalled-disk": stalled,
   "full-disk": full,

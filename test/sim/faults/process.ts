@@ -96,10 +96,25 @@ const targetDies: Fault = (strike) => {
   };
 };
 
+/** A machine sleeps for longer than any timeout. Its own clocks stand still: to itself no time has passed. */
+const suspended: Fault = (strike) => {
+  const { world, random } = strike;
+  const node = strike.victim();
+  const { process } = node;
+  if (process === null || node.isPaused) return null;
+  node.suspend();
+  const ms = random.between(world.timing.electionTimeoutMs, 3 * world.timing.requestTimeoutMs);
+  strike.lastsFor(() => {
+    if (node.process === process) node.resume();
+  }, ms);
+  return nothingToUndo;
+};
+
 export const processFaults = {
   crash: (strike) => crash(strike, [strike.victim()]),
   "crash-all": (strike) => crash(strike, strike.world.nodes),
   pause: (strike) => pause(strike.victim()),
+  suspended,
   staggered,
   "power-loss": (strike) => {
     cutPower(strike, strike.random.chance(0.5) ? strike.world.nodes : [strike.victim()]);

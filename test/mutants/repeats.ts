@@ -1,0 +1,42 @@
+import { type Mutant, one, RECOVERY, SEALING } from "./mutant.js";
+
+const DUPLICATES = "cluster/duplicates.ts";
+
+/** 47, 57 and 58: what was forgotten, and a write that is tried again. */
+export const REPEATS: readonly Mutant[] = [
+  one(
+    "47",
+    "a leader takes a write of which it no longer knows whether it was logged",
+    SEALING,
+    'if (proposal.sinceHeight + 1 < core.duplicates.idsFrom) return refuse("cannot_tell");',
+    "",
+  ),
+  one(
+    "47b",
+    "ids are forgotten, and are said to be whole",
+    DUPLICATES,
+    "      this.whole = height(oldest.height + 1);\n",
+    "",
+  ),
+  one(
+    "47c",
+    "a recovery says that it knows all ids, of which it has read the newest",
+    RECOVERY,
+    "let idsFrom = height(state.height + 1);",
+    "let idsFrom = height(1);",
+  ),
+  one(
+    "57",
+    "ids of what is not committed are forgotten",
+    DUPLICATES,
+    "if (this.heightById.size <= this.limits.idsMax || oldest.height > commitHeight - this.limits.idsBlocksMin) return;",
+    "if (this.heightById.size <= this.limits.idsMax) return;",
+  ),
+  one(
+    "58",
+    "after an attempt of unknown outcome a write says anew where it cannot stand",
+    "test/sim/gateway.ts",
+    "if (!attempt.isUncertain) attempt.sinceHeight = standing.knownCommitHeight;",
+    "attempt.sinceHeight = standing.knownCommitHeight;",
+  ),
+];

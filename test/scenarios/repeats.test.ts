@@ -1,0 +1,42 @@
+import { expect, it } from "vitest";
+import { Lab } from "./lab.js";
+
+/** A leader that remembers the ids of its newest block only. */
+const forgetful = (): Lab => new Lab({ limits: { idsMax: 1, idsBlocksMin: 1 } }).form();
+
+it("logs nothing twice when the machine of a forwarder sleeps in the middle of a write, and the leader forgets", () => {
+  const lab = forgetful();
+  const n2 = lab.node("n2");
+  lab.network.cut("n1", "n2");
+  const { write, outcome } = lab.begin("n2");
+  const id = write.events[0]?.id ?? "";
+  lab.until("the write is committed", () => lab.checkers.history.sequenceOf(id) !== undefined, 200);
+  n2.suspend();
+  lab.run(50);
+  lab.network.mend("n1", "n2");
+  for (let i = 0; i < 5; i++) lab.writeTo("n1");
+  lab.timeouts(60);
+  n2.resume();
+  // To itself it has just sent the write, and has all of the request timeout left.
+  lab.until("the client is answered", () => outcome() !== null, 6_000);
+  const refusals = lab.effects.flatMap(({ effect }) => (effect.kind === "refused" ? [effect.reason] : []));
+  expect(refusals).toContain("cannot_tell");
+  expect(outcome()).toEqual({ kind: "unknown" });
+  lab.finish();
+});
+
+it("tells a write that was tried before and certainly not written by a new height, and takes it", () => {
+  const lab = forgetful();
+  const undo = lab.drop(({ to, body }) => to === "n2" && body.kind === "append");
+  for (let i = 0; i < 5; i++) lab.writeTo("n1");
+  // n2 knows neither the last blocks nor that they are committed.
+  const { outcome } = lab.begin("n2");
+  lab.run(100);
+  expect(outcome()).toBeNull();
+  expect(lab.effects.map(({ effect }) => effect)).toContainEqual(
+    expect.objectContaining({ kind: "refused", reason: "cannot_tell" }),
+  );
+  undo();
+  lab.until("it is written", () => outcome()?.kind === "written", 2_000);
+  lab.finish();
+});

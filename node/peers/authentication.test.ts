@@ -3,6 +3,7 @@ import {
   type Envelope,
   equalSignatures,
   makeBootNonce,
+  PEER_PROTOCOL,
   PeerGate,
   ReplayWindow,
   readEnvelope,
@@ -22,6 +23,7 @@ function gate(clusterId = ""): PeerGate {
 }
 function signed(fields: Partial<Envelope>, secret = SECRET): SignedEnvelope {
   const envelope: Envelope = {
+    protocol: PEER_PROTOCOL,
     from: "n1",
     to: "n2",
     cluster: "",
@@ -54,6 +56,21 @@ describe("the replay window", () => {
 });
 
 describe("the gate for peer requests", () => {
+  it("refuses a node of another version, and one from before versions were named, without a challenge", () => {
+    const n2 = gate();
+    expect(n2.check(TARGET, signed({ protocol: "3" }), BODY)).toMatchObject({
+      ok: false,
+      reason: "other_version",
+      session: "",
+    });
+    const { "x-quorumlog-protocol": _none, ...old } = writeEnvelope(signed({}));
+    expect(n2.precheck(readEnvelope(old))).toBe("other_version");
+    // The version is signed: nobody in between can make one of another.
+    expect(n2.check(TARGET, { ...signed({ protocol: "3" }), protocol: PEER_PROTOCOL }, BODY)).toMatchObject({
+      reason: "bad_signature",
+    });
+  });
+
   it("challenges the first request of a process and accepts its repetition, in any order after it", () => {
     const n2 = gate();
     const session = sessionFor(n2);

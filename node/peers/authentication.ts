@@ -13,7 +13,11 @@ import { hashSchema, nodeIdSchema } from "../../shared/log/control.js";
  * earlier process, of the sender's or of the receiver's, is bound to a session that will never be valid again. A sender
  * without the session learns it from an authenticated 401 (`unknown_boot`) and repeats the request once.
  */
+/** Of messages, forwarded writes and blocks: nodes of different versions refuse each other. */
+export const PEER_PROTOCOL = "2";
+
 export const HEADERS = {
+  protocol: "x-quorumlog-protocol",
   from: "x-quorumlog-from",
   to: "x-quorumlog-to",
   cluster: "x-quorumlog-cluster",
@@ -27,6 +31,7 @@ export const HEADERS = {
 /** Why a request was answered 401 (or an answer was thrown away); `refused_by_peer`: the other side refused ours. */
 export type Rejection =
   | "malformed"
+  | "other_version"
   | "unknown_sender"
   | "wrong_recipient"
   | "bad_signature"
@@ -38,6 +43,7 @@ export type Rejection =
   | "refused_by_peer";
 
 export interface Envelope {
+  readonly protocol: string;
   readonly from: NodeId;
   readonly to: NodeId;
   /** Empty until the sender knows its genesis. */
@@ -62,6 +68,7 @@ const nonceSchema = z.string().regex(/^[0-9a-f]{32}$/);
 const emptyOr = <T extends z.ZodType>(schema: T) => z.union([schema, z.literal("")]);
 /** These bytes are anybody's: nothing is believed before the signature was checked. */
 const envelopeSchema = z.object({
+  protocol: z.string().regex(/^\d{1,4}$/),
   from: nodeIdSchema,
   to: nodeIdSchema,
   cluster: emptyOr(hashSchema),
@@ -86,7 +93,10 @@ export function writeEnvelope(envelope: SignedEnvelope): Record<string, string> 
 }
 
 export function readEnvelope(headers: IncomingHttpHeaders): SignedEnvelope | null {
-  const fields = Object.entries(HEADERS).map(([name, header]) => [name, headers[header] ?? ""]);
+  const fields = Object.entries(HEADERS).map(([name, header]) => [
+    name,
+    headers[header] ?? (name === "protocol" ? "1" : ""),
+  ]);
   return envelopeSchema.safeParse(Object.fromEntries(fields)).data ?? null;
 }
 
@@ -96,10 +106,10 @@ const hmac = (secret: string, lines: readonly (string | number)[]): string =>
   createHmac("sha256", secret).update(lines.join("\n")).digest("hex");
 
 export function signRequest(secret: string, target: Target, envelope: Envelope, body: Uint8Array): string {
-  const { from, to, cluster, boot, session, counter, requestId } = envelope;
+  const { protocol, from, to, cluster, boot, session, counter, requestId } = envelope;
   const place = [target.method, target.path];
   return hmac(secret, [
-    "quorumlog/peer/v1/request",
+    `quorumlog/peer/v${protocol}/request`,
     ...place,
     cluster,
     from,
@@ -177,6 +187,7 @@ export class PeerGate {
   /** What can be refused before the body is read. */
   precheck(envelope: SignedEnvelope | null): Rejection | null {
     if (envelope === null) return "malformed";
+    if (envelope.protocol !== PEER_PROTOCOL) return "other_version";
     if (!this.senders.has(envelope.from)) return "unknown_sender";
     return envelope.to === this.options.selfId ? null : "wrong_recipient";
   }

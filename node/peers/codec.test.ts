@@ -17,7 +17,9 @@ function u32(value: number): Uint8Array {
 
 function blockOf(at: number, records: Uint8Array, payloads: Uint8Array): Block {
   const header: BlockHeader = {
-    version: 1,
+    version: 2,
+    bodyHash: "a".repeat(64),
+    indexHash: "b".repeat(64),
     clusterId: ZERO_HASH,
     height: height(at),
     term: term(3),

@@ -6,6 +6,7 @@ import {
   type Envelope,
   equalSignatures,
   HEADERS,
+  PEER_PROTOCOL,
   type Rejection,
   signAnswer,
   signRequest,
@@ -47,7 +48,7 @@ export interface PeerClientOptions {
   readonly bulkTimeoutMs: number;
   readonly onMessage: (message: PeerMessage) => void;
   readonly onUnreachable: () => void;
-  readonly onRejected: (reason: Rejection) => void;
+  readonly onRejected: (reason: Rejection, theirs?: string) => void;
 }
 
 export interface RequestOptions {
@@ -76,7 +77,7 @@ export interface PeerResult<T = unknown> {
   readonly isRepeated: boolean;
 }
 
-type SingleAnswer = Omit<PeerAnswer, "isRepeated"> & { readonly session: string };
+type SingleAnswer = Omit<PeerAnswer, "isRepeated"> & { readonly session: string; readonly protocol: string };
 
 const NOBODY_THERE = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND"]);
 const CONNECTION_LOST = new Set(["ECONNRESET", "EPIPE"]);
@@ -241,7 +242,9 @@ export class PeerClient {
         isSessionRetryLeft = false;
         continue;
       }
-      if (answer.status === 401) this.options.onRejected("refused_by_peer");
+      if (answer.status === 401 && answer.protocol !== PEER_PROTOCOL)
+        this.options.onRejected("other_version", answer.protocol);
+      else if (answer.status === 401) this.options.onRejected("refused_by_peer");
       return { ...answer, isRepeated: mayHaveArrived };
     }
   }
@@ -249,6 +252,7 @@ export class PeerClient {
   private async attempt(exchange: Exchange, signal: AbortSignal): Promise<SingleAnswer> {
     const { selfId, peerId, secret, bootNonce, clusterId } = this.options;
     const envelope: Envelope = {
+      protocol: PEER_PROTOCOL,
       from: selfId,
       to: peerId,
       cluster: clusterId(),
@@ -281,9 +285,11 @@ export class PeerClient {
     requestSignature: string,
   ): SingleAnswer {
     const session = String(headers[HEADERS.session] ?? "");
+    // Not signed: it only words a warning.
+    const protocol = String(headers[HEADERS.protocol] ?? "1").slice(0, 16);
     const expected = signAnswer(this.options.secret, requestSignature, { status, session, body });
-    if (equalSignatures(expected, String(headers[HEADERS.signature] ?? ""))) return { status, body, session };
-    if (status === 401) return { status, body: Buffer.alloc(0), session: "" };
+    if (equalSignatures(expected, String(headers[HEADERS.signature] ?? ""))) return { status, body, session, protocol };
+    if (status === 401) return { status, body: Buffer.alloc(0), session: "", protocol };
     this.options.onRejected("bad_answer");
     throw this.error("failed", `an answer (${status}) without a valid signature`, true);
   }

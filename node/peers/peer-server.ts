@@ -5,6 +5,7 @@ import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { readBody } from "../http/read-body.js";
 import {
   HEADERS,
+  PEER_PROTOCOL,
   PeerGate,
   type Rejection,
   readEnvelope,
@@ -32,7 +33,7 @@ export interface PeerServerOptions {
   /** How long a message's HTTP answer waits for the core's answer. */
   readonly holdMs: number;
   readonly onMessage: (message: PeerMessage, ref: number) => void;
-  readonly onRejected: (reason: Rejection, peer: NodeId | "") => void;
+  readonly onRejected: (reason: Rejection, peer: NodeId | "", theirs?: string) => void;
   /** The last of a peer's connections to this node was closed: it may have died. */
   readonly onDisconnected: (peer: NodeId) => void;
   readonly onHandlerError: (error: unknown, path: string, context: HandlerContext) => void;
@@ -109,7 +110,8 @@ export class PeerServer {
     const envelope = readEnvelope(request.headers);
     const early = this.gate.precheck(envelope);
     if (envelope === null || early !== null) {
-      this.reject(response, early ?? "malformed", "");
+      const theirs = early === "other_version" ? envelope?.protocol : undefined;
+      this.reject(response, early ?? "malformed", theirs === undefined ? "" : (envelope?.from ?? ""), { theirs });
       return;
     }
     const length = Number(request.headers["content-length"] ?? limits.BODY_BYTES_MAX);
@@ -139,7 +141,7 @@ export class PeerServer {
     if (verdict.ok) {
       this.track(envelope.from, request.socket);
       this.dispatch(target, incoming);
-    } else this.reject(response, verdict.reason, envelope.from, { incoming, session: verdict.session });
+    } else this.reject(response, verdict.reason, envelope.from, { proved: { incoming, session: verdict.session } });
   }
 
   private track(peer: NodeId, socket: Socket): void {
@@ -251,11 +253,13 @@ export class PeerServer {
     response: ServerResponse,
     reason: Rejection,
     peer: NodeId | "",
-    proved?: { incoming: Incoming; session: string },
+    about: { proved?: { incoming: Incoming; session: string }; theirs?: string | undefined },
   ): void {
+    const { proved, theirs } = about;
     const isFirstContact = reason === "unknown_boot" && proved?.incoming.envelope.session === "";
-    if (!isFirstContact) this.options.onRejected(reason, peer);
+    if (!isFirstContact) this.options.onRejected(reason, peer, theirs);
     response.setHeader("WWW-Authenticate", "Quorumlog-HMAC-SHA-256");
+    response.setHeader(HEADERS.protocol, PEER_PROTOCOL);
     if (proved === undefined || proved.session === "") unsigned(response, 401, reason);
     else this.write(proved.incoming, 401, undefined, proved.session);
   }

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
-import type { Rejection } from "./authentication.js";
+import { PEER_PROTOCOL, type Rejection } from "./authentication.js";
 import { PeerClient, PeerError, type PeerResult, type RequestOptions } from "./peer-client.js";
 import { type PeerHandler, PeerServer } from "./peer-server.js";
 
@@ -47,7 +47,8 @@ export class PeerTransport {
   constructor(private readonly options: PeerTransportOptions) {
     const { selfId, secret, bootNonce, timeouts, onMessage, onUnreachable } = options;
     const peers = [...options.peers].filter(([id]) => id !== selfId);
-    const onRejected = (reason: Rejection, peer: NodeId | ""): void => this.reject(reason, peer);
+    const onRejected = (reason: Rejection, peer: NodeId | "", theirs?: string): void =>
+      this.reject(reason, peer, theirs);
     const clusterId = (): string => this.clusterId;
     this.server = new PeerServer({
       selfId,
@@ -74,7 +75,7 @@ export class PeerTransport {
           bulkTimeoutMs: timeouts.bulkMs,
           onMessage: (message) => onMessage(message),
           onUnreachable: () => onUnreachable(peerId),
-          onRejected: (reason) => onRejected(reason, peerId),
+          onRejected: (reason, theirs) => onRejected(reason, peerId, theirs),
         });
         return [peerId, client];
       }),
@@ -140,13 +141,18 @@ export class PeerTransport {
     for (const end of ["connect", "timeout"] as const) socket.once(end, () => socket.destroy());
   }
 
-  private reject(reason: Rejection, peer: NodeId | ""): void {
+  private reject(reason: Rejection, peer: NodeId | "", theirs?: string): void {
     this.options.onRejected(reason, peer);
     const key = `${reason} ${peer}`;
     const now = performance.now();
     if (now - (this.warnedAt.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_WARNING_MS) return;
     this.warnedAt.set(key, now);
-    const hint = reason === "bad_signature" || reason === "refused_by_peer" ? ": is CLUSTER_SECRET the same?" : "";
+    const hint =
+      reason === "other_version"
+        ? `: ${peer} speaks version ${theirs} of the peer protocol and this node version ${PEER_PROTOCOL}; run the same Quorumlog on both`
+        : reason === "bad_signature" || reason === "refused_by_peer"
+          ? ": is CLUSTER_SECRET the same?"
+          : "";
     this.options.logger.warn({ reason, peer }, `peer message refused (${reason})${hint}`);
   }
 }

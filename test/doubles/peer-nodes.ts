@@ -4,7 +4,14 @@ import type { AddressInfo } from "node:net";
 import axios from "axios";
 import { pino } from "pino";
 import { createHardenedServer } from "../../node/http/server.js";
-import { type Envelope, HEADERS, makeBootNonce, signRequest, writeEnvelope } from "../../node/peers/authentication.js";
+import {
+  type Envelope,
+  HEADERS,
+  makeBootNonce,
+  PEER_PROTOCOL,
+  signRequest,
+  writeEnvelope,
+} from "../../node/peers/authentication.js";
 import { encodeMessage } from "../../node/peers/codec.js";
 import { MESSAGES_PATH } from "../../node/peers/limits.js";
 import { PeerTransport } from "../../node/peers/transport.js";
@@ -149,7 +156,17 @@ export class RawPeer {
   sign(fields: Partial<Envelope> = {}, { path = MESSAGES_PATH, body = encodeMessage(alive("n1", "n2")) } = {}) {
     const { boot, session } = this;
     const counter = ++this.counter;
-    const envelope: Envelope = { from: "n1", to: "n2", cluster: "", boot, session, counter, requestId: "", ...fields };
+    const envelope: Envelope = {
+      protocol: PEER_PROTOCOL,
+      from: "n1",
+      to: "n2",
+      cluster: "",
+      boot,
+      session,
+      counter,
+      requestId: "",
+      ...fields,
+    };
     const signature = signRequest(this.secret, { method: "POST", path }, envelope, body);
     return { path, body, headers: writeEnvelope({ ...envelope, signature }) };
   }

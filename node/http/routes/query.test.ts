@@ -23,15 +23,17 @@ describe("the query of reference API A", () => {
 
   it("reads bare dates as whole days in UTC", () => {
     expect(pageQuery({ startDate: "2026-03-01", endDate: "2026-03-01" }).filter).toEqual({
-      timestampFrom: Date.UTC(2026, 2, 1),
-      timestampTo: Date.UTC(2026, 2, 1, 23, 59, 59, 999),
+      timestampFrom: { millis: Date.UTC(2026, 2, 1), rest: "" },
+      timestampBefore: { millis: Date.UTC(2026, 2, 2), rest: "" },
     });
   });
 
   it("reads dates without an offset as UTC, and a + that arrived as a space", () => {
-    expect(pageQuery({ startDate: "2026-03-01T10:00:00" }).filter.timestampFrom).toBe(Date.UTC(2026, 2, 1, 10));
-    expect(pageQuery({ endDate: "2026-03-01T10:00:00 02:00" }).filter.timestampTo).toBe(Date.UTC(2026, 2, 1, 8));
-    expect(pageQuery({ endDate: "2026-03-01 10:00:00" }).filter.timestampTo).toBe(Date.UTC(2026, 2, 1, 10));
+    expect(pageQuery({ startDate: "2026-03-01T10:00:00" }).filter.timestampFrom?.millis).toBe(Date.UTC(2026, 2, 1, 10));
+    expect(pageQuery({ endDate: "2026-03-01T10:00:00 02:00" }).filter.timestampTo?.millis).toBe(
+      Date.UTC(2026, 2, 1, 8),
+    );
+    expect(pageQuery({ endDate: "2026-03-01 10:00:00" }).filter.timestampTo?.millis).toBe(Date.UTC(2026, 2, 1, 10));
   });
 
   it.each([
@@ -58,15 +60,39 @@ describe("the query of reference API A", () => {
 });
 
 describe("the query of our own list", () => {
-  const listQuery = (query: object) => readListQuery(new QueryReader(query));
+  const listQuery = (query: object) => readListQuery(new QueryReader(query), ["user", "order.id"]);
   it("refuses unknown parameters, both cursors at once, and what is no cursor", () => {
     for (const query of [{ colour: "red" }, { after: "czEuMQ", before: "czEuMQ" }, { after: "!" }, { before: "c2Vz" }])
       expect(errorsOf(() => listQuery(query))).toHaveLength(1);
     expect(listQuery({ after: "czEuMQ" }).from).toEqual({ side: "after", sequence: 1 });
   });
 
-  it("needs full date-times, and gives the store UTC with milliseconds", () => {
-    expect(listQuery({ since: "2026-03-01T01:00:00+01:00" }).filter.recordedSince).toBe("2026-03-01T00:00:00.000Z");
+  it("reads a type with a star at its end as a prefix, and a literal star where it is escaped", () => {
+    expect(listQuery({ eventType: "invoice.*" }).filter).toEqual({ typePrefix: "invoice" });
+    expect(listQuery({ eventType: "a\\*.b.*" }).filter).toEqual({ typePrefix: "a*.b" });
+    expect(listQuery({ eventType: "invoice.\\*" }).filter).toEqual({ eventType: "invoice.*" });
+    for (const eventType of ["*", "a*", "*.a", "a.*.b", ".*"])
+      expect(errorsOf(() => listQuery({ eventType }))).toHaveLength(1);
+  });
+
+  it("finds numbers and texts of one spelling at an indexed path, and says how to index another", () => {
+    expect(listQuery({ "payload.order.id": "42" }).filter.payload).toEqual([
+      { path: "order.id", texts: ['"42"', "42"] },
+    ]);
+    const [error] = errorsOf(() => listQuery({ "payload.amount": "1" }));
+    expect(error).toMatchObject({ pointer: "#/payload.amount", detail: expect.stringContaining("INDEX_PAYLOAD") });
+    const { linked } = listQuery({ "payload.user": "ada", eventType: "a.*" });
+    expect(linked).toEqual([
+      ["eventType", "a.*"],
+      ["payload.user", "ada"],
+    ]);
+  });
+
+  it("needs full date-times, and compares all of their digits", () => {
+    expect(listQuery({ since: "2026-03-01T01:00:00+01:00" }).filter.recordedSince?.millis).toBe(Date.UTC(2026, 2, 1));
+    expect(
+      errorsOf(() => listQuery({ since: "2026-03-01T00:00:00.0006Z", until: "2026-03-01T00:00:00.0005Z" })),
+    ).toHaveLength(1);
     expect(errorsOf(() => listQuery({ until: "2026-03-01" }))).toHaveLength(1);
   });
 });

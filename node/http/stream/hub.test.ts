@@ -12,7 +12,7 @@ const event = (sequence: number, text = ""): ShownEvent => ({
   eventType: "T",
   timestamp: "2026-05-01T12:00:00+01:00",
   sourceAppId: "S",
-  dataPayload: { text },
+  payload: JSON.stringify({ text }),
   payloadSalt: "00".repeat(16),
   payloadHash: "a".repeat(64),
   recordedAt: "2026-05-01T12:00:00.000Z",

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
-import { STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
+import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
 import { type StorageHarness, storageContract } from "../../../test/contracts/storage-contract.js";
 import { ReplyProxy } from "../../../test/doubles/reply-proxy.js";
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
@@ -41,9 +41,6 @@ async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
         uncleanWaitMs,
         initReplicaSet: false,
         allowUnsafeMongod: false,
-        onRefused: (sequence, reason) => {
-          throw new Error(`event ${sequence}: ${reason}`);
-        },
       });
       open.push(storage);
       return storage;
@@ -93,7 +90,7 @@ describe("the log in MongoDB", () => {
     const { log } = harness.process(self("first"));
     await log.open();
     const { blocks } = TestLog.grow(1);
-    for (const { stored } of blocks) await log.insertBlocks([stored]);
+    await insert(log, blocks);
     const tail = Array.from({ length: 1_100 }, (_, i) => ({
       _id: 3 + i,
       ...(i % 2 === 0 ? { writeId: `w${i}` } : {}),
@@ -112,7 +109,7 @@ describe("the log in MongoDB", () => {
     const second = harness.process(self("second")).log;
     // The predecessor sent this before it died, and it is still on its way when the second opening begins.
     harness.failNextWrite("late");
-    await expect(first.insertBlocks([genesis.stored])).rejects.toMatchObject({ failure: "unknown" });
+    await expect(first.insertBlocks([genesis.toStore])).rejects.toMatchObject({ failure: "unknown" });
     harness.failNextWrite("reply_lost");
     await expect(second.open()).rejects.toMatchObject({ failure: "unknown" });
     const opening = second.open();

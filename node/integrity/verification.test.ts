@@ -5,10 +5,10 @@ import { GENESIS, STATE_MAC, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { createVerifier } from "../host/signer.js";
-import type { LogStore, StoredBlock } from "../storage/port.js";
+import type { LogStore, NewBlock } from "../storage/port.js";
 import { verifyAll } from "./verification.js";
 
-async function storeOf(change: (blocks: StoredBlock[]) => StoredBlock[]): Promise<LogStore> {
+async function storeOf(change: (blocks: NewBlock[]) => NewBlock[]): Promise<LogStore> {
   const log = new TestLog();
   const blocks = [log.block([], { control: GENESIS }), log.block([{}, {}]), log.block([{}]), log.block([{}])];
   const { log: store } = memoryStorage(new MemoryDatabase("a".repeat(32)), {
@@ -17,7 +17,7 @@ async function storeOf(change: (blocks: StoredBlock[]) => StoredBlock[]): Promis
     stateMac: STATE_MAC,
   });
   await store.open();
-  for (const stored of change(blocks.map((block) => block.stored))) await store.insertBlocks([stored]);
+  for (const stored of change(blocks.map((block) => block.toStore))) await store.insertBlocks([stored]);
   return store;
 }
 

@@ -18,13 +18,16 @@ class Follower {
       this.looks += 1;
       return this.view as ReplicaView;
     };
-    const driver = { view: look };
+    const committed = {
+      awaitSize: (size: number) => ({ reached: vi.waitUntil(() => this.through >= size), cancel: () => {} }),
+    };
+    Object.defineProperty(committed, "size", { get: () => this.through });
+    const driver = { view: look, committed };
     const ask = async (): Promise<number | null> => {
       this.asked += 1;
       return this.answer;
     };
-    const projection = Object.defineProperty({}, "through", { get: () => this.through });
-    const parts = { driver, config: { nodeId: "n1" }, storage: { projection }, peers: { handle: () => {}, ask } };
+    const parts = { driver, config: { nodeId: "n1" }, storage: {}, peers: { handle: () => {}, ask } };
     this.reads = new Reads(parts as unknown as Parts);
   }
 }

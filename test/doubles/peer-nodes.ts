@@ -125,7 +125,9 @@ export function append(round: number, blocks: Block[] = []): PeerMessage {
 }
 export function largeBlock(): Block {
   const header: BlockHeader = {
-    version: 1,
+    version: 2,
+    bodyHash: ZERO_HASH,
+    indexHash: ZERO_HASH,
     clusterId: ZERO_HASH,
     height: height(2),
     term: term(1),

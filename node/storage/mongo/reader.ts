@@ -1,5 +1,6 @@
 import type { BSON, Collection, Db, FindOptions } from "mongodb";
 import { type Height, height } from "../../../shared/ids.js";
+import type { BlockHeader } from "../../../shared/log/block.js";
 import {
   type EntryQuery,
   type FoundEntry,
@@ -76,6 +77,19 @@ export class MongoReader implements LogReader {
         found.push(storedBlock(document));
       }
       return found;
+    });
+  }
+
+  readHeaders(from: Height, to: Height): Promise<{ readonly header: BlockHeader; readonly blockHash: string }[]> {
+    return this.reading(async ({ blocks }) => {
+      const found = blocks.find(
+        { _id: { $gte: Math.max(1, from), $lte: to } },
+        { projection: { header: 1, blockHash: 1 }, hint: BY_HEIGHT, sort: BY_HEIGHT, ...LIMITED },
+      );
+      return (await found.toArray()).map((document) => {
+        const { header, blockHash } = storedBlock(document).block;
+        return { header, blockHash };
+      });
     });
   }
 

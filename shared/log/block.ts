@@ -77,7 +77,11 @@ export function decodeBlock(bytes: Uint8Array, parseHeader: (value: unknown) => 
   const reader = new ByteReader(bytes);
   const header = reader.field();
   if (header.length > HEADER_BYTES_MAX) throw new RangeError("block header too large");
-  const parsed = parseHeader(JSON.parse(fromUtf8(header)));
+  const text = fromUtf8(header);
+  const value = JSON.parse(text) as unknown;
+  // One header has one text: otherwise the hash of these bytes would not be the hash of what they say.
+  if (canonicalText(value) !== text) throw new RangeError("the block header is not in canonical form");
+  const parsed = parseHeader(value);
   const signature = reader.field();
   const records = reader.field();
   const payloads = reader.field();

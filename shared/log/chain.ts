@@ -2,6 +2,7 @@ import { toHex } from "../bytes.js";
 import { EMPTY_TREE_ROOT, sha256Hex, ZERO_HASH } from "../hash.js";
 import { type HashHex, type Height, height, type NodeId, sequence, type Term, term, treeSize } from "../ids.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../merkle/compact-range.js";
+import { exactMillis } from "../timestamp.js";
 import { type Block, type BlockHeader, bodyReader, headerBytes } from "./block.js";
 import { BodyError, bodyHash, encodeBody } from "./body.js";
 import { applyControl, type Control, type Membership } from "./control.js";
@@ -66,8 +67,6 @@ export type BlockVerdict =
     }
   | { readonly ok: false; readonly fault: BlockFault; readonly detail: string; readonly sequence?: number };
 
-const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-
 /**
  * Checks everything that one block claims against the state before it: cluster, link, term, leader, signature,
  * every payloadHash, record and hash, headHash, and the recomputed Merkle root, body hash and index hash.
@@ -95,8 +94,8 @@ export function verifyBlock(before: ChainState, block: Block, verifier: Signatur
   if (header.term < before.term || header.term < 1) return bad("bad_term", `term ${header.term} after ${before.term}`);
   if (header.commitHeight < before.commitHeight || header.commitHeight >= header.height)
     return bad("bad_link", `commitHeight ${header.commitHeight} is out of order`);
-  if (!TIMESTAMP.test(header.sealedAt) || header.sealedAt < before.sealedAt)
-    return bad("bad_record", `sealedAt ${header.sealedAt} is malformed or before ${before.sealedAt}`);
+  if (exactMillis(header.sealedAt) === null || header.sealedAt < before.sealedAt)
+    return bad("bad_record", `sealedAt ${header.sealedAt} is no instant or before ${before.sealedAt}`);
 
   const members = applyControl(before.members, header.control);
   // The genesis is signed by a key that it lists itself; afterwards only keys already in the log are believed.

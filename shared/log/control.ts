@@ -22,7 +22,14 @@ export const memberSchema = z.strictObject({
 export type Member = z.infer<typeof memberSchema>;
 export type NodeKeys = z.infer<typeof keysSchema>;
 
-export const membersSchema = z.array(memberSchema).min(1).max(64);
+export const membersSchema = z
+  .array(memberSchema)
+  .min(1)
+  .max(64)
+  // Whoever stood there twice would be counted twice for a majority.
+  .refine((members) => new Set(members.map(({ id }) => id)).size === members.length, {
+    error: "a member stands there twice",
+  });
 
 /** What the winner of an election says of it. */
 const electionSchema = z.strictObject({

@@ -1,14 +1,15 @@
 import { fromHex, fromUtf8, toHex, utf8 } from "../bytes.js";
-import { canonicalText, type JsonObject } from "../canonical.js";
+import { canonicalText, type JsonObject, type JsonValue } from "../canonical.js";
 import { sha256Hex, sha256HexOf } from "../hash.js";
 import type { HashHex, Height, Sequence, Term } from "../ids.js";
 import {
   BATCH_EVENTS_MAX,
   IDEMPOTENCY_KEY_CHARACTERS_MAX,
   NAME_CHARACTERS_MAX,
+  NESTING_MAX,
   TIMESTAMP_CHARACTERS_MAX,
 } from "../limits.js";
-import { timestampMillis } from "../timestamp.js";
+import { millisText, timestampMillis } from "../timestamp.js";
 
 /** What the receiving node makes of a client's event: parsed, validated, canonicalised, salted, committed to. */
 export interface PreparedEvent {
@@ -83,8 +84,20 @@ export interface EventView {
 }
 
 const ID = /^[0-9a-f]{24}$/;
-const isText = (value: unknown, max: number): value is string =>
-  typeof value === "string" && value.length >= 1 && hasAtMost(value, max);
+/** What an HTTP header carries: printable ASCII. */
+const KEY = /^[\x20-\x7e]+$/;
+/** Control characters, and halves of surrogate pairs, which no UTF-8 can carry. */
+const NO_NAME = /[\p{Cc}\p{Cs}]/u;
+
+/** What may stand as an event type or a source. */
+const isName = (text: string): boolean =>
+  text.length >= 1 && hasAtMost(text, NAME_CHARACTERS_MAX) && !NO_NAME.test(text);
+
+/** An RFC 3339 date-time whose year has four digits in UTC too. */
+function isTimestamp(text: string): boolean {
+  const millis = text.length <= TIMESTAMP_CHARACTERS_MAX ? timestampMillis(text) : null;
+  return millis !== null && millisText(millis) !== null;
+}
 
 /** Characters are code points, as JSON Schema counts them; the first test keeps the second cheap. */
 export function hasAtMost(text: string, charactersMax: number): boolean {
@@ -112,25 +125,34 @@ export function eventFault(
   event: Omit<PreparedEvent, "payload" | "payloadSalt" | "payloadHash" | "payloadValue">,
 ): string | null {
   if (!ID.test(event.id)) return "its id is not 24 lower-case hex digits";
-  if (!isText(event.eventType, NAME_CHARACTERS_MAX)) return "its eventType is not a text of allowed length";
-  if (!isText(event.sourceAppId, NAME_CHARACTERS_MAX)) return "its sourceAppId is not a text of allowed length";
-  if (!isText(event.timestamp, TIMESTAMP_CHARACTERS_MAX)) return "its timestamp is not a text of allowed length";
-  if (timestampMillis(event.timestamp) === null) return "its timestamp is no RFC 3339 date-time";
+  if (!isName(event.eventType)) return "its eventType is not a text of allowed length and characters";
+  if (!isName(event.sourceAppId)) return "its sourceAppId is not a text of allowed length and characters";
+  if (!isTimestamp(event.timestamp)) return "its timestamp is no RFC 3339 date-time";
   const { idempotencyKey: key, batch } = event;
-  if (key !== undefined && !isText(key, IDEMPOTENCY_KEY_CHARACTERS_MAX))
-    return "its idempotencyKey is not a text of allowed length";
+  if (key !== undefined && !(key.length <= IDEMPOTENCY_KEY_CHARACTERS_MAX && KEY.test(key)))
+    return "its idempotencyKey is not a text of allowed length and characters";
   if (batch !== undefined && !isBatch(batch)) return "its batch is not a place among at most 1,000";
   return null;
 }
 
-/** The object that canonical bytes stand for; null for anything else. */
+/** Whether arrays and objects nest at most so deep. */
+function nestsWithin(value: JsonValue, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (levels === 0) return false;
+  for (const item of Array.isArray(value) ? value : Object.values(value))
+    if (!nestsWithin(item, levels - 1)) return false;
+  return true;
+}
+
+/** The object that canonical bytes stand for, within the limit of nesting; null for anything else. */
 export function canonicalObject(bytes: Uint8Array): JsonObject | null {
   // "{" first: an object, and nothing that a parser would take for one.
   if (bytes[0] !== 0x7b) return null;
   try {
     const text = fromUtf8(bytes);
     const value = JSON.parse(text) as JsonObject;
-    return canonicalText(value) === text ? value : null;
+    // The nesting first: what only fits on a deep stack would be sound on one node and not on the next.
+    return nestsWithin(value, NESTING_MAX) && canonicalText(value) === text ? value : null;
   } catch {
     return null;
   }

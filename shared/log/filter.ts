@@ -156,7 +156,10 @@ export interface Hits {
   readonly unsure: readonly number[];
 }
 
-/** Which events of a block a plan finds. The range of `sealedAt` is the caller's: it holds for whole blocks. */
+/**
+ * Which events of a block a plan finds. The range of `sealedAt` is the caller's: it holds for whole blocks. Throws
+ * RangeError on a damaged entry.
+ */
 export function hitsOf({ conditions, millis, filter }: Plan, entry: EntryView): Hits {
   let positions: readonly number[] | null = null;
   let isUnsure = false;
@@ -173,6 +176,8 @@ export function hitsOf({ conditions, millis, filter }: Plan, entry: EntryView): 
     positions = positions === null ? [...found].sort((a, b) => a - b) : positions.filter((at) => found.has(at));
     if (positions.length === 0) return NO_HITS;
   }
+  if (positions !== null && (positions.at(-1) as number) >= entry.count)
+    throw new RangeError("the places of an index entry are damaged");
   positions ??= Array.from({ length: entry.count }, (_, i) => i);
   if (millis === null) return isUnsure ? { sure: [], unsure: positions } : { sure: positions, unsure: [] };
   const times = decodeTimes(entry.times, entry.count);

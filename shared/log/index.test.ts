@@ -207,6 +207,9 @@ describe("times", () => {
     expect(encodeTimes([5, 5]).length).toBe(9);
     expect(encodeTimes([5, 260]).length).toBe(11);
     expect(() => decodeTimes(encodeTimes([1, 2]), 3)).toThrow(RangeError);
+    const wide = new Uint8Array(9 + 2 * 200).fill(255);
+    wide[8] = 200;
+    expect(() => decodeTimes(wide, 2)).toThrow(RangeError);
   });
 
   it("of a range are covered by at most 190 slots that hold all of it, and little else", () => {

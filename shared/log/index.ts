@@ -152,14 +152,21 @@ export function positionsOf(places: Uint8Array, check: Uint8Array): number[] {
   for (let at = 0; at < places.length; ) {
     const count = view.getUint16(at + TERM_BYTES);
     const first = at + TERM_BYTES + 2;
-    if (compareBytes(places.subarray(at, at + TERM_BYTES), check) === 0)
-      return Array.from({ length: count }, (_, i) => view.getUint16(first + 2 * i));
+    if (compareBytes(places.subarray(at, at + TERM_BYTES), check) === 0) {
+      const positions = Array.from({ length: count }, (_, i) => view.getUint16(first + 2 * i));
+      if (count === 0 || positions.some((position, i) => i > 0 && position <= (positions[i - 1] as number)))
+        throw new RangeError("the places of an index entry are damaged");
+      return positions;
+    }
     at = first + 2 * count;
   }
   return [];
 }
 
 // --- Times -----------------------------------------------------------------------------------------------------------
+
+/** The years 0000 to 9999 have 3.2e14 milliseconds. */
+const TIME_BYTES_MAX = 7;
 
 /**
  * Whole milliseconds since 1970, rounded down: the smallest (int64), the width of the differences in bytes (u8, as few as
@@ -189,7 +196,8 @@ export function encodeTimes(millis: readonly number[]): Uint8Array {
 export function decodeTimes(times: Uint8Array, count: number): number[] {
   if (count === 0) return [];
   const width = times[8] ?? 0;
-  if (times.length !== 9 + width * count) throw new RangeError("the times of an index entry are damaged");
+  if (width > TIME_BYTES_MAX || times.length !== 9 + width * count)
+    throw new RangeError("the times of an index entry are damaged");
   const smallest = Number(new DataView(times.buffer, times.byteOffset).getBigInt64(0));
   return Array.from({ length: count }, (_, i) => {
     let difference = 0;

@@ -1,19 +1,33 @@
 import { deriveSigner } from "../../node/host/signer.js";
-import { type Block, type BlockHeader, encodeBlock, hashHeader, headerBytes } from "../../shared/log/block.js";
-import { concat, fromHex, fromUtf8, toHex, utf8 } from "../../shared/bytes.js";
+import { fromHex, fromUtf8, toHex, utf8 } from "../../shared/bytes.js";
 import { canonicalText, type JsonValue } from "../../shared/canonical.js";
-import { type BlockFault, type ChainState, EMPTY_CHAIN, type SealRequest, sealBlock } from "../../shared/log/chain.js";
+import { height, term } from "../../shared/ids.js";
+import { type Block, type BlockHeader, encodeBlock } from "../../shared/log/block.js";
+import {
+  type BlockFault,
+  type ChainState,
+  EMPTY_CHAIN,
+  type SealRequest,
+  sealBlock,
+} from "../../shared/log/chain.js";
 import type { Control, Member } from "../../shared/log/control.js";
 import { type EventView, eventView, type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
-import { sha256Hex } from "../../shared/hash.js";
-import { height, term } from "../../shared/ids.js";
+import type { BlockIndex } from "../../shared/log/index.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../../shared/merkle/compact-range.js";
-
-function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
-}
+import {
+  type BodyVector,
+  bodyVectors,
+  type IndexVector,
+  indexVectors,
+  type RunVector,
+  runVector,
+  TIMESTAMPS,
+  type TermVector,
+  type TimestampVector,
+  termVectors,
+  timestampVectors,
+} from "./parts.js";
+import { refusedBlocks } from "./refused.js";
 
 /**
  * The test vectors of docs/reference/hash-spec.md, made by the project's own code from fixed seeds, salts and times.
@@ -32,6 +46,10 @@ export interface Vectors {
     frontier: string[];
     root: string;
   }[];
+  readonly timestamps: readonly TimestampVector[];
+  readonly terms: readonly TermVector[];
+  readonly indexes: readonly IndexVector[];
+  readonly bodies: readonly BodyVector[];
   readonly log: {
     readonly clusterId: string;
     readonly blocks: readonly {
@@ -39,9 +57,10 @@ export interface Vectors {
       headerText: string;
       blockHash: string;
       signature: string;
-      records: string[];
-      recordsBytes: string;
-      payloadsBytes: string;
+      recordTexts: string[];
+      records: string;
+      payloads: string;
+      index: { names: RunVector; keys: RunVector; times: string };
       wire: string;
       events: EventView[];
     }[];
@@ -124,13 +143,7 @@ const TERM_STARTED: Control = {
 };
 
 const STEPS: readonly Step[] = [
-  {
-    leader: "n3",
-    term: 1,
-    commit: 0,
-    now: "2026-05-01T12:00:00.100Z",
-    control: GENESIS,
-  },
+  { leader: "n3", term: 1, commit: 0, now: "2026-05-01T12:00:00.100Z", control: GENESIS },
   {
     leader: "n3",
     term: 1,
@@ -144,11 +157,19 @@ const STEPS: readonly Step[] = [
     commit: 2,
     // The leader's clock went back: sealedAt stays where it was.
     now: "2026-05-01T11:59:59.000Z",
+    // One key for the whole batch.
     events: [
-      prepared(1, { dataPayload: {}, batch: [0, 2], timestamp: "2026-05-01T14:00:00+02:00" }),
+      prepared(1, {
+        dataPayload: {},
+        batch: [0, 2],
+        idempotencyKey: "batch-9",
+        timestamp: "2026-05-01T14:00:00+02:00",
+        sourceAppId: "büro",
+      }),
       prepared(2, {
         dataPayload: { text: "Übergröße €\n\u2028" },
         batch: [1, 2],
+        idempotencyKey: "batch-9",
         eventType: "note",
         sourceAppId: "büro",
       }),
@@ -161,133 +182,44 @@ const STEPS: readonly Step[] = [
     term: 4,
     commit: 5,
     now: "2026-05-01T12:00:11.000Z",
-    events: [prepared(3, { dataPayload: { numbers: [1e21, 5e-324, 0.1] } })],
+    events: TIMESTAMPS.map((timestamp, i) =>
+      prepared(3 + i, { dataPayload: { numbers: [1e21, 5e-324, i / 10] }, timestamp, eventType: `clock.${i % 3}` }),
+    ),
   },
+  { leader: "n2", term: 4, commit: 6, now: "2026-05-01T12:00:12.000Z" },
 ];
 
-function sealAll(): { blocks: Block[]; states: ChainState[]; views: EventView[][] } {
-  const blocks: Block[] = [];
-  const states: ChainState[] = [EMPTY_CHAIN];
-  const views: EventView[][] = [];
-  for (const { leader, term: inTerm, commit, now, control, events = [] } of STEPS) {
-    const request: SealRequest = {
-      term: term(inTerm),
-      leaderId: leader,
-      events,
-      now,
-      commitHeight: height(commit),
-      ...(control === undefined ? {} : { control }),
-    };
-    const sealed = sealBlock(states.at(-1) as ChainState, request, signerOf(leader).block);
-    blocks.push(sealed.block);
-    states.push(sealed.next);
-    views.push(sealed.events.map((event) => eventView(event, sealed.next)));
-  }
-  return { blocks, states, views };
-}
-
-function recordTexts({ records }: Block): string[] {
-  const texts: string[] = [];
-  const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
-  for (let at = 0; at < records.length; ) {
-    const length = view.getUint32(at);
-    texts.push(fromUtf8(records.subarray(at + 4, at + 4 + length)));
-    at += 4 + length;
-  }
-  return texts;
-}
-
-/** Signed anew by its own leader, so that only what was changed is wrong. */
-function resealed(block: Block, change: Partial<BlockHeader>): Block {
-  const header = { ...block.header, ...change };
+function requestOf({ leader, term: inTerm, commit, now, control, events = [] }: Step): SealRequest {
   return {
-    ...block,
-    header,
-    blockHash: hashHeader(header),
-    signature: signerOf(header.leaderId).block.sign(headerBytes(header)),
+    term: term(inTerm),
+    leaderId: leader,
+    events,
+    now,
+    commitHeight: height(commit),
+    ...(control === undefined ? {} : { control }),
   };
 }
 
-/** The same bytes with one bit flipped. */
-function flipped(bytes: Uint8Array, at: number): Uint8Array {
-  const copy = Uint8Array.from(bytes);
-  copy[at] = (copy[at] as number) ^ 1;
-  return copy;
+interface SealedLog {
+  readonly blocks: Block[];
+  /** After 0, 1, 2 … blocks. */
+  readonly states: ChainState[];
+  readonly views: EventView[][];
+  readonly recordTexts: string[][];
+  readonly indexes: BlockIndex[];
 }
 
-function refusedBlocks(blocks: readonly Block[]): Vectors["refused"] {
-  const at = (n: number): Block => blocks[n - 1] as Block;
-  const one = (what: string, n: number, fault: BlockFault, block: Block): Vectors["refused"][number] => ({
-    what,
-    height: n,
-    fault,
-    wire: toHex(encodeBlock(block)),
-  });
-  const zeros = "0".repeat(64);
-  const payloads = at(2).payloads;
-  return [
-    one("a payload that was changed", 2, "bad_hash", { ...at(2), payloads: flipped(payloads, payloads.length - 20) }),
-    one("a salt that was changed", 2, "bad_hash", { ...at(2), payloads: flipped(payloads, payloads.length - 1) }),
-    one("a record that was changed", 2, "bad_hash", {
-      ...at(2),
-      records: utf8(fromUtf8(at(2).records).replace("invoice.approved", "invoice.Approved")),
-    }),
-    one("a record with white space", 2, "bad_encoding", withSpace(at(2))),
-    one(
-      "a record whose eventType is a number",
-      2,
-      "bad_record",
-      withRecord(at(2), (text) => text.replace('"invoice.approved"', "17")),
-    ),
-    one(
-      "a record whose id is none",
-      2,
-      "bad_record",
-      withRecord(at(2), (text) => text.replace("00000065a", "00000065A")),
-    ),
-    one("a payload that is no object", 2, "bad_record", withPayload(at(2), "[1]")),
-    one("a payload that is not canonical", 2, "bad_record", withPayload(at(2), '{"b":1,"a":2}')),
-    one("a signature that was changed", 2, "bad_signature", { ...at(2), signature: flipped(at(2).signature, 5) }),
-    one("a leader that signs for another", 2, "bad_signature", {
-      ...resealed(at(2), {}),
-      signature: signerOf("n1").block.sign(headerBytes(at(2).header)),
-    }),
-    one("a wrong Merkle root", 2, "bad_root", resealed(at(2), { rootHash: zeros })),
-    one("a wrong headHash", 2, "bad_hash", resealed(at(2), { headHash: zeros })),
-    one("a wrong previousBlockHash", 3, "bad_link", resealed(at(3), { previousBlockHash: zeros })),
-    one("another cluster's id", 3, "bad_cluster", resealed(at(3), { clusterId: zeros })),
-    one("a term that goes back", 5, "bad_term", resealed(at(5), { term: term(3) })),
-    one("a time that goes back", 4, "bad_record", resealed(at(4), { sealedAt: "2026-05-01T12:00:00.999Z" })),
-    one("a commitHeight that is its own height", 4, "bad_link", resealed(at(4), { commitHeight: height(4) })),
-    one("a second genesis", 4, "bad_link", resealed(at(4), { control: GENESIS })),
-    one("a leader that is no member", 4, "bad_leader", strangers(at(4))),
-  ];
-}
-
-function withSpace(block: Block): Block {
-  const spaced = utf8((recordTexts(block)[0] ?? "").replace(",", ", "));
-  return { ...block, records: concat(u32(spaced.length), spaced) };
-}
-
-/** Another record in the block's one event, with all hashes and the signature made anew. */
-function withRecord(block: Block, change: (text: string) => string, payloads = block.payloads): Block {
-  const bytes = utf8(change(recordTexts(block)[0] ?? ""));
-  const range = appendLeaves(EMPTY_RANGE, [leafHash(bytes)]);
-  const changed = resealed(block, { headHash: sha256Hex(bytes), rootHash: toHex(rootOf(range)) });
-  return { ...changed, records: concat(u32(bytes.length), bytes), payloads };
-}
-
-function withPayload(block: Block, payload: string): Block {
-  const bytes = utf8(payload);
-  const salt = block.payloads.subarray(-16);
-  const hash = payloadCommitment(salt, bytes);
-  const payloads = concat(u32(bytes.length), bytes, salt);
-  return withRecord(block, (text) => text.replace(/"payloadHash":"[0-9a-f]{64}"/, `"payloadHash":"${hash}"`), payloads);
-}
-
-function strangers(block: Block): Block {
-  const header = { ...block.header, leaderId: "n9" };
-  return { ...block, header, blockHash: hashHeader(header), signature: signerOf("n1").block.sign(headerBytes(header)) };
+function sealAll(): SealedLog {
+  const log: SealedLog = { blocks: [], states: [EMPTY_CHAIN], views: [], recordTexts: [], indexes: [] };
+  for (const step of STEPS) {
+    const sealed = sealBlock(log.states.at(-1) as ChainState, requestOf(step), signerOf(step.leader).block);
+    log.blocks.push(sealed.block);
+    log.states.push(sealed.next);
+    log.views.push(sealed.events.map((event) => eventView(event, sealed.next)));
+    log.recordTexts.push(sealed.events.map(({ recordBytes }) => fromUtf8(recordBytes)));
+    log.indexes.push(sealed.index);
+  }
+  return log;
 }
 
 function merkleVectors(): Vectors["merkle"] {
@@ -307,8 +239,29 @@ function merkleVectors(): Vectors["merkle"] {
   return rows;
 }
 
+function logVectors({ blocks, states, views, recordTexts, indexes }: SealedLog): Vectors["log"] {
+  return {
+    clusterId: states[1]?.clusterId ?? "",
+    blocks: blocks.map((block, i) => {
+      const { names, keys, times } = indexes[i] as BlockIndex;
+      return {
+        header: block.header,
+        headerText: canonicalText(block.header),
+        blockHash: block.blockHash,
+        signature: toHex(block.signature),
+        recordTexts: recordTexts[i] ?? [],
+        records: toHex(block.records),
+        payloads: toHex(block.payloads),
+        index: { names: runVector(names), keys: runVector(keys), times: toHex(times) },
+        wire: toHex(encodeBlock(block)),
+        events: views[i] ?? [],
+      };
+    }),
+  };
+}
+
 export function makeVectors(): Vectors {
-  const { blocks, states, views } = sealAll();
+  const log = sealAll();
   return {
     about: "Test vectors of docs/reference/hash-spec.md. All bytes are lower-case hex.",
     keys: [...SEEDS].map(([node, seed]) => ({ node, seed, ...signerOf(node).keys })),
@@ -318,20 +271,16 @@ export function makeVectors(): Vectors {
       ...CANONICAL_INPUTS.slice(1).map((input, i) => payloadVector(input, hexOf(i + 1, 16))),
     ],
     merkle: merkleVectors(),
-    log: {
-      clusterId: states[1]?.clusterId ?? "",
-      blocks: blocks.map((block, i) => ({
-        header: block.header,
-        headerText: canonicalText(block.header),
-        blockHash: block.blockHash,
-        signature: toHex(block.signature),
-        records: recordTexts(block),
-        recordsBytes: toHex(block.records),
-        payloadsBytes: toHex(block.payloads),
-        wire: toHex(encodeBlock(block)),
-        events: views[i] ?? [],
-      })),
-    },
-    refused: refusedBlocks(blocks),
+    timestamps: timestampVectors(),
+    terms: termVectors(),
+    indexes: indexVectors(),
+    bodies: bodyVectors([0, 1].map((i) => prepared(i, { dataPayload: { name: "Ada", i }, idempotencyKey: "k" }))),
+    log: logVectors(log),
+    refused: refusedBlocks({
+      blocks: log.blocks,
+      states: log.states,
+      signerOf: (node) => signerOf(node).block,
+      requestOf: (blockHeight) => requestOf(STEPS[blockHeight - 1] as Step),
+    }),
   };
 }

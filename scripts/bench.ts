@@ -1,4 +1,6 @@
 import { runBench } from "./bench/compare.js";
+import { runDisk } from "./bench/disk.js";
+import { runFilters } from "./bench/filters.js";
 import { USAGE } from "./bench/options.js";
 import { runSize } from "./bench/size.js";
 import { runSoak } from "./bench/soak.js";
@@ -6,6 +8,8 @@ import { runCommand } from "./command.js";
 
 async function main([first = "", ...rest]: string[]): Promise<number> {
   if ([first, ...rest].includes("--help")) process.stdout.write(USAGE);
+  else if (first === "disk") await runDisk(rest);
+  else if (first === "filters") await runFilters(rest);
   else if (first === "size") await runSize(rest);
   else if (first === "soak") await runSoak(rest);
   else await runBench([first, ...rest].filter((arg) => arg !== ""));

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import {
   closeSync,
   existsSync,
@@ -15,6 +14,8 @@ import { temporaryFolder } from "../mongod/reaper.js";
 import { projectRoot } from "../project.js";
 import { median } from "./statistics.js";
 import { etcdVersion } from "./targets/etcd.js";
+import { natsVersion } from "./targets/nats.js";
+import { versionOf } from "./targets/versions.js";
 
 const SYNCS = 100;
 const SYNC_BYTES = 4_096;
@@ -40,6 +41,7 @@ export interface Machine {
   readonly node: string;
   readonly mongod: string;
   readonly etcd: string;
+  readonly nats: string;
   readonly commit: string;
   /** Of the minute before the start: above 0.3 or so, something else was at work. */
   readonly loadAverage: number;
@@ -57,9 +59,10 @@ export function describeMachine(mongodBinary: string): Machine {
     disk: diskKind(),
     fdatasyncMs: fdatasyncMs(join(folder, "sync")),
     node: process.version,
-    mongod: firstMatch(mongodBinary, ["--version"], /db version v(\S+)/),
+    mongod: versionOf(mongodBinary, ["--version"], /db version v(\S+)/) ?? "unknown",
     etcd: etcdVersion() ?? "not on PATH",
-    commit: commit(),
+    nats: natsVersion() ?? "not on PATH",
+    commit: commitOf(projectRoot()),
     loadAverage: Math.round((loadavg()[0] ?? 0) * 100) / 100,
   };
 }
@@ -89,18 +92,10 @@ function diskKind(): string {
   return [...new Set(kinds)].join(", ") || "unknown";
 }
 
-function commit(): string {
-  const git = (...args: string[]) => firstMatch("git", ["-C", projectRoot(), ...args], /[\s\S]*/).trim();
+/** Of a checkout. */
+export function commitOf(root: string): string {
+  const git = (...args: string[]) => versionOf("git", ["-C", root, ...args], /[\s\S]*/)?.trim();
   const id = git("rev-parse", "--short=12", "HEAD");
+  if (id === undefined) return "unknown";
   return git("status", "--porcelain", "-uno") === "" ? id : `${id} with changes`;
-}
-
-function firstMatch(command: string, args: string[], pattern: RegExp): string {
-  try {
-    const text = execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-    const match = pattern.exec(text);
-    return match?.[1] ?? match?.[0] ?? "unknown";
-  } catch {
-    return "unknown";
-  }
 }

@@ -13,9 +13,11 @@ describe("the options of npm run bench", () => {
       clients: [1, 16, 64, 256],
       rates: [500, 1_000, 2_000],
       only: [],
-      against: ["mongodb", "etcd"],
+      events: 2_000_000,
+      fill: "batch",
+      against: ["mongodb", "etcd", "nats"],
+      before: null,
       variants: [],
-      samplesMemory: false,
     });
   });
 
@@ -40,6 +42,9 @@ describe("the options of npm run bench", () => {
     ["--only", "appends"],
     ["--against", "cassandra"],
     ["--clients", "0"],
+    ["--events", "100"],
+    ["--fill", "slowly"],
+    ["--before", "no such folder"],
     ["--variant", "lower=1"],
     ["--seconds", "1.5"],
   ])("refuse %s %s", (...args) => {

@@ -1,9 +1,14 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { UsageError, wholeNumber } from "../options.js";
+import { FILLS, type Fill } from "./fill.js";
 
 export const USAGE = `Usage: npm run bench -- [options]
+       npm run bench -- disk [--events N] [--before DIR]
+       npm run bench -- filters [--sizes LIST] [--days LIST] [--clients N] [--seconds N]
        npm run bench -- size [--events N] [--rate N]
-       npm run bench -- soak [--minutes N] [--clients N] [--batch N] [--streams N]
+       npm run bench -- soak [--seconds N] [--writers N] [--batch N] [--streams N] [--readers N]
 
 Starts three nodes with a mongod each, beside them what they are compared with, and measures all in turn, round after
 round. Prints a table, and writes bench-results/<time>.json and .md. See docs/performance.md.
@@ -12,16 +17,26 @@ round. Prints a table, and writes bench-results/<time>.json and .md. See docs/pe
   --rounds N       how often each is taken; medians are reported (default 3)
   --clients LIST   numbers of clients (default 1,16,64,256)
   --rates LIST     open loop: appends a second (default 500,1000,2000)
-  --only LIST      some of append, batch, forward, read-one, page, open, stream-lag, or single ones such as batch-16
-  --against LIST   mongodb, etcd (where it is on PATH), or none (default mongodb,etcd)
-  --variant A=B    one more cluster whose nodes have this in their environment; A=B,C=D sets two; may be repeated
-  --memory         take the resident memory of every process each second
-  --quick          a look rather than a measurement: 2 seconds, one round, 16 and 64 clients, one rate
+  --only LIST      some of append, keyed, batch, forward, down, back, open, read-one, page, deep, large, stream-lag, or
+                   single ones such as batch-16 or page-cold-64
+  --events N       reads are drawn from a log of so many events (default 2000000); deep pages need 1000000
+  --fill WAY       how that log is written: batch (of 1,000), hundreds (batches of 100) or singly (default batch)
+  --against LIST   mongodb, etcd, nats (where they are on PATH), or none (default mongodb,etcd,nats)
+  --before DIR     one more cluster, of another checkout that is built: the version before
+  --variant A=B    one more cluster whose nodes have this in their environment; A=B,C=D sets two; may be repeated;
+                   MONGOD_ARGS="--flag value" sets arguments of its mongods
+  --quick          a look rather than a measurement: 2 seconds, one round, 16 and 64 clients, one rate, 50,000 events
 
-size: builds a log of a million events with one follower down, then measures its catch-up under load and the time that
-      each node takes from SIGKILL and start to ready.
-soak: constant load; tells of every change of leader and of each process's memory.
+disk:    what an event takes on a node's disk, written in batches of 100 and singly, beside a plain collection.
+filters: the 99th percentile of filtered pages in logs of several sizes, spread over so many days.
+size:    builds a log of a million events with one follower down, then measures its catch-up under load and the time that
+         each node takes from SIGKILL and start to ready.
+soak:    constant load, with readers of large pages of whom half do not read; tells of every change of leader, of what
+         failed, and of each process's memory.
 `;
+
+const OTHERS = ["mongodb", "etcd", "nats"] as const;
+export type Other = (typeof OTHERS)[number];
 
 export interface BenchOptions {
   readonly seconds: number;
@@ -29,10 +44,12 @@ export interface BenchOptions {
   readonly clients: readonly number[];
   readonly rates: readonly number[];
   readonly only: readonly string[];
-  readonly against: readonly ("mongodb" | "etcd")[];
+  readonly events: number;
+  readonly fill: Fill;
+  readonly against: readonly Other[];
+  readonly before: string | null;
   /** The environments of further clusters. */
   readonly variants: readonly NodeJS.ProcessEnv[];
-  readonly samplesMemory: boolean;
 }
 
 export function parseBenchOptions(args: string[], names: readonly string[]): BenchOptions {
@@ -44,9 +61,11 @@ export function parseBenchOptions(args: string[], names: readonly string[]): Ben
       clients: { type: "string" },
       rates: { type: "string" },
       only: { type: "string" },
-      against: { type: "string", default: "mongodb,etcd" },
+      events: { type: "string" },
+      fill: { type: "string", default: "batch" },
+      against: { type: "string", default: OTHERS.join() },
+      before: { type: "string" },
       variant: { type: "string", multiple: true, default: [] },
-      memory: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
     },
   });
@@ -60,23 +79,39 @@ export function parseBenchOptions(args: string[], names: readonly string[]): Ben
       if (names.some((known) => name === known || name.startsWith(`${known}-`))) return name;
       throw new UsageError(`--only takes some of ${names.join(", ")}, not ${name}.`);
     }),
+    events: wholeNumber("--events", values.events ?? (quick ? "50000" : "2000000"), 20_000, 100_000_000),
+    fill: fillNamed(values.fill),
     against: against(values.against),
+    before: checkout(values.before),
     variants: values.variant.map(variant),
-    samplesMemory: values.memory,
   };
 }
 
-const listOf = (text: string): string[] => text.split(",").filter((part) => part !== "");
+export const listOf = (text: string): string[] => text.split(",").filter((part) => part !== "");
 
-function numbers(flag: string, text: string, max: number): number[] {
+export function numbers(flag: string, text: string, max: number): number[] {
   return listOf(text).map((part) => wholeNumber(flag, part, 1, max));
 }
 
-function against(text: string): ("mongodb" | "etcd")[] {
+function fillNamed(text: string): Fill {
+  if (Object.hasOwn(FILLS, text)) return text as Fill;
+  throw new UsageError(`--fill takes one of ${Object.keys(FILLS).join(", ")}, not ${text}.`);
+}
+
+/** The folder of another checkout that is built. */
+export function checkout(folder: string | undefined): string | null {
+  if (folder === undefined) return null;
+  const main = join(folder, "dist/node/main.js");
+  if (existsSync(main)) return folder;
+  throw new UsageError(`--before takes the folder of a checkout that is built: there is no ${main}.`);
+}
+
+function against(text: string): Other[] {
   return listOf(text).flatMap((name) => {
     if (name === "none") return [];
-    if (name === "mongodb" || name === "etcd") return [name];
-    throw new UsageError(`--against takes mongodb, etcd or none, not ${name}.`);
+    const other = OTHERS.find((one) => one === name);
+    if (other !== undefined) return [other];
+    throw new UsageError(`--against takes ${OTHERS.join(", ")} or none, not ${name}.`);
   });
 }
 

@@ -18,7 +18,7 @@ const run = (perSecond: number, sustainedPerSecond: number, remarks: string[] = 
   errors: {},
   dropped: 0,
   remarks,
-  cores: { leader: 0.5 },
+  uses: { follower: { processes: 2, cores: 0.5, microsPerEvent: 120, wakeupsPerEvent: 1.25 } },
 });
 const common = { clients: 16, perSecondDue: null, catchesUp: "all is readable" };
 const arms = [
@@ -26,7 +26,7 @@ const arms = [
   { label: "mongodb", ...common, rounds: [run(100, 100), run(300, 200), run(110, 110)] },
 ];
 const report: BenchReport = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   startedAt: "2026-01-02T03:04:05.678Z",
   minutes: 1,
   machine: {
@@ -40,25 +40,40 @@ const report: BenchReport = {
     node: "v20",
     mongod: "7",
     etcd: "not on PATH",
+    nats: "not on PATH",
     commit: "abc",
     loadAverage: 0.1,
   },
+  calibration: [{ what: "one Ed25519 verification", loopMicros: 73.44, pacedMicros: 120 }],
   options: {
     seconds: 1,
     rounds: 3,
     clients: [16],
     rates: [],
     only: [],
+    events: 20_000,
+    fill: "batch",
     against: [],
+    before: null,
     variants: [],
-    samplesMemory: false,
   },
-  eventBytes: 256,
+  eventBytes: 250,
   systems: { quorumlog: "Quorumlog" },
   absent: ["etcd: not on PATH, so not measured."],
   measurements: [{ name: "append-16", group: "Appends", arms, ratios: ratiosOf(arms) }],
   streamLag: [],
-  memory: [],
+  memory: [
+    {
+      label: "n1",
+      isNode: true,
+      maxMb: 180,
+      medianMb: 150,
+      during: { "append-16": 160, "page-hot-16": 180 },
+      samples: 9,
+    },
+    { label: "n2", isNode: true, maxMb: 170, medianMb: 150, during: { "append-16": 170 }, samples: 9 },
+    { label: "mongod of n1", isNode: false, maxMb: 400, medianMb: 300, during: { "append-16": 400 }, samples: 9 },
+  ],
 };
 
 describe("the report", () => {
@@ -73,6 +88,13 @@ describe("the report", () => {
     expect(text).toContain("- etcd: not on PATH, so not measured.");
     expect(text).toContain("- append-16, quorumlog, round 3: 1 failed: 503 no_quorum.");
     expect(terminalText(report)).toMatch(/append-16 {2}quorumlog +500 +330/);
+  });
+
+  it("gives what each process of a role used, memory by measurement, and what the machine takes for known work", () => {
+    const text = markdownText(report);
+    expect(text).toContain("| append-16 | quorumlog | 2 × follower 0.50 (120, 1.25) |");
+    expect(text).toContain("| append-16 | n1 160, n2 170 |\n| page-hot-16 | n1 180 |");
+    expect(text).toContain("one Ed25519 verification 73.4 (120.0)");
   });
 
   it("says so when the machine was not idle", () => {

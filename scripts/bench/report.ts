@@ -1,21 +1,25 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { projectRoot } from "../project.js";
+import { type Calibration, calibrationText } from "./calibration.js";
 import type { EVENT_BYTES } from "./load/events.js";
 import type { Machine } from "./machine.js";
 import type { BenchOptions } from "./options.js";
 import type { ArmResult, MeasurementResult } from "./runner.js";
-import type { MemoryUse } from "./samples.js";
+import type { MemoryUse, RoleUse } from "./samples.js";
 import { median } from "./statistics.js";
 import type { StreamLag } from "./stream-lag.js";
+import { aligned, markdownTable, type Rows } from "./tables.js";
 
-export const SCHEMA_VERSION = 1;
+/** 2: uses by process in place of busy cores, memory by measurement, the calibration. */
+export const SCHEMA_VERSION = 2;
 
 export interface BenchReport {
   readonly schemaVersion: typeof SCHEMA_VERSION;
   readonly startedAt: string;
   readonly minutes: number;
   readonly machine: Machine;
+  readonly calibration: readonly Calibration[];
   readonly options: BenchOptions;
   readonly eventBytes: typeof EVENT_BYTES;
   /** By name, in words. */
@@ -27,20 +31,25 @@ export interface BenchReport {
   readonly memory: readonly MemoryUse[];
 }
 
+const FILL_TEXT = { batch: "in batches of 1,000", hundreds: "in batches of 100", singly: "one by one" } as const;
+
 /** A title, or rows of cells with a heading. */
 interface Section {
   readonly title: string;
-  readonly rows: readonly (readonly string[])[];
+  readonly rows: Rows;
 }
 
 const APPEND_HEAD = ["", "system", "per second", "sustained", "catch-up s", "p50 ms", "p99 ms", "p99.9 ms", "ratio"];
-const CORES_HEAD = ["", "system", "busy cores by role"];
+const CORES_HEAD = ["", "system", "each process of a role: busy cores (µs, wake-ups an event)"];
 const LAG_HEAD = ["load", "node", "events", "missing", "before the answer", "p50 ms", "p99 ms", "max ms"];
-const MEMORY_HEAD = ["process", "max MB", "median MB", "most during"];
+const MEMORY_HEAD = ["process", "max MB", "median MB"];
+const DURING_HEAD = ["", "most of each node process, MB"];
 
 export function terminalText(report: BenchReport): string {
   const text = sectionsOf(report).map(({ title, rows }) => `${title}\n\n${aligned(rows)}\n`);
-  return ["", ...text, ...remarksOf(report).map((line) => `! ${line}`), ""].join("\n");
+  return ["", ...text, calibrationText(report.calibration), ...remarksOf(report).map((line) => `! ${line}`), ""].join(
+    "\n",
+  );
 }
 
 export function markdownText(report: BenchReport): string {
@@ -73,13 +82,11 @@ function sectionsOf({ measurements, streamLag, memory }: BenchReport): Section[]
   if (measurements.length > 0)
     sections.push({ title: "Where the CPU went", rows: [CORES_HEAD, ...coresRows(measurements)] });
   if (streamLag.length > 0) sections.push({ title: "Stream lag", rows: [LAG_HEAD, ...streamLag.map(lagRow)] });
-  const memoryRows = memory.map(({ label, maxMb, medianMb, maxDuring }) => [
-    label,
-    maxMb.toFixed(0),
-    medianMb.toFixed(0),
-    maxDuring,
-  ]);
-  if (memory.length > 0) sections.push({ title: "Resident memory", rows: [MEMORY_HEAD, ...memoryRows] });
+  if (memory.length > 0)
+    sections.push(
+      { title: "Resident memory", rows: [MEMORY_HEAD, ...memory.map(memoryRow)] },
+      { title: "Resident memory by measurement", rows: [DURING_HEAD, ...duringRows(memory)] },
+    );
   return sections;
 }
 
@@ -114,8 +121,30 @@ function coresRows(measurements: readonly MeasurementResult[]): string[][] {
 }
 
 function coresText({ rounds }: ArmResult): string {
-  const roles = [...new Set(rounds.flatMap(({ cores }) => Object.keys(cores)))];
-  return roles.map((role) => `${role} ${median(rounds.map(({ cores }) => cores[role] ?? 0)).toFixed(2)}`).join(", ");
+  const roles = [...new Set(rounds.flatMap(({ uses }) => Object.keys(uses)))];
+  return roles.map((role) => useText(role, rounds)).join(", ");
+}
+
+function useText(role: string, rounds: ArmResult["rounds"]): string {
+  const uses = rounds.flatMap(({ uses }) => uses[role] ?? []);
+  const of = (key: keyof RoleUse) => median(uses.map((use) => use[key]));
+  const processes = Math.round(of("processes"));
+  const perEvent = `${of("microsPerEvent").toFixed(0)}, ${of("wakeupsPerEvent").toFixed(2)}`;
+  return `${processes > 1 ? `${processes} × ` : ""}${role} ${of("cores").toFixed(2)} (${perEvent})`;
+}
+
+const memoryRow = ({ label, maxMb, medianMb }: MemoryUse): string[] => [label, maxMb.toFixed(0), medianMb.toFixed(0)];
+
+function duringRows(memory: readonly MemoryUse[]): string[][] {
+  const nodes = memory.filter(({ isNode }) => isNode);
+  const names = [...new Set(nodes.flatMap(({ during }) => Object.keys(during)))];
+  return names.map((name) => {
+    const seen = nodes.flatMap(({ label, during }) => {
+      const mb = during[name];
+      return mb === undefined ? [] : [`${label} ${mb.toFixed(0)}`];
+    });
+    return [name, seen.join(", ")];
+  });
 }
 
 const lagRow = (lag: StreamLag): string[] => [
@@ -145,12 +174,13 @@ function remarksOf({ measurements, streamLag, absent, machine }: BenchReport): s
   ];
 }
 
-function machineText({ machine, minutes }: BenchReport): string {
+function machineText({ machine, minutes, calibration }: BenchReport): string {
   const { cores, cpu, memoryGb, platform, fileSystem, disk, fdatasyncMs } = machine;
   return [
     `- Machine: ${cores} cores (${cpu}), ${memoryGb} GB of memory, ${platform}`,
     `- Disk: ${disk}, ${fileSystem}; a durable write of 4 KiB takes ${fdatasyncMs} ms (median)`,
-    `- Node ${machine.node}, mongod ${machine.mongod}, etcd ${machine.etcd}; Quorumlog at ${machine.commit}`,
+    `- Node ${machine.node}, mongod ${machine.mongod}, etcd ${machine.etcd}, NATS ${machine.nats}; Quorumlog at ${machine.commit}`,
+    `- ${calibrationText(calibration)}`,
     `- Load average of the minute before: ${machine.loadAverage}; the run took ${minutes} minutes`,
   ].join("\n");
 }
@@ -160,26 +190,11 @@ function methodText({ options, systems, eventBytes }: BenchReport): string {
   return [
     ...Object.entries(systems).map(([name, title]) => `- \`${name}\`: ${title}`),
     "",
-    `Events of ${eventBytes} bytes. Everything, the clients too, shares this machine. Each figure is the median of ${rounds}`,
-    `round${rounds === 1 ? "" : "s"} of ${seconds} s; in each round the systems take turns while the others idle. A ratio is the first`,
+    `Events of about ${eventBytes} bytes. Reads are drawn from ${options.events} events, written ${FILL_TEXT[options.fill]}. Everything, the`,
+    `clients too, shares this machine. Each figure is the median of ${rounds} round${rounds === 1 ? "" : "s"} of ${seconds} s; in each round the systems take turns while the others idle. A ratio is the first`,
     "system's sustained rate over that row's in the same round: median, and range.",
     "**per second** is events acknowledged (reads: answers) a second. **sustained** counts in the time until everything",
-    "acknowledged can be read on every member (Quorumlog: every node's projection has it; MongoDB: every member has",
+    "acknowledged can be read on every member (Quorumlog: every node's reads show it; MongoDB: every member has",
     "applied it). What is acknowledged is durable on a majority, for all of them. Percentiles are of successful operations.",
   ].join("\n");
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const isNumber = (column: number) => rows.slice(1).every((row) => /^[×\d–]|^$/.test(row[column] ?? ""));
-  const line = (row: readonly string[]) =>
-    row.map((cell, column) =>
-      isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
-    );
-  return rows.map((row) => `  ${line(row).join("  ")}`.trimEnd()).join("\n");
-}
-
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const [head = [], ...body] = rows;
-  return [head, head.map(() => "---"), ...body].map((row) => `| ${row.join(" | ")} |`).join("\n");
 }

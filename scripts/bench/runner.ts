@@ -1,13 +1,11 @@
 import { Histogram } from "./load/histogram.js";
-import { type LoadSpec, machineMs } from "./load/spec.js";
+import { type LoadResult, type LoadSpec, machineMs, type Work } from "./load/spec.js";
 import type { Arm, Measurement } from "./measurements.js";
 import type { BenchOptions } from "./options.js";
-import { busyCores, cpuSecondsOf } from "./samples.js";
+import { type RoleUse, UseMeter } from "./samples.js";
 import { median } from "./statistics.js";
-import type { Target } from "./targets/target.js";
+import type { Standing, Target, Watched } from "./targets/target.js";
 
-/** Reads are drawn from at least so many events. */
-const EVENTS_FOR_READS = 20_000;
 /** With fewer values, the 99.9th percentile is the largest value and says nothing. */
 const P999_OPERATIONS_MIN = 1_000;
 
@@ -28,8 +26,8 @@ export interface ArmRun {
   readonly dropped: number;
   /** What makes this run doubtful. */
   readonly remarks: readonly string[];
-  /** Busy cores by role, the load process among them. */
-  readonly cores: Readonly<Record<string, number>>;
+  /** By role, the load process among them. */
+  readonly uses: Readonly<Record<string, RoleUse>>;
 }
 
 export interface ArmResult {
@@ -63,7 +61,7 @@ export async function measure(measurement: Measurement, { rounds, seconds }: Ben
   }
   const arms = measurement.arms.map((arm, index): ArmResult => {
     const { label, clients, perSecond: perSecondDue = null, target, work } = arm;
-    const catchesUp = work.kind === "append" ? (target.catchesUp ?? null) : null;
+    const catchesUp = work.kind === "append" && !arm.isOneAway ? (target.catchesUp ?? null) : null;
     return { label, clients, perSecondDue, catchesUp, rounds: runs[index] ?? [] };
   });
   const { name, group } = measurement;
@@ -71,9 +69,17 @@ export async function measure(measurement: Measurement, { rounds, seconds }: Ben
 }
 
 async function runArm(arm: Arm, seconds: number): Promise<ArmRun> {
+  const after = await arm.prepare?.();
+  try {
+    return await runPrepared(arm, seconds);
+  } finally {
+    await after?.();
+  }
+}
+
+async function runPrepared(arm: Arm, seconds: number): Promise<ArmRun> {
   const { target, work, clients, perSecond } = arm;
   const before = await target.standing();
-  const watched = await target.processes();
   const spec: LoadSpec = {
     target: await target.at(arm.place),
     work,
@@ -81,24 +87,18 @@ async function runArm(arm: Arm, seconds: number): Promise<ArmRun> {
     seconds,
     ...(perSecond !== undefined && { perSecond }),
   };
-  const cpuBefore = watched.map(({ pid }) => cpuSecondsOf(pid));
+  const meter = new UseMeter([...(await target.processes()), ...clientOf(target)]);
   const startedAtMs = machineMs();
   const result = await target.load.run(spec);
   const isAppend = work.kind === "append";
-  if (isAppend) await target.caughtUp();
+  const catchesUp = isAppend && target.catchesUp !== undefined && !arm.isOneAway;
+  if (catchesUp) await target.caughtUp();
   const endedAtMs = machineMs();
-  const cores = busyCores(watched, cpuBefore, (endedAtMs - startedAtMs) / 1_000);
-  const after = await target.standing();
-  const catchUpSeconds = isAppend && target.catchesUp !== undefined ? (endedAtMs - result.endedAtMs) / 1_000 : 0;
   const done = isAppend ? result.events : result.operations;
+  const uses = meter.end((endedAtMs - startedAtMs) / 1_000, done);
+  const catchUpSeconds = catchesUp ? (endedAtMs - result.endedAtMs) / 1_000 : 0;
   const latency = Histogram.from(result.latency);
   const { operations, events, errors, dropped } = result;
-  const remarks: string[] = [];
-  if (before.leader !== after.leader) remarks.push(`the leader changed from ${before.leader} to ${after.leader}`);
-  if (isAppend && before.size !== undefined && after.size !== undefined && after.size - before.size < events)
-    remarks.push(`${events} events were acknowledged, and the log grew by ${after.size - before.size}`);
-  for (const [reason, count] of Object.entries(errors)) remarks.push(`${count} failed: ${reason}`);
-  if (dropped > 0) remarks.push(`${dropped} fell due and were dropped: the rate is beyond what it takes`);
   return {
     operations,
     events,
@@ -111,9 +111,26 @@ async function runArm(arm: Arm, seconds: number): Promise<ArmRun> {
     p999Ms: latency.count >= P999_OPERATIONS_MIN ? latency.percentile(0.999) : null,
     errors,
     dropped,
-    remarks,
-    cores: { ...cores, client: result.cpuSeconds / result.seconds },
+    remarks: remarksOf(result, { isAppend, before, after: await target.standing() }),
+    uses,
   };
+}
+
+const clientOf = ({ load: { pid } }: Target): Watched[] =>
+  pid === undefined ? [] : [{ label: "client", role: "client", pid }];
+
+function remarksOf(
+  { events, operations, errors, dropped, unfinished }: LoadResult,
+  { isAppend, before, after }: { isAppend: boolean; before: Standing; after: Standing },
+): string[] {
+  const remarks: string[] = [];
+  if (before.leader !== after.leader) remarks.push(`the leader changed from ${before.leader} to ${after.leader}`);
+  if (isAppend && before.size !== undefined && after.size !== undefined && after.size - before.size < events)
+    remarks.push(`${events} events were acknowledged, and the log grew by ${after.size - before.size}`);
+  for (const [reason, count] of Object.entries(errors)) remarks.push(`${count} failed: ${reason}`);
+  if (dropped > 0) remarks.push(`${dropped} fell due and were dropped: the rate is beyond what it takes`);
+  if (unfinished > 0) remarks.push(`${unfinished} of ${operations} pages ended before they were full`);
+  return remarks;
 }
 
 export function ratiosOf(arms: readonly ArmResult[]): Ratio[] {
@@ -133,14 +150,10 @@ export function ratiosOf(arms: readonly ArmResult[]): Ratio[] {
   });
 }
 
-/** Fills the log for the reads, and has all code paths run hot before anything is measured. */
+/** Has all code paths run hot before anything is measured. */
 export async function warmUp(target: Target, seconds: number): Promise<void> {
-  const to = await target.at("leader");
-  const common = { target: to, seconds };
-  await target.load.run({ ...common, work: { kind: "append", batch: 1 }, clients: 16 });
-  const { size = EVENTS_FOR_READS } = await target.standing();
-  const batches = Math.max(20, Math.ceil((EVENTS_FOR_READS - size) / 100));
-  const fill = { work: { kind: "append", batch: 100 }, clients: 4, operationsMax: batches } as const;
-  await target.load.run({ ...common, ...fill, seconds: 120 });
+  const common = { target: await target.at("leader"), seconds };
+  const works: Work[] = [1, 100].map((batch) => ({ kind: "append", batch }));
+  for (const work of works.filter((one) => target.takes(one))) await target.load.run({ ...common, work, clients: 16 });
   await target.caughtUp();
 }

@@ -1,20 +1,38 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { median } from "./statistics.js";
 import type { Watched } from "./targets/target.js";
 
-const SAMPLE_EVERY_MS = 1_000;
+const SAMPLE_EVERY_MS = 500;
 /** Linux counts CPU time in hundredths of a second, whatever the kernel's own timer does. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU time a process has used; undefined where it has gone, or where the system does not say. */
-export function cpuSecondsOf(pid: number): number | undefined {
+/** What a process has used since its start. */
+interface Use {
+  readonly cpuSeconds: number;
+  /** How often one of its threads gave its core back to wait for something, and so was woken again. */
+  readonly wakeups: number;
+}
+
+/** Undefined where it has gone, or where the system does not say. */
+export function useOf(pid: number): Use | undefined {
   try {
     // The name in brackets may hold spaces: the fields are counted from behind it.
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    const wakeups = readdirSync(`/proc/${pid}/task`).map((thread) => wakeupsOf(pid, thread));
+    return { cpuSeconds, wakeups: wakeups.reduce((sum, count) => sum + count, 0) };
   } catch {
     return undefined;
+  }
+}
+
+function wakeupsOf(pid: number, thread: string): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");
+    return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+  } catch {
+    return 0; // A thread that has just ended.
   }
 }
 
@@ -31,37 +49,66 @@ export function residentMb(pid: number): number | undefined {
   }
 }
 
-/** How many cores each role kept busy, its processes taken together. */
-export function busyCores(
-  watched: readonly Watched[],
-  before: readonly (number | undefined)[],
-  seconds: number,
-): Record<string, number> {
-  const cores: Record<string, number> = {};
-  watched.forEach(({ role, pid }, index) => {
-    const from = before[index];
-    const to = cpuSecondsOf(pid);
-    if (from !== undefined && to !== undefined) cores[role] = (cores[role] ?? 0) + (to - from) / seconds;
-  });
-  return cores;
+/** Of each process of a role, on average. */
+export interface RoleUse {
+  readonly processes: number;
+  readonly cores: number;
+  readonly microsPerEvent: number;
+  readonly wakeupsPerEvent: number;
+}
+
+/** Between its making and its end. */
+export class UseMeter {
+  readonly #before: readonly (Use | undefined)[];
+
+  constructor(
+    private readonly watched: readonly Watched[],
+    private readonly read: (pid: number) => Use | undefined = useOf,
+  ) {
+    this.#before = watched.map(({ pid }) => read(pid));
+  }
+
+  end(seconds: number, events: number): Record<string, RoleUse> {
+    const uses = this.watched.flatMap(({ role, pid }, index) => {
+      const [before, after] = [this.#before[index], this.read(pid)];
+      if (before === undefined || after === undefined) return [];
+      return [{ role, cpuSeconds: after.cpuSeconds - before.cpuSeconds, wakeups: after.wakeups - before.wakeups }];
+    });
+    const roles = [...new Set(uses.map(({ role }) => role))];
+    return Object.fromEntries(
+      roles.map((role) => {
+        const ofRole = uses.filter((use) => use.role === role);
+        const mean = (key: "cpuSeconds" | "wakeups") => ofRole.reduce((sum, use) => sum + use[key], 0) / ofRole.length;
+        const use: RoleUse = {
+          processes: ofRole.length,
+          cores: mean("cpuSeconds") / seconds,
+          microsPerEvent: (mean("cpuSeconds") * 1e6) / Math.max(1, events),
+          wakeupsPerEvent: mean("wakeups") / Math.max(1, events),
+        };
+        return [role, use];
+      }),
+    );
+  }
 }
 
 export interface MemoryUse {
   readonly label: string;
+  readonly isNode: boolean;
   readonly maxMb: number;
   readonly medianMb: number;
-  /** The measurement in which the most was seen. */
-  readonly maxDuring: string;
+  /** The most in each measurement. */
+  readonly during: Readonly<Record<string, number>>;
   readonly samples: number;
 }
 
-/** The resident memory of each process, each second. */
+/** The resident memory of each process, twice a second. */
 export class MemorySampler {
-  readonly #samples = new Map<string, number[]>();
-  readonly #max = new Map<string, { mb: number; during: string }>();
+  readonly #processes = new Map<string, { isNode: boolean; samples: number[]; during: Record<string, number> }>();
   #watched: readonly Watched[] = [];
   #during = "start";
-  readonly #timer = setInterval(() => this.#sample(), SAMPLE_EVERY_MS);
+  readonly #timer = setInterval(() => this.sample(), SAMPLE_EVERY_MS);
+
+  constructor(private readonly read: (pid: number) => number | undefined = residentMb) {}
 
   /** Roles and process ids may have changed since the last measurement. */
   watch(watched: readonly Watched[], during: string): void {
@@ -71,20 +118,25 @@ export class MemorySampler {
 
   stop(): MemoryUse[] {
     clearInterval(this.#timer);
-    return [...this.#samples].map(([label, samples]) => {
-      const { mb = 0, during = "" } = this.#max.get(label) ?? {};
-      return { label, maxMb: mb, medianMb: median(samples), maxDuring: during, samples: samples.length };
-    });
+    return [...this.#processes].map(([label, { isNode, samples, during }]) => ({
+      label,
+      isNode,
+      maxMb: samples.reduce((most, mb) => Math.max(most, mb), 0),
+      medianMb: median(samples),
+      during,
+      samples: samples.length,
+    }));
   }
 
-  #sample(): void {
-    for (const { label, pid } of this.#watched) {
-      const mb = residentMb(pid);
+  sample(): void {
+    for (const { label, role, pid } of this.#watched) {
+      const mb = this.read(pid);
       if (mb === undefined) continue;
-      const samples = this.#samples.get(label) ?? [];
-      samples.push(mb);
-      this.#samples.set(label, samples);
-      if (mb > (this.#max.get(label)?.mb ?? 0)) this.#max.set(label, { mb, during: this.#during });
+      const isNode = role === "leader" || role === "follower";
+      const known = this.#processes.get(label) ?? { isNode, samples: [], during: {} };
+      known.samples.push(mb);
+      known.during[this.#during] = Math.max(known.during[this.#during] ?? 0, mb);
+      this.#processes.set(label, known);
     }
   }
 }

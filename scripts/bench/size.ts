@@ -3,13 +3,14 @@ import { parseArgs } from "node:util";
 import { findMongod } from "../mongod/ladder.js";
 import { wholeNumber } from "../options.js";
 import { poll } from "../processes.js";
+import { calibrate, calibrationText } from "./calibration.js";
+import { fillWith } from "./fill.js";
 import { MemorySampler } from "./samples.js";
 import { memoryVerdict } from "./soak.js";
-import { clusterAnswer, projectionReached, QuorumlogTarget, readableSize } from "./targets/quorumlog.js";
+import { clusterAnswer, QuorumlogTarget, readableSize } from "./targets/quorumlog.js";
 
-const BATCH_EVENTS = 1_000;
-const BUILD_CLIENTS = 4;
-const BUILD_SECONDS_MAX = 7_200;
+const EVENTS_MIN = 1_000;
+const LOAD_SECONDS_MAX = 7_200;
 const CAUGHT_UP_WITHIN_MS = 3_600_000;
 const READY_WITHIN_MS = 600_000;
 const LOAD_CLIENTS = 64;
@@ -20,8 +21,9 @@ export async function runSize(args: string[]): Promise<void> {
     args,
     options: { events: { type: "string", default: "1000000" }, rate: { type: "string", default: "500" } },
   });
-  const events = wholeNumber("--events", values.events, BATCH_EVENTS, 100_000_000);
+  const events = wholeNumber("--events", values.events, EVENTS_MIN, 100_000_000);
   const rate = wholeNumber("--rate", values.rate, 1, 100_000);
+  console.log(calibrationText(await calibrate()));
   const target = await QuorumlogTarget.start({ mongodBinary: await findMongod() });
   const sampler = new MemorySampler();
   try {
@@ -29,9 +31,9 @@ export async function runSize(args: string[]): Promise<void> {
     const leader = (await cluster.leader()).node.id;
     const [away = "", other = ""] = cluster.nodes.map(({ id }) => id).filter((id) => id !== leader);
     await cluster.kill(away);
-    console.log(`${away} is down. Appending ${events} events in batches of ${BATCH_EVENTS} …`);
+    console.log(`${away} is down. Appending ${events} events in batches …`);
     sampler.watch(await target.processes(), "build");
-    await build(target, events, away);
+    await build(target, events);
     await catchUp(target, { away, rate, sampler });
     // With all three up: a node that restarts needs a majority to be ready, and that must not be what is measured.
     for (const [id, role] of [
@@ -47,31 +49,10 @@ export async function runSize(args: string[]): Promise<void> {
   }
 }
 
-async function build(target: QuorumlogTarget, events: number, away: string): Promise<void> {
-  const { cluster, load } = target;
+async function build(target: QuorumlogTarget, events: number): Promise<void> {
   const startMs = performance.now();
-  const result = await load.run(
-    {
-      target: await target.at("leader"),
-      work: { kind: "append", batch: BATCH_EVENTS },
-      clients: BUILD_CLIENTS,
-      seconds: BUILD_SECONDS_MAX,
-      operationsMax: Math.ceil(events / BATCH_EVENTS),
-    },
-    (() => {
-      let looks = 0;
-      return ({ events: done }) => {
-        if (++looks % 10 === 0) console.log(`  ${done} events`);
-      };
-    })(),
-  );
-  console.log(
-    `Acknowledged ${result.events} events in ${result.seconds.toFixed(1)} s ` +
-      `(${Math.round(result.events / result.seconds)}/s, two nodes). Failed: ${JSON.stringify(result.errors)}`,
-  );
-  const size = (await target.standing()).size ?? 0;
-  const up = cluster.nodes.filter(({ id }) => id !== away);
-  await Promise.all(up.map(({ url }) => projectionReached(url, size)));
+  const perSecond = await fillWith(target, { events, fill: "batch" });
+  console.log(`Acknowledged at ${Math.round(perSecond)} a second by two nodes.`);
   console.log(`Readable on both nodes ${((performance.now() - startMs) / 1_000).toFixed(1)} s after the start.`);
 }
 
@@ -86,7 +67,7 @@ async function catchUp(
   console.log(`\nStarting ${away}, ${behind} events behind, while ${rate} events a second are appended …`);
   const to = await target.at("leader");
   const work = { kind: "append", batch: 1 } as const;
-  const loading = load.run({ target: to, work, clients: LOAD_CLIENTS, perSecond: rate, seconds: BUILD_SECONDS_MAX });
+  const loading = load.run({ target: to, work, clients: LOAD_CLIENTS, perSecond: rate, seconds: LOAD_SECONDS_MAX });
   const startMs = performance.now();
   await cluster.start(away);
   sampler.watch(await target.processes(), "catch-up");
@@ -97,7 +78,7 @@ async function catchUp(
     const { leader } = await committedSizes(node.url, away);
     return { own: (await readableSize(node.url)) ?? -1, leader };
   }, CAUGHT_UP_WITHIN_MS);
-  console.log(`  Its projection is level after ${seconds()} s${shown ? "" : ": NO, given up"}.`);
+  console.log(`  Its reads are level after ${seconds()} s${shown ? "" : ": NO, given up"}.`);
   load.finish();
   const { events, errors, dropped } = await loading;
   console.log(`  Meanwhile ${events} events were acknowledged, ${dropped} dropped; failed: ${JSON.stringify(errors)}`);

@@ -1,15 +1,24 @@
 import { parseArgs } from "node:util";
 import { findMongod } from "../mongod/ladder.js";
-import { UsageError, wholeNumber } from "../options.js";
+import { wholeNumber } from "../options.js";
+import { calibrate, calibrationText } from "./calibration.js";
+import { fillWith } from "./fill.js";
+import { AskedProcess } from "./load/asked-process.js";
+import { LARGE_EVENT_BYTES } from "./load/events.js";
 import { Histogram } from "./load/histogram.js";
-import { StreamProcess } from "./load/streams.js";
+import type { PagesRead, ToReaders } from "./load/reader-process.js";
+import type { LoadResult } from "./load/spec.js";
+import type { Collected, ToStreams } from "./load/stream-process.js";
 import { MemorySampler, type MemoryUse } from "./samples.js";
 import { clusterAnswer, QuorumlogTarget } from "./targets/quorumlog.js";
 
 const LOOK_EVERY_MS = 1_000;
 const SAY_EVERY = 10;
-/** What is asked of each node process, under any load. */
+/** What is asked of each node process: under any load, and with any readers beside. */
 const NODE_MB_MAX = 300;
+const NODE_MB_MAX_WITH_READERS = 350;
+/** The log begins with them: pages of 500 and 1,000 events then have 10 and 20 MB. */
+const LARGE_EVENTS = 2_000;
 
 /** Each view of leader and term that some node had, with the second in which it was first seen. */
 export class LeaderWatch {
@@ -32,6 +41,19 @@ export class LeaderWatch {
     if (now !== this.#last) this.changes.push(`${atSeconds.toFixed(0)} s: ${now}`);
     this.#last = now;
   }
+
+  /** Asks the nodes in turn, each second; what is given back ends it. */
+  watch(urls: readonly string[]): () => void {
+    let seconds = 0;
+    const timer = setInterval(() => {
+      const at = ++seconds;
+      clusterAnswer(urls[at % urls.length] as string).then(
+        ({ views }) => this.look(at, views),
+        () => this.look(at, undefined),
+      );
+    }, LOOK_EVERY_MS);
+    return () => clearInterval(timer);
+  }
 }
 
 /** Constant load for minutes: does the leader stay, and does memory stay bounded? */
@@ -39,53 +61,51 @@ export async function runSoak(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      minutes: { type: "string", default: "10" },
-      clients: { type: "string", default: "256" },
+      seconds: { type: "string", default: "600" },
+      writers: { type: "string", default: "256" },
       batch: { type: "string", default: "1" },
       streams: { type: "string", default: "0" },
+      readers: { type: "string", default: "0" },
     },
   });
-  const minutes = Number(values.minutes);
-  if (!(minutes > 0 && minutes <= 1_440)) throw new UsageError("--minutes must be a number above 0, at most 1440.");
-  const clients = wholeNumber("--clients", values.clients, 1, 2_000);
-  const batch = wholeNumber("--batch", values.batch, 1, 1_000);
-  const streams = wholeNumber("--streams", values.streams, 0, 1_000);
+  const options: SoakOptions = {
+    seconds: wholeNumber("--seconds", values.seconds, 1, 86_400),
+    writers: wholeNumber("--writers", values.writers, 1, 2_000),
+    batch: wholeNumber("--batch", values.batch, 1, 1_000),
+    streams: wholeNumber("--streams", values.streams, 0, 1_000),
+    readers: wholeNumber("--readers", values.readers, 0, 1_000),
+  };
+  console.log(calibrationText(await calibrate()));
   const target = await QuorumlogTarget.start({ mongodBinary: await findMongod() });
   try {
-    await soak(target, { minutes, clients, batch, streams });
+    await soak(target, options);
   } finally {
     await target.stop();
   }
 }
 
 interface SoakOptions {
-  minutes: number;
-  clients: number;
-  batch: number;
-  streams: number;
+  readonly seconds: number;
+  readonly writers: number;
+  readonly batch: number;
+  readonly streams: number;
+  readonly readers: number;
 }
 
-async function soak(target: QuorumlogTarget, { minutes, clients, batch, streams }: SoakOptions): Promise<void> {
-  const { cluster, load } = target;
-  const urls = cluster.nodes.map(({ url }) => url);
+async function soak(target: QuorumlogTarget, options: SoakOptions): Promise<void> {
+  const { seconds, writers, batch, readers } = options;
+  const urls = target.cluster.nodes.map(({ url }) => url);
+  if (readers > 0) await fillWith(target, { events: LARGE_EVENTS, fill: "singly", bytes: LARGE_EVENT_BYTES });
   const before = await target.standing();
-  const opened = streams > 0 ? await StreamProcess.open({ urls, perUrl: streams, records: false }) : undefined;
+  const beside = await startBeside(urls, options);
   const sampler = new MemorySampler();
   sampler.watch(await target.processes(), "soak");
   const watch = new LeaderWatch();
-  let seconds = 0;
-  const looking = setInterval(() => {
-    const at = ++seconds;
-    const anyUrl = urls[at % urls.length] as string;
-    clusterAnswer(anyUrl).then(
-      ({ views }) => watch.look(at, views),
-      () => watch.look(at, undefined),
-    );
-  }, LOOK_EVERY_MS);
+  const endWatch = watch.watch(urls);
   let lastEvents = 0;
   let progresses = 0;
-  const result = await load.run(
-    { target: await target.at("all"), work: { kind: "append", batch }, clients, seconds: minutes * 60 },
+  const result = await target.load.run(
+    { target: await target.at("all"), work: { kind: "append", batch }, clients: writers, seconds },
     ({ events, errors }) => {
       if (++progresses % SAY_EVERY !== 0) return;
       const rate = Math.round((events - lastEvents) / SAY_EVERY);
@@ -93,24 +113,51 @@ async function soak(target: QuorumlogTarget, { minutes, clients, batch, streams 
       console.log(`${progresses} s   ${rate} events/s   ${events} in all   ${errors} failed   ${watch.changes.at(-1)}`);
     },
   );
+  const told = await beside.end();
   await target.caughtUp();
-  clearInterval(looking);
-  const memory = sampler.stop();
+  endWatch();
   const after = await target.standing();
-  const collected = await opened?.collect();
-  await opened?.stop();
-  const latency = Histogram.from(result.latency);
-  const percentiles = [0.5, 0.99, 0.999, 1].map((share) => latency.percentile(share).toFixed(1)).join(" / ");
-  console.log(
-    `\n${result.events} events in ${result.seconds.toFixed(0)} s: ${Math.round(result.events / result.seconds)}/s`,
+  console.log([loadVerdict(result), ...told, leaderVerdict(before.leader, after.leader, watch)].join("\n"));
+  console.log(memoryVerdict(sampler.stop(), readers > 0 ? NODE_MB_MAX_WITH_READERS : NODE_MB_MAX));
+}
+
+/** Streams and readers of pages, each in a process of their own; at the end they tell what they got. */
+async function startBeside(
+  urls: readonly string[],
+  { streams, readers }: SoakOptions,
+): Promise<{ end: () => Promise<string[]> }> {
+  const ends: (() => Promise<string>)[] = [];
+  if (streams > 0) {
+    const asked = new AskedProcess<ToStreams, Collected>("stream-process.js");
+    await asked.ask({ kind: "open", order: { urls, perUrl: streams, records: false } });
+    ends.push(async () => {
+      const { messages, closed } = await asked.ask({ kind: "collect" });
+      await asked.stop();
+      return `Streams: ${messages} messages read, ${closed} of ${streams * urls.length} closed by the nodes.`;
+    });
+  }
+  if (readers > 0) {
+    const asked = new AskedProcess<ToReaders, PagesRead>("reader-process.js");
+    await asked.ask({ kind: "start", urls, readers });
+    ends.push(async () => {
+      const { pages, megabytes, errors, unread, cut } = await asked.ask({ kind: "collect" });
+      await asked.stop();
+      return (
+        `Readers: ${pages} pages, ${megabytes.toFixed(0)} MB. Failed: ${JSON.stringify(errors)}. ` +
+        `Not read: ${unread} answers, ${cut} of them cut by the nodes.`
+      );
+    });
+  }
+  return { end: () => Promise.all(ends.map((end) => end())) };
+}
+
+function loadVerdict({ events, seconds, errors, latency }: LoadResult): string {
+  const histogram = Histogram.from(latency);
+  const percentiles = [0.5, 0.99, 0.999, 1].map((share) => histogram.percentile(share).toFixed(1)).join(" / ");
+  return (
+    `\n${events} events in ${seconds.toFixed(0)} s: ${Math.round(events / seconds)}/s\n` +
+    `Latency p50 / p99 / p99.9 / max: ${percentiles} ms. Failed: ${JSON.stringify(errors)}`
   );
-  console.log(`Latency p50 / p99 / p99.9 / max: ${percentiles} ms. Failed: ${JSON.stringify(result.errors)}`);
-  if (collected !== undefined)
-    console.log(
-      `Streams: ${collected.messages} messages read, ${collected.closed} of ${streams * 3} closed by the nodes.`,
-    );
-  console.log(leaderVerdict(before.leader, after.leader, watch));
-  console.log(memoryVerdict(memory));
 }
 
 function leaderVerdict(before: string, after: string, { changes, silentLooks }: LeaderWatch): string {
@@ -121,10 +168,9 @@ function leaderVerdict(before: string, after: string, { changes, silentLooks }: 
   return `THE LEADER CHANGED${silent}: ${before} at the start, ${after} at the end.\n  ${moved.join("\n  ")}`;
 }
 
-export function memoryVerdict(memory: readonly MemoryUse[]): string {
-  const lines = memory.map(({ label, maxMb, medianMb, samples }) => {
-    const isNode = !label.startsWith("mongod");
-    const verdict = isNode ? (maxMb < NODE_MB_MAX ? "" : `   ABOVE ${NODE_MB_MAX} MB`) : "";
+export function memoryVerdict(memory: readonly MemoryUse[], nodeMbMax = NODE_MB_MAX): string {
+  const lines = memory.map(({ label, isNode, maxMb, medianMb, samples }) => {
+    const verdict = isNode && maxMb >= nodeMbMax ? `   ABOVE ${nodeMbMax} MB` : "";
     return `  ${label.padEnd(14)} max ${maxMb.toFixed(0)} MB, median ${medianMb.toFixed(0)} MB, ${samples} samples${verdict}`;
   });
   return ["Resident memory:", ...lines].join("\n");

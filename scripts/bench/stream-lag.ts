@@ -1,7 +1,7 @@
+import { AskedProcess } from "./load/asked-process.js";
 import { Histogram } from "./load/histogram.js";
 import type { Acknowledgement, LoadSpec } from "./load/spec.js";
-import type { Collected } from "./load/stream-process.js";
-import { StreamProcess } from "./load/streams.js";
+import type { Collected, ToStreams } from "./load/stream-process.js";
 import { isChosen, STREAM_LAG } from "./measurements.js";
 import type { BenchOptions } from "./options.js";
 import type { QuorumlogTarget } from "./targets/quorumlog.js";
@@ -55,13 +55,14 @@ async function runWithStreams(
   spec: LoadSpec,
 ): Promise<{ acknowledgements: readonly Acknowledgement[]; collected: Collected }> {
   const urls = target.cluster.nodes.map(({ url }) => url);
-  const streams = await StreamProcess.open({ urls, perUrl: 1, records: true });
+  const streams = new AskedProcess<ToStreams, Collected>("stream-process.js");
   try {
+    await streams.ask({ kind: "open", order: { urls, perUrl: 1, records: true } });
     const { acknowledgements } = await target.load.run(spec);
     await target.caughtUp();
     const deadline = performance.now() + ARRIVED_WITHIN_MS;
     for (;;) {
-      const collected = await streams.collect();
+      const collected = await streams.ask({ kind: "collect" });
       const isComplete = collected.arrivals.every((arrived) => arrived.length >= acknowledgements.length);
       if (isComplete || performance.now() > deadline) return { acknowledgements, collected };
     }

@@ -5,6 +5,8 @@ import type { Acknowledgement, LoadSpec } from "./spec.js";
 /** What a successful operation brought. */
 export interface Answer {
   readonly events: number;
+  /** A page that ended before it was full, though there may be more. */
+  readonly isUnfinished?: boolean;
   readonly acknowledgement?: Acknowledgement;
 }
 /** `n` counts all operations of a process: it chooses the server and makes the events differ. */
@@ -22,6 +24,7 @@ export class Tally {
   operations = 0;
   events = 0;
   dropped = 0;
+  unfinished = 0;
   readonly latency = new Histogram();
   readonly errors: Record<string, number> = {};
   readonly acknowledgements: Acknowledgement[] = [];
@@ -33,10 +36,11 @@ export class Tally {
   /** Runs one operation; false if it failed. Latency counts from `sinceMs`, and only for a success. */
   async measure(operation: Operation, n: number, sinceMs: number): Promise<boolean> {
     try {
-      const { events, acknowledgement } = await operation(n);
+      const { events, acknowledgement, isUnfinished } = await operation(n);
       this.latency.record(performance.now() - sinceMs);
       this.operations += 1;
       this.events += events;
+      if (isUnfinished) this.unfinished += 1;
       if (acknowledgement !== undefined) this.acknowledgements.push(acknowledgement);
       return true;
     } catch (error) {

@@ -1,11 +1,14 @@
 import { type Collection, type Document, MongoClient, type ObjectId } from "mongodb";
-import { type BenchEvent, benchEvent, benchEvents, randomApp } from "./events.js";
-import type { Opened } from "./http-operations.js";
+import { type BenchEvent, benchEvent, benchEvents, drawnNames } from "./events.js";
+import type { Opened } from "./http.js";
 import type { Operation } from "./loops.js";
-import type { LoadSpec, LoadTarget, Work } from "./spec.js";
+import { below, randomOf } from "./random.js";
+import { HOT_EVENTS, type LoadSpec, type LoadTarget, type Part, type Work } from "./spec.js";
 
 const PAGE_EVENTS = 50;
-const KEYS_MAX = 20_000;
+/** Enough to lie on more pages of the storage engine than its cache holds. */
+const COLD_KEYS = 20_000;
+const READ_SEED = 1;
 
 /** The driver's own client with a connection for each client of the load; writes are acknowledged by a majority. */
 export async function openMongodb(
@@ -19,31 +22,49 @@ export async function openMongodb(
 }
 
 async function operationOf(collection: Collection, work: Work): Promise<Operation> {
-  if (work.kind === "append" && work.batch === 1) {
-    return async (n) => {
-      await collection.insertOne(documentOf(benchEvent(n)));
-      return { events: 1 };
-    };
+  switch (work.kind) {
+    case "append":
+      return async (n) => {
+        if (work.batch === 1) await collection.insertOne(documentOf(benchEvent(n, work)));
+        else await collection.insertMany(benchEvents(n * work.batch, work.batch, work).map(documentOf));
+        return { events: work.batch };
+      };
+    case "read-one":
+      return readsOfOne(collection, await keysOf(collection, work.part));
+    case "page":
+      return pages(collection, await keysOf(collection, work.part));
+    default:
+      throw new Error(`The replica set is not measured for ${work.kind}.`);
   }
-  if (work.kind === "append") {
-    return async (n) => {
-      await collection.insertMany(benchEvents(n * work.batch, work.batch).map(documentOf), { ordered: true });
-      return { events: work.batch };
-    };
-  }
-  if (work.kind === "read-page") {
-    return async () => {
-      await collection.find({ sourceAppId: randomApp() }).sort({ _id: -1 }).limit(PAGE_EVENTS).toArray();
-      return { events: PAGE_EVENTS };
-    };
-  }
-  const sample = [{ $sample: { size: KEYS_MAX } }, { $project: { _id: 1 } }];
-  const keys = await collection.aggregate<{ _id: ObjectId }>(sample).toArray();
+}
+
+function readsOfOne(collection: Collection, keys: readonly ObjectId[]): Operation {
+  const random = randomOf(READ_SEED);
   return async () => {
-    const key = keys[Math.floor(Math.random() * keys.length)];
-    if ((await collection.findOne({ _id: key?._id as ObjectId })) === null) throw new Error("a document is missing");
+    const _id = keys[below(keys.length, random)] as ObjectId;
+    if ((await collection.findOne({ _id })) === null) throw new Error("a document is missing");
     return { events: 1 };
   };
+}
+
+function pages(collection: Collection, keys: readonly ObjectId[]): Operation {
+  const random = randomOf(READ_SEED);
+  return async () => {
+    const { sourceAppId } = drawnNames(random, { meet: true });
+    const _id = { $lte: keys[below(keys.length, random)] as ObjectId };
+    const found = await collection.find({ sourceAppId, _id }).sort({ _id: -1 }).limit(PAGE_EVENTS).toArray();
+    return { events: found.length };
+  };
+}
+
+/** Keys of the newest, with a whole page of each application before the oldest of them; or of any. */
+async function keysOf(collection: Collection, part: Part): Promise<ObjectId[]> {
+  const newest = collection
+    .find({}, { projection: { _id: 1 } })
+    .sort({ _id: -1 })
+    .limit((HOT_EVENTS * 3) / 4);
+  const any = collection.aggregate([{ $sample: { size: COLD_KEYS } }, { $project: { _id: 1 } }]);
+  return (await (part === "hot" ? newest : any).toArray()).map(({ _id }) => _id as ObjectId);
 }
 
 const documentOf = (event: BenchEvent): Document => ({ ...event, timestamp: new Date(event.timestamp) });

@@ -1,7 +1,10 @@
 // Forked by `LoadProcess`: the load has a process, and so an event loop, of its own.
-import { type Opened, openEtcd, openQuorumlog } from "./http-operations.js";
+import { openEtcd } from "./etcd-operations.js";
+import type { Opened } from "./http.js";
 import { closedLoop, openLoop, Tally } from "./loops.js";
 import { openMongodb } from "./mongodb-operations.js";
+import { openNats } from "./nats-operations.js";
+import { openQuorumlog } from "./quorumlog-operations.js";
 import { type FromLoad, type LoadResult, type LoadSpec, machineMs, type ToLoad } from "./spec.js";
 
 const PROGRESS_EVERY_MS = 1_000;
@@ -20,6 +23,8 @@ function open(spec: LoadSpec): Promise<Opened> {
       return openQuorumlog(target, spec);
     case "etcd":
       return openEtcd(target, spec);
+    case "nats":
+      return openNats(target, spec);
     case "mongodb":
       return openMongodb(target, spec);
   }
@@ -31,7 +36,6 @@ async function run(spec: LoadSpec): Promise<LoadResult> {
   const progress = setInterval(() => {
     tell({ kind: "progress", events: tally.events, errors: tally.errorCount });
   }, PROGRESS_EVERY_MS);
-  const cpuBefore = process.cpuUsage();
   const startedAtMs = machineMs();
   let endedAtMs = startedAtMs;
   try {
@@ -42,12 +46,10 @@ async function run(spec: LoadSpec): Promise<LoadResult> {
     await close();
   }
   const seconds = (endedAtMs - startedAtMs) / 1_000;
-  const { user, system } = process.cpuUsage(cpuBefore);
-  const { operations, events, errors, dropped, acknowledgements } = tally;
+  const { operations, events, errors, dropped, unfinished, acknowledgements } = tally;
   const latency = tally.latency.counts();
   firstN += operations + tally.errorCount + dropped + spec.clients;
-  const cpuSeconds = (user + system) / 1e6;
-  return { operations, events, seconds, endedAtMs, errors, latency, cpuSeconds, dropped, acknowledgements };
+  return { operations, events, seconds, endedAtMs, errors, latency, dropped, unfinished, acknowledgements };
 }
 
 /** Until its time is over, or until the parent says that it is enough: then what is under way is still awaited. */

@@ -1,18 +1,42 @@
+import type { Spread } from "./events.js";
 import type { HistogramCounts } from "./histogram.js";
 
 /** Where a load goes. */
 export type LoadTarget =
   | { readonly kind: "quorumlog"; readonly urls: readonly string[] }
   | { readonly kind: "etcd"; readonly urls: readonly string[] }
+  | { readonly kind: "nats"; readonly ports: readonly number[]; readonly subject: string }
   | { readonly kind: "mongodb"; readonly uri: string; readonly collection: string };
+
+/** Where a read is drawn from: the newest 10,000 events, or all. */
+export type Part = "hot" | "cold";
+export const HOT_EVENTS = 10_000;
+
+export type FilterName = "type" | "source" | "both" | "never" | "minute";
 
 export type Work =
   /** One event, or a batch that is stored as a whole. */
-  | { readonly kind: "append"; readonly batch: number }
+  | {
+      readonly kind: "append";
+      readonly batch: number;
+      readonly bytes?: number;
+      /** An Idempotency-Key of its own for each request. */
+      readonly isKeyed?: boolean;
+      readonly spread?: Spread;
+    }
   /** One event by its key, drawn at random. */
-  | { readonly kind: "read-one" }
-  /** The newest 50 events of one application, drawn at random. */
-  | { readonly kind: "read-page" };
+  | { readonly kind: "read-one"; readonly part: Part }
+  /** 50 events of one application, newest first, from a place drawn at random. */
+  | { readonly kind: "page"; readonly part: Part }
+  /** A page of ten, by its number, of the reference API. */
+  | { readonly kind: "numbered-page"; readonly page: number; readonly isFiltered: boolean }
+  /** The first page of 50 that a filter finds. */
+  | {
+      readonly kind: "filter";
+      readonly api: "own" | "reference";
+      readonly filter: FilterName;
+      readonly spread: Spread;
+    };
 
 /** One run of load, as its process is told. */
 export interface LoadSpec {
@@ -46,10 +70,10 @@ export interface LoadResult {
   /** What failed, by the reason, and how often. */
   readonly errors: Readonly<Record<string, number>>;
   readonly latency: HistogramCounts;
-  /** CPU time of the load process in this run. */
-  readonly cpuSeconds: number;
   /** Open loop: operations that fell due and were not even begun, because far too many waited. */
   readonly dropped: number;
+  /** Pages that ended before they were full, though there may be more. */
+  readonly unfinished: number;
   readonly acknowledgements: readonly Acknowledgement[];
 }
 

@@ -1,5 +1,6 @@
-// Forked by `StreamProcess`: reads the live streams of all nodes, and notes when each event arrived.
+// Forked as an `AskedProcess`: reads the live streams of all nodes, and notes when each event arrived.
 import { WebSocket } from "ws";
+import { answerWith } from "./asked-process.js";
 import { machineMs } from "./spec.js";
 
 export interface StreamOrder {
@@ -9,11 +10,8 @@ export interface StreamOrder {
   /** Otherwise they are read and counted only. */
   readonly records: boolean;
 }
+/** Opens streams, which is answered when all are open; or asks what they brought. */
 export type ToStreams = { kind: "open"; order: StreamOrder } | { kind: "collect" };
-export type FromStreams =
-  | { kind: "opened" }
-  | { kind: "failed"; message: string }
-  | ({ kind: "collected" } & Collected);
 
 export interface Collected {
   /** For each URL: [sequence, when it arrived on the machine's clock]. */
@@ -54,21 +52,7 @@ function openOne(url: string, noted: [number, number][] | null): Promise<void> {
   });
 }
 
-function tell(message: FromStreams): void {
-  process.send?.(message);
-}
-
-process.on("message", (message: ToStreams) => {
-  if (message.kind === "collect") {
-    tell({ kind: "collected", arrivals, messages, closed });
-    return;
-  }
-  openAll(message.order).then(
-    () => tell({ kind: "opened" }),
-    (error: Error) => tell({ kind: "failed", message: error.message }),
-  );
-});
-process.on("disconnect", () => {
-  for (const socket of sockets) socket.terminate();
-  process.exit();
+answerWith(async (message: ToStreams): Promise<Collected> => {
+  if (message.kind === "open") await openAll(message.order);
+  return { arrivals, messages, closed };
 });

@@ -1,11 +1,13 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { reapWithUs, temporaryFolder } from "../../mongod/reaper.js";
 import { freePorts, poll, stopChild } from "../../processes.js";
+import { EVENT_BYTES } from "../load/events.js";
 import { LoadProcess } from "../load/load-process.js";
-import type { LoadTarget } from "../load/spec.js";
+import type { LoadTarget, Work } from "../load/spec.js";
 import type { Place, Standing, Target, Watched } from "./target.js";
+import { versionOf } from "./versions.js";
 
 const MEMBERS = 3;
 const READY_WITHIN_MS = 60_000;
@@ -13,15 +15,11 @@ const STOP_PATIENCE_MS = 10_000;
 /** The default of 2 GiB could be reached in a long run, and etcd then refuses writes. */
 const QUOTA_BYTES = String(8 * 1024 ** 3);
 
+/** Its own default is 1.5 MiB. */
+const REQUEST_BYTES_MAX = 1_000_000;
+
 /** The version, or undefined where there is no etcd on the PATH. */
-export function etcdVersion(): string | undefined {
-  try {
-    const text = execFileSync("etcd", ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-    return /etcd Version: (\S+)/.exec(text)?.[1];
-  } catch {
-    return undefined;
-  }
-}
+export const etcdVersion = (): string | undefined => versionOf("etcd", ["--version"], /etcd Version: (\S+)/);
 
 /** Three members with their defaults (fsync before each answer), spoken to through the JSON gateway. */
 export class EtcdTarget implements Target {
@@ -70,6 +68,11 @@ export class EtcdTarget implements Target {
     );
     if (await poll(() => target.#leaderIndex(), { withinMs: READY_WITHIN_MS })) return target;
     throw new Error("etcd has no leader a minute after its start.");
+  }
+
+  takes(work: Work): boolean {
+    const bytes = work.kind === "append" ? work.batch * (work.bytes ?? EVENT_BYTES) : REQUEST_BYTES_MAX;
+    return work.kind === "append" && !work.isKeyed && bytes < REQUEST_BYTES_MAX;
   }
 
   async at(place: Place): Promise<LoadTarget> {

@@ -5,8 +5,9 @@ import { type Document, MongoClient, type Timestamp } from "mongodb";
 import { reapWithUs, temporaryFolder } from "../../mongod/reaper.js";
 import { mongodReady, spawnMongod } from "../../mongod/server.js";
 import { freePorts, poll, stopChild } from "../../processes.js";
+import { type DiskUse, diskUseOf } from "../disk-use.js";
 import { LoadProcess } from "../load/load-process.js";
-import type { LoadTarget } from "../load/spec.js";
+import type { LoadTarget, Work } from "../load/spec.js";
 import type { Standing, Target, Watched } from "./target.js";
 
 const SET_NAME = "quorumlog"; // As `spawnMongod` starts every server.
@@ -46,6 +47,14 @@ export class MongodbTarget implements Target {
     const target = new MongodbTarget(folder, ports, children, client, members);
     await target.#prepare();
     return target;
+  }
+
+  takes(work: Work): boolean {
+    return work.kind === "append" ? !work.isKeyed : work.kind === "read-one" || work.kind === "page";
+  }
+
+  async diskUses(): Promise<DiskUse[]> {
+    return Promise.all(this.members.map(diskUseOf));
   }
 
   async at(): Promise<LoadTarget> {

@@ -1,7 +1,11 @@
-import { type Cluster, startCluster } from "../../cluster/cluster.js";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Cluster, type ClusterNode, type ClusterOptions, startCluster } from "../../cluster/cluster.js";
 import { poll } from "../../processes.js";
+import { type DiskUse, diskUseAt } from "../disk-use.js";
 import { LoadProcess } from "../load/load-process.js";
 import type { LoadTarget } from "../load/spec.js";
+import { commitOf } from "../machine.js";
 import type { Place, Standing, Target, Watched } from "./target.js";
 
 const CAUGHT_UP_WITHIN_MS = 300_000;
@@ -11,8 +15,10 @@ export const NO_SCHEDULED_VERIFICATION: NodeJS.ProcessEnv = { VERIFY_SCHEDULE: "
 
 export interface QuorumlogOptions {
   readonly mongodBinary: string;
-  /** A variant: the same cluster with other settings. */
+  /** A variant: the same cluster with other settings, MONGOD_ARGS among them for its mongods. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Another checkout, built: its nodes are started by its own scripts, with its own settings. */
+  readonly before?: string;
 }
 
 export interface NodeStanding {
@@ -31,25 +37,47 @@ export interface ClusterAnswer {
 /** A cluster of three nodes with a mongod each. */
 export class QuorumlogTarget implements Target {
   readonly load = new LoadProcess();
-  readonly catchesUp: string | undefined;
+  readonly catchesUp = "every node's reads show all acknowledged events";
 
   private constructor(
     readonly name: string,
     readonly title: string,
     readonly cluster: Cluster,
-    env: NodeJS.ProcessEnv,
-  ) {
-    this.catchesUp = env.BENCH_NO_PROJECTION
-      ? undefined
-      : "every node's projection shows all acknowledged events, which can then be read by any filter";
+  ) {}
+
+  static async start({ mongodBinary, env = {}, before }: QuorumlogOptions): Promise<QuorumlogTarget> {
+    const { MONGOD_ARGS, ...own } = env;
+    const options: ClusterOptions = {
+      nodes: 3,
+      mongodBinary,
+      env: { ...NO_SCHEDULED_VERIFICATION, ...own },
+      ...(MONGOD_ARGS && { mongodArgs: MONGOD_ARGS.split(" ") }),
+    };
+    const start = before === undefined ? startCluster : (await scriptsOf(before)).startCluster;
+    const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const name = ["quorumlog", ...(before === undefined ? [] : ["before"]), ...settings].join(" ");
+    const title = [
+      "Quorumlog, 3 nodes",
+      ...(before === undefined ? [] : [`of ${commitOf(before)}`]),
+      ...(settings.length > 0 ? [`with ${settings.join(" ")}`] : []),
+    ].join(" ");
+    return new QuorumlogTarget(name, title, await start(options));
   }
 
-  static async start({ mongodBinary, env = {} }: QuorumlogOptions): Promise<QuorumlogTarget> {
-    const cluster = await startCluster({ nodes: 3, mongodBinary, env: { ...NO_SCHEDULED_VERIFICATION, ...env } });
-    const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    const name = ["quorumlog", ...settings].join(" ");
-    const title = `Quorumlog, 3 nodes${settings.length > 0 ? ` with ${settings.join(" ")}` : ""}`;
-    return new QuorumlogTarget(name, title, cluster, env);
+  takes(): boolean {
+    return true;
+  }
+
+  async diskUses(): Promise<DiskUse[]> {
+    return Promise.all(this.cluster.nodes.map(({ mongodbUri }) => diskUseAt(mongodbUri)));
+  }
+
+  /** A follower is killed; what is given back starts it again. */
+  async killFollower(): Promise<() => Promise<void>> {
+    const leader = await this.cluster.leader();
+    const follower = this.cluster.nodes.find(({ id }) => id !== leader.node.id) as ClusterNode;
+    await this.cluster.kill(follower.id);
+    return () => this.cluster.start(follower.id);
   }
 
   async at(place: Place): Promise<LoadTarget> {
@@ -71,15 +99,19 @@ export class QuorumlogTarget implements Target {
   }
 
   async caughtUp(): Promise<void> {
-    if (this.catchesUp === undefined) return;
     const size = (await this.standing()).size ?? 0;
-    await Promise.all(this.cluster.nodes.map(({ url }) => projectionReached(url, size)));
+    const running = this.cluster.nodes.filter(({ pid }) => pid !== undefined);
+    await Promise.all(running.map(({ url }) => readsReached(url, size)));
   }
 
   async stop(): Promise<void> {
     await this.load.stop();
     await this.cluster.stop();
   }
+}
+
+async function scriptsOf(root: string): Promise<{ startCluster: typeof startCluster }> {
+  return import(pathToFileURL(join(resolve(root), "dist/scripts/cluster/cluster.js")).href);
 }
 
 export function processesOf(cluster: Cluster, leaderId: string | undefined, prefix = ""): Watched[] {
@@ -111,7 +143,7 @@ export async function readableSize(url: string): Promise<number | undefined> {
   }
 }
 
-export async function projectionReached(url: string, size: number): Promise<void> {
+export async function readsReached(url: string, size: number): Promise<void> {
   const isThere = async () => ((await readableSize(url)) ?? -1) >= size;
   if (await poll(isThere, { withinMs: CAUGHT_UP_WITHIN_MS, everyMs: LOOK_EVERY_MS })) return;
   throw new Error(`${url} does not show ${size} events ${CAUGHT_UP_WITHIN_MS / 1_000} s after the load.`);

@@ -1,5 +1,5 @@
 import type { LoadProcess } from "../load/load-process.js";
-import type { LoadTarget } from "../load/spec.js";
+import type { LoadTarget, Work } from "../load/spec.js";
 
 /** A process of a system under test. */
 export interface Watched {
@@ -27,6 +27,8 @@ export interface Target {
   readonly load: LoadProcess;
   /** What the catch-up waits for, for the report; undefined where there is nothing to wait for. */
   readonly catchesUp: string | undefined;
+  /** Whether it has what that work asks for, in a form that can be compared. */
+  takes(work: Work): boolean;
   at(place: Place): Promise<LoadTarget>;
   standing(): Promise<Standing>;
   processes(): Promise<Watched[]>;

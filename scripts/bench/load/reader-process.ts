@@ -1,0 +1,87 @@
+// Forked as an `AskedProcess`: readers of large pages, of whom half do not read what they asked for.
+import { once } from "node:events";
+import { createConnection } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { answerWith } from "./asked-process.js";
+import { Connections } from "./http.js";
+
+/** The largest pages that the APIs have. */
+const PATHS = ["/api/v1/events?order=asc&limit=500", "/api/event-logs?limit=1000"];
+/** Longer than a node waits for who does not read. */
+const UNREAD_MS = 40_000;
+/** What is still in the buffers is there at once, and below the time after which an idle connection is closed. */
+const SEE_END_MS = 2_000;
+const RETRY_AFTER_MS = 500;
+
+export type ToReaders = { kind: "start"; urls: readonly string[]; readers: number } | { kind: "collect" };
+
+export interface PagesRead {
+  readonly pages: number;
+  readonly megabytes: number;
+  /** Why pages were not got, and how often. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** Answers that nobody read: how many were asked for, and how many of them the node had cut. */
+  readonly unread: number;
+  readonly cut: number;
+}
+
+let pages = 0;
+let bytes = 0;
+let unread = 0;
+let cut = 0;
+const errors: Record<string, number> = {};
+
+async function readForEver(http: Connections, first: number): Promise<never> {
+  for (let n = first; ; n++) {
+    try {
+      bytes += (await http.get(n, PATHS[n % PATHS.length] as string)).length;
+      pages += 1;
+    } catch (error) {
+      const reason = (error as Error).message;
+      errors[reason] = (errors[reason] ?? 0) + 1;
+      await sleep(RETRY_AFTER_MS);
+    }
+  }
+}
+
+async function leaveUnreadForEver(urls: readonly string[], first: number): Promise<never> {
+  for (let n = first; ; n++)
+    await leaveUnread(new URL(urls[n % urls.length] as string), PATHS[n % PATHS.length] as string);
+}
+
+async function leaveUnread({ hostname, port }: URL, path: string): Promise<void> {
+  const socket = createConnection(Number(port), hostname);
+  socket.pause();
+  let hasEnded = false;
+  socket.on("error", () => {
+    hasEnded = true;
+  });
+  socket.on("end", () => {
+    hasEnded = true;
+  });
+  try {
+    await once(socket, "connect");
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    unread += 1;
+    await sleep(UNREAD_MS);
+    socket.on("data", () => {});
+    socket.resume();
+    await sleep(SEE_END_MS);
+    if (hasEnded) cut += 1;
+  } catch {
+    await sleep(RETRY_AFTER_MS);
+  } finally {
+    socket.destroy();
+  }
+}
+
+answerWith(async (message: ToReaders): Promise<PagesRead> => {
+  if (message.kind === "start") {
+    const { urls, readers } = message;
+    const reading = Math.ceil(readers / 2);
+    const http = new Connections(urls, reading);
+    for (let index = 0; index < readers; index++)
+      void (index < reading ? readForEver(http, index) : leaveUnreadForEver(urls, index));
+  }
+  return { pages, megabytes: bytes / 1e6, errors, unread, cut };
+});

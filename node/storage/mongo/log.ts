@@ -7,7 +7,7 @@ import type { StateMac } from "../state-mac.js";
 import { BlockInserts } from "./block-inserts.js";
 import { type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { readError, storeError, within } from "./errors.js";
-import { MongoLink } from "./link.js";
+import { MongoLink, openingError } from "./link.js";
 import { claim, type UncleanWait } from "./owner.js";
 import { assertFit } from "./server.js";
 import { MongoState, type Truncating } from "./state.js";
@@ -102,7 +102,7 @@ export class MongoLogStore implements LogStore {
     } catch (error) {
       this.opening = null;
       await link.close();
-      throw storeError(error, "Opening the database");
+      throw openingError(error, options.mongodbUri, storeError(error, "Opening the database"));
     }
   }
 

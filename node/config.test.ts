@@ -91,6 +91,38 @@ describe("a configuration that is right", () => {
     expect(warnings[1]).toContain("PORT is 3009");
   });
 
+  it("warns at most of names that others have put into the environment", () => {
+    const { warnings, port } = good({
+      NODE_IP: "10.0.0.7",
+      // What Kubernetes sets for a service of this name.
+      QUORUMLOG_PORT: "tcp://10.0.0.1:3000",
+      QUORUMLOG_SERVICE_HOST: "10.0.0.1",
+    });
+    expect(port).toBe(3000);
+    expect(warnings).toEqual([
+      "NODE_IP in the environment is no setting and is ignored; did you mean NODE_ID?",
+      "QUORUMLOG_PORT in the environment is no setting and is ignored; did you mean PORT?",
+    ]);
+  });
+
+  it.each([
+    ["INFO", "info"],
+    ["Warning", "warn"],
+    ["verbose", "debug"],
+    [" DEBUG ", "debug"],
+    ["CRITICAL", "fatal"],
+  ])("understands LOG_LEVEL=%s, as other programs write it", (value, level) => {
+    expect(good({ LOG_LEVEL: value }).logLevel).toBe(level);
+  });
+
+  it("answers where it listens, unless MEMBERS says otherwise", () => {
+    expect(good({ HOST: "::1", PORT: "4000" }).self.address).toBe("http://[::1]:4000");
+    expect(good({ HOST: "0.0.0.0" }).self.address).toBe("http://127.0.0.1:3000");
+    expect(good({ HOST: "192.0.2.2" }).self.address).toBe("http://192.0.2.2:3000");
+    const { warnings } = good({ MEMBERS: "n1=http://192.0.2.2:3000" });
+    expect(warnings).toEqual([expect.stringContaining("HOST=127.0.0.1 is reached from this machine only")]);
+  });
+
   it("leaves unrelated names of the environment alone", () => {
     const env = { HOME: "/root", PATH: "/bin", HOSTNAME: "x", NODE_ENV: "test", TERM: "xterm", PWD: "/", USER: "u" };
     expect(report({ ...env, MONGODB_PORT: "tcp://10.0.0.1:27017", npm_config_port: "1" })).toBe("");
@@ -105,15 +137,15 @@ describe("a configuration that is wrong", () => {
     );
     expect(text).toBe(
       [
-        "The configuration has 8 mistakes:",
+        "The configuration has 6 mistakes:",
         "  - DATADIR is unknown (in .env); did you mean DATA_DIR?",
         "  - MEMBER is unknown (in .env); did you mean MEMBERS?",
         "  - UNRELATED is unknown (in .env)",
-        "  - MONGO_URI is unknown; did you mean MONGODB_URI?",
-        "  - QUORUMLOG_PRIORITY is unknown; did you mean PRIORITY?",
         '  - PORT must be a whole number from 1 to 65535, not "99999"',
         "  - LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent",
         '  - ADMIT_NEW_KEYS must be true or false, not "maybe"',
+        "  (MONGO_URI in the environment is no setting and is ignored; did you mean MONGODB_URI?)",
+        "  (QUORUMLOG_PRIORITY in the environment is no setting and is ignored; did you mean PRIORITY?)",
         "The names are explained in .env.example.",
       ].join("\n"),
     );
@@ -140,10 +172,21 @@ describe("a configuration that is wrong", () => {
     [{ CLUSTER_SECRET: SECRET, CLUSTER_SECRET_FILE: "/x" }, "set CLUSTER_SECRET or CLUSTER_SECRET_FILE, not both"],
     [{ CLUSTER_SECRET_FILE: "/nowhere/secret" }, "CLUSTER_SECRET_FILE: cannot read /nowhere/secret (ENOENT)"],
     [{ HOST: "http://x/" }, "HOST must be"],
+    [{ HOST: "fe80::1%eth0" }, "without brackets or a zone"],
+    [{ MONGODB_URI: "mongodb://a:1,b:2/x" }, "for one server"],
+    [{ MONGODB_URI: "mongodb+srv://user:pw@a.example/x" }, "SRV URI does not support directConnection"],
+    [{ MONGODB_URI: "mongodb://a:1/a.b" }, "cannot contain the character '.'"],
   ])("%o is refused with a sentence", (env: Record<string, string>, sentence) => {
     const text = report(env);
     expect(text).toContain(sentence);
     expect(text).toContain("one mistake");
+  });
+
+  it("names the lines of .env that say nothing", () => {
+    expect(report({}, "PORT: 6060\nCLUSTER_SECRET=abc #def")).toContain(
+      "  - line 1 of .env is no NAME=value\n  - line 2 of .env: CLUSTER_SECRET has a #",
+    );
+    expect(good({}, "\uFEFFPORT=6060").port).toBe(6060);
   });
 
   it("never shows a secret in its report", () => {

@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseEnv } from "node:util";
 import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
-import { editDistance } from "../shared/edit-distance.js";
 import type { NodeId } from "../shared/ids.js";
 import { EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
 import { nodeIdSchema } from "../shared/log/control.js";
+import { baseUrl } from "./host/base-url.js";
+import { type EnvFile, parseEnvFile } from "./host/env-file.js";
+import { judgeNames, mergeSources, readSetting } from "./host/setting-sources.js";
 import { DEFAULT_DATABASE, identityFolder } from "./storage/identity.js";
 
 /** A member as MEMBERS gives it; priority is its place, the last one highest. */
@@ -56,13 +56,14 @@ export interface Config {
 export type ConfigResult =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
   /** `report` lists every mistake at once, for a person; the process then exits 78. */
-  | { readonly ok: false; readonly report: string };
+  | { readonly ok: false; readonly report: string; readonly mistakes: readonly string[] };
+
+type Env = Readonly<Record<string, string | undefined>>;
 
 const MEMBERS_MAX = 63;
 const DISK_FREE_MIN_BYTES_DEFAULT = 1024 ** 3;
 const DISK_BYTES_MAX = 999_999_999_999_999;
 const SECRET_CHARACTERS_MIN = 32;
-const SECRET_FILE_BYTES_MAX = 64 * 1024;
 
 /** A text that `parse` turns into a value, or refuses with a sentence. */
 const text = <T>(parse: (value: string) => T | Error) =>
@@ -89,6 +90,19 @@ const flag = text((value) => {
 const logLevelSchema = z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
   error: "must be one of trace, debug, info, warn, error, fatal, silent",
 });
+/** What other programs, which read the same variable, call these levels. */
+const LEVELS_OF_OTHERS: Readonly<Record<string, string>> = {
+  warning: "warn",
+  err: "error",
+  critical: "fatal",
+  verbose: "debug",
+  off: "silent",
+  none: "silent",
+};
+const levelOf = (value: string): string => {
+  const level = value.trim().toLowerCase();
+  return LEVELS_OF_OTHERS[level] ?? level;
+};
 
 /** Every name that a node reads, with its default as the text that a person would write. */
 const environmentSchema = z.object({
@@ -99,7 +113,10 @@ const environmentSchema = z.object({
   PORT: whole(1, 65_535).prefault("3000"),
   HOST: z
     .string()
-    .regex(/^[A-Za-z0-9_.:-]{1,253}$/, "must be a host name or an IP address")
+    .regex(
+      /^[A-Za-z0-9_.:-]{1,253}$/,
+      "must be a host name or an IP address, such as 127.0.0.1, ::1 (without brackets or a zone), or 0.0.0.0 for all",
+    )
     .prefault("127.0.0.1"),
   MONGODB_URI: text(parseMongodbUri),
   MEMBERS: text(parseMembers).optional(),
@@ -110,7 +127,7 @@ const environmentSchema = z.object({
     .max(1024, "must have at most 1024 characters")
     .optional(),
   DATA_DIR: z.string().prefault("./data"),
-  LOG_LEVEL: logLevelSchema.prefault("info"),
+  LOG_LEVEL: z.string().transform(levelOf).pipe(logLevelSchema).prefault("info"),
   ADMIT_NEW_KEYS: flag.prefault("false"),
   ALLOW_UNSAFE_MONGOD: flag.prefault("false"),
   MONGODB_INIT_REPLICA_SET: flag.prefault("false"),
@@ -152,14 +169,22 @@ function parsePaths(value: string): string[] | Error {
       );
 }
 
+/**
+ * One environment out of both: of each setting the environment's, if it is set there, else the file's. Names and lines
+ * are judged by `loadConfig`.
+ */
+export const mergeEnvironment = (env: Env, file: EnvFile): Env => mergeSources(env, file, SECRET_NAMES);
+
 /** The environment wins over `.env`; an empty value counts as not set. */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>, dotenvText = ""): ConfigResult {
-  const dotenv = parseEnv(dotenvText);
-  const errors = [...unknownNames(Object.keys(dotenv), true), ...unknownNames(Object.keys(env), false)];
+export function loadConfig(env: Env, dotenv: string | EnvFile = ""): ConfigResult {
+  const file = typeof dotenv === "string" ? parseEnvFile(dotenv) : dotenv;
+  const names = judgeNames(CONFIG_NAMES, env, file);
+  const errors = [...file.mistakes, ...names.mistakes];
+  const merged = mergeEnvironment(env, file);
   const values: Partial<Environment> = {};
   const wrong = new Set<Name>();
   for (const name of NAMES) {
-    const given = readValue(name, env, dotenv);
+    const given = readSetting(name, merged, SECRET_NAMES.includes(name));
     const parsed = environmentSchema.shape[name].safeParse(given);
     if (parsed.success) {
       Object.assign(values, { [name]: parsed.data });
@@ -171,47 +196,27 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, do
     else errors.push(`${name} ${parsed.error.issues[0]?.message ?? "is not valid"}`);
   }
   errors.push(...brokenRelations(values, wrong));
-  if (errors.length > 0) return { ok: false, report: writeReport(errors) };
+  if (errors.length > 0) return { ok: false, report: writeReport(errors, names.warnings), mistakes: errors };
   const config = toConfig(values as Environment);
-  return { ok: true, config, warnings: warningsOf(config) };
+  return { ok: true, config, warnings: [...names.warnings, ...warningsOf(config)] };
 }
 
-function readValue(
-  name: Name,
-  env: Readonly<Record<string, string | undefined>>,
-  dotenv: NodeJS.Dict<string>,
-): string | undefined | Error {
-  // Per source, so that a CLUSTER_SECRET in the environment is not contradicted by a CLUSTER_SECRET_FILE in `.env`.
-  for (const source of [env, dotenv]) {
-    const value = source[name] || undefined;
-    const path = SECRET_NAMES.includes(name) ? source[`${name}_FILE`] || undefined : undefined;
-    if (value !== undefined && path !== undefined) return new Error(`set ${name} or ${name}_FILE, not both`);
-    if (value !== undefined) return value;
-    if (path !== undefined) return readSecretFile(`${name}_FILE`, path);
-  }
-  return undefined;
-}
-
-function readSecretFile(name: string, path: string): string | Error {
-  try {
-    const content = readFileSync(path, "utf8");
-    if (content.length > SECRET_FILE_BYTES_MAX) return new Error(`${name}: ${path} is too large for a secret`);
-    return content.trim() || new Error(`${name}: ${path} is empty`);
-  } catch (error) {
-    return new Error(`${name}: cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? "error"})`);
-  }
-}
-
-/** The driver is the judge of a connection string; its constructor parses and connects to nothing. */
+/**
+ * The driver is the judge of a connection string for one server; its constructor parses and connects to nothing, and
+ * `db` looks at the name of the database.
+ */
 function parseMongodbUri(uri: string): string | Error {
   try {
-    new MongoClient(uri);
+    new MongoClient(uri, { directConnection: true }).db();
     return uri;
   } catch (error) {
+    const { message } = error as Error;
     // The driver's message may quote the string, and with it a password.
-    const reason = uri.includes("@") ? "" : `: ${(error as Error).message}`;
+    const credentials = /\/\/(.*)@/.exec(uri)?.[1]?.split(":") ?? [];
+    const isSafe = credentials.every((part) => part === "" || !message.includes(part));
     return new Error(
-      `is not a MongoDB connection string such as mongodb://localhost:27017/${DEFAULT_DATABASE}${reason}`,
+      `is not a MongoDB connection string for one server, such as mongodb://localhost:27017/${DEFAULT_DATABASE}` +
+        `${isSafe ? `: ${message}` : ""}`,
     );
   }
 }
@@ -263,7 +268,7 @@ const duplicates = (values: readonly string[]): Set<string> =>
 
 function toConfig(values: Environment): Config {
   const { NODE_ID: nodeId, PORT: port, MONGODB_URI: mongodbUri, DATA_DIR: dataDir } = values;
-  const members = (values.MEMBERS ?? [{ id: nodeId, address: `http://127.0.0.1:${port}`, priority: 1 }]).map(
+  const members = (values.MEMBERS ?? [{ id: nodeId, address: baseUrl(values.HOST, port), priority: 1 }]).map(
     (member) =>
       member.id === nodeId && values.PRIORITY !== undefined ? { ...member, priority: values.PRIORITY } : member,
   );
@@ -294,9 +299,16 @@ function toConfig(values: Environment): Config {
   };
 }
 
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
+
 function warningsOf(config: Config): string[] {
   const warnings: string[] = [];
-  if (!/^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(config.host))
+  const { hostname } = new URL(config.self.address);
+  if (LOOPBACK.test(config.host) && !LOOPBACK.test(hostname))
+    warnings.push(
+      `MEMBERS says that ${config.nodeId} answers at ${config.self.address}, but HOST=${config.host} is reached from this machine only: set HOST`,
+    );
+  if (!LOOPBACK.test(config.host))
     warnings.push(
       `HOST=${config.host}: whoever reaches this address can read and write the log, because there are no API keys yet`,
     );
@@ -308,27 +320,10 @@ function warningsOf(config: Config): string[] {
   return warnings;
 }
 
-/** In `.env` every unknown name is a mistake; the environment is shared, so there only look-alikes of ours are. */
-function unknownNames(names: readonly string[], isOurs: boolean): string[] {
-  return [...names].sort().flatMap((name) => {
-    if (CONFIG_NAMES.includes(name)) return [];
-    const isPrefixed = name.startsWith("QUORUMLOG_");
-    const meant = nearestName(isPrefixed ? name.slice("QUORUMLOG_".length) : name);
-    if (!isOurs && !isPrefixed && meant === undefined) return [];
-    return [`${name} is unknown${isOurs ? " (in .env)" : ""}${meant === undefined ? "" : `; did you mean ${meant}?`}`];
-  });
-}
-
-function nearestName(name: string): string | undefined {
-  // HOME is two edits from HOST: short names must be closer to count as a slip.
-  const reach = (known: string): number => (known.length <= 6 ? 1 : 2);
-  const distances = CONFIG_NAMES.map((known) => ({ known, distance: editDistance(name.toUpperCase(), known) }));
-  distances.sort((a, b) => a.distance - b.distance);
-  return distances.find(({ known, distance }) => distance <= reach(known))?.known;
-}
-
-function writeReport(errors: readonly string[]): string {
+/** `hints` are no mistakes, but may show where a setting went that is missed. */
+export function writeReport(errors: readonly string[], hints: readonly string[] = []): string {
   const count = errors.length === 1 ? "one mistake" : `${errors.length} mistakes`;
   const lines = errors.map((error) => `  - ${error}`);
-  return [`The configuration has ${count}:`, ...lines, "The names are explained in .env.example."].join("\n");
+  const notes = hints.map((hint) => `  (${hint})`);
+  return [`The configuration has ${count}:`, ...lines, ...notes, "The names are explained in .env.example."].join("\n");
 }

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import closeWithGrace from "close-with-grace";
 import { loadConfig } from "./config.js";
+import { readEnvFile } from "./host/env-file.js";
 import { createLogger } from "./host/logger.js";
+import { outputTo } from "./host/output.js";
 import { useNativeHash } from "./host/signer.js";
 import { notifySupervisor } from "./host/supervision.js";
 import { type RunningNode, startNode } from "./node.js";
@@ -10,14 +12,8 @@ import { StoreError } from "./storage/port.js";
 const EXIT_ERROR = 1;
 const EXIT_BAD_CONFIGURATION = 78;
 const STOP_MS_MAX = 14_000;
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
-}
+/** `npm start` has read and judged the file for its nodes, and gives them what they need of it. */
+const WITHOUT_ENV_FILE = "--no-env-file";
 
 function readVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
@@ -25,9 +21,9 @@ function readVersion(): string {
 }
 
 async function main(): Promise<void> {
-  const loaded = loadConfig(process.env, readIfThere(".env"));
+  const loaded = loadConfig(process.env, process.argv.includes(WITHOUT_ENV_FILE) ? "" : readEnvFile(".env"));
   if (!loaded.ok) {
-    console.error(loaded.report);
+    outputTo(2).write(`${loaded.report}\n`);
     notifySupervisor({
       kind: "fatal",
       node: process.env.NODE_ID ?? "n1",

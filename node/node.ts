@@ -8,6 +8,7 @@ import { blockVerifier } from "../shared/log/chain.js";
 import type { Config } from "./config.js";
 import { readBenchSwitches, signingOf } from "./host/bench-switches.js";
 import { DiskWatch } from "./host/disk-watch.js";
+import { openAtStart } from "./host/first-opening.js";
 import { assertPortFree, listen, reserveStart } from "./host/own-port.js";
 import { createVerifier, deriveSigner } from "./host/signer.js";
 import { notifySupervisor } from "./host/supervision.js";
@@ -25,9 +26,6 @@ import { openStorage } from "./storage/open.js";
 import { StoreError } from "./storage/port.js";
 import { stateMacOf } from "./storage/state-mac.js";
 
-/** How long a start waits for a MongoDB that does not answer yet. */
-const START_WAIT_MS = 30_000;
-const START_RETRY_MS = 500;
 const WAITING_NOTICE_MS = 2_000;
 
 export interface RunningNode {
@@ -212,28 +210,18 @@ function makeTransport(
 }
 
 /** A database that starts a little later than its node is waited for; everything else is told at once. */
-async function startDriver(driver: Driver, config: Config, logger: Logger) {
-  const deadline = performance.now() + START_WAIT_MS;
-  for (;;) {
-    try {
+function startDriver(driver: Driver, config: Config, logger: Logger) {
+  return openAtStart({
+    open: async () => {
       // Again, as the wait may have been long: whoever listens by now must not lose its database to this process.
       await assertPortFree(config);
-      return await driver.start();
-    } catch (error) {
-      const isTransient = error instanceof StoreError && error.failure !== "unfit" && error.failure !== "not_owner";
-      if (!isTransient) throw error;
-      if (performance.now() > deadline) {
-        const detail = `MongoDB at ${hostOf(config.mongodbUri)} does not answer (${error.message}). Start it, or set MONGODB_URI.`;
-        throw new StoreError("not_stored", detail, { cause: error });
-      }
-      logger.warn({ err: error }, `MongoDB at ${hostOf(config.mongodbUri)} does not answer yet: trying again`);
-      await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
-    }
-  }
+      return driver.start();
+    },
+    mongodbUri: config.mongodbUri,
+    logger,
+    onWaiting: (detail) => notifySupervisor({ kind: "waits", node: config.nodeId, detail }),
+  });
 }
-
-const hostOf = (uri: string): string =>
-  /@?([^@/]+)(?:\/|$)/.exec(uri.replace(/^mongodb(\+srv)?:\/\//, ""))?.[1] ?? "its address";
 
 /** Members come from the log: another configured set means that this store belongs to another cluster. */
 function assertSameCluster(config: Config, members: readonly string[] | null): void {

@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { hostsOf } from "../node/storage/mongo/causes.js";
 import type { Cluster, Leader } from "./cluster/cluster.js";
 import type { MemberEvent } from "./cluster/member.js";
 
@@ -20,7 +21,7 @@ export class Screen {
       node: id,
       url,
       role: pid === undefined ? "not up yet" : id === node.id ? "leader" : "follower",
-      mongodb: `${hostOf(mongodbUri)}${mongodPid === undefined ? "" : " (its own)"}`,
+      mongodb: `${hostsOf(mongodbUri)}${mongodPid === undefined ? "" : " (its own)"}`,
       log: shortPath(`${cluster.dataDir}/${id}/node.log`),
     }));
     const header = { node: "NODE", url: "URL", role: "ROLE", mongodb: "MONGODB", log: "LOG" };
@@ -64,6 +65,9 @@ export class Screen {
       case "waiting":
         if (event.missing.length > 0) this.#once(`${event.node} waits to hear from ${event.missing.join(", ")}.`);
         return;
+      case "waits":
+        this.#once(`${event.node} waits: ${event.detail}`);
+        return;
       case "alert":
         this.#once(`ALERT ${event.alertKind}: ${sentence(event.detail)} (${event.node})`);
         return;
@@ -99,9 +103,4 @@ function sentence(text: string): string {
 function shortPath(path: string): string {
   const short = relative(process.cwd(), path);
   return short.startsWith("..") ? path : short;
-}
-
-/** A URI may hold a password: only its hosts are shown. */
-function hostOf(uri: string): string {
-  return uri.replace(/^mongodb(\+srv)?:\/\/([^/]*@)?/, "").split(/[/?]/)[0] as string;
 }

@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, pino } from "pino";
-import { PinoPretty } from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
 import type { Config } from "../config.js";
+import { type Output, outputTo } from "./output.js";
 
 export interface LoggerOptions {
   readonly node: string;
@@ -29,7 +30,7 @@ export function createLogger({ node, level, secrets = [], destination }: LoggerO
       },
       hooks: { streamWrite: (line) => scrub(line, secrets) },
     },
-    destination ?? (process.stdout.isTTY ? terminal() : pino.destination({ dest: 1, sync: true })),
+    destination ?? linesTo(outputTo(1), { node, format: process.stdout.isTTY ? terminalFormat() : (line) => line }),
   );
 }
 
@@ -40,7 +41,22 @@ function scrub(line: string, secrets: readonly string[]): string {
   return clean;
 }
 
-function terminal(): DestinationStream {
+/** Says, as soon as lines are taken again, how many were not. */
+export function linesTo(output: Output, of: { node: string; format: (line: string) => string }): DestinationStream {
+  return {
+    write(line) {
+      const dropped = output.takeDropped();
+      if (dropped > 0) {
+        const msg = `${dropped} log lines were dropped here: whoever reads this log, or its disk, did not take them`;
+        const entry = { level: "warn", time: new Date().toISOString(), node: of.node, dropped, msg };
+        output.write(of.format(`${JSON.stringify(entry)}\n`));
+      }
+      output.write(of.format(line));
+    },
+  };
+}
+
+function terminalFormat(): (line: string) => string {
   const isColourful = process.env.NO_COLOR === undefined || process.env.NO_COLOR === "";
-  return PinoPretty({ colorize: isColourful, sync: true, ignore: "pid,hostname,node", messageFormat: "{node} {msg}" });
+  return prettyFactory({ colorize: isColourful, ignore: "pid,hostname,node", messageFormat: "{node} {msg}" });
 }

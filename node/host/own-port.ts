@@ -1,22 +1,48 @@
 import { createServer, type Server } from "node:net";
+import { networkInterfaces } from "node:os";
 import type { Config } from "../config.js";
 import { StoreError } from "../storage/port.js";
 
 type Address = Pick<Config, "host" | "port">;
 
-/** Throws StoreError `unfit` if the port is taken. */
+/** Throws StoreError `unfit` with the cause and a remedy if this process cannot listen there. */
 export function listen(server: Server, { host, port }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(error.code === "EADDRINUSE" ? portTaken({ host, port }) : error);
-    });
+    server.once("error", (error) => reject(new StoreError("unfit", whyNotListening(error, { host, port }))));
     server.listen(port, host, () => resolve());
   });
 }
 
+/** Why nobody, or not this user, can listen there: a sentence that says no more than the error shows, and what to do. */
+export function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Address): string {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return `Port ${port} on ${host} is taken. Stop what uses it, or set another PORT.`;
+    case "EADDRNOTAVAIL":
+    case "EINVAL":
+      return `HOST=${host} is no address of this machine that can be listened on. Set HOST to one of ${ownAddresses()}.`;
+    case "EACCES":
+    case "EPERM":
+      return `This user may not listen on port ${port} of ${host} (${error.code}). Ports below 1024 mostly need more rights: set another PORT.`;
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `HOST=${host} is a name that this machine does not know (${error.code}). Set HOST to one of ${ownAddresses()}.`;
+    case "EAFNOSUPPORT":
+      return `This machine has no addresses of the kind of HOST=${host}. Set HOST to one of ${ownAddresses()}.`;
+    default:
+      return `Port ${port} on ${host} cannot be listened on: ${error.message}.`;
+  }
+}
+
+/** IPv6 addresses with a zone are left out: no URL can name them. */
+function ownAddresses(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return [...all.filter(({ scopeid }) => !scopeid).map(({ address }) => address), "0.0.0.0 (all)"].join(", ");
+}
+
 /**
- * Throws StoreError `unfit` if somebody listens on this node's port. To open the store takes it away from a process of
- * this node that runs, which would notice at its next vote only: so a start that cannot listen must end before that.
+ * Throws StoreError `unfit` if this node could not listen. To open the store takes it away from a process of this node
+ * that runs, which would notice at its next vote only: so a start that cannot listen must end before that.
  *
  * The port is bound for an instant, not kept: until the node has recovered, its peers must be refused the connection,
  * which tells them that nothing arrived.
@@ -40,8 +66,5 @@ export async function reserveStart(address: Address): Promise<void> {
     held.once("error", resolve);
     held.listen(`\0quorumlog ${address.host} ${address.port}`, () => resolve(null));
   });
-  if (failure?.code === "EADDRINUSE") throw portTaken(address);
+  if (failure?.code === "EADDRINUSE") throw new StoreError("unfit", whyNotListening(failure, address));
 }
-
-const portTaken = ({ host, port }: Address): StoreError =>
-  new StoreError("unfit", `Port ${port} on ${host} is taken. Stop what uses it, or set another PORT.`);

@@ -9,6 +9,8 @@ export type NodeNotice =
   | { kind: "leader"; node: string; leaderId: string | null; term: number }
   /** Before the cluster has formed: the members that have not been heard yet. */
   | { kind: "waiting"; node: string; missing: string[] }
+  /** Before it listens: what it waits for, as a sentence with a remedy. */
+  | { kind: "waits"; node: string; detail: string }
   | { kind: "alert"; node: string; alertKind: string; detail: string }
   /** The node is about to exit; `detail` is a sentence that says what to do. */
   | { kind: "fatal"; node: string; detail: string; exitCode: number };

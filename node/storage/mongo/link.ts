@@ -9,18 +9,18 @@ import {
 } from "mongodb";
 import { DEFAULT_DATABASE } from "../identity.js";
 import { StoreError } from "../port.js";
+import { finalCause } from "./causes.js";
 import { messageOf, readError } from "./errors.js";
 import { type Hello, hello, processIdOf, unfit } from "./server.js";
 
 const SERVER_SELECTION_MS = 1_000;
 const HEARTBEAT_MS = 5_000;
 const POLL_MS = 50;
-/** A replica-set member that starts has to elect itself, and after a kill it replays its journal first. */
-const PRIMARY_WITHIN_MS = 20_000;
+/** A replica-set member that starts has to elect itself. Whoever waits longer opens again, and says meanwhile for what. */
+const PRIMARY_WITHIN_MS = 2_500;
 const CLOSE_WITHIN_MS = 1_000;
 const ALREADY_INITIALIZED = 23;
 const OTHER_PROCESS = "Another mongod process answers now";
-const AUTHENTICATION_FAILED = 18;
 
 export interface LinkOptions {
   readonly mongodbUri: string;
@@ -64,9 +64,7 @@ export class MongoLink {
       return link;
     } catch (error) {
       await closeQuietly(client);
-      if ((error as { code?: unknown }).code === AUTHENTICATION_FAILED)
-        throw unfit("The MongoDB does not accept the user or password of MONGODB_URI");
-      throw readError(error, "Connecting to MongoDB");
+      throw openingError(error, options.mongodbUri, readError(error, "Connecting to MongoDB"));
     }
   }
 
@@ -128,8 +126,17 @@ export class MongoLink {
     client.on("connectionClosed", ({ reason }) => {
       if (reason === "error" || reason === "stale") this.lose("A connection to MongoDB broke");
     });
-    client.on("serverHeartbeatFailed", ({ failure }) => this.lose(`MongoDB does not answer (${failure.message})`));
+    client.on("serverHeartbeatFailed", ({ failure }) =>
+      this.lose(`The connection to MongoDB failed (${failure.message})`),
+    );
   }
+}
+
+/** The error as `unfit` if no other attempt can end otherwise, with its cause and remedy; else as the caller sees it. */
+export function openingError(error: unknown, mongodbUri: string, otherwise: StoreError): StoreError {
+  if (otherwise.failure === "unfit" || otherwise.failure === "not_owner") return otherwise;
+  const cause = finalCause(error, mongodbUri);
+  return cause === null ? otherwise : unfit(cause);
 }
 
 function makeClient(options: LinkOptions): MongoClient {
@@ -187,10 +194,13 @@ async function untilWritable(db: Db, options: LinkOptions): Promise<Hello> {
     const others = [...(answer.hosts ?? []), ...(answer.passives ?? []), ...(answer.arbiters ?? [])].length;
     if (others > 1) throw unfit(`The MongoDB is one of ${others} members of a replica set; each node needs its own`);
     if (performance.now() > deadline)
-      throw new StoreError("not_stored", `The MongoDB is not a writable primary after ${PRIMARY_WITHIN_MS} ms.`);
+      throw new StoreError("not_stored", `The MongoDB is no writable primary yet (${roleOf(answer)}).`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
+
+const roleOf = ({ setName, secondary }: Hello): string =>
+  setName === undefined ? "it has no replica-set configuration" : secondary ? "it is a secondary" : `set ${setName}`;
 
 /** Makes the server a one-member replica set under the address by which this node reaches it. */
 async function initiate(db: Db): Promise<void> {

@@ -20,7 +20,7 @@ import type { StoredDocument } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
 import { readError, storeError, within } from "./errors.js";
 import { IndexWorks } from "./index-work.js";
-import { MongoLink } from "./link.js";
+import { MongoLink, openingError } from "./link.js";
 import { claim, type UncleanWait } from "./owner.js";
 import { assertFit } from "./server.js";
 import { MongoState, type Truncating } from "./state.js";
@@ -116,7 +116,7 @@ export class MongoLogStore implements LogStore {
     } catch (error) {
       this.opening = null;
       await link.close();
-      throw storeError(error, "Opening the database");
+      throw openingError(error, options.mongodbUri, storeError(error, "Opening the database"));
     }
   }
 

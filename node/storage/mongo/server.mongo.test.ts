@@ -266,6 +266,36 @@ describe("other servers", () => {
       .toContain("2 members");
   });
 
+  it("one that wants a password says so, and who has no rights there, at once and for good", async () => {
+    const mongod = await start({ replSet: false });
+    await raw(mongod, async (client) => {
+      await client.db("admin").command({ createUser: "nobody", pwd: "x", roles: [], writeConcern: { w: 1, j: true } });
+    });
+    await mongod.kill();
+    const guarded = await start({ replSet: false, dbPath: mongod.dbPath, extraArgs: ["--auth"] });
+    const open = (mongodbUri: string) => storageOn(guarded, { mongodbUri }).log.open();
+    const begun = performance.now();
+    await expect(open(`mongodb://127.0.0.1:${guarded.port}/x`)).rejects.toMatchObject(unfit("wants a user"));
+    const as = (user: string, rest = "") =>
+      open(`mongodb://${user}@127.0.0.1:${guarded.port}/x?authSource=admin${rest}`);
+    await expect(as("nobody:x")).rejects.toMatchObject(unfit("grant it readWrite"));
+    await expect(as("nobody:y")).rejects.toMatchObject(unfit("user or password"));
+    await expect(as("nobody:x", "&authMechanism=PLAIN")).rejects.toMatchObject(unfit("authMechanism"));
+    expect(performance.now() - begun).toBeLessThan(5_000);
+  });
+
+  it("one that has the database in other case, and options that cannot be had, are told at once", async () => {
+    const mongod = await start({ replSet: false });
+    await raw(mongod, (client) => client.db("eventlogs").collection("a").insertOne({}));
+    await expect(storageOn(mongod, { database: "eventLogs" }).log.open()).rejects.toMatchObject(unfit("in other case"));
+    const open = (query: string) =>
+      storageOn(mongod, { mongodbUri: `mongodb://127.0.0.1:${mongod.port}/x?${query}` }).log.open();
+    await expect(open("compressors=snappy")).rejects.toMatchObject(unfit("snappy"));
+    await expect(open("tls=true&tlsCAFile=/nowhere/ca.pem")).rejects.toMatchObject(unfit("/nowhere/ca.pem"));
+    const dot = `mongodb://127.0.0.1:${mongod.port}/a.b`;
+    await expect(storageOn(mongod, { mongodbUri: dot }).log.open()).rejects.toMatchObject(unfit("cannot contain"));
+  });
+
   it("one without WiredTiger or a journal is refused", async () => {
     const mongod = await start({ replSet: false, extraArgs: ["--nojournal"] });
     await expect(storageOn(mongod).log.open()).rejects.toMatchObject(unfit("journal"));

@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { StoreError } from "../storage/port.js";
+import { openAtStart } from "./first-opening.js";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const mongodbUri = "mongodb://user:hunter2@db1:27017/x";
+const refused = (): StoreError =>
+  new StoreError("not_stored", "Connecting failed.", {
+    cause: Object.assign(new Error("no"), { code: "ECONNREFUSED" }),
+  });
+
+function opening(open: () => Promise<number>) {
+  const told: string[] = [];
+  const warned: string[] = [];
+  const logger = { warn: (_: unknown, text: string) => void warned.push(text) };
+  const done = openAtStart({ open, mongodbUri, logger: logger as never, onWaiting: (text) => void told.push(text) });
+  const outcome = done.catch((error: Error) => error);
+  return { told, warned, outcome };
+}
+
+it("tells within five seconds what it waits for, once, and goes on when it is there", async () => {
+  let isThere = false;
+  const { told, warned, outcome } = opening(async () => {
+    if (isThere) return 7;
+    throw refused();
+  });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(told).toEqual([expect.stringMatching(/^Nothing listens at db1:27017 .* Start the MongoDB there/)]);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect([told.length, warned.length]).toEqual([1, 1]);
+  isThere = true;
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(await outcome).toBe(7);
+});
+
+it("tells of an opening that hangs", async () => {
+  const { told } = opening(() => new Promise(() => undefined));
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(told).toEqual([expect.stringContaining("is being opened")]);
+});
+
+it("says nothing of one that is quick", async () => {
+  const { told, outcome } = opening(async () => 1);
+  expect([await outcome, told]).toEqual([1, []]);
+});
+
+it("ends with the true cause after half a minute", async () => {
+  const { outcome } = opening(async () => Promise.reject(refused()));
+  await vi.advanceTimersByTimeAsync(35_000);
+  expect(await outcome).toMatchObject({ failure: "not_stored", message: expect.stringMatching(/^Nothing listens/) });
+});
+
+it("throws at once what no retry mends", async () => {
+  let calls = 0;
+  const { outcome } = opening(async () => {
+    calls += 1;
+    throw new StoreError("unfit", "It wants a password.");
+  });
+  expect(await outcome).toMatchObject({ failure: "unfit" });
+  expect(calls).toBe(1);
+});

@@ -1,0 +1,52 @@
+import type { Logger } from "pino";
+import { hostsOf, waitingFor } from "../storage/mongo/causes.js";
+import { StoreError } from "../storage/port.js";
+
+/** How long a start waits for a MongoDB that cannot be opened yet. */
+const WAIT_MS = 30_000;
+const RETRY_MS = 500;
+/** Whoever waits longer than this is told for what. */
+const TELL_AFTER_MS = 3_000;
+
+export interface FirstOpening<T> {
+  readonly open: () => Promise<T>;
+  readonly mongodbUri: string;
+  readonly logger: Pick<Logger, "warn">;
+  /** What is being waited for, as a sentence; each one once in a row. */
+  readonly onWaiting: (sentence: string) => void;
+  readonly waitMs?: number;
+  readonly tellAfterMs?: number;
+}
+
+/**
+ * Opens a database that may start a little later than its node: what can pass is tried again, and told; everything else
+ * is thrown at once. Throws StoreError.
+ */
+export async function openAtStart<T>(opening: FirstOpening<T>): Promise<T> {
+  const { open, mongodbUri, logger, onWaiting, waitMs = WAIT_MS, tellAfterMs = TELL_AFTER_MS } = opening;
+  const deadline = performance.now() + waitMs;
+  let wait = `The MongoDB at ${hostsOf(mongodbUri)} is being opened and the end of its log verified.`;
+  let told = "";
+  const tell = (): void => {
+    if (wait === told) return;
+    told = wait;
+    onWaiting(wait);
+  };
+  const timer = setInterval(tell, tellAfterMs);
+  try {
+    for (;;) {
+      try {
+        return await open();
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.failure === "unfit" || error.failure === "not_owner") throw error;
+        const cause = waitingFor(error, mongodbUri);
+        if (performance.now() > deadline) throw new StoreError("not_stored", cause, { cause: error });
+        if (cause !== wait) logger.warn({ err: error }, `${cause} Trying again.`);
+        wait = cause;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  } finally {
+    clearInterval(timer);
+  }
+}

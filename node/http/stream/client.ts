@@ -1,5 +1,6 @@
 import type { EventView } from "../../../shared/log/event.js";
-import { isOwnForm, positionOf, type StreamForm } from "./forms.js";
+import { timestampMillis } from "../../../shared/timestamp.js";
+import { hasPositions, positionOf, type StreamForm } from "./forms.js";
 import type { StreamClient } from "./hub.js";
 import type { StreamFilter } from "./request.js";
 
@@ -24,16 +25,26 @@ export interface ConnectedClient extends StreamClient {
 
 /** A client with its filter. What the filter leaves out still moves the place from which the client resumes. */
 export function connectClient(connection: Connection, form: StreamForm, filter: StreamFilter = {}): ConnectedClient {
-  const { eventType, sourceAppId } = filter;
+  const {
+    eventType,
+    sourceAppId,
+    timestampFrom = Number.NEGATIVE_INFINITY,
+    timestampTo = Number.POSITIVE_INFINITY,
+  } = filter;
+  const isTimed = filter.timestampFrom !== undefined || filter.timestampTo !== undefined;
+  const isWithin = (timestamp: string): boolean => {
+    const millis = timestampMillis(timestamp);
+    return millis !== null && millis >= timestampFrom && millis <= timestampTo;
+  };
   let skipped = 0;
   let place = 0;
   const tellPlace = (): void => {
-    if (skipped === 0 || !isOwnForm(form) || !connection.isOpen) return;
+    if (skipped === 0 || !hasPositions(form) || !connection.isOpen) return;
     skipped = 0;
     connection.send(positionOf(place, form));
   };
-  const timer =
-    eventType === undefined && sourceAppId === undefined ? null : setInterval(tellPlace, POSITION_EVERY_MS).unref();
+  const isFiltered = Object.keys(filter).length > 0;
+  const timer = isFiltered ? setInterval(tellPlace, POSITION_EVERY_MS).unref() : null;
   return {
     form,
     get isOpen() {
@@ -42,9 +53,10 @@ export function connectClient(connection: Connection, form: StreamForm, filter: 
     get bufferedBytes() {
       return connection.bufferedBytes;
     },
-    wants: (event: Pick<EventView, "eventType" | "sourceAppId">) =>
+    wants: (event: Pick<EventView, "eventType" | "sourceAppId" | "timestamp">) =>
       (eventType === undefined || event.eventType === eventType) &&
-      (sourceAppId === undefined || event.sourceAppId === sourceAppId),
+      (sourceAppId === undefined || event.sourceAppId === sourceAppId) &&
+      (!isTimed || isWithin(event.timestamp)),
     send(bytes: Buffer, sequence?: number) {
       // An event carries its own place: one from before it must not follow.
       if (sequence !== undefined) skipped = 0;

@@ -58,7 +58,8 @@ export class TestNode {
       response.once("finish", () => this.answered.put(response.statusCode));
       this.transport.listener(() => response.writeHead(404).end())(request, response);
     };
-    this.server = createHardenedServer(listener, options);
+    const refuse: RequestListener = (_request, response) => response.writeHead(503).end();
+    this.server = createHardenedServer(listener, { app: refuse, ...options });
   }
   get port(): number {
     return (this.server.address() as AddressInfo).port;

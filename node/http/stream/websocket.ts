@@ -58,7 +58,6 @@ export function attachWebSockets(
     const { filter, place } = asked;
     await afterOwnWrites(service);
     if (place !== null) await awaitPlace(place, service, () => socket.destroyed);
-    if (socket.destroyed) return;
     if (!hub.canAdd()) throw noPlaceLeft();
     sockets.handleUpgrade(req, socket, head, (webSocket) => {
       const client = serve(webSocket, { hub, form, filter });

@@ -1,8 +1,8 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { PEER_PATH } from "../peers/limits.js";
 import { ProblemError } from "../problems.js";
+import { isPeersPath } from "./door/judge.js";
 
 export interface PlaceLimits {
   /** Connections of clients. */
@@ -46,14 +46,13 @@ export class Places {
       this.clients.add(socket);
       return null;
     }
-    const [path = ""] = (req.url ?? "").split("?", 1);
-    if (path.startsWith(`${PEER_PATH}/`)) return null;
-    return PROBES.has(path) ? null : tooMany(this.limits.clientsMax);
+    const path = pathOf(req);
+    return isPeersPath(path) || PROBES.has(path) ? null : tooMany(this.limits.clientsMax);
   }
 
-  /** Whether an answer on this connection is its last one. */
-  isPassing(socket: Duplex): boolean {
-    return this.reserved.has(socket);
+  /** Whether the connection goes with the answer to this request. A peer's stays: the answer may be the proof that it is one. */
+  endsWith(req: IncomingMessage): boolean {
+    return this.reserved.has(req.socket) && !isPeersPath(pathOf(req));
   }
 
   /** A peer is at the other end: the connection is no client's. */
@@ -81,6 +80,8 @@ export class Places {
     this.reserved.set(socket, timer);
   }
 }
+
+const pathOf = (req: IncomingMessage): string => (req.url ?? "").split("?", 1)[0] ?? "";
 
 const owners = new WeakMap<Duplex, Places>();
 

@@ -48,7 +48,7 @@ export function createHardenedServer(listener: RequestListener, options: DoorOpt
     const judgement = judge(req);
     // Newer versions of Node lose what comes right behind a request whose Upgrade is ignored; older ones come here without.
     const isLast = req.headers.upgrade !== undefined && /upgrade/i.test(req.headers.connection ?? "");
-    if (isLast || places.isPassing(req.socket) || !judgement.ok) res.shouldKeepAlive = false;
+    if (isLast || places.endsWith(req) || !judgement.ok) res.shouldKeepAlive = false;
     if (!judgement.ok) {
       failWith(req, judgement.problem);
       app(req, res);

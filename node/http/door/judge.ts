@@ -44,7 +44,7 @@ export function requestJudge({ allowedHosts = [], allowedOrigins = [] }: JudgeOp
   };
 }
 
-const isPeersPath = (url: string): boolean => url.startsWith(`${PEER_PATH}/`);
+export const isPeersPath = (url: string): boolean => url.startsWith(`${PEER_PATH}/`);
 
 function headersProblem(req: IncomingMessage): ProblemError | null {
   const count = req.rawHeaders.length / 2;

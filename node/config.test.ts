@@ -49,8 +49,24 @@ describe("a configuration that is right", () => {
       diskFreeMinBytes: 1024 ** 3,
       managedDbFolder: null,
       verifySchedule: "0 * * * *",
+      hostNames: ["127.0.0.1"],
+      allowedOrigins: [],
       warnings: [],
     });
+  });
+
+  it("names the hosts and origins by which it is reached", () => {
+    const config = good({
+      NODE_ID: "n2",
+      MEMBERS: "n1=http://a:3000,n2=http://B:3000,n3=http://c:3000",
+      CLUSTER_SECRET: SECRET,
+      HOST: "0.0.0.0",
+      PORT: "3000",
+      ALLOWED_HOSTS: "Logs.example, lb",
+      ALLOWED_ORIGINS: "https://board.example,http://localhost:5173/",
+    });
+    expect(config.hostNames).toEqual(["b", "0.0.0.0", "logs.example", "lb"]);
+    expect(config.allowedOrigins).toEqual(["https://board.example", "http://localhost:5173"]);
   });
 
   it("knows where a managed mongod keeps its files, and takes sizes beyond nine digits", () => {
@@ -169,6 +185,9 @@ describe("a configuration that is wrong", () => {
     [{ MONGODB_URI: "localhost:27017" }, "MONGODB_URI is not a MongoDB connection string"],
     [{ EVENT_BYTES_MAX: "1048577" }, "EVENT_BYTES_MAX must be a whole number"],
     [{ VERIFY_SCHEDULE: "hourly" }, "VERIFY_SCHEDULE must be a cron expression"],
+    [{ ALLOWED_HOSTS: "logs.example:3000" }, "ALLOWED_HOSTS must be host names without a port"],
+    [{ ALLOWED_ORIGINS: "https://logs.example,*" }, "ALLOWED_ORIGINS must be origins such as"],
+    [{ ALLOWED_ORIGINS: "https://logs.example/page" }, "ALLOWED_ORIGINS must be origins such as"],
     [{ CLUSTER_SECRET: SECRET, CLUSTER_SECRET_FILE: "/x" }, "set CLUSTER_SECRET or CLUSTER_SECRET_FILE, not both"],
     [{ CLUSTER_SECRET_FILE: "/nowhere/secret" }, "CLUSTER_SECRET_FILE: cannot read /nowhere/secret (ENOENT)"],
     [{ HOST: "http://x/" }, "HOST must be"],

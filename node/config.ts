@@ -51,6 +51,10 @@ export interface Config {
   readonly indexedPaths: readonly string[];
   /** Of the filter in memory over idempotency keys that were used. */
   readonly keyFilterBytes: number;
+  /** Names by which clients may reach this node, besides localhost and addresses: its own, and ALLOWED_HOSTS. */
+  readonly hostNames: readonly string[];
+  /** Origins of other web sites whose pages may use this node. */
+  readonly allowedOrigins: readonly string[];
 }
 
 export type ConfigResult =
@@ -80,6 +84,14 @@ const whole = (min: number, max: number) =>
     return number >= min && number <= max
       ? number
       : new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(value)}`);
+  });
+
+/** Separated by commas; `parse` gives each entry in its one form, or says what is wrong with it. */
+const list = (parse: (entry: string) => string | Error) =>
+  text((value) => {
+    const entries = value.split(",").flatMap((entry) => entry.trim() || []);
+    const parsed = entries.map(parse);
+    return parsed.find((entry) => entry instanceof Error) ?? (parsed as string[]);
   });
 
 const flag = text((value) => {
@@ -144,6 +156,8 @@ const environmentSchema = z.object({
     .prefault("0 * * * *"),
   INDEX_PAYLOAD: text(parsePaths).prefault(""),
   KEY_FILTER_BYTES: whole(1024, 1024 * 1024 * 1024).prefault(String(8 * 1024 * 1024)),
+  ALLOWED_HOSTS: list(parseHostName).prefault(""),
+  ALLOWED_ORIGINS: list(parseOrigin).prefault(""),
   /** Read by `npm start` only; accepted here because nodes inherit its environment. */
   MONGODB_URIS: z.string().optional(),
   MONGOD_BINARY: z.string().optional(),
@@ -234,6 +248,19 @@ function parseMembers(value: string): MemberAddress[] | Error {
   return members;
 }
 
+function parseHostName(entry: string): string | Error {
+  const isName = /^[\w-]+(?:\.[\w-]+)*$/.test(entry) && entry.length <= 253;
+  return isName ? entry.toLowerCase() : new Error(`must be host names without a port, not ${JSON.stringify(entry)}`);
+}
+
+function parseOrigin(entry: string): string | Error {
+  const url = URL.canParse(entry) ? new URL(entry) : null;
+  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && entry.replace(/\/$/, "") === url.origin;
+  return isOrigin
+    ? url.origin
+    : new Error(`must be origins such as https://logs.example, not ${JSON.stringify(entry)}`);
+}
+
 /** What single values cannot say: each broken relation as a sentence. Values that are wrong themselves are absent. */
 function brokenRelations(values: Partial<Environment>, wrong: ReadonlySet<Name>): string[] {
   const { HEARTBEAT_MS: heartbeat, ELECTION_TIMEOUT_MS: timeout, NODE_ID: id, MEMBERS: members, PRIORITY } = values;
@@ -272,6 +299,7 @@ function toConfig(values: Environment): Config {
     (member) =>
       member.id === nodeId && values.PRIORITY !== undefined ? { ...member, priority: values.PRIORITY } : member,
   );
+  const self = members.find((member) => member.id === nodeId) as MemberAddress;
   return {
     nodeId,
     port,
@@ -280,7 +308,7 @@ function toConfig(values: Environment): Config {
     identityFolder: identityFolder({ dataDir, nodeId, mongodbUri, isManaged: values.MONGODB_MANAGED }),
     dataDir,
     members,
-    self: members.find((member) => member.id === nodeId) as MemberAddress,
+    self,
     clusterSecret: values.CLUSTER_SECRET ?? null,
     logLevel: values.LOG_LEVEL,
     admitsNewKeys: values.ADMIT_NEW_KEYS,
@@ -296,6 +324,8 @@ function toConfig(values: Environment): Config {
     verifySchedule: values.VERIFY_SCHEDULE,
     indexedPaths: values.INDEX_PAYLOAD,
     keyFilterBytes: values.KEY_FILTER_BYTES,
+    hostNames: [...new Set([new URL(self.address).hostname, values.HOST.toLowerCase(), ...values.ALLOWED_HOSTS])],
+    allowedOrigins: values.ALLOWED_ORIGINS,
   };
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
+import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { DEFAULT_LIMITS } from "../cluster/limits.js";
 import type { Effect } from "../cluster/types.js";
@@ -140,7 +141,11 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
 
   const streams = createStreams(service, { logger });
   const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax });
-  const server = createHardenedServer(transport?.listener(app) ?? app);
+  const server = createHardenedServer(transport?.listener(app) ?? app, {
+    app,
+    allowedHosts: [hostname(), ...config.hostNames],
+    allowedOrigins: config.allowedOrigins,
+  });
   streams.attach(server);
   await listen(server, config);
   logger.info(`${config.nodeId} answers at ${config.self.address}`);

@@ -66,6 +66,20 @@ export const PROBLEMS = {
     isRetryable: false,
     help: "Messages between nodes carry an HMAC under CLUSTER_SECRET, which must be the same on every node.",
   },
+  host_not_allowed: {
+    status: 403,
+    title: "The host is not this node",
+    isRetryable: false,
+    help:
+      "A browser could be led here by a web site's own name. Use localhost, an address, or the node's name in MEMBERS, " +
+      "or add the name to ALLOWED_HOSTS.",
+  },
+  origin_not_allowed: {
+    status: 403,
+    title: "The web site may not use this node",
+    isRetryable: false,
+    help: "Pages of other web sites neither read nor write here, unless ALLOWED_ORIGINS names their origin.",
+  },
   not_found: {
     status: 404,
     title: "There is nothing here",
@@ -83,6 +97,12 @@ export const PROBLEMS = {
     title: "This method is not allowed here",
     isRetryable: false,
     help: "The Allow header names the methods of this path.",
+  },
+  request_timeout: {
+    status: 408,
+    title: "The request took too long to arrive",
+    isRetryable: true,
+    help: "Headers must be there within 15 s, and the whole request within 30 s.",
   },
   hash_chain_conflict: {
     status: 409,
@@ -126,6 +146,12 @@ export const PROBLEMS = {
     isRetryable: false,
     help: "Connect with a WebSocket, or send Accept: text/event-stream for server-sent events.",
   },
+  headers_too_large: {
+    status: 431,
+    title: "The request's headers are too many or too large",
+    isRetryable: false,
+    help: "A request has at most 100 headers, together at most 16 KiB.",
+  },
   no_quorum: {
     status: 503,
     title: "No majority of the cluster can be reached",
@@ -167,6 +193,12 @@ export const PROBLEMS = {
     title: "This node serves as many streams as it can",
     isRetryable: true,
     help: "Connect to another node, or try again later.",
+  },
+  too_many_connections: {
+    status: 503,
+    title: "This node has as many clients as it can",
+    isRetryable: true,
+    help: "Nothing was written. Close connections that are not needed, connect to another node, or try again later.",
   },
   outcome_unknown: {
     status: 504,

@@ -3,6 +3,8 @@ import express from "express";
 import type { Logger } from "pino";
 import { EVENT_BYTES_MAX_DEFAULT } from "../../shared/limits.js";
 import type { LogService } from "../service/log-port.js";
+import { readQuery } from "./door/target.js";
+import { failedRequest } from "./middleware/failed-request.js";
 import { notFound, problemHandler } from "./middleware/problem-handler.js";
 import { ReadGate } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
@@ -15,7 +17,7 @@ import { home } from "./routes/home.js";
 import { problemPages } from "./routes/problem-pages.js";
 import { referenceA } from "./routes/reference-a.js";
 import { referenceB } from "./routes/reference-b.js";
-import { failedAppend, straightAppends } from "./routes/straight-append.js";
+import { straightAppends } from "./routes/straight-append.js";
 import type { Streams } from "./stream/streams.js";
 
 export interface AppOptions {
@@ -41,8 +43,8 @@ export function createApp(service: LogService, options: AppOptions): RequestList
   app.disable("x-powered-by");
   // An ETag here is an event's hash, never a digest of whatever was sent.
   app.disable("etag");
-  app.set("query parser", "simple");
-  app.use(requestContext(service), requestLog(options.logger), securityHeaders, failedAppend);
+  app.set("query parser", readQuery);
+  app.use(requestContext(service), requestLog(options.logger), securityHeaders, failedRequest);
   // Each router that a request passes costs it something: those of writes come first.
   for (const router of [
     events(context),

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
+import { isPeers } from "../http/places.js";
 import { readBody } from "../http/read-body.js";
 import {
   HEADERS,
@@ -148,6 +149,7 @@ export class PeerServer {
     const open = this.connections.get(peer) ?? new Set();
     this.connections.set(peer, open);
     if (open.has(socket)) return;
+    isPeers(socket);
     open.add(socket);
     socket.once("close", () => {
       open.delete(socket);

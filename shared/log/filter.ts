@@ -38,8 +38,8 @@ export function matches(event: LoggedEvent, filter: EventFilter): boolean {
   if (filter.eventType !== undefined && record.eventType !== filter.eventType) return false;
   if (filter.sourceAppId !== undefined && record.sourceAppId !== filter.sourceAppId) return false;
   if (filter.typePrefix !== undefined && !prefixesOf(record.eventType).includes(filter.typePrefix)) return false;
-  const { timestampFrom, timestampTo, timestampBefore, recordedSince, recordedUntil } = filter;
-  if (!isWithin(record.timestamp, { from: timestampFrom, to: timestampTo, before: timestampBefore })) return false;
+  const { recordedSince, recordedUntil } = filter;
+  if (!isInTimes(record.timestamp, filter)) return false;
   if (!isWithin(record.recordedAt, { from: recordedSince, before: recordedUntil })) return false;
   const { payload = [] } = filter;
   if (payload.length === 0) return true;
@@ -47,6 +47,11 @@ export function matches(event: LoggedEvent, filter: EventFilter): boolean {
   const value = event.payloadValue ?? (JSON.parse(fromUtf8(event.payload)) as JsonValue);
   return payload.every(({ path, texts }) => valuesAt(value, path).some((text) => texts.includes(text)));
 }
+
+/** Whether an event's own timestamp is in a filter's range. */
+export const isInTimes = (timestamp: string, filter: TimesFilter): boolean =>
+  isWithin(timestamp, { from: filter.timestampFrom, to: filter.timestampTo, before: filter.timestampBefore });
+export type TimesFilter = Pick<EventFilter, "timestampFrom" | "timestampTo" | "timestampBefore">;
 
 interface Range {
   readonly from?: Instant | undefined;

@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import type { Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import axios from "axios";
 import { pino } from "pino";
-import { createHardenedServer } from "../../node/http/server.js";
+import { createHardenedServer, type DoorOptions } from "../../node/http/server.js";
 import {
   type Envelope,
   HEADERS,
@@ -56,12 +56,17 @@ export class TestNode {
   transport!: PeerTransport;
   onMessage: (arrival: Arrival) => void = () => {};
 
-  constructor(readonly id: string) {
-    this.server = createHardenedServer((request, response) => {
+  constructor(
+    readonly id: string,
+    options: DoorOptions = {},
+  ) {
+    const listener: RequestListener = (request, response) => {
       this.requests.push(request.url ?? "");
       response.once("finish", () => this.answered.put(response.statusCode));
       this.transport.listener(() => response.writeHead(404).end())(request, response);
-    });
+    };
+    const refuse: RequestListener = (_request, response) => response.writeHead(503).end();
+    this.server = createHardenedServer(listener, { app: refuse, ...options });
   }
   get port(): number {
     return (this.server.address() as AddressInfo).port;
@@ -95,8 +100,8 @@ export async function closeAll(): Promise<void> {
   for (const close of closers.splice(0).reverse()) await close();
 }
 
-export async function listen(id: string): Promise<TestNode> {
-  const node = new TestNode(id);
+export async function listen(id: string, options: DoorOptions = {}): Promise<TestNode> {
+  const node = new TestNode(id, options);
   node.server.listen(0, "127.0.0.1");
   await once(node.server, "listening");
   closers.push(async () => {

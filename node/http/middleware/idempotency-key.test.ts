@@ -6,7 +6,11 @@ import { idempotencyKey } from "./idempotency-key.js";
 function request(...keys: string[]): IncomingMessage {
   const sent = keys.length > 0;
   const headers = sent ? { "idempotency-key": keys.join(", ") } : {};
-  return { headers, headersDistinct: sent ? { "idempotency-key": keys } : {} } as unknown as IncomingMessage;
+  return {
+    headers,
+    trailers: {},
+    headersDistinct: sent ? { "idempotency-key": keys } : {},
+  } as unknown as IncomingMessage;
 }
 
 it("reads a key quoted or bare, the same either way", () => {

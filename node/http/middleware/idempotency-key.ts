@@ -8,6 +8,8 @@ const QUOTED = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"$/;
 
 /** The key of a request, quoted or bare, the same either way; undefined if it has none. */
 export function idempotencyKey(req: IncomingMessage): string | undefined {
+  // A trailer comes after all that it could decide: what it says would be lost.
+  if (req.trailers["idempotency-key"] !== undefined) throw invalid("was sent as a trailer");
   // `headersDistinct` is a copy of all headers, made when it is first asked for.
   if (req.headers["idempotency-key"] === undefined) return undefined;
   const [text = "", ...more] = req.headersDistinct["idempotency-key"] ?? [];

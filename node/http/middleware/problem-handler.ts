@@ -39,6 +39,8 @@ export function problemHandler(service: LogService, logger: Logger): ErrorReques
   return (error: unknown, req, res, _next) => {
     const problem = asProblem(error, req);
     if (problem.code === "internal_error") logger.error({ err: error, requestId: requestId(res) }, "request failed");
+    // It was answered as a whole, and somebody still waited for the rest of its body.
+    if (res.writableEnded) return;
     if (res.headersSent) {
       // Half an answer cannot be taken back: the broken connection tells the client that it is not whole.
       logger.warn({ requestId: requestId(res), code: problem.code }, "an answer was broken off");

@@ -55,7 +55,7 @@ export function home({ service, version }: RouteContext): Router {
     .get((req, res) => {
       const { leaderId, term } = service.standing();
       const found = apis(baseUrl(req));
-      res.setHeader("Vary", "Accept");
+      res.vary("Accept");
       res.setHeader("Cache-Control", "no-store");
       if (req.accepts(["json", "html"]) !== "html") {
         res.json({ name: "quorumlog", version, node: service.nodeId, leader: leaderId, term, apis: found });

@@ -1,4 +1,4 @@
-import type { EventFilter } from "../../../shared/log/filter.js";
+import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { compareInstants } from "../../../shared/timestamp.js";
 import type { Found, LogService } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
@@ -20,23 +20,30 @@ export interface PageQuery {
 export function readPageQuery(query: QueryReader): PageQuery {
   const eventType = query.name("eventType");
   const sourceAppId = query.name("sourceAppId");
-  const from = query.date("startDate", { bare: "start" });
-  const to = query.date("endDate", { bare: "end" });
-  if (from !== undefined && to !== undefined && compareInstants(from.at, to.at) > 0)
-    query.fail("startDate", "is after endDate");
   const result: PageQuery = {
     ...readPage(query, 10),
     order: query.order(),
     filter: {
       ...(eventType === undefined ? {} : { eventType }),
       ...(sourceAppId === undefined ? {} : { sourceAppId }),
-      ...(from === undefined ? {} : { timestampFrom: from.at }),
-      // The end of a day is the beginning of the next one, which is not in it.
-      ...(to === undefined ? {} : to.isExclusive ? { timestampBefore: to.at } : { timestampTo: to.at }),
+      ...readTimes(query),
     },
   };
   query.finish();
   return result;
+}
+
+/** `startDate` and `endDate`: both inclusive. */
+export function readTimes(query: QueryReader): TimesFilter {
+  const from = query.date("startDate", { bare: "start" });
+  const to = query.date("endDate", { bare: "end" });
+  if (from !== undefined && to !== undefined && compareInstants(from.at, to.at) > 0)
+    query.fail("startDate", "is after endDate");
+  return {
+    ...(from === undefined ? {} : { timestampFrom: from.at }),
+    // The end of a day is the beginning of the next one, which is not in it.
+    ...(to === undefined ? {} : to.isExclusive ? { timestampBefore: to.at } : { timestampTo: to.at }),
+  };
 }
 
 export function readPage(query: QueryReader, limit: number): { page: number; limit: number } {

@@ -14,7 +14,7 @@ export function problemPages(): Router {
       const { name } = req.params;
       if (!isProblemCode(name)) throw new ProblemError("not_found", "There is no problem of this name.");
       const { status, title, isRetryable, help } = PROBLEMS[name];
-      res.setHeader("Vary", "Accept");
+      res.vary("Accept");
       if (req.accepts(["json", "html"]) !== "html") {
         res.json({ code: name, status, title, retryable: isRetryable, help });
         return;

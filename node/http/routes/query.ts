@@ -1,6 +1,7 @@
 import { type Instant, instantOf } from "../../../shared/timestamp.js";
 import { type FieldError, ProblemError } from "../../problems.js";
 import { isName, NAME_RULE } from "../door/schema.js";
+import { UNREADABLE } from "../door/target.js";
 
 /** A page number or limit has at most nine digits, so that their product is a safe integer. */
 const WHOLE_NUMBER = /^\d{1,9}$/;
@@ -24,7 +25,7 @@ export class QueryReader {
   text(name: string): string | undefined {
     const value = this.values.get(name);
     if (value === undefined || typeof value === "string") return value;
-    this.fail(name, "is there more than once");
+    this.fail(name, value === UNREADABLE ? "is not percent-encoded UTF-8" : "is there more than once");
     return undefined;
   }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import type { RequestHandler } from "express";
+import { failWith, hasFailed } from "../middleware/failed-request.js";
 import { requestIdOf } from "../middleware/request-context.js";
 import { securityHeaderValues } from "../middleware/security-headers.js";
 import { readBody } from "../read-body.js";
@@ -8,13 +8,10 @@ import { eventRequestBytesMax, type RouteContext } from "./context.js";
 
 const PATH = "/api/v1/events";
 
-/** What became of appends that must be answered by the app: each with its error. */
-const failures = new WeakMap<IncomingMessage, unknown>();
-
 /**
  * `POST /api/v1/events`, which comes more often than all other requests together, without the way through the app:
  * that takes longer than everything else about it. The route of the same name in the app answers what is unusual about
- * a request before its body is read, and `failedAppend` what failed.
+ * a request before its body is read, and `failedRequest` what failed.
  */
 export function straightAppends(context: RouteContext, app: RequestListener): RequestListener {
   const bytesMax = eventRequestBytesMax(context);
@@ -44,7 +41,7 @@ export function straightAppends(context: RouteContext, app: RequestListener): Re
       res.end(text);
     } catch (error) {
       req.headers["x-request-id"] = requestId;
-      failures.set(req, error);
+      failWith(req, error);
       app(req, res);
     }
   }
@@ -52,7 +49,12 @@ export function straightAppends(context: RouteContext, app: RequestListener): Re
   return (req, res) => {
     const { method, url, headers } = req;
     const isStraight = method === "POST" && url === PATH && headers["content-encoding"] === undefined;
-    if (!isStraight || Number(headers["content-length"] ?? 0) > bytesMax || context.logger.isLevelEnabled("debug")) {
+    if (
+      !isStraight ||
+      hasFailed(req) ||
+      Number(headers["content-length"] ?? 0) > bytesMax ||
+      context.logger.isLevelEnabled("debug")
+    ) {
       app(req, res);
       return;
     }
@@ -64,13 +66,7 @@ export function straightAppends(context: RouteContext, app: RequestListener): Re
   };
 
   function refuseTooLarge(req: IncomingMessage, res: ServerResponse): void {
-    failures.set(req, Object.assign(new Error("too large"), { type: "entity.too.large" }));
+    failWith(req, Object.assign(new Error("too large"), { type: "entity.too.large" }));
     app(req, res);
   }
 }
-
-/** In the app: goes on to the problem handler with what failed outside of it. */
-export const failedAppend: RequestHandler = (req, _res, next) => {
-  if (failures.has(req)) next(failures.get(req));
-  else next();
-};

@@ -1,5 +1,6 @@
 import type { EventView } from "../../../shared/log/event.js";
-import { isOwnForm, positionOf, type StreamForm } from "./forms.js";
+import { isInTimes } from "../../../shared/log/filter.js";
+import { hasPositions, positionOf, type StreamForm } from "./forms.js";
 import type { StreamClient } from "./hub.js";
 import type { StreamFilter } from "./request.js";
 
@@ -28,12 +29,12 @@ export function connectClient(connection: Connection, form: StreamForm, filter: 
   let skipped = 0;
   let place = 0;
   const tellPlace = (): void => {
-    if (skipped === 0 || !isOwnForm(form) || !connection.isOpen) return;
+    if (skipped === 0 || !hasPositions(form) || !connection.isOpen) return;
     skipped = 0;
     connection.send(positionOf(place, form));
   };
-  const timer =
-    eventType === undefined && sourceAppId === undefined ? null : setInterval(tellPlace, POSITION_EVERY_MS).unref();
+  const isFiltered = Object.keys(filter).length > 0;
+  const timer = isFiltered ? setInterval(tellPlace, POSITION_EVERY_MS).unref() : null;
   return {
     form,
     get isOpen() {
@@ -42,9 +43,10 @@ export function connectClient(connection: Connection, form: StreamForm, filter: 
     get bufferedBytes() {
       return connection.bufferedBytes;
     },
-    wants: (event: Pick<EventView, "eventType" | "sourceAppId">) =>
+    wants: (event: Pick<EventView, "eventType" | "sourceAppId" | "timestamp">) =>
       (eventType === undefined || event.eventType === eventType) &&
-      (sourceAppId === undefined || event.sourceAppId === sourceAppId),
+      (sourceAppId === undefined || event.sourceAppId === sourceAppId) &&
+      isInTimes(event.timestamp, filter),
     send(bytes: Buffer, sequence?: number) {
       // An event carries its own place: one from before it must not follow.
       if (sequence !== undefined) skipped = 0;

@@ -31,6 +31,9 @@ function textOf(event: ShownEvent, form: StreamForm): string {
   }
 }
 
+/** On the WebSockets of the reference APIs only events are ever sent. */
+export const hasPositions = (form: StreamForm): form is OwnForm | "sse" => form === "sse" || isOwnForm(form);
+
 export const isOwnForm = (form: StreamForm): form is OwnForm => form === "own" || form === "own_sse";
 
 /** Alerts and elections have no place in the log's order, so no id: a client that resumes goes on from its last event. */
@@ -44,7 +47,7 @@ export function noticeOf(notice: StreamNotice, form: OwnForm): Buffer {
  * Moves the place from which a client resumes past events that its filter leaves out. As a server-sent event it has no
  * data: a browser keeps the id and tells nobody.
  */
-export const positionOf = (sequence: number, form: OwnForm): Buffer =>
+export const positionOf = (sequence: number, form: OwnForm | "sse"): Buffer =>
   Buffer.from(
     form === "own" ? JSON.stringify({ kind: "notice", notice: "position", sequence }) : `id: ${sequence}\n\n`,
   );

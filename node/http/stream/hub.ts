@@ -6,7 +6,7 @@ import { formOf, isOwnForm, noticeOf, type OwnForm, type StreamForm } from "./fo
 /** One connected client, as the hub sees it. Its methods neither throw nor wait. */
 export interface StreamClient {
   readonly form: StreamForm;
-  wants(event: { readonly eventType: string; readonly sourceAppId: string }): boolean;
+  wants(event: Pick<ShownEvent, "eventType" | "sourceAppId" | "timestamp">): boolean;
   /** Hands bytes to the connection, which queues what the client does not take yet; an event's come with its place. */
   send(bytes: Buffer, sequence?: number): void;
   /** So many events, `sequence` the last of them, came that it does not want. */
@@ -34,6 +34,7 @@ interface Pending {
   readonly sequence: number;
   readonly eventType: string;
   readonly sourceAppId: string;
+  readonly timestamp: string;
   readonly bytes: number;
   readonly forms: ReadonlyMap<StreamForm, Buffer>;
 }
@@ -81,13 +82,18 @@ export class StreamHub {
     return this.clients.size;
   }
 
+  /** With those that were told to go. */
+  get placesTaken(): number {
+    return this.clients.size + this.leaving.size;
+  }
+
   get isOpen(): boolean {
     return !this.isClosed;
   }
 
   /** False when the node serves as many as it can, or is stopping. */
   canAdd(): boolean {
-    return !this.isClosed && this.clients.size + this.leaving.size < this.options.clientsMax;
+    return !this.isClosed && this.placesTaken < this.options.clientsMax;
   }
 
   add(client: StreamClient): void {
@@ -256,6 +262,6 @@ function serialise(event: ShownEvent, wanted: ReadonlySet<StreamForm>): Pending 
   const forms = new Map([...wanted].map((form) => [form, formOf(event, form)]));
   let bytes = 0;
   for (const buffer of forms.values()) bytes += buffer.length;
-  const { sequence, eventType, sourceAppId } = event;
-  return { sequence, eventType, sourceAppId, bytes, forms };
+  const { sequence, eventType, sourceAppId, timestamp } = event;
+  return { sequence, eventType, sourceAppId, timestamp, bytes, forms };
 }

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { ProblemError } from "../../problems.js";
 import type { LogService } from "../../service/log-port.js";
+import { readTimes } from "../routes/paging.js";
 import { QueryReader } from "../routes/query.js";
 
 /** How far another node may be ahead of this one. */
@@ -9,10 +11,7 @@ const AHEAD_LOOK_MS = 20;
 const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
 const PLACE_RULE = "must be the sequence of the last event that the client has, or -1 for all from the beginning";
 
-export interface StreamFilter {
-  readonly eventType?: string;
-  readonly sourceAppId?: string;
-}
+export type StreamFilter = Pick<EventFilter, "eventType" | "sourceAppId"> & TimesFilter;
 
 export interface StreamRequest {
   readonly filter: StreamFilter;
@@ -21,52 +20,87 @@ export interface StreamRequest {
 }
 export interface Place {
   readonly lastSeen: number;
-  readonly from: "header" | "parameter";
+  readonly from: "header" | "lastEventId" | "after";
 }
 
-/** What a client of our own stream asks for. Throws every error at once. */
-export function readStreamRequest(parameters: object, header: string | string[] | undefined): StreamRequest {
-  const query = new QueryReader(parameters);
-  query.refuseUnknown(["after", "eventType", "sourceAppId"]);
+/** Which API a stream belongs to. */
+export type StreamApi = "a" | "b" | "own";
+
+/**
+ * What a client asks of a stream; throws every error at once. The reference documents name no parameters, and ignore
+ * unknown ones: but one that names a place or a filter is meant, and a stream without it would be another one.
+ */
+export function readStreamRequest(
+  api: StreamApi,
+  parameters: object,
+  header: string | string[] | undefined,
+): StreamRequest {
+  const query = new QueryReader(withOnePlaceName(parameters));
+  if (api === "own") query.refuseUnknown(["after", "lastEventId", "eventType", "sourceAppId"]);
   const eventType = query.name("eventType");
   const sourceAppId = query.name("sourceAppId");
-  const after = query.text("after");
-  if (after !== undefined && after !== "-1" && !SEQUENCE.test(after)) query.fail("after", PLACE_RULE);
+  const times = api === "a" ? readTimes(query) : {};
+  const after = placeOf(query, "after");
+  const again = placeOf(query, "lastEventId");
   query.finish();
-  // A browser that connects again repeats the URL, with the `after` of its first time; its header is newer.
-  const seen = lastEventId(header);
   return {
     filter: {
       ...(eventType === undefined ? {} : { eventType }),
       ...(sourceAppId === undefined ? {} : { sourceAppId }),
+      ...times,
     },
-    place: seen ?? (after === undefined ? null : { lastSeen: Number(after), from: "parameter" }),
+    // Who connects again repeats the URL, with the `after` of its first time; what it adds to that is newer.
+    place: lastEventId(header) ?? again ?? after,
   };
 }
 
+/** Where a client cannot set a header, stand-ins for a browser's EventSource put it here, each in its own spelling. */
+const PLACE_NAME = /^last[-_]?event[-_]?id$/i;
+
+function withOnePlaceName(parameters: object): object {
+  const others = Object.entries(parameters).filter(([name]) => !PLACE_NAME.test(name));
+  const places = Object.entries(parameters).flatMap(([name, value]) => (PLACE_NAME.test(name) ? [value].flat() : []));
+  // The first time there is no place yet, and some of them say so with nothing.
+  const [place, ...more] = places.filter((value) => value !== "");
+  if (place === undefined) return Object.fromEntries(others);
+  return Object.fromEntries([...others, ["lastEventId", more.length === 0 ? place : places]]);
+}
+
+function placeOf(query: QueryReader, name: "after" | "lastEventId"): Place | null {
+  const text = query.text(name);
+  if (text === undefined) return null;
+  if (text !== "-1" && !SEQUENCE.test(text)) query.fail(name, PLACE_RULE);
+  return { lastSeen: Number(text), from: name };
+}
+
 /** A browser sends this by itself when it connects again; an id that is no sequence came from elsewhere. */
-export function lastEventId(header: string | string[] | undefined): Place | null {
+function lastEventId(header: string | string[] | undefined): Place | null {
   if (header === undefined || header === "") return null;
   if (typeof header === "string" && SEQUENCE.test(header)) return { lastSeen: Number(header), from: "header" };
   throw new ProblemError("invalid_header", "The header Last-Event-ID must be the sequence of an event.");
 }
 
 /**
- * The client may come from a node that was ahead of this one by a moment. A place that this log does not reach soon is
- * one of another log: to wait for it would show nothing, and skip what comes until then.
+ * The client may come from a node that was ahead of this one by a moment. A place that the log does not reach is one of
+ * another log: to wait for it would show nothing, and skip what comes until then. Ends early once the client is gone.
  */
-export async function awaitPlace({ lastSeen, from }: Place, service: LogService): Promise<void> {
+export async function awaitPlace(place: Place, service: LogService, isGone: () => boolean): Promise<void> {
   const deadline = performance.now() + AHEAD_MS_MAX;
-  while (service.logSize <= lastSeen) {
-    if (performance.now() > deadline) {
-      const named = from === "header" ? "The header Last-Event-ID" : "The parameter after";
-      throw new ProblemError(
-        from === "header" ? "invalid_header" : "invalid_parameter",
-        `${named} names event ${lastSeen}; this log has ${service.logSize} events.`,
-      );
-    }
+  while (service.logSize <= place.lastSeen && !isGone()) {
+    if (performance.now() > deadline) return confirmBeyond(place, service);
     await delay(AHEAD_LOOK_MS);
   }
+}
+
+/** How long the log is only its leader knows: unless it says so, this node may lag, and the answer is 503. */
+async function confirmBeyond({ lastSeen, from }: Place, service: LogService): Promise<void> {
+  await service.awaitReadable({ isLinearizable: true });
+  if (service.logSize > lastSeen) return;
+  const named = from === "header" ? "The header Last-Event-ID" : `The parameter ${from}`;
+  throw new ProblemError(
+    from === "header" ? "invalid_header" : "invalid_parameter",
+    `${named} names event ${lastSeen}; this log has ${service.logSize} events.`,
+  );
 }
 
 /**
@@ -76,3 +110,10 @@ export async function awaitPlace({ lastSeen, from }: Place, service: LogService)
 export async function afterOwnWrites(service: LogService): Promise<void> {
   await service.awaitReadable().catch(() => undefined);
 }
+
+const RETRY_AFTER_SECONDS = 10;
+
+export const noPlaceLeft = (): ProblemError =>
+  new ProblemError("too_many_streams", "This node has no stream left to give. Try another.", {
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });

@@ -1,4 +1,4 @@
-import { type Request, type Response, Router } from "express";
+import { type Request, type RequestHandler, type Response, Router } from "express";
 import { ProblemError } from "../../problems.js";
 import { eventMethods } from "../middleware/methods.js";
 import { type ConnectedClient, connectClient } from "./client.js";
@@ -7,7 +7,7 @@ import type { StreamHub } from "./hub.js";
 import {
   afterOwnWrites,
   awaitPlace,
-  lastEventId,
+  noPlaceLeft,
   readStreamRequest,
   type StreamFilter,
   type StreamRequest,
@@ -16,32 +16,34 @@ import { type ResumeParts, resume } from "./resume.js";
 
 const PING_MS = 15_000;
 const RETRY_MS = 3_000;
+const HEADERS = {
+  "Content-Type": "text/event-stream; charset=utf-8",
+  "Cache-Control": "no-cache, no-transform",
+  "X-Accel-Buffering": "no",
+};
 /** After the last words, how long a client may take to read them. */
 const GOODBYE_MS = 10_000;
 
 /** Server-sent events: on the path of reference API A's stream, and on our own. */
 export function sseRouter(parts: ResumeParts): Router {
   const router = Router();
-  router
-    .route("/api/event-logs/stream")
-    .get((req, res) => {
+  const serveAs =
+    (api: "a" | "own", form: StreamForm): RequestHandler =>
+    (req, res) => {
       requireWish(req, res);
-      return stream(res, "sse", { filter: {}, place: lastEventId(req.headers["last-event-id"]) }, parts);
-    })
-    .all(eventMethods("GET"));
-  router
-    .route("/api/v1/stream")
-    .get((req, res) => {
-      requireWish(req, res);
-      return stream(res, "own_sse", readStreamRequest(req.query, req.headers["last-event-id"]), parts);
-    })
-    .all(eventMethods("GET"));
+      const asked = readStreamRequest(api, req.query, req.headers["last-event-id"]);
+      if (req.method !== "HEAD") return stream(res, form, asked, parts);
+      // Nothing would ever end the answer, and it has no body that anybody could read.
+      res.writeHead(200, HEADERS).end();
+    };
+  router.route("/api/event-logs/stream").get(serveAs("a", "sse")).all(eventMethods("GET"));
+  router.route("/api/v1/stream").get(serveAs("own", "own_sse")).all(eventMethods("GET"));
   return router;
 }
 
 /** A wildcard is no wish: plain `curl` would wait for ever. */
 function requireWish(req: Request, res: Response): void {
-  res.setHeader("Vary", "Accept");
+  res.vary("Accept");
   if (/(?:^|,)\s*text\/event-stream\s*(?:;|,|$)/i.test(req.headers.accept ?? "")) return;
   res.setHeader("Upgrade", "websocket");
   throw new ProblemError(
@@ -58,8 +60,10 @@ async function stream(
 ): Promise<void> {
   const { hub, service } = parts;
   await afterOwnWrites(service);
-  if (place !== null) await awaitPlace(place, service);
-  if (!hub.canAdd()) throw new ProblemError("too_many_streams", "This node has no stream left to give. Try another.");
+  if (place !== null) await awaitPlace(place, service, () => res.destroyed);
+  // Its `close` has come already, and would not come again to give the place back.
+  if (res.destroyed) return;
+  if (!hub.canAdd()) throw noPlaceLeft();
   const client = serve(res, { hub, form, filter });
   if (place === null) hub.add(client);
   else await resume(client, place.lastSeen + 1, filter, parts);
@@ -69,11 +73,7 @@ function serve(
   res: Response,
   { hub, form, filter }: { hub: StreamHub; form: StreamForm; filter: StreamFilter },
 ): ConnectedClient {
-  res.writeHead(200, {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache, no-transform",
-    "X-Accel-Buffering": "no",
-  });
+  res.writeHead(200, HEADERS);
   res.write(`retry: ${RETRY_MS}\n\n`);
   const end = (lastWords: string): void => {
     clearInterval(pings);

@@ -15,6 +15,8 @@ export interface Streams {
   /** For `createApp`: server-sent events at /api/event-logs/stream and /api/v1/stream. */
   readonly router: Router;
   readonly clientCount: number;
+  /** Of the streams that this node serves at most, how many are not free. */
+  readonly taken: number;
   /** WebSockets at the same paths and at the root. */
   attach(server: Server): void;
   /** Tells every client that the node restarts (1012), and waits at most a second for their goodbyes. */
@@ -33,6 +35,9 @@ export function createStreams(
     router: sseRouter(parts),
     get clientCount() {
       return hub.clientCount;
+    },
+    get taken() {
+      return hub.placesTaken;
     },
     attach(server) {
       attached.push(attachWebSockets(server, { ...parts, logger }));

@@ -2,12 +2,20 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
-import { PROBLEMS, ProblemError } from "../../problems.js";
-import { problemDocument } from "../middleware/problem-handler.js";
+import { ProblemError } from "../../problems.js";
+import { readQuery } from "../door/target.js";
+import { WEB_SOCKET, type WebSocketListener } from "../upgrade.js";
 import { type ConnectedClient, connectClient } from "./client.js";
 import type { StreamForm } from "./forms.js";
 import type { StreamHub } from "./hub.js";
-import { afterOwnWrites, awaitPlace, readStreamRequest, type StreamFilter, type StreamRequest } from "./request.js";
+import {
+  afterOwnWrites,
+  awaitPlace,
+  noPlaceLeft,
+  readStreamRequest,
+  type StreamApi,
+  type StreamFilter,
+} from "./request.js";
 import { type ResumeParts, resume } from "./resume.js";
 
 /** Clients have nothing to say here; what they send is read and dropped. */
@@ -18,13 +26,12 @@ const GOODBYE_MS = 1_000;
 const RESTART = 1012;
 const OVERLOAD = 1013;
 
-const FORMS: ReadonlyMap<string, StreamForm> = new Map([
-  ["/", "b"],
-  ["/api/event-logs/stream", "a"],
-  ["/api/v1/stream", "own"],
+/** Paths as the app knows them: in any case, and with a slash at their end or without. */
+const STREAMS: ReadonlyMap<string, { api: StreamApi; form: StreamForm }> = new Map([
+  ["/", { api: "b", form: "b" }],
+  ["/api/event-logs/stream", { api: "a", form: "a" }],
+  ["/api/v1/stream", { api: "own", form: "own" }],
 ]);
-
-const FROM_NOW_ON: StreamRequest = { filter: {}, place: null };
 
 /** WebSockets at both reference paths, where only event objects are ever sent, and at our own. */
 export function attachWebSockets(
@@ -33,23 +40,25 @@ export function attachWebSockets(
 ): { close(): Promise<void> } {
   const { hub, service, logger } = parts;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
-  const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    // Without a listener, a connection that breaks during the handshake would end the process.
-    socket.on("error", () => socket.destroy());
-    open(req, socket, head).catch((error: unknown) => {
-      if (error instanceof ProblemError) return refuse(socket, error);
-      logger.error({ err: error }, "a WebSocket could not be opened");
-      socket.destroy();
-    });
+  const refusals = new WeakMap<IncomingMessage, (error: unknown) => void>();
+  sockets.on("wsClientError", (error, _socket, req) => {
+    const detail = `This is no WebSocket handshake: ${error.message}.`;
+    refusals.get(req)?.(new ProblemError("malformed_request", detail));
+  });
+  const onWebSocket: WebSocketListener = (req, socket, head, refuse) => {
+    refusals.set(req, refuse);
+    open(req, socket, head).catch(refuse);
   };
   const open = async (req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
-    const form = FORMS.get(pathOf(req));
-    if (form === undefined) throw new ProblemError("not_found", "There is no WebSocket here. GET / lists the routes.");
-    const asked = form === "own" ? readStreamRequest(queryOf(req), req.headers["last-event-id"]) : FROM_NOW_ON;
+    const [path = "", ...query] = (req.url ?? "").split("?");
+    const found = STREAMS.get(path.toLowerCase().replace(/(.)\/$/, "$1"));
+    if (found === undefined) throw new ProblemError("not_found", "There is no WebSocket here. GET / lists the routes.");
+    const { api, form } = found;
+    const asked = readStreamRequest(api, readQuery(query.join("?")), req.headers["last-event-id"]);
     const { filter, place } = asked;
     await afterOwnWrites(service);
-    if (place !== null) await awaitPlace(place, service);
-    if (!hub.canAdd()) throw new ProblemError("too_many_streams", "This node has no stream left to give. Try another.");
+    if (place !== null) await awaitPlace(place, service, () => socket.destroyed);
+    if (!hub.canAdd()) throw noPlaceLeft();
     sockets.handleUpgrade(req, socket, head, (webSocket) => {
       const client = serve(webSocket, { hub, form, filter });
       if (place === null) return hub.add(client);
@@ -59,46 +68,17 @@ export function attachWebSockets(
       });
     });
   };
-  server.on("upgrade", onUpgrade);
+  server.on(WEB_SOCKET, onWebSocket);
   const pings = setInterval(() => pingAll(sockets), PING_MS).unref();
   return {
     async close(): Promise<void> {
       clearInterval(pings);
-      server.off("upgrade", onUpgrade);
+      server.off(WEB_SOCKET, onWebSocket);
       const left = [...sockets.clients];
       for (const client of left) client.close(RESTART, "restart");
       await allClosed(left);
     },
   };
-}
-
-function pathOf(req: IncomingMessage): string {
-  const path = (req.url ?? "").split("?", 1)[0] ?? "";
-  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
-}
-
-/** As express' simple parser: a name that comes twice is an array, which the reader refuses. */
-function queryOf(req: IncomingMessage): Record<string, string | string[]> {
-  const parameters = new URLSearchParams((req.url ?? "").split("?").slice(1).join("?"));
-  const values = [...new Set(parameters.keys())].map((name): [string, string | string[]] => {
-    const all = parameters.getAll(name);
-    return [name, all.length === 1 ? (all[0] as string) : all];
-  });
-  return Object.fromEntries(values);
-}
-
-function refuse(socket: Duplex, problem: ProblemError): void {
-  const { status, title } = PROBLEMS[problem.code];
-  const document = problemDocument(problem, { baseUrl: "", path: "", requestId: "" });
-  const body = JSON.stringify(document);
-  const head = [
-    `HTTP/1.1 ${status} ${title}`,
-    "Content-Type: application/problem+json",
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    ...(status === 503 ? ["Retry-After: 10"] : []),
-    "Connection: close",
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 /** Who did not answer the last ping. */

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Door, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
+
+let door: Door;
+beforeEach(async () => {
+  door = await openDoor();
+  door.log.appendMs = 50;
+});
+afterEach(() => door.close());
+
+const UPGRADE = get("/", WEB_SOCKET);
+
+describe("answers on one connection", () => {
+  it.each([
+    ["one byte behind the body", `${post()}x`, [201, 400]],
+    ["a pipelined request that is no HTTP", `${post()}NONSENSE\r\n\r\n`, [201, 400]],
+    ["a pipelined request with too large headers", `${post()}${get("/", `X: ${"y".repeat(20_000)}\r\n`)}`, [201, 431]],
+    ["two writes before it", `${post()}${post()}\0\0`, [201, 201, 400]],
+    ["a WebSocket behind a write", `${post()}${UPGRADE}`, [201, 101]],
+    ["a WebSocket where there is none, behind a write", `${post()}${get("/nowhere", WEB_SOCKET)}`, [201, 404]],
+    ["CONNECT behind a write", `${post()}CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\n\r\n`, [201, 405]],
+    [
+      "an upgrade to HTTP/2 behind a write",
+      `${post()}${post(undefined, "Connection: Upgrade\r\nUpgrade: h2c\r\n")}`,
+      [201, 201],
+    ],
+    ["an unknown expectation behind a write", `${post()}${get("/livez", "Expect: more\r\n")}`, [201, 200]],
+  ])("come in order: %s", async (_name, sent, statuses) => {
+    const client = door.open().send(sent);
+    await expect.poll(() => client.statuses, { timeout: 5_000 }).toEqual(statuses);
+    expect(door.log.stored).toHaveLength(statuses.filter((status) => status === 201).length);
+  });
+
+  it("say of the broken bytes only what is known, and the connection ends without a reset", async () => {
+    const client = door.open().send(`${post()}x`);
+    await expect.poll(() => client.hasEnded).toBe(true);
+    expect(client.statuses).toEqual([201, 400]);
+    expect(client.problem).toMatchObject({ code: "malformed_request", status: 400 });
+    expect(client.problem.detail).not.toContain("Nothing was written");
+  });
+
+  it("never stand inside a stream: what is broken behind one is not answered, and the stream goes on", async () => {
+    const client = door.open().send(get("/api/event-logs/stream", SSE));
+    await expect.poll(() => door.streams.clientCount).toBe(1);
+    client.send("NONSENSE\r\n\r\n").send("more\r\n\r\n");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    door.log.store();
+    await expect.poll(() => client.answer).toContain("id: 0\n");
+    expect(client.statuses).toEqual([200]);
+    expect(client.answer).not.toContain("malformed");
+  });
+
+  it.each(["/api/v1/events", "/api/event-logs", "/events", "/api/v1/events:batch"])(
+    "tell a write to %s whose own body is broken that nothing of it was written",
+    async (path) => {
+      const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      const client = door.open().send(`${post()}${head}5\r\n{"eve\r\nZZ\r\n`);
+      await expect.poll(() => client.statuses).toEqual([201, 400]);
+      expect(client.problem.detail).toContain("Nothing of it was written");
+      await expect.poll(() => client.hasEnded).toBe(true);
+      expect(door.log.stored).toHaveLength(1);
+    },
+  );
+
+  it("leave a read whose needless body is broken its own answer", async () => {
+    const client = door.open().send(get("/livez", "Transfer-Encoding: chunked\r\n").concat("ZZ\r\n"));
+    await expect.poll(() => client.hasEnded).toBe(true);
+    expect(client.statuses).toEqual([200]);
+  });
+});

@@ -1,0 +1,96 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { ProblemError } from "../problems.js";
+import { isPeersPath } from "./door/judge.js";
+
+export interface PlaceLimits {
+  /** Connections of clients. */
+  readonly clientsMax: number;
+  /** Connections beyond, of whom it is not known yet whether they are peers'. */
+  readonly reservedMax: number;
+  /** How long one of these has to say who it is. */
+  readonly reservedMs: number;
+}
+export const PLACES: PlaceLimits = { clientsMax: 4_000, reservedMax: 500, reservedMs: 2_000 };
+
+const PROBES = new Set(["/livez", "/readyz"]);
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * Who may hold a connection. Clients can take all places that there are for clients, and none of the others: a
+ * connection that comes when these are taken is a peer's, asks for this node's health, or goes.
+ */
+export class Places {
+  private readonly clients = new Set<Duplex>();
+  /** In the order in which they came. */
+  private readonly reserved = new Map<Duplex, NodeJS.Timeout>();
+
+  constructor(private readonly limits: PlaceLimits) {}
+
+  watch(server: Server): void {
+    const { clientsMax, reservedMax } = this.limits;
+    // Only a bound on what comes in one turn: each newcomer above it would still push out an older one.
+    server.maxConnections = clientsMax + 2 * reservedMax;
+    server.on("connection", (socket: Socket) => {
+      if (!owners.has(socket)) this.take(socket);
+    });
+  }
+
+  /** Whether the request may be answered where its connection stands. */
+  judge(req: IncomingMessage): ProblemError | null {
+    const { socket } = req;
+    if (!this.reserved.has(socket)) return null;
+    if (this.clients.size < this.limits.clientsMax) {
+      this.leave(socket);
+      this.clients.add(socket);
+      return null;
+    }
+    const path = pathOf(req);
+    return isPeersPath(path) || PROBES.has(path) ? null : tooMany(this.limits.clientsMax);
+  }
+
+  /** Whether the connection goes with the answer to this request. A peer's stays: the answer may be the proof that it is one. */
+  endsWith(req: IncomingMessage): boolean {
+    return this.reserved.has(req.socket) && !isPeersPath(pathOf(req));
+  }
+
+  /** A peer is at the other end: the connection is no client's. */
+  leave(socket: Duplex): void {
+    clearTimeout(this.reserved.get(socket));
+    this.reserved.delete(socket);
+    this.clients.delete(socket);
+  }
+
+  private take(socket: Socket): void {
+    const { clientsMax, reservedMax, reservedMs } = this.limits;
+    owners.set(socket, this);
+    socket.once("close", () => this.leave(socket));
+    if (this.clients.size < clientsMax) {
+      this.clients.add(socket);
+      return;
+    }
+    // The oldest has had its time to say who it is.
+    const [oldest] = this.reserved.keys();
+    if (this.reserved.size >= reservedMax && oldest !== undefined) {
+      this.leave(oldest);
+      oldest.destroy();
+    }
+    const timer = setTimeout(() => socket.destroy(), reservedMs).unref();
+    this.reserved.set(socket, timer);
+  }
+}
+
+const pathOf = (req: IncomingMessage): string => (req.url ?? "").split("?", 1)[0] ?? "";
+
+const owners = new WeakMap<Duplex, Places>();
+
+/** Whoever is at the other end has proved to be a peer of this node. */
+export const isPeers = (socket: Duplex): void => owners.get(socket)?.leave(socket);
+
+const tooMany = (clientsMax: number): ProblemError =>
+  new ProblemError(
+    "too_many_connections",
+    `${clientsMax} clients are connected to this node; no more are taken. Nothing was written.`,
+    { retryAfterSeconds: RETRY_AFTER_SECONDS },
+  );

@@ -1,0 +1,101 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { shownView } from "../../node/http/routes/shapes.js";
+import type { AppendOutcome, Found, LogService, PageRequest, WriteRequest } from "../../node/service/log-port.js";
+import type { EventView, ShownEvent } from "../../shared/log/event.js";
+
+type StoredFields = Partial<Pick<EventView, "eventType" | "timestamp" | "sourceAppId">> & {
+  readonly idempotencyKey?: string | undefined;
+};
+
+const unused = (): never => {
+  throw new Error("this double of a log does not do that");
+};
+
+/** For tests of the HTTP side: a log in memory whose appends take as long as the test says. */
+export class MemoryLogService implements LogService {
+  readonly nodeId = "n1";
+  readonly stored: EventView[] = [];
+  appendMs = 0;
+  /** What a read waits for before it may be answered. */
+  readable: () => Promise<void> = async () => {};
+  private readonly listeners = new Set<(events: readonly ShownEvent[]) => void>();
+
+  get logSize(): number {
+    return this.stored.length;
+  }
+
+  async append({ events }: WriteRequest): Promise<AppendOutcome> {
+    await delay(this.appendMs);
+    const views = events.map((event) => this.store(event));
+    return { events: views, acknowledgedBy: ["n1"], isReplay: false };
+  }
+
+  /** Commits one event at once. */
+  store(event: StoredFields = {}): EventView {
+    const view: EventView = {
+      v: 1,
+      sequence: this.stored.length,
+      id: "0".repeat(24),
+      eventType: event.eventType ?? "T",
+      timestamp: event.timestamp ?? "2026-05-01T12:00:00.000Z",
+      sourceAppId: event.sourceAppId ?? "S",
+      dataPayload: {},
+      payloadSalt: "00".repeat(16),
+      payloadHash: "a".repeat(64),
+      recordedAt: "2026-05-01T12:00:00.000Z",
+      ...(event.idempotencyKey === undefined ? {} : { idempotencyKey: event.idempotencyKey }),
+      previousHash: "",
+      hash: "c".repeat(64),
+      height: 1,
+      term: 1,
+    };
+    this.stored.push(view);
+    for (const listener of this.listeners) listener([shownView(view)]);
+    return view;
+  }
+
+  awaitReadable(): Promise<void> {
+    return this.readable();
+  }
+  async get(sequence: number): Promise<ShownEvent | null> {
+    const view = this.stored[sequence];
+    return view === undefined ? null : shownView(view);
+  }
+  async page({ filter, order, low, high, limit }: PageRequest): Promise<Found> {
+    const found = this.stored.filter(
+      ({ sequence, eventType, sourceAppId }) =>
+        sequence >= low &&
+        sequence < high &&
+        (filter.eventType === undefined || filter.eventType === eventType) &&
+        (filter.sourceAppId === undefined || filter.sourceAppId === sourceAppId),
+    );
+    if (order === "desc") found.reverse();
+    const events = found.slice(0, limit).map(shownView);
+    const last = events.at(-1);
+    const next = last === undefined || found.length <= limit ? null : last.sequence + (order === "asc" ? 1 : -1);
+    return { events, next, isCutOff: false };
+  }
+  readonly indexedPaths = [];
+  async count(): Promise<{ total: number; isCapped: boolean }> {
+    return { total: this.stored.length, isCapped: false };
+  }
+  standing() {
+    return { leaderId: "n1", term: 1, isStale: false };
+  }
+  readiness() {
+    return [];
+  }
+  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+  subscribeNotices(): () => void {
+    return () => {};
+  }
+  copies = unused;
+  clusterStatus = unused;
+  admit = unused;
+  alerts = unused;
+  elections = unused;
+  stepDown = unused;
+}

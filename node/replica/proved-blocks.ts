@@ -1,3 +1,4 @@
+import pLimit from "p-limit";
 import type { HashHex, Height } from "../../shared/ids.js";
 import { type Block, type BlockHeader, blockBytes, bodyReader, hashHeader } from "../../shared/log/block.js";
 import { type BodyReader, bodyHash } from "../../shared/log/body.js";
@@ -6,10 +7,11 @@ import type { LogReader, StoredBlock } from "../storage/port.js";
 import { AlteredBlock, type Anchors } from "./anchors.js";
 import { SharedRuns } from "./shared-runs.js";
 
-/** Decoded events take about this many times the bytes of their block. */
-const DECODED_FACTOR = 4;
-/** Beside the bytes of its body. */
-const BLOCK_BYTES_MIN = 2_048;
+/** What a kept block takes of the heap beside its body: itself, and each of its events once decoded. */
+const BLOCK_HEAP_BYTES = 2_048;
+const EVENT_HEAP_BYTES = 1_500;
+/** Reads of the store at once; each may bring `READ_BYTES_MAX` and one block. */
+const READS_MAX = 4;
 /** Blocks that one read brings from the store. */
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** Places of the newest blocks: with them an event is found without asking the index. */
@@ -48,6 +50,7 @@ export interface Place {
 export class ProvedBlocks {
   private readonly cache = new Map<Height, Cached>();
   private bytes = 0;
+  private readonly limit = pLimit(READS_MAX);
   private readonly reading = new SharedRuns<Height, ProvedBlock>();
   /** Of the newest committed blocks that have events, ascending and without a gap. */
   private places: Place[] = [];
@@ -105,19 +108,34 @@ export class ProvedBlocks {
    * StoreError where the store cannot say.
    */
   async read(heights: readonly Height[]): Promise<ProvedBlock[]> {
+    const found = this.atHand(heights);
+    if (found.length > 0 || heights.length === 0) return found;
+    return this.limit(() => this.fetchMissing(heights));
+  }
+
+  private async fetchMissing(heights: readonly Height[]): Promise<ProvedBlock[]> {
+    // Somebody else may have brought the first ones while this read waited for its turn.
+    const found = this.atHand(heights);
+    if (found.length > 0) return found;
+    const known = heights.findIndex((at) => this.cache.has(at));
+    return this.fetch(known === -1 ? heights : heights.slice(0, known));
+  }
+
+  private atHand(heights: readonly Height[]): ProvedBlock[] {
     const found: ProvedBlock[] = [];
     for (const at of heights) {
       const cached = this.cached(at);
       if (cached === null) break;
       found.push(cached);
     }
-    if (found.length > 0 || heights.length === 0) return found;
-    const missing = heights.findIndex((at) => this.cache.has(at));
-    return this.fetch(missing === -1 ? heights : heights.slice(0, missing));
+    return found;
   }
 
   async one(at: Height): Promise<ProvedBlock> {
-    return this.cached(at) ?? this.reading.run(at, async () => (await this.fetch([at]))[0] as ProvedBlock);
+    return (
+      this.cached(at) ??
+      this.reading.run(at, async () => (await this.limit(() => this.fetchMissing([at])))[0] as ProvedBlock)
+    );
   }
 
   /** As stored, past the cache; throws AlteredBlock like `read`. */
@@ -164,8 +182,8 @@ export class ProvedBlocks {
 
   private keep(at: Height, block: ProvedBlock): void {
     this.drop(at);
-    const weight = BLOCK_BYTES_MIN + DECODED_FACTOR * block.bytes;
-    if (weight > this.parts.bytesMax / 4) return;
+    const weight = BLOCK_HEAP_BYTES + EVENT_HEAP_BYTES * block.header.eventCount + block.bytes;
+    if (weight > this.parts.bytesMax / 2) return;
     this.cache.set(at, { ...block, weight });
     this.bytes += weight;
     for (const oldest of this.cache.keys()) {

@@ -132,8 +132,7 @@ function verifyBody(before: ChainState, block: Block): BodyVerdict {
   const { header } = block;
   if (header.firstSequence !== before.range.size || header.treeSize !== before.range.size + header.eventCount)
     return { ok: false, fault: "bad_link", detail: "firstSequence or treeSize do not continue the log" };
-  if (header.bodyHash !== bodyHash(block))
-    return { ok: false, fault: "bad_body", detail: "the body is not the one that was sealed" };
+  if (header.bodyHash !== bodyHash(block)) return { ok: false, fault: "bad_body", ...whereAltered(before, block) };
   let events: readonly LoggedEvent[];
   try {
     events = bodyReader(block, before.headHash).all();
@@ -166,6 +165,19 @@ function verifyBody(before: ChainState, block: Block): BodyVerdict {
   if (header.indexHash !== indexHash(index))
     return { ok: false, fault: "bad_index", detail: "indexHash is not that of the recomputed index" };
   return { ok: true, events, range, index };
+}
+
+/** The four bytes that are noted of each event's hash are a hint at which one was altered. */
+function whereAltered(before: ChainState, block: Block): { detail: string; sequence?: number } {
+  const detail = "the body is not the one that was sealed";
+  try {
+    bodyReader(block, before.headHash).all();
+    return { detail };
+  } catch (error) {
+    if (!(error instanceof BodyError)) throw error;
+    const at = error.sequence === undefined ? {} : { sequence: error.sequence };
+    return { detail: `${detail}: ${error.message}`, ...at };
+  }
 }
 
 /** `verifyBlock` with a platform's signatures. */

@@ -295,7 +295,8 @@ class Fields {
     return this.bytes.subarray(this.at - length, this.at);
   }
   u8(): number {
-    return this.take(1)[0] as number;
+    if (this.at >= this.bytes.length) throw new RangeError("its record is cut");
+    return this.bytes[this.at++] as number;
   }
   u16(): number {
     return this.u8() * 256 + this.u8();

@@ -263,9 +263,10 @@ export function ownRun(events: readonly LoggedEvent[], paths: readonly string[],
     const millis = timestampMillis(timestamp) ?? 0;
     for (const [level, width] of TIME_LEVELS.entries()) {
       const slot = Math.floor(millis / width);
-      // Most events of a block stand in the same slots.
-      if (lastSlots[level] !== slot) own.add("time", timeValue(level, slot));
+      // Most events of a block stand in the same slots; and what is in one slot is in one of every wider level.
+      if (lastSlots[level] === slot) break;
       lastSlots[level] = slot;
+      own.add("time", timeValue(level, slot));
     }
     if (paths.length > 0 && event.isErased !== true) {
       const payload = event.payloadValue ?? (JSON.parse(fromUtf8(event.payload)) as JsonValue);
@@ -293,6 +294,8 @@ export function prefixesOf(eventType: string): string[] {
   return prefixes;
 }
 
+const isScalar = (value: JsonValue): boolean => typeof value !== "object" || value === null;
+
 /** Canonical texts of the scalar at a dotted path, or of the scalars of the array there. */
 export function valuesAt(payload: JsonValue, path: string): string[] {
   let value: JsonValue | undefined = payload;
@@ -300,8 +303,7 @@ export function valuesAt(payload: JsonValue, path: string): string[] {
     if (typeof value !== "object" || value === null || Array.isArray(value) || !Object.hasOwn(value, key)) return [];
     value = value[key];
   }
-  const scalars = (Array.isArray(value) ? value.slice(0, ELEMENTS_MAX) : [value]).filter(
-    (one) => one !== undefined && (typeof one !== "object" || one === null),
-  );
+  if (!Array.isArray(value)) return value !== undefined && isScalar(value) ? [canonicalText(value)] : [];
+  const scalars = value.slice(0, ELEMENTS_MAX).filter(isScalar);
   return [...new Set(scalars.map((one) => canonicalText(one)))];
 }

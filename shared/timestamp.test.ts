@@ -52,6 +52,22 @@ describe("timestampMillis", () => {
   });
 });
 
+it("exactMillis reads just the texts that millisText writes, whatever else is like them", () => {
+  const millis = fc.integer({ min: -62167219200000, max: 253402300799999 }).map((ms) => millisText(ms) as string);
+  const put = fc.constantFrom(..."0123456789", " ", "-", ":", ".", "T", "t", "Z", "z", "+", "/", "\uff11", "\n", "");
+  fc.assert(
+    fc.property(millis, fc.nat(23), put, (text, at, put) => {
+      const changed = text.slice(0, at) + put + text.slice(at + 1);
+      const isForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(changed);
+      const read = isForm ? (instantOf(changed)?.millis ?? null) : null;
+      expect(exactMillis(changed)).toBe(read);
+      if (read !== null) expect(millisText(read)).toBe(changed);
+      expect(timestampMillis(changed)).toBe(instantOf(changed)?.millis ?? null);
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
 describe("millisText", () => {
   it("writes what a Date writes, and reads it back, from year 0000 to 9999", () => {
     const millis = fc.integer({ min: -62167219200000, max: 253402300799999 });

@@ -3,7 +3,19 @@ const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:
 const CHARACTERS_MAX = 256;
 const DAY_MS = 86_400_000;
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-const UTC_MILLIS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+/** What stands between the numbers of `YYYY-MM-DDTHH:MM:SS.mmmZ`. */
+const MARKS = [
+  [4, "-"],
+  [7, "-"],
+  [10, "T"],
+  [13, ":"],
+  [16, ":"],
+  [19, "."],
+  [23, "Z"],
+] as const;
+/** The years 0000 to 9999 of UTC. */
+const MILLIS_FIRST = -62_167_219_200_000;
+const MILLIS_LAST = 253_402_300_799_999;
 
 /** A place in time: whole milliseconds since 1970, rounded down, and the digits of the fraction beyond them. */
 export interface Instant {
@@ -30,16 +42,26 @@ export function instantOf(text: string): Instant | null {
     number,
   ];
   const [, , , , , , , fraction = "", , sign = "+", offsetHour = "0", offsetMinute = "0"] = match;
-  if (hour > 23 || minute > 59 || second > 59 || Number(offsetHour) > 23 || Number(offsetMinute) > 59) return null;
-  if (month < 1 || month > 12 || day < 1 || day > daysOf(year, month)) return null;
-  const seconds = (hour * 60 + minute) * 60 + second;
+  if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) return null;
   const offset = (Number(offsetHour) * 60 + Number(offsetMinute)) * 60_000;
-  const local = dayNumber(year, month, day) * DAY_MS + seconds * 1_000 + Number(fraction.slice(0, 3).padEnd(3, "0"));
+  const local = millisAt(year, month, day, hour, minute, second) + Number(fraction.slice(0, 3).padEnd(3, "0"));
+  // Not a number: there is no such date or no such time.
+  if (Number.isNaN(local)) return null;
   return { millis: local - (sign === "-" ? -offset : offset), rest: fraction.slice(3).replace(/0+$/, "") };
 }
 
+/** NaN for a date or a time that does not exist. */
+function millisAt(year: number, month: number, day: number, hour: number, minute: number, second: number): number {
+  const isTime = hour <= 23 && minute <= 59 && second <= 59;
+  if (!(isTime && month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month))) return Number.NaN;
+  return dayNumber(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1_000;
+}
+
 /** Milliseconds since 1970 (rounded down), or null: see `instantOf`. */
-export const timestampMillis = (text: string): number | null => instantOf(text)?.millis ?? null;
+export const timestampMillis = (text: string): number | null => exactMillis(text) ?? instantOf(text)?.millis ?? null;
+
+/** Whether `millisText` has a text for these milliseconds. */
+export const isInYears = (millis: number): boolean => millis >= MILLIS_FIRST && millis <= MILLIS_LAST;
 
 /** Negative, zero or positive, as the first is before, at or after the second. */
 export function compareInstants(a: Instant, b: Instant): number {
@@ -50,17 +72,35 @@ export function compareInstants(a: Instant, b: Instant): number {
 
 /** `YYYY-MM-DDTHH:MM:SS.mmmZ`; null for a number that no such text stands for (years 0000 to 9999). */
 export function millisText(millis: number): string | null {
-  if (!Number.isSafeInteger(millis)) return null;
+  if (!Number.isSafeInteger(millis) || !isInYears(millis)) return null;
   const days = Math.floor(millis / DAY_MS);
   const rest = millis - days * DAY_MS;
-  const { year, month, day } = dateOf(days);
-  if (year < 0 || year > 9999) return null;
+  // Most events of a block are of one day.
+  if (days !== lastDate.days) lastDate = { days, text: dateText(days) };
   const clock = `${two(Math.floor(rest / 3_600_000))}:${two(Math.floor(rest / 60_000) % 60)}:${two(Math.floor(rest / 1_000) % 60)}`;
-  return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}T${clock}.${String(rest % 1_000).padStart(3, "0")}Z`;
+  return `${lastDate.text}T${clock}.${String(rest % 1_000).padStart(3, "0")}Z`;
 }
+let lastDate = { days: 0, text: "1970-01-01" };
 
 /** The milliseconds of a text that `millisText` gives back the same; null for every other text. */
-export const exactMillis = (text: string): number | null => (UTC_MILLIS.test(text) ? timestampMillis(text) : null);
+export function exactMillis(text: string): number | null {
+  if (text.length !== 24) return null;
+  for (const [at, mark] of MARKS) if (text[at] !== mark) return null;
+  const part = (from: number, to: number): number => digits(text, from, to);
+  const millis = millisAt(part(0, 4), part(5, 7), part(8, 10), part(11, 13), part(14, 16), part(17, 19)) + part(20, 23);
+  return Number.isNaN(millis) ? null : millis;
+}
+
+/** The number that the digits stand for; NaN where there is anything else. */
+function digits(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let i = from; i < to; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}
 
 const two = (value: number): string => (value < 10 ? `0${value}` : `${value}`);
 const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
@@ -76,11 +116,11 @@ function dayNumber(year: number, month: number, day: number): number {
 }
 const DAYS_TO_1970 = 1969 * 365 + Math.floor(1969 / 4) - Math.floor(1969 / 100) + Math.floor(1969 / 400);
 
-function dateOf(days: number): { year: number; month: number; day: number } {
+function dateText(days: number): string {
   let year = 1970 + Math.floor(days / 365.2425);
   while (dayNumber(year, 1, 1) > days) year -= 1;
   while (dayNumber(year + 1, 1, 1) <= days) year += 1;
   let month = 12;
   while (dayNumber(year, month, 1) > days) month -= 1;
-  return { year, month, day: days - dayNumber(year, month, 1) + 1 };
+  return `${String(year).padStart(4, "0")}-${two(month)}-${two(days - dayNumber(year, month, 1) + 1)}`;
 }

@@ -111,11 +111,9 @@ function text(value: string): [Uint8Array, Uint8Array] {
 }
 
 function int64(value: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  const view = new DataView(bytes.buffer);
-  view.setInt32(0, Math.floor(value / TWO_32));
-  view.setUint32(4, value - Math.floor(value / TWO_32) * TWO_32);
-  return bytes;
+  const high = Math.floor(value / TWO_32);
+  const low = value - high * TWO_32;
+  return Uint8Array.of(high >> 24, high >> 16, high >> 8, high, low >>> 24, low >>> 16, low >>> 8, low);
 }
 
 /** Bytes beside an event's texts and payload: two table entries, flags, id, lengths, timestamp, batch, hint, tag, salt. */
@@ -295,7 +293,8 @@ class Fields {
     return this.bytes.subarray(this.at - length, this.at);
   }
   u8(): number {
-    return this.take(1)[0] as number;
+    if (this.at >= this.bytes.length) throw new RangeError("its record is cut");
+    return this.bytes[this.at++] as number;
   }
   u16(): number {
     return this.u8() * 256 + this.u8();

@@ -9,7 +9,7 @@ import {
   NESTING_MAX,
   TIMESTAMP_CHARACTERS_MAX,
 } from "../limits.js";
-import { millisText, timestampMillis } from "../timestamp.js";
+import { isInYears, timestampMillis } from "../timestamp.js";
 
 /** What the receiving node makes of a client's event: parsed, validated, canonicalised, salted, committed to. */
 export interface PreparedEvent {
@@ -96,7 +96,7 @@ const isName = (text: string): boolean =>
 /** An RFC 3339 date-time whose year has four digits in UTC too. */
 function isTimestamp(text: string): boolean {
   const millis = text.length <= TIMESTAMP_CHARACTERS_MAX ? timestampMillis(text) : null;
-  return millis !== null && millisText(millis) !== null;
+  return millis !== null && isInYears(millis);
 }
 
 /** Characters are code points, as JSON Schema counts them; the first test keeps the second cheap. */
@@ -139,8 +139,8 @@ export function eventFault(
 function nestsWithin(value: JsonValue, levels: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (levels === 0) return false;
-  for (const item of Array.isArray(value) ? value : Object.values(value))
-    if (!nestsWithin(item, levels - 1)) return false;
+  if (Array.isArray(value)) return value.every((item) => nestsWithin(item, levels - 1));
+  for (const key in value) if (!nestsWithin(value[key] as JsonValue, levels - 1)) return false;
   return true;
 }
 

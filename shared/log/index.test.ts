@@ -243,6 +243,25 @@ describe("times", () => {
   });
 });
 
+it("own terms of time are those of every event, whatever came before it in its block", () => {
+  const instants = fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(instants, (seconds) => {
+      const events = seconds.map((s, i) =>
+        eventAt(i, {
+          eventType: "a",
+          sourceAppId: "s",
+          timestamp: millisText(base + s * 5_000_000) as string,
+          payload: {},
+        }),
+      );
+      const termsOf = (some: readonly LoggedEvent[]) => ownRun(some, []).terms.map((term) => toHex(term));
+      const alone = events.flatMap((event) => termsOf([event]));
+      expect(termsOf(events)).toEqual([...new Set(alone)].sort());
+    }),
+  );
+});
+
 it("takes prefixes at dots and values of indexed paths only", () => {
   expect(prefixesOf("invoice.paid.eu")).toEqual(["invoice", "invoice.paid"]);
   expect(prefixesOf("a.b.c.d.e.f.g.h.i.j")).toHaveLength(8);

@@ -69,14 +69,13 @@ export const timeValue = (level: number, slot: number): string => `${level}\0${s
 
 /** Derives what is committed to. Throws RangeError for a timestamp that is no instant: no block may hold one. */
 export function blockIndex(events: readonly LoggedEvent[], hash: TermHash = termHash): BlockIndex {
-  const names = new RunBuilder();
-  const keys = new RunBuilder();
+  const names = new RunBuilder(hash);
+  const keys = new RunBuilder(hash);
   const millis: number[] = [];
   for (const [i, { record }] of events.entries()) {
-    names.add(hash("type", record.eventType), i);
-    names.add(hash("source", record.sourceAppId), i);
-    if (record.idempotencyKey !== undefined)
-      keys.add(hash("key", keyValue(record.sourceAppId, record.idempotencyKey)), i);
+    names.add("type", record.eventType, i);
+    names.add("source", record.sourceAppId, i);
+    if (record.idempotencyKey !== undefined) keys.add("key", keyValue(record.sourceAppId, record.idempotencyKey), i);
     const at = timestampMillis(record.timestamp);
     if (at === null) throw new RangeError(`the timestamp of event #${record.sequence} is no instant`);
     millis.push(at);
@@ -100,28 +99,41 @@ function u32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
+interface Group {
+  readonly hash: Uint8Array;
+  readonly positions: number[];
+}
+
 /** Gathers the positions of each value. */
 class RunBuilder {
-  /** By the 16 bytes of the hash, as Latin-1 text: it sorts as the bytes do. */
-  private readonly groups = new Map<string, { readonly hash: Uint8Array; readonly positions: number[] }>();
+  /** By kind and value: each value is hashed once a block. */
+  private readonly kinds = new Map<TermKind, Map<string, Group>>();
+  private readonly groups: Group[] = [];
+
+  constructor(private readonly hash: TermHash) {}
 
   get size(): number {
-    return this.groups.size;
+    return this.groups.length;
   }
 
   /** Without a position the term narrows the search and decides nothing. */
-  add(hash: Uint8Array, position?: number): void {
-    const name = String.fromCharCode(...hash);
-    let group = this.groups.get(name);
+  add(kind: TermKind, value: string, position?: number): void {
+    let values = this.kinds.get(kind);
+    if (values === undefined) {
+      values = new Map();
+      this.kinds.set(kind, values);
+    }
+    let group = values.get(value);
     if (group === undefined) {
-      group = { hash, positions: [] };
-      this.groups.set(name, group);
+      group = { hash: this.hash(kind, value), positions: [] };
+      values.set(value, group);
+      this.groups.push(group);
     }
     if (position !== undefined && group.positions.at(-1) !== position) group.positions.push(position);
   }
 
   run(): Run {
-    const sorted = [...this.groups.values()].sort((a, b) => compareBytes(a.hash, b.hash));
+    const sorted = this.groups.sort((a, b) => compareBytes(a.hash, b.hash));
     const terms: Uint8Array[] = [];
     const places: Uint8Array[][] = [];
     for (const { hash, positions } of sorted) {
@@ -242,23 +254,24 @@ const mod16 = (slot: number): number => ((slot % 16) + 16) % 16;
 
 /** Terms that are not committed to: prefixes of types, pairs of type and source, slots of time, values of payload paths. */
 export function ownRun(events: readonly LoggedEvent[], paths: readonly string[], hash: TermHash = termHash): Run {
-  const own = new RunBuilder();
+  const own = new RunBuilder(hash);
   const lastSlots = TIME_LEVELS.map(() => Number.NaN);
   for (const [i, event] of events.entries()) {
     const { eventType, sourceAppId, timestamp } = event.record;
-    for (const prefix of prefixesOf(eventType)) own.add(hash("prefix", prefix), i);
-    own.add(hash("pair", pairValue(eventType, sourceAppId)));
+    for (const prefix of prefixesOf(eventType)) own.add("prefix", prefix, i);
+    own.add("pair", pairValue(eventType, sourceAppId));
     const millis = timestampMillis(timestamp) ?? 0;
     for (const [level, width] of TIME_LEVELS.entries()) {
       const slot = Math.floor(millis / width);
-      // Most events of a block stand in the same slots.
-      if (lastSlots[level] !== slot) own.add(hash("time", timeValue(level, slot)));
+      // Most events of a block stand in the same slots; and what is in one slot is in one of every wider level.
+      if (lastSlots[level] === slot) break;
       lastSlots[level] = slot;
+      own.add("time", timeValue(level, slot));
     }
     if (paths.length > 0 && event.isErased !== true) {
       const payload = event.payloadValue ?? (JSON.parse(fromUtf8(event.payload)) as JsonValue);
       for (const path of paths)
-        for (const text of valuesAt(payload, path)) own.add(hash("payload", payloadValue(path, text)), i);
+        for (const text of valuesAt(payload, path)) own.add("payload", payloadValue(path, text), i);
     }
     if (own.size > OWN_TERMS_MAX) return wideRun(hash);
   }
@@ -267,8 +280,8 @@ export function ownRun(events: readonly LoggedEvent[], paths: readonly string[],
 
 /** An entry with too many terms of its own is looked at for every filter of an own kind. */
 function wideRun(hash: TermHash): Run {
-  const wide = new RunBuilder();
-  wide.add(hash("wide", ""));
+  const wide = new RunBuilder(hash);
+  wide.add("wide", "");
   return wide.run();
 }
 
@@ -281,6 +294,8 @@ export function prefixesOf(eventType: string): string[] {
   return prefixes;
 }
 
+const isScalar = (value: JsonValue): boolean => typeof value !== "object" || value === null;
+
 /** Canonical texts of the scalar at a dotted path, or of the scalars of the array there. */
 export function valuesAt(payload: JsonValue, path: string): string[] {
   let value: JsonValue | undefined = payload;
@@ -288,8 +303,7 @@ export function valuesAt(payload: JsonValue, path: string): string[] {
     if (typeof value !== "object" || value === null || Array.isArray(value) || !Object.hasOwn(value, key)) return [];
     value = value[key];
   }
-  const scalars = (Array.isArray(value) ? value.slice(0, ELEMENTS_MAX) : [value]).filter(
-    (one) => one !== undefined && (typeof one !== "object" || one === null),
-  );
+  if (!Array.isArray(value)) return value !== undefined && isScalar(value) ? [canonicalText(value)] : [];
+  const scalars = value.slice(0, ELEMENTS_MAX).filter(isScalar);
   return [...new Set(scalars.map((one) => canonicalText(one)))];
 }

@@ -117,7 +117,8 @@ function twins(sound: Sound): Uint8Array {
   if (control?.kind !== "genesis") throw new Error("block 1 is no genesis");
   const [first, ...others] = control.members;
   const members = others.map((member, i) => (i === 0 ? { ...member, id: first?.id ?? "" } : member));
-  return encodeBlock(resealed(sound, 1, { control: { ...control, members: first === undefined ? [] : [first, ...members] } }));
+  const twice = first === undefined ? members : [first, ...members];
+  return encodeBlock(resealed(sound, 1, { control: { ...control, members: twice } }));
 }
 
 function lastFirst(text: string): string {

@@ -111,7 +111,7 @@ async function measureAll(targets: readonly Target[], { options, sampler }: Run)
       isFilled = true;
     }
     await watchMemory(sampler, targets, measurement.name);
-    results.push(await measureAndSay(measurement, options));
+    results.push(await measureAndSay(measurement, { options, sampler }));
   }
   return results;
 }
@@ -123,8 +123,8 @@ async function fillAll(targets: readonly Target[], { events, fill }: BenchOption
   }
 }
 
-async function measureAndSay(measurement: Measurement, options: BenchOptions): Promise<MeasurementResult> {
-  const result = await measure(measurement, options);
+async function measureAndSay(measurement: Measurement, { options, sampler }: Run): Promise<MeasurementResult> {
+  const result = await measure(measurement, options, sampler);
   const rates = result.arms.map(({ label, rounds }) => {
     const sustained = median(rounds.map(({ sustainedPerSecond }) => sustainedPerSecond));
     return `${label} ${Math.round(sustained)}/s`;

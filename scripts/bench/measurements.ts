@@ -1,7 +1,7 @@
 import { fillWith } from "./fill.js";
 import { LARGE_EVENT_BYTES } from "./load/events.js";
 import type { Part, Work } from "./load/spec.js";
-import type { BenchOptions } from "./options.js";
+import { type BenchOptions, DEEP_EVENTS_MIN } from "./options.js";
 import { QuorumlogTarget } from "./targets/quorumlog.js";
 import type { Place, Target } from "./targets/target.js";
 
@@ -43,8 +43,6 @@ const DEEP_PAGES = [
   { page: 100_000, isFiltered: false },
   { page: 1_000, isFiltered: true },
 ];
-/** The last of the deep pages exists from here on. */
-const DEEP_EVENTS_MIN = 1_000_000;
 
 /** The groups of measurements, with the titles that reports give them. */
 export const GROUPS = {

@@ -43,6 +43,7 @@ describe("the options of npm run bench", () => {
     ["--against", "cassandra"],
     ["--clients", "0"],
     ["--events", "100"],
+    ["--quick", "--only=deep"],
     ["--fill", "slowly"],
     ["--before", "no such folder"],
     ["--variant", "lower=1"],

@@ -38,6 +38,9 @@ soak:    constant load, with readers of large pages of whom half do not read; te
 const OTHERS = ["mongodb", "etcd", "nats"] as const;
 export type Other = (typeof OTHERS)[number];
 
+/** The last of the deep pages exists from here on. */
+export const DEEP_EVENTS_MIN = 1_000_000;
+
 export interface BenchOptions {
   readonly seconds: number;
   readonly rounds: number;
@@ -70,16 +73,20 @@ export function parseBenchOptions(args: string[], names: readonly string[]): Ben
     },
   });
   const { quick } = values;
+  const events = wholeNumber("--events", values.events ?? (quick ? "50000" : "2000000"), 20_000, 100_000_000);
+  const only = listOf(values.only ?? "");
+  if (events < DEEP_EVENTS_MIN && only.some((name) => name.startsWith("deep")))
+    throw new UsageError(`--only deep needs --events of at least ${DEEP_EVENTS_MIN}.`);
   return {
     seconds: wholeNumber("--seconds", values.seconds ?? (quick ? "2" : "5"), 1, 3_600),
     rounds: wholeNumber("--rounds", values.rounds ?? (quick ? "1" : "3"), 1, 100),
     clients: numbers("--clients", values.clients ?? (quick ? "16,64" : "1,16,64,256"), 2_000),
     rates: numbers("--rates", values.rates ?? (quick ? "500" : "500,1000,2000"), 100_000),
-    only: listOf(values.only ?? "").map((name) => {
+    only: only.map((name) => {
       if (names.some((known) => name === known || name.startsWith(`${known}-`))) return name;
       throw new UsageError(`--only takes some of ${names.join(", ")}, not ${name}.`);
     }),
-    events: wholeNumber("--events", values.events ?? (quick ? "50000" : "2000000"), 20_000, 100_000_000),
+    events,
     fill: fillNamed(values.fill),
     against: against(values.against),
     before: checkout(values.before),

@@ -2,7 +2,7 @@ import { Histogram } from "./load/histogram.js";
 import { type LoadResult, type LoadSpec, machineMs, type Work } from "./load/spec.js";
 import type { Arm, Measurement } from "./measurements.js";
 import type { BenchOptions } from "./options.js";
-import { type RoleUse, UseMeter } from "./samples.js";
+import { type MemorySampler, type RoleUse, UseMeter } from "./samples.js";
 import { median } from "./statistics.js";
 import type { Standing, Target, Watched } from "./targets/target.js";
 
@@ -54,10 +54,16 @@ export interface MeasurementResult {
 }
 
 /** All arms in turn, then the next round: what changes on the machine meanwhile meets all of them. */
-export async function measure(measurement: Measurement, { rounds, seconds }: BenchOptions): Promise<MeasurementResult> {
+export async function measure(
+  measurement: Measurement,
+  { rounds, seconds }: BenchOptions,
+  sampler: MemorySampler,
+): Promise<MeasurementResult> {
   const runs: ArmRun[][] = measurement.arms.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [index, arm] of measurement.arms.entries()) runs[index]?.push(await runArm(arm, seconds));
+    for (const [index, arm] of measurement.arms.entries()) {
+      runs[index]?.push(await runArm(arm, { seconds, sampler }));
+    }
   }
   const arms = measurement.arms.map((arm, index): ArmResult => {
     const { label, clients, perSecond: perSecondDue = null, target, work } = arm;
@@ -68,16 +74,21 @@ export async function measure(measurement: Measurement, { rounds, seconds }: Ben
   return { name, group, arms, ratios: ratiosOf(arms) };
 }
 
-async function runArm(arm: Arm, seconds: number): Promise<ArmRun> {
+interface RunOptions {
+  readonly seconds: number;
+  readonly sampler: MemorySampler;
+}
+
+async function runArm(arm: Arm, options: RunOptions): Promise<ArmRun> {
   const after = await arm.prepare?.();
   try {
-    return await runPrepared(arm, seconds);
+    return await runPrepared(arm, options);
   } finally {
     await after?.();
   }
 }
 
-async function runPrepared(arm: Arm, seconds: number): Promise<ArmRun> {
+async function runPrepared(arm: Arm, { seconds, sampler }: RunOptions): Promise<ArmRun> {
   const { target, work, clients, perSecond } = arm;
   const before = await target.standing();
   const spec: LoadSpec = {
@@ -87,7 +98,9 @@ async function runPrepared(arm: Arm, seconds: number): Promise<ArmRun> {
     seconds,
     ...(perSecond !== undefined && { perSecond }),
   };
-  const meter = new UseMeter([...(await target.processes()), ...clientOf(target)]);
+  const watched = await target.processes();
+  sampler.renew(watched);
+  const meter = new UseMeter([...watched, ...clientOf(target)]);
   const startedAtMs = machineMs();
   const result = await target.load.run(spec);
   const isAppend = work.kind === "append";

@@ -38,7 +38,9 @@ it("memory is kept by process and by measurement", () => {
   mb = 300;
   sampler.sample();
   mb = 200;
-  sampler.watch(leader, "page");
+  sampler.watch([{ label: "n1", role: "follower", pid: 3 }], "page");
+  sampler.sample();
+  sampler.renew(leader);
   sampler.sample();
   expect(sampler.stop()).toEqual([
     { label: "n1", isNode: true, maxMb: 300, medianMb: 200, during: { append: 300, page: 200 }, samples: 3 },

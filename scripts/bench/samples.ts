@@ -116,6 +116,12 @@ export class MemorySampler {
     this.#during = during;
   }
 
+  /** Of some of them that may have been started again meanwhile. */
+  renew(watched: readonly Watched[]): void {
+    const labels = new Set(watched.map(({ label }) => label));
+    this.#watched = [...this.#watched.filter(({ label }) => !labels.has(label)), ...watched];
+  }
+
   stop(): MemoryUse[] {
     clearInterval(this.#timer);
     return [...this.#processes].map(([label, { isNode, samples, during }]) => ({

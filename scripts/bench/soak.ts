@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { findMongod } from "../mongod/ladder.js";
 import { wholeNumber } from "../options.js";
+import { messageOf } from "../project.js";
 import { calibrate, calibrationText } from "./calibration.js";
 import { fillWith } from "./fill.js";
 import { AskedProcess } from "./load/asked-process.js";
@@ -10,10 +11,11 @@ import type { PagesRead, ToReaders } from "./load/reader-process.js";
 import type { LoadResult } from "./load/spec.js";
 import type { Collected, ToStreams } from "./load/stream-process.js";
 import { MemorySampler, type MemoryUse } from "./samples.js";
-import { clusterAnswer, QuorumlogTarget } from "./targets/quorumlog.js";
+import { clusterAnswer, processesOf, QuorumlogTarget } from "./targets/quorumlog.js";
 
 const LOOK_EVERY_MS = 1_000;
 const SAY_EVERY = 10;
+const LEADER_WITHIN_MS = 60_000;
 /** What is asked of each node process: under any load, and with any readers beside. */
 const NODE_MB_MAX = 300;
 const NODE_MB_MAX_WITH_READERS = 350;
@@ -94,19 +96,24 @@ interface SoakOptions {
 
 async function soak(target: QuorumlogTarget, options: SoakOptions): Promise<void> {
   const { seconds, writers, batch, readers } = options;
-  const urls = target.cluster.nodes.map(({ url }) => url);
+  const { cluster } = target;
+  const urls = cluster.nodes.map(({ url }) => url);
   if (readers > 0) await fillWith(target, { events: LARGE_EVENTS, fill: "singly", bytes: LARGE_EVENT_BYTES });
   const before = await target.standing();
-  const beside = await startBeside(urls, options);
+  const to = await target.at("all");
+  const pids = cluster.nodes.map(({ pid }) => pid);
+  const leaderId = (await cluster.leader()).node.id;
   const sampler = new MemorySampler();
-  sampler.watch(await target.processes(), "soak");
   const watch = new LeaderWatch();
   const endWatch = watch.watch(urls);
+  const beside = await startBeside(urls, options);
   let lastEvents = 0;
   let progresses = 0;
   const result = await target.load.run(
-    { target: await target.at("all"), work: { kind: "append", batch }, clients: writers, seconds },
+    { target: to, work: { kind: "append", batch }, clients: writers, seconds },
     ({ events, errors }) => {
+      // Anew each second: a process that was ended is another one then.
+      sampler.watch(processesOf(cluster, leaderId), "soak");
       if (++progresses % SAY_EVERY !== 0) return;
       const rate = Math.round((events - lastEvents) / SAY_EVERY);
       lastEvents = events;
@@ -114,11 +121,24 @@ async function soak(target: QuorumlogTarget, options: SoakOptions): Promise<void
     },
   );
   const told = await beside.end();
-  await target.caughtUp();
+  const memory = sampler.stop();
+  const ended = cluster.nodes.filter(({ pid }, index) => pid !== pids[index]).map(({ id }) => id);
+  const after = await standingAfter(target);
   endWatch();
-  const after = await target.standing();
-  console.log([loadVerdict(result), ...told, leaderVerdict(before.leader, after.leader, watch)].join("\n"));
-  console.log(memoryVerdict(sampler.stop(), readers > 0 ? NODE_MB_MAX_WITH_READERS : NODE_MB_MAX));
+  console.log([loadVerdict(result), ...told, leaderVerdict(before.leader, after, watch)].join("\n"));
+  console.log(ended.length === 0 ? "No node's process ended." : `PROCESSES THAT ENDED: ${ended.join(", ")}.`);
+  console.log(memoryVerdict(memory, readers > 0 ? NODE_MB_MAX_WITH_READERS : NODE_MB_MAX));
+}
+
+/** A load that ends nodes is told of, and does not end the measurement. */
+async function standingAfter(target: QuorumlogTarget): Promise<string> {
+  try {
+    await target.cluster.leader(LEADER_WITHIN_MS);
+    await target.caughtUp();
+    return (await target.standing()).leader;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** Streams and readers of pages, each in a process of their own; at the end they tell what they got. */

@@ -3,7 +3,7 @@ export type Rows = readonly (readonly string[])[];
 
 export function aligned(rows: Rows): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const isNumber = (column: number) => rows.slice(1).every((row) => /^[×\d–]|^$/.test(row[column] ?? ""));
+  const isNumber = (column: number) => rows.slice(1).every((row) => /^[×\d–][^a-z]*$|^$/.test(row[column] ?? ""));
   const line = (row: readonly string[]) =>
     row.map((cell, column) =>
       isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),

@@ -34,7 +34,8 @@ const errors: Record<string, number> = {};
 async function readForEver(http: Connections, first: number): Promise<never> {
   for (let n = first; ; n++) {
     try {
-      bytes += (await http.get(n, PATHS[n % PATHS.length] as string)).length;
+      const { length } = await http.get(n, PATHS[n % PATHS.length] as string);
+      bytes += length;
       pages += 1;
     } catch (error) {
       const reason = (error as Error).message;

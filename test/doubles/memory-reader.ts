@@ -61,6 +61,7 @@ export class MemoryReader implements LogReader {
       const terms = termsOf(entry);
       if (group.some((term) => terms.has(nameOf(term)))) count += 1;
     }
+    if (count === 0) assertWhole(this.database, this.opening);
     return count;
   }
 

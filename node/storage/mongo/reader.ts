@@ -15,6 +15,7 @@ import {
   FIRST_INDEX,
   type FoundDocument,
   foundEntry,
+  hasOneOf,
   projectionOf,
   TERMS_INDEX,
   termsOf,
@@ -35,16 +36,14 @@ interface Command {
 
 /** What `find` asks the server. */
 export function findCommand(query: EntryQuery): Command {
-  const [driving, ...others] = query.groups.map((group) => group.map(termValue));
+  const [driving, ...others] = query.groups;
   return {
     filter: {
-      ...(driving === undefined ? {} : { terms: { $in: driving } }),
+      ...(driving === undefined ? {} : { terms: { $in: driving.map(termValue) } }),
       // The marker has height 0.
       _id: { $gte: Math.max(1, query.from), $lte: query.to },
       // Only the first group may lead through the index: a second condition on the same array would be the server's to choose.
-      ...(others.length === 0
-        ? {}
-        : { $expr: { $and: others.map((group) => ({ $ne: [{ $setIntersection: ["$terms", group] }, []] })) } }),
+      ...(others.length === 0 ? {} : { $expr: { $and: others.map(hasOneOf) } }),
     },
     options: {
       projection: projectionOf(query),

@@ -1,7 +1,8 @@
 import { type Db, MongoNetworkError, type WriteConcern } from "mongodb";
 import { MongoAlertStore } from "./mongo/alerts.js";
 import { createIndexes } from "./mongo/index-work.js";
-import { COMMAND_MS_DEFAULT, type Companion, MongoLogStore, type MongoLogStoreOptions } from "./mongo/log.js";
+import { MongoLogStore } from "./mongo/log.js";
+import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from "./mongo/options.js";
 import { ReadLink } from "./mongo/read-link.js";
 import { MongoKeys, MongoReader } from "./mongo/reader.js";
 import { type Storage, StoreError } from "./port.js";

@@ -140,7 +140,10 @@ export interface LogStore {
 
 /** What a filter asks of the index. Terms are 8 bytes each. */
 export interface EntryQuery {
-  /** An entry that is found has at least one term of each group. */
+  /**
+   * An entry that is found has at least one term of each group. The first group leads the search: the rarest one. A group
+   * is of own terms if it has the term `wide` in it, else of names.
+   */
   readonly groups: readonly (readonly Uint8Array[])[];
   /** Terms whose places are wanted, by run. */
   readonly names: readonly Uint8Array[];

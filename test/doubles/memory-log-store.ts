@@ -1,5 +1,4 @@
 import type { HardState } from "../../cluster/types.js";
-import { entryOf } from "../../node/storage/entries.js";
 import {
   type IndexStanding,
   type IndexWork,
@@ -11,10 +10,11 @@ import {
   StoreError,
 } from "../../node/storage/port.js";
 import { anchorPage, type StateMac } from "../../node/storage/state-mac.js";
-import { type HashHex, type Height, height, type NodeId, type Term } from "../../shared/ids.js";
-import { blockBytes } from "../../shared/log/block.js";
+import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
+import { blocksFrom, blocksOfKinds, inOrder, tailHeightOf } from "./memory-blocks.js";
 import type { MemoryDatabase, MemoryState } from "./memory-database.js";
 import { beginWork, dropEntry, endWork, entriesFrom, putEntries, standingOf, tidy } from "./memory-index.js";
+import { MemoryInserts } from "./memory-inserts.js";
 
 /** The process that a store in memory belongs to. */
 export interface MemorySelf {
@@ -41,12 +41,14 @@ export class MemoryLogStore implements LogStore {
   /** The run of the server that reads are answered by. */
   private readsRun: number | null = null;
   private readonly listeners: (() => void)[] = [];
-  private readonly inDoubt = new Map<Height, { blockHash: HashHex; writeId: number }>();
+  private readonly inserts: MemoryInserts;
 
   constructor(
     private readonly database: MemoryDatabase,
     private readonly self: MemorySelf,
-  ) {}
+  ) {
+    this.inserts = new MemoryInserts(database);
+  }
 
   get serverProcessId(): string {
     return this.opening === null ? "" : `memory-${this.opening.serverRun}`;
@@ -74,7 +76,7 @@ export class MemoryLogStore implements LogStore {
     try {
       const truncating = database.state?.truncating ?? null;
       if (truncating !== null) await this.runTruncation(opening, truncating);
-      const tailHeight = this.tailHeight();
+      const tailHeight = tailHeightOf(database);
       await tidy(database, tailHeight);
       if (tailHeight === 0 && database.state?.indexWork != null) await this.swap(opening, { indexWork: null });
     } catch (error) {
@@ -91,7 +93,7 @@ export class MemoryLogStore implements LogStore {
       storeId: database.storeId,
       bootCounter,
       previousBootCounter,
-      tailHeight: this.tailHeight(),
+      tailHeight: tailHeightOf(database),
       index: standingOf(database),
       indexWork,
       warnings: [],
@@ -106,33 +108,11 @@ export class MemoryLogStore implements LogStore {
   }
 
   async insertBlocks(blocks: readonly NewBlock[]): Promise<void> {
-    await this.guarded(async (opening) => {
-      const { database, inDoubt } = this;
-      const inserts = blocks.map(({ block, frontier, entry }) => {
-        const { blockHash, header } = block;
-        const at = header.height;
-        const doubt = inDoubt.get(at);
-        const isSentBefore = doubt?.blockHash === blockHash;
-        const writeId = isSentBefore ? doubt.writeId : nextWriteId++;
-        inDoubt.set(at, { blockHash, writeId });
-        return { at, writeId, isSentBefore, stored: { block, frontier }, entry: entry && entryOf(block, entry) };
-      });
-      const withEntry = inserts.filter(({ entry }) => entry !== null);
-      if (withEntry.length > 0) {
-        await database.write(() => {
-          for (const { at, entry, ...insert } of withEntry.slice(0, database.reach(withEntry.length)))
-            if (isNew(at, database.entries.get(at), insert))
-              database.entries.set(at, { stored: entry as StoredEntry, writeId: insert.writeId });
-        });
+    await this.guarded((opening) =>
+      this.inserts.write(blocks, () => {
         if (opening.isLost) throw new StoreError("unknown", "The store must be opened again.");
-      }
-      await database.write(() => {
-        for (const { at, stored, ...insert } of inserts.slice(0, database.reach(inserts.length)))
-          if (isNew(at, database.blocks.get(at), insert))
-            database.blocks.set(at, { stored: structuredClone(stored), writeId: insert.writeId });
-      });
-      for (const { at } of inserts) inDoubt.delete(at);
-    });
+      }),
+    );
   }
 
   async truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
@@ -141,14 +121,7 @@ export class MemoryLogStore implements LogStore {
 
   async readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
     this.alive();
-    const found: StoredBlock[] = [];
-    let bytes = 0;
-    for (const { stored } of this.inOrder(from)) {
-      bytes += blockBytes(stored.block);
-      if (found.length > 0 && (bytes > limit.bytesMax || found.length >= limit.blocksMax)) break;
-      found.push(structuredClone(stored));
-    }
-    return found;
+    return blocksFrom(this.database, from, limit);
   }
 
   async readEntries(from: Height, limit: number): Promise<StoredEntry[]> {
@@ -188,7 +161,9 @@ export class MemoryLogStore implements LogStore {
     this.alive();
     const found = this.database.anchors.get(page);
     if (found === undefined) return null;
-    return found.mac === this.self.stateMac(anchorPage(found.clusterId, page, found.hashes)) ? found.hashes : null;
+    return found.mac === this.self.stateMac(anchorPage(found.clusterId, page, found.hashes))
+      ? found.hashes.slice()
+      : null;
   }
 
   async writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
@@ -200,20 +175,14 @@ export class MemoryLogStore implements LogStore {
 
   async readMembershipBlocks(): Promise<StoredBlock[]> {
     this.alive();
-    const isMembership = ({ stored }: { stored: StoredBlock }): boolean =>
-      ["genesis", "node_admitted"].includes(stored.block.header.control?.kind ?? "");
-    return this.inOrder(height(0))
-      .filter(isMembership)
-      .map(({ stored }) => structuredClone(stored));
+    return blocksOfKinds(this.database, ["genesis", "node_admitted"]);
   }
 
   async readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]> {
     this.alive();
-    const isElection = ({ stored }: { stored: StoredBlock }): boolean =>
-      stored.block.header.height <= through &&
-      ["genesis", "term_started"].includes(stored.block.header.control?.kind ?? "");
-    const found = this.inOrder(height(0)).filter(isElection).reverse();
-    return found.slice(0, Math.max(1, blocksMax)).map(({ stored }) => structuredClone(stored));
+    const found = blocksOfKinds(this.database, ["genesis", "term_started"]);
+    const upTo = found.filter(({ block }) => block.header.height <= through);
+    return upTo.reverse().slice(0, Math.max(1, blocksMax));
   }
 
   async checkOwner(): Promise<void> {
@@ -235,7 +204,7 @@ export class MemoryLogStore implements LogStore {
     if (this.readsRun !== this.database.serverRun) throw new StoreError("unknown", "Another process answers now.");
   }
 
-  /** Takes the database over; the same rules as in MongoDB (mongo-owner.ts). Resolves with the state's version. */
+  /** Takes the database over; the same rules as in MongoDB (owner.ts). Resolves with the state's version. */
   private async claim(known: number): Promise<number> {
     const { database, self } = this;
     const owner = this.ownedBy(false);
@@ -282,18 +251,18 @@ export class MemoryLogStore implements LogStore {
 
   private async quarantine(from: Height): Promise<void> {
     const { quarantined } = this.database;
-    for (const { stored } of this.inOrder(from)) {
+    for (const { stored } of inOrder(this.database, from)) {
       const key = `${stored.block.header.height}-${stored.block.blockHash}`;
       await this.database.write(() => quarantined.set(key, stored));
     }
   }
 
-  /** The same rounds as in MongoDB (mongo-log-store.ts): list, copy, mark, delete what is on the list. */
+  /** The same rounds as in MongoDB (truncation.ts): list, copy, mark, delete what is on the list. */
   private async runTruncation(opening: Opening, truncating: NonNullable<MemoryState["truncating"]>): Promise<void> {
     const { blocks } = this.database;
     const { from } = truncating;
     for (;;) {
-      const listed = this.inOrder(from);
+      const listed = inOrder(this.database, from);
       if (listed.length === 0) break;
       await this.quarantine(from);
       await this.swap(opening, { truncating });
@@ -303,19 +272,8 @@ export class MemoryLogStore implements LogStore {
         if (this.database.entries.has(at)) await this.database.write(() => dropEntry(this.database, at, writeId));
       }
     }
-    for (const at of this.inDoubt.keys()) if (at >= from) this.inDoubt.delete(at);
+    this.inserts.forgetFrom(from);
     await this.swap(opening, { truncating: null });
-  }
-
-  private tailHeight(): Height {
-    let tail = 0;
-    for (const at of this.database.blocks.keys()) tail = Math.max(tail, at);
-    return height(tail);
-  }
-
-  private inOrder(from: Height): { stored: StoredBlock; writeId: number }[] {
-    const heights = [...this.database.blocks.keys()].filter((at) => at >= from).sort((a, b) => a - b);
-    return heights.map((at) => this.database.blocks.get(at) as { stored: StoredBlock; writeId: number });
   }
 
   private assertOwner(): void {
@@ -354,18 +312,4 @@ export class MemoryLogStore implements LogStore {
   }
 }
 
-/** Whether nothing is there yet; what is there must be of the very same insert. */
-function isNew(
-  at: Height,
-  there: { readonly writeId: number } | undefined,
-  { writeId, isSentBefore }: { readonly writeId: number; readonly isSentBefore: boolean },
-): boolean {
-  if (there === undefined) return true;
-  if (isSentBefore && there.writeId === writeId) return false;
-  throw new StoreError("conflict", `Another block is stored at height ${at}.`);
-}
-
 const noWork = (): StoreError => new StoreError("not_stored", "No work on the index was begun.");
-
-/** Names inserts as `writeId` does in MongoDB; a counter, so that a simulation stays repeatable. */
-let nextWriteId = 1;

@@ -72,6 +72,7 @@ export class MemoryReader implements LogReader {
       const terms = termsOf(entry);
       if (group.some((term) => terms.has(nameOf(term)))) count += 1;
     }
+    if (count === 0) assertWhole(this.database, this.opening);
     return count;
   }
 
@@ -151,8 +152,9 @@ const named = new WeakMap<StoredEntry, ReadonlySet<string>>();
 function termsOf(stored: StoredEntry): ReadonlySet<string> {
   let terms = named.get(stored);
   if (terms === undefined) {
-    const { index, own } = readable(stored);
-    terms = new Set([...index.names.terms, ...index.keys.terms, ...own.terms].map(nameOf));
+    const { entry } = stored;
+    const runs = entry === null ? [] : [entry.index.names, entry.index.keys, entry.own];
+    terms = new Set(runs.flatMap((run) => run.terms.map(nameOf)));
     named.set(stored, terms);
   }
   return terms;

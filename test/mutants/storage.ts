@@ -18,9 +18,9 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "28",
     "another block at the height is taken for the one inserted",
-    "test/doubles/memory-log-store.ts",
-    "else if (!isSentBefore || there.writeId !== writeId)",
-    "else if (at < 0)",
+    "test/doubles/memory-inserts.ts",
+    "if (isSentBefore && there.writeId === writeId) return false;",
+    "if (at > 0) return false;",
   ),
   one(
     "29",
@@ -179,9 +179,9 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "37",
     "after a failure a block is inserted over what the store holds",
-    "test/doubles/memory-log-store.ts",
-    "if (there === undefined) database.blocks.set",
-    "if (there === undefined || there.writeId !== writeId) database.blocks.set",
+    "test/doubles/memory-inserts.ts",
+    "if (there === undefined) return true;",
+    "if (there === undefined || there.writeId !== writeId) return true;",
   ),
   one(
     "38",

@@ -1,5 +1,5 @@
 import { Binary, type BSON, type Collection, type Db } from "mongodb";
-import { concat } from "../../../shared/bytes.js";
+import { concat, equalBytes } from "../../../shared/bytes.js";
 import { height } from "../../../shared/ids.js";
 import { WIDE } from "../../../shared/log/filter.js";
 import type { Run } from "../../../shared/log/index.js";
@@ -141,13 +141,25 @@ export const ENTRY_FIELDS = { first: 1, count: 1, sealedAt: 1 } as const;
 
 type Asked = Pick<EntryQuery, "names" | "own" | "wantsTimes">;
 
+const runLength = (i: number): BSON.Document => ({ $arrayElemAt: ["$runs", i] });
+const OWN_FROM = { $add: [runLength(0), runLength(1)] };
+
+/**
+ * Whether an entry has one of these terms, looked for in their run only: a block of a thousand keyed events has a
+ * thousand keys between its few names and its own terms.
+ */
+export function hasOneOf(group: readonly Uint8Array[]): BSON.Document {
+  const isOwn = group.some((term) => equalBytes(term, WIDE));
+  const [from, length] = isOwn ? [OWN_FROM, runLength(2)] : [0, runLength(0)];
+  const run = { $slice: ["$terms", from, { $max: [1, length] }] };
+  return { $ne: [{ $setIntersection: [run, group.map(termValue)] }, []] };
+}
+
 /** The places of all terms, and which of them are wanted: far less than the terms themselves. */
 export function projectionOf({ names, own, wantsTimes }: Asked): BSON.Document {
-  const run = (i: number): BSON.Document => ({ $arrayElemAt: ["$runs", i] });
-  const ownFrom = { $add: [run(0), run(1)] };
-  const inNames = (term: Uint8Array) => ({ $indexOfArray: ["$terms", termValue(term), 0, run(0)] });
+  const inNames = (term: Uint8Array) => ({ $indexOfArray: ["$terms", termValue(term), 0, runLength(0)] });
   const inOwn = (term: Uint8Array) => ({
-    $indexOfArray: ["$terms", termValue(term), ownFrom, { $add: [ownFrom, run(2)] }],
+    $indexOfArray: ["$terms", termValue(term), OWN_FROM, { $add: [OWN_FROM, runLength(2)] }],
   });
   return {
     ...ENTRY_FIELDS,

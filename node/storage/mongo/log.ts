@@ -12,7 +12,6 @@ import {
   type StoredEntry,
   StoreError,
 } from "../port.js";
-import type { StateMac } from "../state-mac.js";
 import { MongoAnchors } from "./anchors.js";
 import { BlockInserts } from "./block-inserts.js";
 import { CONTROL_INDEX, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
@@ -21,43 +20,13 @@ import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
 import { readError, storeError, within } from "./errors.js";
 import { IndexWorks } from "./index-work.js";
 import { MongoLink, openingError } from "./link.js";
+import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from "./options.js";
 import { claim, type UncleanWait } from "./owner.js";
 import { assertFit } from "./server.js";
 import { MongoState, type Truncating } from "./state.js";
-import { deleteListed, listTop, type QuarantinedDocument, quarantine } from "./truncation.js";
+import { type QuarantinedDocument, runTruncation } from "./truncation.js";
 
-export const COMMAND_MS_DEFAULT = 5_000;
 const OWNER_WATCH_MS_MIN = 50;
-export interface MongoLogStoreOptions {
-  readonly mongodbUri: string;
-  readonly nodeId: NodeId;
-  /** Names this process; random, up to 64 characters. */
-  readonly bootId: string;
-  readonly stateMac: StateMac;
-  /** A write of the state or of a block that takes longer fails with `unknown`, in milliseconds. */
-  readonly stallMs: number;
-  /** The same for every other single command (opening, truncating, reading); 5,000 milliseconds unless given. */
-  readonly commandMs?: number;
-  /**
-   * A write is answered only if this process was proven to be the owner of the database within this time, in milliseconds;
-   * a process that writes nothing proves it as often. Shorter than `uncleanWaitMs`, or a successor misses what was answered.
-   */
-  readonly slowMs: number;
-  /** How long a successor of an unclean stop waits before it reads the tail, in milliseconds. */
-  readonly uncleanWaitMs: number;
-  readonly initReplicaSet: boolean;
-  readonly allowUnsafeMongod: boolean;
-}
-
-/** What else lives in the database and is brought up by the log's `open`, with clients of its own. */
-export interface Companion {
-  /** Of this mongod process; calls `onLost` if another one answers it later. */
-  open(processId: string, durable: WriteConcern, onLost: () => void): Promise<void>;
-  /** Makes the server's indexes of entries; false: they are still being made. */
-  ensureIndexes(): Promise<boolean>;
-  /** Never throws. */
-  close(): Promise<void>;
-}
 
 /** All that one successful `open` holds; a lost or failed one is never used again. */
 interface Opening {
@@ -151,7 +120,7 @@ export class MongoLogStore implements LogStore {
       partialFilterExpression: { "header.control.kind": { $exists: true } },
     });
     const { truncating } = opening.state.record;
-    if (truncating !== null) await this.runTruncation(opening, truncating);
+    if (truncating !== null) await this.cut(opening, truncating);
     const tail = await blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
     const tailHeight = height(tail?._id ?? 0);
     await opening.works.tidy(tailHeight);
@@ -212,7 +181,14 @@ export class MongoLogStore implements LogStore {
   }
 
   truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
-    return this.guarded("Replacing the log's tail", (opening) => this.runTruncation(opening, { from, ...by }));
+    return this.guarded("Replacing the log's tail", (opening) => this.cut(opening, { from, ...by }));
+  }
+
+  /** Begins a truncation, or finishes one that was begun: the steps are the same. */
+  private async cut(opening: Opening, truncating: Truncating): Promise<void> {
+    await runTruncation(opening, truncating, this.options);
+    this.inserts.forgetFrom(truncating.from);
+    await opening.state.swapOrThrow({ truncating: null }, this.options);
   }
 
   readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
@@ -289,27 +265,6 @@ export class MongoLogStore implements LogStore {
       // Then it is an unclean stop, and the successor waits.
     }
     await this.dropOpening();
-  }
-
-  /** Begins a truncation, or finishes one that was begun: the steps are the same. */
-  private async runTruncation(
-    { blocks, entries, quarantine: into, state }: Opening,
-    truncating: Truncating,
-  ): Promise<void> {
-    // An insert whose outcome was lost may arrive at any time: it is found, and copied, in the next round.
-    for (;;) {
-      const listed = await listTop(blocks, truncating.from);
-      const lowest = listed.at(-1);
-      if (lowest === undefined) break;
-      // Copied after it was listed, so that nothing is deleted without a copy.
-      await quarantine(blocks, into, truncating, lowest._id);
-      // The mark also proves that the database was still ours after the list was read: none of the listed blocks is a
-      // successor's, and a successor finds the mark and deletes all of them before it stores any.
-      await state.swapOrThrow({ truncating }, this.options);
-      await deleteListed(blocks, entries, listed);
-    }
-    this.inserts.forgetFrom(truncating.from);
-    await state.swapOrThrow({ truncating: null }, this.options);
   }
 
   private notify(opening: Opening): void {

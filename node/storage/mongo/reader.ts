@@ -16,6 +16,7 @@ import {
   FIRST_INDEX,
   type FoundDocument,
   foundEntry,
+  hasOneOf,
   projectionOf,
   TERMS_INDEX,
   termsOf,
@@ -29,18 +30,21 @@ const READ_MS = 2_000;
 const LIMITED = { maxTimeMS: READ_MS } as const;
 const BY_HEIGHT = { _id: 1 } as const;
 
+interface Command {
+  readonly filter: BSON.Document;
+  readonly options: FindOptions;
+}
+
 /** What `find` asks the server. */
-export function findCommand(query: EntryQuery): { filter: BSON.Document; options: FindOptions } {
-  const [driving, ...others] = query.groups.map((group) => group.map(termValue));
+export function findCommand(query: EntryQuery): Command {
+  const [driving, ...others] = query.groups;
   return {
     filter: {
-      ...(driving === undefined ? {} : { terms: { $in: driving } }),
+      ...(driving === undefined ? {} : { terms: { $in: driving.map(termValue) } }),
       // The marker has height 0.
       _id: { $gte: Math.max(1, query.from), $lte: query.to },
       // Only the first group may lead through the index: a second condition on the same array would be the server's to choose.
-      ...(others.length === 0
-        ? {}
-        : { $expr: { $and: others.map((group) => ({ $ne: [{ $setIntersection: ["$terms", group] }, []] })) } }),
+      ...(others.length === 0 ? {} : { $expr: { $and: others.map(hasOneOf) } }),
     },
     options: {
       projection: projectionOf(query),
@@ -51,6 +55,28 @@ export function findCommand(query: EntryQuery): { filter: BSON.Document; options
       batchSize: Math.max(1, query.limit) + 1,
       ...LIMITED,
     },
+  };
+}
+
+/** What `heightsOfKey` asks the server. */
+export function keyCommand(term: Uint8Array, limit: number): Command {
+  return {
+    filter: { terms: { $in: [MARKER, termValue(term)] } },
+    options: {
+      projection: { _id: 1 },
+      hint: TERMS_INDEX,
+      sort: { _id: 1 },
+      limit: Math.max(1, limit) + 1,
+      ...LIMITED,
+    },
+  };
+}
+
+/** What `holding` asks the server. */
+export function holdingCommand(sequence: number): Command {
+  return {
+    filter: { first: { $lte: sequence }, _id: { $gte: 1 } },
+    options: { projection: ENTRY_FIELDS, hint: FIRST_INDEX, sort: { first: -1 }, limit: 1, ...LIMITED },
   };
 }
 
@@ -105,20 +131,18 @@ export class MongoReader implements LogReader {
 
   estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number> {
     const filter = { terms: { $in: group.map(termValue) }, _id: { $gte: Math.max(1, range.from), $lte: range.to } };
-    return this.reading(({ entries }) =>
-      entries.countDocuments(filter, { limit: Math.max(1, cap), hint: TERMS_INDEX, ...LIMITED }),
-    );
+    return this.reading(async ({ entries }) => {
+      const options = { limit: Math.max(1, cap), hint: TERMS_INDEX, ...LIMITED };
+      const count = await entries.countDocuments(filter, options);
+      if (count === 0) await assertWhole(entries);
+      return count;
+    });
   }
 
   holding(sequence: number): Promise<FoundEntry | null> {
     return this.reading(async ({ entries }) => {
-      const filter = { first: { $lte: sequence }, _id: { $gte: 1 } };
-      const document = await entries.findOne(filter, {
-        projection: ENTRY_FIELDS,
-        hint: FIRST_INDEX,
-        sort: { first: -1 },
-        ...LIMITED,
-      });
+      const { filter, options } = holdingCommand(sequence);
+      const document = await entries.findOne(filter, options);
       if (document === null) return null;
       const entry = foundEntry(document);
       return sequence < entry.first + entry.count ? entry : null;
@@ -179,12 +203,8 @@ export class MongoKeys implements KeyReader {
   heightsOfKey(term: Uint8Array, limit: number): Promise<Height[]> {
     return this.reading(async (entries) => {
       // The marker has the lowest height of all: one answer says both that the index is whole and what it holds.
-      const found = await entries
-        .find(
-          { terms: { $in: [MARKER, termValue(term)] } },
-          { projection: { _id: 1 }, hint: TERMS_INDEX, sort: { _id: 1 }, limit: Math.max(1, limit) + 1, ...LIMITED },
-        )
-        .toArray();
+      const { filter, options } = keyCommand(term, limit);
+      const found = await entries.find(filter, options).toArray();
       if (found[0]?._id !== 0) throw indexLost();
       return found.slice(1).map(({ _id }) => height(_id));
     });

@@ -65,6 +65,18 @@ describe("a one-member replica set", () => {
     await expect(storageOn(mongod, { database }).log.open()).rejects.toMatchObject(unfit("damaged"));
   });
 
+  it.each([
+    { format: 2, collections: ["state", "blocks"] },
+    { format: 3, collections: ["state", "events_1"] },
+  ])("of an earlier version is refused with what to do ($collections)", async ({ format, collections }) => {
+    const database = `outdated_${format}`;
+    await raw(mongod, async (client) => {
+      for (const name of collections)
+        await client.db(database).collection<{ _id: string; format: number }>(name).insertOne({ _id: "state", format });
+    });
+    await expect(storageOn(mongod, { database }).log.open()).rejects.toMatchObject(unfit("npm start -- --fresh"));
+  });
+
   it("is refused by a URI that names more than one server", async () => {
     const mongodbUri = "mongodb://127.0.0.1:1,127.0.0.1:2/x";
     await expect(storageOn(mongod, { mongodbUri }).log.open()).rejects.toMatchObject(unfit("MONGODB_URI"));

@@ -2,7 +2,7 @@ import type { Collection } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBytes } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
-import type { Truncating } from "./state.js";
+import type { MongoState, Owner, Truncating } from "./state.js";
 
 /** Whole blocks kept in quarantine, newest first; older ones keep their headers. */
 const QUARANTINE_BYTES_MAX = 64 * 1024 * 1024;
@@ -24,14 +24,38 @@ export interface QuarantinedDocument {
   readonly entry?: FoundDocument;
 }
 
+/** Where a truncation happens. */
+interface Log {
+  readonly blocks: Collection<StoredDocument>;
+  readonly entries: Collection<FoundDocument>;
+  readonly quarantine: Collection<QuarantinedDocument>;
+  readonly state: MongoState;
+}
+
+/** Copies, marks in the state and deletes, until nothing is left from the cut on. The mark stays. */
+export async function runTruncation(log: Log, truncating: Truncating, self: Owner): Promise<void> {
+  // An insert whose outcome was lost may arrive at any time: it is found, and copied, in the next round.
+  for (;;) {
+    const listed = await listTop(log.blocks, truncating.from);
+    const lowest = listed.at(-1);
+    if (lowest === undefined) break;
+    // Copied after it was listed, so that nothing is deleted without a copy.
+    await quarantine(log.blocks, log.quarantine, truncating, lowest._id);
+    // The mark also proves that the database was still ours after the list was read: none of the listed blocks is a
+    // successor's, and a successor finds the mark and deletes all of them before it stores any.
+    await log.state.swapOrThrow({ truncating }, self);
+    await deleteListed(log, listed);
+  }
+}
+
 /** Names one insert of a block: a block that is stored at that height later has another `writeId`. */
-export interface BlockName {
+interface BlockName {
   readonly _id: number;
   readonly writeId: unknown;
 }
 
 /** The blocks from `from` up, top down, as many as one round takes. */
-export async function listTop(blocks: Collection<StoredDocument>, from: Height): Promise<BlockName[]> {
+async function listTop(blocks: Collection<StoredDocument>, from: Height): Promise<BlockName[]> {
   const found = blocks
     .find({ _id: { $gte: from } }, { projection: { writeId: 1 } })
     .sort({ _id: -1 })
@@ -44,7 +68,7 @@ export async function listTop(blocks: Collection<StoredDocument>, from: Height):
  * Copies every block from `lowest` up to quarantine. Can be repeated. It need not wait for the journal: the mark that
  * is swapped into the state after it does, and the journal keeps the order.
  */
-export async function quarantine(
+async function quarantine(
   blocks: Collection<StoredDocument>,
   into: Collection<QuarantinedDocument>,
   by: Truncating,
@@ -84,11 +108,7 @@ export async function reduceOld(into: Collection<QuarantinedDocument>): Promise<
  * here and has lost the database meanwhile deletes none of the blocks that its successor stored at these heights, and
  * nor does a delete that arrives late.
  */
-export async function deleteListed(
-  blocks: Collection<StoredDocument>,
-  entries: Collection<FoundDocument>,
-  topDown: readonly BlockName[],
-): Promise<void> {
+async function deleteListed({ blocks, entries }: Log, topDown: readonly BlockName[]): Promise<void> {
   for (const { _id, writeId } of topDown) {
     // By equality alone: what somebody planted may have a name that would be an operator.
     const name = { _id, writeId: { $eq: writeId } };

@@ -1,0 +1,65 @@
+import { entryOf } from "../../node/storage/entries.js";
+import { type NewBlock, type StoredEntry, StoreError } from "../../node/storage/port.js";
+import type { HashHex, Height } from "../../shared/ids.js";
+import type { MemoryDatabase } from "./memory-database.js";
+
+/** Names inserts as `writeId` does in MongoDB; a counter, so that a simulation stays repeatable. */
+let nextWriteId = 1;
+
+interface Insert {
+  readonly writeId: number;
+  readonly isSentBefore: boolean;
+}
+
+/** One process's inserts of blocks, and which of them have an outcome that it does not know. */
+export class MemoryInserts {
+  private readonly inDoubt = new Map<Height, { blockHash: HashHex; writeId: number }>();
+
+  constructor(private readonly database: MemoryDatabase) {}
+
+  /** One write for the entries, then one for their blocks, if this process may still write then. */
+  async write(blocks: readonly NewBlock[], assertOurs: () => void): Promise<void> {
+    const { database } = this;
+    const inserts = blocks.map((block) => ({ ...block, at: block.block.header.height, insert: this.begin(block) }));
+    const withEntry = inserts.flatMap(({ at, block, entry, insert }) =>
+      entry === null ? [] : [{ at, insert, stored: entryOf(block, entry) satisfies StoredEntry }],
+    );
+    if (withEntry.length > 0) {
+      await database.write(() => {
+        for (const { at, insert, stored } of withEntry.slice(0, database.reach(withEntry.length)))
+          if (isNew(at, database.entries.get(at), insert))
+            database.entries.set(at, { stored, writeId: insert.writeId });
+      });
+      assertOurs();
+    }
+    await database.write(() => {
+      for (const { at, insert, block, frontier } of inserts.slice(0, database.reach(inserts.length)))
+        if (isNew(at, database.blocks.get(at), insert))
+          database.blocks.set(at, { stored: structuredClone({ block, frontier }), writeId: insert.writeId });
+    });
+    for (const { at } of inserts) this.inDoubt.delete(at);
+  }
+
+  forgetFrom(from: Height): void {
+    for (const at of this.inDoubt.keys()) if (at >= from) this.inDoubt.delete(at);
+  }
+
+  private begin({ block: { blockHash, header } }: NewBlock): Insert {
+    const doubt = this.inDoubt.get(header.height);
+    const isSentBefore = doubt?.blockHash === blockHash;
+    const writeId = isSentBefore ? doubt.writeId : nextWriteId++;
+    this.inDoubt.set(header.height, { blockHash, writeId });
+    return { writeId, isSentBefore };
+  }
+}
+
+/** Whether nothing is there yet; what is there must be of the very same insert. */
+function isNew(
+  at: Height,
+  there: { readonly writeId: number } | undefined,
+  { writeId, isSentBefore }: Insert,
+): boolean {
+  if (there === undefined) return true;
+  if (isSentBefore && there.writeId === writeId) return false;
+  throw new StoreError("conflict", `Another block is stored at height ${at}.`);
+}

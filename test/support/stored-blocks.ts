@@ -1,15 +1,18 @@
-import { Binary, BSON, type Collection, MongoClient } from "mongodb";
+import { Binary, BSON, type Collection, type Db, MongoClient } from "mongodb";
 import type { StoredDocument } from "../../node/storage/mongo/documents.js";
 
-/** The collection `blocks` of a node's database, behind the node's back. */
-async function withBlocks<T>(uri: string, work: (blocks: Collection<StoredDocument>) => Promise<T>): Promise<T> {
+/** A node's database, behind the node's back. */
+export async function withDatabase<T>(uri: string, work: (db: Db) => Promise<T>): Promise<T> {
   const client = await MongoClient.connect(uri);
   try {
-    return await work(client.db().collection<StoredDocument>("blocks"));
+    return await work(client.db());
   } finally {
     await client.close();
   }
 }
+
+const withBlocks = <T>(uri: string, work: (blocks: Collection<StoredDocument>) => Promise<T>): Promise<T> =>
+  withDatabase(uri, (db) => work(db.collection<StoredDocument>("blocks")));
 
 export interface StoredText {
   readonly height: number;

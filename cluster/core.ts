@@ -13,7 +13,9 @@ import { Random } from "./random.js";
 import type { BootState, Effect, HardState, Ports, ReplicaAlert, ReplicaConfig, Role } from "./types.js";
 
 /** A node that should not lead waits this many timeouts, so that any other may try first. */
-const LATE_FACTOR = 3;
+export const LATE_FACTOR = 3;
+/** After each failure the wait for the next try doubles, so many times at most. */
+export const BACK_OFF_DOUBLINGS_MAX = 6;
 /** Election timeouts are drawn between 1 and 1.3 times the configured one. */
 const TIMEOUT_SPREAD = 0.3;
 
@@ -64,6 +66,9 @@ export class Core {
   followsSince = 0;
   healthySince = 0;
   lastTakeOverAt = Number.NEGATIVE_INFINITY;
+  /** Its blocks reached no majority when it led: it does not ask for the lead again soon. */
+  noTakeOverBefore = Number.NEGATIVE_INFINITY;
+  private standBacks = 0;
   electionDeadline = 0;
   /** ALIVE silences this node once; reset by a leader's message. */
   wasSilenced = false;
@@ -251,6 +256,15 @@ export class Core {
     if (wasLeader) this.resign();
     if (leaderId === null) this.pendingAnswers = [];
     if (isChange) this.announceRole(reason);
+  }
+
+  /** Each time for twice as long, until it has stood back for nothing as long again. */
+  standBack(): void {
+    const { takeoverCooldownMs } = this.config;
+    const lastMs = takeoverCooldownMs * 2 ** Math.min(this.standBacks, BACK_OFF_DOUBLINGS_MAX);
+    if (this.now > this.noTakeOverBefore + 2 * lastMs) this.standBacks = 0;
+    this.standBacks += 1;
+    this.noTakeOverBefore = this.now + takeoverCooldownMs * 2 ** Math.min(this.standBacks, BACK_OFF_DOUBLINGS_MAX);
   }
 
   announceRole(reason: string): void {

@@ -29,6 +29,8 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
     return reply("rejected");
   }
   followLeader(core, message.from);
+  // Of use to a node that lags: what is asked of it now stands in no block below.
+  core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));
   if (body.acknowledgedHeight > core.log.tail.height && !core.isLearner) {
     core.becomeLearner(
       `its log ends at block ${core.log.tail.height}, below ${body.acknowledgedHeight} that it acknowledged`,
@@ -41,7 +43,6 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
   if (first !== undefined && first.next.height <= core.log.tail.height) core.truncate(first.next.height, message.from);
   for (const entry of fresh) core.storeBlock(entry);
   core.learnedCommit = height(Math.max(core.learnedCommit, Math.min(body.commitHeight, matchHeight)));
-  core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));
   core.advanceCommit(core.learnedCommit);
   if (core.log.durableHeight >= matchHeight) return reply("ok", matchHeight);
   if (core.pendingAnswers.length >= core.config.limits.pendingAnswersMax) core.pendingAnswers.shift();

@@ -8,8 +8,8 @@ export interface Progress {
   match: Height;
   next: Height;
   round: number;
-  /** An append with blocks is on its way: the round, and when it left. */
-  inflight: { round: number; sentAt: number } | null;
+  /** An append with blocks is on its way: the round, when it left, and when more of it arrived there. */
+  inflight: { readonly round: number; readonly sentAt: number; progressAt: number } | null;
   answeredRound: number;
   /** A majority must answer a round from here on before anything is acknowledged again (after a pause). */
   confirmRound: number;
@@ -69,6 +69,9 @@ export interface LeaderState {
   reads: PendingRead[];
   noticeDueAt: number | null;
   hasSaidWhoIsMissing: boolean;
+  /** Of the block that is durable here and not committed: how long nothing has come nearer to its commit. */
+  stuckMs: number;
+  lastTickAt: number;
   /** When the block on its way was sealed, and how many writes are in it. */
   sealed: { readonly at: number; readonly writes: number };
   /** After a commit: the next block waits for this many writes, until this time. */

@@ -1,6 +1,7 @@
 import { height, type NodeId } from "../shared/ids.js";
 import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import { checkQuorum } from "./check-quorum.js";
 import type { Core } from "./core.js";
 import { Fifo } from "./fifo.js";
 import type { LeaderState, PendingRead, Progress } from "./leader-state.js";
@@ -32,6 +33,8 @@ export function becomeLeader(core: Core): void {
     reads: [],
     noticeDueAt: null,
     hasSaidWhoIsMissing: false,
+    stuckMs: 0,
+    lastTickAt: core.now,
     sealed: { at: core.now, writes: 0 },
     gathering: null,
     waitingIds: () => [...[...leader.queue].map((queued) => queued.proposal.proposalId), ...leader.lookUps.keys()],
@@ -125,6 +128,7 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
 function takeResult(core: Core, peer: Progress, answer: Answer, canRestart: boolean): void {
   switch (answer.result) {
     case "ok":
+      if (answer.matchHeight > peer.match && core.leader !== null) core.leader.stuckMs = 0;
       peer.match = height(Math.max(peer.match, Math.min(answer.matchHeight, core.log.tail.height)));
       peer.next = height(Math.max(peer.next, peer.match + 1));
       return;
@@ -199,13 +203,7 @@ export function admit(core: Core, id: NodeId, by: { actor: string; reason: strin
 export function onLeaderTick(core: Core, gapMs: number): void {
   const { leader, config } = core;
   if (leader === null) return;
-  const heard =
-    countedPeers(core).filter(([, peer]) => core.now - peer.lastContact <= config.electionTimeoutMs).length + 1;
-  const isSettled = core.now - core.lastLeaderContact > config.electionTimeoutMs;
-  if (heard < core.quorum && isSettled) {
-    return core.becomeFollower(null, "it has not heard from a majority for an election timeout");
-  }
-  if (core.isStalled && handOverAtOnce(core)) return core.armElection(3);
+  if (checkQuorum(core, leader) || (core.isStalled && handOverAtOnce(core))) return;
   if (gapMs > config.electionTimeoutMs / 2) {
     // It was paused: another leader may have been elected meanwhile. Nothing is acknowledged before a majority answers.
     leader.mustConfirm = core.quorum > 1;

@@ -18,7 +18,7 @@ import { onAppend, onDurable } from "./follower.js";
 import { isForming, missingMembers, onFormingTick, onJoin } from "./founding.js";
 import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
 import { onKeyLookedUp, onKeyLookUpFailed, propose, trySeal } from "./proposals.js";
-import { onBlocksRead, onPeerUnreachable } from "./replication.js";
+import { onBlocksRead, onBulkProgress, onPeerUnreachable } from "./replication.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
 import type {
   BootState,
@@ -75,6 +75,8 @@ export class Replica {
         return onPeerUnreachable(core, input.peer);
       case "gone":
         return onGone(core, input.peer);
+      case "bulk_progress":
+        return onBulkProgress(core, input.peer, input.round);
       case "stored":
         return this.stored(input.opId);
       case "propose":

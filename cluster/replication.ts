@@ -44,7 +44,7 @@ export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: reado
   peer.round += 1;
   peer.lastSentAt = core.now;
   peer.sentCommit = log.commitHeight;
-  if (blocks.length > 0) peer.inflight = { round: peer.round, sentAt: core.now };
+  if (blocks.length > 0) peer.inflight = { round: peer.round, sentAt: core.now, progressAt: Number.NEGATIVE_INFINITY };
   const body: PeerBody = {
     kind: "append",
     round: peer.round,
@@ -67,6 +67,12 @@ export const counts = (core: Core, id: NodeId, peer: Progress): boolean =>
 
 export function countedPeers(core: Core): [NodeId, Progress][] {
   return [...(core.leader?.progress ?? [])].filter(([id, peer]) => counts(core, id, peer));
+}
+
+/** A message with blocks can take long on a narrow link: it arrives bit by bit. */
+export function onBulkProgress(core: Core, id: NodeId, round: number): void {
+  const inflight = core.leader?.progress.get(id)?.inflight;
+  if (inflight?.round === round) inflight.progressAt = core.now;
 }
 
 /** A refused connection: what was on its way did not arrive, so it can be sent again at the next heartbeat. */

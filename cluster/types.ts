@@ -103,6 +103,8 @@ export type Input =
    * missed heartbeats; safety does not rest on it.
    */
   | { kind: "gone"; now: number; peer: NodeId }
+  /** More of the message with blocks, sent to this peer in this round, has arrived there. */
+  | { kind: "bulk_progress"; now: number; peer: NodeId; round: number }
   /** A storage operation is durable. Operations complete in the order in which they were given out. */
   | { kind: "stored"; now: number; wall: string; opId: number }
   | { kind: "propose"; now: number; wall: string; proposal: Proposal }

@@ -1,11 +1,11 @@
-import { CORE, ELECTION, LEADER, type Mutant, one, SEALING, TAKEOVER } from "./mutant.js";
+import { CHECK_QUORUM, CORE, ELECTION, LEADER, type Mutant, one, SEALING, TAKEOVER } from "./mutant.js";
 
 /** 20 to 27: leading, reads, duplicates, hand-overs. */
 export const LEADERSHIP: readonly Mutant[] = [
   one(
     "20",
     "a leader without a majority goes on leading",
-    LEADER,
+    CHECK_QUORUM,
     "if (heard < core.quorum && isSettled) {",
     "if (heard < 0 && isSettled) {",
   ),
@@ -116,5 +116,12 @@ export const LEADERSHIP: readonly Mutant[] = [
     ELECTION,
     "message.term === core.term && isFree && canVote(core)",
     "message.term === core.term && (core.members.get(message.from)?.priority ?? 0) >= core.config.self.priority && isFree && canVote(core)",
+  ),
+  one(
+    "48",
+    "a leader keeps the lead while its blocks reach nobody and heartbeats do",
+    CHECK_QUORUM,
+    "return leader.stuckMs > STUCK_TIMEOUTS * electionTimeoutMs && giveUp(core, leader);",
+    "return leader.stuckMs < 0 && giveUp(core, leader);",
   ),
 ];

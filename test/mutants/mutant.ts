@@ -18,6 +18,7 @@ export const one = (id: string, what: string, file: string, find: string, replac
   patches: [{ file, find, replace }],
 });
 
+export const CHECK_QUORUM = "cluster/check-quorum.ts";
 export const CORE = "cluster/core.ts";
 export const ELECTION = "cluster/election.ts";
 export const FOLLOWER = "cluster/follower.ts";

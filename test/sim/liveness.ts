@@ -1,6 +1,6 @@
 import { verifyAll } from "../../node/integrity/verification.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
-import type { Clients } from "./clients.js";
+import { type Clients, prepare } from "./clients.js";
 import { fakeKeys } from "./fake-crypto.js";
 import { allLinks, cut, isDurableVoter } from "./faults/fault.js";
 import type { Nemesis } from "./nemesis.js";
@@ -13,6 +13,8 @@ import type { World } from "./world.js";
 /** Late messages of the faulty time may still arrive, stalled candidates run once more, learners be admitted. */
 const LEADER_TIMEOUTS = 14;
 const SETTLED_TIMEOUTS = 4;
+/** So long a leader waits for its own block to be committed. */
+const STUCK_TIMEOUTS = 4;
 
 /** The phase after the faults: I11, I12, and the same log on every node. */
 export class Liveness {
@@ -62,7 +64,16 @@ export class Liveness {
     }
     world.trace.add(`a majority is healed: ${healthy.map((node) => node.id).join(" ")}`);
     this.goesOn(healthy, 14);
+    for (const node of broken) this.checkLead(node, healthy);
     for (const end of undo) end();
+  }
+
+  /** I10: one that a majority does not answer stops to say that it leads. */
+  private checkLead(node: SimNode, healthy: readonly SimNode[]): void {
+    const { network } = this.world;
+    const answers = healthy.filter(({ id }) => !network.isCut(id, node.id) && !network.isCut(node.id, id));
+    const mayLead = answers.length > 0 || !node.isUp || node.isPaused;
+    check(mayLead || node.standing.role !== "leader", "I10", () => `${node.id} leads, and nobody answers it`);
   }
 
   /**
@@ -136,6 +147,7 @@ export class Liveness {
     this.nemesis.healAll();
     const healedAt = world.scheduler.now;
     this.clients.isStopped = true;
+    this.loseBlocks();
     this.failHandOver();
     this.goesOn(world.nodes, 4);
     this.recoveryMs = Math.max(0, this.ledAt - healedAt);
@@ -155,6 +167,24 @@ export class Liveness {
     world.interceptors.add(loses);
     world.leader?.input({ kind: "hand_over", target: null });
     world.run(1.3 * timeoutMs);
+    world.interceptors.delete(loses);
+  }
+
+  /** I11: a leader whose blocks are lost for good, and nothing else, leaves the lead to another. */
+  private loseBlocks(): void {
+    const { world, timeoutMs } = this;
+    if (this.random.chance(0.7) || !world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * timeoutMs)) return;
+    const { leader } = world;
+    const others = world.nodes.filter((node) => node !== leader && isDurableVoter(node));
+    if (leader === undefined || others.length < Math.floor(world.nodes.length / 2) + 1) return;
+    const loses = ({ from, blocks }: PeerMessage): boolean => from !== leader.id || blocks.length === 0;
+    world.interceptors.add(loses);
+    world.trace.add(`the blocks of ${leader.id} are lost`);
+    const committed = world.checkers.history.committed.length;
+    leader.gateway.submit({ events: prepare(this.random, { source: "blocked" }) }, () => undefined);
+    const bound = (LEADER_TIMEOUTS + STUCK_TIMEOUTS) * timeoutMs;
+    const goesOn = world.runUntil(() => world.checkers.history.committed.length > committed, bound);
+    check(goesOn, "I11", () => `nothing was committed while the blocks of ${leader.id} were lost, for ${bound} ms`);
     world.interceptors.delete(loses);
   }
 

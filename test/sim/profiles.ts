@@ -86,6 +86,7 @@ const NETWORK: readonly FaultName[] = [
   "bridge",
   "late-answers",
   "suspended",
+  "blocks-lost",
 ];
 const LIES: readonly FaultName[] = [
   "forging-leader",
@@ -111,7 +112,7 @@ export function planOf(random: Random, name: ProfileName): Plan {
   const faults = faultsOf(random, profile);
   const verifiedTail = random.chance(0.05)
     ? WHOLE_TAIL
-    : { events: retriedEvents(clients), blocksMax: 250, blocksMin: 8 };
+    : { events: random.pick([1, 10, 100]), blocksMax: random.pick([2, 250]), blocksMin: random.pick([1, 8]) };
   const limits = limitsOf(random);
   const checksWire = random.chance(0.02);
   // This one is a script for five.
@@ -139,8 +140,8 @@ const limitsOf = (random: Random): ReplicaLimits => ({
   pendingAnswersMax: random.pick([1, 4, DEFAULT_LIMITS.pendingAnswersMax]),
   waitingReadsMax: random.pick([1, 4, DEFAULT_LIMITS.waitingReadsMax]),
   waitingAdmissionsMax: random.pick([1, DEFAULT_LIMITS.waitingAdmissionsMax]),
-  messageBlocksMax: random.pick([1, 4, DEFAULT_LIMITS.messageBlocksMax]),
-  messageBytesMax: random.pick([1, 5_000, DEFAULT_LIMITS.messageBytesMax]),
+  messageBlocksMax: random.pick([1, 4, DEFAULT_LIMITS.messageBlocksMax, DEFAULT_LIMITS.messageBlocksMax]),
+  messageBytesMax: random.pick([1, 5_000, DEFAULT_LIMITS.messageBytesMax, DEFAULT_LIMITS.messageBytesMax]),
 });
 
 const WHOLE_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
@@ -154,10 +155,6 @@ const clientsOf = (random: Random): ClientProfile => ({
   conditional: random.pick([0, 0.1]),
   doubled: random.pick([0, 0.4]),
 });
-
-/** Retries reach back two request timeouts: more events than the clients write in that time, batches of four included. */
-const retriedEvents = ({ clients, thinkMaxMs, batches }: ClientProfile): number =>
-  30 + Math.ceil((3 * 10_000 * clients * (batches > 0 ? 2 : 1)) / thinkMaxMs);
 
 function drawn(random: Random): Exclude<ProfileName, "mixed"> {
   const kind = random.unit();

@@ -72,6 +72,8 @@ export function describeInput(input: Input): string {
       return `key of ${input.proposalId}: ${input.reason}`;
     case "unreachable":
       return `unreachable ${input.peer}`;
+    case "bulk_progress":
+      return `progress of ${input.round} to ${input.peer}`;
     case "admit":
       return `admit ${input.node}`;
     case "campaigns_late":

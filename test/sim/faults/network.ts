@@ -87,6 +87,20 @@ const swizzleClog: Fault = (strike) => {
   return nothingToUndo;
 };
 
+/** Links lose what is large: heartbeats pass, and messages with blocks do not. */
+const blocksLost: Fault = ({ world, random }) => {
+  const { leader } = world;
+  const from = random.chance(0.7) ? leader : random.pick(world.nodes);
+  if (from === undefined) return null;
+  const to = new Set(random.chance(0.5) ? world.nodes : random.some(world.nodes, 0.5));
+  const passes = (message: PeerMessage): boolean =>
+    message.blocks.length === 0 || message.from !== from.id || !to.has(world.node(message.to));
+  world.interceptors.add(passes);
+  return () => {
+    world.interceptors.delete(passes);
+  };
+};
+
 /** A link, or a node's whole connection, goes down and up a few times in the rhythm of the election timeout. */
 const flapping: Fault = (strike) => {
   const { world, random } = strike;
@@ -144,5 +158,6 @@ export const networkFaults = {
   "swizzle-clog": swizzleClog,
   flapping,
   "false-alarm": falseAlarm,
+  "blocks-lost": blocksLost,
   usurped,
 } satisfies Record<string, Fault>;

@@ -59,15 +59,17 @@ describe("data that are set aside", () => {
       const dataDir = join(folder, "data");
       mkdirSync(dataDir);
       execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", dataDir]);
-      onTestFinished(() => void execFileSync("umount", [dataDir]));
-      fill(dataDir);
-      await expect(setAside(dataDir, { mayDelete: false })).rejects.toThrow(
-        /is a disk of its own .* nothing was moved/,
-      );
-      expect(names(dataDir)).toEqual(["cluster-secret", "n1", "n2"]);
-      expect(readdirSync(folder)).toEqual(["data"]);
-      expect(await setAside(dataDir, { mayDelete: true })).toBeUndefined();
-      expect(names(dataDir)).toEqual([]);
+      try {
+        fill(dataDir);
+        const move = setAside(dataDir, { mayDelete: false });
+        await expect(move).rejects.toThrow(/is a disk of its own .* nothing was moved/);
+        expect(names(dataDir)).toEqual(["cluster-secret", "n1", "n2"]);
+        expect(readdirSync(folder)).toEqual(["data"]);
+        expect(await setAside(dataDir, { mayDelete: true })).toBeUndefined();
+        expect(names(dataDir)).toEqual([]);
+      } finally {
+        execFileSync("umount", [dataDir]);
+      }
     },
   );
 });

@@ -67,6 +67,7 @@ class Run {
       onEvent: (event) => this.#onEvent(event),
       prepare: async (leftovers) => {
         if (leftovers.length > 0) say(`Stopped what an earlier start had left running: ${leftovers.join(", ")}.`);
+        await refusePorts(plan.ports, plan.env?.HOST);
         if (options.isFresh && binary !== undefined) await this.#makeFresh(plan.dataDir, binary);
         say(`Starting ${plan.ports.length === 1 ? "one node" : `${plan.ports.length} nodes`} …`);
       },

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { StartError } from "../command.js";
 import { fileProblem, isMissing } from "../file-problem.js";
+import { MONGOD_MARK } from "../mongod/server.js";
 import { commandOf, poll, signal } from "../processes.js";
 
 /** A node is given 15 s to stop by itself; a mongod that is asked to shut down writes a last checkpoint. */
@@ -66,8 +67,8 @@ export function nodeMark(folder: string): string {
 interface Leftover {
   readonly label: string;
   readonly pid: number;
-  /** The process still is the one that was meant: its command line shows this. */
-  readonly mark: string;
+  /** The process still is the one that was meant: its command line shows all of these. */
+  readonly marks: readonly string[];
   readonly patienceMs: number;
 }
 
@@ -90,19 +91,29 @@ export async function stopLeftovers(dataDir: string, say: (line: string) => void
 
 function leftoversIn(folder: string, name: string): Leftover[] {
   const dbPath = join(folder, "db");
-  const mongod = { label: `mongod of ${name}`, mark: `--dbpath ${dbPath} `, patienceMs: MONGOD_PATIENCE_MS };
-  // mongod notes its pid in its own lock, too: our note may have found no place.
-  const mongodPids = new Set([join(folder, "mongod.pid"), join(dbPath, "mongod.lock")].map(pidIn));
+  const mongod = { label: `mongod of ${name}`, marks: [`--dbpath ${dbPath} `], patienceMs: MONGOD_PATIENCE_MS };
+  const pid = pidIn(join(folder, "mongod.pid"));
+  // mongod notes its pid in its own lock, too: our note may have found no place. One that was started by hand stays.
+  const inLock = { ...mongod, pid: pidIn(join(dbPath, "mongod.lock")), marks: [...mongod.marks, MONGOD_MARK] };
   return [
-    { label: name, pid: pidIn(join(folder, "node.pid")), mark: nodeMark(folder), patienceMs: NODE_PATIENCE_MS },
-    ...[...mongodPids].map((pid) => ({ ...mongod, pid })),
+    { label: name, pid: pidIn(join(folder, "node.pid")), marks: [nodeMark(folder)], patienceMs: NODE_PATIENCE_MS },
+    { ...mongod, pid },
+    ...(inLock.pid === pid ? [] : [inLock]),
   ].filter(isAlive);
 }
 
-const pidIn = (file: string): number => Number(readIfThere(file) || 0);
+/** 0 for a note that is not there, or not readable: a mongod that runs all the same keeps the new one from its folder. */
+function pidIn(file: string): number {
+  try {
+    return Number(readFileSync(file, "utf8"));
+  } catch {
+    return 0;
+  }
+}
 
-function isAlive({ pid, mark }: Leftover): boolean {
-  return Number.isInteger(pid) && pid > 1 && commandOf(pid)?.includes(mark) === true;
+function isAlive({ pid, marks }: Leftover): boolean {
+  const command = Number.isInteger(pid) && pid > 1 ? commandOf(pid) : undefined;
+  return command !== undefined && marks.every((mark) => command.includes(mark));
 }
 
 async function stopLeftover(leftover: Leftover): Promise<void> {

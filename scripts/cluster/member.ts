@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { WITHOUT_ENV_FILE } from "../../node/host/env-file.js";
 import type { NodeNotice } from "../../node/host/supervision.js";
 import { BAD_CONFIGURATION, StartError } from "../command.js";
-import { fileProblem, isMissing } from "../file-problem.js";
+import { fileProblem } from "../file-problem.js";
 import { reapWithUs } from "../mongod/reaper.js";
 import { mongodReady, mongodUri, spawnMongod } from "../mongod/server.js";
 import { freePorts, isPortFree } from "../processes.js";
@@ -119,7 +119,7 @@ export class Member {
   #notePid(program: string, name: string, child: ChildProcess): void {
     // First of all it is made sure that it ends with us.
     if (this.options.isTemporary) reapWithUs(child);
-    const use = "Should this process be killed, a start that finds no note of it does not end it.";
+    const use = "All runs on; only should this start be killed, the next one has one way less to find what is left.";
     if (child.pid !== undefined) this.#note(program, name, `${child.pid}\n`, use);
   }
 
@@ -159,14 +159,13 @@ export class Member {
     this.#note(`mongod of ${this.id}`, "mongod.port", String(this.#mongodPort), use);
   }
 
-  /** 0 at the first start, and for a note that is no port. */
+  /** 0 at the first start, and for a note that is no port or cannot be read: then it is written anew, or that is told. */
   #notedPort(): number {
     try {
       const port = Number(readFileSync(join(this.#folder, "mongod.port"), "utf8"));
       return Number.isInteger(port) && port >= 1_024 && port <= 65_535 ? port : 0;
-    } catch (error) {
-      if (isMissing(error)) return 0;
-      throw error;
+    } catch {
+      return 0;
     }
   }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import closeWithGrace from "close-with-grace";
 import { loadConfig } from "./config.js";
-import { readEnvFile } from "./host/env-file.js";
+import { readEnvFile, WITHOUT_ENV_FILE } from "./host/env-file.js";
 import { createLogger } from "./host/logger.js";
 import { outputTo } from "./host/output.js";
 import { useNativeHash } from "./host/signer.js";
@@ -12,8 +12,6 @@ import { StoreError } from "./storage/port.js";
 const EXIT_ERROR = 1;
 const EXIT_BAD_CONFIGURATION = 78;
 const STOP_MS_MAX = 14_000;
-/** `npm start` has read and judged the file for its nodes, and gives them what they need of it. */
-const WITHOUT_ENV_FILE = "--no-env-file";
 
 function readVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");

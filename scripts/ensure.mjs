@@ -1,7 +1,7 @@
 // What `npm start` and `npm test` need before anything else can run. Imports only node: modules, because
 // node_modules may not be there yet; written in plain syntax, so that an old Node reaches the version check.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -23,44 +23,60 @@ export function runOrExit(title, command, args, advice) {
   const result = spawnSync(command, args, { cwd: root, stdio: stdio });
   if (result.error || result.status !== 0) {
     const reason = result.error ? result.error.message : `exit code ${result.status || result.signal}`;
-    console.error(`${command} ${args.join(" ")} failed (${reason}). ${advice}`);
+    console.error(
+      `${command} ${args.join(" ")} failed (${reason}). ${result.error ? missingCommand(result.error, command) : advice}`,
+    );
     process.exit(result.status || 1);
   }
   console.error(`  done in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
 }
 
+function missingCommand(error, command) {
+  return error.code === "ENOENT"
+    ? `There is no ${command} on PATH: it comes with Node.`
+    : "It could not be run at all.";
+}
+
 export function ensureInstalled() {
-  if (isInstalled()) return;
+  const missing = whatIsMissing(root);
+  if (missing === undefined) return;
   runOrExit(
-    "Installing the libraries that package-lock.json names (about 220 MB on disk, from npm's cache or registry) …",
+    `Installing the libraries that package-lock.json names, as ${missing} (about 220 MB on disk, from npm's cache or registry) …`,
     "npm",
     ["ci", "--include=dev"],
-    "Is the registry reachable? Try the command by hand.",
+    "Its messages above say why; without a network it can use only what npm's cache has.",
   );
 }
 
 /**
- * npm writes node_modules/.package-lock.json last, as a copy of what it has installed. A newer lockfile alone says
- * little (a clone or a checkout touches it), so then the two are compared: name by name, version by version.
+ * What of package-lock.json is not in node_modules, the development tools included: they build this. undefined if all is
+ * there. The lockfile that npm leaves behind says what it has installed, whenever that was; that a package's folder is
+ * still there says its own package.json.
  */
-function isInstalled() {
-  const installedPath = join(root, "node_modules", ".package-lock.json");
-  const wantedPath = join(root, "package-lock.json");
-  if (!existsSync(installedPath)) return false;
-  if (statSync(installedPath).mtimeMs > statSync(wantedPath).mtimeMs) return true;
-  const installed = JSON.parse(readFileSync(installedPath, "utf8")).packages;
-  const wanted = JSON.parse(readFileSync(wantedPath, "utf8")).packages;
-  return Object.keys(wanted).every((name) => {
+export function whatIsMissing(folder) {
+  const installedPath = join(folder, "node_modules", ".package-lock.json");
+  if (!existsSync(installedPath)) return "nothing is installed yet";
+  let installed;
+  try {
+    installed = JSON.parse(readFileSync(installedPath, "utf8")).packages || {};
+  } catch (_) {
+    return "node_modules/.package-lock.json cannot be read";
+  }
+  const wanted = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8")).packages;
+  const missing = Object.keys(wanted).filter((name) => {
     const has = installed[name];
     // Optional packages for other systems are in the lockfile only.
-    if (name === "" || (wanted[name].optional && !has)) return true;
-    return has && has.version === wanted[name].version && has.integrity === wanted[name].integrity;
+    if (name === "" || (wanted[name].optional && !has)) return false;
+    if (!has || has.version !== wanted[name].version || has.integrity !== wanted[name].integrity) return true;
+    return !existsSync(join(folder, name, "package.json"));
   });
+  if (missing.length === 0) return undefined;
+  const first = missing[0].replace(/^.*node_modules\//, "");
+  return missing.length === 1 ? `${first} is missing` : `${first} and ${missing.length - 1} more are missing`;
 }
 
 /** tsc with project references rebuilds what has changed, and takes a second or so when nothing has. */
 export function ensureBuilt(project = "scripts") {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  const advice = "The messages above say where the code does not compile.";
-  runOrExit("Building …", process.execPath, [tsc, "-b", project], advice);
+  runOrExit("Building …", process.execPath, [tsc, "-b", project], "The compiler's messages above say why.");
 }

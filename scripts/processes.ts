@@ -13,17 +13,25 @@ export function commandOf(pid: number): string | undefined {
         ? readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")
         : execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
     return command.trim() || undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    const { code, status } = error as NodeJS.ErrnoException & { status?: number };
+    // `ps` ends with 1 when there is no such process. Any other error says nothing of it.
+    if (code === "ENOENT" && process.platform === "linux") return undefined;
+    if (code === "ESRCH" || status === 1) return undefined;
+    throw error;
   }
 }
 
-export function signal(pid: number, name: NodeJS.Signals): void {
+/** False if this user may not signal that process; one that has gone already is what every caller wants. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name);
-  } catch {
-    // It has gone already, which is what every caller wants.
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EPERM") return false;
+    if (code !== "ESRCH") throw error;
   }
+  return true;
 }
 
 export function hasExited(child: ChildProcess): boolean {
@@ -58,17 +66,25 @@ export async function poll<T>(
   }
 }
 
-export async function isPortFree(port: number, host = "127.0.0.1"): Promise<boolean> {
+/** Why this process cannot listen there; undefined if it can. */
+export async function listenProblem(port: number, host = "127.0.0.1"): Promise<NodeJS.ErrnoException | undefined> {
   const server = createServer();
   try {
     server.listen(port, host);
     await once(server, "listening");
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return error as NodeJS.ErrnoException;
   } finally {
     server.close();
   }
+}
+
+/** False if somebody listens there. Throws if this process could not listen there for another reason. */
+export async function isPortFree(port: number, host?: string): Promise<boolean> {
+  const problem = await listenProblem(port, host);
+  if (problem !== undefined && problem.code !== "EADDRINUSE") throw problem;
+  return problem === undefined;
 }
 
 /**
@@ -94,8 +110,9 @@ export async function freePorts(count: number): Promise<number[]> {
       await once(server.listen(port, "127.0.0.1"), "listening");
       held.push(server);
       ports.push(port);
-    } catch {
+    } catch (error) {
       // Somebody listens there: the next draw is another one.
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     }
   }
   await Promise.all(held.map((server) => new Promise((closed) => server.close(closed))));

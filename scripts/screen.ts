@@ -1,11 +1,12 @@
 import { relative } from "node:path";
 import { hostsOf } from "../node/storage/mongo/causes.js";
-import type { Cluster, Leader } from "./cluster/cluster.js";
+import type { Cluster } from "./cluster/cluster.js";
 import type { MemberEvent } from "./cluster/member.js";
 
 /** What the terminal shows: once the table, and then only elections, nodes going and coming, and alerts. */
 export class Screen {
   #leader = "";
+  #lastReason = "";
   readonly #alerts = new Set<string>();
   /** Until the table is printed, nodes that come up are part of it and not news. */
   #hasTable = false;
@@ -16,11 +17,12 @@ export class Screen {
     this.write(text);
   }
 
-  table(cluster: Cluster, { node, term }: Leader): void {
+  /** The leader may be a node of another machine. */
+  table(cluster: Cluster, { id: leaderId, term }: { id: string; term: number }): void {
     const rows = cluster.nodes.map(({ id, url, pid, mongodbUri, mongodPid }) => ({
       node: id,
       url,
-      role: pid === undefined ? "not up yet" : id === node.id ? "leader" : "follower",
+      role: pid === undefined ? "not up yet" : id === leaderId ? "leader" : "follower",
       mongodb: `${hostsOf(mongodbUri)}${mongodPid === undefined ? "" : " (its own)"}`,
       log: shortPath(`${cluster.dataDir}/${id}/node.log`),
     }));
@@ -29,7 +31,7 @@ export class Screen {
       Math.max(...[header, ...rows].map((row) => row[key as keyof typeof row].length)),
     );
     const count = rows.length === 1 ? "one node" : `${rows.length} nodes`;
-    this.write(`\nQuorumlog runs: ${count}, ${node.id} leads (term ${term}).\n`);
+    this.write(`\nQuorumlog runs: ${count}, ${leaderId} leads (term ${term}).\n`);
     for (const row of [header, ...rows]) {
       const cells = Object.values(row).map((cell, index) => cell.padEnd(widths[index] as number));
       this.write(`  ${cells.join("   ").trimEnd()}`);
@@ -38,7 +40,7 @@ export class Screen {
     this.write(`  curl -X POST ${cluster.nodes[0]?.url}/api/v1/events -H 'Content-Type: application/json' \\`);
     this.write(`    -d '{"eventType":"user.login","sourceAppId":"demo","dataPayload":{"user":"ada"}}'\n`);
     this.write("Ctrl-C stops everything; the next start continues the same log.\n");
-    this.#leader = `${node.id}/${term}`;
+    this.#leader = `${leaderId}/${term}`;
     this.#hasTable = true;
   }
 
@@ -56,8 +58,7 @@ export class Screen {
         );
         return;
       case "down":
-        this.#news(`${event.program} stays down: ${sentence(event.reason)} Its log: ${shortPath(event.logPath)}`);
-        this.write(`          ${event.advice}`);
+        this.#showDown(event);
         return;
       case "leader":
         this.#showLeader(event.leaderId, event.term);
@@ -68,12 +69,24 @@ export class Screen {
       case "waits":
         this.#once(`${event.node} waits: ${event.detail}`);
         return;
+      case "trouble":
+        this.#once(`${event.program}: ${sentence(event.detail)}`);
+        return;
       case "alert":
         this.#once(`ALERT ${event.alertKind}: ${sentence(event.detail)} (${event.node})`);
         return;
       default:
         event satisfies never;
     }
+  }
+
+  /** What several programs end of is said once. */
+  #showDown({ program, reason, logPath, advice }: Extract<MemberEvent, { kind: "down" }>): void {
+    const log = `Its log: ${shortPath(logPath)}`;
+    if (reason === this.#lastReason) return this.#news(`${program} stays down for the same reason. ${log}`);
+    this.#lastReason = reason;
+    this.#news(`${program} stays down: ${sentence(reason)} ${log}`);
+    this.write(`          ${advice}`);
   }
 
   /** Every node tells of every leader; the screen says it once. */

@@ -6,6 +6,9 @@ export interface EnvFile {
   readonly mistakes: readonly string[];
 }
 
+/** An argument of a node whose starter has read and judged the file, and gives it what it needs of it. */
+export const WITHOUT_ENV_FILE = "--no-env-file";
+
 const NOTHING: EnvFile = { values: {}, mistakes: [] };
 const QUOTES = "\"'`";
 const LINE = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$/;

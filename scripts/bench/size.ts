@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { loopback } from "../loopback.js";
 import { findMongod } from "../mongod/ladder.js";
 import { wholeNumber } from "../options.js";
 import { poll } from "../processes.js";
@@ -133,7 +134,7 @@ async function restart(
 
 async function isAnswered(url: string): Promise<boolean> {
   try {
-    const answer = await fetch(url);
+    const answer = await loopback(url);
     await answer.arrayBuffer();
     return answer.ok;
   } catch {

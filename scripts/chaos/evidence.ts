@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Cluster } from "../cluster/cluster.js";
 import { clusterView } from "../kill/health.js";
+import { loopback } from "../loopback.js";
 
 const EVENTS_MAX = 20;
 
@@ -15,7 +16,7 @@ export async function keepEvidence(cluster: Cluster, story: string[], sequences:
   writeFileSync(join(folder, "views.json"), JSON.stringify(views, null, 2));
   const url = cluster.nodes[0]?.url;
   for (const sequence of sequences.slice(0, EVENTS_MAX)) {
-    const text = await fetch(`${url}/api/v1/events/${sequence}/nodes`)
+    const text = await loopback(`${url}/api/v1/events/${sequence}/nodes`)
       .then((answer) => answer.text())
       .catch(String);
     writeFileSync(join(folder, `event-${sequence}.json`), text);

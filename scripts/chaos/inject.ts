@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../cluster/cluster.js";
+import { loopback } from "../loopback.js";
 import { poll } from "../processes.js";
 import type { Blow, Fault } from "./faults.js";
 
@@ -58,7 +59,7 @@ function signalAll(cluster: Cluster, { id, programs }: Target, name: NodeJS.Sign
 
 /** A leader that just then cannot, or no longer leads, refuses: then this fault is none. */
 export async function askToStepDown(url: string, target?: string): Promise<void> {
-  const answer = await fetch(`${url}/api/v1/cluster/step-down`, {
+  const answer = await loopback(`${url}/api/v1/cluster/step-down`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ actor: "chaos", reason: "a fault of the chaos script", target }),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { loopback } from "../loopback.js";
 
 const LOOK_EVERY_MS = 40;
 const LOOK_WITHIN_MS = 1_000;
@@ -33,7 +34,7 @@ export class LeaderWatch {
     while (!this.#isOver) {
       try {
         // Each answer says it in its headers; this one costs the node nothing more.
-        const answer = await fetch(`${url}/livez`, { signal: AbortSignal.timeout(LOOK_WITHIN_MS) });
+        const answer = await loopback(`${url}/livez`, { signal: AbortSignal.timeout(LOOK_WITHIN_MS) });
         await answer.arrayBuffer();
         this.#saw(answer.headers.get("x-leader"), Number(answer.headers.get("x-term")));
       } catch {
@@ -63,7 +64,9 @@ interface Election {
 /** The elections of later terms as the log records them, the oldest first; none if it cannot be asked. */
 export async function electionsAfter(url: string, term: number): Promise<Election[]> {
   try {
-    const answer = await fetch(`${url}/api/v1/elections?limit=50`, { signal: AbortSignal.timeout(5 * LOOK_WITHIN_MS) });
+    const answer = await loopback(`${url}/api/v1/elections?limit=50`, {
+      signal: AbortSignal.timeout(5 * LOOK_WITHIN_MS),
+    });
     if (!answer.ok) return [];
     const { elections } = (await answer.json()) as { elections: Election[] };
     return elections.filter((election) => election.term > term).reverse();

@@ -12,20 +12,44 @@ describe("why a mongod ended", () => {
       line({ s: "E", id: 22435, msg: "WiredTiger error message", attr: { error: -31809, message: { msg: "turtle" } } }),
       line({ s: "F", id: 23089, msg: "Fatal assertion" }),
     ];
-    expect(whyMongodEnded(aborted, log)).toBe("it was ended by SIGABRT: WiredTiger error message (turtle)");
+    expect(whyMongodEnded(aborted, log).reason).toBe("its data files are damaged: WiredTiger error message (turtle)");
   });
 
   it("says that its port was taken", () => {
     const log = [
       line({ s: "E", id: 23024, msg: "Failed to set up listener", attr: { error: "Address already in use" } }),
     ];
-    expect(whyMongodEnded({ signalCode: null, exitCode: 48 }, log)).toBe(
-      "its port was taken by another program: Failed to set up listener (Address already in use)",
-    );
+    expect(whyMongodEnded({ signalCode: null, exitCode: 48 }, log)).toEqual({
+      reason: "it could not listen on its port: Failed to set up listener (Address already in use)",
+      isFinal: false,
+    });
   });
 
   it("says at least how it ended", () => {
-    expect(whyMongodEnded({ signalCode: "SIGKILL", exitCode: null }, ["not JSON"])).toBe("it was ended by SIGKILL");
+    expect(whyMongodEnded({ signalCode: "SIGKILL", exitCode: null }, ["not JSON"])).toEqual({
+      reason: "it was ended by SIGKILL",
+      isFinal: false,
+    });
+  });
+
+  const failed = (error: string) => [line({ s: "E", id: 20557, msg: "DBException in initAndListen", attr: { error } })];
+  it.each([
+    [62, [], "another version of MongoDB"],
+    [14, failed("unsupported WiredTiger file version: this build only supports versions up to 4"), "another version"],
+    [100, failed("DBPathInUse: Unable to lock the lock file: /d/mongod.lock"), "another mongod is using"],
+    [100, failed("IllegalOperation: Attempted to create a lock file on a read-only directory: /d"), "not the right"],
+    [2, [], "does not know one of its arguments"],
+  ])("knows that exit code %i with %j is for good, and advises nothing that loses data", (exitCode, log, cause) => {
+    const autopsy = whyMongodEnded({ signalCode: null, exitCode }, log);
+    expect(autopsy).toMatchObject({ isFinal: true, reason: expect.stringContaining(cause) });
+    expect(autopsy.advice).not.toMatch(/away|delete|remove|empty/);
+  });
+
+  it("takes a full disk for something that may pass", () => {
+    const log = [
+      line({ s: "E", id: 22435, msg: "WiredTiger error message", attr: { error: "No space left on device" } }),
+    ];
+    expect(whyMongodEnded(aborted, log).isFinal).toBe(false);
   });
 });
 

@@ -2,22 +2,76 @@ import type { ChildProcess } from "node:child_process";
 
 type End = Pick<ChildProcess, "signalCode" | "exitCode">;
 
+/** Why a program ended, in a sentence; `isFinal` when starting it again would end in the same way. */
+export interface Autopsy {
+  reason: string;
+  isFinal: boolean;
+  /** What a person can do, where the cause says more than the program's own advice. */
+  advice?: string;
+}
+
 const EXIT_CODES: Record<number, string> = {
   14: "it met an error that it could not recover from",
-  48: "its port was taken by another program",
+  48: "it could not listen on its port",
   100: "it could not start with its data folder",
 };
 const MONGOD_STARTS = 4_615_611;
 
+/** What no second start can end otherwise. The first that fits is the cause; none of the advice gives data away. */
+const FINAL_CAUSES: readonly {
+  fits: (end: End, text: string) => boolean;
+  reason: string;
+  advice: string;
+}[] = [
+  {
+    fits: (_, text) => text.includes("DBPathInUse"),
+    reason: "another mongod is using its data folder",
+    advice: "Stop that mongod, then start again.",
+  },
+  {
+    fits: ({ exitCode }, text) =>
+      exitCode === 62 || /unsupported WiredTiger file version|UPGRADE PROBLEM|IncompatibleServerVersion/i.test(text),
+    reason: "its data were written by another version of MongoDB, which this one cannot open",
+    advice: "Start with a mongod of that version (MONGOD_BINARY=/path/to/mongod). The data are as they were.",
+  },
+  {
+    fits: (_, text) => /read-only directory|permission denied|Operation not permitted/i.test(text),
+    reason: "it has not the right to use its data folder",
+    advice: "Start as the user who owns the folder, or give this one the right to read and write all of it.",
+  },
+  {
+    fits: ({ exitCode }) => exitCode === 2,
+    reason: "it does not know one of its arguments",
+    advice: "Use another mongod, 5.0 or newer: MONGOD_BINARY=/path/to/mongod.",
+  },
+  {
+    fits: ({ signalCode }) => signalCode === "SIGILL",
+    reason: "it is built for another processor",
+    advice: "Use a mongod that is built for this one: MONGOD_BINARY=/path/to/mongod.",
+  },
+  {
+    fits: (_, text) => /WT_TRY_SALVAGE|read checksum error|turtle/.test(text),
+    reason: "its data files are damaged",
+    advice:
+      "Keep the folder as it is: a copy can be repaired, or a backup brought back. If a majority of the other nodes is " +
+      "sound, docs/operating/running.md says how this one takes the log from them.",
+  },
+];
+
 /** Of the newest run's errors the first one names the cause; the rest tell how mongod went down. */
-export function whyMongodEnded(end: End, logLines: string[]): string {
+export function whyMongodEnded(end: End, logLines: string[]): Autopsy {
   const lines = logLines.map(parse);
-  const newestStart = lines.findLastIndex((line) => line?.id === MONGOD_STARTS);
-  const error = lines.slice(newestStart + 1).find((line) => line?.s === "E" || line?.s === "F");
-  if (error === undefined) return howItEnded(end);
-  const { msg, attr } = error as { msg: string; attr?: { error?: unknown; message?: { msg?: string } } };
+  const newestRun = lines.slice(lines.findLastIndex((line) => line?.id === MONGOD_STARTS) + 1);
+  const errors = newestRun.filter((line) => line?.s === "E" || line?.s === "F");
+  const told = errors[0] === undefined ? "" : `: ${textOfError(errors[0])}`;
+  const final = FINAL_CAUSES.find(({ fits }) => fits(end, JSON.stringify(errors)));
+  if (final !== undefined) return { reason: `${final.reason}${told}`, isFinal: true, advice: final.advice };
+  return { reason: `${howItEnded(end)}${told}`, isFinal: false };
+}
+
+function textOfError({ msg, attr }: { msg?: string; attr?: { error?: unknown; message?: { msg?: string } } }): string {
   const detail = attr?.message?.msg ?? (attr?.error === undefined ? "" : textOf(attr.error));
-  return `${howItEnded(end)}: ${msg}${detail && ` (${detail})`}`;
+  return `${msg}${detail && ` (${detail})`}`;
 }
 
 /** A node's newest error; a plain line counts too: a loader error or a stack that never reached the logger. */

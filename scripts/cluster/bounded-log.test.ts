@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -32,4 +32,19 @@ it("goes on with the file of the last run and shows its last lines", () => {
   writeSync(second.fd, "three\n");
   expect(second.tail()).toEqual(["one", "two", "three"]);
   second.close();
+});
+
+it("says so when old lines cannot be kept, goes on, and stays bounded", () => {
+  const log = new BoundedLog(join(folder, "node.log"), 1_000);
+  // What can neither be moved (the next one is a folder with something in it) nor written.
+  mkdirSync(join(folder, "node.log.1"));
+  mkdirSync(join(folder, "node.log.2", "full"), { recursive: true });
+  mkdirSync(join(folder, "node.log.3", "full"), { recursive: true });
+  writeSync(log.fd, "x".repeat(1_500));
+  expect(() => log.rotateIfFull()).toThrow();
+  expect(statSync(log.path).size).toBe(1_500);
+  writeSync(log.fd, "x".repeat(3_000));
+  expect(() => log.rotateIfFull()).toThrow();
+  expect(statSync(log.path).size).toBe(0);
+  log.close();
 });

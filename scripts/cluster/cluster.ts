@@ -1,10 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { baseUrl } from "../../node/host/base-url.js";
+import { whyNotListening } from "../../node/host/own-port.js";
+import { StartError } from "../command.js";
+import { fileProblem } from "../file-problem.js";
+import { loopback } from "../loopback.js";
 import { findMongod } from "../mongod/ladder.js";
 import { temporaryFolder } from "../mongod/reaper.js";
-import { freePorts, isPortFree, poll } from "../processes.js";
-import { lockDataFolder, stopLeftovers } from "./leftovers.js";
+import { freePorts, listenProblem, poll } from "../processes.js";
+import { messageOf } from "../project.js";
+import { type FolderLock, lockDataFolder, stopLeftovers } from "./leftovers.js";
 import { Member, type MemberEvent } from "./member.js";
 
 const ROTATE_EVERY_MS = 5_000;
@@ -29,6 +35,10 @@ export interface ClusterOptions {
   /** Of one node, over all others; asked at each of its starts, with the address that its mongod has then. */
   nodeEnv?: (id: string, mongodbUri: string) => NodeJS.ProcessEnv;
   onEvent?: (event: MemberEvent) => void;
+  /** What is being done and takes its time. */
+  say?: (line: string) => void;
+  /** The lock on `dataDir`, if the caller holds it already. */
+  lock?: FolderLock;
   /** Called when the folder is locked and left-overs of an earlier start are gone, before anything is made there. */
   prepare?: (leftovers: string[]) => Promise<void>;
 }
@@ -54,6 +64,10 @@ export interface Cluster {
   node(id: string): ClusterNode;
   /** Waits until every node that runs names the same living leader. */
   leader(withinMs?: number): Promise<Leader>;
+  /** Whom every node that runs here names as its leader now, and it may be another machine's. */
+  leaderNow(): Promise<{ id: string; term: number } | undefined>;
+  /** What the cluster waits for until it has a leader, as the last look has seen it. */
+  readonly missing: string;
   /** SIGKILL of the node; of its mongod; of everything at once. */
   kill(id: string): Promise<void>;
   killMongod(id: string): Promise<void>;
@@ -89,9 +103,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 /** Starts everything and returns at once: what happens then is told by `onEvent`. */
 export async function launchCluster(options: ClusterOptions): Promise<Cluster> {
   const dataDir = options.dataDir === undefined ? temporaryFolder("cluster") : resolve(options.dataDir);
-  const lock = lockDataFolder(dataDir);
+  const lock = options.lock ?? lockDataFolder(dataDir);
   try {
-    await options.prepare?.(await stopLeftovers(dataDir));
+    await options.prepare?.(await stopLeftovers(dataDir, options.say));
     const members = await createMembers(options, dataDir);
     for (const member of members) member.start();
     return new RunningCluster(members, dataDir, options.dataDir === undefined, lock.unlock);
@@ -101,28 +115,43 @@ export async function launchCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-async function createMembers(options: ClusterOptions, dataDir: string): Promise<Member[]> {
-  const { mongodbUris, nodes = mongodbUris?.length ?? 3, env = {}, nodeEnv, onEvent = () => {} } = options;
-  const ports = options.ports ?? (await freePorts(nodes));
+/** What each node is started with, but for its MONGODB_URI. */
+export interface NodePlan {
+  id: string;
+  url: string;
+  env: NodeJS.ProcessEnv;
+}
+
+export function planNodes(options: ClusterOptions, dataDir: string, ports: number[], secret: () => string): NodePlan[] {
+  const { mongodbUris, env = {} } = options;
   const ids = options.ids ?? ports.map((_, index) => `n${index + 1}`);
-  await refuseTakenPorts(ports, env.HOST);
-  const binary = mongodbUris === undefined ? (options.mongodBinary ?? (await findMongod())) : "";
-  const extraArgs = options.mongodArgs ?? [];
-  const MEMBERS = ports.map((port, index) => `${ids[index]}=http://127.0.0.1:${port}`).join(",");
+  const HOST = env.HOST || "127.0.0.1";
+  const urls = ports.map((port) => baseUrl(HOST, port));
+  const MEMBERS = urls.map((url, index) => `${ids[index]}=${url}`).join(",");
   const MONGODB_MANAGED = String(mongodbUris === undefined);
   const shared: NodeJS.ProcessEnv = { MEMBERS, DATA_DIR: dataDir, ADMIT_NEW_KEYS: "true", MONGODB_MANAGED };
-  if (!env.CLUSTER_SECRET && !env.CLUSTER_SECRET_FILE) shared.CLUSTER_SECRET = clusterSecret(dataDir);
+  if (!env.CLUSTER_SECRET && !env.CLUSTER_SECRET_FILE) shared.CLUSTER_SECRET = secret();
   const { PATH, HOME, TZ } = process.env;
   return ports.map((port, index) => {
-    const id = ids[index] as string;
-    const own = { NODE_ID: id, PORT: String(port), HOST: "127.0.0.1" };
+    const NODE_ID = ids[index] as string;
+    const own = { NODE_ID, PORT: String(port) };
+    return { id: NODE_ID, url: urls[index] as string, env: { PATH, HOME, TZ, ...shared, ...own, ...env, HOST } };
+  });
+}
+
+async function createMembers(options: ClusterOptions, dataDir: string): Promise<Member[]> {
+  const { mongodbUris, nodes = mongodbUris?.length ?? 3, nodeEnv, onEvent = () => {} } = options;
+  const ports = options.ports ?? (await freePorts(nodes));
+  await refusePorts(ports, options.env?.HOST);
+  const binary = mongodbUris === undefined ? (options.mongodBinary ?? (await findMongod())) : "";
+  const extraArgs = options.mongodArgs ?? [];
+  const plans = planNodes(options, dataDir, ports, () => clusterSecret(dataDir));
+  return plans.map(({ id, url, env }, index) => {
     return new Member({
       id,
-      port,
+      url,
       dataDir,
-      env: (MONGODB_URI) => {
-        return { PATH, HOME, TZ, ...shared, ...own, ...env, MONGODB_URI, ...nodeEnv?.(id, MONGODB_URI) };
-      },
+      env: (MONGODB_URI) => ({ ...env, MONGODB_URI, ...nodeEnv?.(id, MONGODB_URI) }),
       mongod: mongodbUris === undefined ? { binary, extraArgs } : { uri: mongodbUris[index] as string },
       isTemporary: options.dataDir === undefined,
       emit: onEvent,
@@ -130,11 +159,16 @@ async function createMembers(options: ClusterOptions, dataDir: string): Promise<
   });
 }
 
-async function refuseTakenPorts(ports: number[], host: string | undefined): Promise<void> {
-  const free = await Promise.all(ports.map((port) => isPortFree(port, host)));
-  const taken = ports.filter((_, index) => !free[index]);
-  if (taken.length === 0) return;
-  throw new Error(
+/** Throws StartError if a node could not listen there; with `mayBeTaken`, not for a port that somebody uses now. */
+export async function refusePorts(ports: number[], host = "127.0.0.1", { mayBeTaken = false } = {}): Promise<void> {
+  const problems = await Promise.all(ports.map((port) => listenProblem(port, host)));
+  const taken = ports.filter((_, index) => problems[index]?.code === "EADDRINUSE");
+  for (const [index, problem] of problems.entries()) {
+    if (problem === undefined || problem.code === "EADDRINUSE") continue;
+    throw new StartError(whyNotListening(problem, { host, port: ports[index] as number }));
+  }
+  if (taken.length === 0 || mayBeTaken) return;
+  throw new StartError(
     `Port ${taken.join(", ")} is taken by another program. Stop that one, or choose other ports: npm start -- --port 4000`,
   );
 }
@@ -143,16 +177,19 @@ async function refuseTakenPorts(ports: number[], host: string | undefined): Prom
 export function clusterSecret(dataDir: string): string {
   const file = join(dataDir, "cluster-secret");
   try {
-    writeFileSync(file, randomBytes(32).toString("hex"), { flag: "wx", mode: 0o600 });
+    // An empty one is what a full disk has left of an attempt to make it: no node has seen it.
+    if (existsSync(file) && statSync(file).size === 0) rmSync(file);
+    if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString("hex"), { flag: "wx", mode: 0o600 });
+    return readFileSync(file, "utf8").trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new StartError(`The cluster's secret ${file} cannot be made or read: ${fileProblem(error)}.`);
   }
-  return readFileSync(file, "utf8").trim();
 }
 
 class RunningCluster implements Cluster {
   readonly nodes: readonly ClusterNode[];
   readonly #rotation: NodeJS.Timeout;
+  #views: string[] = [];
 
   constructor(
     private readonly members: Member[],
@@ -194,11 +231,28 @@ class RunningCluster implements Cluster {
   async #agreedLeader(): Promise<Leader | undefined> {
     const running = this.nodes.filter(({ pid }) => pid !== undefined);
     if (running.length * 2 <= this.nodes.length) return undefined;
+    const seen = await this.leaderNow();
+    const node = running.find(({ id }) => id === seen?.id);
+    return seen && node && { node, term: seen.term };
+  }
+
+  async leaderNow(): Promise<{ id: string; term: number } | undefined> {
+    const running = this.nodes.filter(({ pid }) => pid !== undefined);
     const views = await Promise.all(running.map(leaderSeenBy));
+    this.#views = views.map((view, index) => `${running[index]?.id} ${sayView(view)}`);
     const [first] = views;
-    if (!first || views.some((view) => view?.leaderId !== first.leaderId || view.term !== first.term)) return undefined;
-    const node = running.find(({ id }) => id === first.leaderId);
-    return node && { node, term: first.term };
+    if (first === undefined || typeof first === "string" || first.leaderId === null) return undefined;
+    const { leaderId: id, term } = first;
+    const agrees = (view: View): boolean => typeof view !== "string" && view.leaderId === id && view.term === term;
+    return views.every(agrees) ? { id, term } : undefined;
+  }
+
+  get missing(): string {
+    const waiting = this.members.filter(({ mongod }) => mongod !== undefined && mongod.pid === undefined);
+    if (waiting.length > 0) return `the mongod of ${waiting.map(({ id }) => id).join(", ")} to be ready`;
+    const starting = this.members.filter(({ node }) => node.pid === undefined);
+    if (starting.length > 0) return `${starting.map(({ id }) => id).join(", ")} to listen`;
+    return `a leader: ${this.#views.join(", ")}`;
   }
 
   kill(id: string): Promise<void> {
@@ -265,12 +319,20 @@ class RunningCluster implements Cluster {
   }
 }
 
-async function leaderSeenBy({ url }: ClusterNode): Promise<{ leaderId: string; term: number } | undefined> {
+/** What a node says of the leader, or why it says nothing. */
+type View = { leaderId: string | null; term: number } | string;
+
+async function leaderSeenBy({ url }: ClusterNode): Promise<View> {
   try {
-    const answer = await fetch(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(2_000) });
-    const { leaderId, term } = (await answer.json()) as { leaderId: string | null; term: number };
-    return answer.ok && leaderId ? { leaderId, term } : undefined;
-  } catch {
-    return undefined;
+    const answer = await loopback(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(2_000) });
+    if (!answer.ok) return `answers ${answer.status} at ${url}`;
+    return (await answer.json()) as { leaderId: string | null; term: number };
+  } catch (error) {
+    return `gives no answer at ${url} (${messageOf(error)})`;
   }
+}
+
+function sayView(view: View): string {
+  if (typeof view === "string") return view;
+  return view.leaderId === null ? "knows none" : `names ${view.leaderId} in term ${view.term}`;
 }

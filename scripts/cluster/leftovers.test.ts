@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MONGOD_MARK } from "../mongod/server.js";
 import { commandOf, poll } from "../processes.js";
 import { isLockFile, lockDataFolder, nodeMark, stopLeftovers } from "./leftovers.js";
 
@@ -57,5 +58,21 @@ describe("what an earlier start left running", () => {
     writeFileSync(join(folder, "n1", "mongod.pid"), String(pid));
     expect(await stopLeftovers(folder)).toEqual([]);
     expect(commandOf(pid)).toBeDefined();
+  });
+
+  it("is known by mongod's own note where ours found no place, and one that was started by hand stays", async () => {
+    const db = join(folder, "n1", "db");
+    mkdirSync(db, { recursive: true });
+    mkdirSync(join(folder, "n1", "mongod.pid"));
+    const byHand = await spawnSleeper("--dbpath", db, "--port", "1", "--nounixsocket");
+    writeFileSync(join(db, "mongod.lock"), `${byHand}\n`);
+    expect(await stopLeftovers(folder)).toEqual([]);
+    child?.kill("SIGKILL");
+    const ours = await spawnSleeper("--dbpath", db, "--port", "1", ...MONGOD_MARK.trim().split(" "), "--replSet");
+    writeFileSync(join(db, "mongod.lock"), `${ours}\n`);
+    const said: string[] = [];
+    expect(await stopLeftovers(folder, (line) => said.push(line))).toEqual(["mongod of n1"]);
+    expect(said).toEqual(["Stopping what an earlier start has left running: mongod of n1 …"]);
+    expect(commandOf(ours)).toBeUndefined();
   });
 });

@@ -1,7 +1,10 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { WITHOUT_ENV_FILE } from "../../node/host/env-file.js";
 import type { NodeNotice } from "../../node/host/supervision.js";
+import { BAD_CONFIGURATION, StartError } from "../command.js";
+import { fileProblem } from "../file-problem.js";
 import { reapWithUs } from "../mongod/reaper.js";
 import { mongodReady, mongodUri, spawnMongod } from "../mongod/server.js";
 import { freePorts, isPortFree } from "../processes.js";
@@ -11,9 +14,11 @@ import { BoundedLog } from "./bounded-log.js";
 import { MONGOD_PATIENCE_MS, NODE_PATIENCE_MS, nodeMark } from "./leftovers.js";
 import { type Program, type ProgramEvent, Supervised } from "./supervised.js";
 
-const BAD_CONFIGURATION = 78;
-
-export type MemberEvent = ProgramEvent | NodeNotice;
+export type MemberEvent =
+  | ProgramEvent
+  | NodeNotice
+  /** Nothing stops for it, but a person should know. */
+  | { kind: "trouble"; program: string; detail: string };
 
 /** Far above what a node needs: its queues are bounded well below. */
 const NODE_HEAP_MEBIBYTES = 768;
@@ -27,7 +32,8 @@ const ALLOCATOR = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "4194304", MA
 
 export interface MemberOptions {
   id: string;
-  port: number;
+  /** Where the node is reached from this machine. */
+  url: string;
   dataDir: string;
   /** The node's environment, asked at each start; its MONGODB_URI is given. */
   env: (mongodbUri: string) => NodeJS.ProcessEnv;
@@ -51,10 +57,9 @@ export class Member {
 
   constructor(private readonly options: MemberOptions) {
     this.id = options.id;
-    this.url = `http://127.0.0.1:${options.port}`;
+    this.url = options.url;
     this.#folder = join(options.dataDir, options.id);
-    mkdirSync(this.#folder, { recursive: true });
-    this.nodeLog = new BoundedLog(join(this.#folder, "node.log"));
+    this.nodeLog = this.#openLog("node.log");
     if ("binary" in options.mongod) this.mongod = new Supervised(this.#mongodProgram(options.mongod), options.emit);
     this.node = new Supervised(this.#nodeProgram(), options.emit);
   }
@@ -77,8 +82,45 @@ export class Member {
   }
 
   rotateLogs(): void {
-    this.nodeLog.rotateIfFull();
-    this.#mongodLog?.rotateIfFull();
+    this.#rotate(this.id, this.nodeLog);
+    if (this.#mongodLog !== undefined) this.#rotate(`mongod of ${this.id}`, this.#mongodLog);
+  }
+
+  #rotate(program: string, log: BoundedLog): void {
+    try {
+      log.rotateIfFull();
+    } catch (error) {
+      const detail = `The older lines of ${log.path} cannot be kept: ${fileProblem(error)}. See to ${log.path}.1 and its like.`;
+      this.options.emit({ kind: "trouble", program, detail });
+    }
+  }
+
+  #openLog(name: string): BoundedLog {
+    const path = join(this.#folder, name);
+    try {
+      mkdirSync(this.#folder, { recursive: true });
+      return new BoundedLog(path);
+    } catch (error) {
+      throw new StartError(`The log ${path} cannot be opened: ${fileProblem(error)}. See to that and start again.`);
+    }
+  }
+
+  /** What the next start looks for. Nothing of this run depends on it, so nothing of it ends for want of it. */
+  #note(program: string, name: string, content: string, use: string): void {
+    const path = join(this.#folder, name);
+    try {
+      writeFileSync(path, content);
+    } catch (error) {
+      const detail = `${path} cannot be written: ${fileProblem(error)}. ${use}`;
+      this.options.emit({ kind: "trouble", program, detail });
+    }
+  }
+
+  #notePid(program: string, name: string, child: ChildProcess): void {
+    // First of all it is made sure that it ends with us.
+    if (this.options.isTemporary) reapWithUs(child);
+    const use = "All runs on; only should this start be killed, the next one has one way less to find what is left.";
+    if (child.pid !== undefined) this.#note(program, name, `${child.pid}\n`, use);
   }
 
   closeLogs(): void {
@@ -87,41 +129,44 @@ export class Member {
   }
 
   #mongodProgram({ binary, extraArgs }: { binary: string; extraArgs: string[] }): Program {
-    const { id, isTemporary } = this.options;
-    const log = new BoundedLog(join(this.#folder, "mongod.log"));
+    const label = `mongod of ${this.options.id}`;
+    const log = this.#openLog("mongod.log");
     this.#mongodLog = log;
     return {
-      label: `mongod of ${id}`,
-      advice:
-        `See to what its log says (a full disk, damaged files) and start again. If its data are lost, stop, move ` +
-        `${this.#folder} away and start again: ${id} then takes the log from the other nodes.`,
+      label,
+      advice: "See to what its log says and start again.",
       logPath: log.path,
       prepare: () => this.#choosePort(),
       spawn: () => {
         const dbPath = join(this.#folder, "db");
         const child = spawnMongod({ binary, dbPath, port: this.#mongodPort, extraArgs, output: log.fd });
-        writeFileSync(join(this.#folder, "mongod.pid"), `${child.pid}\n`);
-        if (isTemporary) reapWithUs(child);
+        this.#notePid(label, "mongod.pid", child);
         return child;
       },
       ready: (child) => mongodReady(child, this.#mongodPort),
-      autopsy: (child) => ({ reason: whyMongodEnded(child, log.tail()), isFinal: false }),
+      autopsy: (child) => whyMongodEnded(child, log.tail()),
     };
   }
 
   /** The port of the last time, so that the set's configuration stays; another only if that is taken. */
   async #choosePort(): Promise<void> {
-    const file = join(this.#folder, "mongod.port");
-    try {
-      this.#mongodPort ||= Number(readFileSync(file, "utf8"));
-    } catch {
-      // The first start.
-    }
+    this.#mongodPort ||= this.#notedPort();
     // A running node knows its mongod by this port: then it stays as it is.
     const mustStay = this.#mongodPort > 0 && this.node.pid !== undefined;
     if (mustStay || (this.#mongodPort > 0 && (await isPortFree(this.#mongodPort)))) return;
     this.#mongodPort = (await freePorts(1))[0] as number;
-    writeFileSync(file, String(this.#mongodPort));
+    const use = "The next start chooses another port.";
+    this.#note(`mongod of ${this.id}`, "mongod.port", String(this.#mongodPort), use);
+  }
+
+  /** 0 at the first start, and for a note that is no port or cannot be read: then it is written anew, or that is told. */
+  #notedPort(): number {
+    try {
+      const port = Number(readFileSync(join(this.#folder, "mongod.port"), "utf8"));
+      return Number.isInteger(port) && port >= 1_024 && port <= 65_535 ? port : 0;
+    } catch {
+      return 0;
+    }
   }
 
   #nodeProgram(): Program {
@@ -135,7 +180,7 @@ export class Member {
       spawn: () => {
         fatal = undefined;
         // In a process group of its own: Ctrl-C reaches only the start script, which stops things in order.
-        const child = fork(join(projectRoot(), "dist/node/main.js"), [nodeMark(this.#folder)], {
+        const child = fork(join(projectRoot(), "dist/node/main.js"), [nodeMark(this.#folder), WITHOUT_ENV_FILE], {
           env: { ...ALLOCATOR, ...env(this.mongodbUri) },
           detached: true,
           // With the default limit of several gigabytes V8 collects late, and several nodes share a machine here: its
@@ -145,8 +190,7 @@ export class Member {
           cwd: isTemporary ? this.options.dataDir : process.cwd(),
           stdio: ["ignore", this.nodeLog.fd, this.nodeLog.fd, "ipc"],
         });
-        writeFileSync(join(this.#folder, "node.pid"), `${child.pid}\n`);
-        if (isTemporary) reapWithUs(child);
+        this.#notePid(id, "node.pid", child);
         child.on("message", (notice: NodeNotice) => {
           if (notice.kind === "fatal") fatal = notice.detail;
           emit(notice);

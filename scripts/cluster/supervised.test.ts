@@ -25,14 +25,14 @@ describe("a supervised program", () => {
     events.length = 0;
   });
 
-  function supervise(spawnIt: () => ChildProcess, isFinal = false): Supervised {
+  function supervise(spawnIt: () => ChildProcess, isFinal = false, ready = async () => {}): Supervised {
     const program = {
       label: "sleeper",
       logPath: "sleeper.log",
       advice: "Wake it.",
       prepare: async () => {},
       spawn: spawnIt,
-      ready: async () => {},
+      ready,
       autopsy: (child: ChildProcess) => ({ reason: `it ended with ${child.signalCode ?? child.exitCode}`, isFinal }),
     };
     const supervised = new Supervised(program, (event) => events.push(event));
@@ -65,7 +65,23 @@ describe("a supervised program", () => {
     supervise(() => spawn("sh", ["-c", "exit 78"], { stdio: "ignore" }), true);
     await poll(() => events.some(({ kind }) => kind === "down"), { withinMs: 5_000 });
     const reason = "it ended with 78";
-    expect(events.at(-1)).toMatchObject({ reason, exitCode: 78, logPath: "sleeper.log", advice: "Wake it." });
+    expect(events.at(-1)).toMatchObject({ reason, isFinal: true, logPath: "sleeper.log", advice: "Wake it." });
+  });
+
+  it("that is never ready is ended, and the reason is why it was not ready", async () => {
+    supervise(sleeper, false, async () => {
+      throw new Error("it does not answer after 60 s");
+    });
+    await poll(() => events.length > 0, { withinMs: 5_000 });
+    expect(events[0]).toMatchObject({ kind: "died", reason: "it does not answer after 60 s" });
+  });
+
+  it("that cannot be started for want of space is tried again", async () => {
+    supervise(() => {
+      throw Object.assign(new Error("no space"), { code: "ENOSPC" });
+    });
+    await poll(() => events.length > 0, { withinMs: 5_000 });
+    expect(events[0]).toMatchObject({ kind: "died", reason: "the disk is full (ENOSPC)", restartInMs: 1_000 });
   });
 
   it("says so at once when there is no such program", async () => {

@@ -1,6 +1,8 @@
 import type { ChildProcess } from "node:child_process";
-import { exitOf, stopChild } from "../processes.js";
+import { fileProblem, isPassing } from "../file-problem.js";
+import { exitOf, hasExited, stopChild } from "../processes.js";
 import { messageOf } from "../project.js";
+import type { Autopsy } from "./autopsy.js";
 
 const DEATHS_MAX = 5;
 const DEATHS_WINDOW_MS = 60_000;
@@ -27,14 +29,22 @@ export interface Program {
   spawn(): ChildProcess;
   /** Resolves when it serves; rejects when it cannot. */
   ready(child: ChildProcess): Promise<void>;
-  /** Why it died, in a sentence; `isFinal` when starting it again would end in the same way. */
-  autopsy(child: ChildProcess): { reason: string; isFinal: boolean };
+  /** Why it died. */
+  autopsy(child: ChildProcess): Autopsy;
 }
 
 export type ProgramEvent =
   | { kind: "up"; program: string; pid: number; isRestart: boolean }
   | { kind: "died"; program: string; reason: string; restartInMs: number }
-  | { kind: "down"; program: string; reason: string; exitCode: number | null; logPath: string; advice: string };
+  | {
+      kind: "down";
+      program: string;
+      reason: string;
+      exitCode: number | null;
+      isFinal: boolean;
+      logPath: string;
+      advice: string;
+    };
 
 /** Keeps one program running until it is told to stop, is killed on purpose, or has died too often. */
 export class Supervised {
@@ -88,11 +98,7 @@ export class Supervised {
   }
 
   #launchOrGiveUp(): void {
-    this.#launch().catch((error) => {
-      // What cannot even be prepared or spawned (no permission, no space) cannot be a second later either.
-      this.#isWanted = false;
-      this.#emitDown(messageOf(error), null);
-    });
+    this.#launch().catch((error) => this.#failed(failureOf(error)));
   }
 
   async #launch(): Promise<void> {
@@ -102,11 +108,13 @@ export class Supervised {
     if (!this.#isWanted || launch !== this.#launches) return;
     const child = this.program.spawn();
     this.#child = child;
-    child.once("exit", () => this.#buried(child));
-    child.once("error", (error) => this.#buried(child, error));
+    let notReady: string | undefined;
+    child.once("exit", () => this.#buried(child, notReady));
+    child.once("error", (error) => this.#buried(child, failureOf(error)));
     try {
       await this.program.ready(child);
-    } catch {
+    } catch (error) {
+      if (!hasExited(child)) notReady = messageOf(error);
       child.kill("SIGKILL");
       return;
     }
@@ -116,26 +124,30 @@ export class Supervised {
     for (const wake of this.#waiters.splice(0)) wake();
   }
 
-  #buried(child: ChildProcess, spawnError?: Error): void {
+  /** `cause` where it is known before its corpse is looked at: it never ran, or was killed because it was never ready. */
+  #buried(child: ChildProcess, cause?: Autopsy | string): void {
     if (this.#child !== child) return;
     this.#isUp = false;
     this.#child = undefined;
     if (!this.#isWanted) return;
-    const { reason, isFinal } = spawnError
-      ? { reason: spawnError.message, isFinal: true }
-      : this.program.autopsy(child);
+    const { exitCode } = child;
+    if (typeof cause === "string") this.#failed({ reason: cause, isFinal: false }, exitCode);
+    else this.#failed(cause ?? this.program.autopsy(child), exitCode);
+  }
+
+  #failed({ reason, isFinal, advice = this.program.advice }: Autopsy, exitCode: number | null = null): void {
+    if (!this.#isWanted) return;
+    const { label, logPath } = this.program;
     const restartInMs = isFinal ? undefined : this.#policy.delayAfterDeathMs(performance.now());
     if (restartInMs === undefined) {
       this.#isWanted = false;
-      this.#emitDown(reason, child.exitCode);
+      this.emit({ kind: "down", program: label, reason, exitCode, isFinal, logPath, advice });
       return;
     }
-    this.emit({ kind: "died", program: this.program.label, reason, restartInMs });
+    this.emit({ kind: "died", program: label, reason, restartInMs });
     this.#timer = setTimeout(() => this.#launchOrGiveUp(), restartInMs);
   }
-
-  #emitDown(reason: string, exitCode: number | null): void {
-    const { label, logPath, advice } = this.program;
-    this.emit({ kind: "down", program: label, reason, exitCode, logPath, advice });
-  }
 }
+
+/** What cannot be prepared or spawned (no right, no such file) cannot be a second later either, save a full disk and its like. */
+const failureOf = (error: unknown): Autopsy => ({ reason: fileProblem(error), isFinal: !isPassing(error) });

@@ -1,4 +1,5 @@
 import { checkEventView, type EventView } from "../../shared/log/event.js";
+import { loopback } from "../loopback.js";
 import { poll } from "../processes.js";
 import type { Promises } from "./load.js";
 
@@ -108,7 +109,7 @@ async function fetchPage({ url, cursor }: Reader): Promise<Page> {
   const page = await poll(
     async () => {
       try {
-        const answer = await fetch(`${url}/api/v1/events?order=asc&limit=${PAGE_EVENTS}${after}`);
+        const answer = await loopback(`${url}/api/v1/events?order=asc&limit=${PAGE_EVENTS}${after}`);
         if (answer.ok) return (await answer.json()) as Page;
         problem = `${answer.status} ${await answer.text()}`;
       } catch (error) {

@@ -1,4 +1,5 @@
 import type { Cluster } from "../cluster/cluster.js";
+import { loopback } from "../loopback.js";
 import { poll } from "../processes.js";
 
 const HEAL_WITHIN_MS = 90_000;
@@ -22,7 +23,7 @@ export interface ClusterView {
 }
 
 export async function clusterView(url: string): Promise<ClusterView> {
-  const answer = await fetch(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  const answer = await loopback(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
   if (!answer.ok) throw new Error(`${url} does not tell its cluster: ${answer.status} ${await answer.text()}`);
   return (await answer.json()) as ClusterView;
 }
@@ -37,7 +38,7 @@ export async function statusOf(url: string, id: string): Promise<NodeStatus> {
 /** Sound, ready, and holding all up to `lastSequence`. */
 export async function isLevel(url: string, id: string, lastSequence: number): Promise<boolean> {
   try {
-    const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    const ready = await loopback(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
     if (!ready.ok) return false;
     const own = await statusOf(url, id);
     return own.health === "sound" && own.lastSequence >= lastSequence;
@@ -60,7 +61,7 @@ export async function healed(cluster: Cluster, lastSequence: number): Promise<vo
 
 /** The kinds of the alerts opened since then: kills and pauses alone must not make a node accuse another. */
 export async function alertsSince(url: string, at: Date): Promise<string[]> {
-  const answer = await fetch(`${url}/api/v1/alerts?limit=500`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  const answer = await loopback(`${url}/api/v1/alerts?limit=500`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
   const { alerts } = (await answer.json()) as {
     alerts: { kind: string; node: string; detail: string; openedAt: string }[];
   };

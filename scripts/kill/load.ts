@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { loopback } from "../loopback.js";
 import { poll } from "../processes.js";
 
 const ATTEMPT_TIMEOUT_MS = 10_000;
@@ -231,7 +232,7 @@ export class Load implements Promises {
     let status: number;
     let text: string;
     try {
-      const answer = await fetch(`${url}${path}`, {
+      const answer = await loopback(`${url}${path}`, {
         method: "POST",
         headers: { "content-type": "application/json", ...(key === undefined ? {} : { "idempotency-key": key }) },
         body,

@@ -10,6 +10,11 @@ const DATABASE = "quorumlog";
 const ANSWER_WITHIN_MS = 60_000;
 const NOT_YET_INITIALIZED = 94;
 
+/** A shorter replay after a kill: mongod's own default is 60 s. */
+const OURS = ["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "syncdelay=15"];
+/** What ps shows of a mongod that was started here, and of hardly any other. */
+export const MONGOD_MARK = ` --nounixsocket ${OURS.join(" ")} `;
+
 export interface MongodOptions {
   binary: string;
   dbPath: string;
@@ -34,10 +39,7 @@ export function spawnMongod({
   output,
 }: MongodOptions): ChildProcess {
   mkdirSync(dbPath, { recursive: true });
-  const args = ["--dbpath", dbPath, "--port", String(port), "--bind_ip", "127.0.0.1", "--nounixsocket"];
-  args.push("--wiredTigerCacheSizeGB", "0.25");
-  // A shorter replay after a kill: mongod's own default is 60 s.
-  args.push("--setParameter", "syncdelay=15");
+  const args = ["--dbpath", dbPath, "--port", String(port), "--bind_ip", "127.0.0.1", "--nounixsocket", ...OURS];
   args.push("--setParameter", "diagnosticDataCollectionEnabled=false", "--setParameter", "ttlMonitorEnabled=false");
   if (replSet) args.push("--replSet", SET_NAME, "--oplogSize", "512");
   const stdio = output ?? "ignore";

@@ -20,7 +20,8 @@ beforeAll(async () => {
   binary = await findMongod();
 });
 beforeEach(async () => {
-  folder = temporaryFolder("start");
+  // As a person may have it.
+  folder = temporaryFolder("start für Größe 1");
   port = await threeFreePorts();
 });
 afterEach(async () => {
@@ -78,8 +79,9 @@ function pidsIn(dataDir: string): number[] {
   return files.filter((file) => file.endsWith(".pid")).map((file) => Number(readFileSync(join(dataDir, file), "utf8")));
 }
 
-async function post(at: number, user: string): Promise<{ status: number; sequence: number; hash: string }> {
-  const answer = await fetch(`http://127.0.0.1:${at}/api/v1/events`, {
+type Posted = { status: number; sequence: number; hash: string };
+async function post(at: number, user: string, host = "127.0.0.1"): Promise<Posted> {
+  const answer = await fetch(`http://${host}:${at}/api/v1/events`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ eventType: "user.login", sourceAppId: "test", dataPayload: { user } }),
@@ -87,8 +89,8 @@ async function post(at: number, user: string): Promise<{ status: number; sequenc
   return { status: answer.status, ...((await answer.json()) as { sequence: number; hash: string }) };
 }
 
-async function usersAt(at: number): Promise<unknown[]> {
-  const answer = await fetch(`http://127.0.0.1:${at}/api/v1/events?order=asc`);
+async function usersAt(at: number, host = "127.0.0.1"): Promise<unknown[]> {
+  const answer = await fetch(`http://${host}:${at}/api/v1/events?order=asc`);
   const { events } = (await answer.json()) as { events: { dataPayload: { user: string } }[] };
   return events.map(({ dataPayload }) => dataPayload.user);
 }
@@ -105,7 +107,7 @@ describe("npm start", () => {
     }
 
     const second = new NpmStart(["--port", String(port + 10)]);
-    expect(await second.exitCode()).toBe(1);
+    expect(await second.exitCode()).toBe(78);
     expect(second.output).toMatch(/in use by another start \(process \d+\)\. Stop that one first/);
 
     process.kill(Number(readFileSync(join(folder, "data/n1/node.pid"), "utf8")), "SIGKILL");
@@ -123,14 +125,17 @@ describe("npm start", () => {
   });
 
   it("leaves no node behind when it is killed; the next start ends the mongods and continues the log", async () => {
-    const first = new NpmStart(["--port", String(port)]);
+    // On another address of this machine: there it is listened, there it is looked for.
+    const HOST = process.platform === "linux" ? "127.0.0.2" : "127.0.0.1";
+    const first = new NpmStart(["--port", String(port)], { HOST });
     await first.shows("Ctrl-C stops everything");
-    await post(port, "ada");
+    expect(first.output).toMatch(new RegExp(`n1 +http://${HOST}:${port} `));
+    await post(port, "ada", HOST);
     await first.end("SIGKILL");
-    const second = new NpmStart(["--port", String(port)]);
+    const second = new NpmStart(["--port", String(port)], { HOST });
     await second.shows("Stopped what an earlier start had left running");
     await second.shows("Ctrl-C stops everything");
-    expect(await usersAt(port + 2)).toEqual(["ada"]);
+    expect(await usersAt(port + 2, HOST)).toEqual(["ada"]);
 
     expect(await second.end("SIGHUP")).toBe(0);
     const third = new NpmStart(["--port", String(port), "--fresh"]);
@@ -174,14 +179,89 @@ describe("npm start", () => {
     const other = createServer().listen(port + 1, "127.0.0.1");
     try {
       const start = new NpmStart(["--port", String(port)]);
-      expect(await start.exitCode()).toBe(1);
+      expect(await start.exitCode()).toBe(78);
       expect(start.output).toMatch(new RegExp(`Port ${port + 1} is taken by another program\\. .*--port`));
     } finally {
       other.close();
     }
   });
 
+  it("says within seconds for what it waits, and goes on waiting", async () => {
+    const start = new NpmStart(["--port", String(port)], { MONGODB_URI: "mongodb://nowhere.invalid/x" });
+    await start.shows("Starting one node");
+    const begun = performance.now();
+    await start.shows(
+      "n1 waits: The name of the MongoDB at nowhere.invalid is not known (ENOTFOUND). Correct MONGODB_URI",
+    );
+    expect(performance.now() - begun).toBeLessThan(6_000);
+    expect(start.process.exitCode).toBeNull();
+  });
+
+  it("serves on where its notes and old logs cannot be written, and says so", async () => {
+    const n1 = join(folder, "data", "n1");
+    const blocked = ["mongod.pid", "node.pid", "mongod.port", ...[1, 2, 3].map((age) => `node.log.${age}/full`)];
+    for (const name of blocked) mkdirSync(join(n1, name), { recursive: true });
+    writeFileSync(join(n1, "node.log"), "x".repeat(9_000_000));
+    const start = new NpmStart(["--port", String(port), "--nodes", "1"]);
+    await start.shows("Ctrl-C stops everything");
+    await start.shows(/n1: The older lines of .*node\.log cannot be kept/);
+    for (const name of ["mongod.pid", "node.pid", "mongod.port"])
+      expect(start.output).toMatch(new RegExp(`n1/${name} cannot be written: a folder stands where a file belongs`));
+    expect(await post(port, "ada")).toMatchObject({ status: 201 });
+    await start.end("SIGKILL");
+    // mongod keeps a note of its own.
+    const again = new NpmStart(["--port", String(port)]);
+    await again.shows(/Stopped what an earlier start had left running: .*mongod of n1/);
+    await again.shows("Ctrl-C stops everything");
+    expect(await usersAt(port)).toEqual(["ada"]);
+  });
+
+  it("ends at once, for good and without advice that loses data when a mongod cannot open its data", async () => {
+    const MONGOD_BINARY = join(folder, "mongod");
+    writeFileSync(MONGOD_BINARY, '#!/bin/sh\n[ "$1" = --version ] && echo "db version v7.0.1" || exit 62\n', {
+      mode: 0o755,
+    });
+    const start = new NpmStart(["--port", String(port)], { MONGOD_BINARY });
+    expect(await start.exitCode()).toBe(78);
+    expect(start.output).toMatch(/mongod of n1 stays down: its data were written by another version of MongoDB/);
+    expect(start.output).not.toMatch(/Starting it again|away/);
+  });
+
   it.each([
+    [
+      ["--port", "1"],
+      { HOST: "203.0.113.9" },
+      /HOST=203\.0\.113\.9 is no address of this machine .*Set HOST to one of/,
+    ],
+    [
+      [],
+      { LOG_LEVEL: "loud", PORT: "99999", NODE_IP: "10.0.0.7" },
+      /2 mistakes:\n +- PORT must be.*\n +- LOG_LEVEL must/,
+    ],
+    [
+      [],
+      { DATA_DIR: "/dev/null/data" },
+      /The data folder \/dev\/null\/data cannot be read: a file stands .*set DATA_DIR/,
+    ],
+    [[], { MONGODB_URI: "mongodb://a:1,b:2/x" }, /MONGODB_URI is not a MongoDB connection string for one server/],
+  ])("judges all settings before anything starts: %j with %j", async (args, env, message) => {
+    const start = new NpmStart(args, env as NodeJS.ProcessEnv);
+    expect(await start.exitCode()).toBe(78);
+    expect(start.output).toMatch(message);
+    expect(start.output).not.toMatch(/taken|Starting/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("names the lines of .env that say nothing, and starts nothing", async () => {
+    writeFileSync(join(folder, ".env"), "\uFEFF# ours\nPORT: 6060\nCLUSTER_SECRET=abc #def\n");
+    const start = new NpmStart([]);
+    expect(await start.exitCode()).toBe(78);
+    expect(start.output).toMatch(/line 2 of \.env is no NAME=value\n.*line 3 of \.env: CLUSTER_SECRET has a #/);
+    expect(readdirSync(folder)).toEqual([".env"]);
+  });
+
+  it.each([
+    [["--port", "65534"], {}, /3 nodes from port 65534 on would go beyond 65535: begin at 65533 or below/],
     [["--nodes", "2"], {}, /--nodes 2: .*Use 1 or 3\./],
     [["--frsh"], {}, /Did you mean --fresh\?/],
     [["--fresh"], { MONGODB_URI: "mongodb://127.0.0.1:1/x" }, /MONGODB_URI is set/],

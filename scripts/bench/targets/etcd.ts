@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { loopback } from "../../loopback.js";
 import { reapWithUs, temporaryFolder } from "../../mongod/reaper.js";
 import { freePorts, poll, stopChild } from "../../processes.js";
 import { EVENT_BYTES } from "../load/events.js";
@@ -117,7 +118,7 @@ interface EtcdStatus {
 async function status(url: string): Promise<EtcdStatus | undefined> {
   try {
     const signal = AbortSignal.timeout(2_000);
-    const answer = await fetch(`${url}/v3/maintenance/status`, { method: "POST", body: "{}", signal });
+    const answer = await loopback(`${url}/v3/maintenance/status`, { method: "POST", body: "{}", signal });
     return answer.ok ? ((await answer.json()) as EtcdStatus) : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Cluster, type ClusterNode, type ClusterOptions, startCluster } from "../../cluster/cluster.js";
+import { loopback } from "../../loopback.js";
 import { poll } from "../../processes.js";
 import { type DiskUse, diskUseAt } from "../disk-use.js";
 import { LoadProcess } from "../load/load-process.js";
@@ -128,14 +129,14 @@ export function processesOf(cluster: Cluster, leaderId: string | undefined, pref
 }
 
 export async function clusterAnswer(url: string): Promise<ClusterAnswer> {
-  const answer = await fetch(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(5_000) });
+  const answer = await loopback(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(5_000) });
   return (await answer.json()) as ClusterAnswer;
 }
 
 /** How many events a node's reads reflect; undefined while it cannot read yet. */
 export async function readableSize(url: string): Promise<number | undefined> {
   try {
-    const answer = await fetch(`${url}/api/v1/events?limit=1`, { signal: AbortSignal.timeout(5_000) });
+    const answer = await loopback(`${url}/api/v1/events?limit=1`, { signal: AbortSignal.timeout(5_000) });
     await answer.arrayBuffer();
     return answer.ok ? Number(answer.headers.get("x-log-size")) : undefined;
   } catch {

@@ -1,4 +1,5 @@
 import type { AppendLine, ListLine, Place, ReadLine, SeenEvent, SentEvent } from "../../judge/format.js";
+import { type LoopbackInit, loopback } from "../../loopback.js";
 import type { History } from "./history.js";
 
 /** Nothing was written by this attempt. (408: the request was not read; a paused node may find it too late.) */
@@ -111,15 +112,15 @@ export async function list(history: History, target: Target, query: ListQuery): 
 const placeOf = ({ sequence, id, hash }: Place): Place => ({ sequence, id, hash });
 const seen = (event: EventShape): SeenEvent => ({ ...placeOf(event), write: String(event.dataPayload?.write) });
 
-async function call({ url, timeoutMs }: Target, path: string, init: RequestInit = {}): Promise<Answer> {
+async function call({ url, timeoutMs }: Target, path: string, init: LoopbackInit = {}): Promise<Answer> {
   try {
-    const answer = await fetch(`${url}${path}`, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+    const answer = await loopback(`${url}${path}`, { ...init, signal: AbortSignal.timeout(timeoutMs) });
     const body: unknown = await answer.json();
     const size = answer.headers.get("x-log-size");
     const code = answer.ok ? undefined : String((body as { code?: unknown }).code);
     return { status: answer.status, size: size === null ? undefined : Number(size), code, body };
   } catch (error) {
-    const { name, cause } = error as Error & { cause?: { code?: string } };
-    return { status: 0, size: undefined, code: cause?.code ?? name, body: undefined };
+    const { name, code } = error as NodeJS.ErrnoException;
+    return { status: 0, size: undefined, code: typeof code === "string" ? code : name, body: undefined };
   }
 }

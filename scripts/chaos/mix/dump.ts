@@ -3,6 +3,7 @@ import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LogEvent } from "../../judge/format.js";
+import { loopback } from "../../loopback.js";
 import { poll } from "../../processes.js";
 
 const PAGE_EVENTS = 500;
@@ -38,7 +39,7 @@ async function pageAfter(url: string, cursor: string | undefined): Promise<{ eve
   const page = await poll(
     async () => {
       try {
-        const answer = await fetch(`${url}/api/v1/events?order=asc&limit=${PAGE_EVENTS}${after}`, {
+        const answer = await loopback(`${url}/api/v1/events?order=asc&limit=${PAGE_EVENTS}${after}`, {
           signal: AbortSignal.timeout(PAGE_WITHIN_MS),
         });
         if (answer.ok) return (await answer.json()) as { events: LogEvent[]; next?: string };

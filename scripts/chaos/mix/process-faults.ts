@@ -10,7 +10,8 @@ async function askedToStepDown(url: string, target?: string): Promise<void> {
   try {
     await askToStepDown(url, target);
   } catch (error) {
-    const isUnanswered = error instanceof TypeError || (error instanceof DOMException && error.name === "TimeoutError");
+    const { name, code } = error as NodeJS.ErrnoException;
+    const isUnanswered = name === "TimeoutError" || (typeof code === "string" && /^E[A-Z]+$/.test(code));
     if (!isUnanswered) throw error;
   }
 }

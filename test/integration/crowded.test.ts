@@ -60,6 +60,8 @@ it("with more clients than places on every node, a node that comes back is heard
   expect(await poll(isAvailable, { withinMs: 10_000 })).toBe(true);
   for (const socket of sockets) socket.destroy();
   const isFree = async (): Promise<boolean> =>
-    (await Promise.all(cluster.nodes.map(({ url }) => call(`${url}/api/v1/events`)))).every((one) => one.status === 200);
+    (await Promise.all(cluster.nodes.map(({ url }) => call(`${url}/api/v1/events`)))).every(
+      (one) => one.status === 200,
+    );
   expect(await poll(isFree, { withinMs: 10_000 })).toBe(true);
 }, 180_000);

@@ -34,6 +34,19 @@ export function trackConnections(server: Server): void {
   });
 }
 
+/**
+ * 100 Continue, once it is this request's turn. Node itself would put it between head and body of an answer that had to
+ * wait for its turn.
+ */
+export function continueInTurn({ req, res }: Exchange): void {
+  const before = [...(connections.get(req.socket)?.owed ?? [])].filter((exchange) => exchange.res !== res).at(-1);
+  const go = (): void => {
+    if (!res.headersSent && !res.destroyed) res.writeContinue();
+  };
+  if (before === undefined) go();
+  else before.res.once("close", go);
+}
+
 export function owe(exchange: Exchange): void {
   const connection = connections.get(exchange.req.socket);
   if (connection === undefined) return;

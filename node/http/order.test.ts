@@ -31,6 +31,22 @@ describe("answers on one connection", () => {
     expect(door.log.stored).toHaveLength(statuses.filter((status) => status === 201).length);
   });
 
+  it("are whole: 100 Continue waits for its turn, and is not sent where the answer is there already", async () => {
+    const expecting = post(undefined, "Expect: 100-continue\r\n");
+    const [head = "", body = ""] = expecting.split(/(?<=\r\n\r\n)/);
+    const client = door.open().send(head);
+    await expect.poll(() => client.statuses).toEqual([100]);
+    client.send(body);
+    await expect.poll(() => client.statuses).toEqual([100, 201]);
+    client.send(post() + head);
+    await expect.poll(() => client.statuses).toEqual([100, 201, 201, 100]);
+    client.send(body + expecting + post("no JSON", "Expect: 100-continue\r\n"));
+    await expect.poll(() => client.statuses.filter((status) => status !== 100)).toEqual([201, 201, 201, 201, 400]);
+    expect(client.problem.code).toBe("malformed_json");
+    const refused = door.open().send(get("/", "Expect: 100-continue\r\nOrigin: http://evil.example\r\n"));
+    await expect.poll(() => refused.statuses).toEqual([403]);
+  });
+
   it("say of the broken bytes only what is known, and the connection ends without a reset", async () => {
     const client = door.open().send(`${post()}x`);
     await expect.poll(() => client.hasEnded).toBe(true);

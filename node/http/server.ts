@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { PROBLEMS, type ProblemCode, ProblemError } from "../problems.js";
-import { connectionOf, endGently, nothingOwed, owe, trackConnections } from "./connections.js";
+import { connectionOf, continueInTurn, endGently, nothingOwed, owe, trackConnections } from "./connections.js";
 import { type Judge, type JudgeOptions, requestJudge } from "./door/judge.js";
 import { failWith } from "./middleware/failed-request.js";
 import { problemDocument } from "./middleware/problem-handler.js";
@@ -55,11 +55,13 @@ export function createHardenedServer(listener: RequestListener, options: DoorOpt
       return;
     }
     for (const [name, value] of Object.entries(judgement.headers)) res.setHeader(name, value);
+    if (/^100-continue$/i.test(req.headers.expect ?? "")) continueInTurn({ req, res });
     listener(req, res);
   };
   trackConnections(server);
   places.watch(server);
   server.on("request", receive);
+  server.on("checkContinue", receive);
   // RFC 9110 section 10.1.1: what a server does not know it may ignore.
   server.on("checkExpectation", receive);
   takeUpgrades(server, { judge, app });

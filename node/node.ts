@@ -142,6 +142,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   const streams = createStreams(service, { logger });
   const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax });
   const server = createHardenedServer(transport?.listener(app) ?? app, {
+    messages: app.messages,
     app,
     allowedHosts: [hostname(), ...config.hostNames],
     allowedOrigins: config.allowedOrigins,

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { PROBLEMS, type ProblemCode, ProblemError } from "../problems.js";
 import { connectionOf, continueInTurn, endGently, nothingOwed, owe, trackConnections } from "./connections.js";
 import { type Judge, type JudgeOptions, requestJudge } from "./door/judge.js";
+import type { MessageClasses } from "./messages.js";
 import { failWith } from "./middleware/failed-request.js";
 import { problemDocument } from "./middleware/problem-handler.js";
 import { PLACES, type PlaceLimits, Places } from "./places.js";
@@ -19,6 +20,7 @@ export interface DoorOptions extends JudgeOptions {
   /** Answers what is refused here; default: the listener. */
   readonly app?: RequestListener;
   readonly places?: PlaceLimits;
+  readonly messages?: MessageClasses;
 }
 
 /** A server with its limits set. What it refuses never reaches the listener: the app answers that with a problem. */
@@ -32,6 +34,7 @@ export function createHardenedServer(listener: RequestListener, options: DoorOpt
     return problem === null ? judgement : { ok: false, problem };
   };
   const server = createServer({
+    ...options.messages,
     connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_MS,

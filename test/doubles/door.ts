@@ -23,7 +23,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
   const logger = pino({ level: "silent" });
   const streams = createStreams(log, { logger });
   const app = createApp(log, { logger, version: "0", streams });
-  const server = createHardenedServer(app, { app, ...options });
+  const server = createHardenedServer(app, { app, messages: app.messages, ...options });
   streams.attach(server);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -58,7 +58,7 @@ export function indexContract({ harness, renew, storage, opened }: IndexFixture)
     return made;
   };
   searches(openStore);
-  crashes({ harness, storage, opened });
+  crashes({ harness, renew, storage, opened });
   losses({ harness, renew, openStore });
 
   describe("anchors", () => {
@@ -276,7 +276,7 @@ function searches(openStore: () => Promise<Storage>): void {
 
 // --- What a crash leaves ---------------------------------------------------------------------------------------------
 
-function crashes({ harness, storage, opened }: Omit<IndexFixture, "renew">): void {
+function crashes({ harness, renew, storage, opened }: IndexFixture): void {
   describe("an insert of a block with its entry", () => {
     it("keeps both byte for byte, and a block without events has no entry", async () => {
       const { log } = storage();
@@ -315,6 +315,38 @@ function crashes({ harness, storage, opened }: Omit<IndexFixture, "renew">): voi
       if (how.fault === "late") await harness().deliverLate();
       expect(await log.open()).toMatchObject({ tailHeight: 3, index: { paths: [] } });
       expect(await entryHeights(log)).toEqual([2, 3]);
+    });
+
+    it("leaves an entry that an opening deletes, and none of a successor's, wherever the opening is paused", async () => {
+      for (let skip = 0, isDone = false; !isDone; skip++) {
+        const first = await opened();
+        const { log: chain, blocks } = keyed(1);
+        await insert(first, blocks);
+        const [lost, own] = [0, 1].map((i) => chain.fork(blocks[1] as TestBlock).block([{ dataPayload: { i } }]));
+        harness().failNextWrite("request_lost", 1);
+        await expect(first.insertBlocks([(lost as TestBlock).toStore])).rejects.toMatchObject({ failure: "unknown" });
+        const pause = harness().pauseNextWrite(skip);
+        const opening = storage()
+          .log.open()
+          .then(
+            () => "opened",
+            (error) => error.failure,
+          );
+        isDone = await Promise.race([pause.reached.then(() => false), opening.then(() => true)]);
+        // A pause that was not reached must not hold the successor.
+        if (isDone) pause.resume();
+        const next = await opened();
+        expect(await entryHeights(next)).toEqual([2]);
+        await insert(next, [own as TestBlock]);
+        pause.resume();
+        await opening;
+        const last = await opened();
+        const stored = await last.readEntries(height(1), 10);
+        expect(stored.map((entry) => entry.blockHash)).toEqual(
+          [blocks[1], own].map((block) => block?.stored.block.blockHash),
+        );
+        await renew();
+      }
     });
 
     it("whose entry arrives late is found out by the next one, and its entry goes", async () => {

@@ -27,7 +27,7 @@ export async function tidy(database: MemoryDatabase, tailHeight: Height): Promis
       if (at <= tailHeight) keep(database, at, entry);
       if (entries.get(at) === entry) entries.delete(at);
     }
-    if (!isNew) return;
+    if (!isNew || database.marker !== marker) return;
     database.marker = { isWhole: true, paths: [], work: null };
     database.hasTermsIndex = true;
   });

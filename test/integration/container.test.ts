@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openStorage } from "../../node/storage/open.js";
 import type { Storage } from "../../node/storage/port.js";
 import { term } from "../../shared/ids.js";
-import { STATE_MAC, TestLog } from "../contracts/fixtures.js";
+import { insert, STATE_MAC, TestLog } from "../contracts/fixtures.js";
 
 /** The official image needs a Docker engine; without one the same storage is tested on a local mongod elsewhere. */
 const hasEngine = await getContainerRuntimeClient().then(
@@ -38,21 +38,28 @@ describe.skipIf(!hasEngine)(
     }, 300_000);
     afterAll(() => container?.stop());
 
-    it("opens, keeps state, blocks and events, and finds them again in the next process", async () => {
+    it("opens, keeps state, blocks and entries, and finds them again in the next process", async () => {
       const { blocks } = TestLog.grow(3);
       const state = { term: term(1), votedFor: "n1", joinNonce: "a".repeat(32), forming: null };
       const first = storage();
       expect(await first.log.open()).toMatchObject({ hardState: null, tailHeight: 0 });
       await first.log.saveState(state);
-      for (const { toStore } of blocks) await first.log.insertBlocks([toStore]);
+      await insert(first.log, blocks);
       await first.log.close();
 
       const second = storage();
-      expect(await second.log.open()).toMatchObject({ hardState: state, tailHeight: blocks.length });
-      for (const { stored } of blocks) {
-        const at = stored.block.header.height;
-        const [found] = await second.reader.readBlocks([at], 0);
-        expect(found?.block).toEqual(stored.block);
+      expect(await second.log.open()).toMatchObject({
+        hardState: state,
+        tailHeight: blocks.length,
+        index: { paths: [] },
+      });
+      for (const [i, { stored }] of blocks.slice(1).entries()) {
+        expect(await second.reader.holding(i)).toMatchObject({
+          height: stored.block.header.height,
+          first: i,
+          count: 1,
+        });
+        expect(await second.reader.readBlocks([stored.block.header.height], 1)).toEqual([stored]);
       }
       await second.log.close();
     });

@@ -22,6 +22,9 @@ import { type QuarantinedDocument, reduceOld } from "./truncation.js";
 export const MARKER = createHash("sha256").update("quorumlog/index/whole/v1\n").digest().readBigInt64BE();
 /** So far below the tail an insert that failed may have left its entry beside another's block. */
 const LEFT_BEHIND_BLOCKS = 64;
+/** So many entries are listed and deleted in one round. */
+const ROUND_ENTRIES_MAX = 1_000;
+const NAME = { writeId: 1 } as const;
 const NAMESPACE_NOT_FOUND = 26;
 /** Somebody has made one of the same name or fields that is not ours. */
 const INDEX_CONFLICTS = new Set([85, 86]);
@@ -68,26 +71,60 @@ export class IndexWorks {
 
   /**
    * Before anything is inserted: entries above the tail go, and so do those near it that another insert than the block's
-   * has left. The index of a log without blocks is whole. A journaled write has to follow.
+   * has left. The index of a log without blocks is whole. `proveOurs` is called between what is listed and what is done:
+   * whoever is paused in here and has lost the database meanwhile deletes nothing that its successor has stored.
+   * A journaled write has to follow.
    */
-  async tidy(tail: Height): Promise<void> {
-    await this.entries.deleteMany({ _id: { $gt: tail } });
-    await this.dropStrays(tail);
-    if (tail > 0 || (await this.marker()) !== null) return;
-    await createIndexes(this.db);
-    await this.putMarker({ terms: [MARKER], paths: [] });
-  }
-
-  private async dropStrays(tail: Height): Promise<void> {
-    const filter = { _id: { $gt: Math.max(0, tail - LEFT_BEHIND_BLOCKS), $lte: tail } };
-    const named = await this.from.blocks.find(filter, { projection: { writeId: 1 } }).toArray();
-    const writeIds = new Map(named.map(({ _id, writeId }) => [_id, writeId]));
-    const found = await this.entries.find(filter, { projection: { writeId: 1 } }).toArray();
-    for (const { _id, writeId } of found) {
-      if (writeId === writeIds.get(_id)) continue;
+  async tidy(tail: Height, proveOurs: () => Promise<void>): Promise<void> {
+    for (;;) {
+      const above = await this.entries
+        .find({ _id: { $gt: tail } }, { projection: NAME })
+        .limit(ROUND_ENTRIES_MAX)
+        .toArray();
+      if (above.length === 0) break;
+      await proveOurs();
+      await this.deleteNamed(above);
+    }
+    const strays = await this.strays(tail);
+    const marker = tail > 0 ? null : await this.entries.findOne({ _id: 0 });
+    const isNew = tail === 0 && !isWhole(marker);
+    if (strays.length === 0 && !isNew) return;
+    await proveOurs();
+    for (const { _id } of strays) {
       const stray = await this.entries.findOne({ _id });
       if (stray !== null) await this.keep([stray]);
-      await this.entries.deleteOne({ _id, writeId: { $eq: writeId ?? null } });
+    }
+    await this.deleteNamed(strays);
+    if (!isNew) return;
+    await createIndexes(this.db);
+    if (marker === null) await this.insertFirst({ terms: [MARKER], paths: [] });
+    else {
+      const filter = { _id: 0, work: { $eq: marker.work ?? null } };
+      await this.entries.updateOne(filter, { $set: { terms: [MARKER] }, $unset: { work: 1 } });
+    }
+  }
+
+  /** No insert has the name of another: what stands there since stays. */
+  private async deleteNamed(named: readonly FoundDocument[]): Promise<void> {
+    const heights = named.map(({ _id }) => _id);
+    const writeIds = named.map(({ writeId }) => writeId ?? null);
+    await this.entries.deleteMany({ _id: { $in: heights }, writeId: { $in: writeIds } });
+  }
+
+  private async strays(tail: Height): Promise<FoundDocument[]> {
+    const filter = { _id: { $gt: Math.max(0, tail - LEFT_BEHIND_BLOCKS), $lte: tail } };
+    const found = await this.entries.find(filter, { projection: NAME }).toArray();
+    const named = await this.from.blocks.find(filter, { projection: NAME }).toArray();
+    const writeIds = new Map(named.map(({ _id, writeId }) => [_id, writeId]));
+    return found.filter(({ _id, writeId }) => writeId !== writeIds.get(_id));
+  }
+
+  private async insertFirst(marker: MarkerDocument): Promise<void> {
+    try {
+      await this.entries.insertOne({ _id: 0, ...marker });
+    } catch (error) {
+      // A successor was faster.
+      if (!isDuplicateKey(error)) throw error;
     }
   }
 
@@ -200,6 +237,10 @@ export class IndexWorks {
     }
   }
 }
+
+/** Read with bigint, which the marker is. */
+const isWhole = (marker: FoundDocument | null): boolean =>
+  Array.isArray(marker?.terms) && marker.terms.includes(MARKER);
 
 const noWork = (): StoreError => new StoreError("not_stored", "No work on the index was begun.");
 const changed = (at: number | null): StoreError =>

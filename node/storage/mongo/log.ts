@@ -123,7 +123,7 @@ export class MongoLogStore implements LogStore {
     if (truncating !== null) await this.cut(opening, truncating);
     const tail = await blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
     const tailHeight = height(tail?._id ?? 0);
-    await opening.works.tidy(tailHeight);
+    await opening.works.tidy(tailHeight, () => opening.state.swapOrThrow({}, options));
     // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
     // everything that it saw durable, before it is counted on.
     await opening.state.swapOrThrow(tailHeight === 0 ? { indexWork: null } : {}, options);

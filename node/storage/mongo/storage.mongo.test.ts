@@ -37,7 +37,7 @@ async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
         ...self,
         mongodbUri: `mongodb://127.0.0.1:${proxy.port}/${name}`,
         stallMs: 1_000,
-        commandMs: 1_000,
+        commandMs: 1_500,
         slowMs: 800,
         uncleanWaitMs,
         initReplicaSet: false,

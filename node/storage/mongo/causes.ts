@@ -99,7 +99,7 @@ export function waitingFor(error: unknown, uri: string): string {
       return `Connections to ${hosts} are broken off (ECONNRESET). Is it a MongoDB, and do both sides mean to use TLS?`;
   }
   const message = error instanceof Error ? withoutStop(error.message) : String(error);
-  return `The MongoDB at ${hosts} cannot be opened yet: ${message}.`;
+  return `The log in the MongoDB at ${hosts} cannot be opened yet: ${message}.`;
 }
 
 const withoutStop = (message: string): string => message.replace(/\.$/, "");

@@ -122,7 +122,8 @@ class Run {
       this.#cluster?.abandon();
       process.exit(130);
     }
-    say("\nStopping nodes, then their MongoDB servers (once more to stop at once) …");
+    const what = this.plan.cluster.mongodbUris === undefined ? "nodes, then their MongoDB servers" : "what runs here";
+    say(`\nStopping ${what} (once more to stop at once) …`);
     if (this.#cluster === undefined) this.#isStopping = true;
     else void this.#stop(0);
   }

@@ -1,14 +1,16 @@
-import { existsSync } from "node:fs";
+import { mergeEnvironment, writeReport } from "../node/config.js";
+import { readEnvFile } from "../node/host/env-file.js";
 import { runLive } from "./chaos/live.js";
 import { runMix } from "./chaos/mix/run.js";
 import { parseChaosOptions, USAGE } from "./chaos/options.js";
 import { runRounds } from "./chaos/rounds.js";
-import { INTEGRITY_FAILURE, runCommand } from "./command.js";
+import { INTEGRITY_FAILURE, runCommand, StartError } from "./command.js";
 import { describeVerdict, judgeFiles, provesNothing } from "./judge/cli.js";
 
 async function main(): Promise<number> {
-  if (existsSync(".env")) process.loadEnvFile(".env");
-  const options = parseChaosOptions(process.argv.slice(2), process.env);
+  const file = readEnvFile(".env");
+  if (file.mistakes.length > 0) throw new StartError(writeReport(file.mistakes));
+  const options = parseChaosOptions(process.argv.slice(2), mergeEnvironment(process.env, file));
   switch (options.mode) {
     case "help":
       process.stdout.write(USAGE);

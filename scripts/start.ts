@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { readEnvFile } from "../node/host/env-file.js";
 import { outputTo } from "../node/host/output.js";
-import { type Cluster, type ClusterOptions, launchCluster, refusePorts } from "./cluster/cluster.js";
+import { type Cluster, type ClusterOptions, launchCluster } from "./cluster/cluster.js";
 import { lockDataFolder } from "./cluster/leftovers.js";
 import type { MemberEvent } from "./cluster/member.js";
+import { refusePorts } from "./cluster/plan-nodes.js";
 import { BAD_CONFIGURATION, StartError, USAGE_ERROR } from "./command.js";
 import { eventsIn, nodesWithData, setAside } from "./fresh.js";
 import { findMongod } from "./mongod/ladder.js";
@@ -84,7 +85,8 @@ class Run {
   async #makeFresh(dataDir: string, binary: string): Promise<void> {
     if (nodesWithData(dataDir).length === 0) return say("There is no data yet: --fresh has nothing to do.");
     const { mayDelete } = this.plan.options;
-    const events = await eventsIn(dataDir, binary);
+    const counted = eventsIn(dataDir, binary);
+    const events = await toldIfSlow(counted, "Counting the events; MongoDB may have to recover them first …");
     const target = await setAside(dataDir, { mayDelete });
     say(target ? `${events} moved to ${target}.` : `${events} deleted from ${dataDir}.`);
   }
@@ -120,7 +122,8 @@ class Run {
       this.#cluster?.abandon();
       process.exit(130);
     }
-    say("\nStopping nodes, then their MongoDB servers (once more to stop at once) …");
+    const what = this.plan.cluster.mongodbUris === undefined ? "nodes, then their MongoDB servers" : "what runs here";
+    say(`\nStopping ${what} (once more to stop at once) …`);
     if (this.#cluster === undefined) this.#isStopping = true;
     else void this.#stop(0);
   }
@@ -144,6 +147,11 @@ class Run {
     }
     process.exit(exitCode);
   }
+}
+
+async function toldIfSlow<T>(work: Promise<T>, text: string): Promise<T> {
+  const timer = setTimeout(() => say(text), TELL_AFTER_MS);
+  return work.finally(() => clearTimeout(timer));
 }
 
 function isMajority({ nodes }: Cluster): boolean {

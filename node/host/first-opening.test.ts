@@ -61,3 +61,14 @@ it("throws at once what no retry mends", async () => {
   expect(await outcome).toMatchObject({ failure: "unfit" });
   expect(calls).toBe(1);
 });
+
+it("throws at once where a file of its own cannot be written", async () => {
+  const cause = Object.assign(new Error("no"), { code: "EROFS", path: "/data/n1/identity.json" });
+  const { outcome } = opening(async () => {
+    throw new StoreError("unknown", "The identity file in /data/n1 cannot be written: no.", { cause });
+  });
+  expect(await outcome).toMatchObject({
+    failure: "unfit",
+    message: expect.stringMatching(/^The identity file .* See to/),
+  });
+});

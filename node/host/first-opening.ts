@@ -39,6 +39,8 @@ export async function openAtStart<T>(opening: FirstOpening<T>): Promise<T> {
         return await open();
       } catch (error) {
         if (!(error instanceof StoreError) || error.failure === "unfit" || error.failure === "not_owner") throw error;
+        if (isForbidden(error))
+          throw new StoreError("unfit", `${error.message} See to that and start again.`, { cause: error });
         const cause = waitingFor(error, mongodbUri);
         if (performance.now() > deadline) throw new StoreError("not_stored", cause, { cause: error });
         if (cause !== wait) logger.warn({ err: error }, `${cause} Trying again.`);
@@ -49,4 +51,11 @@ export async function openAtStart<T>(opening: FirstOpening<T>): Promise<T> {
   } finally {
     clearInterval(timer);
   }
+}
+
+/** A file of this node's own cannot be read or written, and will not be before a person has changed that. */
+function isForbidden(error: Error): boolean {
+  const { code, path, cause } = error as NodeJS.ErrnoException;
+  if (path !== undefined && /^(EACCES|EPERM|EROFS|ENOTDIR|EISDIR)$/.test(code ?? "")) return true;
+  return cause instanceof Error && isForbidden(cause);
 }

@@ -16,6 +16,12 @@ const hash = "ab".repeat(32);
 const onDisk = async () => JSON.parse(await readFile(join(folder, "identity.json"), "utf8"));
 
 describe("the identity file", () => {
+  it.runIf(process.platform === "linux")("that cannot be made keeps the node from starting for good", async () => {
+    // Nobody can make a folder there.
+    const open = IdentityFile.open("/sys/quorumlog", "n1");
+    await expect(open).rejects.toMatchObject({ failure: "unfit", message: expect.stringContaining("set DATA_DIR") });
+  });
+
   it("is made once, for its owner's eyes only, and read again", async () => {
     const made = await IdentityFile.open(folder, "n1");
     expect(made.isNew).toBe(true);

@@ -107,7 +107,12 @@ export class IdentityFile {
       mark: null,
     };
     const file = new IdentityFile(folder, identity, true);
-    await file.update({});
+    await file.update({}).catch((error: StoreError) => {
+      // A full disk may have room a little later; a right that is missing does not come by itself.
+      throw (error.cause as NodeJS.ErrnoException | undefined)?.code === "ENOSPC"
+        ? error
+        : new StoreError("unfit", `${error.message} See to that, or set DATA_DIR to another folder.`, { cause: error });
+    });
     return file;
   }
 

@@ -36,6 +36,11 @@ describe("why a mongod ended", () => {
   it.each([
     [62, [], "another version of MongoDB"],
     [14, failed("unsupported WiredTiger file version: this build only supports versions up to 4"), "another version"],
+    [
+      14,
+      [line({ s: "W", id: 22347, msg: "Failed to start up WiredTiger under any compatibility version." })],
+      "another version",
+    ],
     [100, failed("DBPathInUse: Unable to lock the lock file: /d/mongod.lock"), "another mongod is using"],
     [100, failed("IllegalOperation: Attempted to create a lock file on a read-only directory: /d"), "not the right"],
     [2, [], "does not know one of its arguments"],

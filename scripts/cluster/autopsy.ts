@@ -17,25 +17,28 @@ const EXIT_CODES: Record<number, string> = {
 };
 const MONGOD_STARTS = 4_615_611;
 
+const OTHER_VERSION =
+  /unsupported WiredTiger file version|UPGRADE PROBLEM|under any compatibility version|too recent to start up|Wrong mongod version|featureCompatibilityVersion document/i;
+
 /** What no second start can end otherwise. The first that fits is the cause; none of the advice gives data away. */
 const FINAL_CAUSES: readonly {
-  fits: (end: End, text: string) => boolean;
+  /** `errors` are those of its newest run; `text` has its warnings as well. */
+  fits: (end: End, errors: string, text: string) => boolean;
   reason: string;
   advice: string;
 }[] = [
   {
-    fits: (_, text) => text.includes("DBPathInUse"),
+    fits: (_, errors) => errors.includes("DBPathInUse"),
     reason: "another mongod is using its data folder",
     advice: "Stop that mongod, then start again.",
   },
   {
-    fits: ({ exitCode }, text) =>
-      exitCode === 62 || /unsupported WiredTiger file version|UPGRADE PROBLEM|IncompatibleServerVersion/i.test(text),
+    fits: ({ exitCode }, _, text) => exitCode === 62 || OTHER_VERSION.test(text),
     reason: "its data were written by another version of MongoDB, which this one cannot open",
     advice: "Start with a mongod of that version (MONGOD_BINARY=/path/to/mongod). The data are as they were.",
   },
   {
-    fits: (_, text) => /read-only directory|permission denied|Operation not permitted/i.test(text),
+    fits: (_, errors) => /read-only directory|permission denied|Operation not permitted/i.test(errors),
     reason: "it has not the right to use its data folder",
     advice: "Start as the user who owns the folder, or give this one the right to read and write all of it.",
   },
@@ -50,7 +53,7 @@ const FINAL_CAUSES: readonly {
     advice: "Use a mongod that is built for this one: MONGOD_BINARY=/path/to/mongod.",
   },
   {
-    fits: (_, text) => /WT_TRY_SALVAGE|read checksum error|turtle/.test(text),
+    fits: (_, errors) => /WT_TRY_SALVAGE|read checksum error|turtle/.test(errors),
     reason: "its data files are damaged",
     advice:
       "Keep the folder as it is: a copy can be repaired, or a backup brought back. If a majority of the other nodes is " +
@@ -64,7 +67,8 @@ export function whyMongodEnded(end: End, logLines: string[]): Autopsy {
   const newestRun = lines.slice(lines.findLastIndex((line) => line?.id === MONGOD_STARTS) + 1);
   const errors = newestRun.filter((line) => line?.s === "E" || line?.s === "F");
   const told = errors[0] === undefined ? "" : `: ${textOfError(errors[0])}`;
-  const final = FINAL_CAUSES.find(({ fits }) => fits(end, JSON.stringify(errors)));
+  const text = JSON.stringify(newestRun.filter((line) => line?.s === "W" || errors.includes(line)));
+  const final = FINAL_CAUSES.find(({ fits }) => fits(end, JSON.stringify(errors), text));
   if (final !== undefined) return { reason: `${final.reason}${told}`, isFinal: true, advice: final.advice };
   return { reason: `${howItEnded(end)}${told}`, isFinal: false };
 }

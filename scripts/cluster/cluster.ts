@@ -1,17 +1,13 @@
-import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { baseUrl } from "../../node/host/base-url.js";
-import { whyNotListening } from "../../node/host/own-port.js";
-import { StartError } from "../command.js";
-import { fileProblem } from "../file-problem.js";
+import { rmSync } from "node:fs";
+import { resolve } from "node:path";
 import { loopback } from "../loopback.js";
 import { findMongod } from "../mongod/ladder.js";
 import { temporaryFolder } from "../mongod/reaper.js";
-import { freePorts, listenProblem, poll } from "../processes.js";
+import { freePorts, poll } from "../processes.js";
 import { messageOf } from "../project.js";
 import { type FolderLock, lockDataFolder, stopLeftovers } from "./leftovers.js";
 import { Member, type MemberEvent } from "./member.js";
+import { clusterSecret, planNodes, refusePorts } from "./plan-nodes.js";
 
 const ROTATE_EVERY_MS = 5_000;
 const START_WITHIN_MS = 60_000;
@@ -115,30 +111,6 @@ export async function launchCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-/** What each node is started with, but for its MONGODB_URI. */
-export interface NodePlan {
-  id: string;
-  url: string;
-  env: NodeJS.ProcessEnv;
-}
-
-export function planNodes(options: ClusterOptions, dataDir: string, ports: number[], secret: () => string): NodePlan[] {
-  const { mongodbUris, env = {} } = options;
-  const ids = options.ids ?? ports.map((_, index) => `n${index + 1}`);
-  const HOST = env.HOST || "127.0.0.1";
-  const urls = ports.map((port) => baseUrl(HOST, port));
-  const MEMBERS = urls.map((url, index) => `${ids[index]}=${url}`).join(",");
-  const MONGODB_MANAGED = String(mongodbUris === undefined);
-  const shared: NodeJS.ProcessEnv = { MEMBERS, DATA_DIR: dataDir, ADMIT_NEW_KEYS: "true", MONGODB_MANAGED };
-  if (!env.CLUSTER_SECRET && !env.CLUSTER_SECRET_FILE) shared.CLUSTER_SECRET = secret();
-  const { PATH, HOME, TZ } = process.env;
-  return ports.map((port, index) => {
-    const NODE_ID = ids[index] as string;
-    const own = { NODE_ID, PORT: String(port) };
-    return { id: NODE_ID, url: urls[index] as string, env: { PATH, HOME, TZ, ...shared, ...own, ...env, HOST } };
-  });
-}
-
 async function createMembers(options: ClusterOptions, dataDir: string): Promise<Member[]> {
   const { mongodbUris, nodes = mongodbUris?.length ?? 3, nodeEnv, onEvent = () => {} } = options;
   const ports = options.ports ?? (await freePorts(nodes));
@@ -157,33 +129,6 @@ async function createMembers(options: ClusterOptions, dataDir: string): Promise<
       emit: onEvent,
     });
   });
-}
-
-/** Throws StartError if a node could not listen there; with `mayBeTaken`, not for a port that somebody uses now. */
-export async function refusePorts(ports: number[], host = "127.0.0.1", { mayBeTaken = false } = {}): Promise<void> {
-  const problems = await Promise.all(ports.map((port) => listenProblem(port, host)));
-  const taken = ports.filter((_, index) => problems[index]?.code === "EADDRINUSE");
-  for (const [index, problem] of problems.entries()) {
-    if (problem === undefined || problem.code === "EADDRINUSE") continue;
-    throw new StartError(whyNotListening(problem, { host, port: ports[index] as number }));
-  }
-  if (taken.length === 0 || mayBeTaken) return;
-  throw new StartError(
-    `Port ${taken.join(", ")} is taken by another program. Stop that one, or choose other ports: npm start -- --port 4000`,
-  );
-}
-
-/** Made once and kept beside the data, readable by the user alone. */
-export function clusterSecret(dataDir: string): string {
-  const file = join(dataDir, "cluster-secret");
-  try {
-    // An empty one is what a full disk has left of an attempt to make it: no node has seen it.
-    if (existsSync(file) && statSync(file).size === 0) rmSync(file);
-    if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString("hex"), { flag: "wx", mode: 0o600 });
-    return readFileSync(file, "utf8").trim();
-  } catch (error) {
-    throw new StartError(`The cluster's secret ${file} cannot be made or read: ${fileProblem(error)}.`);
-  }
 }
 
 class RunningCluster implements Cluster {

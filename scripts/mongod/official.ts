@@ -35,7 +35,7 @@ export const officialDownload: Download = {
     });
     const [code] = (await once(child, "close")) as [number | null];
     clearTimeout(timer);
-    if (timedOut) throw new Error("no connection within 5 seconds");
+    if (timedOut) throw new Error(`nothing was received within ${CONNECT_TIMEOUT_MS / 1_000} seconds`);
     if (code !== 0 || path === undefined) throw new Error(oneLine(errors) || `it ended with code ${code}`);
     return path;
   },

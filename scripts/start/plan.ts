@@ -2,7 +2,8 @@ import { resolve } from "node:path";
 import { CONFIG_NAMES, loadConfig, mergeEnvironment, writeReport } from "../../node/config.js";
 import type { EnvFile } from "../../node/host/env-file.js";
 import { judgeNames, readSetting } from "../../node/host/setting-sources.js";
-import { type ClusterOptions, planNodes } from "../cluster/cluster.js";
+import type { ClusterOptions } from "../cluster/cluster.js";
+import { planNodes } from "../cluster/plan-nodes.js";
 import { StartError } from "../command.js";
 import { clusterSizeIn } from "../fresh.js";
 import { mongodUri } from "../mongod/server.js";
@@ -67,9 +68,7 @@ function planCluster(options: StartOptions, env: Env): StartPlan["cluster"] {
   if (uris !== undefined && (options.nodes !== undefined || options.isFresh)) {
     throw new UsageError("--nodes and --fresh are for mongods that npm start runs itself; MONGODB_URI is set.");
   }
-  if (uris !== undefined && uris.length % 2 === 0) {
-    throw new UsageError(`MONGODB_URIS names ${uris.length} servers: give one, three, five or more.`);
-  }
+  if (uris !== undefined) refuseServers(uris);
   const count = uris?.length ?? nodeCount(options, dataDir);
   const { basePort } = options;
   if (basePort + count - 1 > PORT_MAX) {
@@ -92,6 +91,17 @@ function planCluster(options: StartOptions, env: Env): StartPlan["cluster"] {
   };
 }
 
+function refuseServers(uris: string[]): void {
+  if (uris.includes(""))
+    throw new UsageError("MONGODB_URIS has a place with nothing in it: two commas, or one at an end.");
+  if (new Set(uris).size < uris.length) {
+    throw new UsageError("MONGODB_URIS names the same database twice: each node needs one of its own.");
+  }
+  if (uris.length % 2 === 0) {
+    throw new UsageError(`MONGODB_URIS names ${uris.length} servers: give one, three, five or more.`);
+  }
+}
+
 /** Every node's settings, as each will judge its own. */
 function judgeNodes(cluster: StartPlan["cluster"]): { mistakes: string[]; warnings: string[] } {
   const mistakes = new Set<string>();
@@ -101,7 +111,9 @@ function judgeNodes(cluster: StartPlan["cluster"]): { mistakes: string[]; warnin
     const MONGODB_URI = cluster.mongodbUris?.[index] ?? mongodUri(ANY_PORT);
     const result = loadConfig({ ...plan.env, MONGODB_URI });
     for (const one of result.ok ? result.warnings : []) warnings.add(one);
-    for (const one of result.ok ? [] : result.mistakes) mistakes.add(one);
+    const place =
+      plans.length > 1 && cluster.mongodbUris !== undefined ? `MONGODB_URIS, server ${index + 1},` : "MONGODB_URI";
+    for (const one of result.ok ? [] : result.mistakes) mistakes.add(one.replace(/^MONGODB_URI(?= )/, place));
   }
   return { mistakes: [...mistakes], warnings: [...warnings] };
 }

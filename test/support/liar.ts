@@ -7,7 +7,7 @@ import { makeBootNonce } from "../../node/peers/authentication.js";
 import { PeerTransport } from "../../node/peers/transport.js";
 import { storedBlock } from "../../node/storage/mongo/documents.js";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
-import { clusterSecret } from "../../scripts/cluster/cluster.js";
+import { clusterSecret } from "../../scripts/cluster/plan-nodes.js";
 import { fromHex } from "../../shared/bytes.js";
 import { height, term } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";

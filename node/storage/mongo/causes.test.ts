@@ -47,6 +47,7 @@ describe("a cause that no retry mends", () => {
   it.each([
     coded("ENOTFOUND", "getaddrinfo ENOTFOUND db1"),
     coded("ECONNREFUSED", "connect ECONNREFUSED"),
+    coded("ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "bad record mac"),
     answer(10107, "not primary"),
     answer(14031, "out of disk space"),
     new Error("Server selection timed out after 1000 ms"),

@@ -3,7 +3,6 @@ import {
   MongoInvalidArgumentError,
   MongoMissingCredentialsError,
   MongoMissingDependencyError,
-  MongoParseError,
   MongoServerError,
 } from "mongodb";
 import { UNAUTHORIZED } from "./errors.js";
@@ -51,12 +50,11 @@ const isMisuse = (error: Error): boolean =>
   error instanceof MongoInvalidArgumentError ||
   error instanceof MongoMissingCredentialsError ||
   error instanceof MongoMissingDependencyError ||
-  error instanceof MongoCompatibilityError ||
-  error instanceof MongoParseError;
+  error instanceof MongoCompatibilityError;
 
-/** Codes of OpenSSL and of Node for a certificate that is not believed, and for a peer that speaks no TLS. */
+/** Codes for a certificate that is not believed, and for two sides that have no TLS in common; not for a damaged stream. */
 const TLS_CODES =
-  /^(?:CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_|ERR_SSL_|ERR_OSSL_|HOSTNAME_MISMATCH|EPROTO$)/;
+  /^(?:CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|ERR_SSL_(?:WRONG_VERSION|UNSUPPORTED_PROTOCOL|TLSV1|SSLV3_ALERT_(?:HANDSHAKE|CERT|BAD_CERT|UNSUPPORTED_CERT)))/;
 
 /**
  * Why MongoDB cannot be used, as a sentence with a remedy, where no later attempt ends otherwise before a person has
@@ -99,7 +97,7 @@ export function waitingFor(error: unknown, uri: string): string {
       return `Connections to ${hosts} are broken off (ECONNRESET). Is it a MongoDB, and do both sides mean to use TLS?`;
   }
   const message = error instanceof Error ? withoutStop(error.message) : String(error);
-  return `The MongoDB at ${hosts} cannot be opened yet: ${message}.`;
+  return `The log in the MongoDB at ${hosts} cannot be opened yet: ${message}.`;
 }
 
 const withoutStop = (message: string): string => message.replace(/\.$/, "");

@@ -13,6 +13,8 @@ export class History {
 
   constructor(path: string) {
     this.#file = createWriteStream(path);
+    // `room` and `close` tell of it; without a listener it would end the process, and with it the cluster.
+    this.#file.on("error", () => undefined);
   }
 
   /** Milliseconds since the start of the run, to the microsecond. */

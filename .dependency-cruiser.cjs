@@ -33,6 +33,13 @@ module.exports = {
       from: { path: "^scripts/judge/", pathNot: "\\.test\\.ts$" },
       to: { path: "^(shared|cluster|node|test|node_modules)/|^scripts/(?!judge/)" },
     },
+    // The fuzz judges by the documents; only the cluster is started by others.
+    {
+      name: "fuzz-knows-no-code",
+      severity: "error",
+      from: { path: "^scripts/fuzz/", pathNot: "\\.test\\.ts$" },
+      to: { path: "^(shared|cluster|node|test|node_modules)/" },
+    },
     {
       name: "core-has-no-platform",
       severity: "error",

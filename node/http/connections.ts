@@ -14,6 +14,8 @@ export interface Connection {
   readonly whenNothingIsOwed: (() => void)[];
   /** The parser gave up: what comes now is no request. */
   isBroken: boolean;
+  /** The last answer was given. A request that comes now would be carried out, and never answered. */
+  isEnding: boolean;
 }
 
 const connections = new WeakMap<Duplex, Connection>();
@@ -28,8 +30,10 @@ export function trackConnections(server: Server): void {
   server.on("connection", (socket: Socket) => {
     // A connection that goes back to the parser after an upgrade was refused is the same one.
     if (connections.has(socket)) return;
-    const connection: Connection = { owed: new Set(), whenNothingIsOwed: [], isBroken: false };
+    const connection: Connection = { owed: new Set(), whenNothingIsOwed: [], isBroken: false, isEnding: false };
     connections.set(socket, connection);
+    // Node ends a connection with this after its last answer, while the rest of a refused body may still come.
+    socket.destroySoon = () => endGently(socket);
     socket.once("close", () => setImmediate(forsake, connection));
   });
 }
@@ -93,7 +97,9 @@ const LINGER_MS = 1_000;
  * that a reset, which takes answers away from a client that has not read them yet.
  */
 export function endGently(socket: Duplex, lastWords = ""): void {
-  if (socket.destroyed) return;
+  if (socket.destroyed || socket.writableEnded) return;
+  const connection = connections.get(socket);
+  if (connection !== undefined) connection.isEnding = true;
   socket.end(lastWords);
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();

@@ -55,6 +55,36 @@ describe("answers on one connection", () => {
     expect(client.problem.detail).not.toContain("Nothing was written");
   });
 
+  it.each([
+    ["refused at once", post("x".repeat(200_000), "Origin: http://evil.example\r\n"), 403],
+    [
+      "broken in its body",
+      `${post().replace(/Content-Length.*/s, "Transfer-Encoding: chunked\r\n\r\nZZ\r\n")}${"x".repeat(200_000)}`,
+      400,
+    ],
+    ["no request at all", `\0${"x".repeat(200_000)}`, 400],
+    ["not to be kept open", post("x".repeat(200_000), "Connection: close\r\nContent-Encoding: gzip\r\n"), 415],
+  ])("reach a client that still sends the rest: %s", async (_name, text, status) => {
+    const errors: string[] = [];
+    const client = door.open().send(text.slice(0, 100_000));
+    client.socket.on("error", (error: NodeJS.ErrnoException) => errors.push(String(error.code))).pause();
+    for (let at = 100_000; at < text.length; at += 20_000) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      client.send(text.slice(at, at + 20_000));
+    }
+    client.socket.resume();
+    await expect.poll(() => client.hasEnded).toBe(true);
+    expect([client.statuses, errors]).toEqual([[status], []]);
+  });
+
+  it("are the last ones where they say so: a write that comes behind is not carried out", async () => {
+    const client = door.open().send(get("/livez", "Origin: http://evil.example\r\n"));
+    await expect.poll(() => client.statuses).toEqual([403]);
+    client.send(post());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(door.log.stored).toEqual([]);
+  });
+
   it("never stand inside a stream: what is broken behind one is not answered, and the stream goes on", async () => {
     const client = door.open().send(get("/api/event-logs/stream", SSE));
     await expect.poll(() => door.streams.clientCount).toBe(1);

@@ -47,6 +47,7 @@ export function createHardenedServer(listener: RequestListener, options: DoorOpt
   // Their size is bounded. A bound on their number would make Node drop the others without a word: it is checked here.
   server.maxHeadersCount = 0;
   const receive = (req: IncomingMessage, res: ServerResponse): void => {
+    if (connectionOf(req.socket)?.isEnding === true) return;
     owe({ req, res });
     const judgement = judge(req);
     // Newer versions of Node lose what comes right behind a request whose Upgrade is ignored; older ones come here without.
@@ -78,12 +79,12 @@ export function createHardenedServer(listener: RequestListener, options: DoorOpt
  */
 async function answerBroken(error: NodeJS.ErrnoException, socket: Duplex, app: RequestListener): Promise<void> {
   const connection = connectionOf(socket);
+  // The parser says it again for all that follows.
+  if (connection?.isBroken === true) return;
   if (error.code === "ECONNRESET" || !socket.writable || connection === undefined) {
     socket.destroy();
     return;
   }
-  // The parser says it again for all that follows.
-  if (connection.isBroken) return;
   connection.isBroken = true;
   const problem = problemOf(error.code);
   const newest = [...connection.owed].at(-1);

@@ -61,6 +61,9 @@ export class PeerServer {
   private readonly connections = new Map<NodeId, Set<Socket>>();
   private lastRef = 0;
   private incomingBytes = 0;
+  /** Large bodies that arrive on connections on which nobody has proved anything yet, the oldest first. */
+  private readonly strangers = new Map<IncomingMessage, number>();
+  private readonly proved = new WeakSet<Socket>();
   private isClosed = false;
 
   constructor(private readonly options: PeerServerOptions) {
@@ -124,15 +127,29 @@ export class PeerServer {
 
     // Whoever cannot prove who they are may at most hold this reservation, and not for long.
     this.incomingBytes += reserved;
+    if (reserved > 0 && !this.proved.has(request.socket)) this.admitStranger(request, reserved);
     const timer = setTimeout(() => request.destroy(), limits.BODY_ARRIVAL_MS);
     response.once("close", () => {
       this.incomingBytes -= reserved;
+      this.strangers.delete(request);
     });
     readBody(request, limits.BODY_BYTES_MAX, (read) => {
       clearTimeout(timer);
       if (read.ok) this.judge(request, { envelope, body: read.body, response });
       else unsigned(response, 413, "the body cannot be read");
     });
+  }
+
+  /** A peer's first body is there in a moment: of too many, those go that have taken longest. */
+  private admitStranger(request: IncomingMessage, reserved: number): void {
+    this.strangers.set(request, reserved);
+    let bytes = [...this.strangers.values()].reduce((sum, one) => sum + one, 0);
+    for (const [oldest, size] of this.strangers) {
+      if (bytes <= limits.STRANGERS_BYTES_MAX) return;
+      bytes -= size;
+      this.strangers.delete(oldest);
+      oldest.destroy();
+    }
   }
 
   private judge(request: IncomingMessage, incoming: Incoming): void {
@@ -150,6 +167,7 @@ export class PeerServer {
     this.connections.set(peer, open);
     if (open.has(socket)) return;
     isPeers(socket);
+    this.proved.add(socket);
     open.add(socket);
     socket.once("close", () => {
       open.delete(socket);

@@ -250,3 +250,25 @@ describe("requests to a peer's handlers", () => {
     // This handler ignores its signal; closing does not wait for it for ever (afterEach closes n2).
   });
 });
+
+it("large bodies of strangers leave room for those of a peer", async () => {
+  const { n1, n2 } = await pair();
+  n1.transport.send(append(1, [largeBlock()]));
+  await n2.inbox.next();
+  // All that can be known before a body is there is right about them.
+  const { headers } = new RawPeer(n2, "no secret of this cluster, but as long as one").sign();
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const sockets = Array.from({ length: 150 }, () => {
+    const socket = connect(n2.port, "127.0.0.1").on("error", () => {});
+    socket.write(
+      `POST /peer/v1/messages HTTP/1.1\r\nHost: a\r\n${lines.join("")}Content-Length: ${1024 * 1024}\r\n\r\n`,
+    );
+    return socket;
+  });
+  closers.push(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  await expect.poll(() => n2.requests.length).toBeGreaterThan(sockets.length);
+  n1.transport.send(append(2, [largeBlock()]));
+  expect((await n2.inbox.next()).message).toEqual(expect.objectContaining({ from: "n1" }));
+});

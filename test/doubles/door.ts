@@ -56,7 +56,8 @@ export class RawSocket {
   hasEnded = false;
 
   constructor(port: number) {
-    this.socket = connect(port, "127.0.0.1").setEncoding("latin1");
+    // It goes on sending after the server has said its last words.
+    this.socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).setEncoding("latin1");
     this.socket.on("data", (text: string) => {
       this.answer += text;
     });

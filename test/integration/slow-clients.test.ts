@@ -38,7 +38,7 @@ const answers = (url: string): Promise<boolean> =>
         resolve(data.toString().startsWith("HTTP/1.1 200"));
         socket.destroy();
       });
-    socket.write("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    socket.write("GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   });
 
 it("10,000 idle sockets and 200 slow senders at the leader cost it neither the lead nor a write of the other nodes, and make room again", async () => {
@@ -49,7 +49,7 @@ it("10,000 idle sockets and 200 slow senders at the leader cost it neither the l
   const elections = await electionsOf();
 
   const slow = Array.from({ length: SLOW_SENDERS }, () => open(leader.url));
-  for (const socket of slow) socket.write("POST /api/v1/events HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+  for (const socket of slow) socket.write("POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
   const trickle = setInterval(() => {
     for (const socket of slow) if (socket.writable) socket.write("x");
   }, BYTE_EVERY_MS);

@@ -1,60 +1,66 @@
-import type { WriteConcern } from "mongodb";
+import { type Db, MongoNetworkError, type WriteConcern } from "mongodb";
 import { MongoAlertStore } from "./mongo/alerts.js";
-import { MongoLink } from "./mongo/link.js";
+import { createIndexes } from "./mongo/index-work.js";
 import { COMMAND_MS_DEFAULT, type Companion, MongoLogStore, type MongoLogStoreOptions } from "./mongo/log.js";
-import { MongoProjection } from "./mongo/projection.js";
-import type { OnRefused } from "./mongo/rows.js";
-import type { Storage } from "./port.js";
+import { ReadLink } from "./mongo/read-link.js";
+import { MongoKeys, MongoReader } from "./mongo/reader.js";
+import { type Storage, StoreError } from "./port.js";
 
-export interface StorageOptions extends MongoLogStoreOptions {
-  /** Told of an event whose native payload MongoDB refuses. */
-  readonly onRefused: OnRefused;
-}
+export type StorageOptions = MongoLogStoreOptions;
 
-/** Connections of the client that serves reads and fills the projection. */
+/** Connections of the client that serves reads, and of the one for look-ups that writes wait for. */
 const READ_CONNECTIONS_MAX = 10;
+const KEY_CONNECTIONS_MAX = 4;
 
 /**
- * One node's storage in MongoDB. Nothing is connected before `log.open()`, which opens all three; each opening has two
- * clients of its own.
+ * One node's storage in MongoDB. Nothing is connected before `log.open()`, which opens all of it. Reads and look-ups have
+ * a client each, which stays when the log is opened again on the same server.
  */
 export function openStorage(options: StorageOptions): Storage {
-  const projection = new MongoProjection(options.onRefused);
+  const linkOf = (name: string, connectionsMax: number): ReadLink =>
+    new ReadLink({
+      ...options,
+      appName: `quorumlog-${options.nodeId}-${name}`,
+      commandMs: options.commandMs ?? COMMAND_MS_DEFAULT,
+      connectionsMax,
+    });
+  const reads = linkOf("reads", READ_CONNECTIONS_MAX);
+  const keys = linkOf("keys", KEY_CONNECTIONS_MAX);
   const alerts = new MongoAlertStore();
-  let link: MongoLink | null = null;
+  let db: Db | null = null;
 
   const companion: Companion = {
-    async open(durable: WriteConcern, onLost: () => void): Promise<number> {
-      projection.drop();
-      alerts.close();
-      await link?.close();
-      link = await MongoLink.connect({
-        ...options,
-        appName: `quorumlog-${options.nodeId}-reads`,
-        commandMs: options.commandMs ?? COMMAND_MS_DEFAULT,
-        isRetryingReads: true,
-        connectionsMax: READ_CONNECTIONS_MAX,
-        survivesBreaks: true,
-      });
-      link.onLost(onLost);
-      alerts.open(link.db, durable);
-      return projection.open(link, durable);
+    async open(processId: string, durable: WriteConcern, onLost: () => void): Promise<void> {
+      await keys.open(processId, onLost);
+      db = await reads.open(processId, onLost);
+      alerts.open(db, durable);
+    },
+    async ensureIndexes(): Promise<boolean> {
+      if (db === null) throw new StoreError("not_stored", "The store is not open.");
+      try {
+        await createIndexes(db);
+        return true;
+      } catch (error) {
+        // It took longer than a command may, and goes on in the server.
+        if (error instanceof MongoNetworkError) return false;
+        throw error;
+      }
     },
     async close(): Promise<void> {
-      await projection.close();
       alerts.close();
-      await link?.close();
-      link = null;
+      db = null;
+      await Promise.all([keys.close(), reads.close()]);
     },
   };
   return {
     log: new MongoLogStore(options, companion),
-    projection,
+    keys: new MongoKeys(keys),
+    reader: new MongoReader(reads),
     alerts,
     async freeBytes(): Promise<number | null> {
-      if (link === null) return null;
+      if (db === null) return null;
       // Every size in bytes; a server that keeps its data elsewhere than in files says nothing of a file system.
-      const { fsTotalSize, fsUsedSize } = await link.db.command({ dbStats: 1 });
+      const { fsTotalSize, fsUsedSize } = await db.command({ dbStats: 1 });
       return typeof fsTotalSize === "number" && typeof fsUsedSize === "number" ? fsTotalSize - fsUsedSize : null;
     },
   };

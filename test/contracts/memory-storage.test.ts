@@ -1,10 +1,21 @@
 import { describe, expect, it } from "vitest";
 import type { HardState } from "../../cluster/types.js";
+import type { IndexEntry } from "../../node/storage/port.js";
 import { height, term } from "../../shared/ids.js";
+import type { Run } from "../../shared/log/index.js";
 import { MemoryDatabase } from "../doubles/memory-database.js";
 import { memoryStorage } from "../doubles/memory-storage.js";
 import { STATE_MAC } from "./fixtures.js";
 import { storageContract } from "./storage-contract.js";
+
+const other = ({ terms, places }: Run, at: 0 | -1): Run => ({
+  terms: terms.with(at, new Uint8Array(8).fill(5)),
+  places,
+});
+const named = (entry: IndexEntry): IndexEntry => ({
+  ...entry,
+  index: { ...entry.index, names: other(entry.index.names, 0) },
+});
 
 storageContract("in memory", async () => {
   const database = new MemoryDatabase("d".repeat(32));
@@ -20,6 +31,24 @@ storageContract("in memory", async () => {
     deliverLate: async () => database.deliverLate(),
     restartServer: async () => database.restartServer(),
     quarantinedHeights: async () => [...database.quarantined.values()].map(({ block }) => block.header.height),
+    quarantinedEntries: async () => [...database.quarantinedEntries.values()].map((entry) => entry.height),
+    dropIndex: async () => database.dropIndex(),
+    dropTermsIndex: async () => {
+      database.hasTermsIndex = false;
+    },
+    alterEntry: async (at, what) => {
+      const there = database.entries.get(height(at));
+      if (there?.stored.entry == null) throw new Error("there is no such entry");
+      database.entries.delete(height(at));
+      if (what === "removed") return;
+      const { entry } = there.stored;
+      const altered = what === "shape" ? null : what === "own" ? { ...entry, own: other(entry.own, -1) } : named(entry);
+      database.entries.set(height(at), { ...there, stored: { ...there.stored, entry: altered } });
+    },
+    alterAnchors: async (page) => {
+      const found = database.anchors.get(page);
+      if (found !== undefined) found.hashes = found.hashes.map((byte, i) => (i === 7 ? byte ^ 1 : byte));
+    },
     dispose: async () => undefined,
   };
 });

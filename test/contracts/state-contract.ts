@@ -3,7 +3,7 @@ import type { HardState } from "../../cluster/types.js";
 import type { LogStore, Storage } from "../../node/storage/port.js";
 import { term } from "../../shared/ids.js";
 import { TestLog } from "./fixtures.js";
-import type { StorageHarness } from "./storage-contract.js";
+import type { StorageHarness } from "./harness.js";
 
 export const hard = (n: number, votedFor: string | null = null): HardState => ({
   term: term(n),

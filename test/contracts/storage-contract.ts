@@ -3,31 +3,10 @@ import { createVerifier } from "../../node/host/signer.js";
 import type { LogStore, Storage, StoredBlock } from "../../node/storage/port.js";
 import { height, term } from "../../shared/ids.js";
 import { EMPTY_CHAIN, verifyBlock } from "../../shared/log/chain.js";
-import type { WriteFault, WritePause } from "../doubles/memory-database.js";
-import type { MemorySelf } from "../doubles/memory-log-store.js";
 import { ADMITTED, insert, STATE_MAC, type TestBlock, TestLog } from "./fixtures.js";
+import { entryHeights, type StorageHarness } from "./harness.js";
 import { indexContract } from "./index-contract.js";
 import { hard, stateContract } from "./state-contract.js";
-
-/** One durable database and what can happen to it. */
-export interface StorageHarness {
-  /** The storage of a process; the harness closes what a test leaves open. */
-  process(self: MemorySelf): Storage;
-  /** Somebody sets members of the stored hard state behind the node's back. */
-  alterState(change: { term?: number; votedFor?: string }): Promise<void>;
-  /** The log write after the next `skip` ones fails so; its answer is given up soon. */
-  failNextWrite(fault: Exclude<WriteFault, "not_stored">, skip?: number): void;
-  /** Takes an armed fault back; true if it had struck already. */
-  disarm(): boolean;
-  /** The log write after the next `skip` ones waits, and its process with it, until it is resumed. */
-  pauseNextWrite(skip?: number): WritePause;
-  /** Lets the held write reach the database, and resolves when the database has dealt with it. */
-  deliverLate(): Promise<void>;
-  /** Kills the server and starts it again. */
-  restartServer(): Promise<void>;
-  quarantinedHeights(): Promise<number[]>;
-  dispose(): Promise<void>;
-}
 
 const blocksOf = (store: LogStore): Promise<StoredBlock[]> =>
   store.readBlocks(height(1), { bytesMax: 1 << 30, blocksMax: 10_000 });
@@ -245,6 +224,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
             const next = await opened();
             const left = await blocksOf(next);
             expect([2, 4]).toContain(left.length);
+            expect(await entryHeights(next)).toEqual(left.slice(1).map(({ block }) => block.header.height));
             expect(left).toEqual(blocks.slice(0, left.length).map(({ stored }) => stored));
             if (left.length === 2) {
               expect(await harness.quarantinedHeights()).toEqual([3, 4]);
@@ -284,6 +264,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
           // On a slow machine the paused process gives its write up before it is resumed.
           expect(isDone ? ["done"] : ["not_owner", "unknown"]).toContain(await outcome);
           expect(await blocksOf(next)).toEqual([...blocks.slice(0, 2), ...stored].map((block) => block.stored));
+          expect(await entryHeights(next)).toEqual([2, 3, 4]);
           await next.checkOwner();
           await harness.dispose();
           harness = await make();
@@ -367,6 +348,14 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
       });
     });
 
-    indexContract({ harness: () => harness, storage, opened });
+    indexContract({
+      harness: () => harness,
+      renew: async () => {
+        await harness.dispose();
+        harness = await make();
+      },
+      storage,
+      opened,
+    });
   });
 }

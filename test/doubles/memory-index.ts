@@ -90,7 +90,8 @@ export async function putEntries(
 }
 
 function keep({ quarantinedEntries }: MemoryDatabase, at: Height, { stored }: MemoryEntry): void {
-  quarantinedEntries.set(`${at}-${quarantinedEntries.size}`, stored);
+  if (![...quarantinedEntries.values()].includes(stored))
+    quarantinedEntries.set(`${at}-${quarantinedEntries.size}`, stored);
 }
 
 /** Deletes the entry of one insert. */

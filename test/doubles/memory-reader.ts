@@ -151,8 +151,9 @@ const named = new WeakMap<StoredEntry, ReadonlySet<string>>();
 function termsOf(stored: StoredEntry): ReadonlySet<string> {
   let terms = named.get(stored);
   if (terms === undefined) {
-    const { index, own } = readable(stored);
-    terms = new Set([...index.names.terms, ...index.keys.terms, ...own.terms].map(nameOf));
+    const { entry } = stored;
+    const runs = entry === null ? [] : [entry.index.names, entry.index.keys, entry.own];
+    terms = new Set(runs.flatMap((run) => run.terms.map(nameOf)));
     named.set(stored, terms);
   }
   return terms;

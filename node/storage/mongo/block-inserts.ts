@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { Collection, WriteConcern } from "mongodb";
 import type { HashHex, Height, NodeId } from "../../../shared/ids.js";
-import { type StoredBlock, StoreError } from "../port.js";
+import { entryOf } from "../entries.js";
+import { type NewBlock, StoreError } from "../port.js";
 import { blockDocument, type StoredDocument } from "./documents.js";
+import { entryDocument, type FoundDocument } from "./entries.js";
 import { isDuplicateKey } from "./errors.js";
 import type { MongoState } from "./state.js";
 
@@ -15,12 +17,17 @@ export interface BlockInsert {
   /** By this process, which does not know what became of it. */
   readonly isSentBefore: boolean;
   readonly document: StoredDocument;
+  /** Null: the block has no events. */
+  readonly entry: FoundDocument | null;
 }
 
 interface Target {
   readonly blocks: Collection<StoredDocument>;
   readonly durable: WriteConcern;
+  readonly entries: Collection<FoundDocument>;
   readonly state: MongoState;
+  /** Called between the entries and their blocks: throws if this process may not write any more. */
+  readonly assertOurs: () => Promise<void>;
 }
 
 /** Inserts of blocks, and which of them have an outcome that this process does not know. */
@@ -29,12 +36,12 @@ export class BlockInserts {
 
   constructor(private readonly self: { readonly nodeId: NodeId; readonly bootId: string }) {}
 
-  isAnyInDoubt(stored: readonly StoredBlock[]): boolean {
+  isAnyInDoubt(stored: readonly NewBlock[]): boolean {
     return stored.some(({ block }) => this.inDoubt.get(block.header.height)?.blockHash === block.blockHash);
   }
 
   /** They are in doubt from now on. */
-  begin(stored: readonly StoredBlock[]): BlockInsert[] {
+  begin(stored: readonly NewBlock[]): BlockInsert[] {
     return stored.map((it) => {
       const { blockHash, header } = it.block;
       const at = header.height;
@@ -42,14 +49,23 @@ export class BlockInserts {
       const isSentBefore = doubt?.blockHash === blockHash;
       const writeId = isSentBefore ? doubt.writeId : randomBytes(12).toString("hex");
       if (!isSentBefore) this.remember(at, { blockHash, writeId });
-      return { at, writeId, isSentBefore, document: blockDocument(it, writeId) as unknown as StoredDocument };
+      const document = blockDocument(it, writeId) as unknown as StoredDocument;
+      const entry = it.entry === null ? null : entryDocument(entryOf(it.block, it.entry), it.entry, writeId);
+      return { at, writeId, isSentBefore, document, entry: entry as FoundDocument | null };
     });
   }
 
-  /** Several must not be in doubt from before. */
+  /**
+   * Entries before their blocks: these are sent when the server has taken those, and its journal keeps the order, so a
+   * block that survives a crash has its entry. Several must not be in doubt from before.
+   */
   async write(target: Target, inserts: readonly BlockInsert[]): Promise<void> {
     const [first, second] = inserts;
     if (first === undefined) return;
+    if (inserts.some(({ entry }) => entry !== null)) {
+      await this.insertEntries(target, inserts);
+      await target.assertOurs();
+    }
     return second === undefined ? this.insertOne(target, first) : this.insertMany(target, inserts);
   }
 
@@ -57,16 +73,25 @@ export class BlockInserts {
     for (const { at } of inserts) this.inDoubt.delete(at);
   }
 
-  /** Of several some may be stored, whatever the error says. */
-  failed(inserts: readonly BlockInsert[], error: unknown): void {
-    const [first, second] = inserts;
-    const isKnown = error instanceof StoreError && error.failure !== "unknown";
-    if (first !== undefined && second === undefined && isKnown && !first.isSentBefore) this.inDoubt.delete(first.at);
-  }
-
   /** What is in doubt above a cut belongs to the history that was taken back. */
   forgetFrom(from: Height): void {
     for (const at of this.inDoubt.keys()) if (at >= from) this.inDoubt.delete(at);
+  }
+
+  private async insertEntries({ entries }: Target, inserts: readonly BlockInsert[]): Promise<void> {
+    const documents = inserts.flatMap(({ entry }) => (entry === null ? [] : [entry]));
+    try {
+      // Not in the journal yet when this is answered; the block's insert takes care of both.
+      const { insertedCount } = await entries.insertMany(documents, { ordered: true, writeConcern: { w: 1 } });
+      if (insertedCount !== documents.length)
+        throw new StoreError("unknown", `${insertedCount} of ${documents.length} entries were stored.`);
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+      const [first] = inserts as [BlockInsert];
+      const { at, writeId, isSentBefore } = first;
+      const isOurs = isSentBefore && (await entries.findOne({ _id: at, writeId }, { projection: { _id: 1 } })) !== null;
+      if (!isOurs) throw new StoreError("conflict", `Another entry is stored at height ${at}.`);
+    }
   }
 
   private async insertOne(target: Target, { at, writeId, isSentBefore, document }: BlockInsert): Promise<void> {

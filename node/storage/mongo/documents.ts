@@ -4,6 +4,9 @@ import type { Block, BlockHeader } from "../../../shared/log/block.js";
 import { parseHeader } from "../../../shared/protocol/messages.js";
 import type { StoredBlock } from "../port.js";
 
+/** The server fills a batch up to 16 MiB whatever of it is wanted, and blocks may be large. */
+export const READ_BATCH_BLOCKS = 8;
+
 /** A block in the collection `blocks`. */
 export interface BlockDocument {
   /** The height. */

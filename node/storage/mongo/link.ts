@@ -70,6 +70,10 @@ export class MongoLink {
     }
   }
 
+  get isAlive(): boolean {
+    return this.lost === null;
+  }
+
   onLost(listener: () => void): void {
     this.listener = listener;
   }

@@ -1,22 +1,31 @@
 import { type Collection, WriteConcern } from "mongodb";
 import type { HardState } from "../../../cluster/types.js";
-import type { Height, NodeId, Term } from "../../../shared/ids.js";
+import type { HashHex, Height, NodeId, Term } from "../../../shared/ids.js";
 import { height } from "../../../shared/ids.js";
-import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../port.js";
+import {
+  type IndexStanding,
+  type IndexWork,
+  type LogStore,
+  type NewBlock,
+  type OpenedStore,
+  type StoredBlock,
+  type StoredEntry,
+  StoreError,
+} from "../port.js";
 import type { StateMac } from "../state-mac.js";
+import { MongoAnchors } from "./anchors.js";
 import { BlockInserts } from "./block-inserts.js";
-import { type StoredDocument, storedBlock, storedBytes } from "./documents.js";
+import { CONTROL_INDEX, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
+import type { StoredDocument } from "./documents.js";
+import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
 import { readError, storeError, within } from "./errors.js";
+import { IndexWorks } from "./index-work.js";
 import { MongoLink } from "./link.js";
 import { claim, type UncleanWait } from "./owner.js";
 import { assertFit } from "./server.js";
 import { MongoState, type Truncating } from "./state.js";
 import { deleteListed, listTop, type QuarantinedDocument, quarantine } from "./truncation.js";
 
-const MEMBERSHIP_BLOCKS_MAX = 10_000;
-/** The server fills a batch up to 16 MiB whatever of it is wanted, and blocks may be large. */
-const READ_BATCH_BLOCKS = 8;
-const CONTROL_INDEX = { "header.control.kind": 1 } as const;
 export const COMMAND_MS_DEFAULT = 5_000;
 const OWNER_WATCH_MS_MIN = 50;
 export interface MongoLogStoreOptions {
@@ -40,10 +49,12 @@ export interface MongoLogStoreOptions {
   readonly allowUnsafeMongod: boolean;
 }
 
-/** What else lives in the database and is brought up by the log's `open`, with a client of its own. */
+/** What else lives in the database and is brought up by the log's `open`, with clients of its own. */
 export interface Companion {
-  /** Resolves with the number of projected events; calls `onLost` if another mongod process answers it later. */
-  open(durable: WriteConcern, onLost: () => void): Promise<number>;
+  /** Of this mongod process; calls `onLost` if another one answers it later. */
+  open(processId: string, durable: WriteConcern, onLost: () => void): Promise<void>;
+  /** Makes the server's indexes of entries; false: they are still being made. */
+  ensureIndexes(): Promise<boolean>;
   /** Never throws. */
   close(): Promise<void>;
 }
@@ -53,6 +64,9 @@ interface Opening {
   readonly link: MongoLink;
   readonly state: MongoState;
   readonly blocks: Collection<StoredDocument>;
+  readonly entries: Collection<FoundDocument>;
+  readonly works: IndexWorks;
+  readonly anchors: MongoAnchors;
   readonly quarantine: Collection<QuarantinedDocument>;
   readonly durable: WriteConcern;
   /** The listeners are called once an opening. */
@@ -61,7 +75,7 @@ interface Opening {
   isWatched: boolean;
 }
 
-/** The log in MongoDB: the port's contract, as DESIGN section 3 lays it out. */
+/** The log in MongoDB. */
 export class MongoLogStore implements LogStore {
   private opening: Opening | null = null;
   private ownerWatch: NodeJS.Timeout | null = null;
@@ -111,11 +125,16 @@ export class MongoLogStore implements LogStore {
     const isMember = link.server.setName !== undefined;
     const { warnings } = await assertFit(db, link.server, this.options);
     const durable = new WriteConcern(isMember ? "majority" : 1, undefined, true);
+    const blocks = db.collection<StoredDocument>("blocks");
+    const into = db.collection<QuarantinedDocument>("quarantine");
     const opening: Opening = {
       link,
       state: new MongoState(db.collection("state"), durable, this.options.stateMac),
-      blocks: db.collection<StoredDocument>("blocks"),
-      quarantine: db.collection<QuarantinedDocument>("quarantine"),
+      blocks,
+      entries: entriesOf(db),
+      works: new IndexWorks(db, { blocks, quarantine: into, durable }),
+      anchors: new MongoAnchors(db.collection("anchors"), durable, this.options.stateMac),
+      quarantine: into,
       durable,
       isNotified: false,
       isWatched: false,
@@ -133,16 +152,19 @@ export class MongoLogStore implements LogStore {
     });
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.runTruncation(opening, truncating);
-    const tail = await opening.blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    const tail = await blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    const tailHeight = height(tail?._id ?? 0);
+    await opening.works.tidy(tailHeight);
     // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
     // everything that it saw durable, before it is counted on.
-    await opening.state.swapOrThrow({}, options);
-    const projectedThrough = await this.companion.open(durable, () => this.notify(opening));
+    await opening.state.swapOrThrow(tailHeight === 0 ? { indexWork: null } : {}, options);
+    const index = await opening.works.standing();
+    await this.companion.open(link.processId, durable, () => this.notify(opening));
     await opening.state.assertOwner(options);
     await link.verifyProcess();
 
     const { isAltered } = opening.state;
-    const { hard, storeId, bootCounter } = opening.state.record;
+    const { hard, storeId, bootCounter, indexWork } = opening.state.record;
     this.opening = opening;
     this.ownerWatch = setInterval(
       () => void this.watchOwner(opening),
@@ -157,8 +179,9 @@ export class MongoLogStore implements LogStore {
       storeId,
       bootCounter,
       previousBootCounter,
-      tailHeight: height(tail?._id ?? 0),
-      projectedThrough,
+      tailHeight,
+      index,
+      indexWork,
       warnings,
       serverProcessId: link.processId,
     };
@@ -170,20 +193,21 @@ export class MongoLogStore implements LogStore {
     this.bootCounter = bootCounter ?? this.bootCounter;
   }
 
-  async insertBlocks(stored: readonly StoredBlock[]): Promise<void> {
+  async insertBlocks(stored: readonly NewBlock[]): Promise<void> {
     if (stored.length > 1 && this.inserts.isAnyInDoubt(stored)) {
       // What may be there already has to be looked at one by one.
       for (const one of stored) await this.insertBlocks([one]);
       return;
     }
     const inserts = this.inserts.begin(stored);
-    const insert = (opening: Opening): Promise<void> => this.inserts.write(opening, inserts);
-    try {
-      await this.guarded("Storing blocks", insert, this.options.stallMs);
-    } catch (error) {
-      this.inserts.failed(inserts, error);
-      throw error;
-    }
+    const insert = (opening: Opening): Promise<void> => {
+      const assertOurs = async (): Promise<void> => {
+        opening.link.assertAlive();
+        await this.proveOwner(opening);
+      };
+      return this.inserts.write({ ...opening, assertOurs }, inserts);
+    };
+    await this.guarded("Storing blocks", insert, this.options.stallMs);
     this.inserts.stored(inserts);
   }
 
@@ -191,42 +215,60 @@ export class MongoLogStore implements LogStore {
     return this.guarded("Replacing the log's tail", (opening) => this.runTruncation(opening, { from, ...by }));
   }
 
-  async readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
-    return this.reading(async ({ blocks }) => {
-      const found: StoredBlock[] = [];
-      let bytes = 0;
-      const cursor = blocks
-        .find({ _id: { $gte: from } })
-        .sort({ _id: 1 })
-        .limit(Math.max(1, limit.blocksMax))
-        .batchSize(READ_BATCH_BLOCKS);
-      for await (const document of cursor) {
-        bytes += storedBytes(document);
-        if (found.length > 0 && bytes > limit.bytesMax) break;
-        found.push(storedBlock(document));
-      }
-      return found;
-    });
+  readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
+    return this.reading(({ blocks }) => readBlocksFrom(blocks, from, limit));
   }
 
   readMembershipBlocks(): Promise<StoredBlock[]> {
-    return this.reading(async ({ blocks }) => {
-      const kinds = ["genesis", "node_admitted"];
-      const cursor = blocks.find({ "header.control.kind": { $in: kinds } }).sort({ _id: 1 });
-      return (await cursor.limit(MEMBERSHIP_BLOCKS_MAX).toArray()).map(storedBlock);
-    });
+    return this.reading(({ blocks }) => readMembershipBlocks(blocks));
   }
 
   readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]> {
-    return this.reading(async ({ blocks }) => {
-      const found = blocks
-        .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $lte: through } })
-        // Without the hint the server may walk the whole log backwards for the order's sake.
-        .hint(CONTROL_INDEX)
-        .sort({ _id: -1 })
-        .limit(Math.max(1, blocksMax));
-      return (await found.toArray()).map(storedBlock);
+    return this.reading(({ blocks }) => readElectionBlocks(blocks, through, blocksMax));
+  }
+
+  readEntries(from: Height, limit: number): Promise<StoredEntry[]> {
+    return this.reading(async ({ entries }) => {
+      const found = entries.find({ _id: { $gte: Math.max(1, from) } }).sort({ _id: 1 });
+      return (await found.limit(Math.max(1, limit)).toArray()).map(storedEntry);
     });
+  }
+
+  async beginIndexWork(work: IndexWork, isLost: boolean): Promise<void> {
+    await this.guarded("Beginning work on the index", async ({ works, state }) => {
+      // The marker goes first: a crash in between must not leave an index that says it is whole.
+      await works.begin(isLost);
+      await state.swapOrThrow({ indexWork: work }, this.options);
+      if (isLost) await this.companion.ensureIndexes();
+    });
+  }
+
+  async putEntries(
+    due: Parameters<LogStore["putEntries"]>[0],
+    options = { ownMayDiffer: false },
+  ): Promise<{ readonly differing: Height[] }> {
+    let differing: Height[] = [];
+    await this.guarded("Making entries anew", async ({ works }) => {
+      differing = await works.put(due, options);
+    });
+    return { differing };
+  }
+
+  async endIndexWork(standing: IndexStanding): Promise<void> {
+    await this.guarded("Ending work on the index", async ({ works, state }) => {
+      if (!(await this.companion.ensureIndexes()))
+        throw new StoreError("not_stored", "The server is still making the indexes of the entries.");
+      await works.end(standing);
+      await state.swapOrThrow({ indexWork: null }, this.options);
+    });
+  }
+
+  readAnchors(page: number): Promise<Uint8Array | null> {
+    return this.reading(({ anchors }) => anchors.read(page));
+  }
+
+  writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
+    return this.guarded("Noting hashes", ({ anchors }) => anchors.write(page, clusterId, hashes));
   }
 
   async checkOwner(): Promise<void> {
@@ -250,7 +292,10 @@ export class MongoLogStore implements LogStore {
   }
 
   /** Begins a truncation, or finishes one that was begun: the steps are the same. */
-  private async runTruncation({ blocks, quarantine: into, state }: Opening, truncating: Truncating): Promise<void> {
+  private async runTruncation(
+    { blocks, entries, quarantine: into, state }: Opening,
+    truncating: Truncating,
+  ): Promise<void> {
     // An insert whose outcome was lost may arrive at any time: it is found, and copied, in the next round.
     for (;;) {
       const listed = await listTop(blocks, truncating.from);
@@ -261,7 +306,7 @@ export class MongoLogStore implements LogStore {
       // The mark also proves that the database was still ours after the list was read: none of the listed blocks is a
       // successor's, and a successor finds the mark and deletes all of them before it stores any.
       await state.swapOrThrow({ truncating }, this.options);
-      await deleteListed(blocks, listed);
+      await deleteListed(blocks, entries, listed);
     }
     this.inserts.forgetFrom(truncating.from);
     await state.swapOrThrow({ truncating: null }, this.options);

@@ -43,6 +43,7 @@ export async function claim(state: MongoState, options: ClaimOptions): Promise<{
         storeId,
         bootCounter: 1,
         ranAsReplicaSetMember: isMember,
+        indexWork: null,
       };
       if (await state.create(first)) return { previousBootCounter: 0 };
       continue;

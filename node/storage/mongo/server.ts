@@ -4,7 +4,10 @@ import { UNAUTHORIZED } from "./errors.js";
 
 const OLDEST_VERSION = 5;
 /** Every collection that this or a later version of ours makes in a node's database. */
-const OUR_COLLECTIONS = /^(blocks|events_\d+|state|checkpoints|tiles|alerts|quarantine|elections|apiKeys)$/;
+const OUR_COLLECTIONS = /^(blocks|index|anchors|state|checkpoints|tiles|alerts|quarantine|elections|apiKeys)$/;
+
+/** Copies of events that earlier versions kept. */
+const OUTDATED_COLLECTIONS = /^events_\d+$/;
 
 /** What we read of the answer to `hello`. */
 export interface Hello {
@@ -116,6 +119,7 @@ function checkOneMember(answer: Hello, config: Document | null): void {
 
 async function checkCollections(db: Db): Promise<void> {
   const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
+  if (names.includes("state") && names.some((name) => OUTDATED_COLLECTIONS.test(name))) throw outdated(db.databaseName);
   const foreign = names.filter((name) => !OUR_COLLECTIONS.test(name) && !name.startsWith("system."));
   if (foreign.length > 0)
     throw unfit(
@@ -123,5 +127,11 @@ async function checkCollections(db: Db): Promise<void> {
         `${foreign.length > 5 ? ", …" : ""}). It was not touched; name another database in MONGODB_URI`,
     );
 }
+
+export const outdated = (database: string): StoreError =>
+  unfit(
+    `The database ${database} was made by an earlier version of Quorumlog, whose logs are not read any more. It was not ` +
+      "touched: begin a new log with `npm start -- --fresh`, or name another database in MONGODB_URI",
+  );
 
 export const unfit = (sentence: string): StoreError => new StoreError("unfit", `${sentence}.`);

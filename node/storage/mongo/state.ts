@@ -6,15 +6,18 @@ import { membersSchema, nodeIdSchema } from "../../../shared/log/control.js";
 import { StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { isDuplicateKey, storeError } from "./errors.js";
-import { unfit } from "./server.js";
+import { outdated, unfit } from "./server.js";
 
 const count = z.int().min(0);
 const termSchema = count.transform((n) => term(n));
+const heightSchema = count.transform((n) => height(n));
 const hex32 = z.string().regex(/^[0-9a-f]{32}$/);
+
+const FORMAT = 3;
 
 const stateSchema = z.object({
   _id: z.literal("state"),
-  format: z.literal(2),
+  format: z.literal(FORMAT),
   /** Goes up with every write: the compare of compare-and-swap. */
   version: count,
   hard: z
@@ -28,13 +31,13 @@ const stateSchema = z.object({
   /** Over `hard`, under a secret that the database does not have. */
   mac: z.string().max(128).nullable(),
   /** A truncation that was begun and must be finished before anything else. */
-  truncating: z
-    .object({ from: count.transform((n) => height(n)), term: termSchema, leaderId: nodeIdSchema })
-    .nullable(),
+  truncating: z.object({ from: heightSchema, term: termSchema, leaderId: nodeIdSchema }).nullable(),
   owner: z.object({ nodeId: nodeIdSchema, bootId: z.string().max(64), isReleased: z.boolean() }),
   storeId: hex32,
   bootCounter: count,
   ranAsReplicaSetMember: z.boolean(),
+  /** Work on entries of stored blocks that was begun: what it had to complete may be missing. */
+  indexWork: z.object({ from: heightSchema, through: heightSchema }).nullable(),
 });
 
 /** The one document of hard state, in the collection `state`. */
@@ -78,6 +81,8 @@ export class MongoState {
   async read(): Promise<StateRecord | null> {
     const document = await this.collection.findOne({ _id: "state" });
     if (document === null) return null;
+    const { format } = document as { format?: unknown };
+    if (typeof format === "number" && format < FORMAT) throw outdated(this.collection.dbName);
     const parsed = stateSchema.safeParse(document);
     if (!parsed.success)
       throw unfit(
@@ -92,7 +97,7 @@ export class MongoState {
 
   /** Makes the first state; false if someone else just did. */
   async create(first: Omit<StateRecord, "_id" | "format" | "version">): Promise<boolean> {
-    const record: StateRecord = { _id: "state", format: 2, version: 1, ...first };
+    const record: StateRecord = { _id: "state", format: FORMAT, version: 1, ...first };
     try {
       await this.collection.insertOne(record as unknown as StateDocument, { writeConcern: this.durable });
     } catch (error) {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { MongoClient } from "mongodb";
+import { Binary, Long, MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
-import { STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
-import { type StorageHarness, storageContract } from "../../../test/contracts/storage-contract.js";
+import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
+import type { StorageHarness } from "../../../test/contracts/harness.js";
+import { storageContract } from "../../../test/contracts/storage-contract.js";
 import { ReplyProxy } from "../../../test/doubles/reply-proxy.js";
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { openStorage } from "../open.js";
@@ -41,13 +42,45 @@ async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
         uncleanWaitMs,
         initReplicaSet: false,
         allowUnsafeMongod: false,
-        onRefused: (sequence, reason) => {
-          throw new Error(`event ${sequence}: ${reason}`);
-        },
       });
       open.push(storage);
       return storage;
     },
+    async dropIndex() {
+      await raw((client) => client.db(name).collection("index").drop());
+    },
+    async dropTermsIndex() {
+      await raw((client) => client.db(name).collection("index").dropIndex("terms_1__id_1"));
+    },
+    async alterEntry(at, what) {
+      await raw(async (client) => {
+        const entries = client.db(name).collection<{ _id: number; runs: number[] }>("index");
+        const entry = await entries.findOne({ _id: at });
+        if (entry === null) throw new Error("there is no such entry");
+        const last = entry.runs.reduce((sum, count) => sum + count) - 1;
+        const term = Long.fromBytesBE(new Array(8).fill(5));
+        if (what === "removed") await entries.deleteOne({ _id: at });
+        else if (what === "shape") await entries.updateOne({ _id: at }, { $set: { terms: "gone" } });
+        else await entries.updateOne({ _id: at }, { $set: { [`terms.${what === "names" ? 0 : last}`]: term } });
+      });
+    },
+    async alterAnchors(page) {
+      await raw(async (client) => {
+        const pages = client.db(name).collection<{ _id: number; hashes: Binary }>("anchors");
+        const hashes = new Uint8Array((await pages.findOne({ _id: page }))?.hashes.value() ?? []);
+        hashes[7] = (hashes[7] ?? 0) ^ 1;
+        await pages.updateOne({ _id: page }, { $set: { hashes: new Binary(hashes) } });
+      });
+    },
+    quarantinedEntries: () =>
+      raw(async (client) => {
+        const found = await client
+          .db(name)
+          .collection("quarantine")
+          .find({ entry: { $exists: true } })
+          .toArray();
+        return found.map((document) => document.height as number);
+      }),
     async alterState(change) {
       const set = Object.fromEntries(Object.entries(change).map(([member, value]) => [`hard.${member}`, value]));
       await raw((client) =>
@@ -67,7 +100,12 @@ async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
     },
     quarantinedHeights: () =>
       raw(async (client) => {
-        const found = await client.db(name).collection("quarantine").find().sort({ height: 1 }).toArray();
+        const found = await client
+          .db(name)
+          .collection("quarantine")
+          .find({ entry: { $exists: false } })
+          .sort({ height: 1 })
+          .toArray();
         return found.map((document) => document.height as number);
       }),
     async dispose() {
@@ -93,7 +131,7 @@ describe("the log in MongoDB", () => {
     const { log } = harness.process(self("first"));
     await log.open();
     const { blocks } = TestLog.grow(1);
-    for (const { stored } of blocks) await log.insertBlocks([stored]);
+    await insert(log, blocks);
     const tail = Array.from({ length: 1_100 }, (_, i) => ({
       _id: 3 + i,
       ...(i % 2 === 0 ? { writeId: `w${i}` } : {}),
@@ -112,7 +150,7 @@ describe("the log in MongoDB", () => {
     const second = harness.process(self("second")).log;
     // The predecessor sent this before it died, and it is still on its way when the second opening begins.
     harness.failNextWrite("late");
-    await expect(first.insertBlocks([genesis.stored])).rejects.toMatchObject({ failure: "unknown" });
+    await expect(first.insertBlocks([genesis.toStore])).rejects.toMatchObject({ failure: "unknown" });
     harness.failNextWrite("reply_lost");
     await expect(second.open()).rejects.toMatchObject({ failure: "unknown" });
     const opening = second.open();

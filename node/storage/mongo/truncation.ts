@@ -1,15 +1,18 @@
 import type { Collection } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
-import { type StoredDocument, storedBytes } from "./documents.js";
+import { READ_BATCH_BLOCKS, type StoredDocument, storedBytes } from "./documents.js";
+import type { FoundDocument } from "./entries.js";
 import type { Truncating } from "./state.js";
 
 /** Whole blocks kept in quarantine, newest first; older ones keep their headers. */
 const QUARANTINE_BYTES_MAX = 64 * 1024 * 1024;
 /** So many blocks are listed, copied and deleted in one round: only their names are held in memory, however long a tail is. */
 const ROUND_BLOCKS_MAX = 1_000;
-const READ_BATCH_BLOCKS = 8;
 
-/** A block that was replaced or taken back, kept as evidence. `_id` = `<height>-<blockHash>`. */
+/**
+ * A block that was replaced or taken back, kept as evidence: `_id` = `<height>-<blockHash>`. Or, as `entry`, an index
+ * entry that was not its block's: `<height>-entry-<hash>`.
+ */
 export interface QuarantinedDocument {
   readonly _id: string;
   readonly height: number;
@@ -17,7 +20,8 @@ export interface QuarantinedDocument {
   readonly bytes: number;
   readonly quarantinedAt: Date;
   /** Why: the leader and term whose blocks took its place. */
-  readonly by: Truncating;
+  readonly by: Truncating | null;
+  readonly entry?: FoundDocument;
 }
 
 /** Names one insert of a block: a block that is stored at that height later has another `writeId`. */
@@ -57,7 +61,8 @@ export async function quarantine(
   await reduceOld(into);
 }
 
-async function reduceOld(into: Collection<QuarantinedDocument>): Promise<void> {
+/** Of what is older than the newest 64 MiB only names are kept, and headers of blocks. */
+export async function reduceOld(into: Collection<QuarantinedDocument>): Promise<void> {
   // Without an index the server would sort whole blocks in memory, and has a limit there.
   await into.createIndex({ hasBody: 1, quarantinedAt: -1, height: -1, _id: -1 });
   let bytes = 0;
@@ -67,16 +72,27 @@ async function reduceOld(into: Collection<QuarantinedDocument>): Promise<void> {
   for await (const { _id, bytes: size } of newestFirst) {
     bytes += size;
     if (bytes <= QUARANTINE_BYTES_MAX) continue;
-    await into.updateOne({ _id }, { $set: { hasBody: false }, $unset: { records: "", payloads: "", frontier: "" } });
+    await into.updateOne(
+      { _id },
+      { $set: { hasBody: false }, $unset: { records: "", payloads: "", frontier: "", entry: "" } },
+    );
   }
 }
 
 /**
- * Deletes the listed blocks top down, so that a crash leaves a log without a hole, and nothing else: whoever is paused in
+ * Deletes the listed blocks top down, each before its entry, so that a crash leaves a log without a hole, and nothing else: whoever is paused in
  * here and has lost the database meanwhile deletes none of the blocks that its successor stored at these heights, and
  * nor does a delete that arrives late.
  */
-export async function deleteListed(blocks: Collection<StoredDocument>, topDown: readonly BlockName[]): Promise<void> {
-  // By equality alone: what somebody planted may have a name that would be an operator.
-  for (const { _id, writeId } of topDown) await blocks.deleteOne({ _id, writeId: { $eq: writeId } });
+export async function deleteListed(
+  blocks: Collection<StoredDocument>,
+  entries: Collection<FoundDocument>,
+  topDown: readonly BlockName[],
+): Promise<void> {
+  for (const { _id, writeId } of topDown) {
+    // By equality alone: what somebody planted may have a name that would be an operator.
+    const name = { _id, writeId: { $eq: writeId } };
+    await blocks.deleteOne(name);
+    await entries.deleteOne(name);
+  }
 }

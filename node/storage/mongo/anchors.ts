@@ -1,0 +1,32 @@
+import { Binary, type BSON, type Collection, type WriteConcern } from "mongodb";
+import type { HashHex } from "../../../shared/ids.js";
+import { anchorPage, type StateMac } from "../state-mac.js";
+
+type AnchorDocument = BSON.Document & { readonly _id: number };
+
+/** Pages of hashes of committed blocks, each under this node's HMAC. */
+export class MongoAnchors {
+  constructor(
+    private readonly collection: Collection<AnchorDocument>,
+    private readonly durable: WriteConcern,
+    private readonly macOf: StateMac,
+  ) {}
+
+  async read(page: number): Promise<Uint8Array | null> {
+    const document = await this.collection.findOne({ _id: page });
+    if (document === null) return null;
+    const { clusterId, hashes, mac } = document;
+    if (typeof clusterId !== "string" || !(hashes instanceof Binary)) return null;
+    const bytes = new Uint8Array(hashes.value());
+    return mac === this.macOf(anchorPage(clusterId, page, bytes)) ? bytes : null;
+  }
+
+  async write(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
+    const mac = this.macOf(anchorPage(clusterId, page, hashes));
+    await this.collection.replaceOne(
+      { _id: page },
+      { clusterId, hashes: new Binary(hashes), mac },
+      { upsert: true, writeConcern: this.durable },
+    );
+  }
+}

@@ -1,0 +1,45 @@
+import type { Collection } from "mongodb";
+import type { Height } from "../../../shared/ids.js";
+import type { StoredBlock } from "../port.js";
+import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
+
+const MEMBERSHIP_BLOCKS_MAX = 10_000;
+export const CONTROL_INDEX = { "header.control.kind": 1 } as const;
+
+type Blocks = Collection<StoredDocument>;
+
+export async function readBlocksFrom(
+  blocks: Blocks,
+  from: Height,
+  limit: { readonly bytesMax: number; readonly blocksMax: number },
+): Promise<StoredBlock[]> {
+  const found: StoredBlock[] = [];
+  let bytes = 0;
+  const cursor = blocks
+    .find({ _id: { $gte: from } })
+    .sort({ _id: 1 })
+    .limit(Math.max(1, limit.blocksMax))
+    .batchSize(READ_BATCH_BLOCKS);
+  for await (const document of cursor) {
+    bytes += storedBytes(document);
+    if (found.length > 0 && bytes > limit.bytesMax) break;
+    found.push(storedBlock(document));
+  }
+  return found;
+}
+
+export async function readMembershipBlocks(blocks: Blocks): Promise<StoredBlock[]> {
+  const kinds = ["genesis", "node_admitted"];
+  const cursor = blocks.find({ "header.control.kind": { $in: kinds } }).sort({ _id: 1 });
+  return (await cursor.limit(MEMBERSHIP_BLOCKS_MAX).toArray()).map(storedBlock);
+}
+
+export async function readElectionBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredBlock[]> {
+  const found = blocks
+    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $lte: through } })
+    // Without the hint the server may walk the whole log backwards for the order's sake.
+    .hint(CONTROL_INDEX)
+    .sort({ _id: -1 })
+    .limit(Math.max(1, blocksMax));
+  return (await found.toArray()).map(storedBlock);
+}

@@ -1,0 +1,193 @@
+import { Binary, type BSON, type Collection, type Db } from "mongodb";
+import { concat } from "../../../shared/bytes.js";
+import { height } from "../../../shared/ids.js";
+import { WIDE } from "../../../shared/log/filter.js";
+import type { Run } from "../../../shared/log/index.js";
+import { type EntryQuery, type FoundEntry, type IndexEntry, indexLost, type StoredEntry } from "../port.js";
+
+/** The entry of a block in the collection `index`. */
+export interface EntryDocument {
+  /** The height. */
+  readonly _id: number;
+  readonly first: number;
+  readonly count: number;
+  readonly sealedAt: number;
+  readonly blockHash: string;
+  /** That of its block: one insert writes both. */
+  readonly writeId: string;
+  /** Names, keys and own terms, one run after the other: int64, from 8 bytes big-endian. */
+  readonly terms: readonly bigint[];
+  /** How many terms each of the three runs has. */
+  readonly runs: readonly [number, number, number];
+  /** A table of u32 ends, one a term, counted from behind the table, and then the terms' places. */
+  readonly places: Uint8Array;
+  readonly times: Uint8Array;
+}
+
+/** What really comes out of the collection: it was written by us, or by someone with access to the database. */
+export type FoundDocument = BSON.Document & { readonly _id: number };
+
+/** Terms are read as bigint, every one: as numbers some would be two of them. */
+export const entriesOf = (db: Db): Collection<FoundDocument> =>
+  db.collection<FoundDocument>("index", { useBigInt64: true });
+
+export const TERMS_INDEX = { terms: 1, _id: 1 } as const;
+export const FIRST_INDEX = { first: 1 } as const;
+
+export function termValue(term: Uint8Array): bigint {
+  return new DataView(term.buffer, term.byteOffset, term.byteLength).getBigInt64(0);
+}
+
+function termBytes(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigInt64(0, value);
+  return bytes;
+}
+
+// --- Whole entries ---------------------------------------------------------------------------------------------------
+
+export function entryDocument(stored: StoredEntry, entry: IndexEntry, writeId: string): EntryDocument {
+  const { height: at, first, count, sealedAt, blockHash } = stored;
+  const { index, own } = entry;
+  const runs = [index.names, index.keys, own];
+  const terms = runs.flatMap((run) => run.terms.map(termValue));
+  return {
+    _id: at,
+    first,
+    count,
+    sealedAt,
+    blockHash,
+    writeId,
+    terms,
+    runs: [index.names.terms.length, index.keys.terms.length, own.terms.length],
+    places: encodePlaces(runs.flatMap((run) => run.places)),
+    times: index.times,
+  };
+}
+
+function encodePlaces(places: readonly Uint8Array[]): Uint8Array {
+  const table = new Uint8Array(4 * places.length);
+  const view = new DataView(table.buffer);
+  let end = 0;
+  for (const [i, bytes] of places.entries()) {
+    end += bytes.length;
+    view.setUint32(4 * i, end);
+  }
+  return concat(table, ...places);
+}
+
+/** The entry as it is stored; what has lost its shape is null. */
+export function storedEntry(document: FoundDocument): StoredEntry {
+  const { first, count, sealedAt, blockHash } = document;
+  return {
+    height: height(Number.isSafeInteger(document._id) && document._id > 0 ? document._id : 0),
+    first: isCount(first) ? first : -1,
+    count: isCount(count) ? count : -1,
+    sealedAt: typeof sealedAt === "number" ? sealedAt : -1,
+    blockHash: typeof blockHash === "string" ? blockHash : "",
+    entry: indexEntry(document),
+  };
+}
+
+function indexEntry({ terms, runs, places, times }: FoundDocument): IndexEntry | null {
+  if (!isRuns(runs) || !isTerms(terms) || !(places instanceof Binary) || !(times instanceof Binary)) return null;
+  const [names, keys, own] = runs;
+  if (names + keys + own !== terms.length) return null;
+  const all = decodePlaces(bytesOf(places), terms.length);
+  if (all === null) return null;
+  const run = (from: number, to: number): Run => ({
+    terms: terms.slice(from, to).map(termBytes),
+    places: all.slice(from, to),
+  });
+  return {
+    index: { names: run(0, names), keys: run(names, names + keys), times: bytesOf(times) },
+    own: run(names + keys, terms.length),
+  };
+}
+
+function decodePlaces(bytes: Uint8Array, count: number): Uint8Array[] | null {
+  const places: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) {
+    const one = placesAt(bytes, count, i);
+    if (one === null) return null;
+    places.push(one);
+  }
+  const length = places.reduce((sum, one) => sum + one.length, 4 * count);
+  return length === bytes.length ? places : null;
+}
+
+/** The places of the term at `i`; null where the table does not say them. */
+function placesAt(bytes: Uint8Array, count: number, i: number): Uint8Array | null {
+  if (bytes.length < 4 * count) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const from = 4 * count + (i === 0 ? 0 : view.getUint32(4 * (i - 1)));
+  const to = 4 * count + view.getUint32(4 * i);
+  return from <= to && to <= bytes.length ? bytes.subarray(from, to) : null;
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isRuns = (value: unknown): value is readonly [number, number, number] =>
+  Array.isArray(value) && value.length === 3 && value.every(isCount);
+const isTerms = (value: unknown): value is readonly bigint[] =>
+  Array.isArray(value) && value.every((one) => typeof one === "bigint");
+
+/** A copy, so that a small field does not keep the driver's whole answer in memory. */
+const bytesOf = (value: Binary): Uint8Array => new Uint8Array(value.value());
+
+// --- As far as a filter asks -----------------------------------------------------------------------------------------
+
+/** Without places and times. */
+export const ENTRY_FIELDS = { first: 1, count: 1, sealedAt: 1 } as const;
+
+type Asked = Pick<EntryQuery, "names" | "own" | "wantsTimes">;
+
+/** The places of all terms, and which of them are wanted: far less than the terms themselves. */
+export function projectionOf({ names, own, wantsTimes }: Asked): BSON.Document {
+  const run = (i: number): BSON.Document => ({ $arrayElemAt: ["$runs", i] });
+  const ownFrom = { $add: [run(0), run(1)] };
+  const inNames = (term: Uint8Array) => ({ $indexOfArray: ["$terms", termValue(term), 0, run(0)] });
+  const inOwn = (term: Uint8Array) => ({
+    $indexOfArray: ["$terms", termValue(term), ownFrom, { $add: [ownFrom, run(2)] }],
+  });
+  return {
+    ...ENTRY_FIELDS,
+    wide: inOwn(WIDE),
+    ...(names.length + own.length === 0
+      ? {}
+      : { places: 1, terms: { $size: "$terms" }, names: names.map(inNames), own: own.map(inOwn) }),
+    ...(wantsTimes ? { times: 1 } : {}),
+  };
+}
+
+/** Throws `index_lost` for an entry without the shape of one: it may be one that should have been found. */
+export function foundEntry(document: FoundDocument, asked?: Asked): FoundEntry {
+  const { _id: at, first, count, sealedAt } = document;
+  if (!isCount(at) || !isCount(first) || !isCount(count) || typeof sealedAt !== "number") throw indexLost();
+  const place = { height: height(at), first, count, sealedAt };
+  if (asked === undefined) return { ...place, isWide: false, placesOf: () => null, times: NOTHING };
+  const found = new Map<string, Uint8Array>();
+  for (const run of ["names", "own"] as const)
+    for (const [i, term] of asked[run].entries()) {
+      const index: unknown = document[run]?.[i];
+      if (index === -1) continue;
+      const places = document.places instanceof Binary ? document.places.value() : NOTHING;
+      const one = isCount(index) && isCount(document.terms) ? placesAt(places, document.terms, index) : null;
+      if (one === null) throw indexLost();
+      found.set(nameOf(term, run), one.slice());
+    }
+  if (asked.wantsTimes && !(document.times instanceof Binary)) throw indexLost();
+  return {
+    ...place,
+    isWide: document.wide !== -1,
+    placesOf: (term, run) => found.get(nameOf(term, run)) ?? null,
+    times: asked.wantsTimes ? bytesOf(document.times) : NOTHING,
+  };
+}
+const NOTHING = new Uint8Array(0);
+const nameOf = (term: Uint8Array, run: string): string => `${run} ${termValue(term)}`;
+
+/** The terms of a projected part of an entry. Throws `index_lost` for what is none. */
+export function termsOf({ terms }: FoundDocument): Uint8Array[] {
+  if (!isTerms(terms)) throw indexLost();
+  return terms.map(termBytes);
+}

@@ -1,0 +1,206 @@
+import { createHash, randomBytes } from "node:crypto";
+import {
+  type AnyBulkWriteOperation,
+  BSON,
+  type Collection,
+  type Db,
+  MongoServerError,
+  type WriteConcern,
+} from "mongodb";
+import { type Height, height } from "../../../shared/ids.js";
+import { entryDiffers, entryOf } from "../entries.js";
+import { type IndexStanding, indexLost, type LogStore, type StoredEntry, StoreError } from "../port.js";
+import type { StoredDocument } from "./documents.js";
+import { entriesOf, entryDocument, FIRST_INDEX, type FoundDocument, storedEntry, TERMS_INDEX } from "./entries.js";
+import { isDuplicateKey } from "./errors.js";
+import { type QuarantinedDocument, reduceOld } from "./truncation.js";
+
+/**
+ * A term of no value: the document with height 0 has it while the index is whole. It stands where the terms stand, so
+ * that one look-up sees both, and neither a lost collection nor a lost index of the server passes for a whole one.
+ */
+export const MARKER = createHash("sha256").update("quorumlog/index/whole/v1\n").digest().readBigInt64BE();
+/** So far below the tail an insert that failed may have left its entry beside another's block. */
+const LEFT_BEHIND_BLOCKS = 64;
+const NAMESPACE_NOT_FOUND = 26;
+/** Somebody has made one of the same name or fields that is not ours. */
+const INDEX_CONFLICTS = new Set([85, 86]);
+
+const INDEXES = [TERMS_INDEX, FIRST_INDEX];
+
+/** The index's own account of itself. */
+interface MarkerDocument {
+  readonly terms: readonly bigint[];
+  readonly paths: readonly string[];
+  /** Names the work that may say that it is whole: no other one can, however late it arrives. */
+  readonly work?: string;
+}
+
+/** Makes what look-ups need. On a large collection it may take longer than a command may: it goes on in the server. */
+export async function createIndexes(db: Db): Promise<void> {
+  const entries = entriesOf(db);
+  const specs = INDEXES.map((key) => ({ key: { ...key } }));
+  try {
+    await entries.createIndexes(specs);
+  } catch (error) {
+    if (!(error instanceof MongoServerError) || !INDEX_CONFLICTS.has(Number(error.code))) throw error;
+    await entries.dropIndexes();
+    await entries.createIndexes(specs);
+  }
+}
+
+/** What is done to entries beside the inserts of blocks: at an opening, and when they are made anew. */
+export class IndexWorks {
+  private readonly entries: Collection<FoundDocument>;
+  /** The work that was begun in this opening. */
+  private work: string | null = null;
+
+  constructor(
+    private readonly db: Db,
+    private readonly from: {
+      readonly blocks: Collection<StoredDocument>;
+      readonly quarantine: Collection<QuarantinedDocument>;
+      readonly durable: WriteConcern;
+    },
+  ) {
+    this.entries = entriesOf(db);
+  }
+
+  /**
+   * Before anything is inserted: entries above the tail go, and so do those near it that another insert than the block's
+   * has left. The index of a log without blocks is whole. A journaled write has to follow.
+   */
+  async tidy(tail: Height): Promise<void> {
+    await this.entries.deleteMany({ _id: { $gt: tail } });
+    await this.dropStrays(tail);
+    if (tail > 0 || (await this.marker()) !== null) return;
+    await createIndexes(this.db);
+    await this.putMarker({ terms: [MARKER], paths: [] });
+  }
+
+  private async dropStrays(tail: Height): Promise<void> {
+    const filter = { _id: { $gt: Math.max(0, tail - LEFT_BEHIND_BLOCKS), $lte: tail } };
+    const named = await this.from.blocks.find(filter, { projection: { writeId: 1 } }).toArray();
+    const writeIds = new Map(named.map(({ _id, writeId }) => [_id, writeId]));
+    const found = await this.entries.find(filter, { projection: { writeId: 1 } }).toArray();
+    for (const { _id, writeId } of found) {
+      if (writeId === writeIds.get(_id)) continue;
+      const stray = await this.entries.findOne({ _id });
+      if (stray !== null) await this.keep([stray]);
+      await this.entries.deleteOne({ _id, writeId: { $eq: writeId ?? null } });
+    }
+  }
+
+  /** Null: it is not whole, or the server could not look anything up in it. */
+  async standing(): Promise<IndexStanding | null> {
+    if (!(await this.hasIndexes())) return null;
+    const marker = await this.marker();
+    if (marker === null) return null;
+    const paths: unknown = marker.paths;
+    return { paths: Array.isArray(paths) ? paths.filter((path) => typeof path === "string") : [] };
+  }
+
+  async begin(isLost: boolean): Promise<void> {
+    const work = randomBytes(12).toString("hex");
+    if (isLost) await this.putMarker({ terms: [], paths: [], work });
+    else {
+      const { matchedCount } = await this.entries.updateOne({ _id: 0, terms: MARKER }, { $set: { work } });
+      if (matchedCount === 0) throw indexLost();
+    }
+    this.work = work;
+  }
+
+  async put(
+    due: Parameters<LogStore["putEntries"]>[0],
+    options: { readonly ownMayDiffer: boolean },
+  ): Promise<Height[]> {
+    if (this.work === null) throw noWork();
+    const { blocks, durable } = this.from;
+    const heights = { _id: { $in: due.map(({ block }) => block.header.height) } };
+    const stored = await blocks.find(heights, { projection: { blockHash: 1, writeId: 1 } }).toArray();
+    const there = new Map((await this.entries.find(heights).toArray()).map((document) => [document._id, document]));
+    const names = new Map(stored.map((block) => [block._id, block]));
+    const differing: FoundDocument[] = [];
+    const writes: AnyBulkWriteOperation<FoundDocument>[] = [];
+    for (const { block, entry } of due) {
+      const _id = block.header.height;
+      const name = names.get(_id);
+      if (name?.blockHash !== block.blockHash) throw changed(_id);
+      const fresh = entryOf(block, entry);
+      const writeId = typeof name.writeId === "string" ? name.writeId : "";
+      const document = entryDocument(fresh, entry, writeId) as unknown as FoundDocument;
+      const found = there.get(_id);
+      if (found === undefined) writes.push({ insertOne: { document } });
+      else {
+        const before: StoredEntry = storedEntry(found);
+        if (entryDiffers(before, fresh, options)) differing.push(found);
+        else if (found.writeId === writeId && !entryDiffers(before, fresh, { ownMayDiffer: false })) continue;
+        // A replacement that arrives late must not hit the entry of a block that has been stored there since.
+        const filter = { _id, writeId: { $eq: found.writeId ?? null } };
+        writes.push({ replaceOne: { filter, replacement: document } });
+      }
+    }
+    await this.keep(differing);
+    if (writes.length > 0) await this.write(writes, durable);
+    return differing.map(({ _id }) => height(_id));
+  }
+
+  async end({ paths }: IndexStanding): Promise<void> {
+    if (this.work === null) throw noWork();
+    const whole = { $set: { terms: [MARKER], paths }, $unset: { work: 1 } };
+    const { matchedCount } = await this.entries.updateOne({ _id: 0, work: this.work }, whole);
+    this.work = null;
+    if (matchedCount === 0) throw indexLost();
+  }
+
+  private async write(writes: AnyBulkWriteOperation<FoundDocument>[], writeConcern: WriteConcern): Promise<void> {
+    try {
+      const { insertedCount, matchedCount } = await this.entries.bulkWrite(writes, { ordered: false, writeConcern });
+      if (insertedCount + matchedCount !== writes.length) throw changed(null);
+    } catch (error) {
+      throw isDuplicateKey(error) ? changed(null) : error;
+    }
+  }
+
+  /** Copies entries to quarantine. It need not wait for the journal: what is written after it does. */
+  private async keep(documents: readonly FoundDocument[]): Promise<void> {
+    const { quarantine } = this.from;
+    for (const entry of documents) {
+      const bytes = BSON.serialize(entry);
+      const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+      const copy = {
+        height: entry._id,
+        hasBody: true,
+        bytes: bytes.length,
+        quarantinedAt: new Date(),
+        by: null,
+        entry,
+      };
+      await quarantine.replaceOne({ _id: `${entry._id}-entry-${name}` }, copy, { upsert: true });
+    }
+    if (documents.length > 0) await reduceOld(quarantine);
+  }
+
+  private async marker(): Promise<FoundDocument | null> {
+    return this.entries.findOne({ _id: 0, terms: MARKER });
+  }
+
+  private async putMarker(marker: MarkerDocument): Promise<void> {
+    await this.entries.replaceOne({ _id: 0 }, marker, { upsert: true });
+  }
+
+  private async hasIndexes(): Promise<boolean> {
+    try {
+      const found = await this.entries.listIndexes().toArray();
+      const keys = new Set(found.map(({ key }) => Object.keys(key as object).join()));
+      return INDEXES.every((key) => keys.has(Object.keys(key).join()));
+    } catch (error) {
+      if (error instanceof MongoServerError && error.code === NAMESPACE_NOT_FOUND) return false;
+      throw error;
+    }
+  }
+}
+
+const noWork = (): StoreError => new StoreError("not_stored", "No work on the index was begun.");
+const changed = (at: number | null): StoreError =>
+  new StoreError("conflict", `The log changed while entries were made${at === null ? "" : ` at height ${at}`}.`);

@@ -1,0 +1,212 @@
+import type { BSON, Collection, Db, FindOptions } from "mongodb";
+import { type Height, height } from "../../../shared/ids.js";
+import {
+  type EntryQuery,
+  type FoundEntry,
+  indexLost,
+  type KeyReader,
+  type LogReader,
+  type StoredBlock,
+} from "../port.js";
+import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
+import {
+  ENTRY_FIELDS,
+  entriesOf,
+  FIRST_INDEX,
+  type FoundDocument,
+  foundEntry,
+  projectionOf,
+  TERMS_INDEX,
+  termsOf,
+  termValue,
+} from "./entries.js";
+import { MARKER } from "./index-work.js";
+import type { ReadLink } from "./read-link.js";
+
+/** A command of a read that takes longer is ended by the server, in milliseconds. */
+const READ_MS = 2_000;
+const LIMITED = { maxTimeMS: READ_MS } as const;
+const BY_HEIGHT = { _id: 1 } as const;
+
+/** What `find` asks the server. */
+export function findCommand(query: EntryQuery): { filter: BSON.Document; options: FindOptions } {
+  const [driving, ...others] = query.groups.map((group) => group.map(termValue));
+  return {
+    filter: {
+      ...(driving === undefined ? {} : { terms: { $in: driving } }),
+      // The marker has height 0.
+      _id: { $gte: Math.max(1, query.from), $lte: query.to },
+      // Only the first group may lead through the index: a second condition on the same array would be the server's to choose.
+      ...(others.length === 0
+        ? {}
+        : { $expr: { $and: others.map((group) => ({ $ne: [{ $setIntersection: ["$terms", group] }, []] })) } }),
+    },
+    options: {
+      projection: projectionOf(query),
+      hint: driving === undefined ? BY_HEIGHT : TERMS_INDEX,
+      sort: { _id: query.order === "asc" ? 1 : -1 },
+      limit: Math.max(1, query.limit),
+      // All of a page in one answer, as far as that may be 16 MiB.
+      batchSize: Math.max(1, query.limit) + 1,
+      ...LIMITED,
+    },
+  };
+}
+
+/** Throws `index_lost` unless the index says that it is whole. */
+async function assertWhole(entries: Collection<FoundDocument>): Promise<void> {
+  const marker = await entries.findOne({ _id: 0, terms: MARKER }, { projection: { _id: 1 }, ...LIMITED });
+  if (marker === null) throw indexLost();
+}
+
+export class MongoReader implements LogReader {
+  constructor(private readonly link: ReadLink) {}
+
+  readBlocks(heights: readonly Height[], bytesMax: number): Promise<StoredBlock[]> {
+    return this.reading(async ({ blocks }) => {
+      const [first = 0, second = 0] = heights;
+      const cursor = blocks
+        .find({ _id: { $in: [...heights] } }, { hint: BY_HEIGHT, batchSize: READ_BATCH_BLOCKS, ...LIMITED })
+        .sort({ _id: second < first && heights.length > 1 ? -1 : 1 });
+      const found: StoredBlock[] = [];
+      let bytes = 0;
+      for await (const document of cursor) {
+        bytes += storedBytes(document);
+        if (found.length > 0 && bytes > bytesMax) break;
+        found.push(storedBlock(document));
+      }
+      return found;
+    });
+  }
+
+  find(query: EntryQuery): Promise<FoundEntry[]> {
+    return this.reading(async ({ entries }) => {
+      const { filter, options } = findCommand(query);
+      const documents = await entries.find(filter, options).toArray();
+      // Afterwards: what was lost in the middle of it would be taken for absent.
+      await assertWhole(entries);
+      return documents.map((document) => foundEntry(document, query));
+    });
+  }
+
+  estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number> {
+    const filter = { terms: { $in: group.map(termValue) }, _id: { $gte: Math.max(1, range.from), $lte: range.to } };
+    return this.reading(({ entries }) =>
+      entries.countDocuments(filter, { limit: Math.max(1, cap), hint: TERMS_INDEX, ...LIMITED }),
+    );
+  }
+
+  holding(sequence: number): Promise<FoundEntry | null> {
+    return this.reading(async ({ entries }) => {
+      const filter = { first: { $lte: sequence }, _id: { $gte: 1 } };
+      const document = await entries.findOne(filter, {
+        projection: ENTRY_FIELDS,
+        hint: FIRST_INDEX,
+        sort: { first: -1 },
+        ...LIMITED,
+      });
+      if (document === null) return null;
+      const entry = foundEntry(document);
+      return sequence < entry.first + entry.count ? entry : null;
+    });
+  }
+
+  neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]> {
+    return this.reading(async ({ entries }) => {
+      const documents = entries.find(
+        order === "asc" ? { _id: { $gte: Math.max(1, from) } } : { _id: { $gte: 1, $lte: from } },
+        {
+          projection: ENTRY_FIELDS,
+          hint: BY_HEIGHT,
+          sort: { _id: order === "asc" ? 1 : -1 },
+          limit: Math.max(1, limit),
+          ...LIMITED,
+        },
+      );
+      return (await documents.toArray()).map((document) => foundEntry(document));
+    });
+  }
+
+  /** Blocks are sealed in the order of their heights: a search by halves. */
+  firstSealedFrom(millis: number): Promise<Height | null> {
+    return this.reading(async ({ entries }) => {
+      const at = async (filter: BSON.Document, direction: 1 | -1): Promise<FoundEntry | null> => {
+        const options = { projection: ENTRY_FIELDS, hint: BY_HEIGHT, sort: { _id: direction }, ...LIMITED };
+        const document = await entries.findOne({ _id: filter }, options);
+        return document === null ? null : foundEntry(document);
+      };
+      const last = await at({ $gte: 1 }, -1);
+      if (last === null || last.sealedAt < millis) return null;
+      let best: number = last.height;
+      let low = 1;
+      let high = best - 1;
+      while (low <= high) {
+        const middle = Math.floor((low + high) / 2);
+        const entry = await at({ $gte: middle, $lte: high }, 1);
+        if (entry === null) high = middle - 1;
+        else if (entry.sealedAt < millis) low = entry.height + 1;
+        else {
+          best = entry.height;
+          high = middle - 1;
+        }
+      }
+      return height(best);
+    });
+  }
+
+  private reading<T>(operation: (from: Source) => Promise<T>): Promise<T> {
+    return this.link.reading("Reading the log", (db) => operation(sourceOf(db)));
+  }
+}
+
+export class MongoKeys implements KeyReader {
+  constructor(private readonly link: ReadLink) {}
+
+  heightsOfKey(term: Uint8Array, limit: number): Promise<Height[]> {
+    return this.reading(async (entries) => {
+      // The marker has the lowest height of all: one answer says both that the index is whole and what it holds.
+      const found = await entries
+        .find(
+          { terms: { $in: [MARKER, termValue(term)] } },
+          { projection: { _id: 1 }, hint: TERMS_INDEX, sort: { _id: 1 }, limit: Math.max(1, limit) + 1, ...LIMITED },
+        )
+        .toArray();
+      if (found[0]?._id !== 0) throw indexLost();
+      return found.slice(1).map(({ _id }) => height(_id));
+    });
+  }
+
+  keyTerms(from: Height, limit: number): Promise<{ readonly terms: Uint8Array[]; readonly next: Height | null }> {
+    return this.reading(async (entries) => {
+      const [names, keys] = [0, 1].map((i) => ({ $arrayElemAt: ["$runs", i] }));
+      const documents = await entries
+        .find(
+          { _id: { $gte: Math.max(1, from) } },
+          {
+            projection: { terms: { $cond: [{ $eq: [keys, 0] }, [], { $slice: ["$terms", names, keys] }] } },
+            hint: BY_HEIGHT,
+            sort: { _id: 1 },
+            limit: Math.max(1, limit),
+            ...LIMITED,
+          },
+        )
+        .toArray();
+      await assertWhole(entries);
+      const last = documents.at(-1);
+      return {
+        terms: documents.flatMap(termsOf),
+        next: last === undefined || documents.length < limit ? null : height(last._id + 1),
+      };
+    });
+  }
+
+  private reading<T>(operation: (entries: Collection<FoundDocument>) => Promise<T>): Promise<T> {
+    return this.link.reading("Looking up a key", (db) => operation(entriesOf(db)));
+  }
+}
+
+interface Source {
+  readonly blocks: Collection<StoredDocument>;
+  readonly entries: Collection<FoundDocument>;
+}
+const sourceOf = (db: Db): Source => ({ blocks: db.collection<StoredDocument>("blocks"), entries: entriesOf(db) });

@@ -2,15 +2,21 @@ import { fromHex, toHex } from "../../shared/bytes.js";
 import { ZERO_HASH } from "../../shared/hash.js";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type BlockHeader, hashHeader } from "../../shared/log/block.js";
-import type { LogReader, LogStore } from "../storage/port.js";
+import type { ChainState } from "../../shared/log/chain.js";
+import { type LogReader, type LogStore, StoreError } from "../storage/port.js";
 import { SharedRuns } from "./shared-runs.js";
 
-export const PAGE_HEIGHTS = 256;
 const NOTE_BYTES = 64;
-/** Pages in memory; one is 16 KiB. */
+/** Pages in memory; one of 256 heights is 16 KiB. */
 const PAGES_MAX = 64;
-/** Heights that are noted in memory before their page is written, at least. */
-const RECENT_MAX = 16 * PAGE_HEIGHTS;
+
+export interface AnchorMemory {
+  /** Heights of one page: another number makes other pages. */
+  readonly pageHeights: number;
+  /** Heights that are noted in memory though their page is written. */
+  readonly notesMax: number;
+}
+export const ANCHOR_MEMORY: AnchorMemory = { pageHeights: 256, notesMax: 16 * 256 };
 
 /** What is noted of a committed block: its hash, and the hash of the newest event up to and with it. */
 export interface Note {
@@ -29,6 +35,12 @@ export class AlteredBlock extends Error {
   }
 }
 
+/** What a block is that is not there, or another one: altered, or above what the store must hold. */
+export function alteredAt(at: number, fault: string, heldThrough: Height): AlteredBlock | StoreError {
+  if (at <= heldThrough) return new AlteredBlock(height(at), fault);
+  return new StoreError("unknown", `Block ${at} cannot be read while the log is recovered: ${fault}.`);
+}
+
 /**
  * Which block was committed at each height. The newest are in memory, added as they are committed; older ones stand in
  * pages that only this node can have written. Where a page is missing its headers are walked from the notes above it:
@@ -42,25 +54,47 @@ export class Anchors {
   private readonly loading = new SharedRuns<number, Uint8Array>();
   private writtenThrough = -1;
   private isWriting = false;
+  private clusterId: HashHex = "";
+  private readonly pageHeights: number;
+  private readonly notesMax: number;
 
   constructor(
     private readonly parts: {
       readonly store: Pick<LogStore, "readAnchors" | "writeAnchors">;
       readonly reader: Pick<LogReader, "readHeaders">;
+      readonly memory?: AnchorMemory;
+      /** Up to here the store must hold what was committed; above it may have lost it, or be read anew just now. */
+      readonly heldThrough: () => Height;
+      /** Writes are the storage operations' to order. */
+      readonly inOrder: (write: () => Promise<void>) => Promise<void>;
       readonly onWarning: (error: unknown, text: string) => void;
     },
-  ) {}
+  ) {
+    const { pageHeights, notesMax } = parts.memory ?? ANCHOR_MEMORY;
+    this.pageHeights = pageHeights;
+    this.notesMax = notesMax;
+  }
 
-  /** Of a committed block, verified as the next one. After a recovery they come again from further below. */
+  /** Of a committed block, verified as the next one. After a recovery they come again, and are what they were. */
   add(header: BlockHeader, blockHash: HashHex, clusterId: HashHex): void {
+    this.clusterId = clusterId;
+    this.note(header.height, { blockHash, headHash: header.headHash });
+    if (header.height % this.pageHeights === this.pageHeights - 1) void this.writePages();
+  }
+
+  /** The newest committed block that a recovery knows, where it verified none above. */
+  begin({ height: at, blockHash, headHash }: Pick<ChainState, "height" | "blockHash" | "headHash">): void {
+    if (at > 0) this.note(at, { blockHash, headHash });
+  }
+
+  private note(at: Height, note: Note): void {
     const next = this.recentFrom + this.recent.length;
-    if (header.height < next && header.height >= this.recentFrom) return;
-    if (header.height !== next) {
+    if (this.recent.length > 0 && at < next) return;
+    if (at !== next) {
       this.recent = [];
-      this.recentFrom = header.height;
+      this.recentFrom = at;
     }
-    this.recent.push({ blockHash, headHash: header.headHash });
-    if (header.height % PAGE_HEIGHTS === PAGE_HEIGHTS - 1) void this.writePages(clusterId);
+    this.recent.push(note);
   }
 
   /** The notes of a height and of the one below it. Throws AlteredBlock where the headers do not lead there. */
@@ -81,90 +115,117 @@ export class Anchors {
     if (at === 0) return { blockHash: ZERO_HASH, headHash: "" };
     const recent = this.recent[at - this.recentFrom];
     if (recent !== undefined) return recent;
-    const page = this.pages.get(Math.floor(at / PAGE_HEIGHTS));
-    return page === undefined ? null : noteIn(page, at);
+    const page = this.pages.get(this.pageOf(at));
+    return page === undefined ? null : this.noteIn(page, at);
   }
 
   private async noted(at: Height): Promise<Note> {
     const known = this.inMemory(at);
     if (known !== null) return known;
-    if (this.recent.length === 0 || at >= this.recentFrom + this.recent.length)
-      throw new RangeError(`block ${at} is not known to be committed`);
-    const page = Math.floor(at / PAGE_HEIGHTS);
-    return noteIn(await this.loading.run(page, () => this.load(page)), at);
+    if (at >= this.recentFrom + this.recent.length)
+      throw new StoreError("unknown", `This node does not know yet that block ${at} is committed.`);
+    const page = this.pageOf(at);
+    const note = this.noteIn(await this.loading.run(page, () => this.load(page)), at);
+    if (note === null) throw new StoreError("unknown", `Nothing is noted of block ${at}.`);
+    return note;
   }
 
   private async load(page: number): Promise<Uint8Array> {
-    const bytes = (await this.parts.store.readAnchors(page)) ?? (await this.walk(page));
+    const written = await this.parts.store.readAnchors(page);
+    const bytes = written ?? (await this.walk(page));
     if (this.pages.size >= PAGES_MAX) this.pages.delete(this.pages.keys().next().value as number);
     this.pages.set(page, bytes);
+    if (written === null && this.noteIn(bytes, (page + 1) * this.pageHeights - 1) !== null)
+      void this.write(page, bytes).catch((error) => this.parts.onWarning(error, UNWRITTEN));
     return bytes;
   }
 
-  /** Makes a page anew from the stored headers, down from the lowest height above it whose hash is known. */
+  /**
+   * Makes a page anew from the stored headers, down from the lowest height above it whose hash is known. One that is not
+   * whole yet has nothing noted of its upper heights.
+   */
   private async walk(page: number): Promise<Uint8Array> {
-    const from = Math.max(1, page * PAGE_HEIGHTS);
-    const top = height(Math.min((page + 1) * PAGE_HEIGHTS, this.recentFrom));
+    const end = (page + 1) * this.pageHeights;
+    const from = Math.max(1, page * this.pageHeights);
+    const top = height(Math.min(end, this.recentFrom));
     let expected = (await this.noted(top)).blockHash;
     const headers = await this.parts.reader.readHeaders(height(from), top);
-    const bytes = new Uint8Array(PAGE_HEIGHTS * NOTE_BYTES);
+    const bytes = new Uint8Array(this.pageHeights * NOTE_BYTES);
     for (let at = top as number; at >= from; at--) {
       const stored = headers[at - from];
       if (stored === undefined || stored.header.height !== at)
-        throw new AlteredBlock(height(at), "a header is missing at or below it");
+        throw alteredAt(at, "a header is missing at or below it", this.parts.heldThrough());
       if (hashHeader(stored.header) !== expected)
-        throw new AlteredBlock(height(at), "its header is not the one that the next block names");
-      if (at < (page + 1) * PAGE_HEIGHTS)
-        writeNote(bytes, at, { blockHash: expected, headHash: stored.header.headHash });
+        throw alteredAt(at, "its header is not the one that the next block names", this.parts.heldThrough());
+      if (at < end) this.writeNote(bytes, at, { blockHash: expected, headHash: stored.header.headHash });
       expected = stored.header.previousBlockHash;
     }
-    for (let at = top + 1; at < (page + 1) * PAGE_HEIGHTS; at++) {
+    for (let at = top + 1; at < end; at++) {
       const note = this.recent[at - this.recentFrom];
-      if (note !== undefined) writeNote(bytes, at, note);
+      if (note !== undefined) this.writeNote(bytes, at, note);
     }
     return bytes;
   }
 
   /** Pages all of whose heights are noted in memory are written, and then forgotten there. */
-  private async writePages(clusterId: HashHex): Promise<void> {
+  private async writePages(): Promise<void> {
     if (this.isWriting) return;
     this.isWriting = true;
     try {
       for (;;) {
-        const page = Math.max(this.writtenThrough + 1, Math.ceil((this.recentFrom - 1) / PAGE_HEIGHTS));
-        const end = (page + 1) * PAGE_HEIGHTS;
+        const page = Math.max(this.writtenThrough + 1, this.firstWholePage());
+        const end = (page + 1) * this.pageHeights;
         if (this.recentFrom + this.recent.length < end) break;
-        const bytes = new Uint8Array(PAGE_HEIGHTS * NOTE_BYTES);
-        for (let at = Math.max(1, page * PAGE_HEIGHTS); at < end; at++)
-          writeNote(bytes, at, this.recent[at - this.recentFrom] as Note);
-        await this.parts.store.writeAnchors(page, clusterId, bytes);
+        const bytes = new Uint8Array(this.pageHeights * NOTE_BYTES);
+        for (let at = Math.max(1, page * this.pageHeights); at < end; at++)
+          this.writeNote(bytes, at, this.recent[at - this.recentFrom] as Note);
+        await this.write(page, bytes);
         this.writtenThrough = page;
         this.forget(end);
       }
     } catch (error) {
-      this.parts.onWarning(error, "a page of anchors could not be written: it is tried again with the next one");
+      this.parts.onWarning(error, UNWRITTEN);
     } finally {
       this.isWriting = false;
     }
   }
 
+  /** The lowest page of which nothing lies below what is noted in memory; height 0 is nobody's. */
+  private firstWholePage(): number {
+    return this.recentFrom <= 1 ? 0 : Math.ceil(this.recentFrom / this.pageHeights);
+  }
+
+  private write(page: number, bytes: Uint8Array): Promise<void> {
+    const { store, inOrder } = this.parts;
+    return inOrder(() => store.writeAnchors(page, this.clusterId, bytes));
+  }
+
   private forget(written: number): void {
-    const drop = Math.min(written - 1 - this.recentFrom, this.recent.length - RECENT_MAX);
+    const drop = Math.min(written - 1 - this.recentFrom, this.recent.length - this.notesMax);
     if (drop <= 0) return;
     this.recent.splice(0, drop);
     this.recentFrom += drop;
   }
+
+  private pageOf(at: number): number {
+    return Math.floor(at / this.pageHeights);
+  }
+
+  /** null: nothing is noted there. */
+  private noteIn(page: Uint8Array, at: number): Note | null {
+    const start = (at % this.pageHeights) * NOTE_BYTES;
+    const blockHash = toHex(page.subarray(start, start + 32));
+    if (blockHash === ZERO_HASH) return null;
+    const headHash = toHex(page.subarray(start + 32, start + NOTE_BYTES));
+    // No event has this hash; it stands for "none yet".
+    return { blockHash, headHash: headHash === ZERO_HASH ? "" : headHash };
+  }
+
+  private writeNote(page: Uint8Array, at: number, note: Note): void {
+    const start = (at % this.pageHeights) * NOTE_BYTES;
+    page.set(fromHex(note.blockHash), start);
+    if (note.headHash !== "") page.set(fromHex(note.headHash), start + 32);
+  }
 }
 
-function noteIn(page: Uint8Array, at: number): Note {
-  const start = (at % PAGE_HEIGHTS) * NOTE_BYTES;
-  const headHash = toHex(page.subarray(start + 32, start + NOTE_BYTES));
-  // No event has this hash; it stands for "none yet".
-  return { blockHash: toHex(page.subarray(start, start + 32)), headHash: headHash === ZERO_HASH ? "" : headHash };
-}
-
-function writeNote(page: Uint8Array, at: number, note: Note): void {
-  const start = (at % PAGE_HEIGHTS) * NOTE_BYTES;
-  page.set(fromHex(note.blockHash), start);
-  page.set(note.headHash === "" ? new Uint8Array(32) : fromHex(note.headHash), start + 32);
-}
+const UNWRITTEN = "a page of anchors could not be written: its headers are walked instead, and it is tried again";

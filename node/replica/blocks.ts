@@ -4,7 +4,7 @@ import { type Block, bodyReader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { LogStore } from "../storage/port.js";
-import { AlteredBlock } from "./anchors.js";
+import { AlteredBlock, type Anchors } from "./anchors.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
 
 const BLOCKS_MAX = 64;
@@ -21,7 +21,11 @@ export class StoredBlocks {
     private readonly parts: {
       readonly log: LogStore;
       readonly proved: ProvedBlocks;
+      readonly anchors: Pick<Anchors, "proofOf" | "proofAtHand">;
+      /** What was published, also while the log is recovered. */
       readonly commitHeight: () => Height;
+      /** As for the anchors. */
+      readonly heldThrough: () => Height;
       readonly onInvalidBlock: (at: Height, detail: string) => void;
     },
   ) {}
@@ -37,7 +41,32 @@ export class StoredBlocks {
       }
       blocks.push(block);
     }
+    for (const [i, block] of blocks.entries()) {
+      const fault = await this.faultOfPlace(block, blocks[i - 1]);
+      if (fault === null) continue;
+      this.parts.onInvalidBlock(fault.at, fault.text);
+      return blocks.slice(0, i);
+    }
     return blocks;
+  }
+
+  /** Whether it is the block that was committed at its height; above, whether it follows the one before. */
+  private async faultOfPlace(
+    { header, blockHash }: Block,
+    before: Block | undefined,
+  ): Promise<{ at: Height; text: string } | null> {
+    const { anchors, heldThrough } = this.parts;
+    if (header.height > heldThrough()) {
+      const isLinked = before === undefined || before.blockHash === header.previousBlockHash;
+      return isLinked ? null : { at: header.height, text: "the block before it is another one" };
+    }
+    try {
+      const proof = anchors.proofAtHand(header.height) ?? (await anchors.proofOf(header.height));
+      return proof.blockHash === blockHash ? null : { at: header.height, text: "its header is another one" };
+    } catch (error) {
+      if (error instanceof AlteredBlock) return { at: error.height, text: error.fault };
+      throw error;
+    }
   }
 
   /** A stored block with its events, or null if it is missing or not what it should be. */

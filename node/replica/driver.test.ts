@@ -7,7 +7,7 @@ import { afterEach, expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "../../cluster/limits.js";
 import type { Effect } from "../../cluster/types.js";
 import { utf8 } from "../../shared/bytes.js";
-import { height, treeSize } from "../../shared/ids.js";
+import { height } from "../../shared/ids.js";
 import { blockVerifier } from "../../shared/log/chain.js";
 import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
 import { STATE_MAC } from "../../test/contracts/fixtures.js";
@@ -90,9 +90,10 @@ async function make(
       tracker.onRecovered(commitHeight);
     },
     onInvalidBlock: () => undefined,
-    onProjectionConflict: (error) => {
-      throw error;
+    onIndexFinding: (finding) => {
+      throw new Error(finding.detail);
     },
+    memory: { keyFilterBytes: 1_024 },
     onFatal: (error) => {
       throw error;
     },
@@ -115,25 +116,17 @@ async function fill(database: MemoryDatabase, folder: string, count: number): Pr
     const result = await tracker.propose([event(n)], { deadline: performance.now() + 2_000, sinceHeight: height(0) });
     expect(result.kind).toBe("committed");
   }
-  await eventually(() => driver.committed.projectedSize === count, 5_000, "all is projected");
+  expect(driver.committed.size).toBe(count);
   await stop();
 }
 
-/** Like the real projection it is dead once another server process answers, until the store is opened again. */
-function deadAfterRestart(database: MemoryDatabase, gate: { hold: Promise<void> | null }) {
+/** Blocks are read once the gate is open. */
+function gated(gate: { hold: Promise<void> | null }) {
   return (storage: Storage): Storage => {
-    let run = database.serverRun;
-    const open = storage.log.open.bind(storage.log);
-    storage.log.open = async (known) => {
-      const opened = await open(known);
-      run = database.serverRun;
-      return opened;
-    };
-    const apply = storage.projection.apply.bind(storage.projection);
-    storage.projection.apply = async (events) => {
+    const readBlocks = storage.log.readBlocks.bind(storage.log);
+    storage.log.readBlocks = async (from, limit) => {
       await gate.hold;
-      if (run !== database.serverRun) throw new StoreError("unknown", "Another process answers now.");
-      return apply(events);
+      return readBlocks(from, limit);
     };
     return storage;
   };
@@ -147,15 +140,13 @@ function closedGate(): { hold: Promise<void> | null; open: () => void } {
   return { hold, open };
 }
 
-it("recovers anew when the server restarts again while a recovery waits for the projection", async () => {
+it("recovers anew when the server restarts again while a recovery reads the log", async () => {
   const database = new MemoryDatabase("a".repeat(32));
   const folder = newFolder();
   await fill(database, folder, 5);
   const gate: { hold: Promise<void> | null } = { hold: null };
-  const { driver, recoveries, stop } = await make(database, folder, { wrap: deadAfterRestart(database, gate) });
+  const { driver, recoveries, stop } = await make(database, folder, { wrap: gated(gate) });
   await driver.start();
-  // As if the projection lagged behind the log.
-  database.rows.length = 2;
   const closed = closedGate();
   gate.hold = closed.hold;
   database.restartServer();
@@ -165,7 +156,7 @@ it("recovers anew when the server restarts again while a recovery waits for the 
   closed.open();
   await eventually(() => driver.view()?.role === "leader", 10_000, "it leads again");
   expect(recoveries).toHaveLength(2);
-  await eventually(() => driver.committed.projectedSize === 5, 5_000, "all is projected");
+  expect(driver.committed.size).toBe(5);
   await stop();
 });
 
@@ -175,11 +166,11 @@ it("begins once when the server is lost during the first recovery, and the start
   await fill(database, folder, 5);
   const closed = closedGate();
   const gate: { hold: Promise<void> | null } = { hold: closed.hold };
-  const { driver, recoveries, stop } = await make(database, folder, { wrap: deadAfterRestart(database, gate) });
-  database.rows.length = 2;
+  const { driver, recoveries, stop } = await make(database, folder, { wrap: gated(gate) });
+  const before = database.writes;
   const first = driver.start();
   first.catch(() => undefined);
-  await eventually(() => driver.committed.publishedSize === 5, 2_000, "the log has been read");
+  await eventually(() => database.writes > before, 2_000, "the store is open");
   database.restartServer();
   gate.hold = null;
   closed.open();
@@ -306,40 +297,4 @@ it("finds a database that went back by one start at the next start too, if the f
   await driver.start();
   expect(driver.view()?.isLearner).toBe(true);
   await stop();
-});
-
-it("stops, and writes nothing more, while a block waits for a projection that cannot be written", async () => {
-  const database = new MemoryDatabase("a".repeat(32));
-  const folder = newFolder();
-  await fill(database, folder, 1);
-  let isBroken = false;
-  const breakable = (storage: Storage): Storage => {
-    const apply = storage.projection.apply.bind(storage.projection);
-    storage.projection.apply = async (events) => {
-      if (isBroken) throw new StoreError("unknown", "It cannot be written.");
-      return apply(events);
-    };
-    return storage;
-  };
-  const { driver, tracker, stop } = await make(database, folder, { wrap: breakable });
-  await driver.start();
-  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
-  const written = await tracker.propose([event(2)], { deadline: performance.now() + 2_000, sinceHeight: height(0) });
-  const at = written.kind === "committed" ? written.events[0]?.height : undefined;
-  const committed = at === undefined ? null : await driver.soundBlock(height(at));
-  if (committed === null) throw new Error(`the write ended as ${written.kind}`);
-  isBroken = true;
-  // More than may wait to be projected, as one leaves it that followed a faster leader.
-  const { block, events } = committed;
-  const thousand = Array.from({ length: 1_000 }, () => events[0] as (typeof events)[0]);
-  for (let n = 1; n <= 200; n++) {
-    const header = { ...block.header, eventCount: 1_000, treeSize: treeSize(n * 1_000) };
-    driver.committed.add({ ...block, header }, thousand);
-  }
-  const before = database.blocks.size;
-  const unwritten = tracker.propose([event(3)], { deadline: performance.now() + 2_000, sinceHeight: height(0) });
-  await eventually(() => (driver.load()?.storageOperations ?? 0) > 0, 2_000, "a block waits");
-  await stop();
-  expect(database.blocks.size).toBe(before);
-  expect((await unwritten).kind).not.toBe("committed");
 });

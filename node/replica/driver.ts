@@ -14,11 +14,12 @@ import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import type { BlockVerifier } from "../../shared/log/chain.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
+import { ownRun } from "../../shared/log/index.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { type Clock, delay, systemClock } from "../clock.js";
 import type { NodeSigner } from "../host/signer.js";
-import { type IndexStanding, indexLost, type Storage, StoreError } from "../storage/port.js";
-import { Anchors } from "./anchors.js";
+import { type IndexEntry, type IndexStanding, indexLost, type Storage, StoreError } from "../storage/port.js";
+import { ANCHOR_MEMORY, type AnchorMemory, Anchors } from "./anchors.js";
 import { type SoundBlock, StoredBlocks } from "./blocks.js";
 import { CommittedEvents } from "./committed.js";
 import { IndexKeeper } from "./index-keeper.js";
@@ -57,6 +58,8 @@ export interface DriverOptions {
   readonly memory?: Partial<DriverMemory>;
   /** Paths of payloads that are indexed. */
   readonly indexedPaths?: readonly string[];
+  /** Derives the own terms of a block's entry. */
+  readonly ownRun?: typeof ownRun;
   /** The index was lost, or is whole again: whether this node should lead has changed. */
   readonly onIndexChange?: () => void;
   /** This process must end: the database belongs to another one, or cannot be used. */
@@ -68,8 +71,13 @@ export interface DriverMemory {
   readonly cacheBytesMax: number;
   /** The filter of keys that were never used. */
   readonly keyFilterBytes: number;
+  readonly anchors: AnchorMemory;
 }
-const MEMORY: DriverMemory = { cacheBytesMax: 48 * 1024 * 1024, keyFilterBytes: 8 * 1024 * 1024 };
+const MEMORY: DriverMemory = {
+  cacheBytesMax: 48 * 1024 * 1024,
+  keyFilterBytes: 8 * 1024 * 1024,
+  anchors: ANCHOR_MEMORY,
+};
 
 export interface IndexFinding {
   readonly kind: "index_differs" | "key_repeated";
@@ -112,20 +120,28 @@ export class Driver {
     this.owner = new OwnerCheck({ clock: this.clock, pauseMs, check: () => this.checkOwner() });
     const { storage, logger } = options;
     const memory = { ...MEMORY, ...options.memory };
+    // What this process has published may be gone with its store, and come back from the others: nobody altered it.
+    const heldThrough = (): Height => this.view()?.commitHeight ?? (0 as Height);
     this.anchors = new Anchors({
       store: storage.log,
       reader: storage.reader,
+      memory: memory.anchors,
+      heldThrough,
+      inOrder: (write) => this.operations.inOrder(write),
       onWarning: (err, text) => logger.warn({ err }, text),
     });
     this.blocks = new ProvedBlocks({
       reader: storage.reader,
       anchors: this.anchors,
+      heldThrough,
       bytesMax: memory.cacheBytesMax,
       onAltered: ({ height: at, fault }) => options.onInvalidBlock(at, fault),
     });
     this.stored = new StoredBlocks({
       log: storage.log,
       proved: this.blocks,
+      anchors: this.anchors,
+      heldThrough,
       commitHeight: () => this.committed.height,
       onInvalidBlock: options.onInvalidBlock,
     });
@@ -158,6 +174,7 @@ export class Driver {
       blocks: this.blocks,
       clock: this.clock,
       paths: options.indexedPaths ?? [],
+      ownRun: options.ownRun ?? ownRun,
       inOrder: (operation) => this.operations.inOrder(operation),
       heights: () => ({
         committed: this.committed.height,
@@ -469,7 +486,8 @@ export class Driver {
       remembered,
       publishedHeight: remembered === null ? null : this.committed.height,
       onCommitted: (block) => this.onRecoveredBlock(block, remembered !== null),
-      onDifferingEntries: (blocks, standing) => this.putEntries(blocks, standing),
+      entryOf: ({ events, index }, standing) => this.index.entryOf(events, index ?? undefined, standing.paths),
+      onDifferingEntries: (due, standing) => this.putEntries(due, standing),
       onWarning: (text) => options.logger.warn(text),
       onInvalidBlock: options.onInvalidBlock,
     });
@@ -488,18 +506,17 @@ export class Driver {
   }
 
   /** Before the replica runs: entries of verified blocks that a crash did not leave, or that somebody altered. */
-  private async putEntries(blocks: readonly RecoveredBlock[], standing: IndexStanding): Promise<void> {
+  private async putEntries(
+    due: readonly { readonly block: Block; readonly entry: IndexEntry }[],
+    standing: IndexStanding,
+  ): Promise<void> {
     const { log } = this.options.storage;
-    const from = blocks[0]?.next.height as Height;
-    const through = blocks.at(-1)?.next.height as Height;
+    const from = due[0]?.block.header.height as Height;
+    const through = due.at(-1)?.block.header.height as Height;
     await log.beginIndexWork({ from, through }, false);
-    const entries = blocks.flatMap(({ block, events, index }) => {
-      const entry = this.index.entryOf(events, index ?? undefined);
-      return entry === null ? [] : [{ block, entry }];
-    });
-    const { differing } = await log.putEntries(entries);
+    const { differing } = await log.putEntries(due);
     this.tellDiffering(differing);
-    const missing = blocks.length - differing.length;
+    const missing = due.length - differing.length;
     if (missing > 0) this.options.logger.warn(`${missing} index entries were missing and have been made anew`);
     await log.endIndexWork(standing);
   }
@@ -511,13 +528,18 @@ export class Driver {
     // Written when the genesis was committed; a crash in between, or an older copy of the file, is made good here.
     if (clusterId !== "" && options.identity.identity.formedClusterId === null)
       void options.identity.update({ formedClusterId: clusterId }).catch((error) => this.failed(error));
+    this.anchors.begin(boot.base);
     this.committed.begin({ height: boot.base.height, size: boot.base.range.size });
+    // Perhaps only an uncommitted block says so yet, which a truncation may take away.
+    const { term, height, blockHash } = boot.base;
+    if (height > 0) options.identity.recordMark({ term, height, hash: blockHash });
     this.replica = this.makeReplica(boot, opened.storeId);
+    // Before a key is looked up, and before anything is stored.
+    this.index.begin(opened.index);
     options.onRecovered(boot.commitHeight);
     // The database has just been claimed.
     this.owner.begin();
     this.submit({ kind: "tick", ...this.time() });
-    this.index.begin(opened.index);
   }
 
   private makeReplica(boot: BootState, storeId: string): Replica {

@@ -1,6 +1,6 @@
 import { type Height, height } from "../../shared/ids.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
-import { blockIndex, ownRun } from "../../shared/log/index.js";
+import { type BlockIndex, blockIndex, type ownRun } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
 import type { IndexEntry, IndexStanding, LogReader, LogStore } from "../storage/port.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
@@ -8,6 +8,7 @@ import type { ProvedBlocks } from "./proved-blocks.js";
 const CHUNK_BLOCKS = 32;
 const NOTE_EVERY_MS = 5_000;
 const RETRY_MS = 1_000;
+const COMMIT_WAIT_MS = 10;
 
 export interface IndexKeeperParts {
   readonly store: Pick<LogStore, "beginIndexWork" | "putEntries" | "endIndexWork">;
@@ -16,6 +17,7 @@ export interface IndexKeeperParts {
   readonly clock: Clock;
   /** Payload paths that are to be indexed. */
   readonly paths: readonly string[];
+  readonly ownRun: typeof ownRun;
   /** Writes of the state are the storage operations' to order. */
   readonly inOrder: (operation: () => Promise<void>) => Promise<void>;
   readonly heights: () => { readonly committed: Height; readonly durable: Height };
@@ -33,8 +35,13 @@ export interface IndexKeeperParts {
 export class IndexKeeper {
   private standing: IndexStanding | null = null;
   private done = { through: 0, of: 0 };
-  /** Counts works: an earlier one ends when another replica, or a stop, has come. */
+  /** Counts openings and losses: a work that was begun before ends. */
   private work = 0;
+  /** The store does one work at a time. */
+  private turns: Promise<void> = Promise.resolve();
+  private readonly repairing = new Set<Height>();
+  /** Paths that are not to be indexed any more, while the index still says that it has them. */
+  private leftPaths: readonly string[] = [];
 
   constructor(private readonly parts: IndexKeeperParts) {}
 
@@ -50,91 +57,112 @@ export class IndexKeeper {
     return this.done;
   }
 
-  /** The entry of a block: null for one without events. */
-  entryOf(events: readonly LoggedEvent[], index = blockIndex(events)): IndexEntry | null {
-    return events.length === 0 ? null : { index, own: ownRun(events, this.parts.paths) };
+  /** The entry of a block: null for one without events. It has the terms of all paths that the index says it has. */
+  entryOf(events: readonly LoggedEvent[], index?: BlockIndex, paths = this.entryPaths): IndexEntry | null {
+    return events.length === 0 ? null : { index: index ?? blockIndex(events), own: this.parts.ownRun(events, paths) };
+  }
+  private get entryPaths(): readonly string[] {
+    return [...this.parts.paths, ...this.leftPaths];
   }
 
-  /** A store was opened, and its replica runs. */
+  /** A store was opened, and its replica is there; before anything is given to the store. */
   begin(standing: IndexStanding | null): void {
-    const work = ++this.work;
+    this.work += 1;
     this.standing = standing;
+    const { paths } = this.parts;
+    this.leftPaths = standing === null ? [] : standing.paths.filter((path) => !paths.includes(path));
     if (standing === null) {
       this.parts.onLost();
-      void this.run(work, "the index is not whole: it is made anew from the log");
-    } else {
-      this.parts.onWhole();
-      const missing = this.parts.paths.filter((path) => !standing.paths.includes(path));
-      const isGone = standing.paths.some((path) => !this.parts.paths.includes(path));
-      if (missing.length > 0) void this.run(work, `the terms of ${missing.join(", ")} are added to the index`);
-      // A path that is indexed no longer has terms up to now only: it must not pass for whole later.
-      else if (isGone)
-        void this.parts
-          .inOrder(() => this.parts.store.endIndexWork({ paths: this.parts.paths }))
-          .catch(() => undefined);
+      this.makeAnew("the index is not whole: it is made anew from the log");
+      return;
     }
+    this.parts.onWhole();
+    const missing = paths.filter((path) => !standing.paths.includes(path));
+    if (missing.length > 0) this.makeAnew(`the terms of ${missing.join(", ")} are added to the index`);
+    else if (this.leftPaths.length > 0)
+      this.inTurn("the index could not be told which paths are left out", () => this.leavePathsOut(paths));
   }
 
   /** It was lost under this process. */
   lost(): void {
     if (this.standing === null) return;
     this.standing = null;
+    this.work += 1;
     this.parts.onLost();
-    void this.run(++this.work, "the index was lost: it is made anew from the log");
+    this.makeAnew("the index was lost: it is made anew from the log");
   }
 
   /** One entry is not what its block gives. */
   differs(at: Height): void {
-    if (this.standing === null) return;
-    void this.repair(this.work, at);
+    if (this.standing === null || this.repairing.has(at)) return;
+    this.repairing.add(at);
+    this.inTurn(`the index entry of block ${at} could not be made anew`, async (isOver) => {
+      this.repairing.delete(at);
+      const { standing } = this;
+      if (standing === null || isOver()) return;
+      await this.parts.inOrder(() => this.parts.store.beginIndexWork({ from: at, through: at }, false));
+      await this.putChunk([at], { ownMayDiffer: false });
+      if (!isOver()) await this.parts.inOrder(() => this.parts.store.endIndexWork(standing));
+    });
   }
 
   stop(): void {
     this.work += 1;
   }
 
-  private async repair(work: number, at: Height): Promise<void> {
-    try {
-      await this.parts.inOrder(() => this.parts.store.beginIndexWork({ from: at, through: at }, false));
-      await this.putChunk([at]);
-      if (work === this.work && this.standing !== null) {
-        const { standing } = this;
-        await this.parts.inOrder(() => this.parts.store.endIndexWork(standing));
-      }
-    } catch (error) {
-      this.parts.log("warn", `the index entry of block ${at} could not be made anew`, error);
-    }
+  private inTurn(failure: string, run: (isOver: () => boolean) => Promise<void>): void {
+    const { work } = this;
+    const isOver = (): boolean => work !== this.work;
+    this.turns = this.turns
+      .then(() => run(isOver))
+      .catch((error) => {
+        if (!isOver()) this.parts.log("warn", failure, error);
+      });
   }
 
-  private async run(work: number, text: string): Promise<void> {
+  /** Until the index says so itself, new entries have the terms of all its paths: whoever names one again must find it whole. */
+  private async leavePathsOut(paths: readonly string[]): Promise<void> {
+    const { inOrder, store } = this.parts;
+    await inOrder(async () => {
+      await store.beginIndexWork({ from: height(1), through: height(1) }, false);
+      await store.endIndexWork({ paths });
+      this.leftPaths = [];
+      if (this.standing !== null) this.standing = { paths };
+    });
+  }
+
+  private makeAnew(text: string): void {
     this.parts.log(this.standing === null ? "warn" : "info", text);
-    for (;;) {
-      try {
-        await this.makeAnew(work);
-        return;
-      } catch (error) {
-        if (work !== this.work) return;
-        this.parts.log("warn", "the index could not be made anew: trying again", error);
+    this.inTurn("the index could not be made anew", async (isOver) => {
+      while (!isOver()) {
+        try {
+          return await this.makeOnce(isOver);
+        } catch (error) {
+          if (isOver()) return;
+          this.parts.log("warn", "the index could not be made anew: trying again", error);
+        }
+        await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
       }
-      await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
-      if (work !== this.work) return;
-    }
+    });
   }
 
-  private async makeAnew(work: number): Promise<void> {
+  private async makeOnce(isOver: () => boolean): Promise<void> {
     const { store, clock, heights, inOrder } = this.parts;
-    // Blocks that are stored from now on bring their entries with them.
-    const through = heights().durable;
-    this.done = { through: 0, of: through };
     const isLost = this.standing === null;
-    await inOrder(() => store.beginIndexWork({ from: height(1), through }, isLost));
+    let through = 0;
+    await inOrder(() => {
+      // All that was given to the store before is stored: an entry of it may be lost. What is stored later brings its own.
+      through = heights().durable;
+      return store.beginIndexWork({ from: height(1), through: height(through) }, isLost);
+    });
+    this.done = { through: 0, of: through };
     let saidAt = clock.now();
     for (let from = 1; from <= through; ) {
-      if (work !== this.work) return;
+      if (isOver()) return;
       // What is not committed yet may be replaced; once it is committed it is made anew like the rest.
       const to = Math.min(from + CHUNK_BLOCKS - 1, through, heights().committed);
       if (to < from) {
-        await new Promise<void>((resolve) => clock.after(10, resolve));
+        await new Promise<void>((resolve) => clock.after(COMMIT_WAIT_MS, resolve));
         continue;
       }
       await this.putRange(height(from), height(to));
@@ -146,10 +174,13 @@ export class IndexKeeper {
       }
       await clock.breathe();
     }
-    if (work !== this.work) return;
+    if (isOver()) return;
     const standing = { paths: this.parts.paths };
-    await inOrder(() => store.endIndexWork(standing));
-    if (work !== this.work) return;
+    await inOrder(async () => {
+      await store.endIndexWork(standing);
+      this.leftPaths = [];
+    });
+    if (isOver()) return;
     this.standing = standing;
     this.parts.log("info", `the index is whole: ${through} blocks`);
     this.parts.onWhole();
@@ -157,18 +188,20 @@ export class IndexKeeper {
 
   private async putRange(from: Height, to: Height): Promise<void> {
     const headers = await this.parts.reader.readHeaders(from, to);
-    await this.putChunk(headers.filter(({ header }) => header.eventCount > 0).map(({ header }) => header.height));
+    const due = headers.filter(({ header }) => header.eventCount > 0).map(({ header }) => header.height);
+    // Terms of paths that were not indexed before are no alteration.
+    await this.putChunk(due, { ownMayDiffer: true });
   }
 
-  private async putChunk(heights: readonly Height[]): Promise<void> {
+  private async putChunk(heights: readonly Height[], options: { ownMayDiffer: boolean }): Promise<void> {
     for (let at = 0; at < heights.length; ) {
       const blocks = await this.parts.blocks.read(heights.slice(at));
       const entries = blocks.flatMap((block) => {
         const entry = this.entryOf(block.events.all());
         return entry === null ? [] : [{ block, entry }];
       });
-      const { differing } = await this.parts.store.putEntries(entries);
-      if (differing.length > 0 && this.standing !== null) this.parts.onDiffering(differing);
+      const { differing } = await this.parts.store.putEntries(entries, options);
+      if (differing.length > 0) this.parts.onDiffering(differing);
       at += blocks.length;
     }
   }

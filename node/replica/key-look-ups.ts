@@ -114,7 +114,9 @@ export class KeyLookUps {
     for (const suspect of due) {
       try {
         const heights = await this.heightsOf(suspect, termOf(suspect));
-        if (heights.some((at) => at < suspect.height)) this.parts.onRepeated(suspect, heights);
+        // The block that it came with may have been replaced since, and the key logged elsewhere, once.
+        const isRepeated = heights.includes(suspect.height) && heights.some((at) => at < suspect.height);
+        if (isRepeated) this.parts.onRepeated(suspect, heights);
       } catch (error) {
         this.parts.onWarning(error, "a key that may have been used twice could not be looked up");
       }
@@ -123,7 +125,8 @@ export class KeyLookUps {
 
   private async heightsOf({ sourceAppId, idempotencyKey }: Key, term: Uint8Array): Promise<Height[]> {
     const found: Height[] = [];
-    for (const at of await this.parts.keys.heightsOfKey(term, HEIGHTS_MAX)) {
+    const heights = await this.parts.keys.heightsOfKey(term, HEIGHTS_MAX);
+    for (const at of heights) {
       const events = await this.parts.eventsOf(at);
       if (events === null) throw new Error(`block ${at}, which the index names for a key, cannot be read`);
       const isThere = events.some(
@@ -131,6 +134,8 @@ export class KeyLookUps {
       );
       if (isThere) found.push(at);
     }
+    if (found.length === 0 && heights.length === HEIGHTS_MAX)
+      throw new Error(`more than ${HEIGHTS_MAX} blocks have the term of a key, and the first ones not the key`);
     return found;
   }
 }

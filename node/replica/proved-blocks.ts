@@ -4,7 +4,7 @@ import { type Block, type BlockHeader, blockBytes, bodyReader, hashHeader } from
 import { type BodyReader, bodyHash } from "../../shared/log/body.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
-import { AlteredBlock, type Anchors } from "./anchors.js";
+import { AlteredBlock, type Anchors, alteredAt } from "./anchors.js";
 import { SharedRuns } from "./shared-runs.js";
 
 /** What a kept block takes of the heap beside its body: itself, and each of its events once decoded. */
@@ -60,6 +60,8 @@ export class ProvedBlocks {
       readonly reader: Pick<LogReader, "readBlocks">;
       readonly anchors: Anchors;
       readonly bytesMax: number;
+      /** As for the anchors. */
+      readonly heldThrough: () => Height;
       /** Told of each block that is not what was committed. */
       readonly onAltered: (error: AlteredBlock) => void;
     },
@@ -149,9 +151,15 @@ export class ProvedBlocks {
     const found: ProvedBlock[] = [];
     for (const [i, at] of heights.entries()) {
       if (i > 0 && stored[i] === undefined) break;
-      const block = await this.prove(at, stored[i]);
-      this.keep(at, block);
-      found.push(block);
+      try {
+        const block = await this.prove(at, stored[i]);
+        this.keep(at, block);
+        found.push(block);
+      } catch (error) {
+        // Those before it are what they should be; whoever wants this one as well asks again, and is told.
+        if (i === 0) throw error;
+        break;
+      }
     }
     return found;
   }
@@ -159,11 +167,12 @@ export class ProvedBlocks {
   private async prove(at: Height, stored: StoredBlock | undefined): Promise<ProvedBlock> {
     try {
       const proof = this.parts.anchors.proofAtHand(at) ?? (await this.parts.anchors.proofOf(at));
+      const altered = (fault: string): Error => alteredAt(at, fault, this.parts.heldThrough());
       if (stored === undefined || stored.block.header.height !== at)
-        throw new AlteredBlock(at, "it is missing, or has another height");
+        throw altered("it is missing, or has another height");
       const { block } = stored;
-      if (hashHeader(block.header) !== proof.blockHash) throw new AlteredBlock(at, "its header is another one");
-      if (bodyHash(block) !== block.header.bodyHash) throw new AlteredBlock(at, "its body is another one");
+      if (hashHeader(block.header) !== proof.blockHash) throw altered("its header is another one");
+      if (bodyHash(block) !== block.header.bodyHash) throw altered("its body is another one");
       return proved(block, proof.previousHash);
     } catch (error) {
       if (error instanceof AlteredBlock) this.parts.onAltered(error);

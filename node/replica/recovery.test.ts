@@ -3,14 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { BootState, HardState } from "../../cluster/types.js";
-import { term } from "../../shared/ids.js";
+import { height, term } from "../../shared/ids.js";
 import { blockVerifier, type ChainState } from "../../shared/log/chain.js";
+import { ownRun } from "../../shared/log/index.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { MemoryLogStore } from "../../test/doubles/memory-log-store.js";
 import { systemClock } from "../clock.js";
 import { createVerifier } from "../host/signer.js";
+import { entryOf } from "../storage/entries.js";
 import { IdentityFile } from "../storage/identity.js";
+import type { IndexEntry, StoredEntry } from "../storage/port.js";
 import { stateMacOf } from "../storage/state-mac.js";
 import { type RecoveryOptions, type Remembered, recover } from "./recovery.js";
 
@@ -19,9 +22,9 @@ let database = new MemoryDatabase("");
 const warnings: string[] = [];
 let starts = 0;
 let afterOpening = (): void => undefined;
-let projectedThrough = 0;
+const missing: number[] = [];
 beforeEach(() => {
-  projectedThrough = 0;
+  missing.length = 0;
   afterOpening = () => undefined;
   folder = mkdtempSync(join(tmpdir(), "quorumlog-recovery-"));
   database = new MemoryDatabase("1".repeat(32));
@@ -32,25 +35,35 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function recoverWith(
   remembered: Remembered | null,
   living?: IdentityFile,
-  { verifiedTail, retriedMs = 10_000 }: Pick<Partial<RecoveryOptions>, "verifiedTail" | "retriedMs"> = {},
+  { verifiedTail }: Pick<RecoveryOptions, "verifiedTail"> = {},
 ): Promise<BootState> {
   warnings.length = 0;
   starts += 1;
   const identity = living ?? (await IdentityFile.open(folder, "n1"));
+  const log = new MemoryLogStore(database, {
+    nodeId: "n1",
+    bootId: `boot ${starts}`,
+    stateMac: stateMacOf(identity.seed),
+  });
+  const readBlocks = log.readBlocks.bind(log);
+  log.readBlocks = (from, limit) => {
+    afterOpening();
+    return readBlocks(from, limit);
+  };
   const { boot } = await recover({
-    log: new MemoryLogStore(database, { nodeId: "n1", bootId: `boot ${starts}`, stateMac: stateMacOf(identity.seed) }),
+    log,
     identity,
     clock: systemClock,
     verifyBlock: blockVerifier(createVerifier()),
     memberCount: 3,
     remembered,
+    publishedHeight: remembered === null ? null : remembered.committed.height,
     verifiedTail,
-    retriedMs,
-    projectedThrough: () => {
-      afterOpening();
-      return projectedThrough;
+    onCommitted: () => undefined,
+    entryOf: ({ events, index }) => (index === null ? null : { index, own: ownRun(events, []) }),
+    onDifferingEntries: async (due) => {
+      missing.push(...due.map(({ block }) => block.header.height));
     },
-    onCommitted: async () => undefined,
     onWarning: (text) => warnings.push(text),
     onInvalidBlock: () => undefined,
   });
@@ -108,8 +121,8 @@ it("joins anew once for a database that was lost, and not at each later start", 
 
 it("takes the database of a new node for its own after the answer to its first write was lost", async () => {
   const identity = await IdentityFile.open(folder, "n1");
-  // After the claim of the database, as its first state is saved.
-  database.failNextWrite("reply_lost", 1);
+  // After the claim of the database and the making of its index, as its first state is saved.
+  database.failNextWrite("reply_lost", 2);
   await expect(recoverWith(null, identity)).rejects.toMatchObject({ failure: "unknown" });
   expect(database.state?.hard).not.toBeNull();
   await recoverWith(null, identity);
@@ -157,9 +170,8 @@ it("knows the ids of every block that it verified, and from which height on they
   await start();
   const { blocks } = TestLog.grow(100);
   for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
-  projectedThrough = 100;
   const verifiedTail = { events: 1_000, blocksMax: 20, blocksMin: 1 };
-  const { ids, idsFrom, base, tail } = await recoverWith(null, undefined, { verifiedTail, retriedMs: -30_000 });
+  const { ids, idsFrom, base, tail } = await recoverWith(null, undefined, { verifiedTail });
   expect(idsFrom).toBe(blocks.length - 19);
   expect(ids.map((block) => block.height)).toEqual(Array.from({ length: 20 }, (_, i) => idsFrom + i));
   expect(ids.every((block) => block.ids.length === 1)).toBe(true);
@@ -180,4 +192,36 @@ it("remembers a vote that was saved while the file that outlives the database wa
   await before.close();
   expect(await start()).toMatchObject({ term: 4, votedFor: "n2", joinNonce });
   expect((await IdentityFile.open(folder, "n1")).identity.votedTerm).toBe(4);
+});
+
+it("names the entries of verified blocks that are missing, altered, or hide a term of their own", async () => {
+  await start();
+  const { blocks } = TestLog.grow(6);
+  for (const { stored, toStore } of blocks) {
+    const { height: at } = stored.block.header;
+    database.blocks.set(at, { stored, writeId: at });
+    if (toStore.entry !== null) database.entries.set(at, { stored: entryOf(stored.block, toStore.entry), writeId: at });
+  }
+  database.marker = { isWhole: true, paths: [], work: null };
+  database.hasTermsIndex = true;
+  await recoverWith(null);
+  expect(missing).toEqual([]);
+
+  const change = (at: number, of: (entry: IndexEntry) => Partial<StoredEntry>): void => {
+    const found = database.entries.get(height(at));
+    if (found?.stored.entry == null) throw new Error(`no entry at ${at}`);
+    const stored = { ...found.stored, ...of(found.stored.entry) };
+    database.entries.set(height(at), { ...found, stored });
+  };
+  database.entries.delete(height(2));
+  change(3, ({ index, own }) => ({ entry: { own, index: { ...index, names: { terms: [], places: [] } } } }));
+  change(4, ({ index, own }) => ({
+    entry: { index, own: { terms: own.terms.slice(1), places: own.places.slice(1) } },
+  }));
+  change(5, () => ({ first: 99 }));
+  // Beside the genesis, which has no events: no entry that is looked for is passed over for it.
+  const planted = database.entries.get(height(6));
+  if (planted !== undefined) database.entries.set(height(1), { ...planted, writeId: 1 });
+  await recoverWith(null);
+  expect(missing).toEqual([2, 3, 4, 5]);
 });

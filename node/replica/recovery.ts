@@ -1,14 +1,25 @@
 import type { BlockIds, BootState, HardState } from "../../cluster/types.js";
+import { equalBytes, toHex } from "../../shared/bytes.js";
 import { type Height, height } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { type BlockVerifier, type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
 import { applyControl, type Membership } from "../../shared/log/control.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
-import { type BlockIndex, indexHash } from "../../shared/log/index.js";
+import { WIDE } from "../../shared/log/filter.js";
+import type { BlockIndex, Run } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
+import { entryDiffers, entryOf } from "../storage/entries.js";
 import type { IdentityFile } from "../storage/identity.js";
-import { type IndexStanding, type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
+import {
+  type IndexEntry,
+  type IndexStanding,
+  type LogStore,
+  type OpenedStore,
+  type StoredBlock,
+  type StoredEntry,
+  StoreError,
+} from "../storage/port.js";
 
 /** So much of the log's end is re-verified at every start: its ids are what repeated writes are recognised by. */
 export interface VerifiedTail {
@@ -51,8 +62,13 @@ export interface RecoveryOptions {
   readonly publishedHeight: Height | null;
   /** Told of every committed block that was verified, oldest first. Without its events where its body was altered. */
   readonly onCommitted: (block: RecoveredBlock) => void;
-  /** Entries of the verified blocks that are not there, or not what their blocks give. */
-  readonly onDifferingEntries: (blocks: readonly RecoveredBlock[], standing: IndexStanding) => Promise<void>;
+  /** The entry of a block with events, with the terms of the paths that the index says it has. */
+  readonly entryOf: (block: RecoveredBlock, standing: IndexStanding) => IndexEntry | null;
+  /** Blocks whose entries are not there, or not what the blocks give. */
+  readonly onDifferingEntries: (
+    due: readonly { readonly block: Block; readonly entry: IndexEntry }[],
+    standing: IndexStanding,
+  ) => Promise<void>;
   readonly verifiedTail?: VerifiedTail | undefined;
   readonly onWarning: (text: string) => void;
   readonly onInvalidBlock: (at: Height, detail: string) => void;
@@ -243,24 +259,36 @@ async function compareEntries(
   verified: readonly RecoveredBlock[],
   standing: IndexStanding,
 ): Promise<void> {
-  const blocks = verified.filter(({ events }) => events.length > 0);
-  const first = blocks[0];
-  if (first === undefined) return;
-  const stored = await options.log.readEntries(first.block.header.height, blocks.length);
-  const byHeight = new Map(stored.map((entry) => [entry.height, entry]));
-  const differing = blocks.filter(({ block: { header, blockHash } }) => {
-    const entry = byHeight.get(header.height);
-    return (
-      entry === undefined ||
-      entry.entry === null ||
-      entry.blockHash !== blockHash ||
-      entry.first !== header.firstSequence ||
-      entry.count !== header.eventCount ||
-      entry.sealedAt !== Date.parse(header.sealedAt) ||
-      indexHash(entry.entry.index) !== header.indexHash
-    );
+  const due = verified.flatMap((recovered) => {
+    const entry = recovered.events.length === 0 ? null : options.entryOf(recovered, standing);
+    return entry === null ? [] : [{ block: recovered.block, entry }];
+  });
+  const byHeight = new Map<Height, StoredEntry>();
+  for (let at = 0; at < due.length; ) {
+    const from = due[at]?.block.header.height as Height;
+    const stored = await options.log.readEntries(from, due.length - at);
+    for (const entry of stored) byHeight.set(entry.height, entry);
+    // Somebody may have put entries beside blocks that have none.
+    const read = stored.at(-1)?.height ?? Number.POSITIVE_INFINITY;
+    while (at < due.length && (due[at]?.block.header.height ?? 0) <= read) at += 1;
+  }
+  const differing = due.filter(({ block, entry }) => {
+    const stored = byHeight.get(block.header.height);
+    if (stored === undefined || entryDiffers(stored, entryOf(block, entry), { ownMayDiffer: true })) return true;
+    return lacksOwn(stored.entry?.own, entry.own);
   });
   if (differing.length > 0) await options.onDifferingEntries(differing, standing);
+}
+
+/** Whether a term is not there, or in other places. More terms, of paths that were left out again, hide nothing. */
+function lacksOwn(stored: Run | undefined, due: Run): boolean {
+  if (stored === undefined) return true;
+  const places = new Map(stored.terms.map((term, i) => [toHex(term), stored.places[i] as Uint8Array]));
+  if (places.has(toHex(WIDE))) return false;
+  return due.terms.some((term, i) => {
+    const there = places.get(toHex(term));
+    return there === undefined || !equalBytes(there, due.places[i] as Uint8Array);
+  });
 }
 
 /** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
 import type { HardState } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
+import { blockIndex } from "../../shared/log/index.js";
 import { STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { IdentityFile } from "../storage/identity.js";
-import type { CommittedEvents } from "./committed.js";
+import { StoreError } from "../storage/port.js";
 import type { NodeIdentity } from "./recovery.js";
 import { type StorageOperation, StorageOperations } from "./storage-operations.js";
 
@@ -25,7 +26,7 @@ async function setUp(identity = {} as NodeIdentity) {
     log,
     // Where no vote is saved and nothing truncated, the identity is not asked.
     identity,
-    committed: { room: () => Promise.resolve(true) } as CommittedEvents,
+    entryOf: () => null,
     onStored: ({ opId }) => stored.push(opId),
     onFailed: (error) => {
       failures.push(error);
@@ -36,12 +37,13 @@ async function setUp(identity = {} as NodeIdentity) {
   return { database, log, operations, stored, failures, writes: () => database.writes - writesBefore };
 }
 
-const storing = ({ stored, next }: TestBlock, opId: number): StorageOperation => ({
+const storing = ({ stored, next, events }: TestBlock, opId: number): StorageOperation => ({
   kind: "store_block",
   opId,
   block: stored.block,
   next,
-  events: [],
+  events,
+  index: blockIndex(events),
 });
 
 it("stores blocks that wait together, 32 at most, and tells of each in order", async () => {
@@ -83,7 +85,7 @@ it("tells of no more of them once their replica is gone", async () => {
   const operations: StorageOperations = new StorageOperations({
     log,
     identity: {} as NodeIdentity,
-    committed: { room: () => Promise.resolve(true) } as CommittedEvents,
+    entryOf: () => null,
     onStored: ({ opId }) => {
       stored.push(opId);
       if (opId === 1) operations.drop();
@@ -109,4 +111,26 @@ it("keeps what it knows to be committed before it truncates: nothing else in the
   operations.push({ kind: "truncate", opId: 3, from: height(3), term: term(2), leaderId: "n2" });
   await vi.waitFor(() => expect(stored).toContain(3));
   expect((await IdentityFile.open(folder, "n1")).identity.mark).toEqual(mark);
+});
+
+it("runs what others have to do in its turn, and tells of a failure after which the store must be opened again", async () => {
+  const { operations, stored, failures } = await setUp();
+  const { blocks } = TestLog.grow(1);
+  const [genesis, second] = blocks.map(storing) as [StorageOperation, StorageOperation];
+  operations.push(genesis);
+  const seen = operations.inOrder(async () => {
+    expect(stored).toEqual([0]);
+  });
+  const refused = operations.inOrder(() => Promise.reject(new StoreError("not_stored", "The disk is full.")));
+  operations.push(second);
+  await seen;
+  await expect(refused).rejects.toThrow("The disk is full.");
+  await vi.waitFor(() => expect(stored).toEqual([0, 1]));
+  expect(failures).toEqual([]);
+
+  const lost = operations.inOrder(() => Promise.reject(new StoreError("unknown", "The answer was lost.")));
+  const later = operations.inOrder(async () => undefined);
+  await expect(lost).rejects.toThrow("The answer was lost.");
+  await expect(later).rejects.toMatchObject({ failure: "not_stored" });
+  expect(failures).toHaveLength(1);
 });

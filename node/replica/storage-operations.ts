@@ -116,7 +116,7 @@ export class StorageOperations {
         const [operation = this.waiting[0]] = blocks;
         if (operation === undefined || generation !== this.generation) break;
         if (operation.kind === "other") {
-          await operation.run().then(operation.resolve, operation.reject);
+          await this.runOther(operation);
           if (generation === this.generation) this.waiting.shift();
           continue;
         }
@@ -138,6 +138,17 @@ export class StorageOperations {
     }
     // What a later replica has given out meanwhile.
     this.start();
+  }
+
+  /** Its failure is its caller's to handle, unless it says that the store has to be opened again, or is another's. */
+  private async runOther({ run, resolve, reject }: OtherOperation): Promise<void> {
+    try {
+      await run();
+      resolve();
+    } catch (error) {
+      reject(error);
+      if (error instanceof StoreError && (error.failure === "unknown" || error.failure === "not_owner")) throw error;
+    }
   }
 
   private firstBlocks(): StoreBlock[] {

@@ -96,18 +96,12 @@ export class Searches {
       }
       for (const hits of value) {
         total += hits.sure.length + (await this.confirmed(hits, filter)).length;
-        const end = this.endOf(hits);
-        if (end !== null) through = end;
+        through = Math.min(hits.first + hits.count, high);
       }
     }
     this.remember(name, { through, total });
     if (total > cap) return { total: cap, isCapped: true };
     return isCutOff ? null : { total, isCapped: false };
-  }
-
-  /** Whole blocks only are remembered: one whose newest events are beyond `high` is counted again. */
-  private endOf({ first, count, cut }: WalkedHits): number | null {
-    return cut ? null : first + count;
   }
 
   private remember(name: string, count: { through: number; total: number }): void {
@@ -125,7 +119,7 @@ export class Searches {
   /** Hits block by block, in order; returns where it ended. */
   private async *walk(plan: Plan, search: Search): AsyncGenerator<WalkedHits[], Ended> {
     const isAsc = search.order === "asc";
-    const range = await this.heightsOf(plan, search);
+    const range = search.low < search.high ? await this.heightsOf(plan, search) : null;
     if (range === null) return DONE;
     const entries = plan.groups.length === 0 ? this.unfiltered(search, range) : this.filtered(plan, search, range);
     let looked = 0;
@@ -137,7 +131,7 @@ export class Searches {
         const isWithin = (i: number): boolean => first + i >= search.low && first + i < search.high;
         const cut = first < search.low || first + count > search.high;
         const hits = cut ? { sure: sure.filter(isWithin), unsure: unsure.filter(isWithin) } : { sure, unsure };
-        return [{ height: at, first, count, cut, ...hits }];
+        return [{ height: at, first, count, ...hits }];
       });
       if (walked.length > 0) yield walked;
       const isLate = this.parts.clock.now() >= search.deadline || looked >= ENTRIES_MAX;
@@ -222,7 +216,11 @@ export class Searches {
     const places = headers.flatMap(({ header }): Place[] =>
       header.eventCount > 0 ? [{ height: header.height, first: header.firstSequence, count: header.eventCount }] : [],
     );
-    return places.length === 0 ? [place] : order === "asc" ? places : places.reverse();
+    const inOrder = order === "asc" ? places : places.reverse();
+    // A header that says that its block has no events hides none: the next look finds its place by the index.
+    const end = inOrder.findIndex((one, i) => !follows(one, inOrder[i - 1] ?? null, { sequence, order }));
+    const whole = end === -1 ? inOrder : inOrder.slice(0, end);
+    return whole.length === 0 ? [place] : whole;
   }
 
   /** The group that finds fewest drives; the server compares the others, in windows of heights so that it stops in time. */
@@ -279,14 +277,20 @@ interface Chunk {
 }
 interface WalkedHits extends BlockHits {
   readonly count: number;
-  /** Some of the block's events are outside of the range. */
-  readonly cut: boolean;
 }
 interface Ended {
   readonly next: number | null;
   readonly isCutOff: boolean;
 }
 const DONE: Ended = { next: null, isCutOff: false };
+
+/** Whether a place holds the sequence that is looked for first, or is the next one in the order. */
+function follows(place: Place, before: Place | null, first: { sequence: number; order: "asc" | "desc" }): boolean {
+  if (before === null) return place.first <= first.sequence && first.sequence < place.first + place.count;
+  return first.order === "asc"
+    ? place.first === before.first + before.count
+    : place.first + place.count === before.first;
+}
 
 const isIn = (at: number, { from, to }: Range): boolean => at >= from && at <= to;
 const step = (at: Height, isAsc: boolean): Height => height(isAsc ? at + 1 : Math.max(0, at - 1));
@@ -332,13 +336,15 @@ class PageBuilder {
 
   /** False once the page is full. */
   async take(walked: readonly WalkedHits[]): Promise<boolean> {
-    const wanted = walked.filter((hits) => {
-      if (hits.unsure.length === 0 && hits.sure.length <= this.toSkip) {
-        this.toSkip -= hits.sure.length;
-        return false;
-      }
-      return hits.sure.length + hits.unsure.length > 0;
-    });
+    const found = walked.filter(({ sure, unsure }) => sure.length + unsure.length > 0);
+    let passed = 0;
+    // Only those that come first: how many of the later ones are passed over is known once these are read.
+    for (const { sure, unsure } of found) {
+      if (unsure.length > 0 || sure.length > this.toSkip) break;
+      this.toSkip -= sure.length;
+      passed += 1;
+    }
+    const wanted = found.slice(passed);
     for (let at = 0; at < wanted.length; ) {
       const some = wanted.slice(at, at + this.blocksAtOnce(wanted.length - at));
       const read = await this.blocks.read(some.map((hits) => hits.height));

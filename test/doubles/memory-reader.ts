@@ -92,7 +92,7 @@ export class MemoryReader implements LogReader {
   }
 
   async firstSealedFrom(millis: number): Promise<Height | null> {
-    this.opening.assertReadable();
+    assertWhole(this.database, this.opening);
     const found = this.inRange(height(0), Number.MAX_SAFE_INTEGER, "asc").find(({ sealedAt }) => sealedAt >= millis);
     return found?.height ?? null;
   }

@@ -3,6 +3,16 @@ import { prepare } from "../sim/clients.js";
 import { Random } from "../sim/random.js";
 import { Lab } from "./lab.js";
 
+/** A cluster whose filters of keys are so small that they know of no key that it was never used: each is looked up. */
+function asking(): Lab {
+  const lab = new Lab({ memory: { keyFilterBytes: 1 } }).form();
+  for (let i = 0; i < 10; i++) lab.begin("n1", { key: `filling ${i}` });
+  lab.until("the filter is full", () => lab.checkers.ledger.acknowledged > 10, 1_000);
+  lab.timeouts(1);
+  lab.effects.length = 0;
+  return lab;
+}
+
 describe("a leader that is stopped, slow or deposed", () => {
   it("does not seal a write whose deadline has passed", () => {
     const lab = new Lab().form();
@@ -24,8 +34,11 @@ describe("a leader that is stopped, slow or deposed", () => {
     expect(lab.checkers.history.sequenceOf(events[0]?.id ?? "")).toBeUndefined();
   });
 
-  it("gives up the lead when its database hangs and all that comes are writes with keys", () => {
-    const lab = new Lab().form();
+  it.each([
+    ["are looked up", asking],
+    ["are known to be new", () => new Lab().form()],
+  ])("gives up the lead when its database hangs and all that comes are writes with keys that %s", (_, form) => {
+    const lab = form();
     const { store, gateway } = lab.node("n1");
     store.behaviour.isStalled = true;
     const write = (i: number): void =>
@@ -42,7 +55,7 @@ describe("a leader that is stopped, slow or deposed", () => {
   });
 
   it("stays while look-ups hang and its log is written, and refuses what it cannot tell about", () => {
-    const lab = new Lab().form();
+    const lab = asking();
     const n1 = lab.node("n1");
     n1.store.behaviour.held = ({ kind }) => kind === "read";
     const keyed = lab.begin("n1", { key: "order-1" });
@@ -58,7 +71,7 @@ describe("a leader that is stopped, slow or deposed", () => {
   });
 
   it("tries a look-up that fails once more, and refuses the write when that fails too", () => {
-    const lab = new Lab().form();
+    const lab = asking();
     const { behaviour } = lab.node("n1").store;
     const failures: number[] = [];
     const failTimes = (times: number): void => {

@@ -4,7 +4,6 @@ import { type Height, height } from "../../shared/ids.js";
 import { type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import { applyControl, type NodeKeys } from "../../shared/log/control.js";
 import { IdentityRecord } from "./identity.js";
-import { leaveEntry } from "./keys.js";
 import { type OperationKind, SimDatabase } from "./mongod.js";
 import type { SimNode } from "./node.js";
 import { check } from "./violation.js";
@@ -13,7 +12,7 @@ import { check } from "./violation.js";
 export interface Backup {
   readonly state: SimDatabase["state"];
   readonly blocks: [Height, { readonly stored: StoredBlock; readonly writeId: number }][];
-  readonly rows: number;
+  readonly index: Pick<SimDatabase, "marker" | "hasTermsIndex"> & { readonly entries: SimDatabase["entries"] };
   readonly altered: ReadonlyMap<number, StoredBlock>;
 }
 
@@ -25,6 +24,11 @@ export class Disk {
   readonly altered = new Map<number, StoredBlock>();
   /** Those of them that somebody made up: each hangs together by itself. */
   readonly planted = new Set<number>();
+
+  /** Heights whose index entries somebody wrote or took away, until they are as they should be. */
+  readonly touched = new Set<number>();
+  /** Those of them that say something else now: that has to be told. */
+  readonly differing = new Set<number>();
 
   /** An older copy was put in its place once. */
   wentBack = false;
@@ -61,6 +65,11 @@ export class Disk {
     let at: number = this.tailHeight;
     while (this.planted.has(at)) at -= 1;
     return at;
+  }
+  /** The index says so itself, and can be asked. */
+  get isIndexWhole(): boolean {
+    const { marker, hasTermsIndex } = this.database;
+    return marker?.isWhole === true && hasTermsIndex;
   }
   get quarantined(): number {
     return this.database.quarantined.size;
@@ -107,6 +116,7 @@ export class Disk {
     this.database = new SimDatabase(storeId, this.node.store);
     this.lostSomething = true;
     this.hasLost = true;
+    this.forgetTouched();
     this.altered.clear();
     this.planted.clear();
     if (newKeys === null) return;
@@ -114,9 +124,15 @@ export class Disk {
     this.identity.file = null;
   }
 
+  private forgetTouched(): void {
+    this.touched.clear();
+    this.differing.clear();
+  }
+
   backUp(): Backup {
-    const { state, rows } = this.database;
-    return { state, blocks: this.ownBlocks(), rows: rows.length, altered: this.alteredOwn() };
+    const { state, entries, marker, hasTermsIndex } = this.database;
+    const index = { entries: new Map(entries), marker, hasTermsIndex };
+    return { state, blocks: this.ownBlocks(), index, altered: this.alteredOwn() };
   }
 
   /** What somebody planted goes into no copy: put back, it would be taken for the node's own. */
@@ -134,12 +150,15 @@ export class Disk {
     database.blocks.clear();
     database.unjournaled.clear();
     for (const [at, entry] of backup.blocks) database.blocks.set(at, entry);
-    // Rows are committed events, which every copy has alike.
-    database.rows.length = Math.min(database.rows.length, backup.rows);
+    const { entries, marker, hasTermsIndex } = backup.index;
+    database.entries.clear();
+    for (const [at, entry] of entries) database.entries.set(at, entry);
+    Object.assign(database, { marker, hasTermsIndex });
     this.wentBack = true;
     this.lostSomething = true;
     this.hasLost = true;
     this.isDoubtful = true;
+    this.forgetTouched();
     this.altered.clear();
     this.planted.clear();
     for (const [at, stored] of backup.altered) this.altered.set(at, stored);
@@ -160,7 +179,6 @@ export class Disk {
 
   /** Somebody inserts a block; -1 is no write of a node's. */
   plant(at: Height, stored: StoredBlock): void {
-    leaveEntry(stored, null);
     this.database.blocks.set(at, { stored, writeId: -1 });
     this.planted.add(at);
     this.altered.set(at, stored);
@@ -172,7 +190,6 @@ export class Disk {
     const entry = this.database.blocks.get(at);
     if (entry === undefined) return;
     const stored = change(entry.stored);
-    leaveEntry(stored, entry.stored);
     this.database.blocks.set(at, { ...entry, stored });
     this.altered.set(at, stored);
   }

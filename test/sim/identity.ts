@@ -12,7 +12,9 @@ const WRITE_MS: readonly [number, number] = [1, 3];
 export function fakeStateMac(seed: string): StateMac {
   // Nobody writes to the list of founders: it is replaced as a whole, once or twice in a life.
   let founders: { of: HardState["forming"]; text: string } = { of: null, text: "null" };
-  return ({ term, votedFor, joinNonce, forming, ...others }) => {
+  return (value) => {
+    if ("anchors" in value) return `${seed} ${value.clusterId} ${value.page} ${value.anchors}`;
+    const { term, votedFor, joinNonce, forming, ...others } = value;
     if (founders.of !== forming) founders = { of: forming, text: JSON.stringify(forming) };
     return `${seed} ${term} ${votedFor} ${joinNonce} ${founders.text} ${JSON.stringify(others)}`;
   };

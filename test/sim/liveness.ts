@@ -155,6 +155,9 @@ export class Liveness {
     const isLevel = world.runUntil(() => this.isLevel(world.nodes), 10 * this.timeoutMs);
     check(isLevel, "I11", () => `the nodes are not level: ${this.standing(world.nodes)}`);
     world.checkers.ledger.finish(world.nodes.map((node) => node.disk));
+    const isWhole = world.runUntil(() => world.nodes.every((node) => node.disk.isIndexWhole), 10 * this.timeoutMs);
+    check(isWhole, "I10", () => "an index is not whole though nothing hinders it");
+    for (const node of world.nodes) world.checkers.index.atRest(node, { isOpened: false });
   }
 
   private ledAt = 0;

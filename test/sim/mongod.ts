@@ -8,7 +8,7 @@ import type { Random } from "./random.js";
 import type { Scheduler } from "./scheduler.js";
 import type { SimTiming } from "./timing.js";
 
-export type OperationKind = "read" | "save_state" | "store_block" | "truncate" | "open" | "project" | "alert";
+export type OperationKind = "read" | "save_state" | "store_block" | "truncate" | "open" | "index" | "anchors";
 
 interface Operation {
   readonly kind: OperationKind;
@@ -47,10 +47,11 @@ const LATE_MS = 3_000;
 const LATE_BLOCK_MS = 200;
 /** A store is opened again in about this time after an error. */
 const REOPENED_MS = 25;
-/** Rows of the projection are not waited for: a killed mongod may have lost those of the last so many milliseconds. */
-const FLUSH_MS = 100;
 
-/** The data of one mongod: what is here survives a crash, but for the newest rows of the projection. */
+/** Nothing more waits for these than for a read: whoever asked for them tries again. */
+const isBeside = (kind: OperationKind): boolean => kind === "index" || kind === "anchors";
+
+/** The data of one mongod: what is here survives a crash. */
 export class SimDatabase extends MemoryDatabase {
   /** What the next write is for: said by the store right before it. */
   kind: OperationKind = "open";
@@ -60,13 +61,28 @@ export class SimDatabase extends MemoryDatabase {
   readonly unjournaled = new Set<number>();
   /** What arrives later than a truncation that was begun meanwhile does not arrive. */
   truncations = 0;
-  private flushed = { at: 0, rows: 0 };
+  /** Heights at which something arrived later than its writer waited for it: until the next opening nobody looks there. */
+  readonly arrivedLate = new Set<number>();
+  /** What lands just now does so later than its writer waited for it. */
+  landsLate = false;
+  /** The tail as the last write left it. */
+  private knownTail = 0;
 
   constructor(
     storeId: string,
     private readonly server: Mongod,
   ) {
     super(storeId);
+  }
+
+  /** Where blocks were stored since the last call; above the tail if none were. Above what arrived late nobody looks. */
+  newBlocks(tail: number): number {
+    const from = Math.min(this.knownTail, tail) + 1;
+    this.knownTail = tail;
+    if (!this.landsLate) return from;
+    for (let at = from; at <= tail; at++) this.arrivedLate.add(at);
+    for (const at of this.entries.keys()) if (at > tail) this.arrivedLate.add(at);
+    return tail + 1;
   }
 
   override reach(count: number): number {
@@ -81,16 +97,6 @@ export class SimDatabase extends MemoryDatabase {
   override watch(listener: () => void): () => void {
     const process = this.server.node.process;
     return super.watch(() => process?.run(listener));
-  }
-
-  noteRows(now: number): void {
-    if (now - this.flushed.at >= FLUSH_MS) this.flushed = { at: now, rows: this.rows.length };
-  }
-
-  loseUnflushedRows(random: Random): void {
-    const kept = random.between(Math.min(this.flushed.rows, this.rows.length), this.rows.length);
-    this.rows.length = kept;
-    this.flushed = { at: this.flushed.at, rows: kept };
   }
 }
 
@@ -160,7 +166,7 @@ export class Mongod {
         isGivenUp: false,
       };
       this.operations.add(waiting);
-      if (isWrite && kind !== "project") scheduler.after(timing.stallMs, () => this.giveUp(waiting));
+      if (isWrite && !isBeside(kind)) scheduler.after(timing.stallMs, () => this.giveUp(waiting));
       this.begin(waiting);
     });
   }
@@ -197,7 +203,7 @@ export class Mongod {
     if (random.chance(behaviour.errors)) return this.breakOff(operation);
     this.operations.delete(operation);
     operation.land();
-    if (operation.kind !== "read" && operation.kind !== "project") this.node.disk.database.unjournaled.clear();
+    if (operation.kind !== "read") this.node.disk.database.unjournaled.clear();
     if (operation.kind !== "read" && random.chance(timing.crashAfterWrite) && this.node.dieSoon()) return;
     operation.answer();
   }
@@ -234,7 +240,10 @@ export class Mongod {
     const { serverRun, truncations } = database;
     scheduler.after(random.between(1, withinMs), () => {
       const isSame = this.node.disk.database === database && database.serverRun === serverRun;
-      if (isSame && database.truncations === truncations) this.landPartly(operation);
+      if (!isSame || database.truncations !== truncations) return;
+      database.landsLate = true;
+      this.landPartly(operation);
+      database.landsLate = false;
     });
   }
 
@@ -290,7 +299,6 @@ export class Mongod {
       operation.fail(new StoreError("unknown", "The server went away."));
     }
     this.loseUnjournaled();
-    database.loseUnflushedRows(this.around.random);
     database.restartServer();
   }
 }

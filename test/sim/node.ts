@@ -1,5 +1,6 @@
 import type { ReplicaLimits } from "../../cluster/limits.js";
 import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/types.js";
+import type { DriverMemory, IndexFinding } from "../../node/replica/driver.js";
 import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { StoredBlock, StoreError } from "../../node/storage/port.js";
 import type { Height, NodeId } from "../../shared/ids.js";
@@ -34,6 +35,7 @@ export interface NodeSurroundings {
   readonly recoversAtOnce: boolean;
   readonly verifiedTail: VerifiedTail;
   readonly limits: ReplicaLimits;
+  readonly memory: Partial<DriverMemory>;
   readonly transmit: (message: PeerMessage) => void;
   readonly forward: ForwardPort;
   readonly onProcessEnd: (node: SimNode) => void;
@@ -226,11 +228,12 @@ export class SimNode {
 
   /** A write reached the data. */
   onLanded(kind: OperationKind): void {
-    if (kind === "read" || kind === "project") return;
+    if (kind === "read" || kind === "anchors") return;
     if (this.disk.altered.size > 0) this.disk.settleAltered(kind);
     const { trace, checkers } = this.around;
     if (trace.isOn) trace.add(`${this.id} durable: ${kind}, tail ${this.disk.tailHeight}`);
     checkers.onDurable(this);
+    checkers.index.onBlocks(this, this.disk.database.newBlocks(this.disk.tailHeight));
   }
 
   onRead(from: Height, bytesMax: number, blocks: readonly StoredBlock[]): void {
@@ -240,6 +243,11 @@ export class SimNode {
     // Nothing is said of what comes after the first that fails.
     const altered = blocks.find((_, i) => this.disk.altered.has(from + i) && !this.disk.planted.has(from + i));
     if (altered !== undefined) this.around.checkers.alerts.mustFind(this, altered.block.header.height);
+  }
+
+  onIndexFinding({ kind, detail, height: at }: IndexFinding): void {
+    if (this.around.trace.isOn) this.around.trace.add(`${this.id} ALERT ${kind}: ${detail}`);
+    this.around.checkers.index.onFinding(this, kind, at);
   }
 
   onInvalidBlock(at: Height, detail: string): void {

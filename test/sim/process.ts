@@ -10,8 +10,8 @@ import type { SimNode } from "./node.js";
 import { forgetting } from "./promises.js";
 import { simStorage } from "./storage.js";
 import { describeInput } from "./trace.js";
-import { rememberedVerdicts } from "./verdicts.js";
-import { check, noteError } from "./violation.js";
+import { rememberedOwnRun, rememberedVerdicts } from "./verdicts.js";
+import { noteError } from "./violation.js";
 
 const START_RETRY_MS = 500;
 const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
@@ -96,7 +96,10 @@ export class SimProcess implements Clock {
         this.tellLate();
         this.driver.submit({ kind: "hand_over", now: this.now(), wall: this.wall(), target: null });
       },
-      onProjectionConflict: (error) => check(false, "I8", () => `${id}: ${error.message}`),
+      onIndexFinding: (finding) => node.onIndexFinding(finding),
+      onIndexChange: () => this.tellLate(),
+      memory: around.memory,
+      ownRun: rememberedOwnRun,
       onFatal: (error) => node.exit(error),
     });
     if (around.trace.isOn) this.traceInputs();
@@ -152,7 +155,7 @@ export class SimProcess implements Clock {
 
   /** It found an unsound block in its log, or was told that it should not lead. */
   get campaignsLate(): boolean {
-    return this.hasInvalidBlock || this.isReluctant;
+    return this.hasInvalidBlock || this.isReluctant || this.driver.campaignsLateForIndex;
   }
   set campaignsLate(isLate: boolean) {
     this.isReluctant = isLate;

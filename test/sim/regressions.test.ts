@@ -36,3 +36,24 @@ it("does not take a late answer to its earlier term for a sign that it leads", (
   expect(answers).toEqual([]);
   lab.finish();
 });
+
+it("knows after a truncation and a restart what it knew to be committed, though it recovered in between", () => {
+  const lab = new Lab().form();
+  const n3 = lab.node("n3");
+  lab.run(1_500);
+  // A block whose header alone says that the one before it is committed.
+  lab.writeTo("n1");
+  lab.writeTo("n1");
+  lab.until("all are level", () => lab.isLevel());
+  n3.crash();
+  lab.split(["n3"], ["n1", "n2"]);
+  n3.start();
+  lab.run(20);
+  const { commitHeight, tailHeight } = n3.view;
+  expect(tailHeight).toBe(commitHeight + 1);
+  const { driver } = n3.process as unknown as { driver: { perform(effect: object): void } };
+  driver.perform({ kind: "truncate", opId: 9, from: tailHeight, term: 9, leaderId: "n2" });
+  lab.until("its tail is gone", () => n3.disk.tailHeight === commitHeight);
+  n3.crash();
+  expect(n3.disk.knownCommitHeight).toBe(commitHeight);
+});

@@ -1,8 +1,15 @@
-import { type LogStore, type OpenedStore, type Projection, type Storage, StoreError } from "../../node/storage/port.js";
+import {
+  indexLost,
+  type KeyReader,
+  type LogReader,
+  type LogStore,
+  type OpenedStore,
+  type Storage,
+  StoreError,
+} from "../../node/storage/port.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
 import { MemoryLogStore } from "../doubles/memory-log-store.js";
-import { MemoryProjection } from "../doubles/memory-projection.js";
-import { indexNames } from "./keys.js";
+import { MemoryKeys, MemoryReader } from "../doubles/memory-reader.js";
 import type { OperationKind } from "./mongod.js";
 import type { SimProcess } from "./process.js";
 import { check } from "./violation.js";
@@ -15,26 +22,20 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
   const { node } = process;
   const { database } = node.disk;
   const inner = new MemoryLogStore(database, { nodeId: node.id, bootId: process.bootId, stateMac });
-  const run: Opened = { opened: database.serverRun, openings: 0 };
+  const reading = new Reading(process);
   return {
-    log: new SlowLogStore(inner, process, run),
-    projection: new SlowProjection(new MemoryProjection(database), process, run),
+    log: new SlowLogStore(inner, process),
+    keys: slowKeys(new MemoryKeys(database, inner), reading),
+    reader: slowReader(new MemoryReader(database, inner), reading),
     alerts: { raise: () => Promise.reject(new Error("alerts go to the checkers")), list: async () => [] },
     freeBytes: async () => null,
   };
-}
-
-/** Which run of the server this process has opened: another one is not spoken to. */
-interface Opened {
-  opened: number;
-  openings: number;
 }
 
 class SlowLogStore implements LogStore {
   constructor(
     private readonly inner: MemoryLogStore,
     private readonly process: SimProcess,
-    private readonly run: Opened,
   ) {}
 
   get serverProcessId(): string {
@@ -45,16 +46,16 @@ class SlowLogStore implements LogStore {
   }
 
   async open(knownBootCounter = 0): Promise<OpenedStore> {
-    this.next("open");
     const { database } = this.process.node.disk;
+    database.kind = "open";
+    database.arrivedLate.clear();
     const run = database.serverRun;
     const opened = await this.inner.open(knownBootCounter);
     // What was read is in the journal once this is.
+    database.kind = "open";
     await database.write(() => undefined);
     if (run !== database.serverRun) throw new StoreError("unknown", "The server went away.");
-    this.run.opened = run;
-    this.run.openings += 1;
-    return { ...opened, projectedThrough: database.rows.length };
+    return opened;
   }
 
   saveState: LogStore["saveState"] = (state, bootCounter) => {
@@ -65,10 +66,12 @@ class SlowLogStore implements LogStore {
     this.ofReplica("store_block");
     return this.inner.insertBlocks(stored);
   };
-  truncate: LogStore["truncate"] = (from, by) => {
+  truncate: LogStore["truncate"] = async (from, by) => {
     this.ofReplica("truncate");
-    this.process.node.disk.database.truncations += 1;
-    return this.inner.truncate(from, by);
+    const { node } = this.process;
+    node.disk.database.truncations += 1;
+    await this.inner.truncate(from, by);
+    node.around.checkers.index.nothingFrom(node, from);
   };
   readBlocks: LogStore["readBlocks"] = async (from, limit) => {
     await this.read();
@@ -76,6 +79,21 @@ class SlowLogStore implements LogStore {
     this.process.node.onRead(from, limit.bytesMax, blocks);
     return blocks;
   };
+  readEntries: LogStore["readEntries"] = async (from, limit) => {
+    await this.read();
+    return this.inner.readEntries(from, limit);
+  };
+  beginIndexWork: LogStore["beginIndexWork"] = (work, isLost) =>
+    this.beside("index", () => this.inner.beginIndexWork(work, isLost));
+  putEntries: LogStore["putEntries"] = (entries, options) =>
+    this.beside("index", () => this.inner.putEntries(entries, options));
+  endIndexWork: LogStore["endIndexWork"] = (standing) => this.beside("index", () => this.inner.endIndexWork(standing));
+  readAnchors: LogStore["readAnchors"] = async (page) => {
+    await this.read();
+    return this.inner.readAnchors(page);
+  };
+  writeAnchors: LogStore["writeAnchors"] = (page, clusterId, hashes) =>
+    this.beside("anchors", () => this.inner.writeAnchors(page, clusterId, hashes));
   readMembershipBlocks: LogStore["readMembershipBlocks"] = async () => {
     await this.read();
     return this.inner.readMembershipBlocks();
@@ -101,66 +119,50 @@ class SlowLogStore implements LogStore {
   private next(kind: OperationKind): void {
     this.process.node.disk.database.kind = kind;
   }
+  /** An operation of several writes may be under way: only the first of this one's is named, and it comes at once. */
+  private beside<T>(kind: OperationKind, begin: () => Promise<T>): Promise<T> {
+    const { database } = this.process.node.disk;
+    const before = database.kind;
+    database.kind = kind;
+    const begun = begin();
+    database.kind = before;
+    return begun;
+  }
   private read(): Promise<void> {
     return this.process.node.store.perform("read", () => {});
   }
 }
 
-/** Like the one in MongoDB it knows how far it reached, and is dead once another server process answers. */
-class SlowProjection implements Projection {
-  private end = 0;
-  private seenOpening = -1;
+/** Reads past the log's own client: each takes its time, and may fail. */
+class Reading {
+  constructor(private readonly process: SimProcess) {}
 
-  constructor(
-    private readonly inner: MemoryProjection,
-    private readonly process: SimProcess,
-    private readonly run: Opened,
-  ) {}
-
-  get through(): number {
-    if (this.seenOpening !== this.run.openings) {
-      this.seenOpening = this.run.openings;
-      this.end = this.inner.through;
-    }
-    return this.end;
+  async run<T>(read: () => Promise<T>): Promise<T> {
+    await this.process.node.store.perform("read", () => {});
+    return read();
   }
 
-  apply: Projection["apply"] = async (events) => {
-    this.assertAlive();
-    const { node } = this.process;
-    const first = events.find(({ sequence }) => sequence >= this.through);
-    if (first !== undefined && first.sequence > this.inner.through)
-      throw new StoreError("unknown", "Rows are missing.");
-    const { database } = node.disk;
-    // A truncation of several writes may be under way: only this write is another's.
-    const { kind } = database;
-    database.kind = "project";
-    const applied = this.inner.apply(events);
-    database.kind = kind;
-    await applied;
-    this.assertAlive();
-    node.around.checkers.onProjected(node, events);
-    node.disk.database.noteRows(node.around.scheduler.now);
-    this.end = Math.max(this.through, (events.at(-1)?.sequence ?? -1) + 1);
-  };
-  /** As the index of every durable block has it, which takes the place of the projection. */
-  findByKey: Projection["findByKey"] = async (sourceAppId, key) => {
+  async lookUp<T>(read: () => Promise<T>): Promise<T> {
     const { store, around } = this.process.node;
     await store.perform("read", () => {});
-    this.assertAlive();
-    if (store.behaviour.lookUps === "rebuilding") throw new StoreError("index_rebuilding", "The index is not whole.");
+    if (store.behaviour.lookUps === "rebuilding") throw indexLost();
     if (store.behaviour.lookUps === "failing" && around.random.chance(0.7))
       throw new StoreError("unknown", "The look-up failed.");
-    for (const [height, { stored }] of this.process.node.disk.database.blocks)
-      if (indexNames(stored, sourceAppId, key)) return { height, sequence: 0, id: "", hash: "" };
-    return null;
-  };
-  get: Projection["get"] = (sequence) => this.inner.get(sequence);
-  list: Projection["list"] = (filter, page) => this.inner.list(filter, page);
-  count: Projection["count"] = (filter, cap) => this.inner.count(filter, cap);
-
-  private assertAlive(): void {
-    if (this.run.opened !== this.process.node.disk.database.serverRun)
-      throw new StoreError("unknown", "Another process answers now.");
+    return read();
   }
 }
+
+const slowKeys = (inner: MemoryKeys, reading: Reading): KeyReader => ({
+  heightsOfKey: (term, limit) => reading.lookUp(() => inner.heightsOfKey(term, limit)),
+  keyTerms: (from, limit) => reading.lookUp(() => inner.keyTerms(from, limit)),
+});
+
+const slowReader = (inner: MemoryReader, reading: Reading): LogReader => ({
+  readBlocks: (heights, bytesMax) => reading.run(() => inner.readBlocks(heights, bytesMax)),
+  readHeaders: (from, to) => reading.run(() => inner.readHeaders(from, to)),
+  find: (query) => reading.run(() => inner.find(query)),
+  estimate: (group, range, cap) => reading.run(() => inner.estimate(group, range, cap)),
+  holding: (sequence) => reading.run(() => inner.holding(sequence)),
+  neighbours: (from, order, limit) => reading.run(() => inner.neighbours(from, order, limit)),
+  firstSealedFrom: (millis) => reading.run(() => inner.firstSealedFrom(millis)),
+});

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Block } from "../../shared/log/block.js";
 import { type BlockVerdict, type BlockVerifier, blockVerifier, type ChainState } from "../../shared/log/chain.js";
+import type { LoggedEvent } from "../../shared/log/event.js";
+import { ownRun, type Run } from "../../shared/log/index.js";
 import { fakeVerifier } from "./fake-crypto.js";
 import { check } from "./violation.js";
 
@@ -33,4 +35,15 @@ export const rememberedVerdicts: BlockVerifier = (before, block) => {
   const verdict = verify(before, block);
   if (verdict.ok) verified.set(block, { before, verdict });
   return verdict;
+};
+
+const ownRuns = new WeakMap<readonly LoggedEvent[], Map<string, Run>>();
+
+/** `ownRun`, made once of the events that nodes hand on. */
+export const rememberedOwnRun: typeof ownRun = (events, paths) => {
+  const name = paths.join();
+  const known = ownRuns.get(events) ?? new Map<string, Run>();
+  const run = known.get(name) ?? ownRun(events, paths);
+  ownRuns.set(events, known.set(name, run));
+  return run;
 };

@@ -1,5 +1,6 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
 import type { ReplicaAlert } from "../../cluster/types.js";
+import type { DriverMemory } from "../../node/replica/driver.js";
 import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { StoreError } from "../../node/storage/port.js";
 import type { NodeId } from "../../shared/ids.js";
@@ -34,9 +35,15 @@ export interface WorldOptions {
   readonly recoversAtOnce?: boolean;
   readonly verifiedTail?: VerifiedTail;
   readonly limits?: Partial<ReplicaLimits>;
+  readonly memory?: Partial<DriverMemory>;
   readonly onExit?: (node: SimNode, error: StoreError) => void;
 }
 
+const MEMORY: DriverMemory = {
+  cacheBytesMax: 1_000_000,
+  keyFilterBytes: 4_096,
+  anchors: { pageHeights: 256, notesMax: 4_096 },
+};
 const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
 
 /** A cluster in virtual time. Nothing here is random or late unless a fault or a scenario makes it so. */
@@ -84,6 +91,7 @@ export class World {
       recoversAtOnce: this.options.recoversAtOnce ?? true,
       verifiedTail: this.options.verifiedTail ?? VERIFIED_TAIL,
       limits: { ...DEFAULT_LIMITS, ...this.options.limits },
+      memory: { ...MEMORY, ...this.options.memory },
       onExit: (exited, error) => this.onExit(exited, error),
       transmit: (message) => this.transmit(message),
       forward: (request) => this.forward(request),

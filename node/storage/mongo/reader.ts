@@ -173,6 +173,8 @@ export class MongoReader implements LogReader {
         const document = await entries.findOne({ _id: filter }, options);
         return document === null ? null : foundEntry(document);
       };
+      // An index that is being made anew has no entry yet of blocks that were sealed then.
+      await assertWhole(entries);
       const last = await at({ $gte: 1 }, -1);
       if (last === null || last.sealedAt < millis) return null;
       let best: number = last.height;

@@ -1,9 +1,11 @@
 import { sha256Hex } from "../../../shared/hash.js";
 import { height, term } from "../../../shared/ids.js";
 import { type Block, type BlockHeader, headerBytes } from "../../../shared/log/block.js";
+import { bodyHash } from "../../../shared/log/body.js";
 import { sealBlock } from "../../../shared/log/chain.js";
 import type { PeerBody, PeerMessage } from "../../../shared/protocol/messages.js";
 import { fakeSignature, fakeSigner } from "../../sim/fake-crypto.js";
+import { noteNames } from "./say.js";
 import type { Stage } from "./stage.js";
 
 /** Signs a changed header as its leader would: the lie is well formed. */
@@ -13,6 +15,9 @@ function resign(stage: Stage, block: Block, change: Partial<BlockHeader>): Block
   const { keys } = stage.find(header.leaderId).store;
   return { ...block, header, blockHash: sha256Hex(bytes), signature: fakeSignature(keys.block, bytes) };
 }
+
+/** The header names the altered body. */
+const resealed = (stage: Stage, block: Block): Block => resign(stage, block, { bodyHash: bodyHash(block) });
 
 function flipped(bytes: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(bytes);
@@ -30,6 +35,10 @@ const FORGERIES: Record<string, (stage: Stage, block: Block) => Block> = {
   payload: (_stage, block) => ({ ...block, payloads: flipped(block.payloads) }),
   record: (_stage, block) => ({ ...block, records: flipped(block.records) }),
   "half-a-record": (_stage, block) => ({ ...block, records: block.records.subarray(0, 40) }),
+  "sealed-payload": (stage, block) => resealed(stage, { ...block, payloads: flipped(block.payloads) }),
+  "sealed-record": (stage, block) => resealed(stage, { ...block, records: flipped(block.records) }),
+  "half-a-sealed-record": (stage, block) => resealed(stage, { ...block, records: block.records.subarray(0, 40) }),
+  index: (stage, block) => resign(stage, block, { indexHash: "e".repeat(64) }),
   cluster: (stage, block) => resign(stage, block, { clusterId: "d".repeat(64) }),
   leader: (stage, block) => resign(stage, block, { leaderId: "n2" }),
   height: (stage, block) => resign(stage, block, { height: height(99) }),
@@ -63,6 +72,7 @@ export function otherBlock(
     },
     fakeSigner(store.keys.block),
   );
+  noteNames(sealed.block, sealed.events);
   const body: PeerBody = {
     kind: "append",
     round: 1_000,

@@ -1,6 +1,6 @@
 import type { Effect } from "../../../cluster/types.js";
 import type { Block } from "../../../shared/log/block.js";
-import { decodeBody } from "../../../shared/log/block.js";
+import type { LoggedEvent } from "../../../shared/log/event.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { StoreOperation } from "./store.js";
 import { nameOf } from "./wire.js";
@@ -11,15 +11,12 @@ export function sayBlock(block: Block): string {
   return `#${height} t${term} ${leaderId} ${control?.kind ?? `[${eventCount === 0 ? "" : namesIn(block)}]`}`;
 }
 
-/** The story's names of the events, which are their types. */
-function namesIn(block: Block): string {
-  try {
-    return decodeBody(block)
-      .map(({ record }) => record.eventType)
-      .join(" ");
-  } catch {
-    return "unreadable";
-  }
+/** The story's names of the events, which are their types, by the record part that was sealed: what is altered is a copy. */
+const names = new WeakMap<Uint8Array, string>();
+const namesIn = (block: Block): string => names.get(block.records) ?? "unreadable";
+
+export function noteNames(block: Block, events: readonly LoggedEvent[]): void {
+  names.set(block.records, events.map(({ record }) => record.eventType).join(" "));
 }
 
 export function sayMessage(message: PeerMessage): string {

@@ -9,7 +9,7 @@ import { fakeSigner } from "../../sim/fake-crypto.js";
 import { rememberedVerdicts } from "../../sim/verdicts.js";
 import { Requests } from "./events.js";
 import { Judge } from "./judge.js";
-import { sayBlock, sayEffect, sayMessage, sayOperation } from "./say.js";
+import { noteNames, sayBlock, sayEffect, sayMessage, sayOperation } from "./say.js";
 import { Store, type StoreOperation } from "./store.js";
 import { Teller } from "./teller.js";
 import { Wire } from "./wire.js";
@@ -260,6 +260,7 @@ export class Stage {
       case "save_state":
       case "store_block":
       case "truncate":
+        if (effect.kind === "store_block") noteNames(effect.block, effect.events);
         actor.operations.push(effect);
         if (actor.isDiskHeld) this.say(`${id} disk waits: ${sayOperation(effect)}`);
         return;

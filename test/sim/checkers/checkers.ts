@@ -1,5 +1,5 @@
 import type { Effect, ProposalRefusal, ReplicaAlert } from "../../../cluster/types.js";
-import type { EventView } from "../../../shared/log/event.js";
+import type { ShownEvent } from "../../../shared/log/event.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { Disk } from "../disk.js";
 import type { SimNode } from "../node.js";
@@ -9,10 +9,11 @@ import { CommitChecker } from "./commit.js";
 import { ElectionChecker } from "./election.js";
 import { ForgeryChecker } from "./forgeries.js";
 import { History } from "./history.js";
+import { IndexChecker } from "./index.js";
 import { Ledger } from "./ledger.js";
 import { PromiseChecker } from "./promises.js";
 import { RefusalChecker } from "./refusals.js";
-import { checkRow } from "./rows.js";
+import { checkShown } from "./shown.js";
 import { TakeOverChecker } from "./takeovers.js";
 
 /** Separate from the system: fed with what each node does, it throws a `Violation` when a property does not hold. */
@@ -24,6 +25,7 @@ export class Checkers {
   readonly alerts: AlertChecker;
   readonly forgeries = new ForgeryChecker();
   readonly bounds = new BoundChecker(this.history);
+  readonly index = new IndexChecker(this.history);
   readonly takeOvers = new TakeOverChecker();
   /** Why proposals were refused, and how often. */
   readonly refused: Partial<Record<ProposalRefusal, number>> = {};
@@ -45,6 +47,7 @@ export class Checkers {
     if (node.disk.hardState !== null) this.elections.onHardState(node, node.disk.hardState);
     this.commits.onBoot(node, commitHeight);
     this.promises.onBoot(node);
+    this.index.atRest(node, { isOpened: true });
   }
 
   onReceive(node: SimNode, message: PeerMessage, ref: number | undefined): void {
@@ -104,9 +107,9 @@ export class Checkers {
     }
   }
 
-  /** I4: what a node shows its readers is committed, to the last member. */
-  onProjected(node: SimNode, events: readonly EventView[]): void {
-    for (const row of events) checkRow(node, row, this.history.events[row.sequence]);
+  /** I4: what a node shows is committed, to the last member. */
+  onShown(node: SimNode, events: readonly ShownEvent[]): void {
+    for (const shown of events) checkShown(node, shown, this.history.events[shown.sequence]);
   }
 
   /** I5 and I13, of what a node says of itself. */

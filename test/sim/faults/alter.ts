@@ -1,6 +1,7 @@
 import type { StoredBlock } from "../../../node/storage/port.js";
 import type { NodeId, Term } from "../../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../../shared/log/block.js";
+import { bodyHash } from "../../../shared/log/body.js";
 import type { BlockSigner } from "../../../shared/log/chain.js";
 import type { Random } from "../random.js";
 
@@ -60,6 +61,7 @@ export function forgedBlock(
   { block, term, signer }: { block: Block; term: number; signer: BlockSigner },
 ): { block: Block; what: string } {
   const signed = (change: Partial<BlockHeader>): Block => signedAnew(block, change, signer);
+  const resealed = (other: Block): Block => signedAnew(other, { bodyHash: bodyHash(other) }, signer);
   const forgeries = {
     hash: () => ({ ...block, blockHash: otherHash(random) }),
     root: () => signed({ rootHash: otherHash(random) }),
@@ -70,6 +72,9 @@ export function forgedBlock(
     leader: () => signed({ leaderId: "n9" }),
     records: () => ({ ...block, records: flipped(random, block.records) }),
     payloads: () => ({ ...block, payloads: flipped(random, block.payloads) }),
+    "sealed-records": () => resealed({ ...block, records: flipped(random, block.records) }),
+    "sealed-payloads": () => resealed({ ...block, payloads: flipped(random, block.payloads) }),
+    index: () => signed({ indexHash: otherHash(random) }),
     // A genesis may be of any time: another one would be a second genesis, not a wrong one.
     "sealed-at": () => signed({ sealedAt: block.header.height === 1 ? "never" : "2000-01-01T00:00:00.000Z" }),
   };

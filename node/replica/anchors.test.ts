@@ -1,0 +1,175 @@
+import { expect, it, vi } from "vitest";
+import { ZERO_HASH } from "../../shared/hash.js";
+import { type Height, height } from "../../shared/ids.js";
+import { STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { memoryStorage } from "../../test/doubles/memory-storage.js";
+import { AlteredBlock, type AnchorMemory, Anchors } from "./anchors.js";
+
+const MEMORY: AnchorMemory = { pageHeights: 4, notesMax: 3 };
+
+/** A database that holds a log of `count` blocks and the genesis. */
+async function setUp(count: number) {
+  const { blocks } = TestLog.grow(count);
+  const database = new MemoryDatabase("a".repeat(32));
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  const storage = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
+  await storage.log.open();
+  const warnings: string[] = [];
+  const headers = vi.spyOn(storage.reader, "readHeaders");
+  const make = (memory = MEMORY, heldThrough = blocks.length): Anchors =>
+    new Anchors({
+      store: storage.log,
+      reader: storage.reader,
+      memory,
+      heldThrough: () => height(heldThrough),
+      inOrder: (write) => write(),
+      onWarning: (_error, text) => warnings.push(text),
+    });
+  return { blocks, database, headers, warnings, make };
+}
+
+const clusterOf = (blocks: readonly TestBlock[]): string => blocks[0]?.next.blockHash ?? "";
+function addAll(anchors: Anchors, blocks: readonly TestBlock[], from = 1, to = blocks.length): void {
+  for (const { stored } of blocks.slice(from - 1, to))
+    anchors.add(stored.block.header, stored.block.blockHash, clusterOf(blocks));
+}
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+
+/** Of every height from `from` on. */
+async function proofs(anchors: Anchors, from: number, to: number): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for (let at = from; at <= to; at++) found.push(await anchors.proofOf(height(at)));
+  return found;
+}
+const expected = (blocks: readonly TestBlock[], from: number, to: number): unknown[] =>
+  blocks.slice(from - 1, to).map(({ stored }, i) => ({
+    blockHash: stored.block.blockHash,
+    previousHash: blocks[from + i - 2]?.stored.block.header.headHash ?? "",
+  }));
+
+it("knows the newest from memory, and older ones from pages that it wrote", async () => {
+  const { blocks, database, headers, make } = await setUp(20);
+  const anchors = make();
+  addAll(anchors, blocks);
+  await settled();
+  expect([...database.anchors.keys()]).toEqual([0, 1, 2, 3, 4]);
+  expect(anchors.proofAtHand(height(1))).toBeNull();
+  expect(anchors.proofAtHand(height(21))).toEqual(expected(blocks, 21, 21)[0]);
+  expect(await proofs(anchors, 1, 21)).toEqual(expected(blocks, 1, 21));
+  expect(headers).not.toHaveBeenCalled();
+  await expect(anchors.proofOf(height(22))).rejects.toMatchObject({ failure: "unknown" });
+});
+
+// Where the notes begin right after a border the page before the border is not theirs to write.
+it.each([1, 2, 3, 4, 5, 6, 7, 8, 9])(
+  "walks the headers of what it did not hear of, from height %i on",
+  async (from) => {
+    const { blocks, database, make, warnings } = await setUp(20);
+    const anchors = make();
+    addAll(anchors, blocks, from);
+    await settled();
+    expect(warnings).toEqual([]);
+    expect(await proofs(anchors, 1, 21)).toEqual(expected(blocks, 1, 21));
+    await settled();
+    // What was walked to is written as well.
+    expect([...database.anchors.keys()].sort()).toEqual([0, 1, 2, 3, 4]);
+    expect(await proofs(make({ pageHeights: 4, notesMax: 0 }), 1, 0)).toEqual([]);
+  },
+);
+
+it("does not take what was not committed yet when a page was walked for what is noted there", async () => {
+  const { blocks, make } = await setUp(20);
+  const anchors = make();
+  addAll(anchors, blocks, 6, 6);
+  expect(await proofs(anchors, 5, 6)).toEqual(expected(blocks, 5, 6));
+  addAll(anchors, blocks, 7);
+  await settled();
+  expect(await proofs(anchors, 1, 21)).toEqual(expected(blocks, 1, 21));
+});
+
+it("keeps what it noted when a recovery reads committed blocks again, from further below or not as far", async () => {
+  const { blocks, make, headers } = await setUp(20);
+  const anchors = make({ pageHeights: 256, notesMax: 100 });
+  addAll(anchors, blocks, 10);
+  addAll(anchors, blocks, 5, 12);
+  for (let at = 11; at <= 21; at++) expect(anchors.proofAtHand(height(at))).toEqual(expected(blocks, at, at)[0]);
+  expect(await proofs(anchors, 1, 21)).toEqual(expected(blocks, 1, 21));
+  expect(headers).toHaveBeenCalledTimes(1);
+});
+
+it("begins with the newest committed block where a recovery verified none", async () => {
+  const { blocks, make } = await setUp(8);
+  const anchors = make();
+  anchors.begin({ height: height(0), blockHash: ZERO_HASH, headHash: "" });
+  await expect(anchors.proofOf(height(1))).rejects.toMatchObject({ failure: "unknown" });
+  const { blockHash, headHash } = (blocks[6] as TestBlock).next;
+  anchors.begin({ height: height(7), blockHash, headHash });
+  expect(await proofs(anchors, 1, 7)).toEqual(expected(blocks, 1, 7));
+});
+
+it("walks anew what somebody else wrote as a page, or put in another's place", async () => {
+  const { blocks, database, make, headers } = await setUp(20);
+  addAll(make(), blocks);
+  await settled();
+  const [first, second] = [database.anchors.get(0), database.anchors.get(1)];
+  if (first === undefined || second === undefined) throw new Error("no pages were written");
+  const hashes = first.hashes.slice();
+  hashes[70] = (hashes[70] ?? 0) ^ 1;
+  database.anchors.set(0, { ...first, hashes });
+  database.anchors.set(1, first);
+  const anchors = make();
+  addAll(anchors, blocks, 20);
+  expect(await proofs(anchors, 1, 21)).toEqual(expected(blocks, 1, 21));
+  expect(headers).toHaveBeenCalledTimes(2);
+});
+
+const alterHeader = (database: MemoryDatabase, at: number): void => {
+  const found = database.blocks.get(height(at));
+  if (found === undefined) throw new Error(`no block ${at}`);
+  const { block } = found.stored;
+  const altered = { ...block, header: { ...block.header, sealedAt: "2026-01-01T00:00:09.999Z" } };
+  database.blocks.set(height(at), { ...found, stored: { ...found.stored, block: altered } });
+};
+
+it("names the block whose header was altered, or is missing, where headers have to be walked", async () => {
+  const { blocks, database, make } = await setUp(8);
+  alterHeader(database, 3);
+  const anchors = make();
+  addAll(anchors, blocks, 8);
+  expect(await proofs(anchors, 5, 9)).toEqual(expected(blocks, 5, 9));
+  await expect(anchors.proofOf(height(1))).rejects.toMatchObject({ name: "AlteredBlock", height: 3 });
+  database.blocks.delete(height(3));
+  await expect(anchors.proofOf(height(1))).rejects.toBeInstanceOf(AlteredBlock);
+});
+
+it("calls nothing altered that its store need not hold", async () => {
+  const { blocks, database, make } = await setUp(8);
+  for (let at = 3; at <= 9; at++) database.blocks.delete(height(at));
+  const anchors = make(MEMORY, 2);
+  addAll(anchors, blocks, 8);
+  await expect(anchors.proofOf(height(4))).rejects.toMatchObject({ failure: "unknown" });
+});
+
+it("tries a page again that could not be written", async () => {
+  const { blocks, database, make, warnings } = await setUp(12);
+  const anchors = make();
+  database.failNextWrite("not_stored");
+  addAll(anchors, blocks, 1, 4);
+  await settled();
+  expect(warnings).toHaveLength(1);
+  addAll(anchors, blocks, 5);
+  await settled();
+  expect([...database.anchors.keys()]).toEqual([0, 1, 2]);
+  expect(await proofs(anchors, 1, 13)).toEqual(expected(blocks, 1, 13));
+});
+
+it("reads a page once for all who wait for it", async () => {
+  const { blocks, make, headers } = await setUp(12);
+  const anchors = make();
+  addAll(anchors, blocks, 12);
+  const heights = [1, 2, 3].map(height);
+  await Promise.all(heights.map((at: Height) => anchors.proofOf(at)));
+  // Of pages 0, 1 and 2: each begins with what the one above it says.
+  expect(headers).toHaveBeenCalledTimes(3);
+});

@@ -1,0 +1,252 @@
+import { expect, it, vi } from "vitest";
+import { type Height, height } from "../../shared/ids.js";
+import { ownRun } from "../../shared/log/index.js";
+import { insert, STATE_MAC, type TestBlock, type TestEvent, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { memoryStorage } from "../../test/doubles/memory-storage.js";
+import { type Clock, systemClock } from "../clock.js";
+import { entryDiffers, entryOf } from "../storage/entries.js";
+import { type Storage, StoreError } from "../storage/port.js";
+import { Anchors } from "./anchors.js";
+import { IndexKeeper } from "./index-keeper.js";
+import { ProvedBlocks } from "./proved-blocks.js";
+
+/** One process with its store, and a keeper of its index; another one can follow on the same database. */
+async function open(database: MemoryDatabase, blocks: readonly TestBlock[], paths: readonly string[] = []) {
+  const storage: Storage = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
+  const opened = await storage.log.open();
+  const heldThrough = (): Height => height(blocks.length);
+  const inOrder = (run: () => Promise<void>): Promise<void> => run();
+  const anchors = new Anchors({
+    store: storage.log,
+    reader: storage.reader,
+    heldThrough,
+    inOrder,
+    onWarning: () => {},
+  });
+  for (const { stored } of blocks) anchors.add(stored.block.header, stored.block.blockHash, "c");
+  const proved = new ProvedBlocks({ reader: storage.reader, anchors, bytesMax: 1, heldThrough, onAltered: () => {} });
+  const said: string[] = [];
+  const differing: number[] = [];
+  const told = { whole: 0, lost: 0 };
+  const heights = { committed: height(blocks.length), durable: height(blocks.length) };
+  const clock: Clock = { ...systemClock, after: (_ms, run) => systemClock.after(1, run) };
+  const keeper = new IndexKeeper({
+    store: storage.log,
+    reader: storage.reader,
+    blocks: proved,
+    clock,
+    paths,
+    ownRun,
+    inOrder: vi.fn(inOrder),
+    heights: () => heights,
+    onWhole: () => {
+      told.whole += 1;
+    },
+    onLost: () => {
+      told.lost += 1;
+    },
+    onDiffering: (at) => differing.push(...at),
+    log: (_level, text, error) => said.push(error === undefined ? text : `${text}: ${String(error)}`),
+  });
+  return { storage, keeper, opened, said, differing, told, heights, proved };
+}
+
+const EVENTS: TestEvent[][] = [
+  [{ dataPayload: { n: 1 }, idempotencyKey: "a" }, { eventType: "a.b.c" }],
+  [],
+  [{ dataPayload: { n: 2, m: "x" } }],
+];
+
+async function setUp(paths: readonly string[] = []) {
+  const database = new MemoryDatabase("a".repeat(32));
+  const log = new TestLog();
+  const blocks: TestBlock[] = [];
+  for (let i = 0; i < 40; i++) blocks.push(log.block(EVENTS[i % 3] as TestEvent[], { paths }));
+  const { storage } = await open(database, []);
+  await insert(storage.log, blocks);
+  await storage.log.close();
+  /** Of each block, with the terms of these paths. */
+  const expectWhole = (has: readonly string[]): void => {
+    expect(database.marker).toMatchObject({ isWhole: true, paths: has });
+    for (const { stored, toStore, events } of blocks) {
+      const { height: at } = stored.block.header;
+      const due = toStore.entry === null ? null : { index: toStore.entry.index, own: ownRun(events, has) };
+      const there = database.entries.get(at);
+      if (due === null) expect(there).toBeUndefined();
+      else if (there === undefined) expect.fail(`block ${at} has no entry`);
+      else expect(entryDiffers(there.stored, entryOf(stored.block, due), { ownMayDiffer: false }), `${at}`).toBe(false);
+    }
+  };
+  return { database, log, blocks, expectWhole };
+}
+
+it("leaves an index alone that is whole", async () => {
+  const { database, blocks } = await setUp();
+  const { keeper, opened, told } = await open(database, blocks);
+  const before = database.writes;
+  keeper.begin(opened.index);
+  await systemClock.breathe();
+  expect(keeper.isWhole).toBe(true);
+  expect(told).toEqual({ whole: 1, lost: 0 });
+  expect(database.writes).toBe(before);
+});
+
+it("makes the index anew that is gone at an opening, or is lost under it, also twice", async () => {
+  const { database, blocks, expectWhole } = await setUp();
+  database.dropIndex();
+  const { keeper, opened, told, differing } = await open(database, blocks);
+  expect(opened.index).toBeNull();
+  keeper.begin(opened.index);
+  expect(keeper.isWhole).toBe(false);
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+  expectWhole([]);
+  expect(keeper.progress).toEqual({ through: 40, of: 40 });
+  database.dropIndex();
+  const pause = database.pauseNextWrite(1);
+  keeper.lost();
+  keeper.lost();
+  expect(told).toEqual({ whole: 1, lost: 2 });
+  await pause.reached;
+  // Once more, while it is made.
+  database.dropIndex();
+  pause.resume();
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+  expectWhole([]);
+  expect(differing).toEqual([]);
+});
+
+it("covers what was on its way to the store when the loss was noticed", async () => {
+  const { database, blocks, log, expectWhole } = await setUp();
+  const later = log.block([{ idempotencyKey: "late" }]);
+  const { keeper, opened, heights, storage, proved } = await open(database, [...blocks, later]);
+  keeper.begin(opened.index);
+  // Its entry stands there already, and goes with the others; its block is stored all the same.
+  const pause = database.pauseNextWrite(1);
+  const stored = insert(storage.log, [later]);
+  await pause.reached;
+  database.dropIndex();
+  const { parts } = keeper as unknown as { parts: { inOrder: (run: () => Promise<void>) => Promise<void> } };
+  const inOrder = parts.inOrder;
+  parts.inOrder = async (run) => {
+    await stored;
+    Object.assign(heights, { durable: height(41), committed: height(41) });
+    return inOrder(run);
+  };
+  keeper.lost();
+  await systemClock.breathe();
+  pause.resume();
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+  expect((await proved.one(height(41))).header.height).toBe(41);
+  blocks.push(later);
+  expectWhole([]);
+});
+
+it("waits for what is not committed yet", async () => {
+  const { database, blocks, expectWhole } = await setUp();
+  database.dropIndex();
+  const { keeper, opened, heights } = await open(database, blocks);
+  Object.assign(heights, { committed: height(30) });
+  keeper.begin(opened.index);
+  await vi.waitFor(() => expect(keeper.progress.through).toBe(30));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(keeper.isWhole).toBe(false);
+  Object.assign(heights, { committed: height(40) });
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+  expectWhole([]);
+});
+
+it("adds the terms of a new path, of which nobody need be told, and is whole for the others meanwhile", async () => {
+  const { database, blocks, expectWhole } = await setUp(["n"]);
+  if (database.marker !== null) database.marker = { ...database.marker, paths: ["n"] };
+  const { keeper, opened, differing, told } = await open(database, blocks, ["n", "m"]);
+  keeper.begin(opened.index);
+  expect(keeper.isWhole).toBe(true);
+  expect(keeper.indexedPaths).toEqual(["n"]);
+  await vi.waitFor(() => expect(keeper.indexedPaths).toEqual(["n", "m"]));
+  expectWhole(["n", "m"]);
+  expect(differing).toEqual([]);
+  expect(database.quarantinedEntries.size).toBe(0);
+  expect(told.lost).toBe(0);
+});
+
+it("does not take a path for indexed that was left out for a while", async () => {
+  const { database, blocks, log, expectWhole } = await setUp(["n"]);
+  if (database.marker !== null) database.marker = { ...database.marker, paths: ["n"] };
+  const without = await open(database, blocks);
+  database.failNextWrite("not_stored");
+  without.keeper.begin(without.opened.index);
+  await vi.waitFor(() => expect(without.said.join()).toContain("left out"));
+  // Until the index says so, new entries have them.
+  const own = (): number => without.keeper.entryOf((blocks[0] as TestBlock).events)?.own.terms.length ?? 0;
+  const before = own();
+  expect(without.keeper.indexedPaths).toEqual([]);
+  without.keeper.begin(without.opened.index);
+  await vi.waitFor(() => expect(database.marker?.paths).toEqual([]));
+  expect(own()).toBe(before - 1);
+  const later = log.block([{ dataPayload: { n: 7 } }]);
+  await insert(without.storage.log, [later]);
+  await without.storage.log.close();
+  blocks.push(later);
+  const again = await open(database, blocks, ["n"]);
+  again.keeper.begin(again.opened.index);
+  expect(again.keeper.indexedPaths).toEqual([]);
+  await vi.waitFor(() => expect(again.keeper.indexedPaths).toEqual(["n"]));
+  expectWhole(["n"]);
+});
+
+it("makes an entry anew that is not its block's, keeps the other one, and tells of it, once for all who found it", async () => {
+  const { database, blocks, expectWhole } = await setUp();
+  const { keeper, opened, differing } = await open(database, blocks);
+  keeper.begin(opened.index);
+  const found = database.entries.get(height(4));
+  if (found === undefined) throw new Error("no entry");
+  const altered = { ...found.stored, first: 17 };
+  database.entries.set(height(4), { ...found, stored: altered });
+  for (let i = 0; i < 3; i++) keeper.differs(height(4));
+  keeper.differs(height(7));
+  await vi.waitFor(() => expect(differing).toEqual([4]));
+  await vi.waitFor(() => expectWhole([]));
+  expect([...database.quarantinedEntries.values()]).toEqual([altered]);
+});
+
+it("goes on after a work that fails, and ends one that a new opening has overtaken", async () => {
+  const { database, blocks, expectWhole } = await setUp();
+  database.dropIndex();
+  const first = await open(database, blocks);
+  database.failNextWrite("not_stored", 1);
+  first.keeper.begin(null);
+  await vi.waitFor(() => expect(first.keeper.isWhole).toBe(true));
+  expect(first.said.join("\n")).toContain("trying again: StoreError: The database refused the write.");
+  expectWhole([]);
+
+  database.dropIndex();
+  const pause = database.pauseNextWrite(2);
+  first.keeper.lost();
+  await pause.reached;
+  first.keeper.stop();
+  const { index } = await first.storage.log.open();
+  first.keeper.begin(index);
+  expect(first.told).toEqual({ whole: 1, lost: 3 });
+  pause.resume();
+  await vi.waitFor(() => expect(first.keeper.isWhole).toBe(true));
+  expectWhole([]);
+});
+
+it("does not call the index whole while one of its blocks cannot be read", async () => {
+  const { database, blocks } = await setUp();
+  database.dropIndex();
+  const { keeper, opened, storage, said } = await open(database, blocks);
+  const readBlocks = storage.reader.readBlocks.bind(storage.reader);
+  let fails = true;
+  storage.reader.readBlocks = async (at, bytes) => {
+    if (fails && at.includes(height(39))) throw new StoreError("unknown", "It cannot be read.");
+    return readBlocks(at, bytes);
+  };
+  keeper.begin(opened.index);
+  await vi.waitFor(() => expect(said.length).toBeGreaterThan(2));
+  expect(keeper.isWhole).toBe(false);
+  expect(database.marker?.isWhole).toBe(false);
+  fails = false;
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+});

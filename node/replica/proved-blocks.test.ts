@@ -1,0 +1,167 @@
+import { expect, it, vi } from "vitest";
+import { type HashHex, height } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
+import { STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { memoryStorage } from "../../test/doubles/memory-storage.js";
+import { type AlteredBlock, Anchors } from "./anchors.js";
+import { StoredBlocks } from "./blocks.js";
+import { ProvedBlocks } from "./proved-blocks.js";
+
+async function setUp({ bytesMax = 1_000_000, heldThrough = 9 } = {}) {
+  const { blocks, log } = TestLog.grow(8);
+  const database = new MemoryDatabase("a".repeat(32));
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  const storage = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
+  await storage.log.open();
+  const held = (): ReturnType<typeof height> => height(heldThrough);
+  const anchors = new Anchors({
+    store: storage.log,
+    reader: storage.reader,
+    memory: { pageHeights: 4, notesMax: 2 },
+    heldThrough: held,
+    inOrder: (write) => write(),
+    onWarning: () => undefined,
+  });
+  const told: AlteredBlock[] = [];
+  const reads = vi.spyOn(storage.reader, "readBlocks");
+  const proved = new ProvedBlocks({
+    reader: storage.reader,
+    anchors,
+    bytesMax,
+    heldThrough: held,
+    onAltered: (error) => told.push(error),
+  });
+  const alerts: [number, string][] = [];
+  const stored = new StoredBlocks({
+    log: storage.log,
+    proved,
+    anchors,
+    commitHeight: held,
+    heldThrough: held,
+    onInvalidBlock: (at, text) => alerts.push([at, text]),
+  });
+  for (const { stored: it } of blocks) anchors.add(it.block.header, it.block.blockHash, "c".repeat(64));
+  const alter = (at: number, change: (block: Block) => Block): void => {
+    const found = database.blocks.get(height(at));
+    if (found === undefined) throw new Error(`no block ${at}`);
+    database.blocks.set(height(at), { ...found, stored: { ...found.stored, block: change(found.stored.block) } });
+  };
+  return { blocks, log, database, proved, stored, told, reads, alerts, alter };
+}
+
+const flipped = (bytes: Uint8Array): Uint8Array => {
+  const copy = bytes.slice();
+  copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1;
+  return copy;
+};
+const before = (blocks: readonly TestBlock[], i: number): HashHex | "" => blocks[i - 1]?.next.headHash ?? "";
+
+it("decodes what the log holds, links to the event before included", async () => {
+  const { blocks, proved } = await setUp();
+  const found = await proved.read([9, 8, 7].map(height));
+  expect(found.map(({ header }) => header.height)).toEqual([9, 8, 7]);
+  for (const { header, events } of found) {
+    expect(events.all()).toEqual(
+      blocks[header.height - 1]?.events.map((event) => ({ ...event, payloadValue: undefined })).map(withoutValue),
+    );
+    expect(events.event(0).record.previousHash).toBe(before(blocks, header.height - 1));
+  }
+});
+const withoutValue = <T extends { payloadValue?: unknown }>({ payloadValue: _, ...event }: T): object => event;
+
+it.each<[string, (block: Block) => Block]>([
+  ["its records", (block) => ({ ...block, records: flipped(block.records) })],
+  ["its payloads", (block) => ({ ...block, payloads: flipped(block.payloads) })],
+  ["its header", (block) => ({ ...block, header: { ...block.header, eventCount: 2 } })],
+  // The hash that stands beside it is nobody's word.
+  ["its header and hash", (block) => ({ ...block, header: { ...block.header, term: 9 as never }, blockHash: "f" })],
+])("gives out nothing of a block after somebody altered %s, and tells of it", async (_, change) => {
+  const { proved, told, alter, stored, alerts } = await setUp();
+  alter(4, change);
+  await expect(proved.one(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 4 });
+  await expect(proved.fresh(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 4 });
+  expect(told.map((error) => error.height)).toEqual([4, 4]);
+  // Those before it in one read are what they should be.
+  expect((await proved.read([2, 3, 4, 5].map(height))).map(({ header }) => header.height)).toEqual([2, 3]);
+  expect(await stored.soundBlock(height(4))).toBeNull();
+  expect((await stored.readIntact(height(2), 1 << 20)).map(({ header }) => header.height)).toEqual([2, 3]);
+  expect(alerts[0]?.[0]).toBe(4);
+});
+
+it("does not give out another block, validly sealed and signed, that was put in the place of the committed one", async () => {
+  const { blocks, log, proved, stored, told, alerts, alter, database } = await setUp();
+  const other = log.fork(blocks[2] as TestBlock).block([{ dataPayload: { i: "another" } }]).stored;
+  alter(4, () => other.block);
+  await expect(proved.one(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 4 });
+  expect(told).toHaveLength(1);
+  expect((await stored.readIntact(height(3), 1 << 20)).map(({ header }) => header.height)).toEqual([3]);
+  expect((await stored.readIntact(height(4), 1 << 20)).length).toBe(0);
+  expect(alerts).toEqual([
+    [4, "its header is another one"],
+    [4, "its header is another one"],
+  ]);
+  // Nor a sound one of another height.
+  const fifth = database.blocks.get(height(5));
+  if (fifth !== undefined) database.blocks.set(height(4), fifth);
+  await expect(proved.one(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 4 });
+});
+
+it("says that what its store need not hold cannot be read, and not that it was altered", async () => {
+  const { database, proved, told } = await setUp({ heldThrough: 3 });
+  for (let at = 4; at <= 9; at++) database.blocks.delete(height(at));
+  await expect(proved.one(height(9))).rejects.toMatchObject({ failure: "unknown" });
+  expect(told).toEqual([]);
+});
+
+it("keeps what was read lately, within its bytes", async () => {
+  const { blocks, proved, reads } = await setUp({ bytesMax: 12_000 });
+  for (const { stored } of blocks) proved.add(stored.block, before(blocks, stored.block.header.height - 1));
+  const isKept = async (at: number): Promise<boolean> => {
+    reads.mockClear();
+    await proved.one(height(at));
+    return reads.mock.calls.length === 0;
+  };
+  expect(await isKept(9)).toBe(true);
+  expect(await isKept(8)).toBe(true);
+  for (const at of [2, 3, 4, 5, 6]) {
+    await isKept(at);
+    expect(await isKept(at)).toBe(true);
+    // What is used goes last.
+    expect(await isKept(9)).toBe(true);
+  }
+  expect(await isKept(8)).toBe(false);
+  expect((proved as unknown as { bytes: number }).bytes).toBeLessThanOrEqual(12_000);
+});
+
+it("answers also where nothing may be kept", async () => {
+  const { proved, reads } = await setUp({ bytesMax: 1 });
+  for (let i = 0; i < 2; i++) expect((await proved.read([height(2), height(3)])).length).toBe(2);
+  expect(reads).toHaveBeenCalledTimes(2);
+});
+
+it("reads a block once for all who wait for it", async () => {
+  const { proved, reads } = await setUp({ bytesMax: 1 });
+  const found = await Promise.all([proved.one(height(5)), proved.one(height(5)), proved.one(height(6))]);
+  expect(found.map(({ header }) => header.height)).toEqual([5, 5, 6]);
+  expect(reads).toHaveBeenCalledTimes(2);
+});
+
+it("knows where the newest events stand, without a gap", async () => {
+  const { blocks, proved } = await setUp();
+  const add = ({ stored }: TestBlock): void => proved.add(stored.block, before(blocks, stored.block.header.height - 1));
+  blocks.slice(3, 6).forEach(add);
+  expect(proved.placeOf(1)).toBeNull();
+  expect(proved.placeOf(2)).toEqual({ height: 4, first: 2, count: 1 });
+  expect(proved.placeOf(4)).toEqual({ height: 6, first: 4, count: 1 });
+  expect(proved.placeOf(5)).toBeNull();
+  expect(proved.placesFrom(3, "asc", 5).map(({ height: at }) => at)).toEqual([5, 6]);
+  expect(proved.placesFrom(4, "desc", 2).map(({ height: at }) => at)).toEqual([6, 5]);
+  // Again, as after a recovery; then with one missing between.
+  blocks.slice(1, 6).forEach(add);
+  expect(proved.placeOf(1)).toBeNull();
+  expect(proved.placeOf(2)?.height).toBe(4);
+  add(blocks[8] as TestBlock);
+  expect(proved.placeOf(4)).toBeNull();
+  expect(proved.placeOf(7)?.height).toBe(9);
+});

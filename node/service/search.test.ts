@@ -1,0 +1,293 @@
+import fc from "fast-check";
+import { beforeEach, describe, expect, it } from "vitest";
+import { canonicalText } from "../../shared/canonical.js";
+import { type Height, height } from "../../shared/ids.js";
+import type { BlockHeader } from "../../shared/log/block.js";
+import type { LoggedEvent } from "../../shared/log/event.js";
+import { type EventFilter, matches, WIDE } from "../../shared/log/filter.js";
+import { instantOf } from "../../shared/timestamp.js";
+import { insert, STATE_MAC, type TestBlock, type TestEvent, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { memoryStorage } from "../../test/doubles/memory-storage.js";
+import { Anchors } from "../replica/anchors.js";
+import { ProvedBlocks } from "../replica/proved-blocks.js";
+import { type Found, type Search, Searches } from "./search.js";
+
+const PATHS = ["user"];
+const TYPES = ["order", "order.paid", "order.paid.eu", "note"];
+const SOURCES = ["shop", "desk", "robot"];
+const TIMES = [
+  "2026-01-01T00:00:00Z",
+  "2026-01-01T00:00:00.5Z",
+  "2026-01-01T00:00:00.5004Z",
+  "2026-01-01T00:00:00.500Z",
+  "2026-01-01T00:00:00.501Z",
+  "2026-03-01T00:00:00+02:00",
+  "1969-12-31T23:59:59.999Z",
+];
+
+/** Repeatable, and every value with every other. */
+const eventOf = (n: number): TestEvent => ({
+  eventType: TYPES[(n * 7) % TYPES.length] as string,
+  sourceAppId: SOURCES[(n * 5 + Math.floor(n / 11)) % SOURCES.length] as string,
+  timestamp: TIMES[(n * 3 + Math.floor(n / 17)) % TIMES.length] as string,
+  dataPayload: { user: n % 4 === 0 ? [n % 3, "x"] : n % 5, text: "y".repeat(n % 40) },
+});
+
+const BLOCKS = 110;
+const log = new TestLog();
+const blocks: TestBlock[] = [];
+for (let at = 1, n = 0; at <= BLOCKS; at++) {
+  const count = at % 9 === 0 ? 0 : at % 13 === 0 ? 9 : (at % 4) + (at > 60 && at < 70 ? 0 : 1);
+  blocks.push(
+    log.block(
+      Array.from({ length: count }, () => eventOf(n++)),
+      { paths: PATHS },
+    ),
+  );
+}
+const events: { readonly event: LoggedEvent; readonly header: BlockHeader }[] = blocks.flatMap((block) =>
+  block.events.map((event) => ({ event, header: block.stored.block.header })),
+);
+const SIZE = events.length;
+
+interface Fixture {
+  readonly database: MemoryDatabase;
+  readonly searches: Searches;
+  /** Each look at the clock takes so long. */
+  readonly clock: { now: number; step: number };
+  readonly altered: number[];
+}
+
+async function setUp({ remembers = 20, bytesMax = 200_000 } = {}): Promise<Fixture> {
+  const database = new MemoryDatabase("a".repeat(32));
+  const storage = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
+  await storage.log.open();
+  await insert(storage.log, blocks);
+  // Too many terms of their own: what stands in these blocks only they can tell.
+  for (const at of [5, 6, 40, 41, 42, 90]) {
+    const found = database.entries.get(height(at));
+    if (found?.stored.entry == null) continue;
+    const own = { terms: [WIDE], places: [new Uint8Array(0)] };
+    const stored = { ...found.stored, entry: { ...found.stored.entry, own } };
+    database.entries.set(height(at), { ...found, stored });
+  }
+  const heldThrough = (): Height => height(BLOCKS);
+  const inOrder = (run: () => Promise<void>): Promise<void> => run();
+  const anchors = new Anchors({
+    store: storage.log,
+    reader: storage.reader,
+    heldThrough,
+    inOrder,
+    onWarning: () => {},
+  });
+  for (const { stored } of blocks) anchors.add(stored.block.header, stored.block.blockHash, "c");
+  const altered: number[] = [];
+  const onAltered = ({ height: at }: { height: number }): number => altered.push(at);
+  const proved = new ProvedBlocks({ reader: storage.reader, anchors, bytesMax, heldThrough, onAltered });
+  for (const { stored, events: of } of blocks.slice(BLOCKS - remembers))
+    proved.add(stored.block, of[0]?.record.previousHash ?? "");
+  const clock = { now: 0, step: 0 };
+  const now = (): number => {
+    clock.now += clock.step;
+    return clock.now;
+  };
+  const searches = new Searches({ reader: storage.reader, blocks: proved, clock: { now }, commitHeight: heldThrough });
+  return { database, searches, clock, altered };
+}
+
+let fixture: Fixture;
+beforeEach(async () => {
+  fixture = await setUp();
+});
+
+const optional = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(of, { nil: undefined, freq: 2 });
+const instant = (texts: readonly string[]) => optional(fc.constantFrom(...texts).map((text) => instantOf(text)));
+const SEALED = [
+  "2026-01-01T00:00:01.000Z",
+  "2026-01-01T00:00:30Z",
+  "2026-01-01T00:01:07.0001Z",
+  "2027-01-01T00:00:00Z",
+];
+const userTexts = fc.constantFrom(canonicalText(1), canonicalText("x"), canonicalText(3), canonicalText("none"));
+
+const filters: fc.Arbitrary<EventFilter> = fc
+  .record({
+    eventType: optional(fc.constantFrom(...TYPES, "none")),
+    sourceAppId: optional(fc.constantFrom(...SOURCES, "none")),
+    typePrefix: optional(fc.constantFrom("order", "order.paid", "none")),
+    payload: optional(fc.uniqueArray(userTexts, { minLength: 1 }).map((texts) => [{ path: "user", texts }])),
+    timestampFrom: instant(TIMES),
+    timestampTo: instant(TIMES),
+    timestampBefore: instant(TIMES),
+    recordedSince: instant(SEALED),
+    recordedUntil: instant(SEALED),
+  })
+  .map((filter) => Object.fromEntries(Object.entries(filter).filter(([, value]) => value != null)) as EventFilter);
+
+const range = fc
+  .tuple(fc.integer({ min: 0, max: SIZE }), fc.integer({ min: 0, max: SIZE }))
+  .map(([a, b]) => (a < b ? { low: a, high: b } : { low: b, high: a }));
+const orders = fc.constantFrom("asc" as const, "desc" as const);
+
+function scan({ filter, order, low, high }: Pick<Search, "filter" | "order" | "low" | "high">): number[] {
+  const found = events.slice(low, high).filter(({ event }) => matches(event, filter));
+  const sequences = found.map(({ event }) => event.record.sequence as number);
+  return order === "asc" ? sequences : sequences.reverse();
+}
+const sequencesOf = ({ events: found }: Found): number[] => found.map(({ event }) => event.record.sequence);
+
+/** Page after page, each from where the one before ended. */
+async function allPages(searches: Searches, search: Search): Promise<number[]> {
+  const found: number[] = [];
+  let rest = search;
+  for (let pages = 0; ; pages++) {
+    if (pages > 500) throw new Error("it never ends");
+    const page = await searches.find(rest);
+    found.push(...sequencesOf(page));
+    if (page.next === null) return found;
+    rest = search.order === "asc" ? { ...rest, low: page.next } : { ...rest, high: page.next + 1 };
+  }
+}
+
+describe("a search", () => {
+  it("finds what a scan finds, in order, past what is skipped, as many as are wanted", async () => {
+    const pages = fc.record({ skip: fc.integer({ min: 0, max: 30 }), limit: fc.integer({ min: 1, max: 40 }) });
+    await fc.assert(
+      fc.asyncProperty(filters, orders, range, pages, async (filter, order, { low, high }, { skip, limit }) => {
+        const wanted = { filter, order, low, high };
+        const deadline = Number.POSITIVE_INFINITY;
+        const found = await fixture.searches.find({ ...wanted, skip, limit, bytesMax: 1e9, deadline });
+        expect(sequencesOf(found)).toEqual(scan(wanted).slice(skip, skip + limit));
+        expect(found.isCutOff).toBe(false);
+        if (found.events.length < limit) expect(found.next).toBeNull();
+        for (const { event, header } of found.events) {
+          const { event: logged, header: own } = events[event.record.sequence] as (typeof events)[0];
+          expect([event.hash, event.recordBytes, header]).toEqual([logged.hash, logged.recordBytes, own]);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  }, 60_000);
+
+  it("finds all page by page, whatever ends a page: its limit, its bytes or its time", async () => {
+    const ends = fc.record({
+      limit: fc.constantFrom(1, 3, 50, 1_000),
+      bytesMax: fc.constantFrom(1, 3_000, 1e9),
+      step: fc.constantFrom(0, 1),
+    });
+    await fc.assert(
+      fc.asyncProperty(filters, orders, range, ends, async (filter, order, { low, high }, { step, ...ends_ }) => {
+        fixture.clock.step = step;
+        const deadline = step === 0 ? Number.POSITIVE_INFINITY : 0;
+        const wanted = { filter, order, low, high };
+        expect(await allPages(fixture.searches, { ...wanted, ...ends_, deadline })).toEqual(scan(wanted));
+      }),
+      { numRuns: 200 },
+    );
+  }, 60_000);
+
+  it("ends at its deadline, and says so", async () => {
+    const search: Search = {
+      filter: { eventType: "none" },
+      order: "asc",
+      low: 0,
+      high: SIZE,
+      limit: 10,
+      bytesMax: 1e9,
+      deadline: 0,
+    };
+    fixture.clock.step = 1;
+    const unfiltered = await fixture.searches.find({
+      ...search,
+      filter: { recordedSince: { millis: 0, rest: "" } },
+      limit: SIZE,
+    });
+    expect(unfiltered.isCutOff).toBe(true);
+    expect(unfiltered.next).toBe((unfiltered.events.at(-1)?.event.record.sequence ?? 0) + 1);
+    const common = await fixture.searches.find({ ...search, filter: { typePrefix: "order" }, limit: SIZE });
+    expect(common.isCutOff).toBe(true);
+    expect(common.events.length).toBeGreaterThan(0);
+  });
+
+  it("goes on without an index where nothing is asked of it, and says that it is lost where something is", async () => {
+    const { database, searches } = await setUp({ remembers: 0 });
+    database.dropIndex();
+    const deadline = Number.POSITIVE_INFINITY;
+    for (const order of ["asc", "desc"] as const) {
+      const all = { filter: {}, order, low: 3, high: SIZE - 3 };
+      expect(await allPages(searches, { ...all, limit: 7, bytesMax: 1e9, deadline })).toEqual(scan(all));
+    }
+    expect(await searches.placeOf(20)).toMatchObject({ height: events[20]?.header.height });
+    for (const filter of [{ eventType: "note" }, { recordedSince: instantOf("2026-01-01T00:00:05Z") ?? undefined }]) {
+      const search = { filter, order: "asc", low: 0, high: SIZE, limit: 7, bytesMax: 1e9, deadline } as Search;
+      await expect(searches.find(search)).rejects.toMatchObject({ failure: "index_lost" });
+    }
+  });
+
+  it.each(["asc", "desc"] as const)("passes over no event whose header says that there is none, %s", async (order) => {
+    const { database, searches, altered } = await setUp({ remembers: 0 });
+    const found = database.blocks.get(height(50));
+    if (found === undefined) throw new Error("no block");
+    const { block } = found.stored;
+    const emptied = { ...block, header: { ...block.header, eventCount: 0 } };
+    database.blocks.set(height(50), { ...found, stored: { ...found.stored, block: emptied } });
+    const search = { filter: {}, order, low: 0, high: SIZE, limit: SIZE, bytesMax: 1e9, deadline: 1e9 };
+    await expect(searches.find(search)).rejects.toMatchObject({ name: "AlteredBlock", height: 50 });
+    expect(altered).toContain(50);
+  });
+
+  it("does not answer from an entry that says what its block does not", async () => {
+    const { database, searches } = await setUp({ remembers: 0 });
+    const found = database.entries.get(height(14));
+    const other = database.entries.get(height(15));
+    if (found === undefined || other?.stored.entry == null) throw new Error("no entry");
+    const stored = { ...found.stored, count: 2, entry: other.stored.entry };
+    database.entries.set(height(14), { ...found, stored });
+    const [, second] = blocks[14]?.events ?? [];
+    const filter = { eventType: second?.record.eventType ?? "" };
+    const search: Search = { filter, order: "asc", low: 0, high: SIZE, limit: SIZE, bytesMax: 1e9, deadline: 1e9 };
+    await expect(searches.find(search)).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
+  });
+});
+
+describe("a count", () => {
+  it("is what a scan counts, up to its cap, also after others of the same filter and after such as ran out of time", async () => {
+    const asked = fc.array(
+      fc.record({
+        high: fc.integer({ min: 0, max: SIZE }),
+        cap: fc.constantFrom(0, 3, 20, 1e6),
+        isShort: fc.boolean(),
+      }),
+      { minLength: 1, maxLength: 6 },
+    );
+    await fc.assert(
+      fc.asyncProperty(filters, asked, async (filter, list) => {
+        const { searches, clock } = fixture;
+        for (const { high, cap, isShort } of list) {
+          clock.step = isShort ? 1 : 0;
+          const deadline = isShort ? 0 : Number.POSITIVE_INFINITY;
+          const counted = await searches.count(filter, { high, cap, deadline });
+          if (counted === null) {
+            expect(isShort).toBe(true);
+            continue;
+          }
+          const { length } = scan({ filter, order: "asc", low: 0, high });
+          expect(counted).toEqual({ total: Math.min(length, cap), isCapped: length > cap });
+        }
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+
+  it("ends at last, though each part of it runs out of time", async () => {
+    fixture.clock.step = 1;
+    const filter = { sourceAppId: "shop" };
+    let counted: { total: number } | null = null;
+    let parts = 0;
+    for (; counted === null && parts < 50; parts++)
+      counted = await fixture.searches.count(filter, { high: SIZE, cap: 1e6, deadline: 0 });
+    expect(counted?.total).toBe(scan({ filter, order: "asc", low: 0, high: SIZE }).length);
+    expect(parts).toBeGreaterThan(2);
+  });
+});

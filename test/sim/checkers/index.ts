@@ -1,0 +1,128 @@
+import { entryDiffers, entryOf } from "../../../node/storage/entries.js";
+import type { IndexEntry, StoredEntry } from "../../../node/storage/port.js";
+import { equalBytes } from "../../../shared/bytes.js";
+import { type Block, bodyReader } from "../../../shared/log/block.js";
+import { blockIndex, ownRun } from "../../../shared/log/index.js";
+import type { SimNode } from "../node.js";
+import { check } from "../violation.js";
+import type { History } from "./history.js";
+
+/** What an opening surely compares, whatever else it verifies: so many of the newest blocks. */
+const COMPARED_BLOCKS = 8;
+
+/**
+ * I10: a durable block has its entry, which is what the block gives, and nothing else has one; but for what a crash left
+ * since the last opening, for what arrived late, and for what somebody wrote there.
+ */
+export class IndexChecker {
+  /** By block hash and indexed paths. */
+  private readonly due = new Map<string, IndexEntry>();
+  private readonly equal = new WeakMap<StoredEntry, string>();
+  private readonly found = new Map<SimNode, Set<number>>();
+  /** Entries that somebody wrote or took away and that were found. */
+  findings = 0;
+
+  constructor(private readonly history: History) {}
+
+  /** Blocks have landed: each had its entry before. */
+  onBlocks(node: SimNode, from: number): void {
+    const { disk } = node;
+    const { entries, blocks } = disk.database;
+    for (let at = from; at <= disk.tailHeight; at++) {
+      const stored = disk.at(at);
+      if (stored === undefined || stored.block.header.eventCount === 0 || this.isExcused(node, at)) continue;
+      const { writeId } = blocks.get(stored.block.header.height) ?? { writeId: 0 };
+      check(
+        entries.get(stored.block.header.height)?.writeId === writeId,
+        "I10",
+        () => `${node.id}: block ${at} is stored and its entry is not`,
+      );
+    }
+  }
+
+  /** An opening is over, or all is calm. */
+  atRest(node: SimNode, { isOpened }: { isOpened: boolean }): void {
+    const { disk } = node;
+    const { tailHeight } = disk;
+    this.nothingFrom(node, tailHeight + 1);
+    for (const at of disk.touched) {
+      const isCompared = isOpened && at > tailHeight - COMPARED_BLOCKS && at <= tailHeight && disk.isIndexWhole;
+      if (!isCompared && this.faultAt(node, at) !== null) continue;
+      disk.touched.delete(at);
+      this.mustBeFound(node, at);
+    }
+    if (!disk.isIndexWhole) return;
+    for (let at = 1; at <= tailHeight; at++) {
+      if (this.isExcused(node, at)) continue;
+      const fault = this.faultAt(node, at);
+      check(fault === null, "I10", () => `${node.id}: the entry of block ${at} ${fault}`);
+    }
+  }
+
+  /** A truncation is over. */
+  nothingFrom(node: SimNode, from: number): void {
+    const { entries, arrivedLate } = node.disk.database;
+    for (const at of entries.keys())
+      check(at < from || arrivedLate.has(at), "I10", () => `${node.id}: an entry is left at ${at}, where no block is`);
+  }
+
+  /** An alert needs a cause. */
+  onFinding(node: SimNode, kind: "index_differs" | "key_repeated", at: number): void {
+    if (kind === "key_repeated")
+      return check(this.history.hasRepeats, "alert", () => `${node.id} says that a key was logged twice, by ${at}`);
+    check(node.disk.touched.has(at), "alert", () => `${node.id} says that its sound entry ${at} was altered`);
+    this.findings += 1;
+    const found = this.found.get(node) ?? new Set();
+    this.found.set(node, found.add(at));
+  }
+
+  private mustBeFound(node: SimNode, at: number): void {
+    if (!node.disk.differing.delete(at)) return;
+    check(
+      this.found.get(node)?.has(at) === true,
+      "I8",
+      () => `${node.id}: somebody altered entry ${at}, which was made anew and not told of`,
+    );
+    this.found.get(node)?.delete(at);
+  }
+
+  private isExcused({ disk }: SimNode, at: number): boolean {
+    return disk.database.arrivedLate.has(at) || disk.touched.has(at) || disk.altered.has(at) || !disk.isIndexWhole;
+  }
+
+  /** What is wrong with the entry of a stored block; null if nothing is. */
+  private faultAt({ disk }: SimNode, at: number): string | null {
+    const { entries, marker } = disk.database;
+    const block = disk.at(at)?.block;
+    if (block === undefined) return null;
+    const stored = entries.get(block.header.height)?.stored;
+    if (block.header.eventCount === 0) return stored === undefined ? null : "is beside no event";
+    if (stored === undefined) return "is missing";
+    const name = `${block.blockHash} ${marker?.paths.join()}`;
+    if (this.equal.get(stored) === name) return null;
+    const due = this.dueOf(block, disk.at(at - 1)?.block, { name, paths: marker?.paths ?? [] });
+    if (entryDiffers(stored, entryOf(block, due), { ownMayDiffer: true })) return "is not what the block gives";
+    if (!hasOwn(stored, due)) return "lacks terms that the block gives";
+    this.equal.set(stored, name);
+    return null;
+  }
+
+  private dueOf(block: Block, before: Block | undefined, of: { name: string; paths: readonly string[] }): IndexEntry {
+    let due = this.due.get(of.name);
+    if (due === undefined) {
+      const events = bodyReader(block, before?.header.headHash ?? "").all();
+      due = { index: blockIndex(events), own: ownRun(events, of.paths) };
+      this.due.set(of.name, due);
+    }
+    return due;
+  }
+}
+
+function hasOwn({ entry }: StoredEntry, { own }: IndexEntry): boolean {
+  if (entry === null) return false;
+  return own.terms.every((term, i) => {
+    const at = entry.own.terms.findIndex((other) => equalBytes(other, term));
+    return equalBytes(entry.own.places[at] ?? NOTHING, own.places[i] ?? NOTHING) && at !== -1;
+  });
+}
+const NOTHING = new Uint8Array(0);

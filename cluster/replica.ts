@@ -18,7 +18,7 @@ import { onAppend, onDurable } from "./follower.js";
 import { isForming, missingMembers, onFormingTick, onJoin } from "./founding.js";
 import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
 import { onKeyLookedUp, onKeyLookUpFailed, propose, trySeal } from "./proposals.js";
-import { onBlocksRead, onBulkProgress, onPeerUnreachable } from "./replication.js";
+import { onBlocksRead, onBulkOver, onBulkProgress } from "./replication.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
 import type {
   BootState,
@@ -71,12 +71,13 @@ export class Replica {
       case "message":
         return this.receive(input.message, input.ref);
       case "unreachable":
-        onAskedUnreachable(core, input.peer);
-        return onPeerUnreachable(core, input.peer);
+        return onAskedUnreachable(core, input.peer);
       case "gone":
         return onGone(core, input.peer);
       case "bulk_progress":
         return onBulkProgress(core, input.peer, input.round);
+      case "bulk_over":
+        return onBulkOver(core, input.peer, input.round, input.end);
       case "stored":
         return this.stored(input.opId);
       case "propose":

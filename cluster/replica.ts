@@ -15,7 +15,7 @@ import {
   onVoteAnswer,
 } from "./election.js";
 import { onAppend, onDurable } from "./follower.js";
-import { isForming, missingMembers, onFormingTick, onJoin } from "./founding.js";
+import { isForming, missingMembers, noteFounders, onFormingTick, onJoin } from "./founding.js";
 import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
 import { onKeyLookedUp, onKeyLookUpFailed, propose, trySeal } from "./proposals.js";
 import { onBlocksRead, onBulkOver, onBulkProgress } from "./replication.js";
@@ -145,9 +145,9 @@ export class Replica {
   private receive(message: PeerMessage, ref: number | undefined): void {
     const { core } = this;
     const { body } = message;
-    if (message.to !== core.selfId || !this.isOfThisCluster(message)) return;
-    const isFounding = core.log.tail.height === 0 && core.formingHash !== "";
-    if (isFounding && message.formingHash === core.formingHash) core.founders.add(message.from);
+    if (message.to !== core.selfId || message.from === core.selfId || !core.peerIds.includes(message.from)) return;
+    noteFounders(core, message);
+    if (!this.isOfThisCluster(message)) return;
     if (message.term > core.term) {
       if (message.term > core.term + TERM_LEAP_MAX && !this.isTermBelieved(message.from, message.term)) return;
       core.adoptTerm(message.term);
@@ -183,7 +183,6 @@ export class Replica {
   /** Nodes know each other by the cluster id, and before a genesis is committed by the list of founders. */
   private isOfThisCluster(message: PeerMessage): boolean {
     const { core } = this;
-    if (message.from === core.selfId || !core.peerIds.includes(message.from)) return false;
     if (message.body.kind === "join") return true;
     if (core.clusterId !== "" && message.clusterId !== "") return core.clusterId === message.clusterId;
     if (core.formingHash !== "" && message.formingHash !== "") return core.formingHash === message.formingHash;

@@ -84,8 +84,10 @@ export class Core {
   /** Members that were heard to have stored the same founding list; of no interest once there is a log. */
   readonly founders = new Set<NodeId>();
   lastJoinAt = Number.NEGATIVE_INFINITY;
-  /** A formed cluster was met, or one whose record lacks this store: wait to be admitted. */
-  isJoiningFormed = false;
+  /** When a formed cluster was met last, or a list of founders without this join: this node waits to be admitted there. */
+  metOthersAt = Number.NEGATIVE_INFINITY;
+  /** Lists of founders of which somebody was told that they are not this node's, by their sender. */
+  readonly otherLists = new Map<NodeId, HashHex>();
   /** Members that answered with a term far above this node's. */
   readonly highTerms = new Map<NodeId, Term>();
 

@@ -2,6 +2,7 @@ import { type Height, height, type NodeId } from "../shared/ids.js";
 import type { ChainState } from "../shared/log/chain.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
+import { isFounding } from "./founding.js";
 import type { NewEntry } from "./log-view.js";
 import type { ReplicaAlert } from "./types.js";
 
@@ -82,6 +83,7 @@ function answer(
       // A node that should not lead is not one to hand over to, whatever the reason.
       isStoreHealthy: core.isStoreHealthy && !core.campaignsLate,
       ...(isLearner ? { member: core.self } : {}),
+      ...(isFounding(core) ? { founders: [core.selfId, ...core.founders] } : {}),
     },
     { ref: what.ref },
   );

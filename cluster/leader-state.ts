@@ -8,8 +8,10 @@ export interface Progress {
   match: Height;
   next: Height;
   round: number;
-  /** An append with blocks is on its way: the round, when it left, and when more of it arrived there. */
-  inflight: { readonly round: number; readonly sentAt: number; progressAt: number } | null;
+  /** The append with blocks of which nothing final is known. */
+  inflight: Inflight | null;
+  /** How large such a message may be: what the link took in half an election timeout, half of what failed. */
+  bulkBytesMax: number;
   answeredRound: number;
   /** A majority must answer a round from here on before anything is acknowledged again (after a pause). */
   confirmRound: number;
@@ -23,6 +25,17 @@ export interface Progress {
   readId: number | null;
   /** No blocks before this time: the last ones were refused, or could not be read. */
   pausedUntil: number;
+}
+
+/** It is over when the follower answers it, or the transport says so; how long it takes depends on the link. */
+export interface Inflight {
+  readonly round: number;
+  readonly bytes: number;
+  readonly sentAt: number;
+  /** When more of it arrived there; when it left, before anything did. */
+  progressAt: number;
+  /** The follower has it since then, and has not answered. */
+  deliveredAt: number | null;
 }
 
 export interface Queued {

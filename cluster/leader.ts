@@ -1,4 +1,5 @@
 import { height, type NodeId } from "../shared/ids.js";
+import { BLOCK_BYTES_MAX } from "../shared/limits.js";
 import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { checkQuorum } from "./check-quorum.js";
@@ -7,7 +8,7 @@ import { Fifo } from "./fifo.js";
 import type { LeaderState, PendingRead, Progress } from "./leader-state.js";
 import { gather, refuseExpired, refuseExpiredLookUps, seal, trySeal } from "./proposals.js";
 import { majorityHeight } from "./quorum.js";
-import { countedPeers, counts, replicate, sendAppend } from "./replication.js";
+import { countedPeers, counts, forgetUnanswered, onBulkAnswered, replicate, sendAppend } from "./replication.js";
 import { advanceTransfer, handOverAtOnce, onTransferTick } from "./transfer.js";
 import type { PeerView } from "./types.js";
 
@@ -89,6 +90,7 @@ const newProgress = (core: Core): Progress => ({
   learner: null,
   readId: null,
   pausedUntil: 0,
+  bulkBytesMax: BLOCK_BYTES_MAX,
 });
 
 export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer): void {
@@ -112,7 +114,10 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
     peer.isStoreHealthy = answer.isStoreHealthy;
     peer.learner = answer.member ?? null;
   }
-  if (answer.round === peer.inflight?.round) peer.inflight = null;
+  if (answer.round === peer.inflight?.round) {
+    onBulkAnswered(core, peer, peer.inflight);
+    peer.inflight = null;
+  }
   // A later message found that the follower lacks what the append on its way builds on: that one was lost, or will fail.
   const isAhead = answer.result === "mismatch" && answer.commitHeight + 1 < peer.next;
   if (isLatest && isAhead && answer.round > (peer.inflight?.round ?? answer.round)) peer.inflight = null;
@@ -215,7 +220,7 @@ export function onLeaderTick(core: Core, gapMs: number): void {
   onTransferTick(core);
   sayWhoIsMissing(core, leader);
   for (const [id, peer] of leader.progress) {
-    if (peer.inflight !== null && core.now - peer.inflight.sentAt > config.electionTimeoutMs) peer.inflight = null;
+    forgetUnanswered(core, peer);
     replicate(core, id);
     if (core.now - peer.lastSentAt >= config.heartbeatMs || gapMs > config.electionTimeoutMs / 2)
       sendAppend(core, id, peer, []);

@@ -6,7 +6,7 @@ import type { Control } from "../shared/log/control.js";
 import type { PreparedEvent } from "../shared/log/event.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Queued } from "./leader-state.js";
-import { replicate } from "./replication.js";
+import { replicate, sealBytesMax } from "./replication.js";
 import type { LookUpFailure, Proposal, ProposalRefusal } from "./types.js";
 
 /** Sealed and not yet committed blocks; while one is made durable, the next one fills. */
@@ -158,6 +158,7 @@ function refuseAsExpired(core: Core, leader: LeaderState, queued: Queued): void 
 
 function takeQueued(core: Core, leader: LeaderState): Proposal[] {
   const taken: Proposal[] = [];
+  const bytesMax = Math.min(BLOCK_BYTES_MAX, sealBytesMax(core));
   let bytes = 0;
   let events = 0;
   for (;;) {
@@ -166,7 +167,8 @@ function takeQueued(core: Core, leader: LeaderState): Proposal[] {
     if (head === undefined) break;
     const { proposal } = head;
     const { ifPreviousHash } = proposal;
-    if (bytes + head.bytes > BLOCK_BYTES_MAX || events + proposal.events.length > BLOCK_EVENTS_MAX) break;
+    const isTooLarge = bytes + head.bytes > bytesMax || events + proposal.events.length > BLOCK_EVENTS_MAX;
+    if (isTooLarge && taken.length > 0) break;
     // A condition on the head is judged against committed events: it opens a block or waits for the next one.
     if (ifPreviousHash !== undefined && taken.length > 0) break;
     leader.queue.shift();

@@ -15,10 +15,10 @@ import {
   onVoteAnswer,
 } from "./election.js";
 import { onAppend, onDurable } from "./follower.js";
-import { isForming, missingMembers, onFormingTick, onJoin } from "./founding.js";
+import { isForming, missingMembers, noteFounders, onFormingTick, onJoin } from "./founding.js";
 import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
 import { onKeyLookedUp, onKeyLookUpFailed, propose, trySeal } from "./proposals.js";
-import { onBlocksRead, onBulkProgress, onPeerUnreachable } from "./replication.js";
+import { onBlocksRead, onBulkOver, onBulkProgress } from "./replication.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
 import type {
   BootState,
@@ -71,12 +71,13 @@ export class Replica {
       case "message":
         return this.receive(input.message, input.ref);
       case "unreachable":
-        onAskedUnreachable(core, input.peer);
-        return onPeerUnreachable(core, input.peer);
+        return onAskedUnreachable(core, input.peer);
       case "gone":
         return onGone(core, input.peer);
       case "bulk_progress":
         return onBulkProgress(core, input.peer, input.round);
+      case "bulk_over":
+        return onBulkOver(core, input.peer, input.round, input.end);
       case "stored":
         return this.stored(input.opId);
       case "propose":
@@ -144,9 +145,9 @@ export class Replica {
   private receive(message: PeerMessage, ref: number | undefined): void {
     const { core } = this;
     const { body } = message;
-    if (message.to !== core.selfId || !this.isOfThisCluster(message)) return;
-    const isFounding = core.log.tail.height === 0 && core.formingHash !== "";
-    if (isFounding && message.formingHash === core.formingHash) core.founders.add(message.from);
+    if (message.to !== core.selfId || message.from === core.selfId || !core.peerIds.includes(message.from)) return;
+    noteFounders(core, message);
+    if (!this.isOfThisCluster(message)) return;
     if (message.term > core.term) {
       if (message.term > core.term + TERM_LEAP_MAX && !this.isTermBelieved(message.from, message.term)) return;
       core.adoptTerm(message.term);
@@ -182,7 +183,6 @@ export class Replica {
   /** Nodes know each other by the cluster id, and before a genesis is committed by the list of founders. */
   private isOfThisCluster(message: PeerMessage): boolean {
     const { core } = this;
-    if (message.from === core.selfId || !core.peerIds.includes(message.from)) return false;
     if (message.body.kind === "join") return true;
     if (core.clusterId !== "" && message.clusterId !== "") return core.clusterId === message.clusterId;
     if (core.formingHash !== "" && message.formingHash !== "") return core.formingHash === message.formingHash;

@@ -105,6 +105,11 @@ export type Input =
   | { kind: "gone"; now: number; peer: NodeId }
   /** More of the message with blocks, sent to this peer in this round, has arrived there. */
   | { kind: "bulk_progress"; now: number; peer: NodeId; round: number }
+  /**
+   * That message is no longer on its way. `delivered`: the peer has it, and may still be storing it; `unreachable`: nobody
+   * took it; `failed`: for all that is known it is lost.
+   */
+  | { kind: "bulk_over"; now: number; peer: NodeId; round: number; end: BulkEnd }
   /** A storage operation is durable. Operations complete in the order in which they were given out. */
   | { kind: "stored"; now: number; wall: string; opId: number }
   | { kind: "propose"; now: number; wall: string; proposal: Proposal }
@@ -122,6 +127,9 @@ export type Input =
   | { kind: "read_index"; now: number; readId: number }
   /** The node should not lead while others can: its clock is off, or verification is pending. */
   | { kind: "campaigns_late"; now: number; isLate: boolean };
+
+/** How a message with blocks ended, as the transport says. */
+export type BulkEnd = "delivered" | "unreachable" | "failed";
 
 /** Why a key could not be looked up; `index_rebuilding`: the index does not have all committed blocks at present. */
 export type LookUpFailure = "look_up_failed" | "index_rebuilding";

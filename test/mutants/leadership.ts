@@ -1,4 +1,4 @@
-import { CHECK_QUORUM, CORE, ELECTION, LEADER, type Mutant, one, SEALING, TAKEOVER } from "./mutant.js";
+import { CHECK_QUORUM, CORE, ELECTION, LEADER, type Mutant, one, REPLICATION, SEALING, TAKEOVER } from "./mutant.js";
 
 /** 20 to 27: leading, reads, duplicates, hand-overs. */
 export const LEADERSHIP: readonly Mutant[] = [
@@ -123,5 +123,12 @@ export const LEADERSHIP: readonly Mutant[] = [
     CHECK_QUORUM,
     "return leader.stuckMs > STUCK_TIMEOUTS * electionTimeoutMs && giveUp(core, leader);",
     "return leader.stuckMs < 0 && giveUp(core, leader);",
+  ),
+  one(
+    "53",
+    "a message with blocks counts as over after an election timeout, though it is still on its way",
+    REPLICATION,
+    "if (deliveredAt !== null && core.now - deliveredAt >",
+    "const at = deliveredAt ?? peer.inflight?.sentAt ?? core.now;\n  if (core.now - at >",
   ),
 ];

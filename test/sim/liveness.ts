@@ -15,6 +15,8 @@ const LEADER_TIMEOUTS = 14;
 const SETTLED_TIMEOUTS = 4;
 /** So long a leader waits for its own block to be committed. */
 const STUCK_TIMEOUTS = 4;
+/** A block with one event, about. */
+const SMALL_BLOCK_BYTES = 400;
 
 /** The phase after the faults: I11, I12, and the same log on every node. */
 export class Liveness {
@@ -147,7 +149,7 @@ export class Liveness {
     this.nemesis.healAll();
     const healedAt = world.scheduler.now;
     this.clients.isStopped = true;
-    this.loseBlocks();
+    if (world.nodes.length > 1) this.hinderBlocks();
     this.failHandOver();
     this.goesOn(world.nodes, 4);
     this.recoveryMs = Math.max(0, this.ledAt - healedAt);
@@ -173,22 +175,39 @@ export class Liveness {
     world.interceptors.delete(loses);
   }
 
-  /** I11: a leader whose blocks are lost for good, and nothing else, leaves the lead to another. */
-  private loseBlocks(): void {
-    const { world, timeoutMs } = this;
-    if (this.random.chance(0.7) || !world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * timeoutMs)) return;
+  /** I11: the blocks of a leader are lost for good, and nothing else is; or each takes some election timeouts. */
+  private hinderBlocks(): void {
+    const { world, random, timeoutMs } = this;
+    const how = random.pick(["lost", "slow", "as ever"] as const);
+    if (how === "as ever" || !world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * timeoutMs)) return;
     const { leader } = world;
     const others = world.nodes.filter((node) => node !== leader && isDurableVoter(node));
-    if (leader === undefined || others.length < Math.floor(world.nodes.length / 2) + 1) return;
-    const loses = ({ from, blocks }: PeerMessage): boolean => from !== leader.id || blocks.length === 0;
-    world.interceptors.add(loses);
-    world.trace.add(`the blocks of ${leader.id} are lost`);
+    const level = others.filter((node) => this.isAgreed([node]));
+    const quorum = Math.floor(world.nodes.length / 2) + 1;
+    // Those who are to elect another, or to take a block.
+    if (leader === undefined || (how === "lost" ? others.length < quorum : level.length < quorum - 1)) return;
+    world.trace.add(`the blocks of ${leader.id} are ${how}`);
+    const undo = how === "lost" ? this.loseBlocks(leader) : this.slowDown(leader);
     const committed = world.checkers.history.committed.length;
-    leader.gateway.submit({ events: prepare(this.random, { source: "blocked" }) }, () => undefined);
+    leader.gateway.submit({ events: prepare(random, { source: "hindered" }) }, () => undefined);
     const bound = (LEADER_TIMEOUTS + STUCK_TIMEOUTS) * timeoutMs;
     const goesOn = world.runUntil(() => world.checkers.history.committed.length > committed, bound);
-    check(goesOn, "I11", () => `nothing was committed while the blocks of ${leader.id} were lost, for ${bound} ms`);
-    world.interceptors.delete(loses);
+    check(goesOn, "I11", () => `nothing was committed while the blocks of ${leader.id} were ${how}, for ${bound} ms`);
+    undo();
+  }
+
+  private loseBlocks(leader: SimNode): () => void {
+    const loses = ({ from, blocks }: PeerMessage): boolean => from !== leader.id || blocks.length === 0;
+    this.world.interceptors.add(loses);
+    return () => this.world.interceptors.delete(loses);
+  }
+
+  private slowDown(leader: SimNode): () => void {
+    const { network, nodes } = this.world;
+    for (const { id } of nodes) network.narrow(leader.id, id, SMALL_BLOCK_BYTES / (2.5 * this.timeoutMs));
+    return () => {
+      for (const { id } of nodes) network.widen(leader.id, id);
+    };
   }
 
   /** `nodes` follow one leader, which may be a broken one that still answers, and each of them takes a write. */

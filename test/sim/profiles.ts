@@ -87,6 +87,7 @@ const NETWORK: readonly FaultName[] = [
   "late-answers",
   "suspended",
   "blocks-lost",
+  "narrow-links",
 ];
 const LIES: readonly FaultName[] = [
   "forging-leader",

@@ -74,6 +74,8 @@ export function describeInput(input: Input): string {
       return `unreachable ${input.peer}`;
     case "bulk_progress":
       return `progress of ${input.round} to ${input.peer}`;
+    case "bulk_over":
+      return `round ${input.round} to ${input.peer}: ${input.end}`;
     case "admit":
       return `admit ${input.node}`;
     case "campaigns_late":

@@ -101,6 +101,16 @@ const blocksLost: Fault = ({ world, random }) => {
   };
 };
 
+/** What is large takes its time over some links. */
+const narrowLinks: Fault = ({ world, random }) => {
+  const links = allLinks(world).filter(() => random.chance(0.5));
+  const bytesPerMs = random.pick([0.1, 1, 10]);
+  for (const [from, to] of links) world.network.narrow(from, to, bytesPerMs);
+  return () => {
+    for (const [from, to] of links) world.network.widen(from, to);
+  };
+};
+
 /** A link, or a node's whole connection, goes down and up a few times in the rhythm of the election timeout. */
 const flapping: Fault = (strike) => {
   const { world, random } = strike;
@@ -159,5 +169,6 @@ export const networkFaults = {
   flapping,
   "false-alarm": falseAlarm,
   "blocks-lost": blocksLost,
+  "narrow-links": narrowLinks,
   usurped,
 } satisfies Record<string, Fault>;

@@ -80,8 +80,12 @@ describe("answers on one connection", () => {
   it("are the last ones where they say so: a write that comes behind is not carried out", async () => {
     const client = door.open().send(get("/livez", "Origin: http://evil.example\r\n"));
     await expect.poll(() => client.statuses).toEqual([403]);
-    client.send(post());
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const text of [post(), UPGRADE, post()]) client.send(text);
+    const other = door.open().send(get("/livez", "Origin: http://evil.example\r\n"));
+    await expect.poll(() => other.statuses).toEqual([403]);
+    other.send(`${post()}CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${post()}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect([client.statuses, other.statuses]).toEqual([[403], [403]]);
     expect(door.log.stored).toEqual([]);
   });
 

@@ -2,7 +2,7 @@ import { type IncomingMessage, type RequestListener, type Server, ServerResponse
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ProblemError } from "../problems.js";
-import { endGently, keepDraining, nothingOwed } from "./connections.js";
+import { connectionOf, endGently, keepDraining, nothingOwed } from "./connections.js";
 import type { Judge } from "./door/judge.js";
 import { failWith } from "./middleware/failed-request.js";
 
@@ -28,8 +28,7 @@ const tokens = (text: string): string[] => text.split(",").map((token) => token.
 /** Takes what Node hands over with its connection: upgrades, and CONNECT, which there is none of here. */
 export function takeUpgrades(server: Server, { judge, app }: { judge: Judge; app: RequestListener }): void {
   server.on("upgrade", (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    void detached(socket).then(() => {
-      if (socket.destroyed) return;
+    inTurn(socket, () => {
       // Newer versions of Node ask beforehand, and never come here with anything else.
       if (!asksForWebSocket(req)) return giveBack(server, req, { socket: socket as Socket, head });
       const refuse = (error: unknown): void => refuseUpgrade(app, req, socket, error);
@@ -41,7 +40,7 @@ export function takeUpgrades(server: Server, { judge, app }: { judge: Judge; app
     });
   });
   server.on("connect", (req: IncomingMessage, socket: Duplex) => {
-    void detached(socket).then(() => {
+    inTurn(socket, () => {
       // What it names is the other end of a tunnel, not a path.
       req.url = "/";
       refuseUpgrade(app, req, socket, new ProblemError("method_not_allowed", "This is no proxy: it takes no CONNECT."));
@@ -49,12 +48,15 @@ export function takeUpgrades(server: Server, { judge, app }: { judge: Judge; app
   });
 }
 
-/** Node has let go of the socket; requests before this one may still be owed an answer there. */
-function detached(socket: Duplex): Promise<void> {
+/** Node has let go of the socket; requests before this one may still be owed an answer there, or one was the last. */
+function inTurn(socket: Duplex, go: () => void): void {
   // Without a listener, a connection that breaks now would end the process.
   socket.on("error", () => socket.destroy());
   keepDraining(socket);
-  return nothingOwed(socket);
+  void nothingOwed(socket).then(() => {
+    if (connectionOf(socket)?.isEnding === true) socket.resume();
+    else if (!socket.destroyed) go();
+  });
 }
 
 /** The request as it would have come without its Upgrade, put back before what the parser has not seen. */

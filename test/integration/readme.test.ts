@@ -13,7 +13,9 @@ const HASH = /^[0-9a-f]{64}$/;
 let nodes: TestNodes;
 beforeAll(async () => {
   if (spawnSync("curl", ["--version"]).status !== 0)
-    throw new Error("The lines of README and examples are run by curl, and there is none on PATH: install it (apt install curl).");
+    throw new Error(
+      "The lines of README and examples are run by curl, and there is none on PATH: install it (apt install curl).",
+    );
   nodes = await openNodes();
   await postJson(`${nodes.urls[0]}/api/v1/events`, { eventType: "T", sourceAppId: "readme", dataPayload: {} });
 });

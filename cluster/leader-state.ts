@@ -74,7 +74,7 @@ export interface LeaderState {
   /** Ids and keys of proposals that are queued or being looked up; value: the proposal. */
   reserved: Map<string, number>;
   mustConfirm: boolean;
-  /** A hand-over under way: nothing is sealed. It belongs to this term and is gone with it (rule T2). */
+  /** A hand-over under way: nothing is sealed. It belongs to this term and is gone with it. */
   transfer: Transfer | null;
   failedTransfers: number;
   noTransferBefore: number;

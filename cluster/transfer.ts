@@ -9,7 +9,7 @@ const ASKS_A_COOLDOWN = 5;
 
 /**
  * A higher-priority node that is level and has been healthy for a while asks the leader to hand over. Priority decides
- * who asks, never who may lead (rules T4 to T7).
+ * who asks, never who may lead.
  */
 export function onFollowerTick(core: Core): void {
   if (!core.isStoreHealthy) core.healthySince = core.now;

@@ -52,8 +52,8 @@ describe.each(pages)("%s", (page) => {
   });
 });
 
-describe("the README's configuration table", () => {
-  const section = /^## Configuration$(.*?)^## /ms.exec(read("README.md"))?.[1] ?? "";
+describe("the configuration table", () => {
+  const section = /^## Names$(.*?)^## /ms.exec(read("docs/operating/configuration.md"))?.[1] ?? "";
   const rows = rowsOf(section);
 
   it("has every name that a node or npm start reads, once", () => {
@@ -81,6 +81,69 @@ it("docs/reference/errors.md lists every problem with its status, title and whet
     title,
   ]);
   expect(rows.sort()).toEqual(problems.sort());
+});
+
+describe("the numbers of docs/reference/limits.md are those of the code", () => {
+  const row = /^\| ([^|]+) \| ([\d.,]+)(?: (KiB|MiB|s|ms))? \| `([^`]+)` `(\w+)` \|$/gm;
+  const units: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, s: 1_000, ms: 1 };
+  const rows = [...read("docs/reference/limits.md").matchAll(row)];
+
+  it("has no row of another form", () => {
+    const all = read("docs/reference/limits.md").match(/^\| (?!what \| at most|---).*$/gm) ?? [];
+    expect(all).toEqual(rows.map(([text]) => text));
+    expect(rows.length).toBeGreaterThan(40);
+  });
+
+  it.each(rows.map(([, what = "", number = "", unit, file = "", name = ""]) => ({ what, number, unit, file, name })))(
+    "$what: $number $unit",
+    ({ number, unit, file, name }) => {
+      const shown = Number(number.replaceAll(",", "")) * (unit === undefined ? 1 : (units[unit] as number));
+      expect(numberIn(read(file), name)).toBe(shown);
+    },
+  );
+});
+
+/** The number that a constant or a member of this name has in a source: products of digits and MIB. */
+function numberIn(source: string, name: string): number | null {
+  const found = new RegExp(`\\b${name}(?:: | = )([\\d_MIB* ]+)[,; ]`).exec(source)?.[1];
+  if (found === undefined) return null;
+  const factors = found.split("*").map((factor) => factor.trim().replaceAll("_", ""));
+  return factors.reduce((product, factor) => product * (factor === "MIB" ? 1024 ** 2 : Number(factor)), 1);
+}
+
+describe("the ways through the code in docs/architecture.md", () => {
+  const section = /^## Ways through the code$(.*?)^## /ms.exec(read("docs/architecture.md"))?.[1] ?? "";
+  const steps = rowsOf(section).map(([file = "", names = ""]) => ({ file, names }));
+
+  it("are there", () => {
+    expect(steps.length).toBeGreaterThan(30);
+    expect(section.match(/^\| (?!file |---).*$/gm)).toHaveLength(steps.length);
+  });
+
+  it.each(steps)("$file has $names", ({ file, names }) => {
+    const source = read(file);
+    const wanted = [...names.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
+    expect(wanted.length).toBeGreaterThan(0);
+    for (const name of wanted) expect([name, isDefinedIn(source, name)]).toEqual([name, true]);
+  });
+});
+
+/** A function, a class, a constant, or a method of a class; a mere call is a statement of its own. */
+const isDefinedIn = (source: string, name: string): boolean =>
+  [
+    `^ {0,2}(?:export |async )*(?:function\\*? |const |class )${name}\\b`,
+    `^ {2}(?:private |static |async |get |\\*)*${name}(?:: | = |[(<](?!.*;$))`,
+  ].some((pattern) => new RegExp(pattern, "m").test(source));
+
+it("docs/protocol.md has the numbers of the code", () => {
+  const protocol = read("docs/protocol.md").replaceAll(/\s+/g, " ");
+  const limits = read("cluster/limits.ts");
+  const { format } = new Intl.NumberFormat("en");
+  expect(protocol).toContain(`within ${numberIn(read("cluster/leader.ts"), "COMMIT_NOTICE_MS")} ms`);
+  const [blocks = 0, bytes = 0] = ["messageBlocksMax", "messageBytesMax"].map((name) => numberIn(limits, name) ?? 0);
+  expect(protocol).toContain(`up to ${blocks} blocks or ${bytes / 1024 ** 2} MiB at a time`);
+  const [ids = 0, newest = 0] = ["idsMax", "idsBlocksMin"].map((name) => numberIn(limits, name) ?? 0);
+  expect(protocol).toContain(`${format(ids)} are kept; those of the newest ${newest} committed blocks`);
 });
 
 it("every route of the code is in docs/reference/http.md", () => {

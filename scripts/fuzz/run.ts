@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Cluster, startCluster } from "../cluster/cluster.js";
 import { INTEGRITY_FAILURE } from "../command.js";
+import { type LoopbackInit, loopback } from "../loopback.js";
 import { poll } from "../processes.js";
 import { converse, makeConversation, type Outcome } from "./conversation.js";
 import { judge, type Stored } from "./judge.js";
@@ -132,9 +133,9 @@ async function readLog(url: string, prefix: string, last: number): Promise<Store
 }
 
 /** For a while after the storm a node may still ask for patience. */
-async function ask(url: string, init: RequestInit = {}): Promise<Record<string, unknown>> {
+async function ask(url: string, init: LoopbackInit = {}): Promise<Record<string, unknown>> {
   for (let tries = 1; ; tries++) {
-    const answer = await fetch(url, { ...init, signal: AbortSignal.timeout(20_000) });
+    const answer = await loopback(url, { ...init, signal: AbortSignal.timeout(20_000) });
     if (answer.ok) return (await answer.json()) as Record<string, unknown>;
     if (tries === 20) throw new Error(`${url} answers ${answer.status}: ${await answer.text()}`);
     await delay(500);

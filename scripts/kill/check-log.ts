@@ -64,7 +64,7 @@ export class LogAudit {
 
   async #readOn(reader: Reader, upTo: number): Promise<void> {
     const seen = () => reader.last?.sequence ?? -1;
-    // What a node has committed it shows a little later: its projection follows.
+    // What a node has committed it shows a little later: it follows.
     while (seen() < upTo) {
       const before = seen();
       const hasMore = await poll(async () => (await this.#readPage(reader)) && seen() > before, {

@@ -13,16 +13,21 @@ const HASH = /^[0-9a-f]{64}$/;
 let nodes: TestNodes;
 beforeAll(async () => {
   if (spawnSync("curl", ["--version"]).status !== 0)
-    throw new Error("The README's lines are run by curl, and there is none on PATH: install it (apt install curl).");
+    throw new Error(
+      "The lines of README and examples are run by curl, and there is none on PATH: install it (apt install curl).",
+    );
   nodes = await openNodes();
   await postJson(`${nodes.urls[0]}/api/v1/events`, { eventType: "T", sourceAppId: "readme", dataPayload: {} });
 });
 afterAll(() => nodes?.stop());
 
-/** The commands of the README's `sh` blocks, in order; a backslash joins lines. */
-const commands = [...readFileSync(join(projectRoot(), "README.md"), "utf8").matchAll(/^```sh\n(.*?)^```$/gms)]
-  .flatMap(([, block = ""]) => block.replaceAll(/\\\n\s*/g, "").split("\n"))
-  .filter((line) => line !== "" && !line.startsWith("#"));
+/** The commands of a page's `sh` blocks, in order; a backslash joins lines. */
+const commandsOf = (page: string): string[] =>
+  [...readFileSync(join(projectRoot(), page), "utf8").matchAll(/^```sh\n(.*?)^```$/gms)]
+    .flatMap(([, block = ""]) => block.replaceAll(/\\\n\s*/g, "").split("\n"))
+    .filter((line) => line !== "" && !line.startsWith("#"));
+const inReadme = commandsOf("README.md");
+const commands = commandsOf("docs/reference/examples.md");
 
 // What an answer's body is, each row says itself.
 // biome-ignore lint/suspicious/noExplicitAny: see above
@@ -113,9 +118,10 @@ function shell(command: string, endAfterMs?: number): Promise<{ output: string; 
   );
 }
 
-describe("the README's commands", () => {
+describe("the commands of README and examples", () => {
   it("name every route, each once, and nothing else", () => {
-    for (const command of plain) {
+    expect(inReadme).toHaveLength(2);
+    for (const command of [...plain, ...inReadme]) {
       const rows = expected.filter(([start]) => start.test(command));
       expect([command, rows.length]).toEqual([command, 1]);
     }
@@ -124,7 +130,7 @@ describe("the README's commands", () => {
     expect(commands.filter((command) => command.startsWith("curl")).length).toBe(expected.length + 1);
   });
 
-  it.each(plain)("%s", async (command) => {
+  it.each([...inReadme, ...plain])("%s", async (command) => {
     const { output, error } = await shell(`${command} -sS -w '\\n%{http_code} %{content_type}'`);
     const at = output.lastIndexOf("\n");
     const [code, type = ""] = output.slice(at + 1).split(" ");

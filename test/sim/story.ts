@@ -30,9 +30,7 @@ export function tellStory({ seed, strikes, failure }: RunResult, profile: Profil
   }
   const lines: string[] = [];
   simulate({ seed, profile, without, print: (line) => lines.push(line) });
-  const told = lines.filter(
-    (line) => !/ (got|stored op|durable:|projected) /.test(line) || /FAULT|ALERT|ROLE/.test(line),
-  );
+  const told = lines.filter((line) => !/ (got|stored op|durable:) /.test(line) || /FAULT|ALERT|ROLE/.test(line));
   const list = [...without].sort((a, b) => a - b).join(",");
   return [
     `${strikes - without.size} of ${strikes} faults suffice; the story's end, who said what to whom:`,

@@ -41,7 +41,7 @@ export async function beginRead(res: Response, service: LogService, condition?: 
   return showRead(res, service);
 }
 
-/** The same for what this node can say at once, whatever its projection holds. */
+/** The same for what this node can say at once, whatever it has read of its log. */
 export function showRead(res: Response, service: LogService): number {
   showStanding(res, service);
   const size = service.logSize;

@@ -9,7 +9,7 @@ import { QueryReader } from "./query.js";
 import { shownView, textOfA } from "./shapes.js";
 import { sendArray } from "./slices.js";
 
-/** Reference API A, "event-logging-system". Its stream is in node/stream. */
+/** Reference API A, "event-logging-system". Its stream is in node/http/stream. */
 export function referenceA(context: RouteContext): Router {
   const { service } = context;
   const router = Router();

@@ -9,7 +9,7 @@ import { QueryReader } from "./query.js";
 import { shownView, textOfB } from "./shapes.js";
 import { sendArray } from "./slices.js";
 
-/** Reference API B, "Event Logger Backend". Its stream, at the server's root, is in node/stream. */
+/** Reference API B, "Event Logger Backend". Its stream, at the server's root, is in node/http/stream. */
 export function referenceB(context: RouteContext): Router {
   const { service } = context;
   const router = Router();

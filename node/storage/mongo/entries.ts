@@ -198,7 +198,7 @@ export function foundEntry(document: FoundDocument, asked?: Asked): FoundEntry {
 const NOTHING = new Uint8Array(0);
 const nameOf = (term: Uint8Array, run: string): string => `${run} ${termValue(term)}`;
 
-/** The terms of a projected part of an entry. Throws `index_lost` for what is none. */
+/** The terms of a part of an entry. Throws `index_lost` for what is none. */
 export function termsOf({ terms }: FoundDocument): Uint8Array[] {
   if (!isTerms(terms)) throw indexLost();
   return terms.map(termBytes);

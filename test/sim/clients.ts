@@ -15,6 +15,16 @@ export interface ClientProfile {
   readonly doubled: number;
 }
 
+export const TYPES = ["simulated", "simulated.now", "simulated.now.again", "other"] as const;
+export const SOURCES = ["app-1", "app-2", "app-3", "app-4", "elected"] as const;
+export const TIMES = [
+  "2030-01-01T00:00:00Z",
+  "2030-01-01T00:00:00.001Z",
+  "2030-01-01T00:00:00.0014Z",
+  "2030-01-01T01:00:00+01:00",
+  "2031-05-05T12:00:00.000Z",
+] as const;
+
 /** Events as a receiving node prepares them: new ids each time; the client's key, if it has one, always with the same body. */
 export function prepare(
   random: Random,
@@ -23,12 +33,13 @@ export function prepare(
   const count = what.count ?? 1;
   return Array.from({ length: count }, (_, i) => {
     const body = `${what.key}${what.isOtherBody === true ? " of another" : ""} ${i}`;
-    const payload = utf8(what.key === undefined ? `{"n":${random.between(0, 999_999)}}` : `{"n":"${body}"}`);
+    const n = what.key === undefined ? random.between(0, 19) : what.key.length + i;
+    const payload = utf8(what.key === undefined ? `{"m":["x",${n % 10}],"n":${n}}` : `{"n":"${body}"}`);
     const payloadSalt = fromHex(random.hex(16));
     return {
       id: random.hex(12),
-      eventType: "simulated",
-      timestamp: "2030-01-01T00:00:00Z",
+      eventType: TYPES[n % TYPES.length] as string,
+      timestamp: TIMES[n % TIMES.length] as string,
       sourceAppId: what.source,
       payload,
       payloadSalt,

@@ -6,6 +6,7 @@ import { allLinks, cut, isDurableVoter } from "./faults/fault.js";
 import type { Nemesis } from "./nemesis.js";
 import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
+import type { Readers } from "./readers.js";
 import { rememberedVerdicts } from "./verdicts.js";
 import { check, noteError } from "./violation.js";
 import type { World } from "./world.js";
@@ -25,7 +26,7 @@ export class Liveness {
   constructor(
     private readonly world: World,
     private readonly random: Random,
-    private readonly clients: Clients,
+    private readonly users: { readonly clients: Clients; readonly readers: Readers },
     private readonly nemesis: Nemesis,
   ) {}
 
@@ -148,7 +149,8 @@ export class Liveness {
     const { world } = this;
     this.nemesis.healAll();
     const healedAt = world.scheduler.now;
-    this.clients.isStopped = true;
+    this.users.clients.isStopped = true;
+    this.users.readers.isStopped = true;
     if (world.nodes.length > 1) this.hinderBlocks();
     this.failHandOver();
     this.goesOn(world.nodes, 4);
@@ -157,6 +159,7 @@ export class Liveness {
     const isLevel = world.runUntil(() => this.isLevel(world.nodes), 10 * this.timeoutMs);
     check(isLevel, "I11", () => `the nodes are not level: ${this.standing(world.nodes)}`);
     world.checkers.ledger.finish(world.nodes.map((node) => node.disk));
+    this.users.readers.finish(10 * this.timeoutMs);
     const isWhole = world.runUntil(() => world.nodes.every((node) => node.disk.isIndexWhole), 10 * this.timeoutMs);
     check(isWhole, "I10", () => "an index is not whole though nothing hinders it");
     for (const node of world.nodes) world.checkers.index.atRest(node, { isOpened: false });
@@ -226,7 +229,7 @@ export class Liveness {
     const earlier = this.leaderOf(world.nodes);
     const elections = checkers.elections.elections;
     const isSound = world.nodes.every((node) => node.disk.altered.size === 0);
-    for (const node of nodes) this.clients.probe(node.id, probeTimeouts * timeoutMs);
+    for (const node of nodes) this.users.clients.probe(node.id, probeTimeouts * timeoutMs);
     const isLevel = world.runUntil(() => this.isAgreed(nodes) && this.isLed(nodes), 10 * timeoutMs);
     check(isLevel, "I11", () => `the nodes are not level: ${this.standing(nodes)}`);
     // One that finds a block of its own unsound hands over, or ends.

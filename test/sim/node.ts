@@ -35,7 +35,9 @@ export interface NodeSurroundings {
   readonly recoversAtOnce: boolean;
   readonly verifiedTail: VerifiedTail;
   readonly limits: ReplicaLimits;
-  readonly memory: Partial<DriverMemory>;
+  readonly memory: DriverMemory;
+  /** Payload paths that a process may be told to index. */
+  readonly indexedPaths: readonly (readonly string[])[];
   readonly transmit: (message: PeerMessage) => void;
   readonly forward: ForwardPort;
   readonly onProcessEnd: (node: SimNode) => void;

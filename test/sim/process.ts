@@ -2,6 +2,7 @@ import type { Effect, Input } from "../../cluster/types.js";
 import type { Clock } from "../../node/clock.js";
 import { Driver } from "../../node/replica/driver.js";
 import { type Storage, StoreError } from "../../node/storage/port.js";
+import type { ShownEvent } from "../../shared/log/event.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { fakeSigner } from "./fake-crypto.js";
 import { Gateway } from "./gateway.js";
@@ -30,6 +31,7 @@ export class SimProcess implements Clock {
   readonly storage: Storage;
   /** False while its store is being recovered: nobody may ask for a block to be written or removed then. */
   hasReplica = false;
+  private readonly streamed: ShownEvent[] = [];
   private hasInvalidBlock = false;
   private isReluctant = false;
   /** What waits while the process is stopped: overdue timers, and what came in from outside. */
@@ -86,6 +88,7 @@ export class SimProcess implements Clock {
       },
       onRecovered: (commitHeight) => {
         this.hasReplica = true;
+        this.showStreamed();
         node.onRecovered(commitHeight);
         this.gateway.tracker.onRecovered(commitHeight);
         if (this.campaignsLate) this.tellLate();
@@ -99,9 +102,11 @@ export class SimProcess implements Clock {
       onIndexFinding: (finding) => node.onIndexFinding(finding),
       onIndexChange: () => this.tellLate(),
       memory: around.memory,
+      indexedPaths: random.pick(around.indexedPaths),
       ownRun: rememberedOwnRun,
       onFatal: (error) => node.exit(error),
     });
+    this.driver.committed.subscribe((events) => this.streamed.push(...events));
     if (around.trace.isOn) this.traceInputs();
     this.gateway = new Gateway(this, logger, around.forward);
   }
@@ -179,8 +184,14 @@ export class SimProcess implements Clock {
     const { node } = this;
     if (effect.kind === "role_changed") node.standing = effect;
     node.around.checkers.onEffect(node, effect);
+    if (effect.kind === "committed") this.showStreamed();
     node.note(effect);
     this.gateway.onEffect(effect);
+  }
+
+  /** Whoever commits a block first publishes it before it says so. */
+  private showStreamed(): void {
+    if (this.streamed.length > 0) this.node.around.checkers.reads.onStreamed(this, this.streamed.splice(0));
   }
 
   private logger() {

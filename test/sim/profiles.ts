@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
+import type { DriverMemory } from "../../node/replica/driver.js";
 import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { ClientProfile } from "./clients.js";
 import { FAULT_NAMES, type FaultName, type FaultProfile } from "./nemesis.js";
@@ -14,6 +15,8 @@ export interface Plan {
   readonly clients: ClientProfile;
   readonly verifiedTail: VerifiedTail;
   readonly limits: ReplicaLimits;
+  readonly memory: DriverMemory;
+  readonly indexedPaths: readonly (readonly string[])[];
   readonly checksWire: boolean;
 }
 
@@ -115,6 +118,8 @@ export function planOf(random: Random, name: ProfileName): Plan {
     ? WHOLE_TAIL
     : { events: random.pick([1, 10, 100]), blocksMax: random.pick([2, 250]), blocksMin: random.pick([1, 8]) };
   const limits = limitsOf(random);
+  const memory = memoryOf(random);
+  const indexedPaths = random.chance(0.85) ? [random.pick([[], ["n"]])] : [[], ["n"], ["m"], ["m", "n"]];
   const checksWire = random.chance(0.02);
   // This one is a script for five.
   const isForFive = faults.enabled.includes("staggered") && random.chance(0.3);
@@ -125,6 +130,8 @@ export function planOf(random: Random, name: ProfileName): Plan {
     clients,
     verifiedTail,
     limits,
+    memory,
+    indexedPaths,
     checksWire,
   };
 }
@@ -143,6 +150,13 @@ const limitsOf = (random: Random): ReplicaLimits => ({
   waitingAdmissionsMax: random.pick([1, DEFAULT_LIMITS.waitingAdmissionsMax]),
   messageBlocksMax: random.pick([1, 4, DEFAULT_LIMITS.messageBlocksMax, DEFAULT_LIMITS.messageBlocksMax]),
   messageBytesMax: random.pick([1, 5_000, DEFAULT_LIMITS.messageBytesMax, DEFAULT_LIMITS.messageBytesMax]),
+});
+
+/** Small, so that blocks are read again, keys looked up, and pages of anchors written and walked. */
+const memoryOf = (random: Random): DriverMemory => ({
+  cacheBytesMax: random.pick([1, 20_000, 1_000_000]),
+  keyFilterBytes: random.pick([1, 16, 4_096]),
+  anchors: { pageHeights: random.pick([4, 16, 256]), notesMax: random.pick([0, 5, 4_096]) },
 });
 
 const WHOLE_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };

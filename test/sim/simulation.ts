@@ -8,6 +8,7 @@ import { type FaultName, Nemesis } from "./nemesis.js";
 import type { SimNode } from "./node.js";
 import { type ProfileName, planOf } from "./profiles.js";
 import { Random } from "./random.js";
+import { Readers } from "./readers.js";
 import { check, Violation } from "./violation.js";
 import { World } from "./world.js";
 
@@ -32,7 +33,11 @@ export interface RunResult {
   readonly forgeriesFound: number;
   readonly alterationsFound: number;
   readonly hasForgotten: boolean;
+  /** Reads of events that were answered. */
+  readonly shown: number;
   readonly refused: Checkers["refused"];
+  /** Reads of events that were not, by why. */
+  readonly unanswered: Readonly<Record<string, number>>;
   readonly faults: Readonly<Partial<Record<FaultName, number>>>;
   /** How often came about what faults are there for. */
   readonly situations: Readonly<Partial<Record<Situation, number>>>;
@@ -70,6 +75,7 @@ class Run {
   private readonly nemesis: Nemesis;
   private readonly random: Random;
   private readonly clients: Clients;
+  private readonly readers: Readers;
   private readonly liveness: Liveness;
   /** Nodes whose data a person is about to move away. */
   private readonly replaced = new Set<SimNode>();
@@ -87,13 +93,21 @@ class Run {
       recoversAtOnce: false,
       verifiedTail: plan.verifiedTail,
       limits: plan.limits,
+      memory: plan.memory,
+      indexedPaths: plan.indexedPaths,
       onExit: (node, error) => this.onExit(node, error.message),
       ...(options.print === undefined ? {} : { print: options.print }),
     });
     this.setClocks();
     this.nemesis = new Nemesis(this.world, random.fork(), plan.faults, options.without ?? new Set());
     this.clients = new Clients(this.world, random.fork(), plan.clients);
-    this.liveness = new Liveness(this.world, random.fork(), this.clients, this.nemesis);
+    this.readers = new Readers(this.world, random.fork(), plan.clients.thinkMaxMs);
+    this.liveness = new Liveness(
+      this.world,
+      random.fork(),
+      { clients: this.clients, readers: this.readers },
+      this.nemesis,
+    );
   }
 
   /** On half of the runs the clocks drift by up to a tenth and show another hour. */
@@ -109,7 +123,7 @@ class Run {
   play(): RunResult {
     const { world, nemesis } = this;
     const failure = this.failureOf(() => this.phases());
-    const { ledger, elections, history, alerts, bounds, refused } = world.checkers;
+    const { ledger, elections, history, alerts, bounds, refused, reads } = world.checkers;
     return {
       seed: this.options.seed,
       nodes: world.nodes.length,
@@ -123,7 +137,9 @@ class Run {
       forgeriesFound: alerts.forgeriesFound,
       alterationsFound: alerts.alterationsFound,
       hasForgotten: bounds.hasForgotten,
+      shown: reads.answered,
       refused,
+      unanswered: Object.fromEntries(reads.refused),
       faults: Object.fromEntries(nemesis.counts),
       situations: Object.fromEntries(nemesis.situations),
       strikes: nemesis.strikes,

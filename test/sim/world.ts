@@ -37,6 +37,8 @@ export interface WorldOptions {
   readonly verifiedTail?: VerifiedTail;
   readonly limits?: Partial<ReplicaLimits>;
   readonly memory?: Partial<DriverMemory>;
+  /** Payload paths that a process may be told to index; none unless given. */
+  readonly indexedPaths?: readonly (readonly string[])[];
   readonly onExit?: (node: SimNode, error: StoreError) => void;
 }
 
@@ -94,6 +96,7 @@ export class World {
       recoversAtOnce: this.options.recoversAtOnce ?? true,
       verifiedTail: this.options.verifiedTail ?? VERIFIED_TAIL,
       limits: { ...DEFAULT_LIMITS, ...this.options.limits },
+      indexedPaths: this.options.indexedPaths ?? [[]],
       memory: { ...MEMORY, ...this.options.memory },
       onExit: (exited, error) => this.onExit(exited, error),
       transmit: (message) => this.transmit(message),

@@ -1,8 +1,9 @@
 import type { Effect, ProposalRefusal, ReplicaAlert } from "../../../cluster/types.js";
-import type { ShownEvent } from "../../../shared/log/event.js";
+import type { Block } from "../../../shared/log/block.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { Disk } from "../disk.js";
 import type { SimNode } from "../node.js";
+import { check } from "../violation.js";
 import { AlertChecker } from "./alerts.js";
 import { BoundChecker } from "./bounds.js";
 import { CommitChecker } from "./commit.js";
@@ -12,8 +13,8 @@ import { History } from "./history.js";
 import { IndexChecker } from "./index.js";
 import { Ledger } from "./ledger.js";
 import { PromiseChecker } from "./promises.js";
+import { ReadChecker } from "./reads.js";
 import { RefusalChecker } from "./refusals.js";
-import { checkShown } from "./shown.js";
 import { TakeOverChecker } from "./takeovers.js";
 
 /** Separate from the system: fed with what each node does, it throws a `Violation` when a property does not hold. */
@@ -26,6 +27,7 @@ export class Checkers {
   readonly forgeries = new ForgeryChecker();
   readonly bounds = new BoundChecker(this.history);
   readonly index = new IndexChecker(this.history);
+  readonly reads = new ReadChecker(this.history);
   readonly takeOvers = new TakeOverChecker();
   /** Why proposals were refused, and how often. */
   readonly refused: Partial<Record<ProposalRefusal, number>> = {};
@@ -63,9 +65,22 @@ export class Checkers {
   }
 
   onSend(node: SimNode, message: PeerMessage, ref: number | undefined): void {
-    for (const block of message.blocks)
+    for (const block of message.blocks) {
       if (!node.disk.altered.has(block.header.height)) this.history.recordBlock(block);
+      this.isCommitted(node, block);
+    }
     this.promises.onSend(node, message, ref);
+  }
+
+  /** I7: what a node calls committed it gives to nobody as another block. */
+  private isCommitted(node: SimNode, { header, blockHash }: Block): void {
+    const committed = this.history.committed[header.height - 1]?.hash;
+    if (!node.disk.altered.has(header.height) || committed === blockHash) return;
+    check(
+      node.isDoubtful || header.height > node.view.commitHeight,
+      "I7",
+      () => `${node.id} sends another block ${header.height} than was committed there`,
+    );
   }
 
   onEffect(node: SimNode, effect: Effect): void {
@@ -105,11 +120,6 @@ export class Checkers {
       const stored = disk.at(at);
       if (stored !== undefined && !disk.altered.has(at)) this.history.recordBlock(stored.block);
     }
-  }
-
-  /** I4: what a node shows is committed, to the last member. */
-  onShown(node: SimNode, events: readonly ShownEvent[]): void {
-    for (const shown of events) checkShown(node, shown, this.history.events[shown.sequence]);
   }
 
   /** I5 and I13, of what a node says of itself. */

@@ -1,4 +1,4 @@
-import type { Height, NodeId } from "../shared/ids.js";
+import type { HashHex, Height, NodeId } from "../shared/ids.js";
 import type { Control, Member } from "../shared/log/control.js";
 import type { Fifo } from "./fifo.js";
 import type { Proposal } from "./types.js";
@@ -63,6 +63,14 @@ export interface PendingRead {
   readonly rounds: ReadonlyMap<NodeId, number>;
 }
 
+/** A write whose condition on the head does not hold, by what this node knows: whether it still led then is being asked. */
+export interface PendingRefusal {
+  readonly queued: Queued;
+  readonly headHash: HashHex | "";
+  readonly nextSequence: number;
+  readonly rounds: ReadonlyMap<NodeId, number>;
+}
+
 /** What only a leader knows; gone with its role. */
 export interface LeaderState {
   readonly progress: Map<NodeId, Progress>;
@@ -80,6 +88,7 @@ export interface LeaderState {
   noTransferBefore: number;
   /** Reads that wait until a majority has answered rounds sent after they were asked for. */
   reads: PendingRead[];
+  refusals: PendingRefusal[];
   noticeDueAt: number | null;
   hasSaidWhoIsMissing: boolean;
   /** Of the block that is durable here and not committed: how long nothing has come nearer to its commit. */
@@ -91,3 +100,7 @@ export interface LeaderState {
   gathering: { readonly writes: number; readonly until: number } | null;
   waitingIds(): number[];
 }
+
+/** Writes that are in no block. */
+export const waitingWrites = ({ queue, lookUps, refusals }: LeaderState): number =>
+  queue.length + lookUps.size + refusals.length;

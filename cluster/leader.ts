@@ -5,9 +5,10 @@ import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { checkQuorum } from "./check-quorum.js";
 import type { Core } from "./core.js";
 import { Fifo } from "./fifo.js";
-import type { LeaderState, PendingRead, Progress } from "./leader-state.js";
-import { gather, refuseExpired, refuseExpiredLookUps, seal, trySeal } from "./proposals.js";
+import type { LeaderState, Progress } from "./leader-state.js";
+import { gather, refuseExpired, refuseExpiredWaiting, seal, trySeal } from "./proposals.js";
 import { majorityHeight } from "./quorum.js";
+import { confirmRounds } from "./read-index.js";
 import { countedPeers, counts, forgetUnanswered, onBulkAnswered, replicate, sendAppend } from "./replication.js";
 import { advanceTransfer, handOverAtOnce, onTransferTick } from "./transfer.js";
 import type { PeerView } from "./types.js";
@@ -32,13 +33,17 @@ export function becomeLeader(core: Core): void {
     failedTransfers: 0,
     noTransferBefore: core.now + core.config.takeoverCooldownMs,
     reads: [],
+    refusals: [],
     noticeDueAt: null,
     hasSaidWhoIsMissing: false,
     stuckMs: 0,
     lastTickAt: core.now,
     sealed: { at: core.now, writes: 0 },
     gathering: null,
-    waitingIds: () => [...[...leader.queue].map((queued) => queued.proposal.proposalId), ...leader.lookUps.keys()],
+    waitingIds: () =>
+      [...leader.queue, ...leader.lookUps.values(), ...leader.refusals.map(({ queued }) => queued)].map(
+        ({ proposal }) => proposal.proposalId,
+      ),
   };
   core.leader = leader;
   core.role = "leader";
@@ -126,7 +131,7 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
   maybeCommit(core);
   maybeAdmit(core, message.from, peer);
   replicate(core, message.from);
-  confirmReads(core, leader);
+  confirmRounds(core, leader);
   advanceTransfer(core);
 }
 
@@ -215,7 +220,7 @@ export function onLeaderTick(core: Core, gapMs: number): void {
     for (const peer of leader.progress.values()) peer.confirmRound = peer.round + 1;
   }
   refuseExpired(core, leader);
-  refuseExpiredLookUps(core, leader);
+  refuseExpiredWaiting(core, leader);
   testStore(core, leader);
   onTransferTick(core);
   sayWhoIsMissing(core, leader);
@@ -259,38 +264,6 @@ function sendNotices(core: Core, leader: LeaderState): void {
   for (const [id, peer] of leader.progress) {
     if (peer.sentCommit < core.log.commitHeight) sendAppend(core, id, peer, []);
   }
-}
-
-/** Confirms that this leader still leads (Raft section 8, ReadIndex): a majority answers what is sent from now on. */
-export function onReadIndex(core: Core, readId: number): void {
-  const { leader, log } = core;
-  // Before a block of its own term is committed a leader does not know how far the log is committed.
-  if (
-    leader === null ||
-    log.committed.term !== core.term ||
-    leader.reads.length >= core.config.limits.waitingReadsMax
-  ) {
-    core.effects.push({ kind: "read_refused", readId });
-    return;
-  }
-  const rounds = new Map([...leader.progress].map(([id, peer]) => [id, peer.round + 1]));
-  leader.reads.push({ readId, height: log.commitHeight, rounds });
-  for (const [id, peer] of leader.progress) sendAppend(core, id, peer, []);
-  confirmReads(core, leader);
-}
-
-function confirmReads(core: Core, leader: LeaderState): void {
-  if (leader.reads.length === 0) return;
-  const peers = countedPeers(core);
-  const isConfirmed = ({ rounds }: PendingRead): boolean =>
-    peers.filter(([id, peer]) => peer.answeredRound >= (rounds.get(id) ?? Number.POSITIVE_INFINITY)).length + 1 >=
-    core.quorum;
-  const waiting: PendingRead[] = [];
-  for (const read of leader.reads) {
-    if (!isConfirmed(read)) waiting.push(read);
-    else core.effects.push({ kind: "read_confirmed", readId: read.readId, height: read.height });
-  }
-  leader.reads = waiting;
 }
 
 export function peerViews(core: Core): PeerView[] {

@@ -16,8 +16,10 @@ import {
 } from "./election.js";
 import { onAppend, onDurable } from "./follower.js";
 import { isForming, missingMembers, noteFounders, onFormingTick, onJoin } from "./founding.js";
-import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
+import { admit, maybeCommit, onAppendAnswer, onLeaderTick, peerViews } from "./leader.js";
+import { waitingWrites } from "./leader-state.js";
 import { onKeyLookedUp, onKeyLookUpFailed, propose, trySeal } from "./proposals.js";
+import { onReadIndex } from "./read-index.js";
 import { onBlocksRead, onBulkOver, onBulkProgress } from "./replication.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
 import type {
@@ -222,7 +224,7 @@ export class Replica {
     return {
       gatedMessages: core.gatedMessages,
       pendingAnswers: core.pendingAnswers.length,
-      waitingProposals: leader === null ? 0 : leader.queue.length + leader.lookUps.size,
+      waitingProposals: leader === null ? 0 : waitingWrites(leader),
       waitingBytes: leader?.queueBytes ?? 0,
       reservingProposals: leader === null ? 0 : new Set(leader.reserved.values()).size,
       waitingAdmissions: leader?.controls.length ?? 0,

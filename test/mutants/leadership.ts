@@ -1,4 +1,15 @@
-import { CHECK_QUORUM, CORE, ELECTION, LEADER, type Mutant, one, REPLICATION, SEALING, TAKEOVER } from "./mutant.js";
+import {
+  CHECK_QUORUM,
+  CORE,
+  ELECTION,
+  LEADER,
+  type Mutant,
+  one,
+  READ_INDEX,
+  REPLICATION,
+  SEALING,
+  TAKEOVER,
+} from "./mutant.js";
 
 /** 20 to 27: leading, reads, duplicates, hand-overs. */
 export const LEADERSHIP: readonly Mutant[] = [
@@ -24,14 +35,14 @@ export const LEADERSHIP: readonly Mutant[] = [
   one(
     "21",
     "reads are confirmed without asking anybody",
-    LEADER,
+    READ_INDEX,
     "if (!isConfirmed(read)) waiting.push(read);",
     "if (!isConfirmed(read) && read.readId < 0) waiting.push(read);",
   ),
   one(
     "21b",
     "reads are served before a block of the term is committed",
-    LEADER,
+    READ_INDEX,
     "    log.committed.term !== core.term ||\n",
     "",
   ),
@@ -130,5 +141,12 @@ export const LEADERSHIP: readonly Mutant[] = [
     REPLICATION,
     "if (deliveredAt !== null && core.now - deliveredAt >",
     "const at = deliveredAt ?? peer.inflight?.sentAt ?? core.now;\n  if (core.now - at >",
+  ),
+  one(
+    "49",
+    "a condition on the head is refused without asking a majority",
+    READ_INDEX,
+    "    if (!isConfirmed(refusal)) refusals.push(refusal);",
+    "    if (!isConfirmed(refusal) && refusal.nextSequence < 0) refusals.push(refusal);",
   ),
 ];

@@ -36,9 +36,10 @@ it("tells within five seconds what it waits for, once, and goes on when it is th
 });
 
 it("tells of an opening that hangs", async () => {
-  const { told } = opening(() => new Promise(() => undefined));
-  await vi.advanceTimersByTimeAsync(4_000);
+  const { told, warned } = opening(() => new Promise(() => undefined));
+  await vi.advanceTimersByTimeAsync(10_000);
   expect(told).toEqual([expect.stringContaining("is being opened")]);
+  expect(warned).toEqual(told);
 });
 
 it("says nothing of one that is quick", async () => {

@@ -27,9 +27,11 @@ export async function openAtStart<T>(opening: FirstOpening<T>): Promise<T> {
   const deadline = performance.now() + waitMs;
   let wait = `The MongoDB at ${hostsOf(mongodbUri)} is being opened and the end of its log verified.`;
   let told = "";
+  let logged = "";
   const tell = (): void => {
     if (wait === told) return;
     told = wait;
+    if (wait !== logged) logger.warn({}, wait);
     onWaiting(wait);
   };
   const timer = setInterval(tell, tellAfterMs);
@@ -43,8 +45,9 @@ export async function openAtStart<T>(opening: FirstOpening<T>): Promise<T> {
           throw new StoreError("unfit", `${error.message} See to that and start again.`, { cause: error });
         const cause = waitingFor(error, mongodbUri);
         if (performance.now() > deadline) throw new StoreError("not_stored", cause, { cause: error });
-        if (cause !== wait) logger.warn({ err: error }, `${cause} Trying again.`);
+        if (cause !== logged) logger.warn({ err: error }, `${cause} Trying again.`);
         wait = cause;
+        logged = cause;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }

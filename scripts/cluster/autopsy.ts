@@ -61,14 +61,28 @@ const FINAL_CAUSES: readonly {
   },
 ];
 
+export interface Circumstances {
+  /** Bytes free where its data and logs are; a full disk leaves no room for its last words either. */
+  freeBytes: number;
+  /** It was ready once since this start. */
+  hasServed: boolean;
+}
+
+const FULL_DISK_BYTES = 64 * 1024;
+
 /** Of the newest run's errors the first one names the cause; the rest tell how mongod went down. */
-export function whyMongodEnded(end: End, logLines: string[]): Autopsy {
+export function whyMongodEnded(end: End, logLines: string[], { freeBytes, hasServed }: Circumstances): Autopsy {
   const lines = logLines.map(parse);
   const newestRun = lines.slice(lines.findLastIndex((line) => line?.id === MONGOD_STARTS) + 1);
   const errors = newestRun.filter((line) => line?.s === "E" || line?.s === "F");
   const told = errors[0] === undefined ? "" : `: ${textOfError(errors[0])}`;
   const text = JSON.stringify(newestRun.filter((line) => line?.s === "W" || errors.includes(line)));
   const final = FINAL_CAUSES.find(({ fits }) => fits(end, JSON.stringify(errors), text));
+  if (/"error":28\b|No space left on device/.test(text) || freeBytes < FULL_DISK_BYTES) {
+    // Under a cluster that ran, the space may come back as it went; a start that finds none needs a person.
+    const advice = "Free some space there, or move all data to a larger disk, and start again.";
+    return { reason: `its disk is full${told}`, isFinal: !hasServed, advice };
+  }
   if (final !== undefined) return { reason: `${final.reason}${told}`, isFinal: true, advice: final.advice };
   return { reason: `${howItEnded(end)}${told}`, isFinal: false };
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WITHOUT_ENV_FILE } from "../../node/host/env-file.js";
 import type { NodeNotice } from "../../node/host/supervision.js";
@@ -128,10 +128,21 @@ export class Member {
     this.#mongodLog?.close();
   }
 
+  #freeBytes(): number {
+    try {
+      const { bavail, bsize } = statfsSync(this.#folder);
+      return bavail * bsize;
+    } catch {
+      // Whatever keeps it from being asked, it is no sign of a full disk.
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
   #mongodProgram({ binary, extraArgs }: { binary: string; extraArgs: string[] }): Program {
     const label = `mongod of ${this.options.id}`;
     const log = this.#openLog("mongod.log");
     this.#mongodLog = log;
+    let hasServed = false;
     return {
       label,
       advice: "See to what its log says and start again.",
@@ -143,8 +154,11 @@ export class Member {
         this.#notePid(label, "mongod.pid", child);
         return child;
       },
-      ready: (child) => mongodReady(child, this.#mongodPort),
-      autopsy: (child) => whyMongodEnded(child, log.tail()),
+      ready: async (child) => {
+        await mongodReady(child, this.#mongodPort);
+        hasServed = true;
+      },
+      autopsy: (child) => whyMongodEnded(child, log.tail(), { freeBytes: this.#freeBytes(), hasServed }),
     };
   }
 

@@ -170,7 +170,9 @@ describe("hostile HTTP", () => {
   it.each([0, 1, 2])("is answered and does no harm (node %i)", async (node) => {
     const url = nodes.urls[node] as string;
     expect(await raw(url, "NONSENSE\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
-    expect(await raw(url, `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"y".repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
+    expect(await raw(url, `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"y".repeat(20_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 431 /,
+    );
     const evil = await raw(url, "GET /nowhere HTTP/1.1\r\nHost: evil.example/<script>\r\nConnection: close\r\n\r\n");
     expect(evil).not.toContain("evil.example");
     expect((await call(`${url}/livez`)).status).toBe(200);

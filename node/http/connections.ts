@@ -12,6 +12,8 @@ export interface Connection {
   /** What is owed on this connection, in the order in which it is answered. */
   readonly owed: Set<Exchange>;
   readonly whenNothingIsOwed: (() => void)[];
+  /** With the newest request, answered or not: what breaks before that is complete is its body. */
+  newest: Exchange | null;
   /** The parser gave up: what comes now is no request. */
   isBroken: boolean;
   /** The last answer was given. A request that comes now would be carried out, and never answered. */
@@ -30,7 +32,13 @@ export function trackConnections(server: Server): void {
   server.on("connection", (socket: Socket) => {
     // A connection that goes back to the parser after an upgrade was refused is the same one.
     if (connections.has(socket)) return;
-    const connection: Connection = { owed: new Set(), whenNothingIsOwed: [], isBroken: false, isEnding: false };
+    const connection: Connection = {
+      owed: new Set(),
+      whenNothingIsOwed: [],
+      newest: null,
+      isBroken: false,
+      isEnding: false,
+    };
     connections.set(socket, connection);
     // Node ends a connection with this after its last answer, while the rest of a refused body may still come.
     socket.destroySoon = () => endGently(socket);
@@ -55,6 +63,7 @@ export function owe(exchange: Exchange): void {
   const connection = connections.get(exchange.req.socket);
   if (connection === undefined) return;
   connection.owed.add(exchange);
+  connection.newest = exchange;
   exchange.res.once("close", () => {
     connection.owed.delete(exchange);
     if (connection.owed.size === 0) settle(connection);

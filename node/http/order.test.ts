@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Door, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
+import { type Door, EVENT, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
 
 let door: Door;
 beforeEach(async () => {
@@ -75,6 +75,31 @@ describe("answers on one connection", () => {
     client.socket.resume();
     await expect.poll(() => client.hasEnded).toBe(true);
     expect([client.statuses, errors]).toEqual([[status], []]);
+  });
+
+  it.each(["/api/v1/events", "/api/event-logs", "/events", "/api/v1/events:batch"])(
+    "go on behind a body that %s finds too large, however it was sent",
+    async (path) => {
+      const large = "x".repeat(5_000_000);
+      const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      const chunked = `${head}${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`;
+      const client = door.open().send(chunked + post(large, "", path) + get("/livez"));
+      await expect.poll(() => client.statuses, { timeout: 5_000 }).toEqual([413, 413, 200]);
+    },
+  );
+
+  it("are one for each request: what breaks behind an answer that was given early has no second one", async () => {
+    const client = door
+      .open()
+      .send("POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
+    await expect.poll(() => client.statuses).toEqual([404]);
+    client.send("c".repeat(100));
+    await expect.poll(() => client.hasEnded).toBe(true);
+    const other = door.open().send(post(EVENT, "", "/nowhere").slice(0, -10));
+    await expect.poll(() => other.statuses).toEqual([404]);
+    other.socket.end();
+    await expect.poll(() => other.hasEnded).toBe(true);
+    expect([client.statuses, other.statuses]).toEqual([[404], [404]]);
   });
 
   it("are the last ones where they say so: a write that comes behind is not carried out", async () => {

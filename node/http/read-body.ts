@@ -5,7 +5,10 @@ export type ReadBody =
   | { readonly ok: false; readonly reason: "too_large" }
   | { readonly ok: false; readonly reason: "broken"; readonly error: NodeJS.ErrnoException };
 
-/** Collects a body of at most `bytesMax` as it was sent; says once how that ended. What is too large is not read on. */
+/**
+ * Collects a body of at most `bytesMax` as it was sent; says once how that ended. What is too large is read on
+ * and dropped: a connection whose bytes nobody takes would stand still for all that comes behind.
+ */
 export function readBody(message: IncomingMessage, bytesMax: number, done: (read: ReadBody) => void): void {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -24,7 +27,7 @@ export function readBody(message: IncomingMessage, bytesMax: number, done: (read
     length += chunk.length;
     if (length <= bytesMax) chunks.push(chunk);
     else {
-      message.pause();
+      chunks.length = 0;
       end({ ok: false, reason: "too_large" });
     }
   });

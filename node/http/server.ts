@@ -87,8 +87,8 @@ async function answerBroken(error: NodeJS.ErrnoException, socket: Duplex, app: R
   }
   connection.isBroken = true;
   const problem = problemOf(error.code);
-  const newest = [...connection.owed].at(-1);
-  if (newest !== undefined && !newest.req.complete) {
+  const { newest } = connection;
+  if (newest !== null && !newest.req.complete) {
     const { req, res } = newest;
     res.shouldKeepAlive = false;
     // Whoever waits for its body waits in vain; whoever needs none answers as always.

@@ -59,6 +59,8 @@ function sendProblem(req: Request, res: Response, problem: ProblemError): void {
   res.removeHeader("ETag");
   res.setHeader("Cache-Control", "no-store");
   const place = { baseUrl: baseUrl(req), path: shownPath(req), requestId: requestId(res) };
+  // Whoever found a body too large has stopped to read it, and the connection would stand still for all that comes behind.
+  req.resume();
   // As bytes: express would add a charset, which this media type does not have.
   res.status(status).setHeader("Content-Type", "application/problem+json");
   res.send(Buffer.from(JSON.stringify(problemDocument(problem, place))));

@@ -13,7 +13,7 @@ const OPERATIONS_MAX = 4_096;
 const BATCH_BLOCKS_MAX = 32;
 const BATCH_BYTES_MAX = 1024 * 1024;
 
-export type StorageOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+export type StorageOperation = Extract<Effect, { kind: "save_state" | "save_mark" | "store_block" | "truncate" }>;
 type StoreBlock = Extract<Effect, { kind: "store_block" }>;
 
 export interface StorageOperationsOptions {
@@ -151,6 +151,8 @@ export class StorageOperations {
         if (!(await committed.room())) throw new StoreError("not_stored", "The projection was interrupted.");
         this.assertCurrent(generation);
         return log.insertBlocks(blocks.map(({ block, next }) => ({ block, frontier: next.range.hashes })));
+      case "save_mark":
+        return identity.update({});
       case "truncate":
         // Nothing but the blocks that go may say how far the log is committed until the mark does, which takes a second.
         await identity.update({});

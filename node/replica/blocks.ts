@@ -1,4 +1,4 @@
-import type { Height } from "../../shared/ids.js";
+import { type Height, height } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { Storage } from "../storage/port.js";
@@ -17,6 +17,11 @@ export class StoredBlocks {
   async readSound(from: Height, bytesMax: number): Promise<Block[]> {
     const blocks: Block[] = [];
     for (const { block } of await this.storage.log.readBlocks(from, { bytesMax, blocksMax: BLOCKS_MAX })) {
+      const expected = height(from + blocks.length);
+      if (block.header.height !== expected) {
+        this.onInvalidBlock(expected, "it is missing, though later ones are there");
+        break;
+      }
       const sound = soundEvents(block);
       if ("fault" in sound) {
         this.onInvalidBlock(block.header.height, sound.fault);

@@ -21,7 +21,7 @@ const TIMEOUT_SPREAD = 0.3;
 
 interface StoreOperation {
   readonly opId: number;
-  readonly kind: "save_state" | "store_block" | "truncate";
+  readonly kind: "save_state" | "save_mark" | "store_block" | "truncate";
   readonly startedAt: number;
   readonly height: Height | 0;
   /** For a vote of its own: the term in which the saved state votes for this node. */
@@ -69,6 +69,8 @@ export class Core {
   /** Its blocks reached no majority when it led: it does not ask for the lead again soon. */
   noTakeOverBefore = Number.NEGATIVE_INFINITY;
   private standBacks = 0;
+  /** Its admission is committed, and that is not durable here yet. */
+  private isMarking = false;
   electionDeadline = 0;
   /** ALIVE silences this node once; reset by a leader's message. */
   wasSilenced = false;
@@ -153,7 +155,10 @@ export class Core {
   }
   /** A learner counts for nothing: its join is not the one admitted last in the committed part of its own log. */
   get isLearner(): boolean {
-    return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce;
+    return this.isMarking || !this.isAdmitted;
+  }
+  private get isAdmitted(): boolean {
+    return this.members.get(this.selfId)?.joinNonce === this.hard.joinNonce;
   }
   get oldestOperationAgeMs(): number {
     return this.now - (this.operations[0]?.startedAt ?? this.now);
@@ -287,17 +292,26 @@ export class Core {
   advanceCommit(known: Height, acknowledgedBy: readonly NodeId[] = []): void {
     const through = height(Math.min(known, this.log.durableHeight));
     if (through <= this.log.commitHeight) return;
-    const wasLearner = this.isLearner;
+    const wasAdmitted = this.isAdmitted;
     const blocks = this.log.commit(through);
     this.duplicates.forget(through);
     this.effects.push({ kind: "committed", height: through, blocks, acknowledgedBy });
     const genesis = blocks[0]?.block.header.control;
     // A node that joined later keeps the founding list too: it is how nodes of one cluster know each other early on.
     if (genesis?.kind === "genesis" && this.hard.forming === null) this.saveState({ forming: genesis.members });
-    if (wasLearner && !this.isLearner) {
-      this.note("info", `${this.selfId} is admitted: its votes and acknowledgements count from now on`);
-      this.armElection();
+    // Nothing in its log says yet that the record is committed: without the mark, a node that starts again after it has
+    // been counted on would be a learner.
+    if (!wasAdmitted && this.isAdmitted) {
+      this.isMarking = true;
+      this.effects.push({ kind: "save_mark", opId: this.begin("save_mark", 0, 0) });
     }
+  }
+
+  onMarkSaved(): void {
+    this.isMarking = false;
+    if (this.isLearner) return;
+    this.note("info", `${this.selfId} is admitted: its votes and acknowledgements count from now on`);
+    this.armElection();
   }
 
   /** A fresh join, made when this node finds that it lost what it had acknowledged: it counts for nothing until admitted. */

@@ -22,7 +22,9 @@ export interface Progress {
   isVoter: boolean;
   isStoreHealthy: boolean;
   learner: Member | null;
+  /** Blocks from `readFrom` on are being read for it. */
   readId: number | null;
+  readFrom: Height;
   /** No blocks before this time: the last ones were refused, or could not be read. */
   pausedUntil: number;
 }

@@ -94,6 +94,7 @@ const newProgress = (core: Core): Progress => ({
   isStoreHealthy: true,
   learner: null,
   readId: null,
+  readFrom: height(0),
   pausedUntil: 0,
   bulkBytesMax: BLOCK_BYTES_MAX,
 });

@@ -129,6 +129,8 @@ export class Replica {
       case "save_state":
         if (done.ownVoteTerm > 0) onOwnVote(core, term(done.ownVoteTerm));
         return;
+      case "save_mark":
+        return core.onMarkSaved();
       case "truncate":
         return;
       case "store_block":

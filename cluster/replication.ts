@@ -18,6 +18,7 @@ export function replicate(core: Core, id: NodeId): void {
     return sendAppend(core, id, peer, core.log.slice(peer.next, { bytesMax, blocksMax: messageBlocksMax }));
   }
   peer.readId = core.nextReadId++;
+  peer.readFrom = peer.next;
   core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax });
 }
 
@@ -29,8 +30,9 @@ export function onBlocksRead(core: Core, readId: number, read: readonly Block[])
     peer.readId = null;
     if (blocks[0]?.header.height === peer.next)
       sendAppend(core, id, peer, blocks.slice(0, core.config.limits.messageBlocksMax));
-    else if (blocks.length === 0) peer.pausedUntil = core.now + core.config.electionTimeoutMs;
-    else replicate(core, id);
+    // What is wanted now may be something else; what was wanted is not there, and reading again at once finds no more.
+    else if (peer.readFrom !== peer.next) replicate(core, id);
+    else peer.pausedUntil = core.now + core.config.electionTimeoutMs;
   }
 }
 

@@ -176,6 +176,8 @@ export type Effect =
     }
   /** Quarantine and delete the uncommitted blocks from `from` up, top down. */
   | { kind: "truncate"; opId: number; from: Height; term: Term; leaderId: NodeId }
+  /** What is committed by now, the last `committed` included, is durable in the mark outside of the database. */
+  | { kind: "save_mark"; opId: number }
   | { kind: "send"; message: PeerMessage; ref?: number }
   /** Blocks for a follower that is behind what is cached; answered by `blocks_read`. */
   | { kind: "read_blocks"; readId: number; from: Height; bytesMax: number }

@@ -1,5 +1,4 @@
-import type { Height } from "../../shared/ids.js";
-import { height } from "../../shared/ids.js";
+import { type Height, height } from "../../shared/ids.js";
 import { type Block, bodyReader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
@@ -34,6 +33,11 @@ export class StoredBlocks {
   async readIntact(from: Height, bytesMax: number): Promise<Block[]> {
     const blocks: Block[] = [];
     for (const { block } of await this.parts.log.readBlocks(from, { bytesMax, blocksMax: BLOCKS_MAX })) {
+      const expected = height(from + blocks.length);
+      if (block.header.height !== expected) {
+        this.parts.onInvalidBlock(expected, "it is missing, though later ones are there");
+        break;
+      }
       const fault = faultOf(block);
       if (fault !== null) {
         this.parts.onInvalidBlock(block.header.height, fault);

@@ -14,7 +14,7 @@ import {
   TAKEOVER,
 } from "./mutant.js";
 
-/** 28 to 46 and 59 to 64: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
+/** 28 to 46 and 59 to 65: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
 export const STORAGE: readonly Mutant[] = [
   one(
     "28",
@@ -147,9 +147,9 @@ export const STORAGE: readonly Mutant[] = [
     patches: [
       {
         file: CORE,
-        find: "return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce;",
+        find: "return this.isMarking || !this.isAdmitted;",
         replace:
-          "const isLevel = this.toldCommitHeight !== null && this.log.commitHeight >= this.toldCommitHeight;\n    return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce && !isLevel;",
+          "const isLevel = this.toldCommitHeight !== null && this.log.commitHeight >= this.toldCommitHeight;\n    return (this.isMarking || !this.isAdmitted) && !isLevel;",
       },
       {
         file: REPLICATION,
@@ -318,5 +318,12 @@ export const STORAGE: readonly Mutant[] = [
     LEADER,
     "if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;",
     "if (core.log.tail.height > 0) return;",
+  ),
+  one(
+    "65",
+    "a node says that it is a voter before its mark says that its admission is committed",
+    CORE,
+    "      this.isMarking = true;\n",
+    "",
   ),
 ];

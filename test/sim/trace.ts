@@ -101,6 +101,8 @@ export function describeEffect(effect: Effect): string {
     }
     case "store_block":
       return `store ${effect.opId} ${describeBlock(effect.block)}`;
+    case "save_mark":
+      return `mark ${effect.opId}`;
     case "truncate":
       return `truncate ${effect.opId} from ${effect.from} for t${effect.term} ${effect.leaderId}`;
     case "send":

@@ -268,6 +268,7 @@ export class Stage {
         this.wire.underWay.push(effect.message);
         return;
       case "save_state":
+      case "save_mark":
       case "store_block":
       case "truncate":
         if (effect.kind === "store_block") noteNames(effect.block, effect.events);
@@ -287,6 +288,7 @@ export class Stage {
       case "committed":
         this.judge.onCommitted(id, effect.blocks);
         store.clusterId = this.view(actor).clusterId;
+        store.committed = effect.height;
         return;
       case "role_changed":
         if (effect.role === "leader") this.judge.onLeader(id, effect.term);

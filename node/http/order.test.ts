@@ -1,5 +1,9 @@
+import { once } from "node:events";
+import type { RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Door, EVENT, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
+import { type Door, EVENT, get, openDoor, post, RawSocket, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
+import { createHardenedServer } from "./server.js";
 
 let door: Door;
 beforeEach(async () => {
@@ -142,4 +146,20 @@ describe("answers on one connection", () => {
     await expect.poll(() => client.hasEnded).toBe(true);
     expect(client.statuses).toEqual([200]);
   });
+});
+
+it("a long answer goes on to its end though an upgrade came behind it", async () => {
+  const app: RequestListener = (_req, res) => res.writeHead(404).end();
+  const long: RequestListener = async (_req, res) => {
+    for (let i = 0; i < 100; i++) if (!res.write("x".repeat(100_000))) await once(res, "drain");
+    res.end();
+  };
+  const server = createHardenedServer(long, { app });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const client = new RawSocket((server.address() as AddressInfo).port).send(get("/") + UPGRADE);
+  await expect.poll(() => client.statuses, { timeout: 5_000 }).toEqual([200, 404]);
+  expect(client.answer.length).toBeGreaterThan(10_000_000);
+  client.socket.destroy();
+  server.closeAllConnections();
+  server.close();
 });

@@ -30,8 +30,8 @@ export class Places {
 
   watch(server: Server): void {
     const { clientsMax, reservedMax } = this.limits;
-    // Only a bound on what comes in one turn: each newcomer above it would still push out an older one.
-    server.maxConnections = clientsMax + 2 * reservedMax;
+    // With room for all connections of many peers; what comes beyond the reserved ones pushes out an older one anyway.
+    server.maxConnections = clientsMax + 8 * reservedMax;
     server.on("connection", (socket: Socket) => {
       if (!owners.has(socket)) this.take(socket);
     });

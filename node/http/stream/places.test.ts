@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Door, get, openDoor, SSE, WEB_SOCKET } from "../../../test/doubles/door.js";
+import { ProblemError } from "../../problems.js";
 
 let door: Door;
 beforeEach(async () => {
@@ -77,6 +78,21 @@ describe("a place of a stream", () => {
     door.log.store();
     await expect.poll(() => waiting.every(({ answer }) => /"sequence":1\D/.test(answer))).toBe(true);
     expect(door.streams.taken).toBe(2);
+  });
+});
+
+describe("a place beyond this node's log", () => {
+  const statusOf = async (headers: string): Promise<number | undefined> => {
+    const client = door.open().send(get("/api/v1/stream?after=7", headers));
+    await expect.poll(() => client.statuses.length, { timeout: 5_000 }).toBe(1);
+    return client.statuses[0];
+  };
+
+  it("is said to be none only once the leader has confirmed how long the log is", async () => {
+    expect(await Promise.all([SSE, WEB_SOCKET].map(statusOf))).toEqual([400, 400]);
+    const noLeader = new ProblemError("no_quorum", "No leader confirms how far the log goes.");
+    door.log.readable = () => Promise.reject(noLeader);
+    expect(await Promise.all([SSE, WEB_SOCKET].map(statusOf))).toEqual([503, 503]);
   });
 });
 

@@ -37,11 +37,12 @@ export function readPageQuery(query: QueryReader): PageQuery {
 export function readTimes(query: QueryReader): TimesFilter {
   const from = query.date("startDate", { bare: "start" });
   const to = query.date("endDate", { bare: "end" });
-  if (from !== undefined && to !== undefined && compareInstants(from.at, to.at) > 0)
+  // The end of a day is the beginning of the next one, which is not in it: from there on nothing is left.
+  const isEmpty = (order: number, isExclusive: boolean): boolean => order > 0 || (isExclusive && order === 0);
+  if (from !== undefined && to !== undefined && isEmpty(compareInstants(from.at, to.at), to.isExclusive))
     query.fail("startDate", "is after endDate");
   return {
     ...(from === undefined ? {} : { timestampFrom: from.at }),
-    // The end of a day is the beginning of the next one, which is not in it.
     ...(to === undefined ? {} : to.isExclusive ? { timestampBefore: to.at } : { timestampTo: to.at }),
   };
 }

@@ -21,6 +21,8 @@ export class IndexChecker {
   private readonly found = new Map<SimNode, Set<number>>();
   /** Entries that somebody wrote or took away and that were found. */
   findings = 0;
+  /** Who told of a key that was logged twice. */
+  readonly repeats: string[] = [];
 
   constructor(private readonly history: History) {}
 
@@ -28,7 +30,7 @@ export class IndexChecker {
   onBlocks(node: SimNode, from: number): void {
     const { disk } = node;
     const { entries, blocks } = disk.database;
-    for (let at = from; at <= disk.tailHeight; at++) {
+    for (let at = Math.max(1, from); at <= disk.tailHeight; at++) {
       const stored = disk.at(at);
       if (stored === undefined || stored.block.header.eventCount === 0 || this.isExcused(node, at)) continue;
       const { writeId } = blocks.get(stored.block.header.height) ?? { writeId: 0 };
@@ -68,8 +70,10 @@ export class IndexChecker {
 
   /** An alert needs a cause. */
   onFinding(node: SimNode, kind: "index_differs" | "key_repeated", at: number): void {
-    if (kind === "key_repeated")
+    if (kind === "key_repeated") {
+      this.repeats.push(node.id);
       return check(this.history.hasRepeats, "alert", () => `${node.id} says that a key was logged twice, by ${at}`);
+    }
     check(node.disk.touched.has(at), "alert", () => `${node.id} says that its sound entry ${at} was altered`);
     this.findings += 1;
     const found = this.found.get(node) ?? new Set();

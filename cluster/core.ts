@@ -13,13 +13,15 @@ import { Random } from "./random.js";
 import type { BootState, Effect, HardState, Ports, ReplicaAlert, ReplicaConfig, Role } from "./types.js";
 
 /** A node that should not lead waits this many timeouts, so that any other may try first. */
-const LATE_FACTOR = 3;
+export const LATE_FACTOR = 3;
+/** After each failure the wait for the next try doubles, so many times at most. */
+export const BACK_OFF_DOUBLINGS_MAX = 6;
 /** Election timeouts are drawn between 1 and 1.3 times the configured one. */
 const TIMEOUT_SPREAD = 0.3;
 
 interface StoreOperation {
   readonly opId: number;
-  readonly kind: "save_state" | "store_block" | "truncate";
+  readonly kind: "save_state" | "save_mark" | "store_block" | "truncate";
   readonly startedAt: number;
   readonly height: Height | 0;
   /** For a vote of its own: the term in which the saved state votes for this node. */
@@ -64,6 +66,11 @@ export class Core {
   followsSince = 0;
   healthySince = 0;
   lastTakeOverAt = Number.NEGATIVE_INFINITY;
+  /** Its blocks reached no majority when it led: it does not ask for the lead again soon. */
+  noTakeOverBefore = Number.NEGATIVE_INFINITY;
+  private standBacks = 0;
+  /** Its admission is committed, and that is not durable here yet. */
+  private isMarking = false;
   electionDeadline = 0;
   /** ALIVE silences this node once; reset by a leader's message. */
   wasSilenced = false;
@@ -79,8 +86,10 @@ export class Core {
   /** Members that were heard to have stored the same founding list; of no interest once there is a log. */
   readonly founders = new Set<NodeId>();
   lastJoinAt = Number.NEGATIVE_INFINITY;
-  /** A formed cluster was met, or one whose record lacks this store: wait to be admitted. */
-  isJoiningFormed = false;
+  /** When a formed cluster was met last, or a list of founders without this join: this node waits to be admitted there. */
+  metOthersAt = Number.NEGATIVE_INFINITY;
+  /** Lists of founders of which somebody was told that they are not this node's, by their sender. */
+  readonly otherLists = new Map<NodeId, HashHex>();
   /** Members that answered with a term far above this node's. */
   readonly highTerms = new Map<NodeId, Term>();
 
@@ -146,7 +155,10 @@ export class Core {
   }
   /** A learner counts for nothing: its join is not the one admitted last in the committed part of its own log. */
   get isLearner(): boolean {
-    return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce;
+    return this.isMarking || !this.isAdmitted;
+  }
+  private get isAdmitted(): boolean {
+    return this.members.get(this.selfId)?.joinNonce === this.hard.joinNonce;
   }
   get oldestOperationAgeMs(): number {
     return this.now - (this.operations[0]?.startedAt ?? this.now);
@@ -253,6 +265,15 @@ export class Core {
     if (isChange) this.announceRole(reason);
   }
 
+  /** Each time for twice as long, until it has stood back for nothing as long again. */
+  standBack(): void {
+    const { takeoverCooldownMs } = this.config;
+    const lastMs = takeoverCooldownMs * 2 ** Math.min(this.standBacks, BACK_OFF_DOUBLINGS_MAX);
+    if (this.now > this.noTakeOverBefore + 2 * lastMs) this.standBacks = 0;
+    this.standBacks += 1;
+    this.noTakeOverBefore = this.now + takeoverCooldownMs * 2 ** Math.min(this.standBacks, BACK_OFF_DOUBLINGS_MAX);
+  }
+
   announceRole(reason: string): void {
     this.effects.push({ kind: "role_changed", role: this.role, term: this.term, leaderId: this.leaderId, reason });
   }
@@ -271,17 +292,26 @@ export class Core {
   advanceCommit(known: Height, acknowledgedBy: readonly NodeId[] = []): void {
     const through = height(Math.min(known, this.log.durableHeight));
     if (through <= this.log.commitHeight) return;
-    const wasLearner = this.isLearner;
+    const wasAdmitted = this.isAdmitted;
     const blocks = this.log.commit(through);
     this.duplicates.forget(through);
     this.effects.push({ kind: "committed", height: through, blocks, acknowledgedBy });
     const genesis = blocks[0]?.block.header.control;
     // A node that joined later keeps the founding list too: it is how nodes of one cluster know each other early on.
     if (genesis?.kind === "genesis" && this.hard.forming === null) this.saveState({ forming: genesis.members });
-    if (wasLearner && !this.isLearner) {
-      this.note("info", `${this.selfId} is admitted: its votes and acknowledgements count from now on`);
-      this.armElection();
+    // Nothing in its log says yet that the record is committed: without the mark, a node that starts again after it has
+    // been counted on would be a learner.
+    if (!wasAdmitted && this.isAdmitted) {
+      this.isMarking = true;
+      this.effects.push({ kind: "save_mark", opId: this.begin("save_mark", 0, 0) });
     }
+  }
+
+  onMarkSaved(): void {
+    this.isMarking = false;
+    if (this.isLearner) return;
+    this.note("info", `${this.selfId} is admitted: its votes and acknowledgements count from now on`);
+    this.armElection();
   }
 
   /** A fresh join, made when this node finds that it lost what it had acknowledged: it counts for nothing until admitted. */

@@ -2,6 +2,7 @@ import { type Height, height, type NodeId } from "../shared/ids.js";
 import type { ChainState } from "../shared/log/chain.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
+import { isFounding } from "./founding.js";
 import type { NewEntry } from "./log-view.js";
 import type { ReplicaAlert } from "./types.js";
 
@@ -29,6 +30,8 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
     return reply("rejected");
   }
   followLeader(core, message.from);
+  // Of use to a node that lags: what is asked of it now stands in no block below.
+  core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));
   if (body.acknowledgedHeight > core.log.tail.height && !core.isLearner) {
     core.becomeLearner(
       `its log ends at block ${core.log.tail.height}, below ${body.acknowledgedHeight} that it acknowledged`,
@@ -41,7 +44,6 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
   if (first !== undefined && first.next.height <= core.log.tail.height) core.truncate(first.next.height, message.from);
   for (const entry of fresh) core.storeBlock(entry);
   core.learnedCommit = height(Math.max(core.learnedCommit, Math.min(body.commitHeight, matchHeight)));
-  core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));
   core.advanceCommit(core.learnedCommit);
   if (core.log.durableHeight >= matchHeight) return reply("ok", matchHeight);
   if (core.pendingAnswers.length >= core.config.limits.pendingAnswersMax) core.pendingAnswers.shift();
@@ -81,6 +83,7 @@ function answer(
       // A node that should not lead is not one to hand over to, whatever the reason.
       isStoreHealthy: core.isStoreHealthy && !core.campaignsLate,
       ...(isLearner ? { member: core.self } : {}),
+      ...(isFounding(core) ? { founders: [core.selfId, ...core.founders] } : {}),
     },
     { ref: what.ref },
   );

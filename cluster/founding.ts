@@ -6,11 +6,36 @@ import type { Core } from "./core.js";
 
 type Join = Extract<PeerBody, { kind: "join" }>;
 
-export const isForming = (core: Core): boolean =>
-  core.hard.forming === null &&
-  core.log.commitHeight === 0 &&
-  !core.isJoiningFormed &&
-  core.config.formedClusterId === null;
+/** It has no list of founders and no log, and its identity belongs to none. */
+const isNew = (core: Core): boolean =>
+  core.hard.forming === null && core.log.commitHeight === 0 && core.config.formedClusterId === null;
+
+export const isForming = (core: Core): boolean => isNew(core) && !isJoining(core);
+
+/** Until nobody says so any more: what it met may have been moved away since, and all begin anew. */
+const isJoining = (core: Core): boolean =>
+  core.now - core.metOthersAt <= JOINING_TIMEOUTS * core.config.electionTimeoutMs;
+const JOINING_TIMEOUTS = 2;
+
+/** It has the list, and the log has not begun. */
+export const isFounding = (core: Core): boolean => core.log.tail.height === 0 && core.formingHash !== "";
+
+/** Who has stored this node's list, by its own word or that of one which heard it. */
+export function noteFounders(core: Core, message: PeerMessage): void {
+  if (!isFounding(core) || message.formingHash === "") return;
+  const { from, formingHash, body } = message;
+  if (formingHash === core.formingHash) {
+    core.founders.add(from);
+    if (body.kind === "append_answer") for (const id of body.founders ?? []) core.founders.add(id);
+  } else if (core.otherLists.get(from) !== formingHash) {
+    core.otherLists.set(from, formingHash);
+    core.note(
+      "warn",
+      `${from} has another list of founders than ${core.selfId}: one of them was begun anew without the other. If there is ` +
+        "no log yet, start all nodes with empty databases and without their identity files",
+    );
+  }
+}
 
 /** Members of the configuration that have not introduced themselves of late: one that was heard long ago may be another now. */
 export const missingMembers = (core: Core): NodeId[] =>
@@ -21,9 +46,10 @@ const isHeard = (core: Core, id: NodeId): boolean =>
 
 /** Introduces this node until the founding list is complete, or a formed cluster is met. */
 export function onFormingTick(core: Core): void {
-  if (!isForming(core)) return;
+  if (!isNew(core)) return;
   if (core.config.configured.length === 1) return adoptRecord(core, [core.self]);
-  if (core.now - core.lastJoinAt < core.config.heartbeatMs) return;
+  const { heartbeatMs, electionTimeoutMs } = core.config;
+  if (core.now - core.lastJoinAt < (isJoining(core) ? electionTimeoutMs : heartbeatMs)) return;
   core.lastJoinAt = core.now;
   for (const { id } of core.config.configured) if (id !== core.selfId) core.send(id, introduction(core, true));
 }
@@ -46,7 +72,7 @@ const configuredIds = (core: Core): NodeId[] => core.config.configured.map((node
 export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number | undefined): void {
   if (body.member.id !== message.from) return;
   if (body.wantsAnswer) core.send(message.from, introduction(core, false), { ref });
-  if (!isForming(core)) return;
+  if (!isNew(core)) return;
   if (canonicalText(body.configured) !== canonicalText(configuredIds(core))) {
     const theirs = body.configured.join(", ");
     core.note(
@@ -61,7 +87,7 @@ export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number
     return core.alert({ alertKind: "duplicate_store_id", accused: message.from, detail });
   }
   core.heard.set(message.from, { member: body.member, at: core.now });
-  if (missingMembers(core).length > 0) return;
+  if (isJoining(core) || missingMembers(core).length > 0) return;
   adoptRecord(core, [core.self, ...[...core.heard.values()].map(({ member }) => member)]);
 }
 
@@ -71,11 +97,12 @@ function meetRecord(core: Core, from: NodeId, body: Join): void {
     mine !== undefined && mine.storeId === core.self.storeId && mine.joinNonce === core.self.joinNonce;
   // A formed cluster may have decided without this node since: its log, not the list, says who votes.
   if (listsThisJoin && body.record !== null && core.log.tail.height === 0) return adoptRecord(core, body.record);
-  core.isJoiningFormed = true;
-  core.note(
-    "info",
-    `${from} belongs to a formed cluster: ${core.selfId} joins it as a learner and waits to be admitted`,
-  );
+  if (!isJoining(core))
+    core.note(
+      "info",
+      `${from} belongs to a formed cluster: ${core.selfId} joins it as a learner and waits to be admitted`,
+    );
+  core.metOthersAt = core.now;
 }
 
 function adoptRecord(core: Core, members: readonly Member[]): void {

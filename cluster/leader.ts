@@ -1,12 +1,15 @@
 import { height, type NodeId } from "../shared/ids.js";
+import { BLOCK_BYTES_MAX } from "../shared/limits.js";
 import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import { checkQuorum } from "./check-quorum.js";
 import type { Core } from "./core.js";
 import { Fifo } from "./fifo.js";
-import type { LeaderState, PendingRead, Progress } from "./leader-state.js";
-import { gather, refuseExpired, refuseExpiredLookUps, seal, trySeal } from "./proposals.js";
+import type { LeaderState, Progress } from "./leader-state.js";
+import { gather, refuseExpired, refuseExpiredWaiting, seal, trySeal } from "./proposals.js";
 import { majorityHeight } from "./quorum.js";
-import { countedPeers, counts, replicate, sendAppend } from "./replication.js";
+import { confirmRounds } from "./read-index.js";
+import { countedPeers, counts, forgetUnanswered, onBulkAnswered, replicate, sendAppend } from "./replication.js";
 import { advanceTransfer, handOverAtOnce, onTransferTick } from "./transfer.js";
 import type { PeerView } from "./types.js";
 
@@ -30,11 +33,17 @@ export function becomeLeader(core: Core): void {
     failedTransfers: 0,
     noTransferBefore: core.now + core.config.takeoverCooldownMs,
     reads: [],
+    refusals: [],
     noticeDueAt: null,
     hasSaidWhoIsMissing: false,
+    stuckMs: 0,
+    lastTickAt: core.now,
     sealed: { at: core.now, writes: 0 },
     gathering: null,
-    waitingIds: () => [...[...leader.queue].map((queued) => queued.proposal.proposalId), ...leader.lookUps.keys()],
+    waitingIds: () =>
+      [...leader.queue, ...leader.lookUps.values(), ...leader.refusals.map(({ queued }) => queued)].map(
+        ({ proposal }) => proposal.proposalId,
+      ),
   };
   core.leader = leader;
   core.role = "leader";
@@ -85,7 +94,9 @@ const newProgress = (core: Core): Progress => ({
   isStoreHealthy: true,
   learner: null,
   readId: null,
+  readFrom: height(0),
   pausedUntil: 0,
+  bulkBytesMax: BLOCK_BYTES_MAX,
 });
 
 export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer): void {
@@ -109,7 +120,10 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
     peer.isStoreHealthy = answer.isStoreHealthy;
     peer.learner = answer.member ?? null;
   }
-  if (answer.round === peer.inflight?.round) peer.inflight = null;
+  if (answer.round === peer.inflight?.round) {
+    onBulkAnswered(core, peer, peer.inflight);
+    peer.inflight = null;
+  }
   // A later message found that the follower lacks what the append on its way builds on: that one was lost, or will fail.
   const isAhead = answer.result === "mismatch" && answer.commitHeight + 1 < peer.next;
   if (isLatest && isAhead && answer.round > (peer.inflight?.round ?? answer.round)) peer.inflight = null;
@@ -118,13 +132,14 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
   maybeCommit(core);
   maybeAdmit(core, message.from, peer);
   replicate(core, message.from);
-  confirmReads(core, leader);
+  confirmRounds(core, leader);
   advanceTransfer(core);
 }
 
 function takeResult(core: Core, peer: Progress, answer: Answer, canRestart: boolean): void {
   switch (answer.result) {
     case "ok":
+      if (answer.matchHeight > peer.match && core.leader !== null) core.leader.stuckMs = 0;
       peer.match = height(Math.max(peer.match, Math.min(answer.matchHeight, core.log.tail.height)));
       peer.next = height(Math.max(peer.next, peer.match + 1));
       return;
@@ -199,25 +214,19 @@ export function admit(core: Core, id: NodeId, by: { actor: string; reason: strin
 export function onLeaderTick(core: Core, gapMs: number): void {
   const { leader, config } = core;
   if (leader === null) return;
-  const heard =
-    countedPeers(core).filter(([, peer]) => core.now - peer.lastContact <= config.electionTimeoutMs).length + 1;
-  const isSettled = core.now - core.lastLeaderContact > config.electionTimeoutMs;
-  if (heard < core.quorum && isSettled) {
-    return core.becomeFollower(null, "it has not heard from a majority for an election timeout");
-  }
-  if (core.isStalled && handOverAtOnce(core)) return core.armElection(3);
+  if (checkQuorum(core, leader) || (core.isStalled && handOverAtOnce(core))) return;
   if (gapMs > config.electionTimeoutMs / 2) {
     // It was paused: another leader may have been elected meanwhile. Nothing is acknowledged before a majority answers.
     leader.mustConfirm = core.quorum > 1;
     for (const peer of leader.progress.values()) peer.confirmRound = peer.round + 1;
   }
   refuseExpired(core, leader);
-  refuseExpiredLookUps(core, leader);
+  refuseExpiredWaiting(core, leader);
   testStore(core, leader);
   onTransferTick(core);
   sayWhoIsMissing(core, leader);
   for (const [id, peer] of leader.progress) {
-    if (peer.inflight !== null && core.now - peer.inflight.sentAt > config.electionTimeoutMs) peer.inflight = null;
+    forgetUnanswered(core, peer);
     replicate(core, id);
     if (core.now - peer.lastSentAt >= config.heartbeatMs || gapMs > config.electionTimeoutMs / 2)
       sendAppend(core, id, peer, []);
@@ -256,38 +265,6 @@ function sendNotices(core: Core, leader: LeaderState): void {
   for (const [id, peer] of leader.progress) {
     if (peer.sentCommit < core.log.commitHeight) sendAppend(core, id, peer, []);
   }
-}
-
-/** Confirms that this leader still leads (Raft section 8, ReadIndex): a majority answers what is sent from now on. */
-export function onReadIndex(core: Core, readId: number): void {
-  const { leader, log } = core;
-  // Before a block of its own term is committed a leader does not know how far the log is committed.
-  if (
-    leader === null ||
-    log.committed.term !== core.term ||
-    leader.reads.length >= core.config.limits.waitingReadsMax
-  ) {
-    core.effects.push({ kind: "read_refused", readId });
-    return;
-  }
-  const rounds = new Map([...leader.progress].map(([id, peer]) => [id, peer.round + 1]));
-  leader.reads.push({ readId, height: log.commitHeight, rounds });
-  for (const [id, peer] of leader.progress) sendAppend(core, id, peer, []);
-  confirmReads(core, leader);
-}
-
-function confirmReads(core: Core, leader: LeaderState): void {
-  if (leader.reads.length === 0) return;
-  const peers = countedPeers(core);
-  const isConfirmed = ({ rounds }: PendingRead): boolean =>
-    peers.filter(([id, peer]) => peer.answeredRound >= (rounds.get(id) ?? Number.POSITIVE_INFINITY)).length + 1 >=
-    core.quorum;
-  const waiting: PendingRead[] = [];
-  for (const read of leader.reads) {
-    if (!isConfirmed(read)) waiting.push(read);
-    else core.effects.push({ kind: "read_confirmed", readId: read.readId, height: read.height });
-  }
-  leader.reads = waiting;
 }
 
 export function peerViews(core: Core): PeerView[] {

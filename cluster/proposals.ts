@@ -5,35 +5,16 @@ import { sealBlock } from "../shared/log/chain.js";
 import type { Control } from "../shared/log/control.js";
 import type { PreparedEvent } from "../shared/log/event.js";
 import type { Core } from "./core.js";
-import type { LeaderState, Queued } from "./leader-state.js";
-import { replicate } from "./replication.js";
+import { type LeaderState, type PendingRefusal, type Queued, waitingWrites } from "./leader-state.js";
+import { refuseOnceConfirmed } from "./read-index.js";
+import { replicate, sealBytesMax } from "./replication.js";
+import { keysOf, release, reservations } from "./reservations.js";
 import type { LookUpFailure, Proposal, ProposalRefusal } from "./types.js";
 
 /** Sealed and not yet committed blocks; while one is made durable, the next one fills. */
 const INFLIGHT_BLOCKS_MAX = 1;
 /** How long the next block waits for writes after a commit: as long as the last block took, and no longer than this. */
 const GATHER_MS_MAX = 20;
-
-interface Key {
-  readonly sourceAppId: string;
-  readonly idempotencyKey: string;
-}
-
-/** The keys of a write: one, or for a batch one in each of its sources. */
-function keysOf({ events }: Proposal): Key[] {
-  const keys = new Map<string, Key>();
-  for (const { sourceAppId, idempotencyKey } of events)
-    if (idempotencyKey !== undefined)
-      keys.set(reservation({ sourceAppId, idempotencyKey }), { sourceAppId, idempotencyKey });
-  return [...keys.values()];
-}
-
-const reservation = ({ sourceAppId, idempotencyKey }: Key): string => `key ${sourceAppId}\u0000${idempotencyKey}`;
-
-const reservations = (proposal: Proposal): string[] => [
-  `id ${(proposal.events[0] as PreparedEvent).id}`,
-  ...keysOf(proposal).map(reservation),
-];
 
 /** Takes one write: answers a duplicate, looks a key up, or queues it for the next block. */
 export function propose(core: Core, proposal: Proposal): void {
@@ -58,8 +39,7 @@ export function propose(core: Core, proposal: Proposal): void {
 
   const bytes = proposal.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
   const { queuedWritesMax, queuedBytesMax } = core.config.limits;
-  const isFull =
-    leader.queue.length + leader.lookUps.size >= queuedWritesMax || leader.queueBytes + bytes > queuedBytesMax;
+  const isFull = waitingWrites(leader) >= queuedWritesMax || leader.queueBytes + bytes > queuedBytesMax;
   if (isFull || bytes > BLOCK_BYTES_MAX || proposal.events.length > BLOCK_EVENTS_MAX) return refuse("queue_full");
 
   for (const reservation of reservations(proposal)) leader.reserved.set(reservation, proposal.proposalId);
@@ -102,11 +82,6 @@ function enqueue(core: Core, leader: LeaderState, queued: Queued): void {
   trySeal(core);
 }
 
-function release(leader: LeaderState, { proposal, bytes }: Queued): void {
-  leader.queueBytes -= bytes;
-  for (const reservation of reservations(proposal)) leader.reserved.delete(reservation);
-}
-
 /**
  * Whoever was just answered will often write again at once: the next block waits for as many writes as were in the one
  * before and in the queue, no longer than the block before took. Without it the first to come would get a block
@@ -142,13 +117,19 @@ export function refuseExpired(core: Core, leader: LeaderState): void {
   }
 }
 
-/** They can be many, so they are looked through once a tick only. */
-export function refuseExpiredLookUps(core: Core, leader: LeaderState): void {
+/** Look-ups and refusals can be many, so they are looked through once a tick only. */
+export function refuseExpiredWaiting(core: Core, leader: LeaderState): void {
   for (const [proposalId, lookUp] of leader.lookUps) {
     if (core.now < lookUp.proposal.deadline) continue;
     leader.lookUps.delete(proposalId);
     refuseAsExpired(core, leader, lookUp);
   }
+  const waiting: PendingRefusal[] = [];
+  for (const refusal of leader.refusals) {
+    if (core.now < refusal.queued.proposal.deadline) waiting.push(refusal);
+    else refuseAsExpired(core, leader, refusal.queued);
+  }
+  leader.refusals = waiting;
 }
 
 function refuseAsExpired(core: Core, leader: LeaderState, queued: Queued): void {
@@ -158,6 +139,8 @@ function refuseAsExpired(core: Core, leader: LeaderState, queued: Queued): void 
 
 function takeQueued(core: Core, leader: LeaderState): Proposal[] {
   const taken: Proposal[] = [];
+  const refused: Omit<PendingRefusal, "rounds">[] = [];
+  const bytesMax = Math.min(BLOCK_BYTES_MAX, sealBytesMax(core));
   let bytes = 0;
   let events = 0;
   for (;;) {
@@ -166,20 +149,22 @@ function takeQueued(core: Core, leader: LeaderState): Proposal[] {
     if (head === undefined) break;
     const { proposal } = head;
     const { ifPreviousHash } = proposal;
-    if (bytes + head.bytes > BLOCK_BYTES_MAX || events + proposal.events.length > BLOCK_EVENTS_MAX) break;
+    const isTooLarge = bytes + head.bytes > bytesMax || events + proposal.events.length > BLOCK_EVENTS_MAX;
+    if (isTooLarge && taken.length > 0) break;
     // A condition on the head is judged against committed events: it opens a block or waits for the next one.
     if (ifPreviousHash !== undefined && taken.length > 0) break;
     leader.queue.shift();
-    release(leader, head);
     const { headHash, range } = core.log.tail;
     if (ifPreviousHash !== undefined && ifPreviousHash !== headHash) {
-      core.effects.push({ kind: "head_differs", proposalId: proposal.proposalId, headHash, nextSequence: range.size });
+      refused.push({ queued: head, headHash, nextSequence: range.size });
       continue;
     }
+    release(leader, head);
     taken.push(proposal);
     bytes += head.bytes;
     events += proposal.events.length;
   }
+  refuseOnceConfirmed(core, leader, refused);
   return taken;
 }
 

@@ -15,10 +15,12 @@ import {
   onVoteAnswer,
 } from "./election.js";
 import { onAppend, onDurable } from "./follower.js";
-import { isForming, missingMembers, onFormingTick, onJoin } from "./founding.js";
-import { admit, maybeCommit, onAppendAnswer, onLeaderTick, onReadIndex, peerViews } from "./leader.js";
+import { isForming, missingMembers, noteFounders, onFormingTick, onJoin } from "./founding.js";
+import { admit, maybeCommit, onAppendAnswer, onLeaderTick, peerViews } from "./leader.js";
+import { waitingWrites } from "./leader-state.js";
 import { onKeyLookedUp, onKeyLookUpFailed, propose, trySeal } from "./proposals.js";
-import { onBlocksRead, onPeerUnreachable } from "./replication.js";
+import { onReadIndex } from "./read-index.js";
+import { onBlocksRead, onBulkOver, onBulkProgress } from "./replication.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
 import type {
   BootState,
@@ -71,10 +73,13 @@ export class Replica {
       case "message":
         return this.receive(input.message, input.ref);
       case "unreachable":
-        onAskedUnreachable(core, input.peer);
-        return onPeerUnreachable(core, input.peer);
+        return onAskedUnreachable(core, input.peer);
       case "gone":
         return onGone(core, input.peer);
+      case "bulk_progress":
+        return onBulkProgress(core, input.peer, input.round);
+      case "bulk_over":
+        return onBulkOver(core, input.peer, input.round, input.end);
       case "stored":
         return this.stored(input.opId);
       case "propose":
@@ -124,6 +129,8 @@ export class Replica {
       case "save_state":
         if (done.ownVoteTerm > 0) onOwnVote(core, term(done.ownVoteTerm));
         return;
+      case "save_mark":
+        return core.onMarkSaved();
       case "truncate":
         return;
       case "store_block":
@@ -142,9 +149,9 @@ export class Replica {
   private receive(message: PeerMessage, ref: number | undefined): void {
     const { core } = this;
     const { body } = message;
-    if (message.to !== core.selfId || !this.isOfThisCluster(message)) return;
-    const isFounding = core.log.tail.height === 0 && core.formingHash !== "";
-    if (isFounding && message.formingHash === core.formingHash) core.founders.add(message.from);
+    if (message.to !== core.selfId || message.from === core.selfId || !core.peerIds.includes(message.from)) return;
+    noteFounders(core, message);
+    if (!this.isOfThisCluster(message)) return;
     if (message.term > core.term) {
       if (message.term > core.term + TERM_LEAP_MAX && !this.isTermBelieved(message.from, message.term)) return;
       core.adoptTerm(message.term);
@@ -180,7 +187,6 @@ export class Replica {
   /** Nodes know each other by the cluster id, and before a genesis is committed by the list of founders. */
   private isOfThisCluster(message: PeerMessage): boolean {
     const { core } = this;
-    if (message.from === core.selfId || !core.peerIds.includes(message.from)) return false;
     if (message.body.kind === "join") return true;
     if (core.clusterId !== "" && message.clusterId !== "") return core.clusterId === message.clusterId;
     if (core.formingHash !== "" && message.formingHash !== "") return core.formingHash === message.formingHash;
@@ -220,7 +226,7 @@ export class Replica {
     return {
       gatedMessages: core.gatedMessages,
       pendingAnswers: core.pendingAnswers.length,
-      waitingProposals: leader === null ? 0 : leader.queue.length + leader.lookUps.size,
+      waitingProposals: leader === null ? 0 : waitingWrites(leader),
       waitingBytes: leader?.queueBytes ?? 0,
       reservingProposals: leader === null ? 0 : new Set(leader.reserved.values()).size,
       waitingAdmissions: leader?.controls.length ?? 0,

@@ -1,8 +1,10 @@
 import { height, type NodeId } from "../shared/ids.js";
-import type { Block } from "../shared/log/block.js";
+import { BLOCK_BYTES_MAX } from "../shared/limits.js";
+import { type Block, blockBytes } from "../shared/log/block.js";
 import type { PeerBody } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
-import type { Progress } from "./leader-state.js";
+import type { Inflight, Progress } from "./leader-state.js";
+import type { BulkEnd } from "./types.js";
 
 /** Sends the next blocks to a follower that has none on its way. */
 export function replicate(core: Core, id: NodeId): void {
@@ -10,13 +12,14 @@ export function replicate(core: Core, id: NodeId): void {
   if (core.leader === null || peer === undefined) return;
   if (peer.inflight !== null || peer.readId !== null || core.now < peer.pausedUntil) return;
   if (peer.next > core.log.tail.height) return;
-  const { messageBytesMax, messageBlocksMax } = core.config.limits;
+  const { messageBlocksMax } = core.config.limits;
+  const bytesMax = Math.min(core.config.limits.messageBytesMax, peer.bulkBytesMax);
   if (peer.next > core.log.baseHeight) {
-    const limit = { bytesMax: messageBytesMax, blocksMax: messageBlocksMax };
-    return sendAppend(core, id, peer, core.log.slice(peer.next, limit));
+    return sendAppend(core, id, peer, core.log.slice(peer.next, { bytesMax, blocksMax: messageBlocksMax }));
   }
   peer.readId = core.nextReadId++;
-  core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax: messageBytesMax });
+  peer.readFrom = peer.next;
+  core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax });
 }
 
 /** What the disk holds above what this leader knows to be stored may be somebody else's, and is not its to send. */
@@ -27,8 +30,9 @@ export function onBlocksRead(core: Core, readId: number, read: readonly Block[])
     peer.readId = null;
     if (blocks[0]?.header.height === peer.next)
       sendAppend(core, id, peer, blocks.slice(0, core.config.limits.messageBlocksMax));
-    else if (blocks.length === 0) peer.pausedUntil = core.now + core.config.electionTimeoutMs;
-    else replicate(core, id);
+    // What is wanted now may be something else; what was wanted is not there, and reading again at once finds no more.
+    else if (peer.readFrom !== peer.next) replicate(core, id);
+    else peer.pausedUntil = core.now + core.config.electionTimeoutMs;
   }
 }
 
@@ -44,7 +48,10 @@ export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: reado
   peer.round += 1;
   peer.lastSentAt = core.now;
   peer.sentCommit = log.commitHeight;
-  if (blocks.length > 0) peer.inflight = { round: peer.round, sentAt: core.now };
+  if (blocks.length > 0) {
+    const bytes = blocks.reduce((sum, block) => sum + blockBytes(block), 0);
+    peer.inflight = { round: peer.round, bytes, sentAt: core.now, progressAt: core.now, deliveredAt: null };
+  }
   const body: PeerBody = {
     kind: "append",
     round: peer.round,
@@ -69,8 +76,46 @@ export function countedPeers(core: Core): [NodeId, Progress][] {
   return [...(core.leader?.progress ?? [])].filter(([id, peer]) => counts(core, id, peer));
 }
 
-/** A refused connection: what was on its way did not arrive, so it can be sent again at the next heartbeat. */
-export function onPeerUnreachable(core: Core, id: NodeId): void {
+/** A message with blocks can take long on a narrow link: it arrives bit by bit. */
+export function onBulkProgress(core: Core, id: NodeId, round: number): void {
+  const inflight = core.leader?.progress.get(id)?.inflight;
+  if (inflight?.round === round) inflight.progressAt = core.now;
+}
+
+/** What the transport says of the message with blocks. One that is on its way is never sent again: two would share the link. */
+export function onBulkOver(core: Core, id: NodeId, round: number, end: BulkEnd): void {
   const peer = core.leader?.progress.get(id);
-  if (peer !== undefined) peer.inflight = null;
+  if (peer?.inflight?.round !== round) return;
+  const { inflight } = peer;
+  if (end === "delivered") {
+    inflight.deliveredAt ??= core.now;
+    return;
+  }
+  peer.inflight = null;
+  if (end === "failed") peer.bulkBytesMax = Math.max(1, Math.min(peer.bulkBytesMax, inflight.bytes) / 2);
+  peer.pausedUntil = Math.max(peer.pausedUntil, core.now + core.config.heartbeatMs);
+}
+
+/** An answer to it came: so much the link has taken, in the time in which it arrived there. */
+export function onBulkAnswered(core: Core, peer: Progress, { bytes, sentAt, progressAt }: Inflight): void {
+  const halfMs = core.config.electionTimeoutMs / 2;
+  const tookMs = progressAt - sentAt;
+  if (tookMs > halfMs) peer.bulkBytesMax = Math.max(1, (bytes * halfMs) / tookMs);
+  // What was small shows little; a block's size is less than the bound by which it was filled.
+  else if (bytes >= peer.bulkBytesMax / 8)
+    peer.bulkBytesMax = Math.min(BLOCK_BYTES_MAX, 2 * Math.max(peer.bulkBytesMax, bytes));
+}
+
+/** How large a block may be so that enough followers can have it in half an election timeout. */
+export function sealBytesMax(core: Core): number {
+  if (core.quorum === 1) return BLOCK_BYTES_MAX;
+  const heard = countedPeers(core).filter(([, peer]) => core.now - peer.lastContact <= core.config.electionTimeoutMs);
+  const links = heard.map(([, peer]) => peer.bulkBytesMax).sort((a, b) => b - a);
+  return links[core.quorum - 2] ?? BLOCK_BYTES_MAX;
+}
+
+/** The follower has the blocks, and its answer did not come: it may be lost. */
+export function forgetUnanswered(core: Core, peer: Progress): void {
+  const deliveredAt = peer.inflight?.deliveredAt ?? null;
+  if (deliveredAt !== null && core.now - deliveredAt > core.config.electionTimeoutMs) peer.inflight = null;
 }

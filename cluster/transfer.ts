@@ -1,12 +1,11 @@
 import type { NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
-import type { Core } from "./core.js";
+import { BACK_OFF_DOUBLINGS_MAX, type Core, LATE_FACTOR } from "./core.js";
 import type { Progress, Transfer } from "./leader-state.js";
 import { countedPeers, counts } from "./replication.js";
 
 /** A preferred follower asks this often, in parts of the cool-down. */
 const ASKS_A_COOLDOWN = 5;
-const BACK_OFF_DOUBLINGS_MAX = 6;
 
 /**
  * A higher-priority node that is level and has been healthy for a while asks the leader to hand over. Priority decides
@@ -19,6 +18,7 @@ export function onFollowerTick(core: Core): void {
     return;
   const leading = core.members.get(leaderId);
   if (leading === undefined || leading.priority >= config.self.priority) return;
+  if (core.now < core.noTakeOverBefore) return;
   const { takeoverCooldownMs } = config;
   const isSettled =
     core.now - core.followsSince >= takeoverCooldownMs && core.now - core.healthySince >= takeoverCooldownMs;
@@ -59,7 +59,7 @@ function bestSuccessor(core: Core): NodeId | null {
 }
 
 /** Counted voters that answer and have a healthy store. One that is gone was healthy and level when it last spoke. */
-function healthyPeers(core: Core): [NodeId, Progress][] {
+export function healthyPeers(core: Core): [NodeId, Progress][] {
   const isHeard = (peer: Progress): boolean => core.now - peer.lastContact <= core.config.electionTimeoutMs / 2;
   return countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && isHeard(peer));
 }
@@ -99,7 +99,13 @@ export function handOverAtOnce(core: Core): boolean {
   const level = healthyPeers(core).filter(([, peer]) => peer.match >= core.log.durableHeight);
   const target = level.sort(([, a], [, b]) => b.match - a.match)[0]?.[0];
   if (target === undefined) return false;
-  core.send(target, { kind: "run_now", reason: "hand_over" });
-  core.becomeFollower(null, `its store does not answer, and ${target}'s does`);
+  runAndStepDown(core, target, `its store does not answer, and ${target}'s does`);
   return true;
+}
+
+/** Any other may try before this node does. */
+export function runAndStepDown(core: Core, target: NodeId, reason: string): void {
+  core.send(target, { kind: "run_now", reason: "hand_over" });
+  core.becomeFollower(null, reason);
+  core.armElection(LATE_FACTOR);
 }

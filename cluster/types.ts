@@ -103,6 +103,13 @@ export type Input =
    * missed heartbeats; safety does not rest on it.
    */
   | { kind: "gone"; now: number; peer: NodeId }
+  /** More of the message with blocks, sent to this peer in this round, has arrived there. */
+  | { kind: "bulk_progress"; now: number; peer: NodeId; round: number }
+  /**
+   * That message is no longer on its way. `delivered`: the peer has it, and may still be storing it; `unreachable`: nobody
+   * took it; `failed`: for all that is known it is lost.
+   */
+  | { kind: "bulk_over"; now: number; peer: NodeId; round: number; end: BulkEnd }
   /** A storage operation is durable. Operations complete in the order in which they were given out. */
   | { kind: "stored"; now: number; wall: string; opId: number }
   | { kind: "propose"; now: number; wall: string; proposal: Proposal }
@@ -120,6 +127,9 @@ export type Input =
   | { kind: "read_index"; now: number; readId: number }
   /** The node should not lead while others can: its clock is off, or verification is pending. */
   | { kind: "campaigns_late"; now: number; isLate: boolean };
+
+/** How a message with blocks ended, as the transport says. */
+export type BulkEnd = "delivered" | "unreachable" | "failed";
 
 /** Why a key could not be looked up; `index_rebuilding`: the index does not have all committed blocks at present. */
 export type LookUpFailure = "look_up_failed" | "index_rebuilding";
@@ -166,6 +176,8 @@ export type Effect =
     }
   /** Quarantine and delete the uncommitted blocks from `from` up, top down. */
   | { kind: "truncate"; opId: number; from: Height; term: Term; leaderId: NodeId }
+  /** What is committed by now, the last `committed` included, is durable in the mark outside of the database. */
+  | { kind: "save_mark"; opId: number }
   | { kind: "send"; message: PeerMessage; ref?: number }
   /** Blocks for a follower that is behind what is cached; answered by `blocks_read`. */
   | { kind: "read_blocks"; readId: number; from: Height; bytesMax: number }

@@ -192,12 +192,14 @@ function makeTransport(
     timeouts: {
       holdMs: config.electionTimeoutMs / 2,
       controlMs: config.electionTimeoutMs,
-      bulkMs: 4 * config.electionTimeoutMs,
+      bulkIdleMs: config.electionTimeoutMs,
     },
     onMessage: (message, ref) => {
       to.onHeard(message.from);
       submit({ kind: "message", now: performance.now(), message, ...(ref === undefined ? {} : { ref }) });
     },
+    onBulkProgress: (peer, round) => submit({ kind: "bulk_progress", now: performance.now(), peer, round }),
+    onBulkOver: (peer, round, end) => submit({ kind: "bulk_over", now: performance.now(), peer, round, end }),
     onUnreachable: (peer) => {
       to.onGone(peer);
       submit({ kind: "unreachable", now: performance.now(), peer });

@@ -9,7 +9,11 @@ export const BODY_BYTES_MAX = 12 * 1024 * 1024;
 /** Bodies that arrive at once, before anybody has proved who they are. Small ones always pass: heartbeats and votes. */
 export const INCOMING_BYTES_MAX = 128 * 1024 * 1024;
 export const SMALL_BODY_BYTES = 64 * 1024;
+/** A large body may take longer than this, as long as it comes at a rate; a narrow link is no attack. */
 export const BODY_ARRIVAL_MS = 10_000;
+export const BODY_BYTES_PER_MS_MIN = 16;
+/** How often a peer is told that more of its large body has arrived. */
+export const PROGRESS_MS = 100;
 
 /** Answers that wait for the core; beyond, a message is answered 204 at once. */
 export const HELD_ANSWERS_MAX = 256;
@@ -20,8 +24,8 @@ export const CLOSE_WAIT_MS = 1_000;
 /** Outgoing, a peer. Control messages are those without blocks; they have sockets of their own. */
 export const CONTROL_IN_FLIGHT_MAX = 8;
 export const CONTROL_QUEUE_MAX = 64;
-export const BULK_IN_FLIGHT_MAX = 2;
-export const BULK_QUEUE_MAX = 8;
+/** One message with blocks is on its way; the one that it replaces may not be closed yet. */
+export const BULK_SOCKETS_MAX = 2;
 export const REQUESTS_IN_FLIGHT_MAX = 256;
 export const REQUEST_SOCKETS_MAX = 32;
 

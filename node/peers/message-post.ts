@@ -19,7 +19,10 @@ export interface MessagePost {
   readonly headers: OutgoingHttpHeaders;
   readonly body: Buffer;
   readonly agent: Agent;
+  /** Aborted, the connection is reset, so that what was written to it and has not left takes no room on the link. */
   readonly signal: AbortSignal;
+  /** The peer says that it has more of the body. */
+  readonly onProgress: () => void;
   /** A longer answer is an ExchangeError `too_large`. */
   readonly answerBytesMax: number;
 }
@@ -39,12 +42,19 @@ export function postMessage(
       method: "POST",
       path,
       agent,
-      signal,
       headers: { ...post.headers, "content-length": body.length },
     });
     const fail = (error: NodeJS.ErrnoException): void =>
       reject(new ExchangeError(error.code ?? error.message, error.syscall, sent.reusedSocket));
     sent.on("error", fail);
+    const abort = (): void => {
+      sent.socket?.resetAndDestroy();
+      sent.destroy(new Error("aborted"));
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    sent.once("close", () => signal.removeEventListener("abort", abort));
+    sent.on("information", post.onProgress);
     sent.once("response", (answer) => {
       readBody(answer, post.answerBytesMax, (read) => {
         if (read.ok) resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: read.body });

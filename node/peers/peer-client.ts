@@ -1,5 +1,6 @@
 import { Agent } from "node:http";
 import axios, { type AxiosInstance, isAxiosError } from "axios";
+import type { BulkEnd } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import {
@@ -11,6 +12,7 @@ import {
   signRequest,
   writeEnvelope,
 } from "./authentication.js";
+import { BulkSlot } from "./bulk-slot.js";
 import { decodeMessage, encodeMessage } from "./codec.js";
 import * as limits from "./limits.js";
 import { ExchangeError, postMessage } from "./message-post.js";
@@ -44,7 +46,10 @@ export interface PeerClientOptions {
   readonly bootNonce: string;
   readonly clusterId: () => string;
   readonly controlTimeoutMs: number;
-  readonly bulkTimeoutMs: number;
+  /** A message with blocks takes as long as it takes, and has failed after so long without progress. */
+  readonly bulkIdleMs: number;
+  readonly onBulkProgress: (round: number) => void;
+  readonly onBulkOver: (round: number, end: BulkEnd) => void;
   readonly onMessage: (message: PeerMessage) => void;
   readonly onUnreachable: () => void;
   readonly onRejected: (reason: Rejection) => void;
@@ -56,7 +61,10 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-interface Exchange extends RequestOptions {
+interface Exchange extends Omit<RequestOptions, "timeoutMs"> {
+  /** Without it only the signal ends the exchange. */
+  readonly timeoutMs?: number;
+  readonly onProgress?: () => void;
   readonly path: string;
   readonly body: Buffer;
   readonly agent: Agent;
@@ -89,11 +97,11 @@ export class PeerClient {
   // Three sets of sockets: a vote never waits behind a block, nor either of them behind a forwarded write.
   private readonly agents = {
     control: keepAliveAgent(limits.CONTROL_IN_FLIGHT_MAX),
-    bulk: keepAliveAgent(limits.BULK_IN_FLIGHT_MAX),
+    bulk: keepAliveAgent(limits.BULK_SOCKETS_MAX),
     requests: keepAliveAgent(limits.REQUEST_SOCKETS_MAX),
   };
   private readonly control: OutgoingQueue;
-  private readonly bulk: OutgoingQueue;
+  private readonly bulk: BulkSlot<PeerMessage>;
   private readonly running = new Map<AbortController, Promise<unknown>>();
   private requests = 0;
   private counter = 0;
@@ -115,32 +123,30 @@ export class PeerClient {
       transformRequest: [(data: unknown) => data],
       validateStatus: () => true,
     });
-    const { controlTimeoutMs, bulkTimeoutMs } = options;
+    const { controlTimeoutMs } = options;
     this.control = new OutgoingQueue({
       inFlightMax: limits.CONTROL_IN_FLIGHT_MAX,
       queueMax: limits.CONTROL_QUEUE_MAX,
       waitMsMax: controlTimeoutMs,
-      transmit: (body) => this.transmit(body, this.agents.control, controlTimeoutMs),
+      transmit: async (body) => {
+        await this.transmit({ body, agent: this.agents.control, timeoutMs: controlTimeoutMs });
+      },
     });
-    this.bulk = new OutgoingQueue({
-      inFlightMax: limits.BULK_IN_FLIGHT_MAX,
-      queueMax: limits.BULK_QUEUE_MAX,
-      waitMsMax: bulkTimeoutMs,
-      transmit: (body) => this.transmit(body, this.agents.bulk, bulkTimeoutMs),
+    this.bulk = new BulkSlot({
+      idleMs: options.bulkIdleMs,
+      transmit: (message, signal, onProgress) =>
+        this.transmit({ body: encodeMessage(message), agent: this.agents.bulk, signal, onProgress }),
+      onProgress: ({ body }) => body.kind === "append" && options.onBulkProgress(body.round),
+      onEnd: ({ body }, end) => body.kind === "append" && options.onBulkOver(body.round, end),
     });
-  }
-
-  /** Messages that were dropped here instead of being sent. */
-  get dropped(): number {
-    return this.control.dropped + this.bulk.dropped;
   }
 
   post(message: PeerMessage): void {
     if (this.isClosed) return;
     const isHeartbeat = message.body.kind === "append" && message.blocks.length === 0;
-    const queue = message.blocks.length === 0 ? this.control : this.bulk;
     // Encoded here, so that a message over its limits is a bug of the caller, not a silent loss.
-    queue.push({ isHeartbeat, body: encodeMessage(message) });
+    if (message.blocks.length === 0) this.control.push({ isHeartbeat, body: encodeMessage(message) });
+    else this.bulk.send(message);
   }
 
   /** An authenticated JSON request; throws PeerError when there is no authentic answer. */
@@ -176,14 +182,17 @@ export class PeerClient {
     for (const agent of Object.values(this.agents)) agent.destroy();
   }
 
-  private async transmit(body: Buffer, agent: Agent, timeoutMs: number): Promise<void> {
+  private async transmit(exchange: Omit<Exchange, "path">): Promise<BulkEnd> {
     try {
-      const answer = await this.exchange({ path: limits.MESSAGES_PATH, body, agent, timeoutMs });
+      const answer = await this.exchange({ ...exchange, path: limits.MESSAGES_PATH });
       if (answer.status === 200) this.deliver(answer.body);
+      return answer.status === 200 || answer.status === 204 ? "delivered" : "failed";
     } catch (error) {
       // A message may be lost: the core asks again. Only what it can use is passed on.
       if (!(error instanceof PeerError)) throw error;
-      if (error.failure === "unreachable") this.options.onUnreachable();
+      if (error.failure !== "unreachable") return "failed";
+      this.options.onUnreachable();
+      return "unreachable";
     }
   }
 
@@ -205,7 +214,8 @@ export class PeerClient {
   /** One request and its answer: at most one repetition for a new session, and one for a stale keep-alive socket. */
   private async exchange(exchange: Exchange): Promise<PeerAnswer> {
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort("timeout"), exchange.timeoutMs);
+    const { timeoutMs } = exchange;
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => controller.abort("timeout"), timeoutMs);
     const onAbort = (): void => controller.abort("aborted");
     if (exchange.signal?.aborted) onAbort();
     exchange.signal?.addEventListener("abort", onAbort, { once: true });
@@ -262,7 +272,8 @@ export class PeerClient {
     const { path, body, agent } = exchange;
     if (path === limits.MESSAGES_PATH) {
       const { url } = this;
-      const post = { url, path, headers, body, agent, signal, answerBytesMax: limits.BODY_BYTES_MAX };
+      const onProgress = exchange.onProgress ?? ((): void => {});
+      const post = { url, path, headers, body, agent, signal, onProgress, answerBytesMax: limits.BODY_BYTES_MAX };
       return this.checkAnswer(await postMessage(post), signature);
     }
     const response = await this.http.post<Buffer>(path, body, {

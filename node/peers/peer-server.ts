@@ -121,12 +121,12 @@ export class PeerServer {
 
     // Whoever cannot prove who they are may at most hold this reservation, and not for long.
     this.incomingBytes += reserved;
-    const timer = setTimeout(() => request.destroy(), limits.BODY_ARRIVAL_MS);
+    const arrival = watchArrival(request, reserved > 0 && request.url === limits.MESSAGES_PATH ? response : null);
     response.once("close", () => {
       this.incomingBytes -= reserved;
     });
     readBody(request, limits.BODY_BYTES_MAX, (read) => {
-      clearTimeout(timer);
+      arrival.end();
       if (read.ok) this.judge(request, { envelope, body: read.body, response });
       else unsigned(response, 413, "the body cannot be read");
     });
@@ -260,6 +260,37 @@ export class PeerServer {
     else this.write(proved.incoming, 401, undefined, proved.session);
   }
 }
+
+/**
+ * A body that comes too slowly is given up. A large one of a message says on the way how it gets on, and when it is
+ * complete, so that its sender waits for a narrow link and not for one that loses it.
+ */
+function watchArrival(request: IncomingMessage, told: ServerResponse | null): { end(): void } {
+  const startedAt = performance.now();
+  let bytes = 0;
+  let toldAt = startedAt;
+  const tell = (): void => {
+    toldAt = performance.now();
+    if (told !== null && !told.headersSent && !told.destroyed) told.writeProcessing();
+  };
+  request.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (performance.now() - toldAt >= limits.PROGRESS_MS) tell();
+  });
+  const timer = setInterval(() => {
+    const lateMs = performance.now() - startedAt - limits.BODY_ARRIVAL_MS;
+    if (lateMs >= 0 && bytes <= lateMs * limits.BODY_BYTES_PER_MS_MIN) request.destroy();
+  }, ARRIVAL_LOOK_MS);
+  const end = (): void => clearInterval(timer);
+  request.once("close", end);
+  return {
+    end: () => {
+      end();
+      tell();
+    },
+  };
+}
+const ARRIVAL_LOOK_MS = 500;
 
 /** An answer to somebody unproved. The rest of the body is not read: the connection goes. */
 function unsigned(response: ServerResponse, status: number, detail: string): void {

@@ -111,21 +111,19 @@ describe("messages between two nodes", () => {
     expect(await n2.gone.next()).toBe("n1");
   });
 
-  it("flow as heartbeats while large appends hang", async () => {
+  it("flow as heartbeats while a large append hangs", async () => {
     const { n1, n2 } = await pair({ holdMs: 10_000 });
     n2.onMessage = ({ message, ref }) => {
       if (message.blocks.length === 0) n2.transport.send(alive("n2", "n1"), ref);
     };
-    for (let i = 0; i < 10; i++) n1.transport.send(append(i, [largeBlock()]));
-    for (let i = 0; i < 2; i++) await n2.inbox.next();
+    n1.transport.send(append(9, [largeBlock()]));
+    expect((await n2.inbox.next()).message.body).toMatchObject({ round: 9 });
     for (let round = 100; round < 110; round++) {
       n1.transport.send(append(round));
       expect((await n2.inbox.next()).message.body).toMatchObject({ round });
       expect((await n1.inbox.next()).message.body.kind).toBe("alive");
     }
-    // Two large ones hang, eight wait; what is more than that was dropped, which a network may do as well.
-    for (let i = 0; i < 10; i++) n1.transport.send(append(i, [largeBlock()]));
-    expect(n1.transport.droppedMessages).toBe(10);
+    expect(n1.ends.all).toEqual([]);
   });
 
   it("survive a keep-alive socket that the peer had closed", async () => {

@@ -1,6 +1,7 @@
 import type { RequestListener } from "node:http";
 import { connect } from "node:net";
 import type { Logger } from "pino";
+import type { BulkEnd } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import type { Rejection } from "./authentication.js";
@@ -20,11 +21,14 @@ export interface PeerTransportOptions {
     readonly holdMs: number;
     /** For a message without blocks; longer than the peers' `holdMs`. */
     readonly controlMs: number;
-    /** For a message with blocks, its durable storage at the peer included. */
-    readonly bulkMs: number;
+    /** For a message with blocks without progress; longer than the peers' `holdMs`. */
+    readonly bulkIdleMs: number;
   };
   /** A message came; with `ref` when it arrived as a request, so that `send(answer, ref)` can answer it in place. */
   readonly onMessage: (message: PeerMessage, ref?: number) => void;
+  /** Of the one message with blocks that is on its way to a peer: more of it has arrived, or it is over. */
+  readonly onBulkProgress: (peer: NodeId, round: number) => void;
+  readonly onBulkOver: (peer: NodeId, round: number, end: BulkEnd) => void;
   readonly onUnreachable: (peer: NodeId) => void;
   /** All of a peer's connections were closed and a new one to it is refused: its process has ended. */
   readonly onGone: (peer: NodeId) => void;
@@ -71,7 +75,9 @@ export class PeerTransport {
           bootNonce,
           clusterId,
           controlTimeoutMs: timeouts.controlMs,
-          bulkTimeoutMs: timeouts.bulkMs,
+          bulkIdleMs: timeouts.bulkIdleMs,
+          onBulkProgress: (round) => options.onBulkProgress(peerId, round),
+          onBulkOver: (round, end) => options.onBulkOver(peerId, round, end),
           onMessage: (message) => onMessage(message),
           onUnreachable: () => onUnreachable(peerId),
           onRejected: (reason) => onRejected(reason, peerId),
@@ -115,13 +121,6 @@ export class PeerTransport {
 
   handle(path: string, handler: PeerHandler): void {
     this.server.handle(path, handler);
-  }
-
-  /** Messages that this node dropped because a queue was full or they had become too old. */
-  get droppedMessages(): number {
-    let dropped = 0;
-    for (const client of this.clients.values()) dropped += client.dropped;
-    return dropped;
   }
 
   async close(): Promise<void> {

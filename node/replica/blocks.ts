@@ -34,6 +34,11 @@ export class StoredBlocks {
   async readIntact(from: Height, bytesMax: number): Promise<Block[]> {
     const blocks: Block[] = [];
     for (const { block } of await this.parts.log.readBlocks(from, { bytesMax, blocksMax: BLOCKS_MAX })) {
+      const expected = height(from + blocks.length);
+      if (block.header.height !== expected) {
+        this.parts.onInvalidBlock(expected, "it is missing, though later ones are there");
+        break;
+      }
       const fault = faultOf(block);
       if (fault !== null) {
         this.parts.onInvalidBlock(block.header.height, fault);

@@ -293,6 +293,7 @@ export class Driver {
   private perform(effect: Effect): void {
     switch (effect.kind) {
       case "save_state":
+      case "save_mark":
       case "store_block":
       case "truncate":
         return this.operations.push(effect);

@@ -12,7 +12,7 @@ const OPERATIONS_MAX = 4_096;
 const BATCH_BLOCKS_MAX = 32;
 const BATCH_BYTES_MAX = 1024 * 1024;
 
-type ReplicaOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+type ReplicaOperation = Extract<Effect, { kind: "save_state" | "save_mark" | "store_block" | "truncate" }>;
 /** Something that the replica knows nothing of, and that must not run beside its operations. */
 interface OtherOperation {
   readonly kind: "other";
@@ -184,6 +184,8 @@ export class StorageOperations {
         return log.insertBlocks(
           blocks.map((one) => ({ block: one.block, frontier: one.next.range.hashes, entry: entryOf(one) })),
         );
+      case "save_mark":
+        return identity.update({});
       case "truncate":
         // Nothing but the blocks that go may say how far the log is committed until the mark does, which takes a second.
         await identity.update({});

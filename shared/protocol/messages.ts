@@ -84,6 +84,8 @@ const body = z.discriminatedUnion("kind", [
     joinNonce: nonce,
     isVoter: z.boolean(),
     isStoreHealthy: z.boolean(),
+    /** Before there is a log: members that are known to have stored the sender's list of founders. */
+    founders: z.array(nodeIdSchema).max(64).optional(),
     /** A learner introduces itself, so that it can be admitted. */
     member: memberSchema.optional(),
   }),

@@ -42,6 +42,9 @@ export class TestNode {
   readonly rejected = new Inbox<string>();
   readonly unreachable = new Inbox<string>();
   readonly gone = new Inbox<string>();
+  /** What it was told of messages with blocks: peer and round, and how they ended. */
+  readonly progress: string[] = [];
+  readonly ends = new Inbox<string>();
   /** The path of every request that came, in order; `answered` once its answer left. */
   readonly requests: string[] = [];
   readonly answered = new Inbox<number>();
@@ -63,17 +66,22 @@ export class TestNode {
     return `http://127.0.0.1:${this.port}`;
   }
   /** A process of this node begins: a new transport with a boot nonce of its own. */
-  boot(peers: Record<string, string>, { secret = SECRET, holdMs = 5_000, controlMs = 10_000 } = {}): void {
+  boot(
+    peers: Record<string, string>,
+    { secret = SECRET, holdMs = 5_000, controlMs = 10_000, bulkIdleMs = 20_000 } = {},
+  ): void {
     this.transport = new PeerTransport({
       selfId: this.id,
       secret,
       peers: new Map(Object.entries(peers)),
       bootNonce: makeBootNonce(),
-      timeouts: { holdMs, controlMs, bulkMs: 20_000 },
+      timeouts: { holdMs, controlMs, bulkIdleMs },
       onMessage: (message, ref) => {
         this.onMessage({ message, ref });
         this.inbox.put({ message, ref });
       },
+      onBulkProgress: (peer, round) => this.progress.push(`${peer} ${round}`),
+      onBulkOver: (peer, round, end) => this.ends.put(`${peer} ${round} ${end}`),
       onUnreachable: (peer) => this.unreachable.put(peer),
       onGone: (peer) => this.gone.put(peer),
       onRejected: (reason) => this.rejected.put(reason),
@@ -100,7 +108,9 @@ export async function listen(id: string): Promise<TestNode> {
   return node;
 }
 
-export async function pair(options: { holdMs?: number; controlMs?: number; secret?: string } = {}) {
+export async function pair(
+  options: { holdMs?: number; controlMs?: number; bulkIdleMs?: number; secret?: string } = {},
+) {
   const [n1, n2] = [await listen("n1"), await listen("n2")];
   n1.boot({ n1: n1.address, n2: n2.address }, options);
   n2.boot({ n1: n1.address, n2: n2.address }, { ...options, secret: SECRET });

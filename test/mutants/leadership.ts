@@ -1,11 +1,22 @@
-import { CORE, ELECTION, LEADER, type Mutant, one, SEALING, TAKEOVER } from "./mutant.js";
+import {
+  CHECK_QUORUM,
+  CORE,
+  ELECTION,
+  LEADER,
+  type Mutant,
+  one,
+  READ_INDEX,
+  REPLICATION,
+  SEALING,
+  TAKEOVER,
+} from "./mutant.js";
 
 /** 20 to 27: leading, reads, duplicates, hand-overs. */
 export const LEADERSHIP: readonly Mutant[] = [
   one(
     "20",
     "a leader without a majority goes on leading",
-    LEADER,
+    CHECK_QUORUM,
     "if (heard < core.quorum && isSettled) {",
     "if (heard < 0 && isSettled) {",
   ),
@@ -24,14 +35,14 @@ export const LEADERSHIP: readonly Mutant[] = [
   one(
     "21",
     "reads are confirmed without asking anybody",
-    LEADER,
+    READ_INDEX,
     "if (!isConfirmed(read)) waiting.push(read);",
     "if (!isConfirmed(read) && read.readId < 0) waiting.push(read);",
   ),
   one(
     "21b",
     "reads are served before a block of the term is committed",
-    LEADER,
+    READ_INDEX,
     "    log.committed.term !== core.term ||\n",
     "",
   ),
@@ -116,5 +127,26 @@ export const LEADERSHIP: readonly Mutant[] = [
     ELECTION,
     "message.term === core.term && isFree && canVote(core)",
     "message.term === core.term && (core.members.get(message.from)?.priority ?? 0) >= core.config.self.priority && isFree && canVote(core)",
+  ),
+  one(
+    "48",
+    "a leader keeps the lead while its blocks reach nobody and heartbeats do",
+    CHECK_QUORUM,
+    "return leader.stuckMs > STUCK_TIMEOUTS * electionTimeoutMs && giveUp(core, leader);",
+    "return leader.stuckMs < 0 && giveUp(core, leader);",
+  ),
+  one(
+    "53",
+    "a message with blocks counts as over after an election timeout, though it is still on its way",
+    REPLICATION,
+    "if (deliveredAt !== null && core.now - deliveredAt >",
+    "const at = deliveredAt ?? peer.inflight?.sentAt ?? core.now;\n  if (core.now - at >",
+  ),
+  one(
+    "49",
+    "a condition on the head is refused without asking a majority",
+    READ_INDEX,
+    "    if (!isConfirmed(refusal)) refusals.push(refusal);",
+    "    if (!isConfirmed(refusal) && refusal.nextSequence < 0) refusals.push(refusal);",
   ),
 ];

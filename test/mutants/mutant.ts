@@ -18,10 +18,12 @@ export const one = (id: string, what: string, file: string, find: string, replac
   patches: [{ file, find, replace }],
 });
 
+export const CHECK_QUORUM = "cluster/check-quorum.ts";
 export const CORE = "cluster/core.ts";
 export const ELECTION = "cluster/election.ts";
 export const FOLLOWER = "cluster/follower.ts";
 export const LEADER = "cluster/leader.ts";
+export const READ_INDEX = "cluster/read-index.ts";
 export const REPLICA = "cluster/replica.ts";
 export const REPLICATION = "cluster/replication.ts";
 export const SEALING = "cluster/proposals.ts";

@@ -7,13 +7,14 @@ import {
   LEADER,
   type Mutant,
   one,
+  READ_INDEX,
   RECOVERY,
   REPLICA,
   REPLICATION,
   TAKEOVER,
 } from "./mutant.js";
 
-/** 28 to 46 and 59 to 64: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
+/** 28 to 46 and 59 to 65: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
 export const STORAGE: readonly Mutant[] = [
   one(
     "28",
@@ -122,16 +123,16 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "33",
     "a read is confirmed by answers to what was sent before it",
-    LEADER,
+    READ_INDEX,
     "[id, peer.round + 1]));",
     "[id, peer.answeredRound]));",
   ),
   one(
     "33b",
     "a read is confirmed by whoever was heard within an election timeout, in a leader that was paused too",
-    LEADER,
-    "peers.filter(([id, peer]) => peer.answeredRound >= (rounds.get(id) ?? Number.POSITIVE_INFINITY)).length + 1 >=\n    core.quorum;",
-    "peers.filter(([id, peer]) => rounds.has(id) && core.now - peer.lastContact <= core.config.electionTimeoutMs).length + 1 >=\n    core.quorum;",
+    READ_INDEX,
+    "peers.filter(([id, peer]) => peer.answeredRound >= (rounds.get(id) ?? Number.POSITIVE_INFINITY)).length + 1 >=\n  core.quorum;",
+    "peers.filter(([id, peer]) => rounds.has(id) && core.now - peer.lastContact <= core.config.electionTimeoutMs).length + 1 >=\n  core.quorum;",
   ),
   one(
     "34",
@@ -146,9 +147,9 @@ export const STORAGE: readonly Mutant[] = [
     patches: [
       {
         file: CORE,
-        find: "return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce;",
+        find: "return this.isMarking || !this.isAdmitted;",
         replace:
-          "const isLevel = this.toldCommitHeight !== null && this.log.commitHeight >= this.toldCommitHeight;\n    return this.members.get(this.selfId)?.joinNonce !== this.hard.joinNonce && !isLevel;",
+          "const isLevel = this.toldCommitHeight !== null && this.log.commitHeight >= this.toldCommitHeight;\n    return (this.isMarking || !this.isAdmitted) && !isLevel;",
       },
       {
         file: REPLICATION,
@@ -194,11 +195,11 @@ export const STORAGE: readonly Mutant[] = [
     "39",
     "a block that is not committed in time is sealed again",
     LEADER,
-    "  refuseExpired(core, leader);\n  refuseExpiredLookUps",
+    "  refuseExpired(core, leader);\n  refuseExpiredWaiting",
     "  if (core.log.tail.height > core.log.commitHeight && core.log.tail.term === core.term && core.log.tail.height > 1 &&\n" +
       "    core.log.durableHeight === core.log.tail.height && core.now - leader.sealed.at > 500) {\n" +
       '    core.truncate(core.log.tail.height, core.selfId);\n    seal(core, [], { kind: "term_started" });\n    return;\n  }\n' +
-      "  refuseExpired(core, leader);\n  refuseExpiredLookUps",
+      "  refuseExpired(core, leader);\n  refuseExpiredWaiting",
   ),
   one(
     "40",
@@ -317,5 +318,12 @@ export const STORAGE: readonly Mutant[] = [
     LEADER,
     "if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;",
     "if (core.log.tail.height > 0) return;",
+  ),
+  one(
+    "65",
+    "a node says that it is a voter before its mark says that its admission is committed",
+    CORE,
+    "      this.isMarking = true;\n",
+    "",
   ),
 ];

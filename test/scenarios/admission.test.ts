@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { fakeKeys } from "../sim/fake-crypto.js";
+import type { SimNode } from "../sim/node.js";
 import { Random } from "../sim/random.js";
 import { Lab } from "./lab.js";
 
@@ -113,4 +114,28 @@ describe("a node that lost its disk", () => {
     lab.until("n1 is admitted", () => !lab.node("n1").view.isLearner);
     lab.finish();
   });
+});
+
+it("votes after the power went a moment after it was admitted", () => {
+  const lab = new Lab().form();
+  const [, n2, n3] = lab.nodes as [SimNode, SimNode, SimNode];
+  const lose = (node: SimNode): void => {
+    node.crash();
+    lab.checkers.commits.onDiskLoss(node);
+    node.disk.wipe(lab.random.hex(16), fakeKeys(lab.random));
+  };
+  lose(n3);
+  n3.start();
+  const says = (): boolean =>
+    lab
+      .sentBy("n3", "append_answer")
+      .some(({ body }) => body.isVoter && body.joinNonce === n3.disk.hardState?.joinNonce);
+  lab.until("n3 says that it is a voter", says);
+  for (const node of lab.nodes) node.crash();
+  // Two of three have their disks.
+  lose(n2);
+  for (const node of lab.nodes) node.start();
+  lab.until("somebody leads", () => lab.leader !== undefined);
+  lab.writeTo(lab.leader?.id ?? "");
+  lab.finish();
 });

@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
+import type { StoredBlock } from "../../node/storage/port.js";
 import type { Height } from "../../shared/ids.js";
 import { alteredBlock } from "../sim/faults/alter.js";
+import type { SimProcess } from "../sim/process.js";
 import { Random } from "../sim/random.js";
 import { Lab } from "./lab.js";
 
@@ -29,4 +31,26 @@ it("with every copy of a committed block altered (fault 28), nobody makes one up
   expect(lab.tailOf("n3")).toBe(BAD - 1);
   expect(lab.node("n3").view.isLearner).toBe(true);
   expect(lab.checkers.alerts.raised).toEqual([]);
+});
+
+it("names a block that is missing from a leader's own log, and leaves the lead to one that has it", () => {
+  const lab = new Lab({ limits: { cachedBlocksMax: 1, messageBlocksMax: 2 } }).form();
+  const n1 = lab.node("n1");
+  lab.node("n3").crash();
+  for (let i = 0; i < 8; i++) lab.writeTo("n1");
+  const missing = lab.tailOf("n1") - 4;
+  const { storage } = n1.process as SimProcess;
+  const readBlocks = storage.log.readBlocks.bind(storage.log);
+  let reads = 0;
+  storage.log.readBlocks = async (from, limit) => {
+    reads += 1;
+    return (await readBlocks(from, limit)).filter(({ block }) => block.header.height !== missing);
+  };
+  n1.disk.altered.set(missing, n1.disk.at(missing) as StoredBlock);
+  lab.node("n3").start();
+  lab.until("n3 is level", () => lab.node("n3").view.commitHeight === lab.checkers.history.committed.length);
+  expect(reads).toBeLessThan(20);
+  expect(lab.leader?.id).toBe("n2");
+  n1.disk.altered.clear();
+  lab.finish();
 });

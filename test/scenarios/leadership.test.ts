@@ -100,4 +100,38 @@ describe("a leader that is stopped, slow or deposed", () => {
     expect(lab.leaderChanges()).toEqual([]);
     lab.finish();
   });
+
+  it("does not refuse a condition on the head by its own head when it has been deposed", () => {
+    const lab = new Lab().form();
+    lab.split(["n1"], ["n2", "n3"]);
+    for (const id of ["n2", "n3"]) lab.node(id).input({ kind: "gone", peer: "n1" });
+    lab.until("n2 leads", () => lab.leader?.id === "n2", 500);
+    lab.writeTo("n2", 200);
+    // To itself it leads still, and its head is an older one.
+    expect(lab.node("n1").standing.role).toBe("leader");
+    const { headHash } = lab.node("n2").view;
+    const outcomes: string[] = [];
+    const write = { events: prepare(new Random(5), { source: "conditional" }), ifPreviousHash: headHash };
+    lab.node("n1").gateway.submit(write, ({ kind }) => outcomes.push(kind));
+    lab.run(300);
+    expect(outcomes).toEqual([]);
+    lab.network.mendAll();
+    lab.until("it is answered", () => outcomes.length > 0);
+    expect(outcomes).toEqual(["written"]);
+    lab.finish();
+  });
+
+  it("refuses a condition on the head that differs as soon as a majority has answered", () => {
+    const lab = new Lab().form();
+    const outcomes: string[] = [];
+    const random = new Random(6);
+    const submit = (): void => {
+      const write = { events: prepare(random, { source: "conditional" }), ifPreviousHash: "f".repeat(64) };
+      lab.node("n2").gateway.submit(write, ({ kind }) => outcomes.push(kind));
+    };
+    for (let i = 0; i < 20; i++) submit();
+    lab.run(60);
+    expect(outcomes).toEqual(Array.from({ length: 20 }, () => "head_differs"));
+    lab.finish();
+  });
 });

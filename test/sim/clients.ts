@@ -76,12 +76,34 @@ export class Clients {
           elected.gateway.submit(write, (outcome) => world.checkers.ledger.onAnswer(write, outcome)),
         ),
       );
-      for (const delayMs of READS_AFTER_ELECTION_MS) world.scheduler.after(delayMs, () => this.readAtLeaders(2));
+      for (const delayMs of READS_AFTER_ELECTION_MS)
+        world.scheduler.after(delayMs, () => {
+          this.readAtLeaders(2);
+          if (!this.isStopped) this.conditionAtLeaders();
+        });
     };
     world.scheduler.after(this.random.between(0, 2 * this.profile.thinkMaxMs), () => {
       this.readAtLeaders(1);
       if (!this.isStopped) this.readLater();
     });
+  }
+
+  /** While two think that they lead, each is asked to go on from the head, which one of them does not know. */
+  private conditionAtLeaders(): void {
+    const leaders = this.world.nodes.filter((node) => node.standing.role === "leader");
+    if (leaders.length < 2) return;
+    const { history, ledger } = this.world.checkers;
+    for (const node of leaders) {
+      const ifPreviousHash = history.events.at(-1)?.event.hash ?? "";
+      const write = { events: prepare(this.random, { source: "conditional" }), ifPreviousHash };
+      const judge = ledger.beginCondition(ifPreviousHash);
+      node.process?.run(() =>
+        node.gateway.submit(write, (outcome) => {
+          judge(outcome);
+          ledger.onAnswer(write, outcome);
+        }),
+      );
+    }
   }
 
   private readAtLeaders(atLeast: number): void {
@@ -137,11 +159,16 @@ export class Clients {
   private post(write: Write, then: (outcome: Outcome | null) => void): void {
     const { world } = this;
     const node = this.random.pick(world.nodes);
+    const judge =
+      write.ifPreviousHash === undefined ? null : world.checkers.ledger.beginCondition(write.ifPreviousHash);
     let isAnswered = false;
     this.waiting += 1;
     const answer = (outcome: Outcome | null): void => {
       // What arrives late is still a promise: the client may have read it from the socket before it gave up.
-      if (outcome !== null) world.checkers.ledger.onAnswer(write, outcome);
+      if (outcome !== null) {
+        judge?.(outcome);
+        world.checkers.ledger.onAnswer(write, outcome);
+      }
       if (isAnswered) return;
       isAnswered = true;
       this.waiting -= 1;

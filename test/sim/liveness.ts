@@ -1,6 +1,6 @@
 import { verifyAll } from "../../node/integrity/verification.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
-import type { Clients } from "./clients.js";
+import { type Clients, prepare } from "./clients.js";
 import { fakeKeys } from "./fake-crypto.js";
 import { allLinks, cut, isDurableVoter } from "./faults/fault.js";
 import type { Nemesis } from "./nemesis.js";
@@ -14,6 +14,10 @@ import type { World } from "./world.js";
 /** Late messages of the faulty time may still arrive, stalled candidates run once more, learners be admitted. */
 const LEADER_TIMEOUTS = 14;
 const SETTLED_TIMEOUTS = 4;
+/** So long a leader waits for its own block to be committed. */
+const STUCK_TIMEOUTS = 4;
+/** A block with one event, about. */
+const SMALL_BLOCK_BYTES = 400;
 
 /** The phase after the faults: I11, I12, and the same log on every node. */
 export class Liveness {
@@ -63,7 +67,16 @@ export class Liveness {
     }
     world.trace.add(`a majority is healed: ${healthy.map((node) => node.id).join(" ")}`);
     this.goesOn(healthy, 14);
+    for (const node of broken) this.checkLead(node, healthy);
     for (const end of undo) end();
+  }
+
+  /** I10: one that a majority does not answer stops to say that it leads. */
+  private checkLead(node: SimNode, healthy: readonly SimNode[]): void {
+    const { network } = this.world;
+    const answers = healthy.filter(({ id }) => !network.isCut(id, node.id) && !network.isCut(node.id, id));
+    const mayLead = answers.length > 0 || !node.isUp || node.isPaused;
+    check(mayLead || node.standing.role !== "leader", "I10", () => `${node.id} leads, and nobody answers it`);
   }
 
   /**
@@ -138,6 +151,7 @@ export class Liveness {
     const healedAt = world.scheduler.now;
     this.users.clients.isStopped = true;
     this.users.readers.isStopped = true;
+    if (world.nodes.length > 1) this.hinderBlocks();
     this.failHandOver();
     this.goesOn(world.nodes, 4);
     this.recoveryMs = Math.max(0, this.ledAt - healedAt);
@@ -162,6 +176,41 @@ export class Liveness {
     world.leader?.input({ kind: "hand_over", target: null });
     world.run(1.3 * timeoutMs);
     world.interceptors.delete(loses);
+  }
+
+  /** I11: the blocks of a leader are lost for good, and nothing else is; or each takes some election timeouts. */
+  private hinderBlocks(): void {
+    const { world, random, timeoutMs } = this;
+    const how = random.pick(["lost", "slow", "as ever"] as const);
+    if (how === "as ever" || !world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * timeoutMs)) return;
+    const { leader } = world;
+    const others = world.nodes.filter((node) => node !== leader && isDurableVoter(node));
+    const level = others.filter((node) => this.isAgreed([node]));
+    const quorum = Math.floor(world.nodes.length / 2) + 1;
+    // Those who are to elect another, or to take a block.
+    if (leader === undefined || (how === "lost" ? others.length < quorum : level.length < quorum - 1)) return;
+    world.trace.add(`the blocks of ${leader.id} are ${how}`);
+    const undo = how === "lost" ? this.loseBlocks(leader) : this.slowDown(leader);
+    const committed = world.checkers.history.committed.length;
+    leader.gateway.submit({ events: prepare(random, { source: "hindered" }) }, () => undefined);
+    const bound = (LEADER_TIMEOUTS + STUCK_TIMEOUTS) * timeoutMs;
+    const goesOn = world.runUntil(() => world.checkers.history.committed.length > committed, bound);
+    check(goesOn, "I11", () => `nothing was committed while the blocks of ${leader.id} were ${how}, for ${bound} ms`);
+    undo();
+  }
+
+  private loseBlocks(leader: SimNode): () => void {
+    const loses = ({ from, blocks }: PeerMessage): boolean => from !== leader.id || blocks.length === 0;
+    this.world.interceptors.add(loses);
+    return () => this.world.interceptors.delete(loses);
+  }
+
+  private slowDown(leader: SimNode): () => void {
+    const { network, nodes } = this.world;
+    for (const { id } of nodes) network.narrow(leader.id, id, SMALL_BLOCK_BYTES / (2.5 * this.timeoutMs));
+    return () => {
+      for (const { id } of nodes) network.widen(leader.id, id);
+    };
   }
 
   /** `nodes` follow one leader, which may be a broken one that still answers, and each of them takes a write. */

@@ -27,6 +27,8 @@ export class Network {
   profile: LinkProfile = CALM_LINKS;
   /** Several faults can hold one link cut at once. */
   private readonly cuts = new Map<string, number>();
+  /** Bytes a millisecond, where a link is narrow. */
+  private readonly widths = new Map<string, number>();
   delivered = 0;
   lost = 0;
 
@@ -45,26 +47,42 @@ export class Network {
 
   mendAll(): void {
     this.cuts.clear();
+    this.widths.clear();
   }
 
   isCut(from: NodeId, to: NodeId): boolean {
     return (this.cuts.get(`${from}>${to}`) ?? 0) > 0;
   }
 
-  /** `deliver` runs zero, one or two times, each after a delay of its own. */
-  send(from: NodeId, to: NodeId, deliver: () => void): void {
+  /** What is large takes its time over a link that is narrow. */
+  narrow(from: NodeId, to: NodeId, bytesPerMs: number): void {
+    this.widths.set(`${from}>${to}`, bytesPerMs);
+  }
+
+  widen(from: NodeId, to: NodeId): void {
+    this.widths.delete(`${from}>${to}`);
+  }
+
+  bytesPerMs(from: NodeId, to: NodeId): number {
+    return this.widths.get(`${from}>${to}`) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** `deliver` runs zero, one or two times, each after a delay of its own; `onLost` for each that does not. */
+  send(from: NodeId, to: NodeId, deliver: () => void, onLost: () => void = () => {}): void {
     const { profile, random } = this;
     if (random.chance(profile.loss)) {
       this.lost += 1;
-      return;
+      return onLost();
     }
     const copies = random.chance(profile.duplication) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const late = random.chance(profile.spike) ? random.between(0, profile.spikeMs) : 0;
       this.scheduler.after(random.between(profile.delayMinMs, profile.delayMaxMs) + late, () => {
         // A cut also takes what is on its way: a message arrives only over a link that is whole at its arrival.
-        if (this.isCut(from, to)) this.lost += 1;
-        else {
+        if (this.isCut(from, to)) {
+          this.lost += 1;
+          onLost();
+        } else {
           this.delivered += 1;
           deliver();
         }

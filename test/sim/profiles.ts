@@ -94,6 +94,8 @@ const NETWORK: readonly FaultName[] = [
   "bridge",
   "late-answers",
   "suspended",
+  "blocks-lost",
+  "narrow-links",
 ];
 const LIES: readonly FaultName[] = [
   "forging-leader",
@@ -120,7 +122,7 @@ export function planOf(random: Random, name: ProfileName): Plan {
   const faults = faultsOf(random, profile);
   const verifiedTail = random.chance(0.05)
     ? WHOLE_TAIL
-    : { events: retriedEvents(clients), blocksMax: 250, blocksMin: 8 };
+    : { events: random.pick([1, 10, 100]), blocksMax: random.pick([2, 250]), blocksMin: random.pick([1, 8]) };
   const limits = limitsOf(random);
   const memory = memoryOf(random);
   const indexedPaths = random.chance(0.85) ? [random.pick([[], ["n"]])] : [[], ["n"], ["m"], ["m", "n"]];
@@ -152,8 +154,8 @@ const limitsOf = (random: Random): ReplicaLimits => ({
   pendingAnswersMax: random.pick([1, 4, DEFAULT_LIMITS.pendingAnswersMax]),
   waitingReadsMax: random.pick([1, 4, DEFAULT_LIMITS.waitingReadsMax]),
   waitingAdmissionsMax: random.pick([1, DEFAULT_LIMITS.waitingAdmissionsMax]),
-  messageBlocksMax: random.pick([1, 4, DEFAULT_LIMITS.messageBlocksMax]),
-  messageBytesMax: random.pick([1, 5_000, DEFAULT_LIMITS.messageBytesMax]),
+  messageBlocksMax: random.pick([1, 4, DEFAULT_LIMITS.messageBlocksMax, DEFAULT_LIMITS.messageBlocksMax]),
+  messageBytesMax: random.pick([1, 5_000, DEFAULT_LIMITS.messageBytesMax, DEFAULT_LIMITS.messageBytesMax]),
 });
 
 /** Small, so that blocks are read again, keys looked up, and pages of anchors written and walked. */
@@ -174,10 +176,6 @@ const clientsOf = (random: Random): ClientProfile => ({
   conditional: random.pick([0, 0.1]),
   doubled: random.pick([0, 0.4]),
 });
-
-/** Retries reach back two request timeouts: more events than the clients write in that time, batches of four included. */
-const retriedEvents = ({ clients, thinkMaxMs, batches }: ClientProfile): number =>
-  30 + Math.ceil((3 * 10_000 * clients * (batches > 0 ? 2 : 1)) / thinkMaxMs);
 
 function drawn(random: Random): Exclude<ProfileName, "mixed"> {
   const kind = random.unit();

@@ -72,6 +72,10 @@ export function describeInput(input: Input): string {
       return `key of ${input.proposalId}: ${input.reason}`;
     case "unreachable":
       return `unreachable ${input.peer}`;
+    case "bulk_progress":
+      return `progress of ${input.round} to ${input.peer}`;
+    case "bulk_over":
+      return `round ${input.round} to ${input.peer}: ${input.end}`;
     case "admit":
       return `admit ${input.node}`;
     case "campaigns_late":
@@ -97,6 +101,8 @@ export function describeEffect(effect: Effect): string {
     }
     case "store_block":
       return `store ${effect.opId} ${describeBlock(effect.block)}`;
+    case "save_mark":
+      return `mark ${effect.opId}`;
     case "truncate":
       return `truncate ${effect.opId} from ${effect.from} for t${effect.term} ${effect.leaderId}`;
     case "send":

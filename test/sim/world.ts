@@ -5,6 +5,7 @@ import type { VerifiedTail } from "../../node/replica/recovery.js";
 import type { StoreError } from "../../node/storage/port.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
+import { BulkTransport } from "./bulk.js";
 import { Checkers } from "./checkers/checkers.js";
 import { assertDrains } from "./drain.js";
 import { fakeKeys, useFastHasher } from "./fake-crypto.js";
@@ -54,6 +55,7 @@ export class World {
   readonly random: Random;
   readonly trace: Trace;
   readonly network: Network;
+  private readonly bulk: BulkTransport;
   readonly checkers: Checkers;
   readonly nodes: readonly SimNode[];
   readonly timing: SimTiming;
@@ -70,6 +72,7 @@ export class World {
     this.timing = { ...DEFAULT_TIMING, ...options.timing };
     this.trace = new Trace(() => this.scheduler.now, options.print ?? null);
     this.network = new Network(this.scheduler, this.random.fork());
+    this.bulk = new BulkTransport(this);
     this.checkers = new Checkers(() => this.nodes, options.expectsAlert ?? (() => false));
     const { priorities } = options;
     const configured = Array.from({ length: options.nodes }, (_, i) => ({
@@ -109,11 +112,11 @@ export class World {
     return node;
   }
 
-  node(id: NodeId): SimNode {
+  node = (id: NodeId): SimNode => {
     const node = this.nodes.find((it) => it.id === id);
     if (node === undefined) throw new Error(`there is no ${id}`);
     return node;
-  }
+  };
 
   startAll(): void {
     for (const node of this.nodes) if (!node.isUp) node.start();
@@ -150,8 +153,9 @@ export class World {
 
   private transmit(message: PeerMessage): void {
     if (this.options.checksWire) checkWireForm(message);
-    for (const passes of this.interceptors) if (!passes(message)) return;
-    this.network.send(message.from, message.to, () => this.deliver(message));
+    const isTaken = ![...this.interceptors].every((passes) => passes(message));
+    if (message.blocks.length > 0) this.bulk.send(message, isTaken);
+    else if (!isTaken) this.network.send(message.from, message.to, () => this.deliver(message));
   }
 
   /** A process that ends closes its connections; some peers notice at once, and say "gone". */
@@ -167,13 +171,13 @@ export class World {
   }
 
   /** Hands a message to its receiver, past the network. */
-  deliver(message: PeerMessage): void {
+  deliver = (message: PeerMessage): void => {
     const receiver = this.node(message.to);
     if (receiver.isUp) return receiver.receive(message);
     const sender = this.node(message.from);
     // A process that is gone refuses the connection; a machine that is gone says nothing.
     if (sender.isUp && this.random.chance(0.7)) sender.input({ kind: "unreachable", peer: message.to });
-  }
+  };
 
   private readonly forward: ForwardPort = ({ from, to, write, answer, ...at }) => {
     const target = this.node(to);

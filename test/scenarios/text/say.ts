@@ -60,6 +60,8 @@ export function sayOperation(operation: StoreOperation): string {
     }
     case "store_block":
       return sayBlock(operation.block);
+    case "save_mark":
+      return "the mark";
     case "truncate":
       return `from #${operation.from} up to quarantine, for t${operation.term} ${operation.leaderId}`;
   }

@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../../cluster/limits.js";
 import { Replica } from "../../../cluster/replica.js";
-import type { Effect, Input, ReplicaView } from "../../../cluster/types.js";
+import type { BulkEnd, Effect, Input, ReplicaView } from "../../../cluster/types.js";
 import { utf8 } from "../../../shared/bytes.js";
 import { sha256Hex } from "../../../shared/hash.js";
 import type { HashHex, Height, NodeId } from "../../../shared/ids.js";
@@ -53,6 +53,13 @@ export interface Actor {
   answers: BareInput[];
 }
 
+/** A message with blocks whose sender has not been told how it ended. */
+interface Bulk {
+  readonly message: PeerMessage;
+  readonly end: BulkEnd;
+  readonly at: number;
+}
+
 /** The moments at which nodes tick; what a node does some milliseconds later is told as of then. */
 const onGrid = (now: number): number => Math.floor(now / TICK_MS) * TICK_MS;
 
@@ -70,6 +77,7 @@ export class Stage {
   readonly teller = new Teller(() => onGrid(this.now));
   private now = 0;
   private readonly since = new Map<string, Height>();
+  private bulk: Bulk[] = [];
 
   constructor(private readonly options: StageOptions) {
     this.actors = Array.from({ length: options.nodes }, (_, i) => this.actor(`n${i + 1}`, i));
@@ -166,6 +174,7 @@ export class Stage {
     }
     Object.assign(actor, { operations: [], inbox: [], answers: [], isPaused: false, isDiskHeld: false });
     actor.writes.die();
+    this.endBulk(({ message }) => message.to === id, "failed");
   }
 
   resume(id: NodeId): void {
@@ -200,6 +209,7 @@ export class Stage {
     const end = onGrid(this.now) + durationMs;
     while (this.now < end) {
       this.now = Math.min(end, onGrid(this.now) + TICK_MS);
+      this.endBulk(({ at }) => at <= this.now);
       this.tick(this.actors);
     }
   }
@@ -258,6 +268,7 @@ export class Stage {
         this.wire.underWay.push(effect.message);
         return;
       case "save_state":
+      case "save_mark":
       case "store_block":
       case "truncate":
         if (effect.kind === "store_block") noteNames(effect.block, effect.events);
@@ -277,6 +288,7 @@ export class Stage {
       case "committed":
         this.judge.onCommitted(id, effect.blocks);
         store.clusterId = this.view(actor).clusterId;
+        store.committed = effect.height;
         return;
       case "role_changed":
         if (effect.role === "leader") this.judge.onLeader(id, effect.term);
@@ -333,11 +345,34 @@ export class Stage {
     const isRoutine = this.teller.isRoutine(message);
     if (this.wire.isLost(message)) {
       if (!isRoutine) this.teller.sayUndelivered(message, "lost");
+      this.endLater(message);
     } else if (this.wire.isHeld(message)) {
       this.wire.held.push(message);
       if (!isRoutine) this.teller.sayUndelivered(message, "held");
+      this.endLater(message);
     } else this.deliver(message, isRoutine);
     return true;
+  }
+
+  /**
+   * What the sender's transport says of a message with blocks: it is given up when for a timeout nothing of it arrives; and
+   * after half of one the receiver says at least that it has it.
+   */
+  private endLater(message: PeerMessage, end: BulkEnd = "failed"): void {
+    const afterMs = end === "failed" ? ELECTION_TIMEOUT_MS : ELECTION_TIMEOUT_MS / 2;
+    if (message.blocks.length > 0) this.bulk.push({ message, end, at: this.now + afterMs });
+  }
+
+  private endBulk(isDue: (bulk: Bulk) => boolean, how?: BulkEnd): void {
+    const due = this.bulk.filter(isDue);
+    this.bulk = this.bulk.filter((bulk) => !isDue(bulk));
+    for (const { message, end } of due) this.end(message, how ?? end);
+  }
+
+  private end({ from, to, body }: PeerMessage, end: BulkEnd): void {
+    const sender = this.find(from);
+    if (body.kind === "append" && this.isAwake(sender))
+      this.step(sender, { kind: "bulk_over", peer: to, round: body.round, end });
   }
 
   /** Heartbeats, and acks that say nothing new, are told only where something comes of them. */
@@ -345,14 +380,17 @@ export class Stage {
     const receiver = this.find(message.to);
     if (receiver.isPaused) {
       receiver.inbox.push({ kind: "message", message });
-      return;
+      return this.endLater(message);
     }
     if (receiver.replica === null) {
       if (!isRoutine) this.teller.sayUndelivered(message, `refused, ${message.to} is down`);
-      return this.step(this.find(message.from), { kind: "unreachable", peer: message.to });
+      this.step(this.find(message.from), { kind: "unreachable", peer: message.to });
+      if (message.blocks.length > 0) this.end(message, "unreachable");
+      return;
     }
     const at = this.teller.count;
     this.say(sayMessage(message));
+    this.endLater(message, "delivered");
     this.step(receiver, { kind: "message", message });
     if (isRoutine) this.teller.dropIfNothingCame(at);
   }

@@ -4,7 +4,7 @@ import { type Height, height, term } from "../../../shared/ids.js";
 import { type ChainState, EMPTY_CHAIN } from "../../../shared/log/chain.js";
 import type { NodeKeys } from "../../../shared/log/control.js";
 
-export type StoreOperation = Extract<Effect, { kind: "save_state" | "store_block" | "truncate" }>;
+export type StoreOperation = Extract<Effect, { kind: "save_state" | "save_mark" | "store_block" | "truncate" }>;
 
 /** What survives a crash of one node: its database, and beside it the identity file with the keys. */
 export class Store {
@@ -13,6 +13,9 @@ export class Store {
   /** Replaced uncommitted blocks, kept as evidence. */
   readonly quarantine: LogEntry[] = [];
   clusterId: string | null = null;
+  /** How far its replica has said that the log is committed, and what of that the identity file keeps. */
+  committed: Height = height(0);
+  private mark: Height = height(0);
 
   constructor(
     public storeId: string,
@@ -32,6 +35,9 @@ export class Store {
           throw new Error(`block ${operation.block.header.height} was stored onto a log of ${this.blocks.length}`);
         this.blocks.push(operation);
         return;
+      case "save_mark":
+        this.mark = this.committed;
+        return;
       case "truncate":
         this.quarantine.push(...this.blocks.splice(operation.from - 1));
     }
@@ -44,7 +50,7 @@ export class Store {
 
   /** What recovery hands to a replica: what a stored header calls committed is committed, the rest is the tail. */
   boot(): BootState {
-    const commitHeight = height(this.blocks.at(-1)?.block.header.commitHeight ?? 0);
+    const commitHeight = height(Math.max(this.mark, this.blocks.at(-1)?.block.header.commitHeight ?? 0));
     return {
       hardState: this.hardState,
       base: this.chainAt(commitHeight),
@@ -69,6 +75,7 @@ export class Store {
     this.storeId = storeId;
     this.hardState = fresh(joinNonce);
     this.blocks = [];
+    this.mark = height(0);
   }
 }
 

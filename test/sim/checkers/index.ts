@@ -7,9 +7,6 @@ import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 import type { History } from "./history.js";
 
-/** What an opening surely compares, whatever else it verifies: so many of the newest blocks. */
-const COMPARED_BLOCKS = 8;
-
 /**
  * I10: a durable block has its entry, which is what the block gives, and nothing else has one; but for what a crash left
  * since the last opening, for what arrived late, and for what somebody wrote there.
@@ -46,9 +43,11 @@ export class IndexChecker {
   atRest(node: SimNode, { isOpened }: { isOpened: boolean }): void {
     const { disk } = node;
     const { tailHeight } = disk;
+    // What an opening surely compares, whatever else it verifies.
+    const compared = isOpened && disk.isIndexWhole ? node.around.verifiedTail.blocksMin : 0;
     this.nothingFrom(node, tailHeight + 1);
     for (const at of disk.touched) {
-      const isCompared = isOpened && at > tailHeight - COMPARED_BLOCKS && at <= tailHeight && disk.isIndexWhole;
+      const isCompared = at > tailHeight - compared && at <= tailHeight;
       if (!isCompared && this.faultAt(node, at) !== null) continue;
       disk.touched.delete(at);
       this.mustBeFound(node, at);

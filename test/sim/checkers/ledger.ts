@@ -49,6 +49,19 @@ export class Ledger {
     };
   }
 
+  /**
+   * I10: a condition on the head is refused only where that was another one at some time since it was asked; the returned
+   * function takes the answer.
+   */
+  beginCondition(ifPreviousHash: string): (outcome: Outcome) => void {
+    const { events } = this.history;
+    const size = events.length;
+    return ({ kind }) => {
+      const holds = events.length === size && (events.at(-1)?.event.hash ?? "") === ifPreviousHash;
+      check(kind !== "head_differs" || !holds, "I10", () => `a condition on the head was refused, and it held`);
+    };
+  }
+
   /** I3: what a client was promised stands in the committed log, at that place, with that hash. */
   private checkWritten(write: Write, outcome: Extract<Outcome, { kind: "written" }>): void {
     const entry = this.history.committed[outcome.height - 1];

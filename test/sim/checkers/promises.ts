@@ -18,7 +18,11 @@ export class PromiseChecker {
     private readonly nodes: () => readonly SimNode[],
   ) {}
 
+  /** The join with which each has said in this life that it is a voter. */
+  private readonly voters = new Map<SimNode, string>();
+
   onBoot(node: SimNode): void {
+    this.voters.delete(node);
     this.references.set(node, new Map());
     this.freezes.delete(node);
   }
@@ -69,6 +73,7 @@ export class PromiseChecker {
           RULE,
           () => `${node.id} answers with a join nonce that is not stored`,
         );
+        if (body.isVoter) this.isVoter(node, state.joinNonce);
         if (body.result === "ok")
           check(
             body.matchHeight <= node.disk.tailHeight,
@@ -103,6 +108,23 @@ export class PromiseChecker {
     if (freeze === undefined || freeze.term !== message.term || node.now >= freeze.until) return;
     const newest = message.blocks.at(-1)?.header.height ?? 0;
     check(newest <= freeze.tailHeight, "I12", () => `${node.id} seals block ${newest} while it hands over`);
+  }
+
+  /** Started again from what its disk and its file hold, it would be one still. */
+  private isVoter(node: SimNode, joinNonce: string): void {
+    if (this.voters.get(node) === joinNonce) return;
+    this.voters.set(node, joinNonce);
+    const { disk } = node;
+    const { members } = disk.chainAt(disk.knownCommitHeight);
+    const founders = disk.hardState?.forming?.find(({ id }) => id === node.id);
+    const admitted = members.size > 0 ? members.get(node.id) : founders;
+    // What was altered or taken away says something else, and its node has not found that out yet.
+    const isSound = disk.altered.size === 0 && !disk.isDoubtful;
+    check(
+      !isSound || admitted?.joinNonce === joinNonce,
+      RULE,
+      () => `${node.id} says that it is a voter, and would be none if it started again`,
+    );
   }
 
   private voted(node: SimNode, term: number, candidate: string): void {

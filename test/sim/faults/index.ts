@@ -19,7 +19,7 @@ const dropped: Fault = (strike) => {
   return random.chance(0.3) ? crash(strike, [node]) : nothingToUndo;
 };
 
-/** What every opening compares: entries of so many of the newest blocks. */
+/** Entries of so many of the newest blocks, where every opening compares them. */
 const COMPARED_BLOCKS = 6;
 
 /** Under a stopped node somebody takes entries away, changes them, or puts some where no events are: its start mends that. */
@@ -27,7 +27,8 @@ const touched: Fault = (strike) => {
   const { world, random } = strike;
   const node = strike.victim();
   const { disk } = node;
-  if (!disk.isIndexWhole || !mayLoseDisk(world, node)) return null;
+  const isCompared = node.around.verifiedTail.blocksMin > COMPARED_BLOCKS;
+  if (!isCompared || !disk.isIndexWhole || !mayLoseDisk(world, node)) return null;
   node.crash();
   if (node.isUp) return null;
   const known = disk.knownCommitHeight;

@@ -87,6 +87,30 @@ const swizzleClog: Fault = (strike) => {
   return nothingToUndo;
 };
 
+/** Links lose what is large: heartbeats pass, and messages with blocks do not. */
+const blocksLost: Fault = ({ world, random }) => {
+  const { leader } = world;
+  const from = random.chance(0.7) ? leader : random.pick(world.nodes);
+  if (from === undefined) return null;
+  const to = new Set(random.chance(0.5) ? world.nodes : random.some(world.nodes, 0.5));
+  const passes = (message: PeerMessage): boolean =>
+    message.blocks.length === 0 || message.from !== from.id || !to.has(world.node(message.to));
+  world.interceptors.add(passes);
+  return () => {
+    world.interceptors.delete(passes);
+  };
+};
+
+/** What is large takes its time over some links. */
+const narrowLinks: Fault = ({ world, random }) => {
+  const links = allLinks(world).filter(() => random.chance(0.5));
+  const bytesPerMs = random.pick([0.1, 1, 10]);
+  for (const [from, to] of links) world.network.narrow(from, to, bytesPerMs);
+  return () => {
+    for (const [from, to] of links) world.network.widen(from, to);
+  };
+};
+
 /** A link, or a node's whole connection, goes down and up a few times in the rhythm of the election timeout. */
 const flapping: Fault = (strike) => {
   const { world, random } = strike;
@@ -144,5 +168,7 @@ export const networkFaults = {
   "swizzle-clog": swizzleClog,
   flapping,
   "false-alarm": falseAlarm,
+  "blocks-lost": blocksLost,
+  "narrow-links": narrowLinks,
   usurped,
 } satisfies Record<string, Fault>;

@@ -1,0 +1,110 @@
+import { describe, expect, it } from "vitest";
+import { blockBytes } from "../../shared/log/block.js";
+import { Lab } from "./lab.js";
+
+it("elects another leader when heartbeats pass and blocks do not, and stays with it", () => {
+  const lab = new Lab().form();
+  lab.drop(({ from, blocks }) => from === "n1" && blocks.length > 0);
+  const { outcome } = lab.begin("n2");
+  lab.timeouts(3);
+  // It may yet arrive.
+  expect(lab.leader?.id).toBe("n1");
+  lab.until("another leads", () => lab.leader !== undefined && lab.leader.id !== "n1", 5_000);
+  expect(lab.leaderChanges()).toHaveLength(1);
+  lab.until("the client is answered", () => outcome() !== null, 3_000);
+  lab.writeTo("n3");
+  // n1 is preferred: it would take over after its cool-down, and stop all writes again.
+  lab.effects.length = 0;
+  lab.timeouts(9);
+  expect(lab.leaderChanges()).toEqual([]);
+  expect(lab.node("n1").view.leaderId).toBe(lab.leader?.id);
+  lab.finish();
+});
+
+it("stays the leader where nobody could do better: the only other voter's disk hangs", () => {
+  const lab = new Lab({ timing: { stallMs: 600_000 } }).form();
+  lab.node("n3").crash();
+  lab.node("n2").store.behaviour.held = ({ kind }) => kind !== "read";
+  lab.begin("n1");
+  lab.timeouts(20);
+  expect(lab.leader?.id).toBe("n1");
+  expect(lab.leaderChanges()).toEqual([]);
+  lab.finish();
+});
+
+it("waits while a follower that is far behind catches up", () => {
+  const lab = new Lab({ limits: { messageBlocksMax: 1 } }).form();
+  lab.node("n3").crash();
+  lab.network.profile = { ...lab.network.profile, delayMinMs: 300, delayMaxMs: 300 };
+  for (let i = 0; i < 12; i++) lab.writeTo("n1");
+  lab.node("n2").crash();
+  lab.node("n3").start();
+  lab.begin("n1");
+  // Each block takes more than half a timeout: together more than the four that a leader has.
+  lab.timeouts(7);
+  expect(lab.leader?.id).toBe("n1");
+  expect(lab.node("n3").view.commitHeight).toBeGreaterThan(6);
+  lab.finish();
+});
+
+describe("a link on which one block takes three election timeouts", () => {
+  const narrowed = (): Lab => {
+    const lab = new Lab().form();
+    const block = lab.node("n1").disk.at(lab.tailOf("n1"))?.block;
+    const bytes = block === undefined ? 0 : blockBytes(block);
+    for (const to of ["n2", "n3"]) lab.network.narrow("n1", to, bytes / 3_000);
+    return lab;
+  };
+
+  it("carries it once, and the leader waits for it", () => {
+    const lab = narrowed();
+    const { outcome } = lab.begin("n1");
+    lab.timeouts(5);
+    expect(outcome()).toMatchObject({ kind: "written" });
+    for (const to of ["n2", "n3"])
+      expect(lab.sentBy("n1", "append").filter((sent) => sent.to === to && sent.blocks.length > 0)).toHaveLength(1);
+    lab.timeouts(10);
+    expect(lab.leaderChanges()).toEqual([]);
+    lab.finish();
+  });
+
+  it("is given smaller blocks from then on, and larger ones when it is wide again", () => {
+    const lab = narrowed();
+    const writeMany = (): void => {
+      const writes = Array.from({ length: 20 }, () => lab.begin("n1"));
+      lab.until("all are answered", () => writes.every(({ outcome }) => outcome() !== null), 400_000);
+    };
+    const largest = (): number =>
+      Math.max(...lab.sentBy("n1", "append").flatMap(({ blocks }) => blocks.map(({ header }) => header.eventCount)));
+    lab.begin("n1");
+    lab.timeouts(5);
+    lab.sent.length = 0;
+    writeMany();
+    expect(largest()).toBe(1);
+    lab.network.mendAll();
+    lab.timeouts(40);
+    for (let i = 0; i < 5; i++) writeMany();
+    expect(largest()).toBeGreaterThan(10);
+    lab.finish();
+  });
+});
+
+it("sends half as much after a failure", () => {
+  const lab = new Lab().form();
+  lab.node("n3").crash();
+  for (let i = 0; i < 16; i++) lab.writeTo("n1");
+  const undo = lab.drop(({ to, blocks }) => to === "n3" && blocks.length > 1);
+  lab.run(200);
+  lab.sent.length = 0;
+  lab.node("n3").start();
+  lab.until("n3 is level", () => lab.isLevel());
+  const sizes = lab
+    .sentBy("n1", "append")
+    .filter(({ to, blocks }) => to === "n3" && blocks.length > 0)
+    .map(({ blocks }) => blocks.length);
+  // In bytes, and the blocks are not all of one size.
+  for (const [i, size] of sizes.slice(1, 4).entries()) expect(size).toBeLessThanOrEqual((sizes[i] ?? 0) / 2);
+  expect(sizes.slice(0, 4)).toContain(1);
+  undo();
+  lab.finish();
+});

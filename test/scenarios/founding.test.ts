@@ -1,0 +1,67 @@
+import { expect, it } from "vitest";
+import { fakeKeys } from "../sim/fake-crypto.js";
+import type { SimNode } from "../sim/node.js";
+import { Lab } from "./lab.js";
+
+const wipe = (lab: Lab, node: SimNode): void => node.disk.wipe(lab.random.hex(16), fakeKeys(lab.random));
+it.each([
+  ["n1", "n2"],
+  ["n1", "n3"],
+  ["n2", "n3"],
+] as const)("begins a log while the link between %s and %s is cut", (a, b) => {
+  const lab = new Lab();
+  lab.split([a], [b]);
+  lab.startAll();
+  lab.until("somebody leads", () => lab.leader !== undefined);
+  lab.writeTo(lab.leader?.id ?? "");
+  lab.finish();
+});
+
+it("does not begin one before every founder has stored the list, whoever passes that on", () => {
+  const lab = new Lab();
+  lab.split(["n1"], ["n3"]);
+  lab.node("n3").store.behaviour.held = ({ kind }) => kind === "save_state";
+  lab.startAll();
+  lab.timeouts(1.5);
+  expect(lab.checkers.history.committed).toHaveLength(0);
+  lab.node("n3").store.behaviour.held = () => false;
+  lab.node("n3").store.next();
+  lab.until("the log begins", () => lab.checkers.history.committed.length > 0);
+  lab.finish();
+});
+
+it("names a node whose list of founders is another one", () => {
+  const lines: string[] = [];
+  const lab = new Lab({ print: (line) => lines.push(line) });
+  const undo = lab.drop(({ body }) => body.kind === "vote" || body.kind === "pre_vote");
+  lab.startAll();
+  lab.until("n1 has the list", () => lab.node("n1").disk.hardState?.forming != null);
+  const heartbeat = lab.message("n3", "n1", { kind: "election", tail: { term: 0, height: 0 } as never });
+  for (let i = 0; i < 3; i++) lab.deliver({ ...heartbeat, formingHash: "f".repeat(64) });
+  expect(lines.filter((line) => /n1 warn n3 has another list of founders/.test(line))).toHaveLength(1);
+  undo();
+  lab.finish();
+});
+
+it("forms a log with others that begin anew after it has met a list that does not name its join", () => {
+  const lab = new Lab();
+  const undo = lab.drop(({ body }) => body.kind === "vote" || body.kind === "pre_vote");
+  lab.startAll();
+  const hasList = (node: SimNode): boolean => node.disk.hardState?.forming != null;
+  lab.until("all have the list", () => lab.nodes.every(hasList));
+  for (const node of lab.nodes) node.crash();
+  const [n1, n2, n3] = lab.nodes as [SimNode, SimNode, SimNode];
+  wipe(lab, n3);
+  n3.start();
+  n1.start();
+  lab.timeouts(3);
+  expect(n3.view.isForming).toBe(false);
+  n1.crash();
+  for (const node of [n1, n2]) wipe(lab, node);
+  undo();
+  n1.start();
+  n2.start();
+  lab.until("somebody leads", () => lab.leader !== undefined);
+  lab.writeTo("n3");
+  lab.finish();
+});

@@ -5,12 +5,14 @@ import { type Height, height } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import { type EventFilter, matches, WIDE } from "../../shared/log/filter.js";
+import type { Run } from "../../shared/log/index.js";
 import { instantOf } from "../../shared/timestamp.js";
 import { insert, STATE_MAC, type TestBlock, type TestEvent, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { Anchors } from "../replica/anchors.js";
 import { ProvedBlocks } from "../replica/proved-blocks.js";
+import type { IndexEntry } from "../storage/port.js";
 import { type Found, type Search, Searches } from "./search.js";
 
 const PATHS = ["user"];
@@ -166,7 +168,7 @@ describe("a search", () => {
           expect([event.hash, event.recordBytes, header]).toEqual([logged.hash, logged.recordBytes, own]);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   }, 60_000);
 
@@ -183,7 +185,7 @@ describe("a search", () => {
         const wanted = { filter, order, low, high };
         expect(await allPages(fixture.searches, { ...wanted, ...ends_, deadline })).toEqual(scan(wanted));
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   }, 60_000);
 
@@ -251,6 +253,41 @@ describe("a search", () => {
   });
 });
 
+describe("an entry that somebody damaged", () => {
+  const changed = (bytes: Uint8Array): Uint8Array => {
+    const copy = bytes.slice();
+    copy[copy.length - 1] = 200;
+    return copy;
+  };
+  it.each<[string, (entry: IndexEntry) => IndexEntry]>([
+    [
+      "places that its block does not have",
+      ({ index, own }) => ({ own, index: { ...index, names: each(index.names, changed) } }),
+    ],
+    [
+      "places that are cut",
+      ({ index, own }) => ({ own, index: { ...index, names: each(index.names, (it) => it.subarray(0, 9)) } }),
+    ],
+    ["times that are cut", ({ index, own }) => ({ own, index: { ...index, times: index.times.subarray(0, 5) } })],
+  ])("is named by whoever searches or counts: %s", async (what, damage) => {
+    const { database, searches } = fixture;
+    const found = database.entries.get(height(14));
+    if (found?.stored.entry == null) throw new Error("no entry");
+    database.entries.set(height(14), { ...found, stored: { ...found.stored, entry: damage(found.stored.entry) } });
+    const { eventType = "", timestamp = "" } = blocks[13]?.events[0]?.record ?? {};
+    const at = instantOf(timestamp);
+    const filter = what.startsWith("times") && at !== null ? { timestampFrom: at } : { eventType };
+    const search: Search = { filter, order: "asc", low: 0, high: SIZE, limit: SIZE, bytesMax: 1e9, deadline: 1e9 };
+    await expect(searches.find(search)).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
+    const counted = searches.count(filter, { high: SIZE, cap: 1e6, deadline: 1e9 });
+    await expect(counted).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
+  });
+});
+const each = ({ terms, places }: Run, change: (bytes: Uint8Array) => Uint8Array): Run => ({
+  terms,
+  places: places.map(change),
+});
+
 describe("a count", () => {
   it("is what a scan counts, up to its cap, also after others of the same filter and after such as ran out of time", async () => {
     const asked = fc.array(
@@ -276,7 +313,7 @@ describe("a count", () => {
           expect(counted).toEqual({ total: Math.min(length, cap), isCapped: length > cap });
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   }, 60_000);
 

@@ -126,7 +126,7 @@ export class Searches {
     for await (const found of entries) {
       looked += found.entries.length;
       const walked = found.entries.flatMap((entry): WalkedHits[] => {
-        const { sure, unsure } = hitsOf(plan, entry);
+        const { sure, unsure } = hitsIn(plan, entry);
         const { height: at, first, count } = entry;
         const isWithin = (i: number): boolean => first + i >= search.low && first + i < search.high;
         const cut = first < search.low || first + count > search.high;
@@ -311,6 +311,17 @@ export class IndexDiffers extends Error {
     super(`the index entry of block ${height} is not what the block gives`);
     this.name = "IndexDiffers";
   }
+}
+
+/** As `hitsOf`: an entry in which nothing makes sense any more says what its block does not. */
+function hitsIn(plan: Plan, entry: FoundEntry): Hits {
+  try {
+    const hits = hitsOf(plan, entry);
+    if ((hits.sure.at(-1) ?? 0) < entry.count && (hits.unsure.at(-1) ?? 0) < entry.count) return hits;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new IndexDiffers(entry.height);
 }
 
 /** Gathers a page: reads the blocks of its hits, as many at once as fit. */

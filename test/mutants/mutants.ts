@@ -1,4 +1,5 @@
 import { ELECTIONS } from "./elections.js";
+import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
 import type { Mutant } from "./mutant.js";
 import { REPEATS } from "./repeats.js";
@@ -15,4 +16,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...LEADERSHIP,
   ...STORAGE,
   ...REPEATS,
+  ...INDEX,
 ];

@@ -27,7 +27,7 @@ export const STORAGE: readonly Mutant[] = [
     "29",
     "a damaged block is answered as one that is not there",
     BLOCKS,
-    "        this.onInvalidBlock(block.header.height, sound.fault);\n        break;",
+    "        this.parts.onInvalidBlock(block.header.height, fault);\n        break;",
     "        break;",
   ),
   one(
@@ -58,8 +58,8 @@ export const STORAGE: readonly Mutant[] = [
     "30b",
     "stored blocks are served without a check",
     BLOCKS,
-    '      if ("fault" in sound) {',
-    '      if ("fault" in sound && from < 0) {',
+    "      if (fault !== null) {\n        this.parts",
+    "      if (fault !== null && from < 0) {\n        this.parts",
   ),
   {
     id: "30c",
@@ -186,7 +186,7 @@ export const STORAGE: readonly Mutant[] = [
   ),
   one(
     "38",
-    "recovery brings the projection up to the log's tail",
+    "recovery publishes what is not known to be committed",
     RECOVERY,
     "if (state.height > commitHeight) tail.push(recovered);",
     "if (state.height > commitHeight) {\n        tail.push(recovered);\n        await options.onCommitted(recovered);\n      }",
@@ -210,10 +210,10 @@ export const STORAGE: readonly Mutant[] = [
   ),
   one(
     "41",
-    "a mongod that started again is not read again: the projection goes on where this process was",
-    "node/replica/projected-recovery.ts",
-    "return Math.min(opened.projectedThrough, published);",
-    "return published;",
+    "entries that a crash did not leave, or that somebody altered, are not looked for at an opening",
+    RECOVERY,
+    "    if (opened.index !== null) await compareEntries(options, verified, opened.index);\n",
+    "",
   ),
   one(
     "42",

@@ -102,10 +102,9 @@ it("sends half as much after a failure", () => {
     .sentBy("n1", "append")
     .filter(({ to, blocks }) => to === "n3" && blocks.length > 0)
     .map(({ blocks }) => blocks.length);
-  // Until one passes.
-  const failed = sizes.slice(0, sizes.indexOf(1) + 1);
-  expect([failed[0], failed.at(-1)]).toEqual([16, 1]);
-  for (const [i, size] of failed.entries()) if (i > 0) expect(2 * size).toBeLessThanOrEqual(failed[i - 1] as number);
+  // In bytes, and the blocks are not all of one size.
+  for (const [i, size] of sizes.slice(1, 4).entries()) expect(size).toBeLessThanOrEqual((sizes[i] ?? 0) / 2);
+  expect(sizes.slice(0, 4)).toContain(1);
   undo();
   lab.finish();
 });

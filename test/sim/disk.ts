@@ -14,6 +14,8 @@ export interface Backup {
   readonly blocks: [Height, { readonly stored: StoredBlock; readonly writeId: number }][];
   readonly index: Pick<SimDatabase, "marker" | "hasTermsIndex"> & { readonly entries: SimDatabase["entries"] };
   readonly altered: ReadonlyMap<number, StoredBlock>;
+  /** `touched`, `differing` and `copied`. */
+  readonly marks: readonly (readonly number[])[];
 }
 
 /** What survives the end of a node's process: its database and its identity file. */
@@ -29,6 +31,9 @@ export class Disk {
   readonly touched = new Set<number>();
   /** Those of them that say something else now: that has to be told. */
   readonly differing = new Set<number>();
+
+  /** Heights of altered blocks that are sealed, signed and whole: only that others were committed stands against them. */
+  readonly copied = new Set<number>();
 
   /** An older copy was put in its place once. */
   wentBack = false;
@@ -55,6 +60,10 @@ export class Disk {
   }
   get hardState(): HardState | null {
     return this.database.state?.hard ?? null;
+  }
+  /** Whether somebody altered the block, or the one before it, which then is not the one that it names. */
+  isAlteredAt(at: number): boolean {
+    return this.altered.has(at) || this.copied.has(at - 1);
   }
   /** Heights have no holes: blocks are deleted from the top down. */
   get tailHeight(): Height {
@@ -116,7 +125,7 @@ export class Disk {
     this.database = new SimDatabase(storeId, this.node.store);
     this.lostSomething = true;
     this.hasLost = true;
-    this.forgetTouched();
+    for (const set of this.marks()) set.clear();
     this.altered.clear();
     this.planted.clear();
     if (newKeys === null) return;
@@ -124,15 +133,20 @@ export class Disk {
     this.identity.file = null;
   }
 
-  private forgetTouched(): void {
-    this.touched.clear();
-    this.differing.clear();
+  private marks(): readonly Set<number>[] {
+    return [this.touched, this.differing, this.copied];
   }
 
   backUp(): Backup {
     const { state, entries, marker, hasTermsIndex } = this.database;
     const index = { entries: new Map(entries), marker, hasTermsIndex };
-    return { state, blocks: this.ownBlocks(), index, altered: this.alteredOwn() };
+    return {
+      state,
+      blocks: this.ownBlocks(),
+      index,
+      altered: this.alteredOwn(),
+      marks: this.marks().map((set) => [...set]),
+    };
   }
 
   /** What somebody planted goes into no copy: put back, it would be taken for the node's own. */
@@ -158,7 +172,10 @@ export class Disk {
     this.lostSomething = true;
     this.hasLost = true;
     this.isDoubtful = true;
-    this.forgetTouched();
+    for (const [i, set] of this.marks().entries()) {
+      set.clear();
+      for (const at of backup.marks[i] ?? []) set.add(at);
+    }
     this.altered.clear();
     this.planted.clear();
     for (const [at, stored] of backup.altered) this.altered.set(at, stored);
@@ -174,6 +191,7 @@ export class Disk {
       check(!isWrittenOver, "I8", () => `${this.node.id} writes over block ${at}, which it did not write`);
       this.altered.delete(at);
       this.planted.delete(at);
+      this.copied.delete(at);
     }
   }
 

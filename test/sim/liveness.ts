@@ -228,7 +228,8 @@ export class Liveness {
     check(isStillLed, "I12", () => `the leader was lost again in the calm: ${this.standing(nodes)}`);
     const earlier = this.leaderOf(world.nodes);
     const elections = checkers.elections.elections;
-    const isSound = world.nodes.every((node) => node.disk.altered.size === 0);
+    // A leader whose index turns out to be lost hands over.
+    const isSound = world.nodes.every(({ disk }) => disk.altered.size === 0 && disk.isIndexWhole);
     for (const node of nodes) this.users.clients.probe(node.id, probeTimeouts * timeoutMs);
     const isLevel = world.runUntil(() => this.isAgreed(nodes) && this.isLed(nodes), 10 * timeoutMs);
     check(isLevel, "I11", () => `the nodes are not level: ${this.standing(nodes)}`);
@@ -314,7 +315,9 @@ export class Liveness {
           isOver = true;
         });
       world.runUntil(() => isOver || !node.isUp, 20 * this.timeoutMs);
-      const isFound = invalidAt === lowest || !node.isUp || !isCommitted;
+      // The block after one that hangs together is the first that does not follow.
+      const isThere = invalidAt === lowest || (node.disk.copied.has(lowest) && invalidAt === lowest + 1);
+      const isFound = isThere || !node.isUp || !isCommitted;
       check(isFound, "I8", () => `${node.id}: a verification pass did not find altered block ${lowest}`);
       node.crash();
       world.checkers.commits.onDiskLoss(node);

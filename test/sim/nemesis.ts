@@ -1,6 +1,7 @@
 import { bridge } from "./faults/bridge.js";
 import { diskFaults } from "./faults/disk.js";
 import type { Fault, Situation, Strike, Undo } from "./faults/fault.js";
+import { indexFaults } from "./faults/index.js";
 import { interruptedTruncation } from "./faults/interrupted-truncation.js";
 import { lateAnswers } from "./faults/late-answers.js";
 import { lies } from "./faults/lies.js";
@@ -16,6 +17,7 @@ const FAULTS = {
   ...processFaults,
   ...diskFaults,
   ...lies,
+  ...indexFaults,
   bridge,
   "late-answers": lateAnswers,
   "interrupted-truncation": interruptedTruncation,

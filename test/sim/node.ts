@@ -235,7 +235,10 @@ export class SimNode {
     const { trace, checkers } = this.around;
     if (trace.isOn) trace.add(`${this.id} durable: ${kind}, tail ${this.disk.tailHeight}`);
     checkers.onDurable(this);
-    checkers.index.onBlocks(this, this.disk.database.newBlocks(this.disk.tailHeight));
+    const { database, tailHeight } = this.disk;
+    const from = database.newBlocks(tailHeight);
+    // While a tail is taken away, each block that is still there has its entry.
+    checkers.index.onBlocks(this, kind === "truncate" ? tailHeight : from);
   }
 
   onRead(from: Height, bytesMax: number, blocks: readonly StoredBlock[]): void {
@@ -243,7 +246,10 @@ export class SimNode {
     if (bytesMax > 0) this.note({ kind: "read_blocks", readId: 0, from, bytesMax });
     this.onReadThrough?.(from + blocks.length - 1);
     // Nothing is said of what comes after the first that fails.
-    const altered = blocks.find((_, i) => this.disk.altered.has(from + i) && !this.disk.planted.has(from + i));
+    // One that hangs together is found by its place, which may have to be looked up: what matters is that it does not leave.
+    const { disk } = this;
+    const altered = blocks.find((_, i) => disk.altered.has(from + i) && !disk.planted.has(from + i));
+    if (altered !== undefined && disk.copied.has(altered.block.header.height)) return;
     if (altered !== undefined) this.around.checkers.alerts.mustFind(this, altered.block.header.height);
   }
 
@@ -254,7 +260,7 @@ export class SimNode {
 
   onInvalidBlock(at: Height, detail: string): void {
     if (this.around.trace.isOn) this.around.trace.add(`${this.id} ALERT stored block ${at}: ${detail}`);
-    check(this.disk.altered.has(at), "alert", () => `${this.id} calls its sound block ${at} invalid: ${detail}`);
+    check(this.disk.isAlteredAt(at), "alert", () => `${this.id} calls its sound block ${at} invalid: ${detail}`);
     this.around.checkers.alerts.found(this, at);
   }
 }

@@ -49,6 +49,7 @@ const STORM: readonly FaultName[] = [
   "interrupted-truncation",
   "suspended",
   "look-ups-fail",
+  "index-dropped",
 ];
 const LOSSES: readonly FaultName[] = [
   "lost-disk",
@@ -73,6 +74,10 @@ const DISKS: readonly FaultName[] = [
   "altered-block",
   "interrupted-truncation",
   "look-ups-fail",
+  "index-dropped",
+  "entry-touched",
+  "entry-altered",
+  "copied-back",
   "crash",
 ];
 const NETWORK: readonly FaultName[] = [
@@ -98,6 +103,7 @@ const LIES: readonly FaultName[] = [
   "replacing-leader",
   "altered-block",
   "starved",
+  "copied-back",
   "crash",
   "isolate",
 ];

@@ -7,9 +7,6 @@ import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 import type { History } from "./history.js";
 
-/** What an opening surely compares, whatever else it verifies: so many of the newest blocks. */
-const COMPARED_BLOCKS = 8;
-
 /**
  * I10: a durable block has its entry, which is what the block gives, and nothing else has one; but for what a crash left
  * since the last opening, for what arrived late, and for what somebody wrote there.
@@ -21,6 +18,8 @@ export class IndexChecker {
   private readonly found = new Map<SimNode, Set<number>>();
   /** Entries that somebody wrote or took away and that were found. */
   findings = 0;
+  /** Who told of a key that was logged twice. */
+  readonly repeats: string[] = [];
 
   constructor(private readonly history: History) {}
 
@@ -28,7 +27,7 @@ export class IndexChecker {
   onBlocks(node: SimNode, from: number): void {
     const { disk } = node;
     const { entries, blocks } = disk.database;
-    for (let at = from; at <= disk.tailHeight; at++) {
+    for (let at = Math.max(1, from); at <= disk.tailHeight; at++) {
       const stored = disk.at(at);
       if (stored === undefined || stored.block.header.eventCount === 0 || this.isExcused(node, at)) continue;
       const { writeId } = blocks.get(stored.block.header.height) ?? { writeId: 0 };
@@ -44,9 +43,11 @@ export class IndexChecker {
   atRest(node: SimNode, { isOpened }: { isOpened: boolean }): void {
     const { disk } = node;
     const { tailHeight } = disk;
+    // What an opening surely compares, whatever else it verifies.
+    const compared = isOpened && disk.isIndexWhole ? node.around.verifiedTail.blocksMin : 0;
     this.nothingFrom(node, tailHeight + 1);
     for (const at of disk.touched) {
-      const isCompared = isOpened && at > tailHeight - COMPARED_BLOCKS && at <= tailHeight && disk.isIndexWhole;
+      const isCompared = at > tailHeight - compared && at <= tailHeight;
       if (!isCompared && this.faultAt(node, at) !== null) continue;
       disk.touched.delete(at);
       this.mustBeFound(node, at);
@@ -68,8 +69,10 @@ export class IndexChecker {
 
   /** An alert needs a cause. */
   onFinding(node: SimNode, kind: "index_differs" | "key_repeated", at: number): void {
-    if (kind === "key_repeated")
+    if (kind === "key_repeated") {
+      this.repeats.push(node.id);
       return check(this.history.hasRepeats, "alert", () => `${node.id} says that a key was logged twice, by ${at}`);
+    }
     check(node.disk.touched.has(at), "alert", () => `${node.id} says that its sound entry ${at} was altered`);
     this.findings += 1;
     const found = this.found.get(node) ?? new Set();

@@ -28,6 +28,9 @@ export const SITUATIONS = [
   "bridge",
   "late-answers",
   "interrupted-truncation",
+  "index-dropped",
+  "entry-touched",
+  "copied-back",
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

@@ -63,7 +63,11 @@ export class Readers {
       return true;
     } catch (error) {
       if (error instanceof IndexDiffers) {
-        check(node.disk.touched.has(error.height), "alert", () => `${node.id}: ${error.message}; nobody touched it`);
+        check(
+          node.disk.everTouched.has(error.height),
+          "alert",
+          () => `${node.id}: ${error.message}; nobody touched it`,
+        );
         driver.onIndexDiffers(error.height);
         reads.onRefused("index_differs");
       } else if (error instanceof AlteredBlock) reads.onRefused("altered");

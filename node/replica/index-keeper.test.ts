@@ -210,6 +210,20 @@ it("makes an entry anew that is not its block's, keeps the other one, and tells 
   expect([...database.quarantinedEntries.values()]).toEqual([altered]);
 });
 
+it("takes away what arrived late where a block without events stands", async () => {
+  const { database, blocks, expectWhole } = await setUp();
+  const { keeper, opened, differing } = await open(database, blocks);
+  keeper.begin(opened.index);
+  const found = database.entries.get(height(1));
+  if (found === undefined) throw new Error("no entry");
+  const stray = { ...found.stored, height: height(2) };
+  database.entries.set(height(2), { stored: stray, writeId: -1 });
+  keeper.differs(height(2));
+  await vi.waitFor(() => expectWhole([]));
+  expect(differing).toEqual([]);
+  expect([...database.quarantinedEntries.values()]).toEqual([stray]);
+});
+
 it("goes on after a work that fails, and ends one that a new opening has overtaken", async () => {
   const { database, blocks, expectWhole } = await setUp();
   database.dropIndex();

@@ -109,10 +109,11 @@ export interface LogStore {
   beginIndexWork(work: IndexWork, isLost: boolean): Promise<void>;
   /**
    * Writes the entries of stored blocks anew; one that differs is copied to quarantine first and named in `differing`.
-   * Own terms made of other payload paths than before are told by `ownMayDiffer`. Within index work of this opening only.
+   * Own terms made of other payload paths than before are told by `ownMayDiffer`. Where `entry` is null nothing belongs:
+   * what an insert left there that arrived late goes to quarantine. Within index work of this opening only.
    */
   putEntries(
-    entries: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry }[],
+    entries: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry | null }[],
     options?: { readonly ownMayDiffer: boolean },
   ): Promise<{ readonly differing: Height[] }>;
   /**

@@ -61,7 +61,7 @@ export async function endWork(database: MemoryDatabase, work: number, { paths }:
 /** The heights whose entries were there and differed. */
 export async function putEntries(
   database: MemoryDatabase,
-  due: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry }[],
+  due: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry | null }[],
   options: { readonly ownMayDiffer: boolean },
 ): Promise<Height[]> {
   const { blocks, entries } = database;
@@ -71,19 +71,23 @@ export async function putEntries(
     if (stored?.stored.block.blockHash !== block.blockHash)
       throw new StoreError("conflict", `Another block is stored at height ${at}.`);
     const there = entries.get(at);
-    const fresh: MemoryEntry = { stored: entryOf(block, entry), writeId: stored.writeId };
-    return { at, there, fresh, differs: there !== undefined && entryDiffers(there.stored, fresh.stored, options) };
+    const fresh: MemoryEntry | null =
+      entry === null ? null : { stored: entryOf(block, entry), writeId: stored.writeId };
+    const differs = there !== undefined && fresh !== null && entryDiffers(there.stored, fresh.stored, options);
+    return { at, there, fresh, differs };
   });
   const differing = puts.filter(({ differs }) => differs);
-  if (differing.length > 0)
+  const kept = puts.filter(({ there, fresh, differs }) => differs || (there !== undefined && fresh === null));
+  if (kept.length > 0)
     await database.write(() => {
-      for (const { at, there } of differing) keep(database, at, there as MemoryEntry);
+      for (const { at, there } of kept) keep(database, at, there as MemoryEntry);
     });
   await database.write(() => {
     for (const { at, there, fresh } of puts.slice(0, database.reach(puts.length))) {
       if (entries.get(at) !== there)
         throw new StoreError("conflict", `The entry at height ${at} was changed meanwhile.`);
-      entries.set(at, fresh);
+      if (fresh === null) entries.delete(at);
+      else entries.set(at, fresh);
     }
   });
   return differing.map(({ at }) => at);

@@ -29,6 +29,8 @@ export class Disk {
 
   /** Heights whose index entries somebody wrote or took away, until they are as they should be. */
   readonly touched = new Set<number>();
+  /** The same, and what was mended since: a reader may still have what stood there. */
+  readonly everTouched = new Set<number>();
   /** Those of them that say something else now: that has to be told. */
   readonly differing = new Set<number>();
 

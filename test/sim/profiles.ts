@@ -103,6 +103,7 @@ const LIES: readonly FaultName[] = [
   "replacing-leader",
   "altered-block",
   "starved",
+  "starved",
   "copied-back",
   "crash",
   "isolate",

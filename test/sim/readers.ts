@@ -63,7 +63,13 @@ export class Readers {
       return true;
     } catch (error) {
       if (error instanceof IndexDiffers) {
-        check(node.disk.touched.has(error.height), "alert", () => `${node.id}: ${error.message}; nobody touched it`);
+        // Or what arrived late, where a block without events has been stored since.
+        const isMisplaced = node.disk.at(error.height)?.block.header.eventCount === 0;
+        check(
+          isMisplaced || node.disk.everTouched.has(error.height),
+          "alert",
+          () => `${node.id}: ${error.message}; nobody touched it`,
+        );
         driver.onIndexDiffers(error.height);
         reads.onRefused("index_differs");
       } else if (error instanceof AlteredBlock) reads.onRefused("altered");

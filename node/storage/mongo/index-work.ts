@@ -158,11 +158,17 @@ export class IndexWorks {
     const there = new Map((await this.entries.find(heights).toArray()).map((document) => [document._id, document]));
     const names = new Map(stored.map((block) => [block._id, block]));
     const differing: FoundDocument[] = [];
+    const misplaced: FoundDocument[] = [];
     const writes: AnyBulkWriteOperation<FoundDocument>[] = [];
     for (const { block, entry } of due) {
       const _id = block.header.height;
       const name = names.get(_id);
       if (name?.blockHash !== block.blockHash) throw changed(_id);
+      if (entry === null) {
+        const stray = there.get(_id);
+        if (stray !== undefined) misplaced.push(stray);
+        continue;
+      }
       const fresh = entryOf(block, entry);
       const writeId = typeof name.writeId === "string" ? name.writeId : "";
       const document = entryDocument(fresh, entry, writeId) as unknown as FoundDocument;
@@ -177,7 +183,9 @@ export class IndexWorks {
         writes.push({ replaceOne: { filter, replacement: document } });
       }
     }
-    await this.keep(differing);
+    await this.keep([...differing, ...misplaced]);
+    for (const { _id, writeId } of misplaced)
+      await this.entries.deleteOne({ _id, writeId: { $eq: writeId ?? null } }, { writeConcern: durable });
     if (writes.length > 0) await this.write(writes, durable);
     return differing.map(({ _id }) => height(_id));
   }

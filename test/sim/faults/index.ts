@@ -46,12 +46,12 @@ function touch(node: SimNode, at: Height, random: Random): string {
   const { disk } = node;
   const { entries } = disk.database;
   const found = entries.get(at);
+  disk.touched.add(at);
+  disk.everTouched.add(at);
   if (found === undefined) {
     plant(node, at);
-    disk.touched.add(at);
     return "planted";
   }
-  disk.touched.add(at);
   if (random.chance(0.4)) {
     entries.delete(at);
     disk.differing.delete(at);
@@ -122,6 +122,7 @@ const alteredAlive: Fault = (strike) => {
   if (what === "keys" || what === "shape") return null;
   world.trace.add(`${node.id} somebody changes entry ${at}: ${what}`);
   disk.touched.add(at);
+  disk.everTouched.add(at);
   disk.database.entries.set(height(at), { ...found, stored });
   return nothingToUndo;
 };

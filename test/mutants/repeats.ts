@@ -1,4 +1,4 @@
-import { type Mutant, one, RECOVERY, SEALING } from "./mutant.js";
+import { type Mutant, one, SEALING } from "./mutant.js";
 
 const DUPLICATES = "cluster/duplicates.ts";
 
@@ -17,13 +17,6 @@ export const REPEATS: readonly Mutant[] = [
     DUPLICATES,
     "      this.whole = height(oldest.height + 1);\n",
     "",
-  ),
-  one(
-    "47c",
-    "a recovery says that it knows all ids, of which it has read the newest",
-    RECOVERY,
-    "let idsFrom = height(state.height + 1);",
-    "let idsFrom = height(1);",
   ),
   one(
     "57",

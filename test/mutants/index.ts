@@ -33,15 +33,15 @@ export const INDEX: readonly Mutant[] = [
     "51",
     "of a source only its first event of a block is indexed",
     TERMS,
-    '    names.add(hash("source", record.sourceAppId), i);',
-    '    if (i === 0) names.add(hash("source", record.sourceAppId), i);',
+    '    names.add("source", record.sourceAppId, i);',
+    '    if (i === 0) names.add("source", record.sourceAppId, i);',
   ),
   one(
     "51b",
     "the narrower slots of time are left out of an entry",
     TERMS,
-    "      if (lastSlots[level] !== slot) own.add",
-    "      if (lastSlots[level] !== slot && level > 3) own.add",
+    '      own.add("time", timeValue(level, slot));',
+    '      if (level > 3) own.add("time", timeValue(level, slot));',
   ),
   one(
     "51c",
@@ -130,15 +130,19 @@ export const INDEX: readonly Mutant[] = [
     what: "entries are stored after their blocks",
     patches: [
       {
-        file: MEMORY_LOG,
-        find: "      if (withEntry.length > 0) {",
-        replace: "      const storeEntries = async (): Promise<void> => {",
+        file: "test/doubles/memory-inserts.ts",
+        find: "    if (withEntry.length > 0) {",
+        replace: "    const storeEntries = async (): Promise<void> => {",
       },
       {
-        file: MEMORY_LOG,
-        find: "      for (const { at } of inserts) inDoubt.delete(at);",
-        replace:
-          "      if (withEntry.length > 0) await storeEntries();\n      for (const { at } of inserts) inDoubt.delete(at);",
+        file: "test/doubles/memory-inserts.ts",
+        find: "      assertOurs();\n    }",
+        replace: "      assertOurs();\n    };",
+      },
+      {
+        file: "test/doubles/memory-inserts.ts",
+        find: "    for (const { at } of inserts) this.inDoubt.delete(at);",
+        replace: "    await storeEntries();\n    for (const { at } of inserts) this.inDoubt.delete(at);",
       },
     ],
   },

@@ -34,12 +34,17 @@ export class Readers {
       if (this.isStopped) return;
       const { process } = random.pick(world.nodes);
       process?.run(() => {
-        // What it lost is not all known yet: it serves nothing.
-        if (process.driver.view()?.isLearner === true) return;
-        void this.readOnce(process).catch(noteError);
+        // What it lost is not all known yet: it serves nothing. What it reads all the same it must not call altered.
+        const isLearner = process.driver.view()?.isLearner === true;
+        void (isLearner ? this.readShown(process) : this.readOnce(process)).catch(noteError);
       });
       this.readLater();
     });
+  }
+
+  private async readShown(process: SimProcess): Promise<void> {
+    const { size } = process.driver.committed;
+    if (size > 0) await this.guarded(process, () => this.one(process, this.random.between(0, size - 1)));
   }
 
   private async readOnce(process: SimProcess): Promise<void> {

@@ -48,7 +48,7 @@ export class IndexChecker {
     this.nothingFrom(node, tailHeight + 1);
     for (const at of disk.touched) {
       const isCompared = at > tailHeight - compared && at <= tailHeight;
-      if (!isCompared && this.faultAt(node, at) !== null) continue;
+      if (disk.altered.has(at - 1) || (!isCompared && this.faultAt(node, at) !== null)) continue;
       disk.touched.delete(at);
       this.mustBeFound(node, at);
     }
@@ -90,7 +90,9 @@ export class IndexChecker {
   }
 
   private isExcused({ disk }: SimNode, at: number): boolean {
-    return disk.database.arrivedLate.has(at) || disk.touched.has(at) || disk.altered.has(at) || !disk.isIndexWhole;
+    // What a block gives cannot be told where it, or the one that its events follow, is another one.
+    const isAltered = disk.altered.has(at) || disk.altered.has(at - 1);
+    return disk.database.arrivedLate.has(at) || disk.touched.has(at) || isAltered || !disk.isIndexWhole;
   }
 
   /** What is wrong with the entry of a stored block; null if nothing is. */

@@ -121,7 +121,7 @@ export class Driver {
     const { storage, logger } = options;
     const memory = { ...MEMORY, ...options.memory };
     // What this process has published may be gone with its store, and come back from the others: nobody altered it.
-    const heldThrough = (): Height => this.view()?.commitHeight ?? (0 as Height);
+    const heldThrough = (): Height => this.heldThrough;
     this.anchors = new Anchors({
       store: storage.log,
       reader: storage.reader,
@@ -197,6 +197,11 @@ export class Driver {
     const everyMs = Math.max(5, Math.floor(this.options.config.heartbeatMs / 4));
     this.stopTicking = this.clock.every(everyMs, () => this.tick());
     return recovered;
+  }
+
+  /** Up to here the store holds what was committed: below what was published while it is recovered, or has lost blocks. */
+  get heldThrough(): Height {
+    return this.replica?.footing.commitHeight ?? (0 as Height);
   }
 
   /** null while the store is being recovered. */

@@ -62,6 +62,7 @@ export class Reads {
       blocks: driver.blocks,
       clock: { now: () => performance.now() },
       commitHeight: () => driver.committed.height,
+      heldThrough: () => driver.heldThrough,
     });
     parts.peers.handle("read-index", async () => ok({ height: await this.here.ask() }));
     parts.peers.handle("copy", async (body) =>

@@ -54,6 +54,8 @@ const events: { readonly event: LoggedEvent; readonly header: BlockHeader }[] = 
 const SIZE = events.length;
 
 interface Fixture {
+  /** How far the store is known to hold the log. */
+  readonly store: { held: Height };
   readonly database: MemoryDatabase;
   readonly searches: Searches;
   /** Each look at the clock takes so long. */
@@ -94,8 +96,15 @@ async function setUp({ remembers = 20, bytesMax = 200_000 } = {}): Promise<Fixtu
     clock.now += clock.step;
     return clock.now;
   };
-  const searches = new Searches({ reader: storage.reader, blocks: proved, clock: { now }, commitHeight: heldThrough });
-  return { database, searches, clock, altered };
+  const store = { held: heldThrough() };
+  const searches = new Searches({
+    reader: storage.reader,
+    blocks: proved,
+    clock: { now },
+    commitHeight: heldThrough,
+    heldThrough: () => store.held,
+  });
+  return { database, searches, clock, altered, store };
 }
 
 let fixture: Fixture;
@@ -327,4 +336,21 @@ describe("a count", () => {
     expect(counted?.total).toBe(scan({ filter, order: "asc", low: 0, high: SIZE }).length);
     expect(parts).toBeGreaterThan(2);
   });
+});
+
+it("calls nothing absent while its store holds less than was committed: a database that went back says it is whole", async () => {
+  const search = {
+    filter: { eventType: "none" },
+    order: "desc",
+    low: 0,
+    high: SIZE,
+    limit: 5,
+    bytesMax: 1e6,
+    deadline: 1e9,
+  } as const;
+  expect((await fixture.searches.find(search)).events).toEqual([]);
+  fixture.store.held = height(BLOCKS - 1);
+  await expect(fixture.searches.find(search)).rejects.toThrow("not known to hold the log");
+  const range = { high: SIZE, cap: 10, deadline: 1e9 };
+  await expect(fixture.searches.count({ sourceAppId: "none" }, range)).rejects.toThrow("not known to hold the log");
 });

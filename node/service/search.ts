@@ -47,6 +47,8 @@ export interface SearchParts {
   readonly blocks: ProvedBlocks;
   readonly clock: Pick<Clock, "now">;
   readonly commitHeight: () => Height;
+  /** Up to here the store is known to hold the log: less than was committed while it is recovered, or has lost blocks. */
+  readonly heldThrough: () => Height;
 }
 
 /** Hits of one block. */
@@ -244,6 +246,9 @@ export class Searches {
       const bounds = isAsc ? { from: at, to: height(far) } : { from: height(far), to: at };
       const askedAt = this.parts.clock.now();
       const entries = await this.parts.reader.find({ ...query, ...bounds, limit });
+      // A database that went back has a whole index of what it holds, and would call the rest absent.
+      if (this.parts.heldThrough() < bounds.to)
+        throw new StoreError("unknown", `The store is not known to hold the log up to block ${bounds.to}.`);
       const tookMs = this.parts.clock.now() - askedAt;
       const last = entries.at(-1);
       const isFull = entries.length === limit && last !== undefined;

@@ -91,7 +91,13 @@ export class Readers {
     if (searches === undefined) {
       const { driver, storage } = process;
       const commitHeight = () => driver.committed.height;
-      searches = new Searches({ reader: storage.reader, blocks: driver.blocks, clock: process, commitHeight });
+      searches = new Searches({
+        reader: storage.reader,
+        blocks: driver.blocks,
+        clock: process,
+        commitHeight,
+        heldThrough: () => driver.heldThrough,
+      });
       this.searches.set(process, searches);
     }
     return searches;

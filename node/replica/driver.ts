@@ -175,7 +175,7 @@ export class Driver {
       clock: this.clock,
       paths: options.indexedPaths ?? [],
       ownRun: options.ownRun ?? ownRun,
-      inOrder: (operation) => this.operations.inOrder(operation),
+      inOrder: (work) => this.indexWork(work),
       heights: () => ({
         committed: this.committed.height,
         durable: this.view()?.durableHeight ?? this.committed.height,
@@ -264,6 +264,12 @@ export class Driver {
     await this.recovery;
     // Ownership is given up only after the write under way.
     await stored;
+  }
+
+  /** Not while the store is being recovered: nobody knows yet what it holds, and whether a truncation will be finished. */
+  private async indexWork(work: () => Promise<void>): Promise<void> {
+    if (this.replica === null) throw new StoreError("not_stored", "The store is being recovered.");
+    return this.operations.inOrder(work);
   }
 
   private time(): { now: number; wall: string } {

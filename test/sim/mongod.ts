@@ -65,6 +65,8 @@ export class SimDatabase extends MemoryDatabase {
   readonly arrivedLate = new Set<number>();
   /** What lands just now does so later than its writer waited for it. */
   landsLate = false;
+  /** Counts openings: what one before has asked for may land in the middle of the next. */
+  openings = 0;
   /** The tail as the last write left it. */
   private knownTail = 0;
 
@@ -143,18 +145,23 @@ export class Mongod {
     const isWrite = kind !== "read";
     if (process.recoversAtOnce && !this.behaviour.isStalled) return Promise.resolve(operation());
     if (isWrite && random.chance(timing.crashBeforeWrite) && this.node.dieSoon()) return forgetting();
+    const { database } = this.node.disk;
+    const { openings } = database;
     return new Promise((resolve, reject) => {
       let outcome: { value: T } | { error: unknown } | null = null;
       const waiting: Operation = {
         kind,
         process,
         land: () => {
+          const { landsLate } = database;
+          database.landsLate = landsLate || (kind === "store_block" && openings !== database.openings);
           try {
             outcome = { value: operation() };
           } catch (error) {
             outcome = { error };
           }
           this.node.onLanded(kind);
+          database.landsLate = landsLate;
         },
         answer: () =>
           process.run(() => {

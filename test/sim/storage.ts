@@ -8,6 +8,7 @@ import {
   StoreError,
 } from "../../node/storage/port.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
+import { LEFT_BEHIND_BLOCKS } from "../doubles/memory-index.js";
 import { MemoryLogStore } from "../doubles/memory-log-store.js";
 import { MemoryKeys, MemoryReader } from "../doubles/memory-reader.js";
 import type { OperationKind } from "./mongod.js";
@@ -48,7 +49,10 @@ class SlowLogStore implements LogStore {
   async open(knownBootCounter = 0): Promise<OpenedStore> {
     const { database } = this.process.node.disk;
     database.kind = "open";
-    database.arrivedLate.clear();
+    // Entries further below the tail are not looked at by an opening.
+    for (const at of [...database.arrivedLate])
+      if (at > database.blocks.size - LEFT_BEHIND_BLOCKS) database.arrivedLate.delete(at);
+    database.openings += 1;
     const run = database.serverRun;
     const opened = await this.inner.open(knownBootCounter);
     // What was read is in the journal once this is.

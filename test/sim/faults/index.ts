@@ -16,6 +16,8 @@ const dropped: Fault = (strike) => {
   strike.arises("index-dropped");
   world.trace.add(`${node.id} somebody drops its index`);
   database.dropIndex();
+  // What was altered in it is gone with it.
+  node.disk.differing.clear();
   return random.chance(0.3) ? crash(strike, [node]) : nothingToUndo;
 };
 

@@ -208,9 +208,9 @@ export class Replica {
 
   /** The part of the view that is asked for with every request. */
   standing(now: number): ReplicaStanding {
-    const { role, term, leaderId, lastLeaderContact, config, knownCommitHeight } = this.core;
+    const { role, term, leaderId, isLearner, lastLeaderContact, config, knownCommitHeight } = this.core;
     const isHeard = role === "leader" || now - lastLeaderContact <= config.electionTimeoutMs;
-    return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, knownCommitHeight };
+    return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, isLearner, knownCommitHeight };
   }
 
   get footing(): ReplicaFooting {
@@ -246,7 +246,6 @@ export class Replica {
     return {
       ...this.standing(now),
       clusterId: core.clusterId,
-      isLearner: core.isLearner,
       isStalled: core.isStalled,
       isForming: isForming(core),
       missing: isForming(core) ? missingMembers(core) : [],

@@ -231,6 +231,7 @@ export interface ReplicaStanding {
   readonly term: Term;
   readonly leaderId: NodeId | null;
   readonly hasQuorum: boolean;
+  readonly isLearner: boolean;
   /** How far the log is committed, by this node's own log or its leaders' word. */
   readonly knownCommitHeight: Height;
 }
@@ -238,7 +239,6 @@ export interface ReplicaStanding {
 /** What a node may say of its replica; a snapshot. */
 export interface ReplicaView extends ReplicaStanding {
   readonly clusterId: HashHex | "";
-  readonly isLearner: boolean;
   readonly isStalled: boolean;
   readonly isForming: boolean;
   /** Members not heard while forming. */

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { DEFAULT_LIMITS } from "../cluster/limits.js";
 import type { Effect } from "../cluster/types.js";
-import type { Height, NodeId } from "../shared/ids.js";
+import type { HashHex, Height, NodeId } from "../shared/ids.js";
 import { blockVerifier } from "../shared/log/chain.js";
 import type { Config } from "./config.js";
 import { readBenchSwitches, signingOf } from "./host/bench-switches.js";
@@ -125,18 +125,17 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     service.onEffect(effect);
     if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
     if (effect.kind === "role_changed") announce(config.nodeId, effect, logger);
-    if (effect.kind === "committed") nameCluster();
+    if (effect.kind === "committed") nameCluster(effect.blocks.at(-1)?.next.clusterId ?? "");
   };
 
-  const nameCluster = (): void => {
-    const clusterId = driver.view()?.clusterId ?? "";
+  const nameCluster = (clusterId: HashHex | ""): void => {
     if (clusterId !== "") transport?.setClusterId(clusterId);
   };
 
   const { opened, boot } = await startDriver(driver, config, logger);
   for (const warning of opened.warnings) logger.warn(warning);
   assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
-  nameCluster();
+  nameCluster(driver.view()?.clusterId ?? "");
   await disk.start();
 
   const streams = createStreams(service, { logger });

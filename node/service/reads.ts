@@ -100,7 +100,7 @@ export class Reads {
       await pause(LEADER_POLL_MS);
     }
     // A learner counts for nothing and serves nothing: what it lost is not all known yet.
-    if (driver.view()?.isLearner === true)
+    if (driver.standing()?.isLearner === true)
       throw notReady(
         "This node waits to be admitted to its cluster and serves no events until then. Ask another node.",
       );

@@ -13,7 +13,14 @@ function follower(answers: readonly Answer[]) {
   let known = 100;
   const standing = (): ReplicaStanding => {
     known += 1;
-    return { role: "follower", term: term(3), leaderId: "n2", hasQuorum: true, knownCommitHeight: height(known) };
+    return {
+      role: "follower",
+      term: term(3),
+      leaderId: "n2",
+      hasQuorum: true,
+      isLearner: false,
+      knownCommitHeight: height(known),
+    };
   };
   const request = async (_to: string, _path: string, body: { sinceHeight: number }) => {
     sent.push(body);

@@ -272,11 +272,11 @@ export class Liveness {
   /** The heads are equal. */
   private isAgreed(nodes: readonly SimNode[]): boolean {
     const committed = this.world.checkers.history.committed.length;
-    return nodes.every((node) => node.isUp && node.view.commitHeight === committed);
+    return nodes.every((node) => node.isUp && node.commitHeight === committed);
   }
 
   private isLevel(nodes: readonly SimNode[]): boolean {
-    return this.isAgreed(nodes) && nodes.every(({ view }) => view.tailHeight === view.commitHeight && !view.isLearner);
+    return this.isAgreed(nodes) && nodes.every((node) => node.tailHeight === node.commitHeight && !node.view.isLearner);
   }
 
   private standing(nodes: readonly SimNode[]): string {

@@ -99,6 +99,13 @@ export class SimNode {
   get view(): ReplicaView {
     return this.living.driver.view() ?? NOTHING;
   }
+  /** Of its log, as its replica has it; 0 while there is none. */
+  get commitHeight(): Height {
+    return this.living.driver.footing()?.commitHeight ?? NOTHING.commitHeight;
+  }
+  get tailHeight(): Height {
+    return this.living.driver.footing()?.tail.height ?? NOTHING.tailHeight;
+  }
   private get living(): SimProcess {
     if (this.process === null) throw new Error(`${this.id} is down`);
     return this.process;

@@ -35,7 +35,7 @@ export class Readers {
       const { process } = random.pick(world.nodes);
       process?.run(() => {
         // What it lost is not all known yet: it serves nothing. What it reads all the same it must not call altered.
-        const isLearner = process.driver.view()?.isLearner === true;
+        const isLearner = process.driver.standing()?.isLearner === true;
         void (isLearner ? this.readShown(process) : this.readOnce(process)).catch(noteError);
       });
       this.readLater();

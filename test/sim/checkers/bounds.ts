@@ -31,7 +31,7 @@ export class BoundChecker {
     most(load.waitingReads, limits.waitingReadsMax, "reads");
     most(load.ids, load.events, "ids of events, of those in its log");
     if (load.idsFrom > 1) this.hasForgotten = true;
-    const { commitHeight, tailHeight } = node.view;
+    const { commitHeight, tailHeight } = node;
     const below = this.history.committed[commitHeight - limits.idsBlocksMin - 1]?.block.next.range.size ?? 0;
     most(load.ids, limits.idsMax + load.events - below, "ids of events, those included that it must not forget");
     most(load.idsFrom, commitHeight + 1, "as the height from which on it knows all ids");

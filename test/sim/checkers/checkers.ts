@@ -77,7 +77,7 @@ export class Checkers {
     const committed = this.history.committed[header.height - 1]?.hash;
     if (!node.disk.altered.has(header.height) || committed === blockHash) return;
     check(
-      node.isDoubtful || header.height > node.view.commitHeight,
+      node.isDoubtful || header.height > node.commitHeight,
       "I7",
       () => `${node.id} sends another block ${header.height} than was committed there`,
     );

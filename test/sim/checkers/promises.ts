@@ -88,8 +88,8 @@ export class PromiseChecker {
 
   /** I12: a leader that hands over and goes on leading has brought its successor level first. */
   private handsOver(node: SimNode, message: PeerMessage): void {
-    const { role, tailHeight } = node.view;
-    if (role !== "leader") return;
+    if (node.process?.driver.standing()?.role !== "leader") return;
+    const { tailHeight } = node;
     const tip = node.disk.at(tailHeight)?.block.blockHash;
     const theirs = this.nodes().find(({ id }) => id === message.to)?.disk;
     // What it acknowledged and lost since, its leader cannot know.

@@ -154,9 +154,9 @@ export const PROBLEMS = {
   },
   no_quorum: {
     status: 503,
-    title: "No majority of the cluster can be reached",
+    title: "No leader has confirmed it in time",
     isRetryable: true,
-    help: "Nothing was written. Try again: a new leader is usually found within two seconds if a majority is alive.",
+    help: "Of a write, nothing was written. Try again: a leader is usually found within two seconds if a majority is alive.",
   },
   not_ready: {
     status: 503,
@@ -174,7 +174,7 @@ export const PROBLEMS = {
     status: 503,
     title: "The index is being made anew",
     isRetryable: true,
-    help: "Reads by sequence and lists without a filter are answered meanwhile. Ask another node, or again later.",
+    help: "Reads by sequence, lists without a filter and writes without a key are served meanwhile. Ask again later.",
   },
   event_altered: {
     status: 409,

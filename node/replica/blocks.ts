@@ -1,4 +1,4 @@
-import { type Height, height } from "../../shared/ids.js";
+import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Block, bodyReader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
@@ -69,6 +69,17 @@ export class StoredBlocks {
       return proof.blockHash === blockHash ? null : { at: header.height, text: "its header is another one" };
     } catch (error) {
       if (error instanceof AlteredBlock) return { at: error.height, text: error.fault };
+      throw error;
+    }
+  }
+
+  /** Whether it is the hash of the block that was committed at this height. */
+  async isCommitted(at: Height, blockHash: HashHex): Promise<boolean> {
+    const { anchors } = this.parts;
+    try {
+      return (anchors.proofAtHand(at) ?? (await anchors.proofOf(at))).blockHash === blockHash;
+    } catch (error) {
+      if (error instanceof AlteredBlock) return false;
       throw error;
     }
   }

@@ -424,6 +424,11 @@ export class Driver {
       });
   }
 
+  /** Whether this is the block that was committed at its height. */
+  isCommitted({ header, blockHash }: Pick<Block, "header" | "blockHash">): Promise<boolean> {
+    return this.stored.isCommitted(header.height, blockHash);
+  }
+
   /** A stored block with its events, or null if it is missing or not what it should be. */
   soundBlock(at: Height): Promise<SoundBlock | null> {
     return this.stored.soundBlock(at);

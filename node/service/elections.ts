@@ -94,13 +94,14 @@ export class Elections {
     const view = driver.view();
     if (view === null) throw notReady("This node's database is being recovered. Ask another node, or again shortly.");
     const stored = await storage.log.readElectionBlocks(view.commitHeight, Math.min(limit, ELECTIONS_MAX));
-    const elections = stored.flatMap(({ block }) => {
-      const isSound = hashHeader(block.header) === block.blockHash;
-      // What does not verify is never served; the scheduled verification raises the alert.
+    const elections: Election[] = [];
+    for (const { block } of stored) {
+      // What was not committed is never served; the scheduled verification raises the alert.
+      const isSound = hashHeader(block.header) === block.blockHash && (await driver.isCommitted(block));
       if (!isSound) logger.error({ height: block.header.height }, "an election is left out: its header was altered");
       const election = isSound ? electionIn(block) : null;
-      return election === null ? [] : [election];
-    });
+      if (election !== null) elections.push(election);
+    }
     const terms = elections.map(({ term }) => term);
     const countsSchema = z.object({ counts: z.array(z.int().min(0)).length(terms.length) });
     const others = await peers.askAll("refused-writes", { terms }, (body) => countsSchema.parse(body).counts);

@@ -252,7 +252,10 @@ export class Reads {
         return await read();
       } catch (cause) {
         if (cause instanceof ProblemError) throw cause;
-        const isFinal = !(cause instanceof StoreError) || cause.failure === "index_lost";
+        // It is made anew meanwhile.
+        if (cause instanceof IndexDiffers) this.parts.driver.onIndexDiffers(cause.height);
+        const mayPass = cause instanceof IndexDiffers || cause instanceof StoreError;
+        const isFinal = !mayPass || (cause instanceof StoreError && cause.failure === "index_lost");
         if (isFinal || performance.now() >= deadline) throw this.problemOf(cause);
       }
       await pause(RETRY_MS);
@@ -265,10 +268,12 @@ export class Reads {
       const detail = `${cause.message}. It is not shown by this node, and an alert is open; ask another node.`;
       return new ProblemError("event_altered", detail, { cause });
     }
-    if (cause instanceof IndexDiffers) driver.onIndexDiffers(cause.height);
-    const isIndex = cause instanceof IndexDiffers || (cause instanceof StoreError && cause.failure === "index_lost");
-    if (isIndex) {
-      if (!(cause instanceof IndexDiffers)) driver.onIndexLost();
+    if (cause instanceof IndexDiffers) {
+      const detail = `${cause.message}, and is being made anew. Events can be read by sequence and listed without a filter meanwhile.`;
+      return new ProblemError("index_rebuilding", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+    }
+    if (cause instanceof StoreError && cause.failure === "index_lost") {
+      driver.onIndexLost();
       const { through, of } = driver.index.progress;
       const detail =
         `The index of this node is being made anew from its log: ${through} of ${of} blocks are done. Events can be read ` +

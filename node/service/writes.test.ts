@@ -65,6 +65,8 @@ it.each([
 
 it("answers 503 after certain refusals only, 504 after an outcome that is not known", async () => {
   await expect(follower([]).append()).rejects.toMatchObject({ code: "no_quorum" });
+  const rebuilding = follower(new Array(200).fill({ body: { kind: "not_written", reason: "index_rebuilding" } }));
+  await expect(rebuilding.append()).rejects.toMatchObject({ code: "index_rebuilding" });
   const node = follower([{ body: { kind: "unknown" } }]);
   await expect(node.append()).rejects.toMatchObject({ code: "outcome_unknown" });
 });

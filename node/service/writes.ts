@@ -80,6 +80,7 @@ export class Writes {
     let mayBeWritten = false;
     let sinceHeight = height(0);
     let lastReason = "no leader is known";
+    let isRebuilding = false;
     while (performance.now() < deadline) {
       const standing = driver.standing();
       const leaderId = standing?.leaderId ?? null;
@@ -91,6 +92,7 @@ export class Writes {
       }
       // It stands in no block that was known to be committed before any attempt that may have been written.
       if (!mayBeWritten) sinceHeight = standing.knownCommitHeight;
+      isRebuilding = false;
       const result = await this.attempt(write, { term: standing.term, leaderId, deadline, sinceHeight });
       if (result.kind === "committed") return result;
       if (result.kind === "unknown") {
@@ -101,6 +103,7 @@ export class Writes {
         const problem = mayBeWritten ? null : finalRefusal(result.reason);
         if (problem !== null) throw problem;
         lastReason = REASONS[result.reason];
+        isRebuilding = result.reason === "index_rebuilding";
       } else if (result.kind === "head_differs") throw headDiffers(write, result);
       else if (result.kind === "key_reused") throw keyReused(result.sequence);
       // Without a client's key only an earlier attempt of this very write can be under way.
@@ -111,6 +114,10 @@ export class Writes {
     const detail = `Nothing was written: ${lastReason}, within ${config.requestTimeoutMs} ms.`;
     // Its own database says nothing of the cluster's majority.
     if (driver.standing() === null) throw notReady(`${detail} Try another node.`);
+    if (isRebuilding)
+      throw new ProblemError("index_rebuilding", `${detail} Try again shortly, or without a key.`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
     this.hooks.onRefused();
     throw unavailable(detail);
   }

@@ -58,12 +58,13 @@ describe("the index of a node", () => {
     const total = (await call(`${leader.url}/api/v1/events?limit=1&order=desc`)).body.events[0].sequence;
 
     let isOver = false;
-    const answers: { key: string; status: number }[] = [];
+    const answers: { key: string; status: number; code?: string }[] = [];
     const writers = nodes.map(async (node, n) => {
       for (let i = 0; !isOver; i++) {
         // Old keys and new ones, each of the new ones more than once.
         const key = i % 2 === 0 ? (known[i % known.length] as string) : `new-${n}-${Math.floor(i / 6)}`;
-        answers.push({ key, status: (await keyed(node, source, key)).status });
+        const { status, body } = await keyed(node, source, key);
+        answers.push({ key, status, code: body.code });
       }
     });
     await withDatabase(leader.mongodbUri, (db) => db.dropCollection("index"));
@@ -82,7 +83,10 @@ describe("the index of a node", () => {
     await Promise.all(writers);
     await levelHead(nodes);
 
-    for (const { status } of answers) expect([201, 503, 504, 409]).toContain(status);
+    for (const { status, code } of answers) {
+      expect([201, 503, 504, 409]).toContain(status);
+      if (status === 503) expect(["index_rebuilding", "no_quorum"]).toContain(code);
+    }
     expect(answers.filter(({ status }) => status === 201).length).toBeGreaterThan(10);
     const events: { idempotencyKey: string; sequence: number }[] = [];
     for (let after = ""; ; ) {
@@ -166,6 +170,8 @@ describe("the index of a node", () => {
     expect((await call(`${leader.url}/api/v1/events/${written.sequence}`)).body.dataPayload).toEqual({
       amount: 125_000,
     });
+    const seenThere = await call(`${victim.url}/api/v1/events/${written.sequence}/nodes`);
+    expect([seenThere.status, seenThere.body.nodes]).toEqual([200, copies.body.nodes]);
     const here = await call(`${victim.url}/api/v1/events/${written.sequence}`);
     if (here.status === 200) expect(here.body.dataPayload).toEqual({ amount: 125_000 });
     else expect([here.status, here.body.code]).toEqual([409, "event_altered"]);

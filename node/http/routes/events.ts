@@ -55,7 +55,10 @@ export function events(context: RouteContext): Router {
   router
     .route("/api/v1/events/:sequence/nodes")
     .get(async (req, res) => {
-      const { sequence } = await find(context, req.params.sequence, res);
+      // This node's own copy may be the altered one: then, too, it is to be seen beside the others.
+      const size = await beginRead(res, service, {});
+      const sequence = sequenceIn(req.params.sequence);
+      if (sequence === null || sequence >= size) throw absent(req.params.sequence, size);
       res.json({ sequence, nodes: await service.copies(sequence) });
     })
     .all(eventMethods("GET"));
@@ -88,12 +91,18 @@ async function find(
   condition: ReadCondition = {},
 ): Promise<ShownEvent> {
   const size = await beginRead(res, service, condition);
-  const sequence = /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null;
+  const sequence = sequenceIn(text);
   if (sequence !== null) {
     const event = await service.get(sequence);
     if (event !== null) return event;
   }
-  // Said only once the leader has confirmed how long the log is.
+  throw absent(text, size);
+}
+
+const sequenceIn = (text: string): number | null => (/^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null);
+
+/** Said only once the leader has confirmed how long the log is. */
+function absent(text: string, size: number): ProblemError {
   const known = size === 0 ? "the log is empty" : `the log has the sequences 0 to ${size - 1}`;
-  throw new ProblemError("not_found", `There is no event ${JSON.stringify(text.slice(0, 40))}: ${known}.`);
+  return new ProblemError("not_found", `There is no event ${JSON.stringify(text.slice(0, 40))}: ${known}.`);
 }

@@ -42,7 +42,10 @@ function makesProgress(core: Core): boolean {
 /** To somebody who can lead: where nobody else has a healthy store, another leader could not commit either. */
 function giveUp(core: Core, leader: LeaderState): boolean {
   const rank = (id: string): number => core.members.get(id)?.priority ?? 0;
-  const fit = healthyPeers(core).sort(([a, left], [b, right]) => right.match - left.match || rank(b) - rank(a));
+  // Of one that has confirmed nothing in this term it is known, perhaps, what it holds as committed.
+  const fit = healthyPeers(core).sort(
+    ([a, left], [b, right]) => right.match - left.match || right.next - left.next || rank(b) - rank(a),
+  );
   const target = fit[0]?.[0];
   leader.stuckMs = 0;
   if (target === undefined) return false;

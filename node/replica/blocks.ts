@@ -95,7 +95,10 @@ export class StoredBlocks {
     });
     const found = stored.find(({ block }) => block.header.height === at)?.block;
     if (found === undefined) return null;
-    const before = stored.find(({ block }) => block.header.height === at - 1)?.block.header;
+    const below = stored.find(({ block }) => block.header.height === at - 1)?.block;
+    const faultBelow = below === undefined ? null : faultOf(below);
+    if (faultBelow !== null) this.parts.onInvalidBlock(from, faultBelow);
+    const before = below?.header;
     const isLinked = at === 1 || (before !== undefined && hashHeader(before) === found.header.previousBlockHash);
     const fault = isLinked ? faultOf(found) : "the block before it is another one";
     if (fault === null) return { block: found, events: bodyReader(found, before?.headHash ?? "").all() };

@@ -3,6 +3,7 @@ import type { HashHex, Height } from "../../shared/ids.js";
 import { type Block, type BlockHeader, blockBytes, bodyReader, hashHeader } from "../../shared/log/block.js";
 import { type BodyReader, bodyHash } from "../../shared/log/body.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
+import { timestampMillis } from "../../shared/timestamp.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
 import { AlteredBlock, type Anchors, alteredAt } from "./anchors.js";
 import { SharedRuns } from "./shared-runs.js";
@@ -16,6 +17,8 @@ const READS_MAX = 4;
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** Places of the newest blocks: with them an event is found without asking the index. */
 const PLACES_MAX = 50_000;
+/** Times of blocks that searches have looked at: the first looks of each search are at the same ones. */
+const TIMES_MAX = 10_000;
 
 /** A block that is the one committed at its height, with the body that was checked when it was stored. */
 export interface ProvedBlock {
@@ -54,10 +57,11 @@ export class ProvedBlocks {
   private readonly reading = new SharedRuns<Height, ProvedBlock>();
   /** Of the newest committed blocks that have events, ascending and without a gap. */
   private places: Place[] = [];
+  private readonly times = new Map<Height, number>();
 
   constructor(
     private readonly parts: {
-      readonly reader: Pick<LogReader, "readBlocks">;
+      readonly reader: Pick<LogReader, "readBlocks" | "readHeaders">;
       readonly anchors: Anchors;
       readonly bytesMax: number;
       /** As for the anchors. */
@@ -140,6 +144,25 @@ export class ProvedBlocks {
     );
   }
 
+  /** When the block was sealed, in milliseconds, by its proved header; never before the one below it. */
+  async sealedAt(at: Height): Promise<number> {
+    const known = this.times.get(at);
+    if (known !== undefined) return known;
+    const millis = timestampMillis((this.cache.get(at) ?? (await this.provedHeader(at))).header.sealedAt) ?? 0;
+    if (this.times.size >= TIMES_MAX) this.times.delete(this.times.keys().next().value as Height);
+    this.times.set(at, millis);
+    return millis;
+  }
+
+  private async provedHeader(at: Height): Promise<{ readonly header: BlockHeader }> {
+    const [stored] = await this.parts.reader.readHeaders(at, at);
+    return this.checked(at, async ({ blockHash }, altered) => {
+      if (stored === undefined || stored.header.height !== at) throw altered(MISSING);
+      if (hashHeader(stored.header) !== blockHash) throw altered(ANOTHER_HEADER);
+      return stored;
+    });
+  }
+
   /** As stored, past the cache; throws AlteredBlock like `read`. */
   async fresh(at: Height): Promise<ProvedBlock> {
     const [stored] = await this.parts.reader.readBlocks([at], 0);
@@ -165,15 +188,23 @@ export class ProvedBlocks {
   }
 
   private async prove(at: Height, stored: StoredBlock | undefined): Promise<ProvedBlock> {
-    try {
-      const proof = this.parts.anchors.proofAtHand(at) ?? (await this.parts.anchors.proofOf(at));
-      const altered = (fault: string): Error => alteredAt(at, fault, this.parts.heldThrough());
-      if (stored === undefined || stored.block.header.height !== at)
-        throw altered("it is missing, or has another height");
+    return this.checked(at, async (proof, altered) => {
+      if (stored === undefined || stored.block.header.height !== at) throw altered(MISSING);
       const { block } = stored;
-      if (hashHeader(block.header) !== proof.blockHash) throw altered("its header is another one");
+      if (hashHeader(block.header) !== proof.blockHash) throw altered(ANOTHER_HEADER);
       if (bodyHash(block) !== block.header.bodyHash) throw altered("its body is another one");
       return proved(block, proof.previousHash);
+    });
+  }
+
+  /** What is not what was committed is told of. */
+  private async checked<T>(
+    at: Height,
+    check: (proof: Awaited<ReturnType<Anchors["proofOf"]>>, altered: (fault: string) => Error) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const proof = this.parts.anchors.proofAtHand(at) ?? (await this.parts.anchors.proofOf(at));
+      return await check(proof, (fault) => alteredAt(at, fault, this.parts.heldThrough()));
     } catch (error) {
       if (error instanceof AlteredBlock) this.parts.onAltered(error);
       throw error;
@@ -208,6 +239,9 @@ export class ProvedBlocks {
     this.bytes -= there.weight;
   }
 }
+
+const MISSING = "it is missing, or has another height";
+const ANOTHER_HEADER = "its header is another one";
 
 const proved = (block: Block, previousHash: HashHex | ""): ProvedBlock => ({
   header: block.header,

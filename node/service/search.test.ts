@@ -8,12 +8,12 @@ import { type EventFilter, matches, WIDE } from "../../shared/log/filter.js";
 import type { Run } from "../../shared/log/index.js";
 import { instantOf } from "../../shared/timestamp.js";
 import { insert, STATE_MAC, type TestBlock, type TestEvent, TestLog } from "../../test/contracts/fixtures.js";
-import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { MemoryDatabase, type MemoryEntry } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { Anchors } from "../replica/anchors.js";
 import { ProvedBlocks } from "../replica/proved-blocks.js";
 import type { IndexEntry } from "../storage/port.js";
-import { type Found, type Search, Searches } from "./search.js";
+import { type Found, IndexDiffers, type Search, Searches } from "./search.js";
 
 const PATHS = ["user"];
 const TYPES = ["order", "order.paid", "order.paid.eu", "note"];
@@ -230,10 +230,12 @@ describe("a search", () => {
       expect(await allPages(searches, { ...all, limit: 7, bytesMax: 1e9, deadline })).toEqual(scan(all));
     }
     expect(await searches.placeOf(20)).toMatchObject({ height: events[20]?.header.height });
-    for (const filter of [{ eventType: "note" }, { recordedSince: instantOf("2026-01-01T00:00:05Z") ?? undefined }]) {
-      const search = { filter, order: "asc", low: 0, high: SIZE, limit: 7, bytesMax: 1e9, deadline } as Search;
-      await expect(searches.find(search)).rejects.toMatchObject({ failure: "index_lost" });
-    }
+    const wanted = { order: "asc", low: 0, high: SIZE, limit: 7, bytesMax: 1e9, deadline } as const;
+    const filter = { eventType: "note" };
+    await expect(searches.find({ ...wanted, filter })).rejects.toMatchObject({ failure: "index_lost" });
+    await expect(searches.count(filter, { high: SIZE, cap: 9, deadline })).rejects.toMatchObject({
+      failure: "index_lost",
+    });
   });
 
   it.each(["asc", "desc"] as const)("passes over no event whose header says that there is none, %s", async (order) => {
@@ -353,4 +355,44 @@ it("calls nothing absent while its store holds less than was committed: a databa
   await expect(fixture.searches.find(search)).rejects.toThrow("not known to hold the log");
   const range = { high: SIZE, cap: 10, deadline: 1e9 };
   await expect(fixture.searches.count({ sourceAppId: "none" }, range)).rejects.toThrow("not known to hold the log");
+});
+
+it("says which entry differs where a count looks for an event that its block has not", async () => {
+  const { database, searches } = fixture;
+  const [large, small] = [9, 1].map((count) => blocks.find(({ events: { length } }) => length === count)?.stored.block);
+  const [from, to] = [large, small].map((block) => block?.header.height) as [Height, Height];
+  const [other, own] = [from, to].map((at) => database.entries.get(at)) as [MemoryEntry, MemoryEntry];
+  database.entries.set(to, { ...own, stored: { ...other.stored, height: to } });
+  const range = { high: SIZE, cap: SIZE, deadline: 1e9 };
+  const told: unknown[] = [];
+  for (const timestampFrom of TIMES.flatMap((text) => instantOf(text) ?? []))
+    await searches.count({ timestampFrom }, range).catch((error) => told.push(error));
+  expect(told.length).toBeGreaterThan(0);
+  expect(told.filter((error) => !(error instanceof IndexDiffers && error.height === to))).toEqual([]);
+});
+
+it("counts no event twice where an entry stands beside a block without events", async () => {
+  const { database, searches } = fixture;
+  const empty = blocks.findLast(({ events: { length } }) => length === 0)?.stored.block.header.height as Height;
+  const next = database.entries.get(height(empty + 1)) as MemoryEntry;
+  database.entries.set(empty, { ...next, stored: { ...next.stored, height: empty } });
+  const filters = [...new Set(events.map(({ event }) => event.record.eventType))].map((eventType) => ({ eventType }));
+  const told: unknown[] = [];
+  for (const filter of filters)
+    await searches.count(filter, { high: SIZE, cap: SIZE, deadline: 1e9 }).catch((error) => told.push(error));
+  expect(told.length).toBeGreaterThan(0);
+  expect(told.filter((error) => !(error instanceof IndexDiffers && error.height === empty))).toEqual([]);
+});
+
+it("goes by the blocks for when something was logged: an entry that names another time misleads no search", async () => {
+  const { database, searches } = fixture;
+  const middle = events[Math.floor(SIZE / 2)]?.header.sealedAt as string;
+  const filter = { recordedSince: instantOf(middle) as NonNullable<ReturnType<typeof instantOf>> };
+  const search = { filter, order: "asc", low: 0, high: SIZE, limit: SIZE, bytesMax: 1e6, deadline: 1e9 } as const;
+  const due = (await searches.find(search)).events.map(({ event }) => event.record.sequence);
+  expect(due.length).toBeGreaterThan(0);
+  expect(due.length).toBeLessThan(SIZE);
+  for (const [at, entry] of database.entries)
+    database.entries.set(at, { ...entry, stored: { ...entry.stored, sealedAt: 0 } });
+  expect((await searches.find(search)).events.map(({ event }) => event.record.sequence)).toEqual(due);
 });

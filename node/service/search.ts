@@ -112,10 +112,17 @@ export class Searches {
     if (this.counts.size > COUNTS_MAX) this.counts.delete(this.counts.keys().next().value as string);
   }
 
-  private async confirmed({ unsure, height: at }: BlockHits, filter: EventFilter): Promise<number[]> {
-    if (unsure.length === 0) return [];
-    const block = await this.parts.blocks.one(at);
-    return unsure.filter((i) => matches(block.events.event(i), filter));
+  private async confirmed(hits: WalkedHits, filter: EventFilter): Promise<number[]> {
+    if (hits.unsure.length === 0) return [];
+    const block = await this.parts.blocks.one(hits.height);
+    assertPlace(hits, block);
+    return hits.unsure.filter((i) => matches(block.events.event(i), filter));
+  }
+
+  /** Where the place of an event is known, no other block's entry may name it. */
+  private assertOwn({ height: at, first }: FoundEntry): void {
+    const place = this.parts.blocks.placeOf(first);
+    if (place !== null && place.height !== at) throw new IndexDiffers(at);
   }
 
   /** Hits block by block, in order; returns where it ended. */
@@ -128,6 +135,7 @@ export class Searches {
     for await (const found of entries) {
       looked += found.entries.length;
       const walked = found.entries.flatMap((entry): WalkedHits[] => {
+        this.assertOwn(entry);
         const { sure, unsure } = hitsIn(plan, entry);
         const { height: at, first, count } = entry;
         const isWithin = (i: number): boolean => first + i >= search.low && first + i < search.high;
@@ -152,13 +160,28 @@ export class Searches {
     const [lowest, highest, since, until] = await Promise.all([
       this.placeOf(low),
       this.placeOf(high - 1),
-      plan.sealedFrom === null ? null : this.parts.reader.firstSealedFrom(plan.sealedFrom),
-      plan.sealedBefore === null ? null : this.parts.reader.firstSealedFrom(plan.sealedBefore),
+      plan.sealedFrom === null ? null : this.firstSealedFrom(plan.sealedFrom),
+      plan.sealedBefore === null ? null : this.firstSealedFrom(plan.sealedBefore),
     ]);
     if (plan.sealedFrom !== null && since === null) return null;
     const from = Math.max(lowest.height, since ?? 0);
     const to = Math.min(highest.height, until === null ? Number.POSITIVE_INFINITY : until - 1);
     return from > to ? null : { from: height(from), to: height(to) };
+  }
+
+  /** The first block that was not sealed before then, by the blocks themselves; null if all were. */
+  private async firstSealedFrom(millis: number): Promise<Height | null> {
+    const { blocks } = this.parts;
+    const top = this.parts.commitHeight();
+    if (top === 0 || (await blocks.sealedAt(top)) < millis) return null;
+    let low = 1;
+    let high: number = top;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if ((await blocks.sealedAt(height(middle))) < millis) low = middle + 1;
+      else high = middle;
+    }
+    return height(low);
   }
 
   /** Where an event stands: from memory, from the index, or, where that has no entry of it, from the headers. */
@@ -318,6 +341,11 @@ export class IndexDiffers extends Error {
   }
 }
 
+/** What the block says counts: an entry only gave the place. */
+function assertPlace({ first, count }: WalkedHits, { header }: ProvedBlock): void {
+  if (header.firstSequence !== first || header.eventCount !== count) throw new IndexDiffers(header.height);
+}
+
 /** As `hitsOf`: an entry in which nothing makes sense any more says what its block does not. */
 function hitsIn(plan: Plan, entry: FoundEntry): Hits {
   try {
@@ -377,9 +405,7 @@ class PageBuilder {
 
   private takeBlock(hits: WalkedHits, block: ProvedBlock): boolean {
     const { order, filter, limit, bytesMax } = this.search;
-    // What the block says counts: an entry only gave the place.
-    if (block.header.firstSequence !== hits.first || block.header.eventCount !== hits.count)
-      throw new IndexDiffers(block.header.height);
+    assertPlace(hits, block);
     const positions = hits.unsure.length === 0 ? hits.sure : [...hits.sure, ...hits.unsure].sort((a, b) => a - b);
     const unsure = new Set(hits.unsure);
     for (const i of order === "asc" ? positions : positions.toReversed()) {

@@ -211,8 +211,6 @@ export interface LogReader {
   holding(sequence: number): Promise<FoundEntry | null>;
   /** Up to `limit` entries from a height up or down, without places and times. */
   neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]>;
-  /** The lowest height of an entry that was sealed at this millisecond or later; null if none was. Throws `index_lost` like `find`. */
-  firstSealedFrom(millis: number): Promise<Height | null>;
 }
 
 /** Look-ups that writes wait for, over connections of their own: clients' reads cannot hold them up. */

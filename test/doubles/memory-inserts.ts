@@ -24,6 +24,9 @@ export class MemoryInserts {
     const withEntry = inserts.flatMap(({ at, block, entry, insert }) =>
       entry === null ? [] : [{ at, insert, stored: entryOf(block, entry) satisfies StoredEntry }],
     );
+    for (const { at, entry } of inserts)
+      if (entry === null && database.entries.has(at))
+        throw new StoreError("conflict", `An entry is stored at height ${at}, where no event is.`);
     if (withEntry.length > 0) {
       await database.write(() => {
         for (const { at, insert, stored } of withEntry.slice(0, database.reach(withEntry.length)))

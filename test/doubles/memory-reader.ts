@@ -91,12 +91,6 @@ export class MemoryReader implements LogReader {
     return entries.slice(0, Math.max(1, limit)).map((entry) => viewOf(entry));
   }
 
-  async firstSealedFrom(millis: number): Promise<Height | null> {
-    assertWhole(this.database, this.opening);
-    const found = this.inRange(height(0), Number.MAX_SAFE_INTEGER, "asc").find(({ sealedAt }) => sealedAt >= millis);
-    return found?.height ?? null;
-  }
-
   private inRange(from: number, to: number, order: "asc" | "desc"): StoredEntry[] {
     return entriesIn(this.database, from, to, order);
   }

@@ -21,6 +21,23 @@ it("elects another leader when heartbeats pass and blocks do not, and stays with
   lab.finish();
 });
 
+it("tells one to lead that can win, where nobody has confirmed any of its blocks", () => {
+  const lab = new Lab().form();
+  lab.node("n2").crash();
+  for (let i = 0; i < 3; i++) lab.writeTo("n1");
+  lab.drop(({ from, blocks }) => from === "n1" && blocks.length > 0);
+  lab.begin("n1");
+  lab.until("n1 alone has it", () => lab.tailOf("n1") > lab.tailOf("n3"), 5_000);
+  lab.node("n1").crash();
+  lab.node("n2").start();
+  lab.node("n1").start();
+  lab.until("n1 leads, as what it has nobody else has", () => lab.leader?.id === "n1", 60_000);
+  // n2 ranks higher and lacks what n3 has: only n3 can win without n1.
+  lab.until("n3 leads", () => lab.leader?.id === "n3", 60_000);
+  lab.writeTo("n3");
+  lab.finish();
+});
+
 it("stays the leader where nobody could do better: the only other voter's disk hangs", () => {
   const lab = new Lab({ timing: { stallMs: 600_000 } }).form();
   lab.node("n3").crash();

@@ -281,4 +281,4 @@ export class SimProcess implements Clock {
 const JITTER_MS = 5;
 /** Why a store may be lost here; any other reason is a bug that the driver took for a failure of its store. */
 const STORE_REASONS =
-  /cannot be reached|disk is full|refused|answer was lost|longer than the limit|went away|opened again|not open|MongoDB was lost|another process answers|interrupted|another block is stored|changed by someone else/i;
+  /cannot be reached|disk is full|refused|answer was lost|longer than the limit|went away|opened again|not open|MongoDB was lost|another process answers|interrupted|another block is stored|where no event is|changed by someone else/i;

@@ -168,5 +168,4 @@ const slowReader = (inner: MemoryReader, reading: Reading): LogReader => ({
   estimate: (group, range, cap) => reading.run(() => inner.estimate(group, range, cap)),
   holding: (sequence) => reading.run(() => inner.holding(sequence)),
   neighbours: (from, order, limit) => reading.run(() => inner.neighbours(from, order, limit)),
-  firstSealedFrom: (millis) => reading.run(() => inner.firstSealedFrom(millis)),
 });

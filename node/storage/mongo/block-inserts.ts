@@ -62,6 +62,7 @@ export class BlockInserts {
   async write(target: Target, inserts: readonly BlockInsert[]): Promise<void> {
     const [first, second] = inserts;
     if (first === undefined) return;
+    await this.assertNoEntries(target, inserts);
     if (inserts.some(({ entry }) => entry !== null)) {
       await this.insertEntries(target, inserts);
       await target.assertOurs();
@@ -76,6 +77,15 @@ export class BlockInserts {
   /** What is in doubt above a cut belongs to the history that was taken back. */
   forgetFrom(from: Height): void {
     for (const at of this.inDoubt.keys()) if (at >= from) this.inDoubt.delete(at);
+  }
+
+  /** One of an insert that was given up may have arrived since the log was opened: the next opening removes it. */
+  private async assertNoEntries({ entries }: Target, inserts: readonly BlockInsert[]): Promise<void> {
+    const empty = inserts.flatMap(({ at, entry }) => (entry === null ? [at] : []));
+    if (empty.length === 0) return;
+    const found = await entries.findOne({ _id: { $in: empty } }, { projection: { _id: 1 } });
+    if (found !== null)
+      throw new StoreError("conflict", `An entry is stored at height ${found._id}, where no event is.`);
   }
 
   private async insertEntries({ entries }: Target, inserts: readonly BlockInsert[]): Promise<void> {

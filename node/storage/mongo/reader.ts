@@ -165,35 +165,6 @@ export class MongoReader implements LogReader {
     });
   }
 
-  /** Blocks are sealed in the order of their heights: a search by halves. */
-  firstSealedFrom(millis: number): Promise<Height | null> {
-    return this.reading(async ({ entries }) => {
-      const at = async (filter: BSON.Document, direction: 1 | -1): Promise<FoundEntry | null> => {
-        const options = { projection: ENTRY_FIELDS, hint: BY_HEIGHT, sort: { _id: direction }, ...LIMITED };
-        const document = await entries.findOne({ _id: filter }, options);
-        return document === null ? null : foundEntry(document);
-      };
-      // An index that is being made anew has no entry yet of blocks that were sealed then.
-      await assertWhole(entries);
-      const last = await at({ $gte: 1 }, -1);
-      if (last === null || last.sealedAt < millis) return null;
-      let best: number = last.height;
-      let low = 1;
-      let high = best - 1;
-      while (low <= high) {
-        const middle = Math.floor((low + high) / 2);
-        const entry = await at({ $gte: middle, $lte: high }, 1);
-        if (entry === null) high = middle - 1;
-        else if (entry.sealedAt < millis) low = entry.height + 1;
-        else {
-          best = entry.height;
-          high = middle - 1;
-        }
-      }
-      return height(best);
-    });
-  }
-
   private reading<T>(operation: (from: Source) => Promise<T>): Promise<T> {
     return this.link.reading("Reading the log", (db) => operation(sourceOf(db)));
   }

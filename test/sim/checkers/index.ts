@@ -15,7 +15,6 @@ export class IndexChecker {
   /** By block hash and indexed paths. */
   private readonly due = new Map<string, IndexEntry>();
   private readonly equal = new WeakMap<StoredEntry, string>();
-  private readonly found = new Map<SimNode, Set<number>>();
   /** Entries that somebody wrote or took away and that were found. */
   findings = 0;
   /** Who told of a key that was logged twice. */
@@ -48,7 +47,9 @@ export class IndexChecker {
     this.nothingFrom(node, tailHeight + 1);
     for (const at of disk.touched) {
       const isCompared = at > tailHeight - compared && at <= tailHeight;
-      if (disk.altered.has(at - 1) || (!isCompared && this.faultAt(node, at) !== null)) continue;
+      // What a block should give cannot be told where it is altered itself.
+      if (disk.altered.has(at - 1) || disk.altered.has(at)) continue;
+      if (!isCompared && this.faultAt(node, at) !== null) continue;
       disk.touched.delete(at);
       this.mustBeFound(node, at);
     }
@@ -73,20 +74,16 @@ export class IndexChecker {
       this.repeats.push(node.id);
       return check(this.history.hasRepeats, "alert", () => `${node.id} says that a key was logged twice, by ${at}`);
     }
-    check(node.disk.touched.has(at), "alert", () => `${node.id} says that its sound entry ${at} was altered`);
+    // Beside another block than the one that was committed it differs, too.
+    const isCause = node.disk.touched.has(at) || node.disk.isAlteredAt(at);
+    check(isCause, "alert", () => `${node.id} says that its sound entry ${at} was altered`);
     this.findings += 1;
-    const found = this.found.get(node) ?? new Set();
-    this.found.set(node, found.add(at));
+    node.disk.differing.delete(at);
   }
 
   private mustBeFound(node: SimNode, at: number): void {
-    if (!node.disk.differing.delete(at)) return;
-    check(
-      this.found.get(node)?.has(at) === true,
-      "I8",
-      () => `${node.id}: somebody altered entry ${at}, which was made anew and not told of`,
-    );
-    this.found.get(node)?.delete(at);
+    const isTold = !node.disk.differing.delete(at);
+    check(isTold, "I8", () => `${node.id}: somebody altered entry ${at}, which was made anew and not told of`);
   }
 
   private isExcused({ disk }: SimNode, at: number): boolean {

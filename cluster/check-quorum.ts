@@ -1,3 +1,4 @@
+import type { NodeId } from "../shared/ids.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Progress } from "./leader-state.js";
 import { countedPeers } from "./replication.js";
@@ -43,14 +44,27 @@ function makesProgress(core: Core): boolean {
 function giveUp(core: Core, leader: LeaderState): boolean {
   const rank = (id: string): number => core.members.get(id)?.priority ?? 0;
   // Of one that has confirmed nothing in this term it is known, perhaps, what it holds as committed.
-  const fit = healthyPeers(core).sort(
+  const fit = healthyPeers(core, core.config.electionTimeoutMs).sort(
     ([a, left], [b, right]) => right.match - left.match || right.next - left.next || rank(b) - rank(a),
   );
-  const target = fit[0]?.[0];
+  const target = nextOf(
+    core,
+    fit.map(([id]) => id),
+  );
   leader.stuckMs = 0;
   if (target === undefined) return false;
   core.note("warn", `blocks of this node reach no majority, which answers: ${target} is told to lead`);
   core.standBack();
   runAndStepDown(core, target, "its blocks do not reach a majority, which answers");
   return true;
+}
+
+/** The best that was not told since the last commit: one that is told and lacks a voter's blocks cannot win. */
+function nextOf({ toldToLead, log }: Core, fit: readonly NodeId[]): NodeId | undefined {
+  const { ids } = toldToLead;
+  if (toldToLead.commitHeight !== log.commitHeight || fit.every((id) => ids.has(id))) ids.clear();
+  toldToLead.commitHeight = log.commitHeight;
+  const target = fit.find((id) => !ids.has(id));
+  if (target !== undefined) ids.add(target);
+  return target;
 }

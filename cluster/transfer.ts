@@ -59,8 +59,8 @@ function bestSuccessor(core: Core): NodeId | null {
 }
 
 /** Counted voters that answer and have a healthy store. One that is gone was healthy and level when it last spoke. */
-export function healthyPeers(core: Core): [NodeId, Progress][] {
-  const isHeard = (peer: Progress): boolean => core.now - peer.lastContact <= core.config.electionTimeoutMs / 2;
+export function healthyPeers(core: Core, withinMs = core.config.electionTimeoutMs / 2): [NodeId, Progress][] {
+  const isHeard = (peer: Progress): boolean => core.now - peer.lastContact <= withinMs;
   return countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && isHeard(peer));
 }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
 
-const SEEDS = "400";
+const SEEDS = "10000";
 const QUICK_SEEDS = "50";
 
 refuseOldNode();

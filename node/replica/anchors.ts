@@ -131,7 +131,7 @@ export class Anchors {
   }
 
   private async load(page: number): Promise<Uint8Array> {
-    const written = await this.parts.store.readAnchors(page);
+    const written = await this.parts.store.readAnchors(page, this.clusterId);
     const bytes = written ?? (await this.walk(page));
     if (this.pages.size >= PAGES_MAX) this.pages.delete(this.pages.keys().next().value as number);
     this.pages.set(page, bytes);

@@ -121,8 +121,8 @@ export interface LogStore {
    * Throws `index_lost` if it was lost meanwhile.
    */
   endIndexWork(standing: IndexStanding): Promise<void>;
-  /** 64 bytes a height of the page: block hash and head hash of 256 consecutive committed blocks; null if there is no page, or none that this node wrote. */
-  readAnchors(page: number): Promise<Uint8Array | null>;
+  /** 64 bytes a height of the page: block hash and head hash of 256 consecutive committed blocks; null if there is no page, or none that this node wrote of this log. */
+  readAnchors(page: number, clusterId: HashHex): Promise<Uint8Array | null>;
   writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void>;
   /** The genesis and the node_admitted blocks, oldest first. */
   readMembershipBlocks(): Promise<StoredBlock[]>;

@@ -69,8 +69,8 @@ export function indexContract({ harness, renew, storage, opened }: IndexFixture)
       const { log } = await openStore();
       await log.writeAnchors(0, clusterId, new Uint8Array(256 * 64));
       await log.writeAnchors(0, clusterId, hashes);
-      expect(await log.readAnchors(0)).toEqual(hashes);
-      expect(await log.readAnchors(1)).toBeNull();
+      expect(await log.readAnchors(0, clusterId)).toEqual(hashes);
+      expect(await log.readAnchors(1, clusterId)).toBeNull();
     });
 
     it("that somebody changed, or that another node wrote, are none", async () => {
@@ -78,13 +78,15 @@ export function indexContract({ harness, renew, storage, opened }: IndexFixture)
       await log.writeAnchors(3, clusterId, hashes);
       await log.writeAnchors(4, clusterId, hashes);
       await harness().alterAnchors(3);
-      expect(await log.readAnchors(3)).toBeNull();
-      expect(await log.readAnchors(4)).toEqual(hashes);
+      expect(await log.readAnchors(3, clusterId)).toBeNull();
+      expect(await log.readAnchors(4, clusterId)).toEqual(hashes);
+      // Of another log.
+      expect(await log.readAnchors(4, "d".repeat(64))).toBeNull();
       await log.close();
       const stateMac = stateMacOf(new Uint8Array(32).fill(8));
       const other = harness().process({ nodeId: "n1", bootId: "other", stateMac });
       await other.log.open();
-      expect(await other.log.readAnchors(4)).toBeNull();
+      expect(await other.log.readAnchors(4, clusterId)).toBeNull();
     });
   });
 }

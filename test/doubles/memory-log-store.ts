@@ -157,10 +157,10 @@ export class MemoryLogStore implements LogStore {
     });
   }
 
-  async readAnchors(page: number): Promise<Uint8Array | null> {
+  async readAnchors(page: number, clusterId: HashHex): Promise<Uint8Array | null> {
     this.alive();
     const found = this.database.anchors.get(page);
-    if (found === undefined) return null;
+    if (found?.clusterId !== clusterId) return null;
     return found.mac === this.self.stateMac(anchorPage(found.clusterId, page, found.hashes))
       ? found.hashes.slice()
       : null;

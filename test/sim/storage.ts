@@ -92,9 +92,9 @@ class SlowLogStore implements LogStore {
   putEntries: LogStore["putEntries"] = (entries, options) =>
     this.beside("index", () => this.inner.putEntries(entries, options));
   endIndexWork: LogStore["endIndexWork"] = (standing) => this.beside("index", () => this.inner.endIndexWork(standing));
-  readAnchors: LogStore["readAnchors"] = async (page) => {
+  readAnchors: LogStore["readAnchors"] = async (page, clusterId) => {
     await this.read();
-    return this.inner.readAnchors(page);
+    return this.inner.readAnchors(page, clusterId);
   };
   writeAnchors: LogStore["writeAnchors"] = (page, clusterId, hashes) =>
     this.beside("anchors", () => this.inner.writeAnchors(page, clusterId, hashes));

@@ -12,11 +12,11 @@ export class MongoAnchors {
     private readonly macOf: StateMac,
   ) {}
 
-  async read(page: number): Promise<Uint8Array | null> {
+  async read(page: number, clusterId: HashHex): Promise<Uint8Array | null> {
     const document = await this.collection.findOne({ _id: page });
     if (document === null) return null;
-    const { clusterId, hashes, mac } = document;
-    if (typeof clusterId !== "string" || !(hashes instanceof Binary)) return null;
+    const { hashes, mac } = document;
+    if (document.clusterId !== clusterId || !(hashes instanceof Binary)) return null;
     const bytes = new Uint8Array(hashes.value());
     return mac === this.macOf(anchorPage(clusterId, page, bytes)) ? bytes : null;
   }

@@ -239,8 +239,8 @@ export class MongoLogStore implements LogStore {
     });
   }
 
-  readAnchors(page: number): Promise<Uint8Array | null> {
-    return this.reading(({ anchors }) => anchors.read(page));
+  readAnchors(page: number, clusterId: HashHex): Promise<Uint8Array | null> {
+    return this.reading(({ anchors }) => anchors.read(page, clusterId));
   }
 
   writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {

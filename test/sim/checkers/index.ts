@@ -44,7 +44,8 @@ export class IndexChecker {
     const { tailHeight } = disk;
     // What an opening surely compares, whatever else it verifies.
     const compared = isOpened && disk.isIndexWhole ? node.around.verifiedTail.blocksMin : 0;
-    this.nothingFrom(node, tailHeight + 1);
+    // An entry is stored before its block.
+    if (isOpened || node.store.waiting === 0) this.nothingFrom(node, tailHeight + 1);
     for (const at of disk.touched) {
       const isCompared = at > tailHeight - compared && at <= tailHeight;
       // What a block should give cannot be told where it is altered itself.

@@ -74,7 +74,7 @@ export interface DriverMemory {
   readonly anchors: AnchorMemory;
 }
 const MEMORY: DriverMemory = {
-  cacheBytesMax: 48 * 1024 * 1024,
+  cacheBytesMax: 24 * 1024 * 1024,
   keyFilterBytes: 8 * 1024 * 1024,
   anchors: ANCHOR_MEMORY,
 };

@@ -56,6 +56,9 @@ export class Core {
   leaderId: NodeId | null = null;
   /** The last valid message of the present leader; on the leader itself, when it was elected. */
   lastLeaderContact = Number.NEGATIVE_INFINITY;
+  /** What the present leader announces; this node's own election timeout while it knows none. */
+  private announcedTimeoutMs: number | null = null;
+  private saidTimeoutMs: number | null = null;
   /** How far a leader has said that the log is committed: below it this node is not level. Null before the first word. */
   toldCommitHeight: Height | null = null;
   lastTickAt: number | null = null;
@@ -173,7 +176,7 @@ export class Core {
   }
   get hasFreshLeader(): boolean {
     // A little less than a timeout: the first to miss the leader must not be refused by those that heard it just later.
-    return this.leaderId !== null && this.now - this.lastLeaderContact < 0.8 * this.config.electionTimeoutMs;
+    return this.leaderId !== null && this.now - this.lastLeaderContact < 0.8 * this.leaderTimeoutMs;
   }
 
   /** How far the log is committed, by this log or by a leader's word. */
@@ -188,7 +191,25 @@ export class Core {
   armElection(factor = 1): void {
     const late = this.campaignsLate ? LATE_FACTOR : 1;
     const spread = 1 + TIMEOUT_SPREAD * this.random.next();
-    this.electionDeadline = this.now + this.config.electionTimeoutMs * spread * late * factor;
+    this.electionDeadline = this.now + this.leaderTimeoutMs * spread * late * factor;
+  }
+
+  /** How long this node waits for its leader: by that one's configuration, for its heartbeats come by it. */
+  get leaderTimeoutMs(): number {
+    return (this.leaderId === null ? null : this.announcedTimeoutMs) ?? this.config.electionTimeoutMs;
+  }
+
+  /** The leader's word. Both may be as they should; nodes configured alike elect sooner, or more calmly. */
+  onAnnouncedTimeout(leaderId: NodeId, timeoutMs: number): void {
+    const own = this.config.electionTimeoutMs;
+    this.announcedTimeoutMs = timeoutMs;
+    if (timeoutMs === own || timeoutMs === this.saidTimeoutMs) return;
+    this.saidTimeoutMs = timeoutMs;
+    this.note(
+      "warn",
+      `ELECTION_TIMEOUT_MS is ${timeoutMs} on ${leaderId}, which leads, and ${own} on ${this.selfId}: this node waits for ` +
+        "its leader by the leader's. Configure all nodes alike.",
+    );
   }
 
   send(to: NodeId, body: PeerBody, options: { ref?: number | undefined; blocks?: readonly Block[] } = {}): void {

@@ -29,6 +29,7 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
     core.alert(checked.alert);
     return reply("rejected");
   }
+  core.onAnnouncedTimeout(message.from, body.electionTimeoutMs);
   followLeader(core, message.from);
   // Of use to a node that lags: what is asked of it now stands in no block below.
   core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));

@@ -208,8 +208,8 @@ export class Replica {
 
   /** The part of the view that is asked for with every request. */
   standing(now: number): ReplicaStanding {
-    const { role, term, leaderId, isLearner, lastLeaderContact, config, knownCommitHeight } = this.core;
-    const isHeard = role === "leader" || now - lastLeaderContact <= config.electionTimeoutMs;
+    const { role, term, leaderId, isLearner, lastLeaderContact, leaderTimeoutMs, knownCommitHeight } = this.core;
+    const isHeard = role === "leader" || now - lastLeaderContact <= leaderTimeoutMs;
     return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, isLearner, knownCommitHeight };
   }
 

@@ -60,6 +60,7 @@ export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: reado
     commitHeight: log.commitHeight,
     acknowledgedHeight: peer.match,
     isCoordinator: peer.round === 1,
+    electionTimeoutMs: core.config.electionTimeoutMs,
   };
   core.send(id, body, { blocks });
 }

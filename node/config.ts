@@ -3,7 +3,7 @@ import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
 import type { NodeId } from "../shared/ids.js";
-import { EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
+import { ELECTION_TIMEOUT_MS_MAX, EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
 import { nodeIdSchema } from "../shared/log/control.js";
 import { baseUrl } from "./host/base-url.js";
 import { type EnvFile, parseEnvFile } from "./host/env-file.js";
@@ -145,7 +145,7 @@ const environmentSchema = z.object({
   MONGODB_INIT_REPLICA_SET: flag.prefault("false"),
   MONGODB_MANAGED: flag.prefault("false"),
   HEARTBEAT_MS: whole(10, 60_000).prefault("100"),
-  ELECTION_TIMEOUT_MS: whole(50, 600_000).prefault("1000"),
+  ELECTION_TIMEOUT_MS: whole(50, ELECTION_TIMEOUT_MS_MAX).prefault("1000"),
   REQUEST_TIMEOUT_MS: whole(100, 30_000).prefault("5000"),
   TAKEOVER_COOLDOWN_MS: whole(0, 3_600_000).prefault("5000"),
   DISK_FREE_MIN_BYTES: whole(0, DISK_BYTES_MAX).prefault(String(DISK_FREE_MIN_BYTES_DEFAULT)),

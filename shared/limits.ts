@@ -12,3 +12,6 @@ export const NESTING_MAX = 64;
 export const SALT_BYTES = 16;
 /** A standard log entry (C2SP tlog-tiles) holds at most this much; a record always fits. */
 export const RECORD_BYTES_MAX = 65_535;
+
+/** The longest that followers may be told to wait for their leader. */
+export const ELECTION_TIMEOUT_MS_MAX = 600_000;

@@ -51,6 +51,7 @@ const append = (blocks: Block[]): PeerMessage => ({
     commitHeight: height(4),
     acknowledgedHeight: height(3),
     isCoordinator: false,
+    electionTimeoutMs: 1_000,
   },
   blocks,
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Height, height, sequence, type Term, term, treeSize } from "../ids.js";
+import { ELECTION_TIMEOUT_MS_MAX } from "../limits.js";
 import type { Block, BlockHeader } from "../log/block.js";
 import { controlSchema, hashSchema, memberSchema, membersSchema, nodeIdSchema } from "../log/control.js";
 
@@ -72,6 +73,8 @@ const body = z.discriminatedUnion("kind", [
     acknowledgedHeight: heightSchema,
     /** True in the first message of a term: COORDINATOR. */
     isCoordinator: z.boolean(),
+    /** So long its followers wait for it, whatever their own configuration says. */
+    electionTimeoutMs: z.int().min(1).max(ELECTION_TIMEOUT_MS_MAX),
   }),
   z.strictObject({
     kind: z.literal("append_answer"),

@@ -136,7 +136,12 @@ export const alive = (from: string, to: string) => messageOf(from, to, { kind: "
 export function append(round: number, blocks: Block[] = []): PeerMessage {
   const [previousHeight, commitHeight, acknowledgedHeight] = [height(1), height(0), height(0)];
   const place = { previousHeight, previousHash: ZERO_HASH, commitHeight, acknowledgedHeight };
-  return messageOf("n1", "n2", { kind: "append", round, ...place, isCoordinator: false }, blocks);
+  return messageOf(
+    "n1",
+    "n2",
+    { kind: "append", round, ...place, isCoordinator: false, electionTimeoutMs: 1_000 },
+    blocks,
+  );
 }
 export function largeBlock(): Block {
   const header: BlockHeader = {

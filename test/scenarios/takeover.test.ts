@@ -44,3 +44,26 @@ describe("takeover by a preferred node", () => {
     lab.finish();
   });
 });
+
+it("waits for a leader by the leader's own timeout, and names both: nodes configured differently do not move the lead to and fro", () => {
+  const slow = { heartbeatMs: 3_000, electionTimeoutMs: 9_000 };
+  const lines: string[] = [];
+  const lab = new Lab({ timingOf: { n1: slow }, print: (line) => lines.push(line) });
+  lab.startAll();
+  lab.until("n1 leads", () => lab.leader?.id === "n1", 120_000);
+  lab.writeTo("n1");
+  lab.effects.length = 0;
+  lab.run(70_000);
+  expect(lab.leaderChanges()).toEqual([]);
+  const warnings = lines
+    .filter((line) => line.includes("ELECTION_TIMEOUT_MS"))
+    .map((line) => line.replace(/^ *\d+ /, ""));
+  expect([...new Set(warnings)].sort()).toEqual(
+    ["n2", "n3"].map(
+      (id) =>
+        `${id} warn ELECTION_TIMEOUT_MS is 9000 on n1, which leads, and 1000 on ${id}: this node waits for its leader by ` +
+        "the leader's. Configure all nodes alike.",
+    ),
+  );
+  lab.finish();
+});

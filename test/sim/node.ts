@@ -29,6 +29,8 @@ export interface NodeSurroundings {
   readonly trace: Trace;
   readonly checkers: Checkers;
   readonly timing: SimTiming;
+  /** Where a node is configured otherwise. */
+  readonly timingOf: (id: NodeId) => Partial<Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">>;
   readonly configured: ReplicaConfig["configured"];
   readonly admitsNewKeys: boolean;
   /** Recoveries take no time, so that a scenario goes on with the node there. */

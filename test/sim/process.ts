@@ -66,6 +66,7 @@ export class SimProcess implements Clock {
         configured: around.configured,
         heartbeatMs: timing.heartbeatMs,
         electionTimeoutMs: timing.electionTimeoutMs,
+        ...around.timingOf(id),
         requestTimeoutMs: timing.requestTimeoutMs,
         takeoverCooldownMs: timing.takeoverCooldownMs,
         admitsNewKeys: around.admitsNewKeys,

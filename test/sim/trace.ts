@@ -41,7 +41,9 @@ export const describeBlock = (block: Block): string => {
 
 export function describeMessage(message: PeerMessage): string {
   const { kind, ...fields } = message.body;
-  const parts = Object.entries(fields).map(([name, value]) => `${name}=${describeValue(value)}`);
+  // The same in every message of a run.
+  const told = Object.entries(fields).filter(([name]) => name !== "electionTimeoutMs");
+  const parts = told.map(([name, value]) => `${name}=${describeValue(value)}`);
   const blocks = message.blocks.map((block) => `[${describeBlock(block)}]`);
   return [`${message.from}>${message.to} t${message.term} ${kind}`, ...parts, ...blocks].join(" ");
 }

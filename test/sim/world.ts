@@ -35,6 +35,7 @@ export interface WorldOptions {
   /** Recoveries take no time, so that a scenario goes on with the node there; so unless a simulation says otherwise. */
   readonly recoversAtOnce?: boolean;
   readonly verifiedTail?: VerifiedTail;
+  readonly timingOf?: Record<NodeId, Partial<Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">>>;
   readonly limits?: Partial<ReplicaLimits>;
   readonly memory?: Partial<DriverMemory>;
   /** Payload paths that a process may be told to index; none unless given. */
@@ -91,6 +92,7 @@ export class World {
       trace: this.trace,
       checkers: this.checkers,
       timing: this.timing,
+      timingOf: (of) => this.options.timingOf?.[of] ?? {},
       configured,
       admitsNewKeys: this.options.admitsNewKeys ?? true,
       recoversAtOnce: this.options.recoversAtOnce ?? true,

@@ -76,6 +76,7 @@ export class Liar {
       commitHeight: before.commitHeight,
       acknowledgedHeight: height(0),
       isCoordinator: claim.round === 1,
+      electionTimeoutMs: 1_000,
     };
     const { clusterId } = before;
     this.transport.setClusterId(clusterId);

@@ -214,6 +214,7 @@ function injected(stage: Stage, link: string, kind: string, fields: readonly str
       commitHeight: number("commit", chain.height),
       acknowledgedHeight: 0,
       isCoordinator: false,
+      electionTimeoutMs: 1_000,
     },
     answer: {
       kind: "append_answer",

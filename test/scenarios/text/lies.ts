@@ -81,6 +81,7 @@ export function otherBlock(
     commitHeight: height(commit),
     acknowledgedHeight: height(0),
     isCoordinator: false,
+    electionTimeoutMs: 1_000,
   };
   return asIf(stage, from, to, body, [sealed.block]);
 }

@@ -45,6 +45,7 @@ interface Fixture {
   readonly driver: Driver;
   readonly tracker: WriteTracker;
   readonly recoveries: number[];
+  readonly fatal: Error[];
   stop(): Promise<void>;
 }
 
@@ -65,6 +66,7 @@ async function make(
     memoryStorage(database, { nodeId: "n1", bootId: randomBytes(8).toString("hex"), stateMac: STATE_MAC }),
   );
   const recoveries: number[] = [];
+  const fatal: Error[] = [];
   const onEffect = (effect: Effect): void => tracker.onEffect(effect);
   const driver: Driver = new Driver({
     config: {
@@ -94,9 +96,7 @@ async function make(
       throw new Error(finding.detail);
     },
     memory: { keyFilterBytes: 1_024 },
-    onFatal: (error) => {
-      throw error;
-    },
+    onFatal: (error) => fatal.push(error),
   });
   const tracker = new WriteTracker(driver, silent);
   const stop = async (): Promise<void> => {
@@ -104,7 +104,7 @@ async function make(
     await identity.close();
     await storage.log.close();
   };
-  return { driver, tracker, recoveries, stop };
+  return { driver, tracker, recoveries, fatal, stop };
 }
 
 /** A one-node log of `count` events, cleanly stopped. */
@@ -296,5 +296,19 @@ it("finds a database that went back by one start at the next start too, if the f
   const { driver, stop } = await make(database, folder, { members });
   await driver.start();
   expect(driver.view()?.isLearner).toBe(true);
+  await stop();
+});
+
+it("ends its process when a step of its replica fails: half of the step may be done", async () => {
+  const { driver, fatal, stop } = await make(new MemoryDatabase("a".repeat(32)), newFolder());
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
+  const inside = driver as unknown as { replica: { step(): never } };
+  inside.replica.step = () => {
+    throw new Error("a bug");
+  };
+  expect(() => driver.submit({ kind: "gone", now: 0, peer: "n2" })).toThrow("a bug");
+  expect(fatal.map(({ message }) => message)).toEqual(["a bug"]);
+  expect(driver.view()).toBeNull();
   await stop();
 });

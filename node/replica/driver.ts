@@ -63,7 +63,7 @@ export interface DriverOptions {
   /** The index was lost, or is whole again: whether this node should lead has changed. */
   readonly onIndexChange?: () => void;
   /** This process must end: the database belongs to another one, or cannot be used. */
-  readonly onFatal: (error: StoreError) => void;
+  readonly onFatal: (error: Error) => void;
 }
 
 export interface DriverMemory {
@@ -242,6 +242,11 @@ export class Driver {
         const effects: Effect[] | undefined = this.replica?.step(next);
         for (const effect of effects ?? []) this.perform(effect);
       }
+    } catch (error) {
+      // Half of its effects may be done: nothing is said or stored by that state any more, and its process ends.
+      this.drop();
+      this.options.onFatal(error instanceof Error ? error : new Error(String(error)));
+      throw error;
     } finally {
       this.isStepping = false;
     }

@@ -19,6 +19,7 @@ import {
 } from "./parts.js";
 import { IndexDiffers, Searches } from "./search.js";
 import { SharedRun } from "./shared-run.js";
+import { Turns } from "./turns.js";
 
 /** A read waits at most this long for what it must see. */
 const READ_WAIT_MS_MAX = 2_000;
@@ -29,6 +30,8 @@ const CONFIRM_MS_MAX = 1_000;
 const SEARCH_MS_MAX = 1_500;
 /** One part of a list; with an event more, since the last one is taken whole. */
 const PART_BYTES_MAX = 256 * 1024;
+/** Parts of lists that are made at once. */
+const PARTS_AT_ONCE = 2;
 /** Between tries of a read that the store could not answer. */
 const RETRY_MS = 100;
 
@@ -54,6 +57,7 @@ export class Reads {
   private readonly looking = setInterval(() => this.lookForConfirmation(), CONFIRMATION_LOOK_MS);
 
   private readonly searches: Searches;
+  private readonly turns = new Turns(PARTS_AT_ONCE);
 
   constructor(private readonly parts: Parts) {
     const { storage, driver } = parts;
@@ -225,10 +229,12 @@ export class Reads {
 
   page(request: PageRequest): Promise<Found> {
     const deadline = performance.now() + SEARCH_MS_MAX;
-    return this.guarded(async () => {
-      const found = await this.searches.find({ ...request, bytesMax: PART_BYTES_MAX, deadline });
-      return { ...found, events: found.events.map(({ event, header }) => shownEvent(event, header)) };
-    });
+    return this.guarded(() =>
+      this.turns.run(async () => {
+        const found = await this.searches.find({ ...request, bytesMax: PART_BYTES_MAX, deadline });
+        return { ...found, events: found.events.map(({ event, header }) => shownEvent(event, header)) };
+      }),
+    );
   }
 
   async count(

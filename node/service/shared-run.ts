@@ -6,22 +6,22 @@ export class SharedRun<T> {
   private running: Promise<T> | null = null;
   private next: Promise<T> | null = null;
 
-  /** `run` must not reject. */
   constructor(private readonly run: () => Promise<T>) {}
 
   ask(): Promise<T> {
     if (this.running === null) return this.start();
-    this.next ??= this.running.then(() => {
+    const begin = (): Promise<T> => {
       this.next = null;
       return this.start();
-    });
+    };
+    // One that failed is its askers' alone.
+    this.next ??= this.running.then(begin, begin);
     return this.next;
   }
 
   private start(): Promise<T> {
-    const started: Promise<T> = this.run().then((result) => {
+    const started: Promise<T> = this.run().finally(() => {
       if (this.running === started) this.running = null;
-      return result;
     });
     this.running = started;
     return started;

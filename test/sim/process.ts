@@ -105,7 +105,10 @@ export class SimProcess implements Clock {
       memory: around.memory,
       indexedPaths: random.pick(around.indexedPaths),
       ownRun: rememberedOwnRun,
-      onFatal: (error) => node.exit(error),
+      onFatal: (error) => {
+        // Anything else is thrown, too, and is the run's failure.
+        if (error instanceof StoreError) node.exit(error);
+      },
     });
     this.driver.committed.subscribe((events) => this.streamed.push(...events));
     if (around.trace.isOn) this.traceInputs();

@@ -12,6 +12,7 @@ export const ANOMALY_KINDS = {
   order: "an event stands before one that was acknowledged, or read, before it was sent",
   stale_linearizable: "a linearizable read misses what was acknowledged, or read, before it began",
   stale_own: "a node's read misses what this node acknowledged before the read began",
+  denied: "a node's read misses what this node had shown before the read began",
   early: "an event was read before it was sent",
   read_differs: "a read shows another event than the log holds, or leaves some out",
   broken_chain: "a hash or a link in a log does not verify",

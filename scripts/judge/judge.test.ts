@@ -202,13 +202,27 @@ describe("every kind of anomaly is found", () => {
   });
 
   it("a linearizable read that goes back behind what another read has shown", async () => {
-    const history = [...abc, list([0, 1], [...three].reverse()), list([2, 3], three.slice(0, 2).reverse())];
+    const history = [
+      ...abc,
+      list([0, 1], [...three].reverse()),
+      { ...list([2, 3], three.slice(0, 2).reverse()), node: "n3" },
+    ];
     expect((await judge(history, three)).kinds).toEqual(["stale_linearizable"]);
   });
 
   it("a node that does not show what it acknowledged itself, also in a plain read", async () => {
     const history = [...abc, append(["c"], [0, 1], three), read(2, [2, 3], [], { isLinearizable: false })];
     expect((await judge(history, three)).kinds).toEqual(["stale_own"]);
+  });
+
+  it("a node that denies what it has shown, by its events or by the size that it named", async () => {
+    const plain = { isLinearizable: false };
+    const gone = read(2, [4, 5], [], plain);
+    const byEvent = [...abc, read(2, [2, 3], three, { ...plain, node: gone.node })];
+    expect((await judge([...byEvent, gone], three)).kinds).toContain("denied");
+    const bySize = [...abc, read(0, [2, 3], three, { ...plain, node: gone.node, size: 3 })];
+    expect((await judge([...bySize, gone], three)).kinds).toContain("denied");
+    expect((await judge([...byEvent, { ...gone, node: "n9" }], three)).kinds).not.toContain("denied");
   });
 
   it("an event that was read before it was sent", async () => {

@@ -63,6 +63,7 @@ export class Judge {
   readonly #known = new Frontier();
   /** What each node itself has acknowledged. */
   readonly #acknowledgedBy = new Map<string, Frontier>();
+  readonly #shownBy = new Map<string, Frontier>();
   /** The end of the earliest read that shows an event, by its sequence. */
   readonly #firstSeenMs = new Map<number, number>();
 
@@ -111,7 +112,7 @@ export class Judge {
     }
     const last = Math.max(...places.map(({ sequence }) => sequence));
     this.#known.add(line.end, last + 1);
-    this.#frontierOf(line.node).add(line.end, last + 1);
+    frontierOf(this.#acknowledgedBy, line.node).add(line.end, last + 1);
     const first = write.places;
     if (first === undefined) this.totals.acknowledged += events.length;
     write.places ??= places;
@@ -141,6 +142,7 @@ export class Judge {
     if (line.event.sequence !== line.sequence)
       this.anomalies.add("read_differs", `${what} answers event ${line.event.sequence}`);
     this.#see(what, line.end, [line.event]);
+    this.#show(line, [line.event]);
     this.#addRead(line, what, line.size ?? Number.POSITIVE_INFINITY);
   }
 
@@ -156,6 +158,7 @@ export class Judge {
         this.anomalies.add("read_differs", `${what} goes from ${before.sequence} to ${sequence}`);
     }
     this.#see(what, line.end, events);
+    this.#show(line, events);
     // Newest first: what is above the first event was not there.
     const newest = order === "desc" && isFirstPage ? (events[0]?.sequence ?? -1) + 1 : Number.POSITIVE_INFINITY;
     this.#addRead(line, what, Math.min(size, newest));
@@ -182,6 +185,11 @@ export class Judge {
       if (endMs < seenMs) this.#firstSeenMs.set(sequence, endMs);
     }
     if (events.length > 0) this.#known.add(endMs, Math.max(...events.map(({ sequence }) => sequence)) + 1);
+  }
+
+  /** How long a log an answer of a node says, by its events and by its size. */
+  #show({ node, end, size = 0 }: ReadLine | ListLine, events: readonly SeenEvent[]): void {
+    frontierOf(this.#shownBy, node).add(end, Math.max(size, ...events.map(({ sequence }) => sequence + 1)));
   }
 
   #checkPlaces({ names, bodies, places, isRefused }: Write): void {
@@ -242,13 +250,16 @@ export class Judge {
     const own = this.#acknowledgedBy.get(node)?.sizeBefore(startMs) ?? 0;
     if (sizeMax < own)
       this.anomalies.add("stale_own", `${what}, ends before ${sizeMax}; this node had acknowledged ${own - 1}`);
+    const shown = this.#shownBy.get(node)?.sizeBefore(startMs) ?? 0;
+    if (sizeMax < shown)
+      this.anomalies.add("denied", `${what}, ends before ${sizeMax}; this node had shown ${shown - 1}`);
   }
+}
 
-  #frontierOf(node: string): Frontier {
-    const frontier = this.#acknowledgedBy.get(node) ?? new Frontier();
-    this.#acknowledgedBy.set(node, frontier);
-    return frontier;
-  }
+function frontierOf(frontiers: Map<string, Frontier>, node: string): Frontier {
+  const frontier = frontiers.get(node) ?? new Frontier();
+  frontiers.set(node, frontier);
+  return frontier;
 }
 
 const isSamePlace = (a: Place, b: Place | undefined): boolean =>

@@ -37,7 +37,7 @@ const INDEX_DOMAIN = utf8("quorumlog/index/v1\n");
 const TERM_BYTES = 8;
 /** Own terms of one entry; beyond this it has the term `wide` in their stead. */
 export const OWN_TERMS_MAX = 4_096;
-const PREFIXES_MAX = 8;
+export const PREFIXES_MAX = 8;
 const ELEMENTS_MAX = 16;
 
 /** 16 bytes: the term, and what tells its values apart. Replaced by tests that need collisions. */

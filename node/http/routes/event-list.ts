@@ -1,4 +1,5 @@
 import { type EventFilter, payloadTexts } from "../../../shared/log/filter.js";
+import { PREFIXES_MAX } from "../../../shared/log/index.js";
 import { compareInstants } from "../../../shared/timestamp.js";
 import type { Found, LogService, ReadCondition } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
@@ -66,8 +67,15 @@ function typeFilter(query: QueryReader): Pick<EventFilter, "eventType" | "typePr
   if (text === undefined) return {};
   const stars = text.replaceAll("\\*", "");
   if (!stars.includes("*")) return { eventType: text.replaceAll("\\*", "*") };
-  if (text.endsWith(".*") && stars.indexOf("*") === stars.length - 1 && text.length > 2)
-    return { typePrefix: text.slice(0, -2).replaceAll("\\*", "*") };
+  if (text.endsWith(".*") && stars.indexOf("*") === stars.length - 1 && text.length > 2) {
+    const typePrefix = text.slice(0, -2).replaceAll("\\*", "*");
+    if (typePrefix.split(".").length <= PREFIXES_MAX) return { typePrefix };
+    query.fail(
+      "eventType",
+      `may have ${PREFIXES_MAX} parts at most before its star: longer beginnings are not indexed`,
+    );
+    return {};
+  }
   query.fail("eventType", "may have a star only as its end after a dot, as in invoice.*; a literal star is \\*");
   return {};
 }

@@ -71,7 +71,8 @@ describe("the query of our own list", () => {
     expect(listQuery({ eventType: "invoice.*" }).filter).toEqual({ typePrefix: "invoice" });
     expect(listQuery({ eventType: "a\\*.b.*" }).filter).toEqual({ typePrefix: "a*.b" });
     expect(listQuery({ eventType: "invoice.\\*" }).filter).toEqual({ eventType: "invoice.*" });
-    for (const eventType of ["*", "a*", "*.a", "a.*.b", ".*"])
+    expect(listQuery({ eventType: "a.b.c.d.e.f.g.h.*" }).filter).toEqual({ typePrefix: "a.b.c.d.e.f.g.h" });
+    for (const eventType of ["*", "a*", "*.a", "a.*.b", ".*", "a.b.c.d.e.f.g.h.i.*"])
       expect(errorsOf(() => listQuery({ eventType }))).toHaveLength(1);
   });
 

@@ -31,7 +31,8 @@ const SEARCH_MS_MAX = 1_500;
 /** One part of a list; with an event more, since the last one is taken whole. */
 const PART_BYTES_MAX = 256 * 1024;
 /** Parts of lists that are made at once. */
-const PARTS_AT_ONCE = 2;
+const PARTS_AT_ONCE = 4;
+const LARGE_PART_BYTES = 64 * 1024;
 /** Between tries of a read that the store could not answer. */
 const RETRY_MS = 100;
 
@@ -57,7 +58,7 @@ export class Reads {
   private readonly looking = setInterval(() => this.lookForConfirmation(), CONFIRMATION_LOOK_MS);
 
   private readonly searches: Searches;
-  private readonly turns = new Turns(PARTS_AT_ONCE);
+  private readonly turns = new Turns<Found>(PARTS_AT_ONCE, isLarge);
 
   constructor(private readonly parts: Parts) {
     const { storage, driver } = parts;
@@ -314,3 +315,6 @@ export class Reads {
     }
   }
 }
+
+const isLarge = ({ events }: Found): boolean =>
+  events.reduce((sum, { payload }) => sum + payload.length, 0) >= LARGE_PART_BYTES;

@@ -439,6 +439,11 @@ export class Driver {
     return this.stored.soundBlock(at);
   }
 
+  /** How many nodes have what is committed, at least. */
+  get majority(): number {
+    return Math.floor(this.options.config.configured.length / 2) + 1;
+  }
+
   /** Which nodes have this block durable, as far as this node knows: all that matter if it leads. */
   holders(at: Height): NodeId[] {
     const view = this.view();

@@ -50,6 +50,10 @@ const FOR_ALL: ReadonlySet<string> = new Set<ProposalRefusal>([
   "index_rebuilding",
 ]);
 
+/** How often and how long a repeated write's answer waits for who has it. */
+const HOLDERS_LOOKS = 25;
+const HOLDERS_LOOK_MS = 20;
+
 /** Timers may fire a moment early; the core judges deadlines by the same clock. */
 const EXPIRY_MARGIN_MS = 20;
 
@@ -67,7 +71,7 @@ export class WriteTracker {
   private nextId = 1;
 
   constructor(
-    private readonly driver: Pick<Driver, "propose" | "soundBlock" | "holders">,
+    private readonly driver: Pick<Driver, "propose" | "soundBlock" | "holders" | "majority">,
     private readonly logger: Pick<Logger, "warn">,
     private readonly clock: Clock = systemClock,
   ) {}
@@ -240,12 +244,19 @@ export class WriteTracker {
       this.settle(pending, {
         kind: "committed",
         events,
-        acknowledgedBy: acknowledgedBy.length > 0 ? [...acknowledgedBy] : this.driver.holders(at),
+        acknowledgedBy: acknowledgedBy.length > 0 ? [...acknowledgedBy] : await this.holdersOf(at),
         isReplay: own.length === 0,
       });
     } catch (error) {
       this.logger.warn({ err: error }, "the block of a repeated write could not be read");
     }
+  }
+
+  /** A leader that was just elected knows of itself only: it waits a moment until it knows of a majority. */
+  private async holdersOf(at: Height): Promise<NodeId[]> {
+    for (let look = 1; look < HOLDERS_LOOKS && this.driver.holders(at).length < this.driver.majority; look++)
+      await new Promise<void>((resolve) => this.clock.after(HOLDERS_LOOK_MS, resolve));
+    return this.driver.holders(at);
   }
 
   private expire(pending: Pending): void {

@@ -56,7 +56,7 @@ export class Core {
   leaderId: NodeId | null = null;
   /** The last valid message of the present leader; on the leader itself, when it was elected. */
   lastLeaderContact = Number.NEGATIVE_INFINITY;
-  /** What the present leader announces; this node's own election timeout while it knows none. */
+  /** What the leader that was followed last announces. */
   private announcedTimeoutMs: number | null = null;
   private saidTimeoutMs: number | null = null;
   /** How far a leader has said that the log is committed: below it this node is not level. Null before the first word. */

@@ -229,9 +229,10 @@ export class Reads {
   }
 
   page(request: PageRequest): Promise<Found> {
-    const deadline = performance.now() + SEARCH_MS_MAX;
     return this.guarded(() =>
       this.turns.run(async () => {
+        // From here on: that others were first says nothing of how wide the filter is.
+        const deadline = performance.now() + SEARCH_MS_MAX;
         const found = await this.searches.find({ ...request, bytesMax: PART_BYTES_MAX, deadline });
         return { ...found, events: found.events.map(({ event, header }) => shownEvent(event, header)) };
       }),

@@ -7,6 +7,7 @@ import { ProblemError } from "../problems.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { StoreError } from "../storage/port.js";
 import type { Found, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
+import { IndexDiffers } from "./page-builder.js";
 import {
   LEADER_POLL_MS,
   notReady,
@@ -17,7 +18,7 @@ import {
   resultWithin,
   unavailable,
 } from "./parts.js";
-import { IndexDiffers, Searches } from "./search.js";
+import { Searches } from "./search.js";
 import { SharedRun } from "./shared-run.js";
 import { Turns } from "./turns.js";
 

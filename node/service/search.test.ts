@@ -13,7 +13,8 @@ import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { Anchors } from "../replica/anchors.js";
 import { ProvedBlocks } from "../replica/proved-blocks.js";
 import type { IndexEntry } from "../storage/port.js";
-import { type Found, IndexDiffers, type Search, Searches } from "./search.js";
+import { type Found, IndexDiffers, type Search } from "./page-builder.js";
+import { Searches } from "./search.js";
 
 const PATHS = ["user"];
 const TYPES = ["order", "order.paid", "order.paid.eu", "note"];

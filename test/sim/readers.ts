@@ -1,6 +1,7 @@
 import { AlteredBlock } from "../../node/replica/anchors.js";
 import type { EventAt } from "../../node/replica/proved-blocks.js";
-import { IndexDiffers, type Search, Searches } from "../../node/service/search.js";
+import { IndexDiffers, type Search } from "../../node/service/page-builder.js";
+import { Searches } from "../../node/service/search.js";
 import { StoreError } from "../../node/storage/port.js";
 import { type ShownEvent, shownEvent } from "../../shared/log/event.js";
 import { type EventFilter, matches } from "../../shared/log/filter.js";

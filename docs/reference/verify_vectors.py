@@ -302,7 +302,7 @@ def decode_body(records, payloads, first, count, sealed_at, previous):
         derived |= {"payloadHash": commitment, "previousHash": previous}
         reader = Reader(record_entry)
         event = Event({**derived, **decode_record(reader)}, payload, salt)
-        require(reader.take(4) == bytes.fromhex(event.hash)[:4] and reader.at_end(), "bad_encoding")
+        require(reader.take(32) == bytes.fromhex(event.hash) and reader.at_end(), "bad_encoding")
         previous = event.hash
         events.append(event)
     return events

@@ -1,7 +1,7 @@
 import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Block, bodyReader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
-import type { LoggedEvent } from "../../shared/log/event.js";
+import type { ReadEvent } from "../../shared/log/event.js";
 import type { LogStore } from "../storage/port.js";
 import { AlteredBlock, type Anchors } from "./anchors.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
@@ -11,7 +11,7 @@ const BLOCKS_MAX = 64;
 /** A block of this node's log, whether or not it is committed. */
 export interface SoundBlock {
   readonly block: Pick<Block, "header" | "blockHash">;
-  readonly events: readonly LoggedEvent[];
+  readonly events: readonly ReadEvent[];
 }
 
 /** Reads of this node's own blocks for the replica: of which only those are given out that are what they should be. */

@@ -1,5 +1,5 @@
 import { type Height, height } from "../../shared/ids.js";
-import type { LoggedEvent } from "../../shared/log/event.js";
+import type { ReadEvent } from "../../shared/log/event.js";
 import { type BlockIndex, blockIndex, type ownRun } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
 import type { IndexEntry, IndexStanding, LogReader, LogStore } from "../storage/port.js";
@@ -58,7 +58,7 @@ export class IndexKeeper {
   }
 
   /** The entry of a block: null for one without events. It has the terms of all paths that the index says it has. */
-  entryOf(events: readonly LoggedEvent[], index?: BlockIndex, paths = this.entryPaths): IndexEntry | null {
+  entryOf(events: readonly ReadEvent[], index?: BlockIndex, paths = this.entryPaths): IndexEntry | null {
     return events.length === 0 ? null : { index: index ?? blockIndex(events), own: this.parts.ownRun(events, paths) };
   }
   private get entryPaths(): readonly string[] {

@@ -1,6 +1,6 @@
 import type { Height } from "../../shared/ids.js";
 import { height } from "../../shared/ids.js";
-import type { LoggedEvent } from "../../shared/log/event.js";
+import type { ReadEvent } from "../../shared/log/event.js";
 import { keyValue, termHash } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
 import type { KeyReader } from "../storage/port.js";
@@ -25,7 +25,7 @@ export interface KeyLookUpsParts {
   readonly clock: Clock;
   readonly filterBytes: number;
   /** The events of a stored block, committed or not. Throws, or null, where it is not what it should be. */
-  readonly eventsOf: (at: Height) => Promise<readonly LoggedEvent[] | null>;
+  readonly eventsOf: (at: Height) => Promise<readonly ReadEvent[] | null>;
   /** A committed event has a key that an earlier block has as well. */
   readonly onRepeated: (key: Key, heights: readonly Height[]) => void;
   readonly onWarning: (error: unknown, text: string) => void;
@@ -56,7 +56,7 @@ export class KeyLookUps {
   }
 
   /** Of a block that is about to be stored. */
-  onStoring(at: Height, events: readonly LoggedEvent[]): void {
+  onStoring(at: Height, events: readonly ReadEvent[]): void {
     const seen = new Set<string>();
     for (const { record } of events) {
       const { sourceAppId, idempotencyKey } = record;

@@ -1,8 +1,8 @@
 import pLimit from "p-limit";
 import type { HashHex, Height } from "../../shared/ids.js";
-import { type Block, type BlockHeader, blockBytes, bodyReader, hashHeader } from "../../shared/log/block.js";
-import { type BodyReader, bodyHash } from "../../shared/log/body.js";
-import type { LoggedEvent } from "../../shared/log/event.js";
+import { type Block, type BlockHeader, blockBytes, hashHeader, provedBodyReader } from "../../shared/log/block.js";
+import { bodyHash, type ProvedBodyReader } from "../../shared/log/body.js";
+import type { ReadEvent } from "../../shared/log/event.js";
 import { timestampMillis } from "../../shared/timestamp.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
 import { AlteredBlock, type Anchors, alteredAt } from "./anchors.js";
@@ -25,7 +25,7 @@ export interface ProvedBlock {
   readonly header: BlockHeader;
   readonly blockHash: HashHex;
   /** By position; decoded when it is asked for, and kept. */
-  readonly events: BodyReader;
+  readonly events: ProvedBodyReader;
   /** Bytes of its body as stored. */
   readonly bytes: number;
 }
@@ -36,7 +36,7 @@ interface Cached extends ProvedBlock {
 
 /** An event, and the block that it stands in. */
 export interface EventAt {
-  readonly event: LoggedEvent;
+  readonly event: ReadEvent;
   readonly header: BlockHeader;
 }
 
@@ -246,6 +246,6 @@ const ANOTHER_HEADER = "its header is another one";
 const proved = (block: Block, previousHash: HashHex | ""): ProvedBlock => ({
   header: block.header,
   blockHash: block.blockHash,
-  events: bodyReader(block, previousHash),
+  events: provedBodyReader(block, previousHash),
   bytes: blockBytes(block),
 });

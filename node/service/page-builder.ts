@@ -5,6 +5,9 @@ import type { EventAt, ProvedBlock, ProvedBlocks } from "../replica/proved-block
 /** Blocks that one read brings. */
 export const BLOCKS_AT_ONCE = 32;
 
+/** About what an answer has of an event beside its payload. */
+const RECORD_BYTES = 512;
+
 /** Which of a filter's events are wanted: those with a sequence from `low` on and below `high`. */
 export interface Search {
   readonly filter: EventFilter;
@@ -121,7 +124,7 @@ export class PageBuilder {
         continue;
       }
       this.events.push({ event, header: block.header });
-      this.bytes += event.payload.length + event.recordBytes.length;
+      this.bytes += event.payload.length + RECORD_BYTES;
       if (this.events.length >= limit || this.bytes >= bytesMax) return false;
     }
     return true;

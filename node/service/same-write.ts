@@ -1,11 +1,11 @@
 import { equalBytes, utf8 } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
-import type { EventView, LoggedEvent, PreparedEvent } from "../../shared/log/event.js";
+import type { EventView, PreparedEvent, ReadEvent } from "../../shared/log/event.js";
 
 /** What makes two requests the same: not their ids and salts, which each request has of its own. */
 type Body = Pick<PreparedEvent, "eventType" | "sourceAppId" | "timestamp" | "payload">;
 
-export const bodyOfLogged = ({ record, payload }: LoggedEvent): Body => ({ ...record, payload });
+export const bodyOfLogged = ({ record, payload }: ReadEvent): Body => ({ ...record, payload });
 export const bodyOfView = (view: EventView): Body => ({ ...view, payload: utf8(canonicalText(view.dataPayload)) });
 
 /** Whether a request with a key repeats an earlier one: type, source, payload, and the timestamp where it brings one. */
@@ -25,10 +25,7 @@ export function isSameBody(proposed: readonly PreparedEvent[], earlier: readonly
 }
 
 /** The events in a block of the earlier request that used the key of `proposed`: a batch stands there in one piece. */
-export function earlierRequest(
-  proposed: readonly PreparedEvent[],
-  events: readonly LoggedEvent[],
-): readonly LoggedEvent[] {
+export function earlierRequest(proposed: readonly PreparedEvent[], events: readonly ReadEvent[]): readonly ReadEvent[] {
   const key = proposed[0]?.idempotencyKey;
   if (key === undefined) return [];
   const sources = new Set(proposed.map((event) => event.sourceAppId));

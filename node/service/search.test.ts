@@ -175,7 +175,7 @@ describe("a search", () => {
         if (found.events.length < limit) expect(found.next).toBeNull();
         for (const { event, header } of found.events) {
           const { event: logged, header: own } = events[event.record.sequence] as (typeof events)[0];
-          expect([event.hash, event.recordBytes, header]).toEqual([logged.hash, logged.recordBytes, own]);
+          expect([event.hash, event.record, header]).toEqual([logged.hash, logged.record, own]);
         }
       }),
       { numRuns: 150 },

@@ -3,7 +3,7 @@ import { canonicalText } from "../canonical.js";
 import { sha256Hex, sha256HexOf } from "../hash.js";
 import type { HashHex, Height, NodeId, Sequence, Term, TreeSize } from "../ids.js";
 import { BLOCK_BYTES_MAX, BLOCK_EVENTS_MAX } from "../limits.js";
-import { BodyError, BodyReader } from "./body.js";
+import { BodyError, BodyReader, ProvedBodyReader } from "./body.js";
 import type { Control } from "./control.js";
 
 /** What the leader signs. Headers are chained, so equal block hashes mean equal history. */
@@ -55,9 +55,19 @@ export const blockBytes = (block: Block): number => block.records.length + block
 
 /** The block's events, decoded one after the other; `previousHash` is the hash of the event before it. Throws BodyError. */
 export function bodyReader(block: Block, previousHash: HashHex | ""): BodyReader {
+  assertWithinLimits(block);
+  return new BodyReader(block, { ...block.header, previousHash });
+}
+
+/** The same for a block that is proved: any event without those before it. */
+export function provedBodyReader(block: Block, previousHash: HashHex | ""): ProvedBodyReader {
+  assertWithinLimits(block);
+  return new ProvedBodyReader(block, { ...block.header, previousHash });
+}
+
+function assertWithinLimits(block: Block): void {
   if (block.header.eventCount > BLOCK_EVENTS_MAX || blockBytes(block) > BLOCK_BYTES_MAX)
     throw new BodyError("the block is over its limits");
-  return new BodyReader(block, { ...block.header, previousHash });
 }
 
 /** One block as bytes for the wire: u32 length and canonical header, signature, u32 length and each body part. */

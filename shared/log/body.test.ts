@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { fromUtf8, toHex, utf8 } from "../bytes.js";
 import { canonicalText, type JsonObject } from "../canonical.js";
 import { sequence } from "../ids.js";
-import { type Body, BodyError, BodyReader, bodyHash, encodeBody, eventBytesBound } from "./body.js";
+import { type Body, BodyError, BodyReader, bodyHash, encodeBody, eventBytesBound, ProvedBodyReader } from "./body.js";
 import { type LoggedEvent, logEvent, payloadCommitment } from "./event.js";
 
 const SEALED_AT = "2026-05-01T12:00:00.000Z";
@@ -76,6 +76,20 @@ describe("a body", () => {
     );
   });
 
+  it("gives any one event alone, once it is proved", () => {
+    fc.assert(
+      fc.property(anyEvents, fc.nat(11), (events, at) => {
+        fc.pre(at < events.length);
+        const place = { firstSequence: sequence(FIRST), eventCount: events.length, sealedAt: SEALED_AT } as const;
+        const proved = new ProvedBodyReader(encodeBody(events), { ...place, previousHash: "" });
+        const { recordBytes: _bytes, ...event } = events[at] as LoggedEvent;
+        expect(proved.event(at)).toEqual(event);
+        expect(proved.event(at)).toBe(proved.event(at));
+        expect(() => proved.event(events.length)).toThrow(RangeError);
+      }),
+    );
+  });
+
   it("has one encoding: of all bodies that differ in a byte none reads as another body of the same events", () => {
     fc.assert(
       fc.property(
@@ -98,7 +112,7 @@ describe("a body", () => {
             expect(error).toBeInstanceOf(BodyError);
             return;
           }
-          // One of 2^32 alterations passes the hint of its event: what was read is written as it was read.
+          // No alteration passes the hash of its event by chance: what was read is written as it was read.
           expect(encodeBody(read)).toEqual(changed);
         },
       ),

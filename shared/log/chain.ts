@@ -167,7 +167,7 @@ function verifyBody(before: ChainState, block: Block): BodyVerdict {
   return { ok: true, events, range, index };
 }
 
-/** The four bytes that are noted of each event's hash are a hint at which one was altered. */
+/** Where an event's hash is not the one that is noted for it, it is the altered one. */
 function whereAltered(before: ChainState, block: Block): { detail: string; sequence?: number } {
   const detail = "the body is not the one that was sealed";
   try {

@@ -63,6 +63,9 @@ export interface LoggedEvent {
   payloadValue?: JsonObject;
 }
 
+/** What is read of an event: its record's bytes are not made. */
+export type ReadEvent = Omit<LoggedEvent, "recordBytes">;
+
 /** An event as our own API shows it; with RFC 8785 and SHA-256 alone anyone can recompute both hashes. */
 export interface EventView {
   v: 1;
@@ -211,7 +214,7 @@ export function loggedEvent(
   return isErased === undefined ? event : { ...event, isErased };
 }
 
-export function eventView(event: LoggedEvent, block: { height: Height; term: Term }): EventView {
+export function eventView(event: ReadEvent, block: { height: Height; term: Term }): EventView {
   const { record } = event;
   return {
     v: 1,
@@ -240,7 +243,7 @@ export interface ShownEvent extends Omit<EventView, "dataPayload"> {
   payload: string;
 }
 
-export function shownEvent(event: LoggedEvent, block: { height: Height; term: Term }): ShownEvent {
+export function shownEvent(event: ReadEvent, block: { height: Height; term: Term }): ShownEvent {
   const { record } = event;
   return {
     v: 1,

@@ -1,7 +1,7 @@
 import { fromUtf8 } from "../bytes.js";
 import { canonicalText, type JsonValue } from "../canonical.js";
 import { compareInstants, type Instant, instantOf } from "../timestamp.js";
-import type { LoggedEvent } from "./event.js";
+import type { ReadEvent } from "./event.js";
 import {
   coverOf,
   decodeTimes,
@@ -33,7 +33,7 @@ export interface EventFilter {
 }
 
 /** Whether an event meets every condition: the word that counts, which entries only give sooner. */
-export function matches(event: LoggedEvent, filter: EventFilter): boolean {
+export function matches(event: ReadEvent, filter: EventFilter): boolean {
   const { record } = event;
   if (filter.eventType !== undefined && record.eventType !== filter.eventType) return false;
   if (filter.sourceAppId !== undefined && record.sourceAppId !== filter.sourceAppId) return false;

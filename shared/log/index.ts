@@ -4,7 +4,7 @@ import { canonicalText } from "../canonical.js";
 import { sha256, sha256HexOf, sha256Of } from "../hash.js";
 import type { HashHex } from "../ids.js";
 import { timestampMillis } from "../timestamp.js";
-import type { LoggedEvent } from "./event.js";
+import type { ReadEvent } from "./event.js";
 
 /**
  * What a block's index entry says: which terms stand in the block and at which of its positions. A term is a hash of a
@@ -68,7 +68,7 @@ export const timeValue = (level: number, slot: number): string => `${level}\0${s
 // --- What the header commits to --------------------------------------------------------------------------------------
 
 /** Derives what is committed to. Throws RangeError for a timestamp that is no instant: no block may hold one. */
-export function blockIndex(events: readonly LoggedEvent[], hash: TermHash = termHash): BlockIndex {
+export function blockIndex(events: readonly ReadEvent[], hash: TermHash = termHash): BlockIndex {
   const names = new RunBuilder(hash);
   const keys = new RunBuilder(hash);
   const millis: number[] = [];
@@ -253,7 +253,7 @@ const mod16 = (slot: number): number => ((slot % 16) + 16) % 16;
 // --- Own kinds -------------------------------------------------------------------------------------------------------
 
 /** Terms that are not committed to: prefixes of types, pairs of type and source, slots of time, values of payload paths. */
-export function ownRun(events: readonly LoggedEvent[], paths: readonly string[], hash: TermHash = termHash): Run {
+export function ownRun(events: readonly ReadEvent[], paths: readonly string[], hash: TermHash = termHash): Run {
   const own = new RunBuilder(hash);
   const lastSlots = TIME_LEVELS.map(() => Number.NaN);
   for (const [i, event] of events.entries()) {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Block } from "../../shared/log/block.js";
 import { type BlockVerdict, type BlockVerifier, blockVerifier, type ChainState } from "../../shared/log/chain.js";
-import type { LoggedEvent } from "../../shared/log/event.js";
+import type { ReadEvent } from "../../shared/log/event.js";
 import { ownRun, type Run } from "../../shared/log/index.js";
 import { fakeVerifier } from "./fake-crypto.js";
 import { check } from "./violation.js";
@@ -37,7 +37,7 @@ export const rememberedVerdicts: BlockVerifier = (before, block) => {
   return verdict;
 };
 
-const ownRuns = new WeakMap<readonly LoggedEvent[], Map<string, Run>>();
+const ownRuns = new WeakMap<readonly ReadEvent[], Map<string, Run>>();
 
 /** `ownRun`, made once of the events that nodes hand on. */
 export const rememberedOwnRun: typeof ownRun = (events, paths) => {

@@ -104,8 +104,8 @@ const logged = (event: Partial<PreparedEvent>, i = 0): LoggedEvent =>
 export function timestampVectors(): TimestampVector[] {
   return [...TIMESTAMPS, ...NO_INSTANTS].map((timestamp) => {
     const { records } = encodeBody([logged({ timestamp })]);
-    // Behind table, flags, id, and two names of one byte each; before the hint.
-    const encoded = records.subarray(4 + 1 + 12 + 3 + 3, -4);
+    // Behind table, flags, id, and two names of one byte each; before the hash.
+    const encoded = records.subarray(4 + 1 + 12 + 3 + 3, -32);
     const form = ((records[4] as number) & 1) === 0 ? "millis" : "text";
     return { text: timestamp, millis: timestampMillis(timestamp), form, encoded: toHex(encoded) };
   });

@@ -166,7 +166,7 @@ function wrongEncodings(sound: Sound): Refused[] {
   const part = (bytes: Uint8Array): Uint8Array => concat(u32(bytes), bytes);
   const record = (what: string, bytes: Uint8Array): Refused => one(what, { records: part(bytes) });
   const payload = (what: string, bytes: Uint8Array): Refused => one(what, { payloads: part(bytes) });
-  // Flags, id, and two names with their lengths stand before the timestamp; behind it the key and the hint.
+  // Flags, id, and two names with their lengths stand before the timestamp; behind it the key and the hash.
   const time = 1 + 12 + 2 + "invoice.approved".length + 2 + "billing".length;
   const text = utf8("2026-05-01T12:00:00.000Z");
   const rest = entry.subarray(time + 8);
@@ -176,9 +176,9 @@ function wrongEncodings(sound: Sound): Refused[] {
   const batch = (place: number, length: number): Uint8Array =>
     concat(
       Uint8Array.of(2 | 4),
-      entry.subarray(1, -4),
+      entry.subarray(1, -32),
       Uint8Array.of(place >> 8, place, length >> 8, length),
-      entry.subarray(-4),
+      entry.subarray(-32),
     );
   return [
     record("an unknown flag", concat(Uint8Array.of((entry[0] as number) | 8), entry.subarray(1))),
@@ -190,8 +190,8 @@ function wrongEncodings(sound: Sound): Refused[] {
     record("a batch of 1,001 events", batch(0, 1_001)),
     record("a type that is not UTF-8", withByte(entry, 1 + 12 + 2, 0xff)),
     record("a byte left over in an event", concat(entry, Uint8Array.of(0))),
-    record("a hint that is cut", entry.subarray(0, -1)),
-    record("a hint that is not the hash's", flipped(entry, entry.length - 1)),
+    record("a hash that is cut", entry.subarray(0, -1)),
+    record("a hash that is not the record's", flipped(entry, entry.length - 1)),
     record("another id, and so another hash", flipped(entry, 1)),
     one("a byte left over behind the records", { records: concat(block.records, Uint8Array.of(0)) }),
     one("a byte left over behind the payloads", { payloads: concat(block.payloads, Uint8Array.of(0)) }),

@@ -98,12 +98,28 @@ export class ProvedBlocks {
       : this.places.slice(Math.max(0, at - countMax + 1), at + 1).reverse();
   }
 
+  /** Of the blocks with events from a height on in the order, as many as are known and wanted; none if it is not known. */
+  placesAt(from: Height, order: "asc" | "desc", countMax: number): Place[] {
+    const [oldest] = this.places;
+    const newest = this.places.at(-1);
+    if (oldest === undefined || newest === undefined || from < oldest.height || from > newest.height) return [];
+    const below = this.lastWith((place) => place.height <= from);
+    const at = order === "asc" && (this.places[below] as Place).height < from ? below + 1 : below;
+    return order === "asc"
+      ? this.places.slice(at, at + countMax)
+      : this.places.slice(Math.max(0, at - countMax + 1), at + 1).reverse();
+  }
+
   private indexOf(sequence: number): number {
+    return this.lastWith((place) => place.first <= sequence);
+  }
+
+  private lastWith(isStill: (place: Place) => boolean): number {
     let low = 0;
     let high = this.places.length - 1;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if ((this.places[middle] as Place).first <= sequence) low = middle;
+      if (isStill(this.places[middle] as Place)) low = middle;
       else high = middle - 1;
     }
     return low;
@@ -130,7 +146,7 @@ export class ProvedBlocks {
   private atHand(heights: readonly Height[]): ProvedBlock[] {
     const found: ProvedBlock[] = [];
     for (const at of heights) {
-      const cached = this.cached(at);
+      const cached = this.atHandAt(at);
       if (cached === null) break;
       found.push(cached);
     }
@@ -139,19 +155,32 @@ export class ProvedBlocks {
 
   async one(at: Height): Promise<ProvedBlock> {
     return (
-      this.cached(at) ??
+      this.atHandAt(at) ??
       this.reading.run(at, async () => (await this.limit(() => this.fetchMissing([at])))[0] as ProvedBlock)
     );
   }
 
   /** When the block was sealed, in milliseconds, by its proved header; never before the one below it. */
   async sealedAt(at: Height): Promise<number> {
-    const known = this.times.get(at);
-    if (known !== undefined) return known;
-    const millis = timestampMillis((this.cache.get(at) ?? (await this.provedHeader(at))).header.sealedAt) ?? 0;
+    const known = this.knownSealedAt(at);
+    if (known !== null) return known;
+    const millis = timestampMillis((await this.provedHeader(at)).header.sealedAt) ?? 0;
     if (this.times.size >= TIMES_MAX) this.times.delete(this.times.keys().next().value as Height);
     this.times.set(at, millis);
     return millis;
+  }
+
+  /** The same if it is in memory. */
+  knownSealedAt(at: Height): number | null {
+    const known = this.times.get(at);
+    if (known === undefined) {
+      const block = this.cache.get(at);
+      return block === undefined ? null : timestampMillis(block.header.sealedAt);
+    }
+    // The order of the map is the order of their last use.
+    this.times.delete(at);
+    this.times.set(at, known);
+    return known;
   }
 
   private async provedHeader(at: Height): Promise<{ readonly header: BlockHeader }> {
@@ -211,7 +240,8 @@ export class ProvedBlocks {
     }
   }
 
-  private cached(at: Height): Cached | null {
+  /** The block if it is in memory. */
+  atHandAt(at: Height): ProvedBlock | null {
     const block = this.cache.get(at);
     if (block === undefined) return null;
     // The order of the map is the order of their last use.

@@ -26,6 +26,11 @@ const WINDOW_SLOW_MS = 500;
 const ESTIMATE_MAX = 1_000;
 /** Filters whose counts are remembered. */
 const COUNTS_MAX = 256;
+/** Events of blocks in memory that one search compares itself, before it asks the index. */
+const EVENTS_AT_HAND_MAX = 10_000;
+const BLOCKS_AT_HAND = 16;
+/** The bounds of a range of `recordedAt` are found to within so many blocks where finding more would cost reads. */
+const UNDECIDED_BLOCKS = 8;
 
 export interface SearchParts {
   readonly reader: LogReader;
@@ -109,25 +114,16 @@ export class Searches {
     const isAsc = search.order === "asc";
     const range = search.low < search.high ? await this.heightsOf(plan, search) : null;
     if (range === null) return DONE;
-    const entries = plan.groups.length === 0 ? this.unfiltered(search, range) : this.filtered(plan, search, range);
+    const chunks = plan.groups.length === 0 ? this.unfiltered(search, range) : this.filtered(plan, search, range);
     let looked = 0;
-    for await (const found of entries) {
-      looked += found.entries.length;
-      const walked = found.entries.flatMap((entry): WalkedHits[] => {
-        this.assertOwn(entry);
-        const { sure, unsure } = hitsIn(plan, entry);
-        const { height: at, first, count } = entry;
-        const isWithin = (i: number): boolean => first + i >= search.low && first + i < search.high;
-        const cut = first < search.low || first + count > search.high;
-        const hits = cut ? { sure: sure.filter(isWithin), unsure: unsure.filter(isWithin) } : { sure, unsure };
-        return [{ height: at, first, count, ...hits }];
-      });
-      if (walked.length > 0) yield walked;
+    for await (const chunk of chunks) {
+      looked += chunk.looked.length;
+      if (chunk.looked.length > 0) yield chunk.looked.map((hits) => cut(hits, search));
       const isLate = this.parts.clock.now() >= search.deadline || looked >= ENTRIES_MAX;
-      if (isLate && found.next !== null) {
-        const entry = found.entries.at(-1);
-        if (entry !== undefined) return { next: isAsc ? entry.first + entry.count : entry.first - 1, isCutOff: true };
-        const place = await this.placeAt(found.next, search.order);
+      if (isLate && chunk.next !== null) {
+        const last = chunk.looked.at(-1);
+        if (last !== undefined) return { next: isAsc ? last.first + last.count : last.first - 1, isCutOff: true };
+        const place = await this.placeAt(chunk.next, search.order);
         return place === null ? DONE : { next: isAsc ? place.first : place.first + place.count - 1, isCutOff: true };
       }
     }
@@ -135,32 +131,36 @@ export class Searches {
   }
 
   /** The heights between which the range lies; null if it is empty. */
-  private async heightsOf(plan: Plan, { low, high }: Search): Promise<{ from: Height; to: Height } | null> {
+  private async heightsOf(plan: Plan, { low, high }: Search): Promise<Range | null> {
     const [lowest, highest, since, until] = await Promise.all([
-      this.placeOf(low),
-      this.placeOf(high - 1),
+      low === 0 ? height(1) : this.placeOf(low).then((place) => place.height),
+      this.placeOf(high - 1).then((place) => place.height),
       plan.sealedFrom === null ? null : this.firstSealedFrom(plan.sealedFrom),
       plan.sealedBefore === null ? null : this.firstSealedFrom(plan.sealedBefore),
     ]);
-    if (plan.sealedFrom !== null && since === null) return null;
-    const from = Math.max(lowest.height, since ?? 0);
-    const to = Math.min(highest.height, until === null ? Number.POSITIVE_INFINITY : until - 1);
-    return from > to ? null : { from: height(from), to: height(to) };
+    const from = Math.max(lowest, since?.from ?? 0);
+    const to = Math.min(highest, (until?.to ?? Number.POSITIVE_INFINITY) - 1);
+    if (from > to) return null;
+    const decided = { from: since?.to ?? 0, to: (until?.from ?? Number.POSITIVE_INFINITY) - 1 };
+    return { from: height(from), to: height(to), isDecided: (at) => isIn(at, decided) };
   }
 
-  /** The first block that was not sealed before then, by the blocks themselves; null if all were. */
-  private async firstSealedFrom(millis: number): Promise<Height | null> {
+  /**
+   * Where the first block stands that was not sealed before then, by the blocks themselves: all below `from` were, none
+   * from `to` on. The places that are looked at are the same for all searches, as far as the log's length lets them be.
+   */
+  private async firstSealedFrom(millis: number): Promise<{ readonly from: number; readonly to: number }> {
     const { blocks } = this.parts;
-    const top = this.parts.commitHeight();
-    if (top === 0 || (await blocks.sealedAt(top)) < millis) return null;
-    let low = 1;
-    let high: number = top;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      if ((await blocks.sealedAt(height(middle))) < millis) low = middle + 1;
-      else high = middle;
+    let from = 1;
+    let to = this.parts.commitHeight() + 1;
+    while (from < to) {
+      const middle = roundest(from, to - 1);
+      const known = blocks.knownSealedAt(middle);
+      if (known === null && to - from <= UNDECIDED_BLOCKS) break;
+      if ((known ?? (await blocks.sealedAt(middle))) < millis) from = middle + 1;
+      else to = middle;
     }
-    return height(low);
+    return { from, to };
   }
 
   /** Where an event stands: from memory, from the index, or, where that has no entry of it, from the headers. */
@@ -198,11 +198,11 @@ export class Searches {
     let cursor = isAsc ? low : high - 1;
     while (cursor >= low && cursor < high) {
       const places = await this.placesFrom(cursor, order);
-      const within = places.filter((place) => isIn(place.height, range));
+      const looked = places.filter((place) => isIn(place.height, range)).map((place) => hitsOfPlace(place, range));
       const last = places.at(-1) as Place;
       cursor = isAsc ? last.first + last.count : last.first - 1;
       const isOver = (isAsc && last.height >= range.to) || (!isAsc && last.height <= range.from);
-      yield { entries: within.map(entryOf), next: isOver ? null : step(last.height, isAsc) };
+      yield { looked, next: isOver ? null : step(last.height, isAsc) };
       if (isOver) return;
     }
   }
@@ -230,7 +230,9 @@ export class Searches {
   /** The group that finds fewest drives; the server compares the others, in windows of heights so that it stops in time. */
   private async *filtered(plan: Plan, search: Search, range: Range): AsyncGenerator<Chunk> {
     const isAsc = search.order === "asc";
-    const groups = await this.inOrder(plan.groups, range);
+    let at = yield* this.atHand(search, range);
+    if (at === null) return;
+    const groups = await this.inOrder(plan.groups, isAsc ? { ...range, from: at } : { ...range, to: at });
     const isWindowed = groups.length > 1;
     const values = plan.conditions.map(({ values: list, isOwn }) => ({ terms: list.map(({ term }) => term), isOwn }));
     const query: Omit<EntryQuery, "from" | "to" | "limit"> = {
@@ -242,7 +244,6 @@ export class Searches {
     };
     let window = isWindowed ? WINDOW_MIN : Number.POSITIVE_INFINITY;
     let limit = ENTRIES_FIRST;
-    let at: Height | null = isAsc ? range.from : range.to;
     while (at !== null && isIn(at, range)) {
       const far = isAsc ? Math.min(range.to, at + window - 1) : Math.max(range.from, at - window + 1);
       const bounds = isAsc ? { from: at, to: height(far) } : { from: height(far), to: at };
@@ -260,8 +261,47 @@ export class Searches {
       else if (tookMs > WINDOW_SLOW_MS) window = Math.max(WINDOW_MIN, Math.floor(window / 4));
       if (!isWindowed) window = Number.POSITIVE_INFINITY;
       limit = Math.min(ENTRIES_CHUNK, 2 * limit);
-      yield { entries, next: at };
+      const looked = entries.map((entry): WalkedHits => {
+        this.assertOwn(entry);
+        const { height: of, first, count } = entry;
+        return { height: of, first, count, ...decide(hitsIn(plan, entry), of, range) };
+      });
+      yield { looked, next: at };
     }
+  }
+
+  /** Blocks in memory say by their events what is wanted, sooner than any entry. Returns where the index has to go on. */
+  private *atHand({ filter, order }: Search, range: Range): Generator<Chunk, Height | null> {
+    const { blocks } = this.parts;
+    const isAsc = order === "asc";
+    let at = isAsc ? range.from : range.to;
+    // A payload has to be parsed to be compared.
+    let left = filter.payload === undefined ? EVENTS_AT_HAND_MAX : 0;
+    while (left > 0) {
+      const looked: WalkedHits[] = [];
+      const places = blocks.placesAt(at, order, BLOCKS_AT_HAND).filter((place) => isIn(place.height, range));
+      for (const place of places) {
+        const block = blocks.atHandAt(place.height);
+        if (block === null) {
+          left = 0;
+          break;
+        }
+        const sure: number[] = [];
+        for (let i = 0; i < place.count; i++) if (matches(block.events.event(i), filter)) sure.push(i);
+        looked.push({ ...place, sure, unsure: [] });
+        left -= place.count;
+      }
+      const last = looked.at(-1);
+      if (last === undefined) return at;
+      const next = step(last.height, isAsc);
+      if (!isIn(next, range)) {
+        yield { looked, next: null };
+        return null;
+      }
+      at = next;
+      yield { looked, next };
+    }
+    return at;
   }
 
   private async inOrder(groups: Plan["groups"], range: Range): Promise<Plan["groups"]> {
@@ -276,9 +316,12 @@ export class Searches {
 interface Range {
   readonly from: Height;
   readonly to: Height;
+  /** Whether a block in it is certainly within the filter's range of `recordedAt`. */
+  readonly isDecided: (at: Height) => boolean;
 }
 interface Chunk {
-  readonly entries: FoundEntry[];
+  /** In order; with hits or without. */
+  readonly looked: WalkedHits[];
   /** The next height to look at. */
   readonly next: Height | null;
 }
@@ -292,18 +335,35 @@ function follows(place: Place, before: Place | null, first: { sequence: number; 
     : place.first + place.count === before.first;
 }
 
-const isIn = (at: number, { from, to }: Range): boolean => at >= from && at <= to;
+const isIn = (at: number, { from, to }: { from: number; to: number }): boolean => at >= from && at <= to;
+
+/** The number between two (inclusive) that the largest power of two divides: the same for many ranges. */
+function roundest(from: number, to: number): Height {
+  let width = 2 ** Math.floor(Math.log2(Math.max(1, to)));
+  while (Math.floor(to / width) * width < from) width /= 2;
+  return height(Math.floor(to / width) * width);
+}
+
+/** Only hits with a sequence that is wanted. */
+function cut(hits: WalkedHits, { low, high }: Search): WalkedHits {
+  const { first, count, sure, unsure } = hits;
+  if (first >= low && first + count <= high) return hits;
+  const isWithin = (i: number): boolean => first + i >= low && first + i < high;
+  return { ...hits, sure: sure.filter(isWithin), unsure: unsure.filter(isWithin) };
+}
+
+/** In a block that may be out of the range of `recordedAt` the events themselves decide. */
+function decide(hits: Hits, at: Height, range: Range): Hits {
+  if (range.isDecided(at) || hits.sure.length === 0) return hits;
+  return { sure: [], unsure: [...hits.sure, ...hits.unsure].sort((a, b) => a - b) };
+}
 const step = (at: Height, isAsc: boolean): Height => height(isAsc ? at + 1 : Math.max(0, at - 1));
 
-/** A place looks like an entry of a filter without conditions: every position is a hit. */
-const entryOf = (place: Place): FoundEntry => ({
-  ...place,
-  sealedAt: 0,
-  isWide: false,
-  times: NO_TIMES,
-  placesOf: () => null,
-});
-const NO_TIMES = new Uint8Array(0);
+/** Without a condition on entries every position is a hit. */
+function hitsOfPlace(place: Place, range: Range): WalkedHits {
+  const sure = Array.from({ length: place.count }, (_, i) => i);
+  return { ...place, ...decide({ sure, unsure: [] }, place.height, range) };
+}
 
 /** As `hitsOf`: an entry in which nothing makes sense any more says what its block does not. */
 function hitsIn(plan: Plan, entry: FoundEntry): Hits {

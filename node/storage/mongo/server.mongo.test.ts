@@ -67,7 +67,8 @@ describe("a one-member replica set", () => {
 
   it.each([
     { format: 2, collections: ["state", "blocks"] },
-    { format: 3, collections: ["state", "events_1"] },
+    { format: 3, collections: ["state", "blocks"] },
+    { format: 4, collections: ["state", "events_1"] },
   ])("of an earlier version is refused with what to do ($collections)", async ({ format, collections }) => {
     const database = `outdated_${format}`;
     await raw(mongod, async (client) => {

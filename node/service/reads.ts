@@ -222,10 +222,8 @@ export class Reads {
     const deadline = performance.now() + READ_WAIT_MS_MAX;
     if (sequence >= this.logSize && sequence >= (await this.sizeConfirmedBy(deadline))) return null;
     return this.guarded(async () => {
-      const place = await this.searches.placeOf(sequence);
-      const block = await this.parts.driver.blocks.one(place.height);
-      if (block.header.firstSequence !== place.first) throw new IndexDiffers(place.height);
-      return shownEvent(block.events.event(sequence - place.first), block.header);
+      const { events, header } = await this.searches.blockOf(sequence);
+      return shownEvent(events.event(sequence - header.firstSequence), header);
     });
   }
 

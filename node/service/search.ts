@@ -1,7 +1,7 @@
 import { type Height, height } from "../../shared/ids.js";
 import { type EventFilter, type Hits, hitsOf, matches, type Plan, planOf } from "../../shared/log/filter.js";
 import type { Clock } from "../clock.js";
-import type { Place, ProvedBlocks } from "../replica/proved-blocks.js";
+import type { Place, ProvedBlock, ProvedBlocks } from "../replica/proved-blocks.js";
 import { type EntryQuery, type FoundEntry, type LogReader, StoreError } from "../storage/port.js";
 import {
   assertPlace,
@@ -163,12 +163,33 @@ export class Searches {
     return { from, to };
   }
 
-  /** Where an event stands: from memory, from the index, or, where that has no entry of it, from the headers. */
+  /** Where an event stands. Throws AlteredBlock or StoreError. */
   async placeOf(sequence: number): Promise<Place> {
-    const { blocks, reader } = this.parts;
-    const place = blocks.placeOf(sequence) ?? (await reader.holding(sequence).catch(() => null));
-    if (place !== null && place.first <= sequence && sequence < place.first + place.count) return place;
-    return this.placeByHeaders(sequence);
+    const known = this.parts.blocks.placeOf(sequence);
+    if (known !== null) return known;
+    const { header } = await this.blockOf(sequence);
+    return { height: header.height, first: header.firstSequence, count: header.eventCount };
+  }
+
+  /** The block of an event: its place is known, or the store says it, or, where that says nothing true, the headers. */
+  async blockOf(sequence: number): Promise<ProvedBlock> {
+    const { blocks } = this.parts;
+    const known = blocks.placeOf(sequence);
+    const found = known === null ? await this.held(sequence) : await blocks.one(known.height);
+    const block = found ?? (await blocks.one((await this.placeByHeaders(sequence)).height));
+    const { firstSequence, treeSize } = block.header;
+    if (firstSequence <= sequence && sequence < treeSize) return block;
+    throw new StoreError("unknown", `No block of this node is known to hold event ${sequence}.`);
+  }
+
+  private async held(sequence: number): Promise<ProvedBlock | null> {
+    try {
+      return await this.parts.blocks.holding(sequence);
+    } catch (error) {
+      // The server's own index is gone: it is made again when the store is opened next.
+      if (error instanceof StoreError && error.failure === "index_lost") return null;
+      throw error;
+    }
   }
 
   private async placeByHeaders(sequence: number): Promise<Place> {

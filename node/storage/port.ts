@@ -196,7 +196,7 @@ export const indexLost = (): StoreError => new StoreError("index_lost", "The ind
  * has to be proved before anything of it is shown. Every command has a limit in time. Throws StoreError.
  */
 export interface LogReader {
-  /** The blocks at these heights, ascending or descending, in the order given while they fit; at least the first if it is there. */
+  /** The blocks at these heights, without signature and frontier, ascending or descending, in the order given while they fit; at least the first if it is there. */
   readBlocks(heights: readonly Height[], bytesMax: number): Promise<StoredBlock[]>;
   /** Headers without bodies, ascending, of the heights from `from` to `to` (inclusive). */
   readHeaders(from: Height, to: Height): Promise<{ readonly header: BlockHeader; readonly blockHash: string }[]>;
@@ -207,8 +207,8 @@ export interface LogReader {
   find(query: EntryQuery): Promise<FoundEntry[]>;
   /** How many entries between two heights (inclusive) have a term of the group; counts no further than `cap`. */
   estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number>;
-  /** The entry of the block that holds this sequence: without places and times. null if no entry does. */
-  holding(sequence: number): Promise<FoundEntry | null>;
+  /** The block that says that it holds this sequence, like those of `readBlocks`; null if none does. */
+  holding(sequence: number): Promise<StoredBlock | null>;
   /** Up to `limit` entries from a height up or down, without places and times. */
   neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]>;
 }

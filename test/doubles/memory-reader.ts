@@ -35,7 +35,7 @@ export class MemoryReader implements LogReader {
       if (stored === undefined) continue;
       bytes += blockBytes(stored.block);
       if (found.length > 0 && bytes > bytesMax) break;
-      found.push(structuredClone(stored));
+      found.push(readOf(stored));
     }
     return found;
   }
@@ -76,12 +76,14 @@ export class MemoryReader implements LogReader {
     return count;
   }
 
-  async holding(sequence: number): Promise<FoundEntry | null> {
+  async holding(sequence: number): Promise<StoredBlock | null> {
     this.opening.assertReadable();
-    let last: StoredEntry | null = null;
-    for (const { stored } of this.database.entries.values())
-      if (stored.first <= sequence && stored.first > (last?.first ?? -1)) last = stored;
-    return last !== null && sequence < last.first + last.count ? viewOf(last) : null;
+    let first: StoredBlock | null = null;
+    for (const { stored } of this.database.blocks.values()) {
+      const { treeSize } = stored.block.header;
+      if (treeSize > sequence && treeSize < (first?.block.header.treeSize ?? Number.POSITIVE_INFINITY)) first = stored;
+    }
+    return first === null ? null : readOf(first);
   }
 
   async neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]> {
@@ -95,6 +97,11 @@ export class MemoryReader implements LogReader {
     return entriesIn(this.database, from, to, order);
   }
 }
+
+const readOf = ({ block }: StoredBlock): StoredBlock => ({
+  block: structuredClone({ ...block, signature: new Uint8Array(0) }),
+  frontier: [],
+});
 
 /** Look-ups of keys in memory. */
 export class MemoryKeys implements KeyReader {

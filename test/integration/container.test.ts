@@ -54,12 +54,9 @@ describe.skipIf(!hasEngine)(
         index: { paths: [] },
       });
       for (const [i, { stored }] of blocks.slice(1).entries()) {
-        expect(await second.reader.holding(i)).toMatchObject({
-          height: stored.block.header.height,
-          first: i,
-          count: 1,
-        });
-        expect(await second.reader.readBlocks([stored.block.header.height], 1)).toEqual([stored]);
+        const read = { block: { ...stored.block, signature: new Uint8Array(0) }, frontier: [] };
+        expect(await second.reader.holding(i)).toEqual(read);
+        expect(await second.reader.readBlocks([stored.block.header.height], 1)).toEqual([read]);
       }
       await second.log.close();
     });

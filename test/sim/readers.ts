@@ -105,10 +105,8 @@ export class Readers {
   }
 
   private async one(process: SimProcess, sequence: number): Promise<void> {
-    const place = await this.searchesOf(process).placeOf(sequence);
-    const block = await process.driver.blocks.one(place.height);
-    if (block.header.firstSequence !== place.first) throw new IndexDiffers(place.height);
-    this.shown(process, [{ event: block.events.event(sequence - place.first), header: block.header }]);
+    const { events, header } = await this.searchesOf(process).blockOf(sequence);
+    this.shown(process, [{ event: events.event(sequence - header.firstSequence), header }]);
   }
 
   private drawn(process: SimProcess, size: number): Search {

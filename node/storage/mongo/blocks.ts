@@ -5,6 +5,8 @@ import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from
 
 const MEMBERSHIP_BLOCKS_MAX = 10_000;
 export const CONTROL_INDEX = { "header.control.kind": 1 } as const;
+/** Finds the block of a sequence: the first one after which the tree is larger. */
+export const TREE_SIZE_INDEX = { "header.treeSize": 1 } as const;
 
 type Blocks = Collection<StoredDocument>;
 

@@ -48,6 +48,26 @@ export function storedBlock(document: StoredDocument): StoredBlock {
   return { block, frontier: Array.isArray(frontier) ? frontier.map(bytesOf) : [] };
 }
 
+/**
+ * The same for a caller that compares the header's hash with one that it knows: the header is as it was found, and has
+ * its shape if it has that hash.
+ */
+export function unprovedBlock(document: StoredDocument): StoredBlock {
+  const { header } = document;
+  const isObject = typeof header === "object" && header !== null;
+  const block: Block = {
+    header: isObject ? (header as BlockHeader) : headerOf(document),
+    blockHash: typeof document.blockHash === "string" ? document.blockHash : "",
+    signature: NOT_READ,
+    records: bytesOf(document.records),
+    payloads: bytesOf(document.payloads),
+  };
+  return { block, frontier: [] };
+}
+const NOT_READ = new Uint8Array(0);
+/** What `unprovedBlock` leaves out. */
+export const PROVED_LATER = { signature: 0, frontier: 0 } as const;
+
 function headerOf(document: StoredDocument): BlockHeader {
   try {
     return parseHeader(document.header);

@@ -32,7 +32,6 @@ export const entriesOf = (db: Db): Collection<FoundDocument> =>
   db.collection<FoundDocument>("index", { useBigInt64: true });
 
 export const TERMS_INDEX = { terms: 1, _id: 1 } as const;
-export const FIRST_INDEX = { first: 1 } as const;
 
 export function termValue(term: Uint8Array): bigint {
   return new DataView(term.buffer, term.byteOffset, term.byteLength).getBigInt64(0);

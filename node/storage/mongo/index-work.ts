@@ -11,7 +11,7 @@ import { type Height, height } from "../../../shared/ids.js";
 import { entryDiffers, entryOf } from "../entries.js";
 import { type IndexStanding, indexLost, type LogStore, type StoredEntry, StoreError } from "../port.js";
 import type { StoredDocument } from "./documents.js";
-import { entriesOf, entryDocument, FIRST_INDEX, type FoundDocument, storedEntry, TERMS_INDEX } from "./entries.js";
+import { entriesOf, entryDocument, type FoundDocument, storedEntry, TERMS_INDEX } from "./entries.js";
 import { isDuplicateKey } from "./errors.js";
 import { type QuarantinedDocument, reduceOld } from "./truncation.js";
 
@@ -29,7 +29,7 @@ const NAMESPACE_NOT_FOUND = 26;
 /** Somebody has made one of the same name or fields that is not ours. */
 const INDEX_CONFLICTS = new Set([85, 86]);
 
-const INDEXES = [TERMS_INDEX, FIRST_INDEX];
+const INDEXES = [TERMS_INDEX];
 
 /** The index's own account of itself. */
 interface MarkerDocument {

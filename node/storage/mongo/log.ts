@@ -14,7 +14,7 @@ import {
 } from "../port.js";
 import { MongoAnchors } from "./anchors.js";
 import { BlockInserts } from "./block-inserts.js";
-import { CONTROL_INDEX, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
+import { CONTROL_INDEX, readBlocksFrom, readElectionBlocks, readMembershipBlocks, TREE_SIZE_INDEX } from "./blocks.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
 import { readError, storeError, within } from "./errors.js";
@@ -119,6 +119,7 @@ export class MongoLogStore implements LogStore {
     await opening.blocks.createIndex(CONTROL_INDEX, {
       partialFilterExpression: { "header.control.kind": { $exists: true } },
     });
+    await opening.blocks.createIndex(TREE_SIZE_INDEX);
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.cut(opening, truncating);
     const tail = await blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });

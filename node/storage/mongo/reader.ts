@@ -9,11 +9,11 @@ import {
   type LogReader,
   type StoredBlock,
 } from "../port.js";
-import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
+import { TREE_SIZE_INDEX } from "./blocks.js";
+import { PROVED_LATER, type StoredDocument, storedBlock, storedBytes, unprovedBlock } from "./documents.js";
 import {
   ENTRY_FIELDS,
   entriesOf,
-  FIRST_INDEX,
   type FoundDocument,
   foundEntry,
   hasOneOf,
@@ -29,6 +29,8 @@ import type { ReadLink } from "./read-link.js";
 const READ_MS = 2_000;
 const LIMITED = { maxTimeMS: READ_MS } as const;
 const BY_HEIGHT = { _id: 1 } as const;
+/** Of the blocks that are read from now on each one's size counts so much in what the next is taken to be. */
+const SIZE_WEIGHT = 0.05;
 
 interface Command {
   readonly filter: BSON.Document;
@@ -75,8 +77,8 @@ export function keyCommand(term: Uint8Array, limit: number): Command {
 /** What `holding` asks the server. */
 export function holdingCommand(sequence: number): Command {
   return {
-    filter: { first: { $lte: sequence }, _id: { $gte: 1 } },
-    options: { projection: ENTRY_FIELDS, hint: FIRST_INDEX, sort: { first: -1 }, limit: 1, ...LIMITED },
+    filter: { "header.treeSize": { $gt: sequence } },
+    options: { projection: PROVED_LATER, hint: TREE_SIZE_INDEX, sort: TREE_SIZE_INDEX, limit: 1, ...LIMITED },
   };
 }
 
@@ -87,20 +89,27 @@ async function assertWhole(entries: Collection<FoundDocument>): Promise<void> {
 }
 
 export class MongoReader implements LogReader {
+  /** About so many bytes has a block. */
+  private blockBytes = 64 * 1024;
+
   constructor(private readonly link: ReadLink) {}
 
   readBlocks(heights: readonly Height[], bytesMax: number): Promise<StoredBlock[]> {
     return this.reading(async ({ blocks }) => {
       const [first = 0, second = 0] = heights;
+      // The server fills a batch up to 16 MiB whatever of it is wanted.
+      const batchSize = Math.min(heights.length + 1, Math.max(2, Math.ceil(bytesMax / this.blockBytes)));
       const cursor = blocks
-        .find({ _id: { $in: [...heights] } }, { hint: BY_HEIGHT, batchSize: READ_BATCH_BLOCKS, ...LIMITED })
+        .find({ _id: { $in: [...heights] } }, { hint: BY_HEIGHT, projection: PROVED_LATER, batchSize, ...LIMITED })
         .sort({ _id: second < first && heights.length > 1 ? -1 : 1 });
       const found: StoredBlock[] = [];
       let bytes = 0;
       for await (const document of cursor) {
-        bytes += storedBytes(document);
+        const size = storedBytes(document);
+        this.blockBytes += SIZE_WEIGHT * (size - this.blockBytes);
+        bytes += size;
         if (found.length > 0 && bytes > bytesMax) break;
-        found.push(storedBlock(document));
+        found.push(unprovedBlock(document));
       }
       return found;
     });
@@ -139,13 +148,11 @@ export class MongoReader implements LogReader {
     });
   }
 
-  holding(sequence: number): Promise<FoundEntry | null> {
-    return this.reading(async ({ entries }) => {
+  holding(sequence: number): Promise<StoredBlock | null> {
+    return this.reading(async ({ blocks }) => {
       const { filter, options } = holdingCommand(sequence);
-      const document = await entries.findOne(filter, options);
-      if (document === null) return null;
-      const entry = foundEntry(document);
-      return sequence < entry.first + entry.count ? entry : null;
+      const [document] = await blocks.find(filter, options).toArray();
+      return document === undefined ? null : unprovedBlock(document);
     });
   }
 

@@ -31,6 +31,8 @@ export interface Instant {
  */
 export function instantOf(text: string): Instant | null {
   if (text.length > CHARACTERS_MAX) return null;
+  const millis = exactMillis(text);
+  if (millis !== null) return { millis, rest: "" };
   const match = RFC_3339.exec(text);
   if (match === null) return null;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
@@ -58,7 +60,7 @@ function millisAt(year: number, month: number, day: number, hour: number, minute
 }
 
 /** Milliseconds since 1970 (rounded down), or null: see `instantOf`. */
-export const timestampMillis = (text: string): number | null => exactMillis(text) ?? instantOf(text)?.millis ?? null;
+export const timestampMillis = (text: string): number | null => instantOf(text)?.millis ?? null;
 
 /** Whether `millisText` has a text for these milliseconds. */
 export const isInYears = (millis: number): boolean => millis >= MILLIS_FIRST && millis <= MILLIS_LAST;

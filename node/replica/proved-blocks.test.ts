@@ -146,24 +146,42 @@ it("reads a block once for all who wait for it", async () => {
   const { proved, reads } = await setUp({ bytesMax: 1 });
   const found = await Promise.all([proved.one(height(5)), proved.one(height(5)), proved.one(height(6))]);
   expect(found.map(({ header }) => header.height)).toEqual([5, 5, 6]);
-  expect(reads).toHaveBeenCalledTimes(2);
+  expect(reads).toHaveBeenCalledTimes(1);
+});
+
+it("does not let an altered or missing block spoil others that are read with it", async () => {
+  const { proved, alter, database, reads } = await setUp({ bytesMax: 1 });
+  alter(5, (block) => ({ ...block, records: flipped(block.records) }));
+  alter(6, (block) => ({ ...block, header: { ...block.header, height: height(7) } }));
+  database.blocks.delete(height(8));
+  const found = await Promise.allSettled([3, 4, 5, 6, 7, 8, 9].map((at) => proved.one(height(at))));
+  expect(found.map((one) => (one.status === "fulfilled" ? one.value.header.height : one.reason.name))).toEqual([
+    3,
+    4,
+    "AlteredBlock",
+    "AlteredBlock",
+    7,
+    "AlteredBlock",
+    9,
+  ]);
+  expect(reads.mock.calls[0]?.[0]).toHaveLength(7);
 });
 
 it("knows where the newest events stand, without a gap", async () => {
   const { blocks, proved } = await setUp();
   const add = ({ stored }: TestBlock): void => proved.add(stored.block, before(blocks, stored.block.header.height - 1));
   blocks.slice(3, 6).forEach(add);
-  expect(proved.placeOf(1)).toBeNull();
-  expect(proved.placeOf(2)).toEqual({ height: 4, first: 2, count: 1 });
-  expect(proved.placeOf(4)).toEqual({ height: 6, first: 4, count: 1 });
-  expect(proved.placeOf(5)).toBeNull();
-  expect(proved.placesFrom(3, "asc", 5).map(({ height: at }) => at)).toEqual([5, 6]);
-  expect(proved.placesFrom(4, "desc", 2).map(({ height: at }) => at)).toEqual([6, 5]);
+  expect(proved.places.of(1)).toBeNull();
+  expect(proved.places.of(2)).toEqual({ height: 4, first: 2, count: 1 });
+  expect(proved.places.of(4)).toEqual({ height: 6, first: 4, count: 1 });
+  expect(proved.places.of(5)).toBeNull();
+  expect(proved.places.from(3, "asc", 5).map(({ height: at }) => at)).toEqual([5, 6]);
+  expect(proved.places.from(4, "desc", 2).map(({ height: at }) => at)).toEqual([6, 5]);
   // Again, as after a recovery; then with one missing between.
   blocks.slice(1, 6).forEach(add);
-  expect(proved.placeOf(1)).toBeNull();
-  expect(proved.placeOf(2)?.height).toBe(4);
+  expect(proved.places.of(1)).toBeNull();
+  expect(proved.places.of(2)?.height).toBe(4);
   add(blocks[8] as TestBlock);
-  expect(proved.placeOf(4)).toBeNull();
-  expect(proved.placeOf(7)?.height).toBe(9);
+  expect(proved.places.of(4)).toBeNull();
+  expect(proved.places.of(7)?.height).toBe(9);
 });

@@ -1,11 +1,13 @@
 import pLimit from "p-limit";
 import type { HashHex, Height } from "../../shared/ids.js";
-import { type Block, type BlockHeader, blockBytes, hashHeader, provedBodyReader } from "../../shared/log/block.js";
-import { bodyHash, type ProvedBodyReader } from "../../shared/log/body.js";
+import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
+import { bodyHash } from "../../shared/log/body.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import { timestampMillis } from "../../shared/timestamp.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
 import { AlteredBlock, type Anchors, alteredAt } from "./anchors.js";
+import { Places } from "./places.js";
+import { type ProvedBlock, proved } from "./proved-block.js";
 import { SharedRuns } from "./shared-runs.js";
 
 /** What a kept block takes of the heap beside its body: itself, and each of its events once decoded. */
@@ -15,22 +17,13 @@ const EVENT_HEAP_BYTES = 1_500;
 const READS_MAX = 4;
 /** Blocks that one read brings from the store. */
 const READ_BYTES_MAX = 4 * 1024 * 1024;
-/** Places of the newest blocks: with them an event is found without asking the index. */
-const PLACES_MAX = 50_000;
+/** Single blocks that one read of the store brings. */
+const SINGLES_AT_ONCE = 16;
 /** Times of blocks that searches have looked at: the first looks of each search are at the same ones. */
 const TIMES_MAX = 10_000;
 
-/** A block that is the one committed at its height, with the body that was checked when it was stored. */
-export interface ProvedBlock {
-  readonly header: BlockHeader;
-  readonly blockHash: HashHex;
-  /** By position; decoded when it is asked for, and kept. */
-  readonly events: ProvedBodyReader;
-  /** Bytes of its body as stored. */
-  readonly bytes: number;
-}
-
-interface Cached extends ProvedBlock {
+interface Cached {
+  readonly block: ProvedBlock;
   readonly weight: number;
 }
 
@@ -38,12 +31,6 @@ interface Cached extends ProvedBlock {
 export interface EventAt {
   readonly event: ReadEvent;
   readonly header: BlockHeader;
-}
-
-export interface Place {
-  readonly height: Height;
-  readonly first: number;
-  readonly count: number;
 }
 
 /**
@@ -55,8 +42,11 @@ export class ProvedBlocks {
   private bytes = 0;
   private readonly limit = pLimit(READS_MAX);
   private readonly reading = new SharedRuns<Height, ProvedBlock>();
-  /** Of the newest committed blocks that have events, ascending and without a gap. */
-  private places: Place[] = [];
+  private readonly waiting = new Map<
+    Height,
+    { readonly resolve: (block: ProvedBlock) => void; readonly reject: (error: unknown) => void }
+  >();
+  readonly places = new Places();
   private readonly times = new Map<Height, number>();
 
   constructor(
@@ -75,54 +65,8 @@ export class ProvedBlocks {
   add(block: Block, previousHash: HashHex | ""): void {
     const { header } = block;
     if (header.eventCount === 0) return;
-    const last = this.places.at(-1);
-    if (last !== undefined && header.firstSequence < last.first + last.count) return;
-    if (last !== undefined && header.firstSequence !== last.first + last.count) this.places = [];
-    this.places.push({ height: header.height, first: header.firstSequence, count: header.eventCount });
-    if (this.places.length > 2 * PLACES_MAX) this.places = this.places.slice(-PLACES_MAX);
+    if (!this.places.add({ height: header.height, first: header.firstSequence, count: header.eventCount })) return;
     this.keep(header.height, proved(block, previousHash));
-  }
-
-  /** Where an event stands, if it is among the newest. */
-  placeOf(sequence: number): Place | null {
-    const place = this.places[this.indexOf(sequence)];
-    return place !== undefined && place.first <= sequence && sequence < place.first + place.count ? place : null;
-  }
-
-  /** The place of an event and of those after it in the order, as many as are known and wanted; none if it is not known. */
-  placesFrom(sequence: number, order: "asc" | "desc", countMax: number): Place[] {
-    if (this.placeOf(sequence) === null) return [];
-    const at = this.indexOf(sequence);
-    return order === "asc"
-      ? this.places.slice(at, at + countMax)
-      : this.places.slice(Math.max(0, at - countMax + 1), at + 1).reverse();
-  }
-
-  /** Of the blocks with events from a height on in the order, as many as are known and wanted; none if it is not known. */
-  placesAt(from: Height, order: "asc" | "desc", countMax: number): Place[] {
-    const [oldest] = this.places;
-    const newest = this.places.at(-1);
-    if (oldest === undefined || newest === undefined || from < oldest.height || from > newest.height) return [];
-    const below = this.lastWith((place) => place.height <= from);
-    const at = order === "asc" && (this.places[below] as Place).height < from ? below + 1 : below;
-    return order === "asc"
-      ? this.places.slice(at, at + countMax)
-      : this.places.slice(Math.max(0, at - countMax + 1), at + 1).reverse();
-  }
-
-  private indexOf(sequence: number): number {
-    return this.lastWith((place) => place.first <= sequence);
-  }
-
-  private lastWith(isStill: (place: Place) => boolean): number {
-    let low = 0;
-    let high = this.places.length - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (isStill(this.places[middle] as Place)) low = middle;
-      else high = middle - 1;
-    }
-    return low;
   }
 
   /**
@@ -154,10 +98,37 @@ export class ProvedBlocks {
   }
 
   async one(at: Height): Promise<ProvedBlock> {
-    return (
-      this.atHandAt(at) ??
-      this.reading.run(at, async () => (await this.limit(() => this.fetchMissing([at])))[0] as ProvedBlock)
-    );
+    return this.atHandAt(at) ?? this.reading.run(at, () => this.inTurn(at));
+  }
+
+  /** Whatever single blocks are waited for when a read's turn comes it brings together. */
+  private inTurn(at: Height): Promise<ProvedBlock> {
+    return new Promise((resolve, reject) => {
+      this.waiting.set(at, { resolve, reject });
+      void this.limit(() => this.fetchWaiting());
+    });
+  }
+
+  private async fetchWaiting(): Promise<void> {
+    const due = [...this.waiting].slice(0, SINGLES_AT_ONCE);
+    for (const [at] of due) this.waiting.delete(at);
+    const heights = due.map(([at]) => at).sort((a, b) => a - b);
+    try {
+      // What is not told for certain by this is asked for alone.
+      const stored = heights.length < 2 ? [] : await this.parts.reader.readBlocks(heights, READ_BYTES_MAX);
+      const found = new Map(stored.map((one) => [one.block.header.height, one]));
+      for (const [at, { resolve, reject }] of due) {
+        const block = found.get(at);
+        const proving =
+          block === undefined ? this.fetch([at]).then(([only]) => only as ProvedBlock) : this.prove(at, block);
+        await proving.then((one) => {
+          if (block !== undefined) this.keep(at, one);
+          resolve(one);
+        }, reject);
+      }
+    } catch (error) {
+      for (const [, { reject }] of due) reject(error as Error);
+    }
   }
 
   /** The block that holds a sequence; null if none says so, or one that is not what was committed. */
@@ -191,8 +162,8 @@ export class ProvedBlocks {
   knownSealedAt(at: Height): number | null {
     const known = this.times.get(at);
     if (known === undefined) {
-      const block = this.cache.get(at);
-      return block === undefined ? null : timestampMillis(block.header.sealedAt);
+      const cached = this.cache.get(at);
+      return cached === undefined ? null : timestampMillis(cached.block.header.sealedAt);
     }
     // The order of the map is the order of their last use.
     this.times.delete(at);
@@ -259,19 +230,19 @@ export class ProvedBlocks {
 
   /** The block if it is in memory. */
   atHandAt(at: Height): ProvedBlock | null {
-    const block = this.cache.get(at);
-    if (block === undefined) return null;
+    const cached = this.cache.get(at);
+    if (cached === undefined) return null;
     // The order of the map is the order of their last use.
     this.cache.delete(at);
-    this.cache.set(at, block);
-    return block;
+    this.cache.set(at, cached);
+    return cached.block;
   }
 
   private keep(at: Height, block: ProvedBlock): void {
     this.drop(at);
     const weight = BLOCK_HEAP_BYTES + EVENT_HEAP_BYTES * block.header.eventCount + block.bytes;
     if (weight > this.parts.bytesMax / 2) return;
-    this.cache.set(at, { ...block, weight });
+    this.cache.set(at, { block, weight });
     this.bytes += weight;
     for (const oldest of this.cache.keys()) {
       if (this.bytes <= this.parts.bytesMax) break;
@@ -298,10 +269,3 @@ function hasHash(header: BlockHeader, blockHash: HashHex): boolean {
     return false;
   }
 }
-
-const proved = (block: Block, previousHash: HashHex | ""): ProvedBlock => ({
-  header: block.header,
-  blockHash: block.blockHash,
-  events: provedBodyReader(block, previousHash),
-  bytes: blockBytes(block),
-});

@@ -1,6 +1,7 @@
 import type { Height } from "../../shared/ids.js";
 import { type EventFilter, type Hits, matches } from "../../shared/log/filter.js";
-import type { EventAt, ProvedBlock, ProvedBlocks } from "../replica/proved-blocks.js";
+import type { ProvedBlock } from "../replica/proved-block.js";
+import type { EventAt, ProvedBlocks } from "../replica/proved-blocks.js";
 
 /** Blocks that one read brings. */
 export const BLOCKS_AT_ONCE = 32;

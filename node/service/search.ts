@@ -1,7 +1,9 @@
 import { type Height, height } from "../../shared/ids.js";
 import { type EventFilter, type Hits, hitsOf, matches, type Plan, planOf } from "../../shared/log/filter.js";
 import type { Clock } from "../clock.js";
-import type { Place, ProvedBlock, ProvedBlocks } from "../replica/proved-blocks.js";
+import type { Place } from "../replica/places.js";
+import type { ProvedBlock } from "../replica/proved-block.js";
+import type { ProvedBlocks } from "../replica/proved-blocks.js";
 import { type EntryQuery, type FoundEntry, type LogReader, StoreError } from "../storage/port.js";
 import {
   assertPlace,
@@ -105,7 +107,7 @@ export class Searches {
 
   /** Where the place of an event is known, no other block's entry may name it. */
   private assertOwn({ height: at, first }: FoundEntry): void {
-    const place = this.parts.blocks.placeOf(first);
+    const place = this.parts.blocks.places.of(first);
     if (place !== null && place.height !== at) throw new IndexDiffers(at);
   }
 
@@ -165,7 +167,7 @@ export class Searches {
 
   /** Where an event stands. Throws AlteredBlock or StoreError. */
   async placeOf(sequence: number): Promise<Place> {
-    const known = this.parts.blocks.placeOf(sequence);
+    const known = this.parts.blocks.places.of(sequence);
     if (known !== null) return known;
     const { header } = await this.blockOf(sequence);
     return { height: header.height, first: header.firstSequence, count: header.eventCount };
@@ -174,7 +176,7 @@ export class Searches {
   /** The block of an event: its place is known, or the store says it, or, where that says nothing true, the headers. */
   async blockOf(sequence: number): Promise<ProvedBlock> {
     const { blocks } = this.parts;
-    const known = blocks.placeOf(sequence);
+    const known = blocks.places.of(sequence);
     const found = known === null ? await this.held(sequence) : await blocks.one(known.height);
     const block = found ?? (await blocks.one((await this.placeByHeaders(sequence)).height));
     const { firstSequence, treeSize } = block.header;
@@ -230,7 +232,7 @@ export class Searches {
 
   /** The block of an event and some after it in the order; each has events. */
   private async placesFrom(sequence: number, order: "asc" | "desc"): Promise<readonly Place[]> {
-    const known = this.parts.blocks.placesFrom(sequence, order, BLOCKS_AT_ONCE);
+    const known = this.parts.blocks.places.from(sequence, order, BLOCKS_AT_ONCE);
     if (known.length > 0) return known;
     const place = await this.placeOf(sequence);
     const [from, to] =
@@ -300,15 +302,14 @@ export class Searches {
     let left = filter.payload === undefined ? EVENTS_AT_HAND_MAX : 0;
     while (left > 0) {
       const looked: WalkedHits[] = [];
-      const places = blocks.placesAt(at, order, BLOCKS_AT_HAND).filter((place) => isIn(place.height, range));
+      const places = blocks.places.at(at, order, BLOCKS_AT_HAND).filter((place) => isIn(place.height, range));
       for (const place of places) {
         const block = blocks.atHandAt(place.height);
         if (block === null) {
           left = 0;
           break;
         }
-        const sure: number[] = [];
-        for (let i = 0; i < place.count; i++) if (matches(block.events.event(i), filter)) sure.push(i);
+        const sure = block.candidates(filter).filter((i) => matches(block.events.event(i), filter));
         looked.push({ ...place, sure, unsure: [] });
         left -= place.count;
       }

@@ -108,11 +108,7 @@ export class MemoryLogStore implements LogStore {
   }
 
   async insertBlocks(blocks: readonly NewBlock[]): Promise<void> {
-    await this.guarded((opening) =>
-      this.inserts.write(blocks, () => {
-        if (opening.isLost) throw new StoreError("unknown", "The store must be opened again.");
-      }),
-    );
+    await this.guarded(() => this.inserts.write(blocks));
   }
 
   async truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {

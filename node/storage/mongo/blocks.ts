@@ -16,7 +16,7 @@ export async function readBlocksFrom(
   const found: StoredBlock[] = [];
   let bytes = 0;
   const cursor = blocks
-    .find({ _id: { $gte: from } })
+    .find({ _id: { $gte: Math.max(1, from) } })
     .sort({ _id: 1 })
     .limit(Math.max(1, limit.blocksMax))
     .batchSize(READ_BATCH_BLOCKS);
@@ -30,13 +30,13 @@ export async function readBlocksFrom(
 
 export async function readMembershipBlocks(blocks: Blocks): Promise<StoredBlock[]> {
   const kinds = ["genesis", "node_admitted"];
-  const cursor = blocks.find({ "header.control.kind": { $in: kinds } }).sort({ _id: 1 });
+  const cursor = blocks.find({ "header.control.kind": { $in: kinds }, _id: { $gte: 1 } }).sort({ _id: 1 });
   return (await cursor.limit(MEMBERSHIP_BLOCKS_MAX).toArray()).map(storedBlock);
 }
 
 export async function readElectionBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredBlock[]> {
   const found = blocks
-    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $lte: through } })
+    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $gte: 1, $lte: through } })
     // Without the hint the server may walk the whole log backwards for the order's sake.
     .hint(CONTROL_INDEX)
     .sort({ _id: -1 })

@@ -17,6 +17,7 @@ import { BlockInserts } from "./block-inserts.js";
 import { CONTROL_INDEX, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
+import { entriesBetween, inOrder } from "./entry-ids.js";
 import { readError, storeError, within } from "./errors.js";
 import { IndexWorks } from "./index-work.js";
 import { MongoLink, openingError } from "./link.js";
@@ -169,14 +170,7 @@ export class MongoLogStore implements LogStore {
       return;
     }
     const inserts = this.inserts.begin(stored);
-    const insert = (opening: Opening): Promise<void> => {
-      const assertOurs = async (): Promise<void> => {
-        opening.link.assertAlive();
-        await this.proveOwner(opening);
-      };
-      return this.inserts.write({ ...opening, assertOurs }, inserts);
-    };
-    await this.guarded("Storing blocks", insert, this.options.stallMs);
+    await this.guarded("Storing blocks", (opening) => this.inserts.write(opening, inserts), this.options.stallMs);
     this.inserts.stored(inserts);
   }
 
@@ -205,7 +199,7 @@ export class MongoLogStore implements LogStore {
 
   readEntries(from: Height, limit: number): Promise<StoredEntry[]> {
     return this.reading(async ({ entries }) => {
-      const found = entries.find({ _id: { $gte: Math.max(1, from) } }).sort({ _id: 1 });
+      const found = entries.find({ _id: entriesBetween(from) }).sort(inOrder("asc"));
       return (await found.limit(Math.max(1, limit)).toArray()).map(storedEntry);
     });
   }

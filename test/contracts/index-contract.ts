@@ -122,6 +122,19 @@ function losses({
       expect(await look(store, "k1")).toEqual([3]);
     });
 
+    it("is not whole when a delete of all entries has gone on behind what was made anew", async () => {
+      const store = await filled(2);
+      const { log, blocks } = store;
+      await log.beginIndexWork({ from: height(1), through: height(3) }, true);
+      await log.putEntries(puts(blocks.slice(0, 2)));
+      await log.putEntries(puts(blocks.slice(2)));
+      await harness().alterEntry(2, "removed");
+      await expect(log.endIndexWork({ paths: [] })).rejects.toMatchObject(lost);
+      await expect(look(store, "k0")).rejects.toMatchObject(lost);
+      expect(await rebuild(log, blocks, 3)).toEqual([]);
+      expect(await look(store, "k0")).toEqual([2]);
+    });
+
     it("is whole again only when its work has ended, at whichever write that breaks off", async () => {
       for (let skip = 0, isDone = false; !isDone; skip++) {
         const { log, blocks } = await filled(2);

@@ -57,8 +57,8 @@ export async function createIndexes(db: Db): Promise<void> {
 /** What is done to entries beside the inserts of blocks: at an opening, and when they are made anew. */
 export class IndexWorks {
   private readonly entries: Collection<FoundDocument>;
-  /** The work that was begun in this opening. */
-  private work: string | null = null;
+  /** The work that was begun in this opening; of one that makes all entries anew, the id of the oldest that it has put. */
+  private work: { readonly name: string; readonly isLost: boolean; oldest: number | null } | null = null;
 
   constructor(
     private readonly db: Db,
@@ -140,20 +140,24 @@ export class IndexWorks {
   }
 
   async begin(isLost: boolean): Promise<void> {
-    const work = randomBytes(12).toString("hex");
-    if (isLost) await this.putMarker({ terms: [], paths: [], work });
+    const name = randomBytes(12).toString("hex");
+    if (isLost) await this.putMarker({ terms: [], paths: [], work: name });
     else {
-      const { matchedCount } = await this.entries.updateOne({ _id: MARKER_ID, terms: MARKER }, { $set: { work } });
+      const { matchedCount } = await this.entries.updateOne(
+        { _id: MARKER_ID, terms: MARKER },
+        { $set: { work: name } },
+      );
       if (matchedCount === 0) throw indexLost();
     }
-    this.work = work;
+    this.work = { name, isLost, oldest: null };
   }
 
   async put(
     due: Parameters<LogStore["putEntries"]>[0],
     options: { readonly ownMayDiffer: boolean },
   ): Promise<Height[]> {
-    if (this.work === null) throw noWork();
+    const { work } = this;
+    if (work === null) throw noWork();
     const { blocks, durable } = this.from;
     const heights = due.map(({ block }) => block.header.height);
     const stored = await blocks.find({ _id: { $in: heights } }, { projection: { blockHash: 1, writeId: 1 } }).toArray();
@@ -173,6 +177,7 @@ export class IndexWorks {
         if (stray !== undefined) misplaced.push(stray);
         continue;
       }
+      if (work.isLost) work.oldest = Math.max(work.oldest ?? _id, _id);
       const fresh = entryOf(block, entry);
       const writeId = typeof name.writeId === "string" ? name.writeId : "";
       const document = entryDocument(fresh, entry, writeId) as unknown as FoundDocument;
@@ -195,10 +200,15 @@ export class IndexWorks {
   }
 
   async end({ paths }: IndexStanding): Promise<void> {
-    if (this.work === null) throw noWork();
-    const whole = { $set: { terms: [MARKER], paths }, $unset: { work: 1 } };
-    const { matchedCount } = await this.entries.updateOne({ _id: MARKER_ID, work: this.work }, whole);
+    const { work } = this;
+    if (work === null) throw noWork();
     this.work = null;
+    // A delete of all entries that goes on beside this work takes from the newest to the oldest: what was made anew as well.
+    const { oldest } = work;
+    if (oldest !== null && (await this.entries.findOne({ _id: oldest }, { projection: { _id: 1 } })) === null)
+      throw indexLost();
+    const whole = { $set: { terms: [MARKER], paths }, $unset: { work: 1 } };
+    const { matchedCount } = await this.entries.updateOne({ _id: MARKER_ID, work: work.name }, whole);
     if (matchedCount === 0) throw indexLost();
   }
 

@@ -3,6 +3,8 @@ import { height } from "../../shared/ids.js";
 import type { WriteFault, WritePause } from "../doubles/memory-database.js";
 import type { MemorySelf } from "../doubles/memory-log-store.js";
 
+export type DroppedPart = "entries" | "marker" | "terms";
+
 /** One durable database and what can happen to it. */
 export interface StorageHarness {
   /** The storage of a process; the harness closes what a test leaves open. */
@@ -21,9 +23,10 @@ export interface StorageHarness {
   restartServer(): Promise<void>;
   quarantinedHeights(): Promise<number[]>;
   quarantinedEntries(): Promise<number[]>;
-  /** Somebody drops the collection of entries, or the server's index of their terms. */
-  dropIndex(): Promise<void>;
-  dropTermsIndex(): Promise<void>;
+  /** Somebody deletes all entries, or what tells that they are whole, or drops the server's index of their terms. */
+  dropIndex(what: DroppedPart): Promise<void>;
+  /** Somebody, or a crash in the middle of a command, takes a block away; its entry stays. */
+  removeBlock(at: number): Promise<void>;
   /** Somebody removes an entry, or changes its first name, its last own term, or all of its shape. */
   alterEntry(at: number, what: "removed" | "names" | "own" | "shape"): Promise<void>;
   alterAnchors(page: number): Promise<void>;

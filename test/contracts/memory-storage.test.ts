@@ -32,10 +32,12 @@ storageContract("in memory", async () => {
     restartServer: async () => database.restartServer(),
     quarantinedHeights: async () => [...database.quarantined.values()].map(({ block }) => block.header.height),
     quarantinedEntries: async () => [...database.quarantinedEntries.values()].map((entry) => entry.height),
-    dropIndex: async () => database.dropIndex(),
-    dropTermsIndex: async () => {
-      database.hasTermsIndex = false;
+    dropIndex: async (what) => {
+      if (what === "entries") database.dropIndex();
+      else if (what === "marker") database.marker = null;
+      else database.hasTermsIndex = false;
     },
+    removeBlock: async (at) => void database.blocks.delete(height(at)),
     alterEntry: async (at, what) => {
       const there = database.entries.get(height(at));
       if (there?.stored.entry == null) throw new Error("there is no such entry");

@@ -68,7 +68,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         const log = await opened();
         const { blocks } = TestLog.grow(1);
         await insert(log, blocks.slice(0, 1));
-        harness.failNextWrite("reply_lost", 1);
+        harness.failNextWrite("reply_lost");
         await expect(log.insertBlocks([(blocks[1] as TestBlock).toStore])).rejects.toMatchObject({
           failure: "unknown",
         });
@@ -107,7 +107,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         const log = await opened();
         const { log: chain, blocks } = TestLog.grow(1);
         await insert(log, blocks.slice(0, 1));
-        harness.failNextWrite("reply_lost", 1);
+        harness.failNextWrite("reply_lost");
         await expect(log.insertBlocks([(blocks[1] as TestBlock).toStore])).rejects.toMatchObject({
           failure: "unknown",
         });
@@ -135,7 +135,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         const stored = blocks.map((it) => it.stored);
         const toStore = blocks.map((it) => it.toStore);
         await insert(log, blocks.slice(0, 1));
-        harness.failNextWrite("reply_lost", 1);
+        harness.failNextWrite("reply_lost");
         await expect(log.insertBlocks(toStore.slice(1, 4))).rejects.toMatchObject({ failure: "unknown" });
         expect((await log.open()).tailHeight).toBe(4);
         await log.insertBlocks(toStore.slice(1));

@@ -91,11 +91,10 @@ export class MemoryDatabase {
     return { reached, resume };
   }
 
-  /** Somebody drops the collection of entries. */
+  /** Somebody deletes all entries, and the marker, which stands below them. */
   dropIndex(): void {
     this.entries.clear();
     this.marker = null;
-    this.hasTermsIndex = false;
   }
 
   deliverLate(): void {

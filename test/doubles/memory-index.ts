@@ -36,24 +36,33 @@ export async function tidy(database: MemoryDatabase, tailHeight: Height): Promis
 /** Names work on entries; a counter, so that a simulation stays repeatable. */
 let nextWork = 1;
 
-/** Resolves with the name of the work, which alone may say that the index is whole again. */
-export async function beginWork(database: MemoryDatabase, isLost: boolean): Promise<number> {
-  const work = nextWork++;
+export interface MemoryWork {
+  readonly name: number;
+  readonly isLost: boolean;
+  /** The oldest entry that it has put, where it makes all of them anew. */
+  oldest: Height | null;
+}
+
+/** Resolves with the work, which alone may say that the index is whole again. */
+export async function beginWork(database: MemoryDatabase, isLost: boolean): Promise<MemoryWork> {
+  const name = nextWork++;
   await database.write(() => {
     if (isLost) {
-      database.marker = { isWhole: false, paths: [], work };
+      database.marker = { isWhole: false, paths: [], work: name };
       database.hasTermsIndex = true;
       return;
     }
     if (database.marker?.isWhole !== true) throw indexLost();
-    database.marker = { ...database.marker, work };
+    database.marker = { ...database.marker, work: name };
   });
-  return work;
+  return { name, isLost, oldest: null };
 }
 
-export async function endWork(database: MemoryDatabase, work: number, { paths }: IndexStanding): Promise<void> {
+export async function endWork(database: MemoryDatabase, work: MemoryWork, { paths }: IndexStanding): Promise<void> {
   await database.write(() => {
-    if (database.marker?.work !== work || !database.hasTermsIndex) throw indexLost();
+    const { entries, marker, hasTermsIndex } = database;
+    if (marker?.work !== work.name || !hasTermsIndex) throw indexLost();
+    if (work.oldest !== null && !entries.has(work.oldest)) throw indexLost();
     database.marker = { isWhole: true, paths, work: null };
   });
 }
@@ -62,7 +71,7 @@ export async function endWork(database: MemoryDatabase, work: number, { paths }:
 export async function putEntries(
   database: MemoryDatabase,
   due: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry | null }[],
-  options: { readonly ownMayDiffer: boolean },
+  options: { readonly ownMayDiffer: boolean; readonly work: MemoryWork },
 ): Promise<Height[]> {
   const { blocks, entries } = database;
   const puts = due.map(({ block, entry }) => {
@@ -71,6 +80,8 @@ export async function putEntries(
     if (stored?.stored.block.blockHash !== block.blockHash)
       throw new StoreError("conflict", `Another block is stored at height ${at}.`);
     const there = entries.get(at);
+    const { work } = options;
+    if (work.isLost && entry !== null) work.oldest = height(Math.min(work.oldest ?? at, at));
     const fresh: MemoryEntry | null =
       entry === null ? null : { stored: entryOf(block, entry), writeId: stored.writeId };
     const differs = there !== undefined && fresh !== null && entryDiffers(there.stored, fresh.stored, options);

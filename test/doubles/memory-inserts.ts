@@ -17,28 +17,28 @@ export class MemoryInserts {
 
   constructor(private readonly database: MemoryDatabase) {}
 
-  /** One write for the entries, then one for their blocks, if this process may still write then. */
-  async write(blocks: readonly NewBlock[], assertOurs: () => void): Promise<void> {
+  /** One write of all documents in order, each entry before its block; what breaks off has stored the first ones. */
+  async write(blocks: readonly NewBlock[]): Promise<void> {
     const { database } = this;
     const inserts = blocks.map((block) => ({ ...block, at: block.block.header.height, insert: this.begin(block) }));
-    const withEntry = inserts.flatMap(({ at, block, entry, insert }) =>
-      entry === null ? [] : [{ at, insert, stored: entryOf(block, entry) satisfies StoredEntry }],
-    );
     for (const { at, entry } of inserts)
       if (entry === null && database.entries.has(at))
         throw new StoreError("conflict", `An entry is stored at height ${at}, where no event is.`);
-    if (withEntry.length > 0) {
-      await database.write(() => {
-        for (const { at, insert, stored } of withEntry.slice(0, database.reach(withEntry.length)))
-          if (isNew(at, database.entries.get(at), insert))
-            database.entries.set(at, { stored, writeId: insert.writeId });
-      });
-      assertOurs();
-    }
-    await database.write(() => {
-      for (const { at, insert, block, frontier } of inserts.slice(0, database.reach(inserts.length)))
+    const documents = inserts.flatMap(({ at, insert, block, frontier, entry }) => {
+      const { writeId } = insert;
+      const storeBlock = (): void => {
         if (isNew(at, database.blocks.get(at), insert))
-          database.blocks.set(at, { stored: structuredClone({ block, frontier }), writeId: insert.writeId });
+          database.blocks.set(at, { stored: structuredClone({ block, frontier }), writeId });
+      };
+      if (entry === null) return [storeBlock];
+      const stored: StoredEntry = entryOf(block, entry);
+      const storeEntry = (): void => {
+        if (isNew(at, database.entries.get(at), insert)) database.entries.set(at, { stored, writeId });
+      };
+      return [storeEntry, storeBlock];
+    });
+    await database.write(() => {
+      for (const store of documents.slice(0, database.reach(documents.length))) store();
     });
     for (const { at } of inserts) this.inDoubt.delete(at);
   }

@@ -13,7 +13,16 @@ import { anchorPage, type StateMac } from "../../node/storage/state-mac.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import { blocksFrom, blocksOfKinds, inOrder, tailHeightOf } from "./memory-blocks.js";
 import type { MemoryDatabase, MemoryState } from "./memory-database.js";
-import { beginWork, dropEntry, endWork, entriesFrom, putEntries, standingOf, tidy } from "./memory-index.js";
+import {
+  beginWork,
+  dropEntry,
+  endWork,
+  entriesFrom,
+  type MemoryWork,
+  putEntries,
+  standingOf,
+  tidy,
+} from "./memory-index.js";
 import { MemoryInserts } from "./memory-inserts.js";
 
 /** The process that a store in memory belongs to. */
@@ -31,7 +40,7 @@ interface Opening {
   isStateAltered: boolean;
   readonly unwatch: () => void;
   /** The work on entries that was begun in this opening. */
-  work: number | null;
+  work: MemoryWork | null;
 }
 
 /** The log store of one process on a database in memory: the same contract as the one in MongoDB, without waiting. */
@@ -108,11 +117,7 @@ export class MemoryLogStore implements LogStore {
   }
 
   async insertBlocks(blocks: readonly NewBlock[]): Promise<void> {
-    await this.guarded((opening) =>
-      this.inserts.write(blocks, () => {
-        if (opening.isLost) throw new StoreError("unknown", "The store must be opened again.");
-      }),
-    );
+    await this.guarded(() => this.inserts.write(blocks));
   }
 
   async truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void> {
@@ -143,7 +148,7 @@ export class MemoryLogStore implements LogStore {
     let differing: Height[] = [];
     await this.guarded(async ({ work }) => {
       if (work === null) throw noWork();
-      differing = await putEntries(this.database, due, options);
+      differing = await putEntries(this.database, due, { ...options, work });
     });
     return { differing };
   }

@@ -1,10 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Collection } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TERMS_INDEX } from "../../node/storage/mongo/entries.js";
+import { entriesBetween, entryId, inOrder, MARKER_ID } from "../../node/storage/mongo/entry-ids.js";
 import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
 import { withDatabase } from "../support/stored-blocks.js";
 import { call, postJson, uniqueSource } from "./api-support.js";
+
+type Blocks = Collection<{ _id: number }>;
 
 describe("the index of a node", () => {
   let cluster: Cluster;
@@ -50,55 +55,62 @@ describe("the index of a node", () => {
     }
   });
 
-  it("is made anew after it was dropped on the leader under keyed writes: nothing is logged twice, nothing is denied", async () => {
-    const source = uniqueSource();
-    const leader = (await cluster.leader()).node;
-    const known = Array.from({ length: 40 }, (_, i) => `key-${i}`);
-    for (const key of known) expect((await keyed(leader, source, key)).status).toBe(201);
-    const total = (await call(`${leader.url}/api/v1/events?limit=1&order=desc`)).body.events[0].sequence;
+  it.each([
+    { what: "all entries", drop: (blocks: Blocks) => blocks.deleteMany({ _id: { $lt: 0 } }) },
+    { what: "its marker", drop: (blocks: Blocks) => blocks.deleteOne({ _id: MARKER_ID }) },
+    { what: "the server's index of its terms", drop: (blocks: Blocks) => blocks.dropIndex(TERMS_INDEX.name) },
+  ])(
+    "is made anew after $what was lost on the leader under keyed writes: nothing is logged twice or denied",
+    async ({ drop }) => {
+      const source = uniqueSource();
+      const leader = (await cluster.leader()).node;
+      const known = Array.from({ length: 40 }, (_, i) => `key-${i}`);
+      for (const key of known) expect((await keyed(leader, source, key)).status).toBe(201);
+      const total = (await call(`${leader.url}/api/v1/events?limit=1&order=desc`)).body.events[0].sequence;
 
-    let isOver = false;
-    const answers: { key: string; status: number; code?: string }[] = [];
-    const writers = nodes.map(async (node, n) => {
-      for (let i = 0; !isOver; i++) {
-        // Old keys and new ones, each of the new ones more than once.
-        const key = i % 2 === 0 ? (known[i % known.length] as string) : `new-${n}-${Math.floor(i / 6)}`;
-        const { status, body } = await keyed(node, source, key);
-        answers.push({ key, status, code: body.code });
+      let isOver = false;
+      const answers: { key: string; status: number; code?: string }[] = [];
+      const writers = nodes.map(async (node, n) => {
+        for (let i = 0; !isOver; i++) {
+          // Old keys and new ones, each of the new ones more than once.
+          const key = i % 2 === 0 ? (known[i % known.length] as string) : `new-${n}-${Math.floor(i / 6)}`;
+          const { status, body } = await keyed(node, source, key);
+          answers.push({ key, status, code: body.code });
+        }
+      });
+      await withDatabase<unknown>(leader.mongodbUri, (db) => drop(db.collection("blocks")));
+      for (let sequence = 0; sequence <= total; sequence += 7)
+        expect((await call(`${leader.url}/api/v1/events/${sequence}`)).status).toBe(200);
+      const filtered = await list(leader, `sourceAppId=${source}&limit=500`);
+      if (filtered.status === 200) expect(filtered.body.events.length).toBeGreaterThanOrEqual(known.length);
+      else expect(filtered.body.code).toBe("index_rebuilding");
+      await eventually(
+        async () => (await list(leader, `sourceAppId=${source}&limit=500`)).status === 200,
+        60_000,
+        "the index is whole again",
+      );
+      await delay(500);
+      isOver = true;
+      await Promise.all(writers);
+      await levelHead(nodes);
+
+      for (const { status, code } of answers) {
+        expect([201, 503, 504, 409]).toContain(status);
+        if (status === 503) expect(["index_rebuilding", "no_quorum"]).toContain(code);
       }
-    });
-    await withDatabase(leader.mongodbUri, (db) => db.dropCollection("index"));
-    for (let sequence = 0; sequence <= total; sequence += 7)
-      expect((await call(`${leader.url}/api/v1/events/${sequence}`)).status).toBe(200);
-    const filtered = await list(leader, `sourceAppId=${source}&limit=500`);
-    if (filtered.status === 200) expect(filtered.body.events.length).toBeGreaterThanOrEqual(known.length);
-    else expect(filtered.body.code).toBe("index_rebuilding");
-    await eventually(
-      async () => (await list(leader, `sourceAppId=${source}&limit=500`)).status === 200,
-      60_000,
-      "the index is whole again",
-    );
-    await delay(500);
-    isOver = true;
-    await Promise.all(writers);
-    await levelHead(nodes);
-
-    for (const { status, code } of answers) {
-      expect([201, 503, 504, 409]).toContain(status);
-      if (status === 503) expect(["index_rebuilding", "no_quorum"]).toContain(code);
-    }
-    expect(answers.filter(({ status }) => status === 201).length).toBeGreaterThan(10);
-    const events: { idempotencyKey: string; sequence: number }[] = [];
-    for (let after = ""; ; ) {
-      const { body } = await list(leader, `sourceAppId=${source}&limit=500${after}`);
-      events.push(...body.events);
-      if (body.next === undefined) break;
-      after = `&after=${body.next}`;
-    }
-    const keys = events.map(({ idempotencyKey }) => idempotencyKey);
-    expect(new Set(keys).size).toBe(keys.length);
-    for (const { key, status } of answers) if (status === 201) expect(keys).toContain(key);
-  });
+      expect(answers.filter(({ status }) => status === 201).length).toBeGreaterThan(10);
+      const events: { idempotencyKey: string; sequence: number }[] = [];
+      for (let after = ""; ; ) {
+        const { body } = await list(leader, `sourceAppId=${source}&limit=500${after}`);
+        events.push(...body.events);
+        if (body.next === undefined) break;
+        after = `&after=${body.next}`;
+      }
+      const keys = events.map(({ idempotencyKey }) => idempotencyKey);
+      expect(new Set(keys).size).toBe(keys.length);
+      for (const { key, status } of answers) if (status === 201) expect(keys).toContain(key);
+    },
+  );
 
   it("never answers with what an altered entry says: it is made anew from its block, kept as evidence, and told", async () => {
     const source = uniqueSource();
@@ -112,10 +124,10 @@ describe("the index of a node", () => {
     const at = written.height as number;
     // The entry of another block in its place: its terms, places and times are sound, and none of its own.
     await withDatabase(node.mongodbUri, async (db) => {
-      const index = db.collection<{ _id: number }>("index");
-      const other = await index.findOne({ _id: { $gt: 0, $lt: at } }, { sort: { _id: 1 } });
+      const blocks: Blocks = db.collection("blocks");
+      const other = await blocks.findOne({ _id: entriesBetween(1, at - 1) }, { sort: inOrder("asc") });
       const { _id, first, ...rest } = other as unknown as { _id: number; first: number };
-      await index.updateOne({ _id: at }, { $set: rest });
+      await blocks.updateOne({ _id: entryId(at) }, { $set: rest });
     });
     const types = await list(node, "eventType=invoice.paid.eu&limit=500");
     if (types.status === 200) for (const event of types.body.events) expect(event.eventType).toBe("invoice.paid.eu");

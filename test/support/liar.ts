@@ -55,7 +55,7 @@ export class Liar {
       for await (const document of client
         .db()
         .collection<{ _id: number }>("blocks")
-        .find({}, { sort: { _id: 1 }, promoteBuffers: false })) {
+        .find({ _id: { $gte: 1 } }, { sort: { _id: 1 }, promoteBuffers: false })) {
         const verdict = verifyBlock(state, storedBlock(document).block, createVerifier());
         if (!verdict.ok) throw new Error(verdict.detail);
         state = verdict.next;

@@ -26,7 +26,7 @@ export interface StoredText {
 /** Every stored block, the genesis first. */
 export function readStoredBlocks(uri: string): Promise<StoredText[]> {
   return withBlocks(uri, async (blocks) =>
-    (await blocks.find({}, { sort: { _id: 1 } }).toArray()).map((document) => ({
+    (await blocks.find({ _id: { $gte: 1 } }, { sort: { _id: 1 } }).toArray()).map((document) => ({
       height: document._id,
       hasPayloads: payloadsOf(document).length > 0,
       treeSize: document.header.treeSize,

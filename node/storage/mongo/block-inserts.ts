@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type { Collection, WriteConcern } from "mongodb";
+import { type Collection, MongoBulkWriteError, type WriteConcern } from "mongodb";
 import type { HashHex, Height, NodeId } from "../../../shared/ids.js";
 import { entryOf } from "../entries.js";
 import { type NewBlock, StoreError } from "../port.js";
 import { blockDocument, type StoredDocument } from "./documents.js";
 import { entryDocument, type FoundDocument } from "./entries.js";
+import { entryId, heightOf } from "./entry-ids.js";
 import { isDuplicateKey } from "./errors.js";
 import type { MongoState } from "./state.js";
 
@@ -26,8 +27,6 @@ interface Target {
   readonly durable: WriteConcern;
   readonly entries: Collection<FoundDocument>;
   readonly state: MongoState;
-  /** Called between the entries and their blocks: throws if this process may not write any more. */
-  readonly assertOurs: () => Promise<void>;
 }
 
 /** Inserts of blocks, and which of them have an outcome that this process does not know. */
@@ -56,18 +55,21 @@ export class BlockInserts {
   }
 
   /**
-   * Entries before their blocks: these are sent when the server has taken those, and its journal keeps the order, so a
+   * One ordered command, each entry before its block: the server stores them in this order and its journal keeps it, so a
    * block that survives a crash has its entry. Several must not be in doubt from before.
    */
   async write(target: Target, inserts: readonly BlockInsert[]): Promise<void> {
-    const [first, second] = inserts;
-    if (first === undefined) return;
     await this.assertNoEntries(target, inserts);
-    if (inserts.some(({ entry }) => entry !== null)) {
-      await this.insertEntries(target, inserts);
-      await target.assertOurs();
+    let documents = inserts.flatMap(({ entry, document }) => (entry === null ? [document] : [entry, document]));
+    while (documents.length > 0) {
+      const stored = await insertInOrder(target, documents);
+      if (stored === documents.length) return;
+      const taken = documents[stored] as StoredDocument;
+      await assertOurs(target, inserts, taken);
+      documents = documents.slice(stored + 1);
+      // It was seen, but nobody said that it is in the journal: a journaled write after it proves that.
+      if (documents.length === 0) await target.state.swapOrThrow({}, this.self);
     }
-    return second === undefined ? this.insertOne(target, first) : this.insertMany(target, inserts);
   }
 
   stored(inserts: readonly BlockInsert[]): void {
@@ -83,55 +85,36 @@ export class BlockInserts {
   private async assertNoEntries({ entries }: Target, inserts: readonly BlockInsert[]): Promise<void> {
     const empty = inserts.flatMap(({ at, entry }) => (entry === null ? [at] : []));
     if (empty.length === 0) return;
-    const found = await entries.findOne({ _id: { $in: empty } }, { projection: { _id: 1 } });
+    const found = await entries.findOne({ _id: { $in: empty.map(entryId) } }, { projection: { _id: 1 } });
     if (found !== null)
-      throw new StoreError("conflict", `An entry is stored at height ${found._id}, where no event is.`);
-  }
-
-  private async insertEntries({ entries }: Target, inserts: readonly BlockInsert[]): Promise<void> {
-    const documents = inserts.flatMap(({ entry }) => (entry === null ? [] : [entry]));
-    try {
-      // Not in the journal yet when this is answered; the block's insert takes care of both.
-      const { insertedCount } = await entries.insertMany(documents, { ordered: true, writeConcern: { w: 1 } });
-      if (insertedCount !== documents.length)
-        throw new StoreError("unknown", `${insertedCount} of ${documents.length} entries were stored.`);
-    } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
-      const [first] = inserts as [BlockInsert];
-      const { at, writeId, isSentBefore } = first;
-      const isOurs = isSentBefore && (await entries.findOne({ _id: at, writeId }, { projection: { _id: 1 } })) !== null;
-      if (!isOurs) throw new StoreError("conflict", `Another entry is stored at height ${at}.`);
-    }
-  }
-
-  private async insertOne(target: Target, { at, writeId, isSentBefore, document }: BlockInsert): Promise<void> {
-    const { blocks, durable, state } = target;
-    try {
-      await blocks.insertOne(document, { writeConcern: durable });
-    } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
-      const isOurs = isSentBefore && (await blocks.findOne({ _id: at, writeId }, { projection: { _id: 1 } })) !== null;
-      if (!isOurs) throw new StoreError("conflict", `Another block is stored at height ${at}.`);
-      // It was seen, but nobody said that it is in the journal: a journaled write after it proves that.
-      await state.swapOrThrow({}, this.self);
-    }
-  }
-
-  /** In order, so that what is stored after a failure continues the log. */
-  private async insertMany({ blocks, durable }: Target, inserts: readonly BlockInsert[]): Promise<void> {
-    const documents = inserts.map(({ document }) => document);
-    try {
-      const { insertedCount } = await blocks.insertMany(documents, { ordered: true, writeConcern: durable });
-      if (insertedCount !== documents.length)
-        throw new StoreError("unknown", `${insertedCount} of ${documents.length} blocks were stored.`);
-    } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
-      throw new StoreError("conflict", `Another block is stored at a height from ${inserts[0]?.at} on.`);
-    }
+      throw new StoreError("conflict", `An entry is stored at height ${heightOf(found)}, where no event is.`);
   }
 
   private remember(at: Height, insert: { blockHash: HashHex; writeId: string }): void {
     if (this.inDoubt.size >= IN_DOUBT_MAX) this.inDoubt.delete(this.inDoubt.keys().next().value as Height);
     this.inDoubt.set(at, insert);
   }
+}
+
+/** How many were stored before one whose place is taken, or all of them. */
+async function insertInOrder({ blocks, durable }: Target, documents: readonly StoredDocument[]): Promise<number> {
+  try {
+    const { insertedCount } = await blocks.insertMany(documents, { ordered: true, writeConcern: durable });
+    if (insertedCount !== documents.length)
+      throw new StoreError("unknown", `${insertedCount} of ${documents.length} documents were stored.`);
+    return insertedCount;
+  } catch (error) {
+    if (error instanceof MongoBulkWriteError && isDuplicateKey(error)) return error.insertedCount;
+    throw error;
+  }
+}
+
+/** What stands in a document's place is no success unless this process sent it, and did not know what became of it. */
+async function assertOurs({ blocks }: Target, inserts: readonly BlockInsert[], { _id }: StoredDocument): Promise<void> {
+  const [first] = inserts as [BlockInsert];
+  const name = { _id, writeId: first.writeId };
+  const isOurs = first.isSentBefore && (await blocks.findOne(name, { projection: { _id: 1 } })) !== null;
+  if (isOurs) return;
+  const what = _id < 0 ? `entry is stored at height ${heightOf({ _id })}` : `block is stored at height ${_id}`;
+  throw new StoreError("conflict", `Another ${what}.`);
 }

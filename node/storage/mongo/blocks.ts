@@ -4,9 +4,19 @@ import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 
 const MEMBERSHIP_BLOCKS_MAX = 10_000;
-export const CONTROL_INDEX = { "header.control.kind": 1 } as const;
+const CONTROL_INDEX = {
+  name: "header.control.kind_1",
+  key: { "header.control.kind": 1 },
+  partialFilterExpression: { "header.control.kind": { $exists: true } },
+} as const;
 /** Finds the block of a sequence: the first one after which the tree is larger. */
-export const TREE_SIZE_INDEX = { "header.treeSize": 1 } as const;
+export const TREE_SIZE_INDEX = {
+  name: "header.treeSize_1",
+  key: { "header.treeSize": 1 },
+  partialFilterExpression: { "header.treeSize": { $exists: true } },
+} as const;
+
+export const BLOCK_INDEXES = [CONTROL_INDEX, TREE_SIZE_INDEX];
 
 type Blocks = Collection<StoredDocument>;
 
@@ -18,7 +28,7 @@ export async function readBlocksFrom(
   const found: StoredBlock[] = [];
   let bytes = 0;
   const cursor = blocks
-    .find({ _id: { $gte: from } })
+    .find({ _id: { $gte: Math.max(1, from) } })
     .sort({ _id: 1 })
     .limit(Math.max(1, limit.blocksMax))
     .batchSize(READ_BATCH_BLOCKS);
@@ -32,15 +42,15 @@ export async function readBlocksFrom(
 
 export async function readMembershipBlocks(blocks: Blocks): Promise<StoredBlock[]> {
   const kinds = ["genesis", "node_admitted"];
-  const cursor = blocks.find({ "header.control.kind": { $in: kinds } }).sort({ _id: 1 });
+  const cursor = blocks.find({ "header.control.kind": { $in: kinds }, _id: { $gte: 1 } }).sort({ _id: 1 });
   return (await cursor.limit(MEMBERSHIP_BLOCKS_MAX).toArray()).map(storedBlock);
 }
 
 export async function readElectionBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredBlock[]> {
   const found = blocks
-    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $lte: through } })
+    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $gte: 1, $lte: through } })
     // Without the hint the server may walk the whole log backwards for the order's sake.
-    .hint(CONTROL_INDEX)
+    .hint(CONTROL_INDEX.name)
     .sort({ _id: -1 })
     .limit(Math.max(1, blocksMax));
   return (await found.toArray()).map(storedBlock);

@@ -9,7 +9,7 @@ export const READ_BATCH_BLOCKS = 8;
 
 /** A block in the collection `blocks`. */
 export interface BlockDocument {
-  /** The height. */
+  /** The height, from 1: entries stand below zero. */
   readonly _id: number;
   readonly header: BlockHeader;
   readonly blockHash: HashHex;

@@ -1,13 +1,13 @@
 import { Binary, type BSON, type Collection, type Db } from "mongodb";
 import { concat, equalBytes } from "../../../shared/bytes.js";
-import { height } from "../../../shared/ids.js";
 import { WIDE } from "../../../shared/log/filter.js";
 import type { Run } from "../../../shared/log/index.js";
 import { type EntryQuery, type FoundEntry, type IndexEntry, indexLost, type StoredEntry } from "../port.js";
+import { entryId, heightOf } from "./entry-ids.js";
 
-/** The entry of a block in the collection `index`. */
+/** The entry of a block, in the collection `blocks`. */
 export interface EntryDocument {
-  /** The height. */
+  /** The height below zero. */
   readonly _id: number;
   readonly first: number;
   readonly count: number;
@@ -27,11 +27,19 @@ export interface EntryDocument {
 /** What really comes out of the collection: it was written by us, or by someone with access to the database. */
 export type FoundDocument = BSON.Document & { readonly _id: number };
 
-/** Terms are read as bigint, every one: as numbers some would be two of them. */
+/** The blocks' collection. Terms are read as bigint, every one: as numbers some would be two of them. */
 export const entriesOf = (db: Db): Collection<FoundDocument> =>
-  db.collection<FoundDocument>("index", { useBigInt64: true });
+  db.collection<FoundDocument>("blocks", { useBigInt64: true });
 
-export const TERMS_INDEX = { terms: 1, _id: 1 } as const;
+/**
+ * Of entries alone: blocks have no such fields. Hints name them: the server takes no hint by fields of which it has two
+ * indexes, and somebody may have made another one.
+ */
+export const TERMS_INDEX = {
+  name: "terms_1__id_1",
+  key: { terms: 1, _id: 1 },
+  partialFilterExpression: { terms: { $exists: true } },
+} as const;
 
 export function termValue(term: Uint8Array): bigint {
   return new DataView(term.buffer, term.byteOffset, term.byteLength).getBigInt64(0);
@@ -51,7 +59,7 @@ export function entryDocument(stored: StoredEntry, entry: IndexEntry, writeId: s
   const runs = [index.names, index.keys, own];
   const terms = runs.flatMap((run) => run.terms.map(termValue));
   return {
-    _id: at,
+    _id: entryId(at),
     first,
     count,
     sealedAt,
@@ -79,7 +87,7 @@ function encodePlaces(places: readonly Uint8Array[]): Uint8Array {
 export function storedEntry(document: FoundDocument): StoredEntry {
   const { first, count, sealedAt, blockHash } = document;
   return {
-    height: height(Number.isSafeInteger(document._id) && document._id > 0 ? document._id : 0),
+    height: heightOf(document),
     first: isCount(first) ? first : -1,
     count: isCount(count) ? count : -1,
     sealedAt: typeof sealedAt === "number" ? sealedAt : -1,
@@ -172,9 +180,10 @@ export function projectionOf({ names, own, wantsTimes }: Asked): BSON.Document {
 
 /** Throws `index_lost` for an entry without the shape of one: it may be one that should have been found. */
 export function foundEntry(document: FoundDocument, asked?: Asked): FoundEntry {
-  const { _id: at, first, count, sealedAt } = document;
-  if (!isCount(at) || !isCount(first) || !isCount(count) || typeof sealedAt !== "number") throw indexLost();
-  const place = { height: height(at), first, count, sealedAt };
+  const { first, count, sealedAt } = document;
+  const at = heightOf(document);
+  if (at === 0 || !isCount(first) || !isCount(count) || typeof sealedAt !== "number") throw indexLost();
+  const place = { height: at, first, count, sealedAt };
   if (asked === undefined) return { ...place, isWide: false, placesOf: () => null, times: NOTHING };
   const found = new Map<string, Uint8Array>();
   for (const run of ["names", "own"] as const)

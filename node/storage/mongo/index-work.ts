@@ -1,23 +1,19 @@
 import { createHash, randomBytes } from "node:crypto";
-import {
-  type AnyBulkWriteOperation,
-  BSON,
-  type Collection,
-  type Db,
-  MongoServerError,
-  type WriteConcern,
-} from "mongodb";
-import { type Height, height } from "../../../shared/ids.js";
+import { isDeepStrictEqual } from "node:util";
+import { type AnyBulkWriteOperation, BSON, type Collection, type Db, type WriteConcern } from "mongodb";
+import type { Height } from "../../../shared/ids.js";
 import { entryDiffers, entryOf } from "../entries.js";
 import { type IndexStanding, indexLost, type LogStore, type StoredEntry, StoreError } from "../port.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, entryDocument, type FoundDocument, storedEntry, TERMS_INDEX } from "./entries.js";
+import { entriesBetween, entryId, heightOf, MARKER_ID } from "./entry-ids.js";
 import { isDuplicateKey } from "./errors.js";
+import { makeIndexes } from "./server-indexes.js";
 import { type QuarantinedDocument, reduceOld } from "./truncation.js";
 
 /**
- * A term of no value: the document with height 0 has it while the index is whole. It stands where the terms stand, so
- * that one look-up sees both, and neither a lost collection nor a lost index of the server passes for a whole one.
+ * A term of no value: the marker has it while the index is whole. It stands where the terms stand, so that one look-up
+ * sees both, and neither an index whose entries were deleted nor one that the server lost passes for a whole one.
  */
 export const MARKER = createHash("sha256").update("quorumlog/index/whole/v1\n").digest().readBigInt64BE();
 /** So far below the tail an insert that failed may have left its entry beside another's block. */
@@ -25,9 +21,6 @@ const LEFT_BEHIND_BLOCKS = 64;
 /** So many entries are listed and deleted in one round. */
 const ROUND_ENTRIES_MAX = 1_000;
 const NAME = { writeId: 1 } as const;
-const NAMESPACE_NOT_FOUND = 26;
-/** Somebody has made one of the same name or fields that is not ours. */
-const INDEX_CONFLICTS = new Set([85, 86]);
 
 const INDEXES = [TERMS_INDEX];
 
@@ -40,23 +33,13 @@ interface MarkerDocument {
 }
 
 /** Makes what look-ups need. On a large collection it may take longer than a command may: it goes on in the server. */
-export async function createIndexes(db: Db): Promise<void> {
-  const entries = entriesOf(db);
-  const specs = INDEXES.map((key) => ({ key: { ...key } }));
-  try {
-    await entries.createIndexes(specs);
-  } catch (error) {
-    if (!(error instanceof MongoServerError) || !INDEX_CONFLICTS.has(Number(error.code))) throw error;
-    await entries.dropIndexes();
-    await entries.createIndexes(specs);
-  }
-}
+export const createIndexes = (db: Db): Promise<void> => makeIndexes(entriesOf(db), INDEXES);
 
 /** What is done to entries beside the inserts of blocks: at an opening, and when they are made anew. */
 export class IndexWorks {
   private readonly entries: Collection<FoundDocument>;
-  /** The work that was begun in this opening. */
-  private work: string | null = null;
+  /** The work that was begun in this opening; of one that makes all entries anew, the id of the oldest that it has put. */
+  private work: { readonly name: string; readonly isLost: boolean; oldest: number | null } | null = null;
 
   constructor(
     private readonly db: Db,
@@ -78,7 +61,7 @@ export class IndexWorks {
   async tidy(tail: Height, proveOurs: () => Promise<void>): Promise<void> {
     for (;;) {
       const above = await this.entries
-        .find({ _id: { $gt: tail } }, { projection: NAME })
+        .find({ _id: entriesBetween(tail + 1) }, { projection: NAME })
         .limit(ROUND_ENTRIES_MAX)
         .toArray();
       if (above.length === 0) break;
@@ -86,7 +69,7 @@ export class IndexWorks {
       await this.deleteNamed(above);
     }
     const strays = await this.strays(tail);
-    const marker = tail > 0 ? null : await this.entries.findOne({ _id: 0 });
+    const marker = tail > 0 ? null : await this.entries.findOne({ _id: MARKER_ID });
     const isNew = tail === 0 && !isWhole(marker);
     if (strays.length === 0 && !isNew) return;
     await proveOurs();
@@ -99,29 +82,29 @@ export class IndexWorks {
     await createIndexes(this.db);
     if (marker === null) await this.insertFirst({ terms: [MARKER], paths: [] });
     else {
-      const filter = { _id: 0, work: { $eq: marker.work ?? null } };
+      const filter = { _id: MARKER_ID, work: { $eq: marker.work ?? null } };
       await this.entries.updateOne(filter, { $set: { terms: [MARKER] }, $unset: { work: 1 } });
     }
   }
 
   /** No insert has the name of another: what stands there since stays. */
   private async deleteNamed(named: readonly FoundDocument[]): Promise<void> {
-    const heights = named.map(({ _id }) => _id);
+    const ids = named.map(({ _id }) => _id);
     const writeIds = named.map(({ writeId }) => writeId ?? null);
-    await this.entries.deleteMany({ _id: { $in: heights }, writeId: { $in: writeIds } });
+    await this.entries.deleteMany({ _id: { $in: ids }, writeId: { $in: writeIds } });
   }
 
   private async strays(tail: Height): Promise<FoundDocument[]> {
-    const filter = { _id: { $gt: Math.max(0, tail - LEFT_BEHIND_BLOCKS), $lte: tail } };
-    const found = await this.entries.find(filter, { projection: NAME }).toArray();
-    const named = await this.from.blocks.find(filter, { projection: NAME }).toArray();
-    const writeIds = new Map(named.map(({ _id, writeId }) => [_id, writeId]));
+    const from = Math.max(0, tail - LEFT_BEHIND_BLOCKS) + 1;
+    const found = await this.entries.find({ _id: entriesBetween(from, tail) }, { projection: NAME }).toArray();
+    const named = await this.from.blocks.find({ _id: { $gte: from, $lte: tail } }, { projection: NAME }).toArray();
+    const writeIds = new Map(named.map(({ _id, writeId }) => [entryId(_id), writeId]));
     return found.filter(({ _id, writeId }) => writeId !== writeIds.get(_id));
   }
 
   private async insertFirst(marker: MarkerDocument): Promise<void> {
     try {
-      await this.entries.insertOne({ _id: 0, ...marker });
+      await this.entries.insertOne({ _id: MARKER_ID, ...marker });
     } catch (error) {
       // A successor was faster.
       if (!isDuplicateKey(error)) throw error;
@@ -138,48 +121,55 @@ export class IndexWorks {
   }
 
   async begin(isLost: boolean): Promise<void> {
-    const work = randomBytes(12).toString("hex");
-    if (isLost) await this.putMarker({ terms: [], paths: [], work });
+    const name = randomBytes(12).toString("hex");
+    if (isLost) await this.putMarker({ terms: [], paths: [], work: name });
     else {
-      const { matchedCount } = await this.entries.updateOne({ _id: 0, terms: MARKER }, { $set: { work } });
+      const { matchedCount } = await this.entries.updateOne(
+        { _id: MARKER_ID, terms: MARKER },
+        { $set: { work: name } },
+      );
       if (matchedCount === 0) throw indexLost();
     }
-    this.work = work;
+    this.work = { name, isLost, oldest: null };
   }
 
   async put(
     due: Parameters<LogStore["putEntries"]>[0],
     options: { readonly ownMayDiffer: boolean },
   ): Promise<Height[]> {
-    if (this.work === null) throw noWork();
+    const { work } = this;
+    if (work === null) throw noWork();
     const { blocks, durable } = this.from;
-    const heights = { _id: { $in: due.map(({ block }) => block.header.height) } };
-    const stored = await blocks.find(heights, { projection: { blockHash: 1, writeId: 1 } }).toArray();
-    const there = new Map((await this.entries.find(heights).toArray()).map((document) => [document._id, document]));
+    const heights = due.map(({ block }) => block.header.height);
+    const stored = await blocks.find({ _id: { $in: heights } }, { projection: { blockHash: 1, writeId: 1 } }).toArray();
+    const found = await this.entries.find({ _id: { $in: heights.map(entryId) } }).toArray();
+    const there = new Map(found.map((document) => [document._id, document]));
     const names = new Map(stored.map((block) => [block._id, block]));
     const differing: FoundDocument[] = [];
     const misplaced: FoundDocument[] = [];
     const writes: AnyBulkWriteOperation<FoundDocument>[] = [];
     for (const { block, entry } of due) {
-      const _id = block.header.height;
-      const name = names.get(_id);
-      if (name?.blockHash !== block.blockHash) throw changed(_id);
+      const at = block.header.height;
+      const _id = entryId(at);
+      const name = names.get(at);
+      if (name?.blockHash !== block.blockHash) throw changed(at);
       if (entry === null) {
         const stray = there.get(_id);
         if (stray !== undefined) misplaced.push(stray);
         continue;
       }
+      if (work.isLost) work.oldest = Math.max(work.oldest ?? _id, _id);
       const fresh = entryOf(block, entry);
       const writeId = typeof name.writeId === "string" ? name.writeId : "";
       const document = entryDocument(fresh, entry, writeId) as unknown as FoundDocument;
-      const found = there.get(_id);
-      if (found === undefined) writes.push({ insertOne: { document } });
+      const one = there.get(_id);
+      if (one === undefined) writes.push({ insertOne: { document } });
       else {
-        const before: StoredEntry = storedEntry(found);
-        if (entryDiffers(before, fresh, options)) differing.push(found);
-        else if (found.writeId === writeId && !entryDiffers(before, fresh, { ownMayDiffer: false })) continue;
+        const before: StoredEntry = storedEntry(one);
+        if (entryDiffers(before, fresh, options)) differing.push(one);
+        else if (one.writeId === writeId && !entryDiffers(before, fresh, { ownMayDiffer: false })) continue;
         // A replacement that arrives late must not hit the entry of a block that has been stored there since.
-        const filter = { _id, writeId: { $eq: found.writeId ?? null } };
+        const filter = { _id, writeId: { $eq: one.writeId ?? null } };
         writes.push({ replaceOne: { filter, replacement: document } });
       }
     }
@@ -187,14 +177,19 @@ export class IndexWorks {
     for (const { _id, writeId } of misplaced)
       await this.entries.deleteOne({ _id, writeId: { $eq: writeId ?? null } }, { writeConcern: durable });
     if (writes.length > 0) await this.write(writes, durable);
-    return differing.map(({ _id }) => height(_id));
+    return differing.map(heightOf);
   }
 
   async end({ paths }: IndexStanding): Promise<void> {
-    if (this.work === null) throw noWork();
-    const whole = { $set: { terms: [MARKER], paths }, $unset: { work: 1 } };
-    const { matchedCount } = await this.entries.updateOne({ _id: 0, work: this.work }, whole);
+    const { work } = this;
+    if (work === null) throw noWork();
     this.work = null;
+    // A delete of all entries that goes on beside this work takes from the newest to the oldest: what was made anew as well.
+    const { oldest } = work;
+    if (oldest !== null && (await this.entries.findOne({ _id: oldest }, { projection: { _id: 1 } })) === null)
+      throw indexLost();
+    const whole = { $set: { terms: [MARKER], paths }, $unset: { work: 1 } };
+    const { matchedCount } = await this.entries.updateOne({ _id: MARKER_ID, work: work.name }, whole);
     if (matchedCount === 0) throw indexLost();
   }
 
@@ -214,37 +209,37 @@ export class IndexWorks {
       const bytes = BSON.serialize(entry);
       const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
       const copy = {
-        height: entry._id,
+        height: heightOf(entry),
         hasBody: true,
         bytes: bytes.length,
         quarantinedAt: new Date(),
         by: null,
         entry,
       };
-      await quarantine.replaceOne({ _id: `${entry._id}-entry-${name}` }, copy, { upsert: true });
+      await quarantine.replaceOne({ _id: `${heightOf(entry)}-entry-${name}` }, copy, { upsert: true });
     }
     if (documents.length > 0) await reduceOld(quarantine);
   }
 
   private async marker(): Promise<FoundDocument | null> {
-    return this.entries.findOne({ _id: 0, terms: MARKER });
+    return this.entries.findOne({ _id: MARKER_ID, terms: MARKER });
   }
 
   private async putMarker(marker: MarkerDocument): Promise<void> {
-    await this.entries.replaceOne({ _id: 0 }, marker, { upsert: true });
+    await this.entries.replaceOne({ _id: MARKER_ID }, marker, { upsert: true });
   }
 
   private async hasIndexes(): Promise<boolean> {
-    try {
-      const found = await this.entries.listIndexes().toArray();
-      const keys = new Set(found.map(({ key }) => Object.keys(key as object).join()));
-      return INDEXES.every((key) => keys.has(Object.keys(key).join()));
-    } catch (error) {
-      if (error instanceof MongoServerError && error.code === NAMESPACE_NOT_FOUND) return false;
-      throw error;
-    }
+    const found = await this.entries.listIndexes().toArray();
+    return INDEXES.every((index) => found.some((one) => isSame(one, index)));
   }
 }
+
+/** One of the same name may be of other fields, or leave entries out. */
+const isSame = (found: BSON.Document, { name, key, partialFilterExpression }: (typeof INDEXES)[number]): boolean =>
+  found.name === name &&
+  Object.keys(found.key).join() === Object.keys(key).join() &&
+  isDeepStrictEqual(found.partialFilterExpression, partialFilterExpression);
 
 /** Read with bigint, which the marker is. */
 const isWhole = (marker: FoundDocument | null): boolean =>

@@ -11,10 +11,13 @@ import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { entryOf } from "../entries.js";
 import { openStorage } from "../open.js";
 import type { EntryQuery, Storage } from "../port.js";
-import { TREE_SIZE_INDEX } from "./blocks.js";
+import { BLOCK_INDEXES } from "./blocks.js";
+import { blockDocument } from "./documents.js";
 import { entryDocument, type FoundDocument } from "./entries.js";
-import { createIndexes } from "./index-work.js";
+import { MARKER_ID } from "./entry-ids.js";
+import { createIndexes, MARKER } from "./index-work.js";
 import { findCommand, holdingCommand, keyCommand } from "./reader.js";
+import { makeIndexes } from "./server-indexes.js";
 
 let mongod: TestMongod;
 let client: MongoClient;
@@ -52,11 +55,10 @@ const termOf = (kind: "type" | "source", value: string) => termHash(kind, value)
 describe("what the server does for a look-up", () => {
   const ENTRIES = 4_000;
   let entries: Collection<FoundDocument>;
-  let blocks: Collection<FoundDocument>;
   beforeAll(async () => {
     const db = client.db("explained");
     await createIndexes(db);
-    entries = db.collection<FoundDocument>("index");
+    entries = db.collection<FoundDocument>("blocks");
     const log = new TestLog();
     const [genesis] = TestLog.grow(0).blocks as [TestBlock];
     const at = log.fork(genesis);
@@ -70,12 +72,21 @@ describe("what the server does for a look-up", () => {
         },
       ]);
       const entry = { index: blockIndex(block.events), own: ownRun(block.events, []) };
-      return entryDocument(entryOf(block.stored.block, entry), entry, "w") as unknown as FoundDocument;
+      return [
+        entryDocument(entryOf(block.stored.block, entry), entry, "w") as unknown as FoundDocument,
+        blockDocument(block.stored, "w") as unknown as FoundDocument,
+      ];
     });
-    await entries.insertMany(documents);
-    blocks = db.collection<FoundDocument>("blocks");
-    await blocks.createIndex(TREE_SIZE_INDEX);
-    await blocks.insertMany(Array.from({ length: ENTRIES }, (_, i) => ({ _id: i + 2, header: { treeSize: i + 1 } })));
+    await entries.insertMany(documents.flat());
+    await makeIndexes(entries, BLOCK_INDEXES);
+    await entries.insertOne({ _id: MARKER_ID, terms: [MARKER] });
+  });
+
+  it("keeps no block in its indexes of entries", async () => {
+    const { keysPerIndex } = await client.db("explained").command({ validate: "blocks" });
+    expect(keysPerIndex).toMatchObject({ _id_: 2 * ENTRIES + 1, "header.treeSize_1": ENTRIES });
+    const terms = (await entries.find({ _id: { $lt: 0 } }).toArray()).reduce((sum, it) => sum + it.terms.length, 0);
+    expect(keysPerIndex.terms_1__id_1).toBe(terms);
   });
 
   interface Explained {
@@ -84,18 +95,19 @@ describe("what the server does for a look-up", () => {
     readonly found: number;
     readonly stages: readonly string[];
     readonly indexes: readonly string[];
+    /** Of heights: what the server may look at. */
+    readonly bounds: readonly string[];
   }
-  async function explain(
-    { filter, options }: { filter: BSON.Document; options: BSON.Document },
-    collection = entries,
-  ): Promise<Explained> {
+  async function explain({ filter, options }: { filter: BSON.Document; options: BSON.Document }): Promise<Explained> {
     const { maxTimeMS: _, ...rest } = options;
-    const { queryPlanner, executionStats } = await collection.find(filter, rest).explain("executionStats");
+    const { queryPlanner, executionStats } = await entries.find(filter, rest).explain("executionStats");
     const stages: string[] = [];
     const indexes: string[] = [];
+    const bounds = new Set<string>();
     const walk = (stage: BSON.Document): void => {
       stages.push(stage.stage);
       if (stage.indexName !== undefined) indexes.push(stage.indexName);
+      for (const bound of stage.indexBounds?._id ?? []) bounds.add(bound);
       for (const one of [stage.inputStage, stage.queryPlan, ...(stage.inputStages ?? [])]) if (one) walk(one);
     };
     walk(queryPlanner.winningPlan);
@@ -105,6 +117,7 @@ describe("what the server does for a look-up", () => {
       found: executionStats.nReturned,
       stages,
       indexes: [...new Set(indexes)],
+      bounds: [...bounds],
     };
   }
   const find = (change: Partial<EntryQuery>): Promise<Explained> =>
@@ -126,7 +139,8 @@ describe("what the server does for a look-up", () => {
     for (const order of ["asc", "desc"] as const)
       for (const from of [1, 2_000]) {
         const found = await find({ groups: [[termOf("type", "type.7")]], order, from: height(from) });
-        expect(found).toMatchObject({ found: 10, indexes: ["terms_1__id_1"] });
+        const bounds = order === "asc" ? `[-${from}, -1000001)` : `(-1000001, -${from}]`;
+        expect(found).toMatchObject({ found: 10, indexes: ["terms_1__id_1"], bounds: [bounds] });
         expect(found.keys).toBeLessThanOrEqual(11);
         expect(found.documents).toBeLessThanOrEqual(11);
         expect(found.stages).not.toContain("SORT");
@@ -154,15 +168,16 @@ describe("what the server does for a look-up", () => {
 
   it("walks heights where nothing is asked", async () => {
     const found = await find({ from: height(1_000), to: height(3_000) });
-    expect(found).toMatchObject({ found: 10, indexes: ["_id_"] });
+    expect(found).toMatchObject({ found: 10, indexes: ["_id_"], bounds: ["(-3001, -1000]"] });
     expect(found.keys).toBeLessThanOrEqual(11);
   });
 
   it("finds a key and a sequence with a few keys", async () => {
     const key = await explain(keyCommand(termHash("key", keyValue("often", "key-7")).slice(0, 8), 10));
-    expect(key).toMatchObject({ found: 4, indexes: ["terms_1__id_1"] });
+    // Four blocks, and the marker.
+    expect(key).toMatchObject({ found: 5, indexes: ["terms_1__id_1"] });
     expect(key.keys).toBeLessThanOrEqual(7);
-    const holding = await explain(holdingCommand(2_345), blocks);
+    const holding = await explain(holdingCommand(2_345));
     expect(holding).toMatchObject({ found: 1, indexes: ["header.treeSize_1"], keys: 1, documents: 1 });
   });
 });
@@ -177,13 +192,14 @@ describe("a server's index of terms that is not ours", () => {
       const { log: chain, blocks } = TestLog.grow(0);
       blocks.push(chain.block([{ idempotencyKey: "k" }]));
       await insert(log, blocks);
-      const entries = client.db(database).collection("index");
+      const entries = client.db(database).collection("blocks");
       await entries.dropIndex("terms_1__id_1");
       await entries.createIndex({ terms: 1, _id: 1 }, { name: "terms_1__id_1", ...options });
       const look = () => keys.heightsOfKey(termHash("key", keyValue("app", "k")).slice(0, 8), 10);
       const before = await look().catch((error) => error.failure);
       // Whatever the server makes of it: nothing is said to be absent.
       expect([["index_lost"], [2]]).toContainEqual([before].flat());
+      expect(await log.open()).toMatchObject({ index: null });
       await log.beginIndexWork({ from: height(1), through: height(2) }, true);
       const { block, entry } = (blocks[1] as TestBlock).toStore;
       if (entry === null) throw new Error("no entry");
@@ -192,8 +208,23 @@ describe("a server's index of terms that is not ours", () => {
       expect(await look()).toEqual([2]);
       const made = (await entries.indexes()).find(({ name }) => name === "terms_1__id_1");
       expect(made).not.toMatchObject(options);
+      expect(await log.open()).toMatchObject({ index: { paths: [] } });
+      expect((await log.readMembershipBlocks()).map(({ block }) => block.header.height)).toEqual([1]);
     },
   );
+
+  it("beside ours changes nothing", async () => {
+    const database = "beside";
+    const { log, keys } = storageOn(database);
+    await log.open();
+    const { log: chain, blocks } = TestLog.grow(0);
+    blocks.push(chain.block([{ idempotencyKey: "k" }]));
+    await insert(log, blocks);
+    const planted = { name: "theirs", partialFilterExpression: { count: { $gt: 5 } } };
+    await client.db(database).collection("blocks").createIndex({ terms: 1, _id: 1 }, planted);
+    expect(await keys.heightsOfKey(termHash("key", keyValue("app", "k")).slice(0, 8), 10)).toEqual([2]);
+    expect(await log.open()).toMatchObject({ index: { paths: [] } });
+  });
 });
 
 describe("a server that is killed while blocks are stored", () => {

@@ -14,15 +14,17 @@ import {
 } from "../port.js";
 import { MongoAnchors } from "./anchors.js";
 import { BlockInserts } from "./block-inserts.js";
-import { CONTROL_INDEX, readBlocksFrom, readElectionBlocks, readMembershipBlocks, TREE_SIZE_INDEX } from "./blocks.js";
+import { BLOCK_INDEXES, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
+import { entriesBetween, inOrder } from "./entry-ids.js";
 import { readError, storeError, within } from "./errors.js";
 import { IndexWorks } from "./index-work.js";
 import { MongoLink, openingError } from "./link.js";
 import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from "./options.js";
 import { claim, type UncleanWait } from "./owner.js";
 import { assertFit } from "./server.js";
+import { makeIndexes } from "./server-indexes.js";
 import { MongoState, type Truncating } from "./state.js";
 import { type QuarantinedDocument, runTruncation } from "./truncation.js";
 
@@ -116,10 +118,7 @@ export class MongoLogStore implements LogStore {
       knownBootCounter,
       uncleanWait: this.uncleanWait,
     });
-    await opening.blocks.createIndex(CONTROL_INDEX, {
-      partialFilterExpression: { "header.control.kind": { $exists: true } },
-    });
-    await opening.blocks.createIndex(TREE_SIZE_INDEX);
+    await makeIndexes(blocks, BLOCK_INDEXES);
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.cut(opening, truncating);
     const tail = await blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
@@ -170,14 +169,7 @@ export class MongoLogStore implements LogStore {
       return;
     }
     const inserts = this.inserts.begin(stored);
-    const insert = (opening: Opening): Promise<void> => {
-      const assertOurs = async (): Promise<void> => {
-        opening.link.assertAlive();
-        await this.proveOwner(opening);
-      };
-      return this.inserts.write({ ...opening, assertOurs }, inserts);
-    };
-    await this.guarded("Storing blocks", insert, this.options.stallMs);
+    await this.guarded("Storing blocks", (opening) => this.inserts.write(opening, inserts), this.options.stallMs);
     this.inserts.stored(inserts);
   }
 
@@ -206,7 +198,7 @@ export class MongoLogStore implements LogStore {
 
   readEntries(from: Height, limit: number): Promise<StoredEntry[]> {
     return this.reading(async ({ entries }) => {
-      const found = entries.find({ _id: { $gte: Math.max(1, from) } }).sort({ _id: 1 });
+      const found = entries.find({ _id: entriesBetween(from) }).sort(inOrder("asc"));
       return (await found.limit(Math.max(1, limit)).toArray()).map(storedEntry);
     });
   }

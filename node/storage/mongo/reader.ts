@@ -22,13 +22,14 @@ import {
   termsOf,
   termValue,
 } from "./entries.js";
+import { entriesBetween, heightOf, inOrder, MARKER_ID } from "./entry-ids.js";
 import { MARKER } from "./index-work.js";
 import type { ReadLink } from "./read-link.js";
 
 /** A command of a read that takes longer is ended by the server, in milliseconds. */
 const READ_MS = 2_000;
 const LIMITED = { maxTimeMS: READ_MS } as const;
-const BY_HEIGHT = { _id: 1 } as const;
+const BY_ID = { _id: 1 } as const;
 /** Of the blocks that are read from now on each one's size counts so much in what the next is taken to be. */
 const SIZE_WEIGHT = 0.05;
 
@@ -43,15 +44,14 @@ export function findCommand(query: EntryQuery): Command {
   return {
     filter: {
       ...(driving === undefined ? {} : { terms: { $in: driving.map(termValue) } }),
-      // The marker has height 0.
-      _id: { $gte: Math.max(1, query.from), $lte: query.to },
+      _id: entriesBetween(query.from, query.to),
       // Only the first group may lead through the index: a second condition on the same array would be the server's to choose.
       ...(others.length === 0 ? {} : { $expr: { $and: others.map(hasOneOf) } }),
     },
     options: {
       projection: projectionOf(query),
-      hint: driving === undefined ? BY_HEIGHT : TERMS_INDEX,
-      sort: { _id: query.order === "asc" ? 1 : -1 },
+      hint: driving === undefined ? BY_ID : TERMS_INDEX.name,
+      sort: inOrder(query.order),
       limit: Math.max(1, query.limit),
       // All of a page in one answer, as far as that may be 16 MiB.
       batchSize: Math.max(1, query.limit) + 1,
@@ -66,9 +66,9 @@ export function keyCommand(term: Uint8Array, limit: number): Command {
     filter: { terms: { $in: [MARKER, termValue(term)] } },
     options: {
       projection: { _id: 1 },
-      hint: TERMS_INDEX,
-      sort: { _id: 1 },
-      limit: Math.max(1, limit) + 1,
+      hint: TERMS_INDEX.name,
+      sort: inOrder("asc"),
+      limit: limit + 1,
       ...LIMITED,
     },
   };
@@ -78,13 +78,13 @@ export function keyCommand(term: Uint8Array, limit: number): Command {
 export function holdingCommand(sequence: number): Command {
   return {
     filter: { "header.treeSize": { $gt: sequence } },
-    options: { projection: PROVED_LATER, hint: TREE_SIZE_INDEX, sort: TREE_SIZE_INDEX, limit: 1, ...LIMITED },
+    options: { projection: PROVED_LATER, hint: TREE_SIZE_INDEX.name, sort: TREE_SIZE_INDEX.key, limit: 1, ...LIMITED },
   };
 }
 
 /** Throws `index_lost` unless the index says that it is whole. */
 async function assertWhole(entries: Collection<FoundDocument>): Promise<void> {
-  const marker = await entries.findOne({ _id: 0, terms: MARKER }, { projection: { _id: 1 }, ...LIMITED });
+  const marker = await entries.findOne({ _id: MARKER_ID, terms: MARKER }, { projection: { _id: 1 }, ...LIMITED });
   if (marker === null) throw indexLost();
 }
 
@@ -100,7 +100,7 @@ export class MongoReader implements LogReader {
       // The server fills a batch up to 16 MiB whatever of it is wanted.
       const batchSize = Math.min(heights.length + 1, Math.max(2, Math.ceil(bytesMax / this.blockBytes)));
       const cursor = blocks
-        .find({ _id: { $in: [...heights] } }, { hint: BY_HEIGHT, projection: PROVED_LATER, batchSize, ...LIMITED })
+        .find({ _id: { $in: [...heights] } }, { hint: BY_ID, projection: PROVED_LATER, batchSize, ...LIMITED })
         .sort({ _id: second < first && heights.length > 1 ? -1 : 1 });
       const found: StoredBlock[] = [];
       let bytes = 0;
@@ -119,7 +119,7 @@ export class MongoReader implements LogReader {
     return this.reading(async ({ blocks }) => {
       const found = blocks.find(
         { _id: { $gte: Math.max(1, from), $lte: to } },
-        { projection: { header: 1, blockHash: 1 }, hint: BY_HEIGHT, sort: BY_HEIGHT, ...LIMITED },
+        { projection: { header: 1, blockHash: 1 }, hint: BY_ID, sort: BY_ID, ...LIMITED },
       );
       return (await found.toArray()).map((document) => {
         const { header, blockHash } = storedBlock(document).block;
@@ -139,9 +139,9 @@ export class MongoReader implements LogReader {
   }
 
   estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number> {
-    const filter = { terms: { $in: group.map(termValue) }, _id: { $gte: Math.max(1, range.from), $lte: range.to } };
+    const filter = { terms: { $in: group.map(termValue) }, _id: entriesBetween(range.from, range.to) };
     return this.reading(async ({ entries }) => {
-      const options = { limit: Math.max(1, cap), hint: TERMS_INDEX, ...LIMITED };
+      const options = { limit: Math.max(1, cap), hint: TERMS_INDEX.name, ...LIMITED };
       const count = await entries.countDocuments(filter, options);
       if (count === 0) await assertWhole(entries);
       return count;
@@ -159,11 +159,11 @@ export class MongoReader implements LogReader {
   neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]> {
     return this.reading(async ({ entries }) => {
       const documents = entries.find(
-        order === "asc" ? { _id: { $gte: Math.max(1, from) } } : { _id: { $gte: 1, $lte: from } },
+        { _id: order === "asc" ? entriesBetween(from) : entriesBetween(1, from) },
         {
           projection: ENTRY_FIELDS,
-          hint: BY_HEIGHT,
-          sort: { _id: order === "asc" ? 1 : -1 },
+          hint: BY_ID,
+          sort: inOrder(order),
           limit: Math.max(1, limit),
           ...LIMITED,
         },
@@ -182,11 +182,15 @@ export class MongoKeys implements KeyReader {
 
   heightsOfKey(term: Uint8Array, limit: number): Promise<Height[]> {
     return this.reading(async (entries) => {
-      // The marker has the lowest height of all: one answer says both that the index is whole and what it holds.
-      const { filter, options } = keyCommand(term, limit);
+      const wanted = Math.max(1, limit);
+      const { filter, options } = keyCommand(term, wanted);
       const found = await entries.find(filter, options).toArray();
-      if (found[0]?._id !== 0) throw indexLost();
-      return found.slice(1).map(({ _id }) => height(_id));
+      // The marker comes last: one answer says both that the index is whole and all that it holds of the key.
+      if (found.at(-1)?._id === MARKER_ID) return found.slice(0, -1).map(heightOf);
+      if (found.length <= wanted) throw indexLost();
+      // There is more of the key than was asked for, and before the marker.
+      await assertWhole(entries);
+      return found.slice(0, wanted).map(heightOf);
     });
   }
 
@@ -195,11 +199,11 @@ export class MongoKeys implements KeyReader {
       const [names, keys] = [0, 1].map((i) => ({ $arrayElemAt: ["$runs", i] }));
       const documents = await entries
         .find(
-          { _id: { $gte: Math.max(1, from) } },
+          { _id: entriesBetween(from) },
           {
             projection: { terms: { $cond: [{ $eq: [keys, 0] }, [], { $slice: ["$terms", names, keys] }] } },
-            hint: BY_HEIGHT,
-            sort: { _id: 1 },
+            hint: BY_ID,
+            sort: inOrder("asc"),
             limit: Math.max(1, limit),
             ...LIMITED,
           },
@@ -209,7 +213,7 @@ export class MongoKeys implements KeyReader {
       const last = documents.at(-1);
       return {
         terms: documents.flatMap(termsOf),
-        next: last === undefined || documents.length < limit ? null : height(last._id + 1),
+        next: last === undefined || documents.length < limit ? null : height(heightOf(last) + 1),
       };
     });
   }

@@ -67,10 +67,11 @@ describe("a one-member replica set", () => {
 
   it.each([
     { format: 2, collections: ["state", "blocks"] },
-    { format: 3, collections: ["state", "blocks"] },
-    { format: 4, collections: ["state", "events_1"] },
-  ])("of an earlier version is refused with what to do ($collections)", async ({ format, collections }) => {
-    const database = `outdated_${format}`;
+    { format: 3, collections: ["state", "events_1"] },
+    { format: 5, collections: ["state", "blocks", "index"] },
+    { format: 4, collections: ["state", "blocks"] },
+  ])("of an earlier version is refused with what to do ($format, $collections)", async ({ format, collections }) => {
+    const database = `outdated_${format}_${collections.at(-1)}`;
     await raw(mongod, async (client) => {
       for (const name of collections)
         await client.db(database).collection<{ _id: string; format: number }>(name).insertOne({ _id: "state", format });

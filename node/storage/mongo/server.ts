@@ -4,10 +4,10 @@ import { UNAUTHORIZED } from "./errors.js";
 
 const OLDEST_VERSION = 5;
 /** Every collection that this or a later version of ours makes in a node's database. */
-const OUR_COLLECTIONS = /^(blocks|index|anchors|state|checkpoints|tiles|alerts|quarantine|elections|apiKeys)$/;
+const OUR_COLLECTIONS = /^(blocks|anchors|state|checkpoints|tiles|alerts|quarantine|elections|apiKeys)$/;
 
-/** Copies of events that earlier versions kept. */
-const OUTDATED_COLLECTIONS = /^events_\d+$/;
+/** Copies of events, and entries in a collection of their own, as earlier versions kept them. */
+const OUTDATED_COLLECTIONS = /^(events_\d+|index)$/;
 
 /** What we read of the answer to `hello`. */
 export interface Hello {

@@ -13,7 +13,7 @@ const termSchema = count.transform((n) => term(n));
 const heightSchema = count.transform((n) => height(n));
 const hex32 = z.string().regex(/^[0-9a-f]{32}$/);
 
-const FORMAT = 4;
+const FORMAT = 5;
 
 const stateSchema = z.object({
   _id: z.literal("state"),

@@ -2,13 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Binary, Long, MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
-import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
+import { insert, STATE_MAC, type TestBlock, TestLog } from "../../../test/contracts/fixtures.js";
 import type { StorageHarness } from "../../../test/contracts/harness.js";
 import { storageContract } from "../../../test/contracts/storage-contract.js";
 import { ReplyProxy } from "../../../test/doubles/reply-proxy.js";
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { openStorage } from "../open.js";
 import type { Storage } from "../port.js";
+import { TERMS_INDEX } from "./entries.js";
+import { entryId, MARKER_ID } from "./entry-ids.js";
 
 let mongod: TestMongod;
 beforeAll(async () => {
@@ -46,22 +48,28 @@ async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
       open.push(storage);
       return storage;
     },
-    async dropIndex() {
-      await raw((client) => client.db(name).collection("index").drop());
+    async dropIndex(what) {
+      await raw(async (client) => {
+        const blocks = client.db(name).collection<{ _id: number }>("blocks");
+        if (what === "entries") await blocks.deleteMany({ _id: { $lt: 0 } });
+        else if (what === "marker") await blocks.deleteOne({ _id: MARKER_ID });
+        else await blocks.dropIndex(TERMS_INDEX.name);
+      });
     },
-    async dropTermsIndex() {
-      await raw((client) => client.db(name).collection("index").dropIndex("terms_1__id_1"));
+    async removeBlock(at) {
+      await raw((client) => client.db(name).collection<{ _id: number }>("blocks").deleteOne({ _id: at }));
     },
     async alterEntry(at, what) {
       await raw(async (client) => {
-        const entries = client.db(name).collection<{ _id: number; runs: number[] }>("index");
-        const entry = await entries.findOne({ _id: at });
+        const entries = client.db(name).collection<{ _id: number; runs: number[] }>("blocks");
+        const _id = entryId(at);
+        const entry = await entries.findOne({ _id });
         if (entry === null) throw new Error("there is no such entry");
         const last = entry.runs.reduce((sum, count) => sum + count) - 1;
         const term = Long.fromBytesBE(new Array(8).fill(5));
-        if (what === "removed") await entries.deleteOne({ _id: at });
-        else if (what === "shape") await entries.updateOne({ _id: at }, { $set: { terms: "gone" } });
-        else await entries.updateOne({ _id: at }, { $set: { [`terms.${what === "names" ? 0 : last}`]: term } });
+        if (what === "removed") await entries.deleteOne({ _id });
+        else if (what === "shape") await entries.updateOne({ _id }, { $set: { terms: "gone" } });
+        else await entries.updateOne({ _id }, { $set: { [`terms.${what === "names" ? 0 : last}`]: term } });
       });
     },
     async alterAnchors(page) {
@@ -126,6 +134,22 @@ describe("the log in MongoDB", () => {
     harness = await make(uncleanWaitMs);
   });
   afterEach(() => harness.dispose());
+
+  it("says of an insert that it finds there that it is stored only when that is in the journal", async () => {
+    const { log } = harness.process(self("first"));
+    await log.open();
+    const [genesis, sent] = TestLog.grow(1).blocks as [TestBlock, TestBlock];
+    await log.insertBlocks([genesis.toStore]);
+    harness.failNextWrite("reply_lost");
+    await expect(log.insertBlocks([sent.toStore])).rejects.toMatchObject({ failure: "unknown" });
+    await log.open();
+    // The entry is found there, then the block; the third write is that of the state, which waits for the journal.
+    harness.failNextWrite("request_lost", 2);
+    await expect(log.insertBlocks([sent.toStore])).rejects.toMatchObject({ failure: "unknown" });
+    await log.open();
+    await log.insertBlocks([sent.toStore]);
+    expect((await log.open()).tailHeight).toBe(2);
+  });
 
   it("is truncated to the end when its tail is longer than one round takes, whoever wrote it", async () => {
     const { log } = harness.process(self("first"));

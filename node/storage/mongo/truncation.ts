@@ -2,6 +2,7 @@ import type { Collection } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBytes } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
+import { entryId } from "./entry-ids.js";
 import type { MongoState, Owner, Truncating } from "./state.js";
 
 /** Whole blocks kept in quarantine, newest first; older ones keep their headers. */
@@ -111,8 +112,8 @@ export async function reduceOld(into: Collection<QuarantinedDocument>): Promise<
 async function deleteListed({ blocks, entries }: Log, topDown: readonly BlockName[]): Promise<void> {
   for (const { _id, writeId } of topDown) {
     // By equality alone: what somebody planted may have a name that would be an operator.
-    const name = { _id, writeId: { $eq: writeId } };
-    await blocks.deleteOne(name);
-    await entries.deleteOne(name);
+    const name = { writeId: { $eq: writeId } };
+    await blocks.deleteOne({ _id, ...name });
+    await entries.deleteOne({ _id: entryId(_id), ...name });
   }
 }

@@ -7,17 +7,24 @@ import type { Random } from "../random.js";
 import { sealedAnew } from "./alter.js";
 import { crash, type Fault, mayLoseDisk, nothingToUndo } from "./fault.js";
 
-/** Somebody drops the index, under writes with keys; now and then the node starts anew before it has noticed. */
+/**
+ * Somebody drops the index, under writes with keys: all entries, or what tells that they are whole, or what the database
+ * searches them by. Now and then the node starts anew before it has noticed.
+ */
 const dropped: Fault = (strike) => {
   const { world, random } = strike;
   const node = random.chance(0.5) ? (world.leader ?? strike.victim()) : strike.victim();
   const { database } = node.disk;
   if (database.entries.size === 0) return null;
   strike.arises("index-dropped");
-  world.trace.add(`${node.id} somebody drops its index`);
-  database.dropIndex();
-  // What was altered in it is gone with it.
-  node.disk.differing.clear();
+  const what = random.pick(["entries", "marker", "terms"] as const);
+  world.trace.add(`${node.id} somebody drops its index: ${what}`);
+  if (what === "entries") {
+    database.dropIndex();
+    // What was altered in it is gone with it.
+    node.disk.differing.clear();
+  } else if (what === "marker") database.marker = null;
+  else database.hasTermsIndex = false;
   return random.chance(0.3) ? crash(strike, [node]) : nothingToUndo;
 };
 

@@ -1,0 +1,29 @@
+import { type Height, height } from "../../../shared/ids.js";
+
+/**
+ * Blocks and entries stand in one collection, because one ordered command can insert both only there. A block's id is its
+ * height, from 1; its entry's id is the same below zero. So whoever asks for ids of blocks meets no entry, and the other
+ * way round.
+ */
+export const entryId = (at: number): number => 0 - at;
+
+/** Of what really stands there: 0 if the id is none of an entry's. */
+export function heightOf({ _id }: { readonly _id: number }): Height {
+  const at = 0 - _id;
+  return height(Number.isSafeInteger(at) && at > 0 ? at : 0);
+}
+
+/**
+ * The document that says that the index is whole. It is the lowest of all: a delete of whatever is below zero takes it
+ * first, so that no look-up meets a whole index without entries.
+ */
+export const MARKER_ID = Number.MIN_SAFE_INTEGER;
+
+/** A condition on ids: entries of heights from `from` to `to`, both inclusive; never the marker. */
+export const entriesBetween = (from: number, to = Number.POSITIVE_INFINITY): { $gt: number; $lte: number } => ({
+  $gt: Math.max(MARKER_ID, entryId(to + 1)),
+  $lte: entryId(Math.max(1, from)),
+});
+
+/** The order of entries by height. */
+export const inOrder = (order: "asc" | "desc"): { readonly _id: 1 | -1 } => ({ _id: order === "asc" ? -1 : 1 });

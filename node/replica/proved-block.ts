@@ -16,37 +16,50 @@ export interface ProvedBlock {
   candidates(filter: Pick<EventFilter, "sourceAppId" | "eventType">): readonly number[];
 }
 
+/** So often a name is looked for in the body itself. */
+const LOOKS_MAX = 2;
+
+/** With parts of its own: those of a block as it was read lie within a larger answer. */
+export const owned = (block: Block): Block => ({
+  ...block,
+  records: block.records.slice(),
+  payloads: block.payloads.slice(),
+});
+
 export function proved(block: Block, previousHash: HashHex | ""): ProvedBlock {
   const { header, blockHash } = block;
   const events = provedBodyReader(block, previousHash);
-  // Made when first asked for: most blocks that are read for one event are never searched.
-  let positions: { readonly types: Map<string, number[]>; readonly sources: Map<string, number[]> } | null = null;
+  // Made for a block that is searched again and again.
+  let looks = 0;
+  let positions: NamePositions | null = null;
   return {
     header,
     blockHash,
     events,
     bytes: blockBytes(block),
     candidates({ sourceAppId, eventType }) {
+      const kind = sourceAppId === undefined ? "type" : "source";
+      const name = sourceAppId ?? eventType;
+      if (name === undefined) return Array.from({ length: header.eventCount }, (_, i) => i);
+      if (looks++ < LOOKS_MAX) return events.positionsOf(kind, name);
       positions ??= namePositions(events.all());
-      if (sourceAppId !== undefined) return positions.sources.get(sourceAppId) ?? [];
-      if (eventType !== undefined) return positions.types.get(eventType) ?? [];
-      return Array.from({ length: header.eventCount }, (_, i) => i);
+      return positions[kind].get(name) ?? [];
     },
   };
 }
 
-function namePositions(events: readonly ReadEvent[]) {
-  const types = new Map<string, number[]>();
-  const sources = new Map<string, number[]>();
+type NamePositions = Record<"type" | "source", Map<string, number[]>>;
+
+function namePositions(events: readonly ReadEvent[]): NamePositions {
+  const positions: NamePositions = { type: new Map(), source: new Map() };
+  const add = (map: Map<string, number[]>, name: string, i: number): void => {
+    const there = map.get(name);
+    if (there === undefined) map.set(name, [i]);
+    else there.push(i);
+  };
   for (const [i, { record }] of events.entries()) {
-    for (const [map, name] of [
-      [types, record.eventType],
-      [sources, record.sourceAppId],
-    ] as const) {
-      const there = map.get(name);
-      if (there === undefined) map.set(name, [i]);
-      else there.push(i);
-    }
+    add(positions.type, record.eventType, i);
+    add(positions.source, record.sourceAppId, i);
   }
-  return { types, sources };
+  return positions;
 }

@@ -7,7 +7,7 @@ import { timestampMillis } from "../../shared/timestamp.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
 import { AlteredBlock, type Anchors, alteredAt } from "./anchors.js";
 import { Places } from "./places.js";
-import { type ProvedBlock, proved } from "./proved-block.js";
+import { owned, type ProvedBlock, proved } from "./proved-block.js";
 import { SharedRuns } from "./shared-runs.js";
 
 /** What a kept block takes of the heap beside its body: itself, and each of its events once decoded. */
@@ -70,8 +70,8 @@ export class ProvedBlocks {
   }
 
   /**
-   * The blocks at these heights, in that order, as many as one read brings; at least the first. Throws AlteredBlock, or
-   * StoreError where the store cannot say.
+   * The blocks at these heights, in that order, as many as one read brings; at least the first. They are not kept: lists
+   * of what is old would drive out what is asked for again. Throws AlteredBlock, or StoreError where the store cannot say.
    */
   async read(heights: readonly Height[]): Promise<ProvedBlock[]> {
     const found = this.atHand(heights);
@@ -118,13 +118,8 @@ export class ProvedBlocks {
       const stored = heights.length < 2 ? [] : await this.parts.reader.readBlocks(heights, READ_BYTES_MAX);
       const found = new Map(stored.map((one) => [one.block.header.height, one]));
       for (const [at, { resolve, reject }] of due) {
-        const block = found.get(at);
-        const proving =
-          block === undefined ? this.fetch([at]).then(([only]) => only as ProvedBlock) : this.prove(at, block);
-        await proving.then((one) => {
-          if (block !== undefined) this.keep(at, one);
-          resolve(one);
-        }, reject);
+        const [alone] = found.has(at) ? [] : await this.parts.reader.readBlocks([at], 0);
+        await this.prove(at, found.get(at) ?? alone, { keeps: true }).then(resolve, reject);
       }
     } catch (error) {
       for (const [, { reject }] of due) reject(error as Error);
@@ -137,10 +132,9 @@ export class ProvedBlocks {
     const at = stored?.block.header.height;
     if (stored === null || !(Number(at) >= 1)) return null;
     try {
-      const block = this.atHandAt(at as Height) ?? (await this.prove(at as Height, stored));
+      const block = this.atHandAt(at as Height) ?? (await this.prove(at as Height, stored, { keeps: true }));
       const { firstSequence, treeSize } = block.header;
       if (sequence < firstSequence || sequence >= treeSize) return null;
-      this.keep(at as Height, block);
       return block;
     } catch (error) {
       if (error instanceof AlteredBlock) return null;
@@ -192,9 +186,7 @@ export class ProvedBlocks {
     for (const [i, at] of heights.entries()) {
       if (i > 0 && stored[i] === undefined) break;
       try {
-        const block = await this.prove(at, stored[i]);
-        this.keep(at, block);
-        found.push(block);
+        found.push(await this.prove(at, stored[i]));
       } catch (error) {
         // Those before it are what they should be; whoever wants this one as well asks again, and is told.
         if (i === 0) throw error;
@@ -204,13 +196,20 @@ export class ProvedBlocks {
     return found;
   }
 
-  private async prove(at: Height, stored: StoredBlock | undefined): Promise<ProvedBlock> {
+  private async prove(
+    at: Height,
+    stored: StoredBlock | undefined,
+    { keeps }: { readonly keeps: boolean } = { keeps: false },
+  ): Promise<ProvedBlock> {
     return this.checked(at, async (proof, altered) => {
       if (stored === undefined || stored.block.header.height !== at) throw altered(MISSING);
       const { block } = stored;
       if (!hasHash(block.header, proof.blockHash)) throw altered(ANOTHER_HEADER);
       if (bodyHash(block) !== block.header.bodyHash) throw altered("its body is another one");
-      return proved(block, proof.previousHash);
+      if (!keeps) return proved(block, proof.previousHash);
+      const kept = proved(owned(block), proof.previousHash);
+      this.keep(at, kept);
+      return kept;
     });
   }
 

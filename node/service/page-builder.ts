@@ -4,7 +4,7 @@ import type { ProvedBlock } from "../replica/proved-block.js";
 import type { EventAt, ProvedBlocks } from "../replica/proved-blocks.js";
 
 /** Blocks that one read brings. */
-export const BLOCKS_AT_ONCE = 32;
+export const BLOCKS_AT_ONCE = 64;
 
 /** About what an answer has of an event beside its payload. */
 const RECORD_BYTES = 512;
@@ -39,6 +39,8 @@ export interface BlockHits extends Hits {
 }
 export interface WalkedHits extends BlockHits {
   readonly count: number;
+  /** Where it had to be read to find them. */
+  readonly block?: ProvedBlock;
 }
 export interface Ended {
   readonly next: number | null;
@@ -92,11 +94,16 @@ export class PageBuilder {
     const wanted = found.slice(passed);
     for (let at = 0; at < wanted.length; ) {
       const some = wanted.slice(at, at + this.blocksAtOnce(wanted.length - at));
-      const read = await this.blocks.read(some.map((hits) => hits.height));
+      const read = await this.read(some);
       for (const [i, block] of read.entries()) if (!this.takeBlock(some[i] as WalkedHits, block)) return false;
       at += read.length;
     }
     return true;
+  }
+
+  private async read(hits: readonly WalkedHits[]): Promise<readonly ProvedBlock[]> {
+    const there = hits.flatMap(({ block }) => (block === undefined ? [] : [block]));
+    return there.length === hits.length ? there : this.blocks.read(hits.map(({ height }) => height));
   }
 
   /** A page of few events needs few blocks; how many hits each has is known. */

@@ -222,7 +222,7 @@ export class Reads {
     const deadline = performance.now() + READ_WAIT_MS_MAX;
     if (sequence >= this.logSize && sequence >= (await this.sizeConfirmedBy(deadline))) return null;
     return this.guarded(async () => {
-      const { events, header } = await this.searches.blockOf(sequence);
+      const { events, header } = await this.searches.places.blockOf(sequence);
       return shownEvent(events.event(sequence - header.firstSequence), header);
     });
   }
@@ -305,7 +305,7 @@ export class Reads {
     const node = this.parts.config.nodeId;
     if (sequence >= this.logSize) return { node, hash: null, event: null, detail: "it does not have it yet" };
     try {
-      const place = await this.searches.placeOf(sequence);
+      const place = await this.searches.places.placeOf(sequence);
       const { header, events } = await this.parts.driver.blocks.fresh(place.height);
       const event = eventView(events.event(sequence - header.firstSequence), header);
       return { node, hash: event.hash, event };

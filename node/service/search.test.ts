@@ -230,7 +230,7 @@ describe("a search", () => {
       const all = { filter: {}, order, low: 3, high: SIZE - 3 };
       expect(await allPages(searches, { ...all, limit: 7, bytesMax: 1e9, deadline })).toEqual(scan(all));
     }
-    expect(await searches.placeOf(20)).toMatchObject({ height: events[20]?.header.height });
+    expect(await searches.places.placeOf(20)).toMatchObject({ height: events[20]?.header.height });
     const wanted = { order: "asc", low: 0, high: SIZE, limit: 7, bytesMax: 1e9, deadline } as const;
     const filter = { eventType: "note" };
     await expect(searches.find({ ...wanted, filter })).rejects.toMatchObject({ failure: "index_lost" });
@@ -261,7 +261,9 @@ describe("a search", () => {
     const [, second] = blocks[14]?.events ?? [];
     const filter = { eventType: second?.record.eventType ?? "" };
     const search: Search = { filter, order: "asc", low: 0, high: SIZE, limit: SIZE, bytesMax: 1e9, deadline: 1e9 };
-    await expect(searches.find(search)).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
+    // Blocks that are read for all of their hits are asked themselves; what is passed over, entries tell.
+    expect(sequencesOf(await searches.find(search))).toEqual(scan(search));
+    await expect(searches.find({ ...search, skip: 1 })).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
   });
 });
 
@@ -290,7 +292,8 @@ describe("an entry that somebody damaged", () => {
     const at = instantOf(timestamp);
     const filter = what.startsWith("times") && at !== null ? { timestampFrom: at } : { eventType };
     const search: Search = { filter, order: "asc", low: 0, high: SIZE, limit: SIZE, bytesMax: 1e9, deadline: 1e9 };
-    await expect(searches.find(search)).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
+    await expect(searches.find({ ...search, skip: 1 })).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
+    if (!what.startsWith("times")) expect(sequencesOf(await searches.find(search))).toEqual(scan(search));
     const counted = searches.count(filter, { high: SIZE, cap: 1e6, deadline: 1e9 });
     await expect(counted).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
   });

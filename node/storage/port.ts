@@ -196,7 +196,7 @@ export const indexLost = (): StoreError => new StoreError("index_lost", "The ind
  * has to be proved before anything of it is shown. Every command has a limit in time. Throws StoreError.
  */
 export interface LogReader {
-  /** The blocks at these heights, without signature and frontier, ascending or descending, in the order given while they fit; at least the first if it is there. */
+  /** The blocks at these heights, without signature and frontier, their parts within what was read with them, ascending or descending, in the order given while they fit; at least the first if it is there. */
   readBlocks(heights: readonly Height[], bytesMax: number): Promise<StoredBlock[]>;
   /** Headers without bodies, ascending, of the heights from `from` to `to` (inclusive). */
   readHeaders(from: Height, to: Height): Promise<{ readonly header: BlockHeader; readonly blockHash: string }[]>;
@@ -205,6 +205,8 @@ export interface LogReader {
    * for absent.
    */
   find(query: EntryQuery): Promise<FoundEntry[]>;
+  /** Only the heights of entries that have a term of the group, in order. Throws like `find`. */
+  heights(group: readonly Uint8Array[], range: Pick<EntryQuery, "from" | "to" | "order" | "limit">): Promise<Height[]>;
   /** How many entries between two heights (inclusive) have a term of the group; counts no further than `cap`. */
   estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number>;
   /** The block that says that it holds this sequence, like those of `readBlocks`; null if none does. */

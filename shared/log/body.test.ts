@@ -83,6 +83,13 @@ describe("a body", () => {
         const place = { firstSequence: sequence(FIRST), eventCount: events.length, sealedAt: SEALED_AT } as const;
         const proved = new ProvedBodyReader(encodeBody(events), { ...place, previousHash: "" });
         const { recordBytes: _bytes, ...event } = events[at] as LoggedEvent;
+        const { eventType, sourceAppId } = event.record;
+        const where = (of: (event: LoggedEvent) => boolean) => events.flatMap((one, i) => (of(one) ? [i] : []));
+        expect(proved.positionsOf("type", eventType)).toEqual(where(({ record }) => record.eventType === eventType));
+        expect(proved.positionsOf("source", sourceAppId)).toEqual(
+          where((one) => one.record.sourceAppId === sourceAppId),
+        );
+        expect(proved.positionsOf("source", "nobody at all")).toEqual([]);
         expect(proved.event(at)).toEqual(event);
         expect(proved.event(at)).toBe(proved.event(at));
         expect(() => proved.event(events.length)).toThrow(RangeError);

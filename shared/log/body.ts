@@ -1,4 +1,4 @@
-import { fromHex, fromUtf8, toHex, utf8 } from "../bytes.js";
+import { equalBytes, fromHex, fromUtf8, toHex, utf8 } from "../bytes.js";
 import { sha256HexOf } from "../hash.js";
 import { type HashHex, type Sequence, sequence } from "../ids.js";
 import { BATCH_EVENTS_MAX, SALT_BYTES } from "../limits.js";
@@ -229,6 +229,19 @@ export class ProvedBodyReader {
     const event = this.decoded[i] ?? this.read(i);
     this.decoded[i] = event;
     return event;
+  }
+
+  /** Positions of the events with this type or source, ascending; none of them is decoded for it. */
+  positionsOf(kind: "type" | "source", name: string): number[] {
+    const wanted = utf8(name);
+    const found: number[] = [];
+    for (let i = 0; i < this.place.eventCount; i++) {
+      const fields = new Fields(this.recordTable.entry(i));
+      fields.take(1 + ID_BYTES);
+      if (kind === "source") fields.take(fields.u16());
+      if (equalBytes(fields.take(fields.u16()), wanted)) found.push(i);
+    }
+    return found;
   }
 
   all(): ReadEvent[] {

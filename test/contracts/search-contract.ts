@@ -85,6 +85,10 @@ export function searchContract(openStore: () => Promise<Storage>): void {
         const range = { from: height(1), to: height(100) };
         expect(await reader.estimate(group, range, 100)).toBe(candidates);
         expect(await reader.estimate(group, range, 1)).toBe(Math.min(candidates, 1));
+        const led = (await reader.find({ ...ALL, groups: [group], order: "desc" })).map((entry) => entry.height);
+        const whole = { from: height(1), to: height(100), order: "desc", limit: 100 } as const;
+        expect(await reader.heights(group, whole)).toEqual(led);
+        expect(await reader.heights(group, { ...whole, limit: 1 })).toEqual(led.slice(0, 1));
       }
     });
 

@@ -63,6 +63,11 @@ export class MemoryReader implements LogReader {
     return found;
   }
 
+  async heights(group: readonly Uint8Array[], range: Parameters<LogReader["heights"]>[1]): Promise<Height[]> {
+    const found = await this.find({ ...range, groups: [group], names: [], own: [], wantsTimes: false });
+    return found.map((entry) => entry.height);
+  }
+
   async estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number> {
     this.opening.assertReadable();
     if (!this.database.hasTermsIndex) throw indexLost();

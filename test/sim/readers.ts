@@ -105,7 +105,7 @@ export class Readers {
   }
 
   private async one(process: SimProcess, sequence: number): Promise<void> {
-    const { events, header } = await this.searchesOf(process).blockOf(sequence);
+    const { events, header } = await this.searchesOf(process).places.blockOf(sequence);
     this.shown(process, [{ event: events.event(sequence - header.firstSequence), header }]);
   }
 

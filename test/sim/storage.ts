@@ -165,6 +165,7 @@ const slowReader = (inner: MemoryReader, reading: Reading): LogReader => ({
   readBlocks: (heights, bytesMax) => reading.run(() => inner.readBlocks(heights, bytesMax)),
   readHeaders: (from, to) => reading.run(() => inner.readHeaders(from, to)),
   find: (query) => reading.run(() => inner.find(query)),
+  heights: (group, range) => reading.run(() => inner.heights(group, range)),
   estimate: (group, range, cap) => reading.run(() => inner.estimate(group, range, cap)),
   holding: (sequence) => reading.run(() => inner.holding(sequence)),
   neighbours: (from, order, limit) => reading.run(() => inner.neighbours(from, order, limit)),

@@ -50,7 +50,7 @@ export function storedBlock(document: StoredDocument): StoredBlock {
 
 /**
  * The same for a caller that compares the header's hash with one that it knows: the header is as it was found, and has
- * its shape if it has that hash.
+ * its shape if it has that hash. Its parts are within the driver's answer: who keeps them copies them.
  */
 export function unprovedBlock(document: StoredDocument): StoredBlock {
   const { header } = document;
@@ -59,8 +59,8 @@ export function unprovedBlock(document: StoredDocument): StoredBlock {
     header: isObject ? (header as BlockHeader) : headerOf(document),
     blockHash: typeof document.blockHash === "string" ? document.blockHash : "",
     signature: NOT_READ,
-    records: bytesOf(document.records),
-    payloads: bytesOf(document.payloads),
+    records: viewOf(document.records),
+    payloads: viewOf(document.payloads),
   };
   return { block, frontier: [] };
 }
@@ -76,6 +76,8 @@ function headerOf(document: StoredDocument): BlockHeader {
     return { height: at, version: 0, eventCount: 0 } as unknown as BlockHeader;
   }
 }
+
+const viewOf = (value: unknown): Uint8Array => (value instanceof Binary ? value.value() : new Uint8Array());
 
 /** A copy, so that a small field does not keep the driver's whole answer in memory. */
 function bytesOf(value: unknown): Uint8Array {

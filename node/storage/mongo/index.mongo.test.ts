@@ -16,7 +16,7 @@ import { blockDocument } from "./documents.js";
 import { entryDocument, type FoundDocument } from "./entries.js";
 import { MARKER_ID } from "./entry-ids.js";
 import { createIndexes, MARKER } from "./index-work.js";
-import { findCommand, holdingCommand, keyCommand } from "./reader.js";
+import { findCommand, heightsCommand, holdingCommand, keyCommand } from "./reader.js";
 import { makeIndexes } from "./server-indexes.js";
 
 let mongod: TestMongod;
@@ -170,6 +170,17 @@ describe("what the server does for a look-up", () => {
     const found = await find({ from: height(1_000), to: height(3_000) });
     expect(found).toMatchObject({ found: 10, indexes: ["_id_"], bounds: ["(-3001, -1000]"] });
     expect(found.keys).toBeLessThanOrEqual(11);
+  });
+
+  it.each(["asc", "desc"] as const)("names the blocks of a term from its index alone, %s", async (order) => {
+    const range = { from: height(1_000), to: height(3_000), order, limit: 10 };
+    const found = await explain(heightsCommand([termOf("type", "type.7")], range));
+    expect(found).toMatchObject({ found: 10, documents: 0, indexes: ["terms_1__id_1"] });
+    expect(found.keys).toBeLessThanOrEqual(11);
+    expect(found.stages).not.toContain("SORT");
+    const own = await explain(heightsCommand([termOf("type", "type.7"), termOf("source", "rare")], range));
+    expect(own).toMatchObject({ found: 10, documents: 0, indexes: ["terms_1__id_1"] });
+    expect(own.stages).not.toContain("SORT");
   });
 
   it("finds a key and a sequence with a few keys", async () => {

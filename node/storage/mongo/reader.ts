@@ -60,6 +60,23 @@ export function findCommand(query: EntryQuery): Command {
   };
 }
 
+/** What `heights` asks the server: its index alone answers. */
+export function heightsCommand(group: readonly Uint8Array[], range: EntryRange): Command {
+  const { from, to, order, limit } = range;
+  return {
+    filter: { terms: { $in: group.map(termValue) }, _id: entriesBetween(from, to) },
+    options: {
+      projection: { _id: 1 },
+      hint: TERMS_INDEX.name,
+      sort: inOrder(order),
+      limit: Math.max(1, limit),
+      batchSize: Math.max(1, limit) + 1,
+      ...LIMITED,
+    },
+  };
+}
+type EntryRange = Pick<EntryQuery, "from" | "to" | "order" | "limit">;
+
 /** What `heightsOfKey` asks the server. */
 export function keyCommand(term: Uint8Array, limit: number): Command {
   return {
@@ -104,7 +121,7 @@ export class MongoReader implements LogReader {
         .sort({ _id: second < first && heights.length > 1 ? -1 : 1 });
       const found: StoredBlock[] = [];
       let bytes = 0;
-      for await (const document of cursor) {
+      for await (const document of batchSize > heights.length ? await cursor.toArray() : cursor) {
         const size = storedBytes(document);
         this.blockBytes += SIZE_WEIGHT * (size - this.blockBytes);
         bytes += size;
@@ -135,6 +152,15 @@ export class MongoReader implements LogReader {
       // Afterwards: what was lost in the middle of it would be taken for absent.
       await assertWhole(entries);
       return documents.map((document) => foundEntry(document, query));
+    });
+  }
+
+  heights(group: readonly Uint8Array[], range: EntryRange): Promise<Height[]> {
+    return this.reading(async ({ entries }) => {
+      const { filter, options } = heightsCommand(group, range);
+      const found = await entries.find(filter, options).toArray();
+      await assertWhole(entries);
+      return found.map(heightOf);
     });
   }
 

@@ -1,0 +1,151 @@
+import { type Height, height } from "../../shared/ids.js";
+import type { Plan } from "../../shared/log/filter.js";
+import type { Place } from "../replica/places.js";
+import type { ProvedBlock } from "../replica/proved-block.js";
+import type { ProvedBlocks } from "../replica/proved-blocks.js";
+import { type FoundEntry, type LogReader, StoreError } from "../storage/port.js";
+import { BLOCKS_AT_ONCE, type Search } from "./page-builder.js";
+
+/** The bounds of a range of `recordedAt` are found to within so many blocks where finding more would cost reads. */
+const UNDECIDED_BLOCKS = 8;
+
+/** Heights, both ends inclusive. */
+export interface Range {
+  readonly from: Height;
+  readonly to: Height;
+  /** Whether a block in it is certainly within the filter's range of `recordedAt`. */
+  readonly isDecided: (at: Height) => boolean;
+}
+
+export interface PlaceFinderParts {
+  readonly reader: LogReader;
+  readonly blocks: ProvedBlocks;
+  readonly commitHeight: () => Height;
+}
+
+/** Where events stand: by what is in memory, and where that says nothing by headers. No index entry is needed for it. */
+export class PlaceFinder {
+  constructor(private readonly parts: PlaceFinderParts) {}
+
+  /** The heights between which the range lies; null if it is empty. */
+  async heightsOf(plan: Plan, { low, high }: Search): Promise<Range | null> {
+    const [lowest, highest, since, until] = await Promise.all([
+      low === 0 ? height(1) : this.placeOf(low).then((place) => place.height),
+      this.placeOf(high - 1).then((place) => place.height),
+      plan.sealedFrom === null ? null : this.firstSealedFrom(plan.sealedFrom),
+      plan.sealedBefore === null ? null : this.firstSealedFrom(plan.sealedBefore),
+    ]);
+    const from = Math.max(lowest, since?.from ?? 0);
+    const to = Math.min(highest, (until?.to ?? Number.POSITIVE_INFINITY) - 1);
+    if (from > to) return null;
+    const decided = { from: since?.to ?? 0, to: (until?.from ?? Number.POSITIVE_INFINITY) - 1 };
+    return { from: height(from), to: height(to), isDecided: (at) => isIn(at, decided) };
+  }
+
+  /**
+   * Where the first block stands that was not sealed before then, by the blocks themselves: all below `from` were, none
+   * from `to` on. The places that are looked at are the same for all searches, as far as the log's length lets them be.
+   */
+  private async firstSealedFrom(millis: number): Promise<{ readonly from: number; readonly to: number }> {
+    const { blocks } = this.parts;
+    let from = 1;
+    let to = this.parts.commitHeight() + 1;
+    while (from < to) {
+      const middle = roundest(from, to - 1);
+      const known = blocks.knownSealedAt(middle);
+      if (known === null && to - from <= UNDECIDED_BLOCKS) break;
+      if ((known ?? (await blocks.sealedAt(middle))) < millis) from = middle + 1;
+      else to = middle;
+    }
+    return { from, to };
+  }
+
+  /** Where an event stands. Throws AlteredBlock or StoreError. */
+  async placeOf(sequence: number): Promise<Place> {
+    const known = this.parts.blocks.places.of(sequence);
+    if (known !== null) return known;
+    const { header } = await this.blockOf(sequence);
+    return { height: header.height, first: header.firstSequence, count: header.eventCount };
+  }
+
+  /** The block of an event: its place is known, or the store says it, or, where that says nothing true, the headers. */
+  async blockOf(sequence: number): Promise<ProvedBlock> {
+    const { blocks } = this.parts;
+    const known = blocks.places.of(sequence);
+    const found = known === null ? await this.held(sequence) : await blocks.one(known.height);
+    const block = found ?? (await blocks.one((await this.placeByHeaders(sequence)).height));
+    const { firstSequence, treeSize } = block.header;
+    if (firstSequence <= sequence && sequence < treeSize) return block;
+    throw new StoreError("unknown", `No block of this node is known to hold event ${sequence}.`);
+  }
+
+  private async held(sequence: number): Promise<ProvedBlock | null> {
+    try {
+      return await this.parts.blocks.holding(sequence);
+    } catch (error) {
+      // The server's own index is gone: it is made again when the store is opened next.
+      if (error instanceof StoreError && error.failure === "index_lost") return null;
+      throw error;
+    }
+  }
+
+  private async placeByHeaders(sequence: number): Promise<Place> {
+    let low = 1;
+    let high: number = this.parts.commitHeight();
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const [found] = await this.parts.reader.readHeaders(height(middle), height(middle));
+      if (found === undefined) throw new StoreError("unknown", `Block ${middle} is missing.`);
+      if (found.header.treeSize <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    const [found] = await this.parts.reader.readHeaders(height(low), height(low));
+    if (found === undefined || found.header.firstSequence > sequence || found.header.treeSize <= sequence)
+      throw new StoreError("unknown", `No stored block says that it holds event ${sequence}.`);
+    return { height: height(low), first: found.header.firstSequence, count: found.header.eventCount };
+  }
+
+  async placeAt(at: Height, order: "asc" | "desc"): Promise<FoundEntry | null> {
+    const [entry] = await this.parts.reader.neighbours(at, order, 1);
+    return entry ?? null;
+  }
+
+  /** The block of an event and some after it in the order; each has events. */
+  async placesFrom(sequence: number, order: "asc" | "desc"): Promise<readonly Place[]> {
+    const known = this.parts.blocks.places.from(sequence, order, BLOCKS_AT_ONCE);
+    if (known.length > 0) return known;
+    const place = await this.placeOf(sequence);
+    const [from, to] =
+      order === "asc"
+        ? [place.height, Math.min(place.height + BLOCKS_AT_ONCE - 1, this.parts.commitHeight())]
+        : [Math.max(1, place.height - BLOCKS_AT_ONCE + 1), place.height];
+    const headers = await this.parts.reader.readHeaders(height(from), height(to));
+    const places = headers.flatMap(({ header }): Place[] =>
+      header.eventCount > 0 ? [{ height: header.height, first: header.firstSequence, count: header.eventCount }] : [],
+    );
+    const inOrder = order === "asc" ? places : places.reverse();
+    // A header that says that its block has no events hides none: the next look finds its place by the index.
+    const end = inOrder.findIndex((one, i) => !follows(one, inOrder[i - 1] ?? null, { sequence, order }));
+    const whole = end === -1 ? inOrder : inOrder.slice(0, end);
+    return whole.length === 0 ? [place] : whole;
+  }
+}
+
+/** Whether a place holds the sequence that is looked for first, or is the next one in the order. */
+function follows(place: Place, before: Place | null, first: { sequence: number; order: "asc" | "desc" }): boolean {
+  if (before === null) return place.first <= first.sequence && first.sequence < place.first + place.count;
+  return first.order === "asc"
+    ? place.first === before.first + before.count
+    : place.first + place.count === before.first;
+}
+
+export const isIn = (at: number, { from, to }: { from: number; to: number }): boolean => at >= from && at <= to;
+
+/** The number between two (inclusive) that the largest power of two divides: the same for many ranges. */
+function roundest(from: number, to: number): Height {
+  let width = 2 ** Math.floor(Math.log2(Math.max(1, to)));
+  while (Math.floor(to / width) * width < from) width /= 2;
+  return height(Math.floor(to / width) * width);
+}
+
+export const step = (at: Height, isAsc: boolean): Height => height(isAsc ? at + 1 : Math.max(0, at - 1));

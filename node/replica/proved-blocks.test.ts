@@ -142,6 +142,19 @@ it("answers also where nothing may be kept", async () => {
   expect(reads).toHaveBeenCalledTimes(2);
 });
 
+it("keeps what lists read again, and not what they read once", async () => {
+  const { proved, reads } = await setUp();
+  const list = () => proved.read([3, 4].map(height));
+  await list();
+  await list();
+  await proved.read([5, 6].map(height));
+  reads.mockClear();
+  await list();
+  expect(reads).not.toHaveBeenCalled();
+  await proved.read([5, 6].map(height));
+  expect(reads).toHaveBeenCalledTimes(1);
+});
+
 it("reads a block once for all who wait for it", async () => {
   const { proved, reads } = await setUp({ bytesMax: 1 });
   const found = await Promise.all([proved.one(height(5)), proved.one(height(5)), proved.one(height(6))]);

@@ -19,6 +19,8 @@ const READS_MAX = 4;
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** Single blocks that one read of the store brings. */
 const SINGLES_AT_ONCE = 16;
+/** So many heights are remembered as read by a list: about as many as blocks of some size are kept. */
+const LISTED_MAX = 512;
 /** Times of blocks that searches have looked at: the first looks of each search are at the same ones. */
 const TIMES_MAX = 10_000;
 
@@ -47,6 +49,8 @@ export class ProvedBlocks {
     { readonly resolve: (block: ProvedBlock) => void; readonly reject: (error: unknown) => void }
   >();
   readonly places = new Places();
+  /** Heights that lists have lately read from the store, oldest first. */
+  private readonly listed = new Set<Height>();
   private readonly times = new Map<Height, number>();
 
   constructor(
@@ -70,8 +74,9 @@ export class ProvedBlocks {
   }
 
   /**
-   * The blocks at these heights, in that order, as many as one read brings; at least the first. They are not kept: lists
-   * of what is old would drive out what is asked for again. Throws AlteredBlock, or StoreError where the store cannot say.
+   * The blocks at these heights, in that order, as many as one read brings; at least the first. Those that lists have
+   * lately read before are kept: else lists of what is old would drive out what is asked for again. Throws AlteredBlock,
+   * or StoreError where the store cannot say.
    */
   async read(heights: readonly Height[]): Promise<ProvedBlock[]> {
     const found = this.atHand(heights);
@@ -177,7 +182,7 @@ export class ProvedBlocks {
   /** As stored, past the cache; throws AlteredBlock like `read`. */
   async fresh(at: Height): Promise<ProvedBlock> {
     const [stored] = await this.parts.reader.readBlocks([at], 0);
-    return this.prove(at, stored);
+    return this.prove(at, stored, { keeps: false });
   }
 
   private async fetch(heights: readonly Height[]): Promise<ProvedBlock[]> {
@@ -186,7 +191,9 @@ export class ProvedBlocks {
     for (const [i, at] of heights.entries()) {
       if (i > 0 && stored[i] === undefined) break;
       try {
-        found.push(await this.prove(at, stored[i]));
+        found.push(await this.prove(at, stored[i], { keeps: this.listed.delete(at) }));
+        this.listed.add(at);
+        if (this.listed.size > LISTED_MAX) this.listed.delete(this.listed.keys().next().value as Height);
       } catch (error) {
         // Those before it are what they should be; whoever wants this one as well asks again, and is told.
         if (i === 0) throw error;
@@ -199,7 +206,7 @@ export class ProvedBlocks {
   private async prove(
     at: Height,
     stored: StoredBlock | undefined,
-    { keeps }: { readonly keeps: boolean } = { keeps: false },
+    { keeps }: { readonly keeps: boolean },
   ): Promise<ProvedBlock> {
     return this.checked(at, async (proof, altered) => {
       if (stored === undefined || stored.block.header.height !== at) throw altered(MISSING);

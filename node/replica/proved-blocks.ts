@@ -12,7 +12,7 @@ import { SharedRuns } from "./shared-runs.js";
 
 /** What a kept block takes of the heap beside its body: itself, and each of its events once decoded. */
 const BLOCK_HEAP_BYTES = 2_048;
-const EVENT_HEAP_BYTES = 1_500;
+const EVENT_HEAP_BYTES = 1_000;
 /** Reads of the store at once; each may bring `READ_BYTES_MAX` and one block. */
 const READS_MAX = 4;
 /** Blocks that one read brings from the store. */

@@ -75,14 +75,7 @@ function asProblem(error: unknown, req: Request): ProblemError {
     return new ProblemError("not_ready", "This node's database does not answer. Try again, or ask another node.", {
       cause: error,
     });
-  const { type, status } = (typeof error === "object" && error !== null ? error : {}) as {
-    type?: unknown;
-    status?: unknown;
-  };
-  if (type === "entity.too.large")
-    return new ProblemError("too_large", "The body is larger than this route takes. Nothing was written.");
-  if (type === "encoding.unsupported")
-    return new ProblemError("unsupported_media_type", "The body must not be compressed. Nothing was written.");
+  const { status } = (typeof error === "object" && error !== null ? error : {}) as { status?: unknown };
   if (typeof status === "number" && status >= 400 && status < 500)
     return new ProblemError(
       "malformed_request",

@@ -22,7 +22,7 @@ export function events(context: RouteContext): Router {
   const router = Router();
   router
     .route("/api/v1/events")
-    .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
+    .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event, outcome } = await appendOne(context, "own", req, res);
       res.location(`/api/v1/events/${event.sequence}`).setHeader("ETag", `"${event.hash}"`);
       created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
@@ -38,7 +38,10 @@ export function events(context: RouteContext): Router {
       });
     })
     .all(eventMethods("GET", "POST"));
-  router.route("/api/v1/events\\:batch").post(rawBody(BLOCK_BYTES_MAX), batch(context)).all(eventMethods("POST"));
+  router
+    .route("/api/v1/events\\:batch")
+    .post(rawBody(context, BLOCK_BYTES_MAX), batch(context))
+    .all(eventMethods("POST"));
   router
     .route("/api/v1/events/:sequence")
     .get(async (req, res) => {

@@ -348,15 +348,14 @@ async function startingPoint(
       "unfit",
       `The header of stored block ${low} does not match its hash and root. Nothing was changed.`,
     );
-  const { members, clusterId } = await membersAt(log, low);
+  const { members, clusterId } = await membersAt(log, height(low));
   return stateAfter(stored, members, clusterId);
 }
 
-async function membersAt(log: LogStore, at: number): Promise<{ members: Membership; clusterId: string }> {
+async function membersAt(log: LogStore, at: Height): Promise<{ members: Membership; clusterId: string }> {
   let members: Membership = new Map();
   let clusterId = "";
-  for (const { block } of await log.readMembershipBlocks()) {
-    if (block.header.height > at) break;
+  for (const { block } of await log.readMembershipBlocks(at)) {
     if (block.header.height === 1) clusterId = block.blockHash;
     members = applyControl(members, block.header.control);
   }

@@ -98,9 +98,9 @@ class SlowLogStore implements LogStore {
   };
   writeAnchors: LogStore["writeAnchors"] = (page, clusterId, hashes) =>
     this.beside("anchors", () => this.inner.writeAnchors(page, clusterId, hashes));
-  readMembershipBlocks: LogStore["readMembershipBlocks"] = async () => {
+  readMembershipBlocks: LogStore["readMembershipBlocks"] = async (through) => {
     await this.read();
-    return this.inner.readMembershipBlocks();
+    return this.inner.readMembershipBlocks(through);
   };
   readElectionBlocks: LogStore["readElectionBlocks"] = async (through, blocksMax) => {
     await this.read();

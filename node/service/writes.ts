@@ -203,7 +203,7 @@ function finalRefusal(reason: NotWritten): ProblemError | null {
   }
   if (reason !== "disk_low") return null;
   const detail =
-    "The disk of the leader's MongoDB has less free space than DISK_FREE_MIN_BYTES, and no other node with more can lead " +
+    "A volume that the leader writes to has less free space than DISK_FREE_MIN_BYTES, and no other node with more can lead " +
     "now. Nothing was written. Free some space, or add some; GET /readyz?verbose on each node says how much there is.";
   return new ProblemError("disk_low", detail, { retryAfterSeconds: DISK_RETRY_SECONDS });
 }

@@ -22,11 +22,11 @@ export class Status {
     private readonly parts: Parts,
     private readonly reads: Reads,
   ) {
-    const { peers, storage } = parts;
+    const { peers } = parts;
     peers.handle("status", async () => ok(this.ownStatus()));
     peers.handle("alerts", async (body) => {
       const { limit } = z.object({ limit: z.int().min(1).max(ALERTS_MAX) }).parse(body);
-      return ok({ alerts: await storage.alerts.list(limit) });
+      return ok(await this.ownAlerts(limit));
     });
     peers.handle("admit", async (body) => {
       try {
@@ -162,21 +162,32 @@ export class Status {
     this.parts.driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
   }
 
-  async alerts(limit: number): Promise<{ alerts: AlertRecord[]; unreachable: NodeId[] }> {
-    const own = await this.parts.storage.alerts.list(Math.min(limit, ALERTS_MAX)).catch(() => null);
-    const others = await this.parts.peers.askAll<AlertRecord[]>(
-      "alerts",
-      { limit },
-      (body) => (body as { alerts: AlertRecord[] }).alerts,
-    );
-    const found = [...(own ?? []), ...others.flatMap(({ answer }) => answer ?? [])];
+  private async ownAlerts(limit: number): Promise<NodeAlerts> {
+    const { alerts } = this.parts.storage;
+    const [newest, count] = await Promise.all([alerts.list(limit), alerts.count()]);
+    return { alerts: newest, count };
+  }
+
+  async alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }> {
+    const own = await this.ownAlerts(Math.min(limit, ALERTS_MAX)).catch(() => null);
+    const others = await this.parts.peers.askAll("alerts", { limit }, (body) => body as NodeAlerts);
+    const told = [own, ...others.map(({ answer }) => answer)].filter((answer) => answer !== null);
+    const found = told.flatMap(({ alerts }) => alerts);
+    const count = told.reduce((sum, { alerts, count }) => sum + (count ?? alerts.length), 0);
     const unreachable = others.filter(({ answer }) => answer === null).map(({ peer }) => peer);
     found.sort((a, b) => (a.openedAt < b.openedAt ? 1 : -1));
     return {
       alerts: found.slice(0, limit),
+      more: count - Math.min(limit, found.length),
       unreachable: own === null ? [this.parts.config.nodeId, ...unreachable] : unreachable,
     };
   }
+}
+
+interface NodeAlerts {
+  readonly alerts: AlertRecord[];
+  /** Of all open ones; earlier versions do not tell. */
+  readonly count?: number;
 }
 
 const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>

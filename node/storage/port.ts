@@ -246,7 +246,9 @@ export interface AlertStore {
     alert: Omit<AlertRecord, "id" | "openedAt" | "lastSeenAt" | "occurrences" | "status">,
     at: string,
   ): Promise<AlertRecord>;
+  /** The newest first. */
   list(limit: number): Promise<AlertRecord[]>;
+  count(): Promise<number>;
 }
 
 /** One node's storage. Log, look-ups and reads have a client each, so that reads hold up neither a vote nor a write. */

@@ -355,6 +355,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         expect(again).toEqual({ ...first, detail: "two", occurrences: 2, lastSeenAt: "2026-01-01T00:00:01.000Z" });
         expect(await alerts.list(10)).toEqual([other, again]);
         expect(await alerts.list(1)).toEqual([other]);
+        expect(await alerts.count()).toBe(2);
         await log.close();
         const next = storage();
         await next.log.open();

@@ -28,7 +28,11 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
     log: new SlowLogStore(inner, process),
     keys: slowKeys(new MemoryKeys(database, inner), reading),
     reader: slowReader(new MemoryReader(database, inner), reading),
-    alerts: { raise: () => Promise.reject(new Error("alerts go to the checkers")), list: async () => [] },
+    alerts: {
+      raise: () => Promise.reject(new Error("alerts go to the checkers")),
+      list: async () => [],
+      count: async () => 0,
+    },
     freeBytes: async () => null,
   };
 }

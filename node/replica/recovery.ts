@@ -305,7 +305,7 @@ function invalidLog(options: RecoveryOptions, at: Height, detail: string): Store
   options.onInvalidBlock(at, detail);
   return new StoreError(
     "unfit",
-    `Stored block ${at} fails its check (${detail}). Nothing was changed or deleted. Move this node's data away ` +
+    `Stored block ${at} fails its check (${detail}). No block was changed or deleted for that. Move this node's data away ` +
       `(its database and ${options.identity.folder}) as evidence and start it anew: it then copies the log from its peers.`,
   );
 }
@@ -346,7 +346,7 @@ async function startingPoint(
   if (hashHeader(stored.block.header) !== stored.block.blockHash || !rangeMatches(rangeOf(stored), stored.block.header))
     throw new StoreError(
       "unfit",
-      `The header of stored block ${low} does not match its hash and root. Nothing was changed.`,
+      `The header of stored block ${low} does not match its hash and root. No block was changed for that.`,
     );
   const { members, clusterId } = await membersAt(log, height(low));
   return stateAfter(stored, members, clusterId);

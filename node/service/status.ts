@@ -8,6 +8,7 @@ import { clusterStatus, type OwnStatus, ownStatusSchema } from "./cluster-status
 import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
 import { ok, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
 import type { Reads } from "./reads.js";
+import { SharedRun } from "./shared-run.js";
 
 const ALERTS_MAX = 1_000;
 
@@ -17,6 +18,7 @@ export class Status {
   /** The last sequence that the latest full verification of the log reached. */
   verifiedThrough = -1;
   private stableSince: string | null = null;
+  private readonly asking = new SharedRun(() => this.askForStatus());
 
   constructor(
     private readonly parts: Parts,
@@ -55,12 +57,13 @@ export class Status {
       {
         name: "mongodb",
         isOk: view !== null && !view.isStalled,
-        detail: view === null ? "not answering: recovering" : "ok",
+        detail: view === null ? "the log is not open" : view.isStalled ? "a write to it takes too long" : "ok",
       },
       {
         name: "quorum",
         isOk: view?.hasQuorum === true,
-        detail: view?.hasQuorum === true ? "a majority is reachable" : describeNoQuorum(view),
+        detail:
+          view?.hasQuorum === true ? "a leader is heard, and none leads on without a majority" : describeNoQuorum(view),
       },
       {
         name: "membership",
@@ -83,7 +86,12 @@ export class Status {
     ];
   }
 
-  async clusterStatus(): Promise<ClusterStatus> {
+  /** However many ask at once, the peers are asked once. */
+  clusterStatus(): Promise<ClusterStatus> {
+    return this.asking.ask();
+  }
+
+  private async askForStatus(): Promise<ClusterStatus> {
     const own = this.ownStatus();
     const sentAt = Date.now();
     const others = await this.parts.peers.askAll<OwnStatus & { skewMs: number }>("status", {}, (body) => {
@@ -94,7 +102,7 @@ export class Status {
     const { alerts } = await this.alerts(1);
     return clusterStatus({
       own,
-      others: others.map(({ peer, answer }) => ({ id: peer, status: answer })),
+      others: others.map(({ peer, answer, wasAsked }) => ({ id: peer, status: answer, wasAsked })),
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
       hasAlerts: alerts.length > 0,
@@ -135,8 +143,9 @@ export class Status {
     if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
     if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
     const answer = await this.askLeader(leaderId, request);
-    if (answer.status !== 200)
-      throw new ProblemError("admission_conflict", answer.body.detail ?? "The leader refused.");
+    if (answer.status === 200) return;
+    if (answer.status !== 409 || answer.body?.detail === undefined) throw noWord(leaderId, request.node);
+    throw new ProblemError("admission_conflict", answer.body.detail);
   }
 
   private async askLeader(leaderId: NodeId, request: { node: NodeId }): Promise<PeerResult<{ detail?: string }>> {
@@ -145,18 +154,19 @@ export class Status {
       return await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, { timeoutMs });
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
-      throw unavailable(
-        `The leader ${leaderId} was asked to admit ${request.node} and did not answer; GET /api/v1/cluster shows whether it has. Ask again if it has not.`,
-      );
+      throw noWord(leaderId, request.node);
     }
   }
 
   private admitHere(request: { node: NodeId; actor: string; reason: string }): void {
-    const peer = this.parts.driver.view()?.peers.find((known) => known.id === request.node);
-    if (peer === undefined)
-      throw new ProblemError("admission_conflict", `${request.node} is not a member of this cluster.`);
-    if (!peer.wantsAdmission) {
-      const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or does not answer.`;
+    const view = this.parts.driver.view();
+    // Only a leader knows who asks; what another core is told it forgets.
+    if (view?.role !== "leader")
+      throw new ProblemError("admission_conflict", `${this.parts.config.nodeId} does not lead: nobody was admitted.`);
+    if (!view.members.some((member) => member.id === request.node))
+      throw new ProblemError("admission_conflict", `${request.node.slice(0, 64)} is not a member of this cluster.`);
+    if (view.peers.find((known) => known.id === request.node)?.wantsAdmission !== true) {
+      const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or has not been heard.`;
       throw new ProblemError("admission_conflict", detail);
     }
     this.parts.driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
@@ -190,6 +200,11 @@ interface NodeAlerts {
   readonly count?: number;
 }
 
+const noWord = (leaderId: NodeId, node: NodeId): ProblemError =>
+  unavailable(
+    `The leader ${leaderId} has not said whether it admits ${node}; GET /api/v1/cluster shows it. Ask again if it has not.`,
+  );
+
 const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>
   isWhole ? "ok" : `it is being made anew: ${progress.through} of ${progress.of} blocks are done`;
 
@@ -202,13 +217,13 @@ const ROLE_NAMES = {
 } as const;
 
 function describeNoQuorum(view: ReplicaView | null): string {
-  if (view === null) return "unknown while the database is recovered";
+  if (view === null) return "unknown while the log is not open";
   if (view.isForming && view.missing.length > 0)
     return `the cluster has not formed: waiting for ${view.missing.join(", ")}`;
   if (view.isLearner)
     return "this node waits to be admitted; if voters can no longer be a majority, bring back their identity files or disks";
   return (
-    "no leader has been heard for an election timeout; if most members have lost their data, they wait to be admitted: " +
+    "no leader is known, or none was heard for an election timeout; if most members have lost their data, they wait to be admitted: " +
     "bring back their identity files or disks"
   );
 }

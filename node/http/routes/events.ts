@@ -59,9 +59,11 @@ export function events(context: RouteContext): Router {
     .route("/api/v1/events/:sequence/nodes")
     .get(async (req, res) => {
       // This node's own copy may be the altered one: then, too, it is to be seen beside the others.
-      const size = await beginRead(res, service, {});
+      await beginRead(res, service, {});
       const sequence = sequenceIn(req.params.sequence);
-      if (sequence === null || sequence >= size) throw absent(req.params.sequence, size);
+      // How long the log is only its leader knows.
+      if (sequence !== null && sequence >= service.logSize) await service.awaitReadable({ isLinearizable: true });
+      if (sequence === null || sequence >= service.logSize) throw absent(req.params.sequence, service.logSize);
       res.json({ sequence, nodes: await service.copies(sequence) });
     })
     .all(eventMethods("GET"));
@@ -93,13 +95,13 @@ async function find(
   res: Response,
   condition: ReadCondition = {},
 ): Promise<ShownEvent> {
-  const size = await beginRead(res, service, condition);
+  await beginRead(res, service, condition);
   const sequence = sequenceIn(text);
   if (sequence !== null) {
     const event = await service.get(sequence);
     if (event !== null) return event;
   }
-  throw absent(text, size);
+  throw absent(text, service.logSize);
 }
 
 const sequenceIn = (text: string): number | null => (/^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
-import { alienBlock } from "../sim/faults/alter.js";
+import { fakeSigner } from "../sim/fake-crypto.js";
+import { alienBlock, lateBlock } from "../sim/faults/alter.js";
 import type { SimProcess } from "../sim/process.js";
 import { Random } from "../sim/random.js";
 import { Lab } from "./lab.js";
@@ -68,28 +69,36 @@ describe("replication", () => {
   });
 
   it.each([
-    ["", false],
-    [" while the leader stores its own there", true],
-  ])("a block that somebody planted above the leader's newest one%s is not sent to a follower", (_, isStoring) => {
-    const lab = formBehind();
-    lab.until("n1's first block is stored", () => lab.node("n1").view.commitHeight === lab.tailOf("n1"));
-    const { disk } = lab.node("n1");
-    const tail = height(disk.tailHeight);
-    const last = disk.at(tail);
-    if (last === undefined) throw new Error("n1 stores no block");
-    if (isStoring) {
-      lab.node("n1").store.behaviour.held = ({ kind }) => kind === "store_block";
-      lab.begin("n1");
-      lab.until("n1 has sealed the next block", () => lab.node("n1").view.tailHeight > tail);
-    }
-    disk.plant(height(tail + 1), alienBlock(new Random(1), last, height(tail + 1)));
-    lab.node("n3").start();
-    lab.until("n3 has what n1 sealed", () => lab.node("n3").view.commitHeight === tail);
-    expect(lab.effects.some(({ node, effect }) => node === "n1" && effect.kind === "read_blocks")).toBe(true);
-    const planted = disk.at(tail + 1)?.block.blockHash;
-    expect(lab.sent.flatMap(({ blocks }) => blocks).filter(({ blockHash }) => blockHash === planted)).toEqual([]);
-    // The lab is left here: n1 would end where it finds that block in the place of its next one.
-  });
+    ["somebody planted", false, false],
+    ["somebody planted", true, false],
+    // It follows the leader's newest one: only that the leader did not seal it stands against it.
+    ["a late insert left", false, true],
+    ["a late insert left", true, true],
+  ])(
+    "a block that %s above the leader's newest one (own one on its way: %s) is not sent to a follower",
+    (_, isStoring, isLate) => {
+      const lab = formBehind();
+      lab.until("n1's first block is stored", () => lab.node("n1").view.commitHeight === lab.tailOf("n1"));
+      const { disk } = lab.node("n1");
+      const tail = height(disk.tailHeight);
+      const last = disk.at(tail);
+      if (last === undefined) throw new Error("n1 stores no block");
+      if (isStoring) {
+        lab.node("n1").store.behaviour.held = ({ kind }) => kind === "store_block";
+        lab.begin("n1");
+        lab.until("n1 has sealed the next block", () => lab.node("n1").view.tailHeight > tail);
+      }
+      const signer = fakeSigner(disk.identity.keys.block);
+      const left = isLate ? lateBlock(last, signer) : alienBlock(new Random(1), last, height(tail + 1));
+      disk.plant(height(tail + 1), left);
+      lab.node("n3").start();
+      lab.until("n3 has what n1 sealed", () => lab.node("n3").view.commitHeight === tail);
+      expect(lab.effects.some(({ node, effect }) => node === "n1" && effect.kind === "read_blocks")).toBe(true);
+      const planted = disk.at(tail + 1)?.block.blockHash;
+      expect(lab.sent.flatMap(({ blocks }) => blocks).filter(({ blockHash }) => blockHash === planted)).toEqual([]);
+      // The lab is left here: n1 would end where it finds that block in the place of its next one.
+    },
+  );
 });
 
 describe("a leader's reads of its disk", () => {

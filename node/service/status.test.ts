@@ -29,7 +29,11 @@ it("says how many open alerts of all nodes a list leaves out, and who did not te
 type Answered = { status: number; body: unknown } | PeerError;
 
 /** A node n1 of three; `answer` is what each peer says to everything. */
-function nodeWith(view: unknown, answer: (peer: string) => Answered = () => ({ status: 200, body: {} })) {
+function nodeWith(
+  view: unknown,
+  answer: (peer: string) => Answered = () => ({ status: 200, body: {} }),
+  onSubmit: (count: number) => void = () => {},
+) {
   const asked: string[] = [];
   const submitted: unknown[] = [];
   const transport = {
@@ -45,7 +49,7 @@ function nodeWith(view: unknown, answer: (peer: string) => Answered = () => ({ s
   const members = ["n1", "n2", "n3"].map((id, i) => ({ id, address: `http://${id}`, priority: i }));
   const config = { nodeId: "n1", electionTimeoutMs: 100, members, self: members[0] };
   const index = { isWhole: true, indexedPaths: [], progress: { through: 0, of: 0 } };
-  const driver = { view: () => view, index, submit: (input: unknown) => submitted.push(input) };
+  const driver = { view: () => view, index, submit: (input: unknown) => onSubmit(submitted.push(input)) };
   const storage = { alerts: { list: async () => [], count: async () => 0 } };
   const disk = { isLow: false, describe: () => "" };
   const peers = new PeerDesk({ config, transport } as never);
@@ -74,11 +78,24 @@ describe("what a decision is answered", () => {
     await expect(follower.status.admit(DECISION)).rejects.toThrow(/does not lead: nobody was admitted/);
     expect(follower.submitted).toEqual([]);
     const leader = { role: "leader", leaderId: "n1", members, peers: [asks] };
-    expect(await admit(leader)).toBe("admitted");
     const self = nodeWith(leader).status.admit({ ...DECISION, node: "n1" });
     await expect(self).rejects.toThrow(/n1 does not ask to be admitted/);
     await expect(nodeWith(leader).status.admit({ ...DECISION, node: "n9" })).rejects.toThrow(/n9 is not a member/);
   });
+
+  it("says that a node is admitted once it counts, and before that only that nobody has said so", async () => {
+    const peer = { ...asks, isVoter: false };
+    const view = { role: "leader", leaderId: "n1", members, peers: [peer] };
+    const counts = (): void => {
+      setTimeout(() => Object.assign(peer, { isVoter: true, wantsAdmission: false }), 100);
+    };
+    const admitting = nodeWith(view, undefined, counts).status.admit(DECISION);
+    await expect(Promise.race([admitting, delay(50, "not yet")])).resolves.toBe("not yet");
+    await admitting;
+    Object.assign(peer, { isVoter: false, wantsAdmission: true });
+    const detail = expect.stringMatching(/^The leader n1 has not said that n2 is admitted/);
+    expect(await admit(view)).toMatchObject({ code: "no_quorum", detail });
+  }, 10_000);
 
   it.each([
     ["no answer", silent],
@@ -87,7 +104,10 @@ describe("what a decision is answered", () => {
     ["an error", { status: 500, body: null }],
   ] as [string, Answered][])("does not say that the leader refused, or was asked, on %s", async (_, answer) => {
     const view = { role: "follower", leaderId: "n2", members, peers: [] };
-    const noWord = { code: "no_quorum", detail: expect.stringMatching(/^The leader n2 has not said whether it/) };
+    const noWord = {
+      code: "no_quorum",
+      detail: expect.stringMatching(/^The leader n2 has not said (?:that n2 is admitted|whether it steps down)/),
+    };
     expect(await admit(view, () => answer)).toMatchObject(noWord);
     const { handOver } = nodeWith(view, () => answer);
     await expect(handOver.stepDown({ actor: "a", reason: "r" })).rejects.toMatchObject(noWord);

@@ -6,11 +6,13 @@ import { ProblemError } from "../problems.js";
 import type { AlertRecord } from "../storage/port.js";
 import { clusterStatus, type OwnStatus, ownStatusSchema } from "./cluster-status.js";
 import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
-import { ok, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, ok, type Parts, PEER_ANSWER_MS_MAX, pause, unavailable } from "./parts.js";
 import type { Reads } from "./reads.js";
 import { SharedRun } from "./shared-run.js";
 
 const ALERTS_MAX = 1_000;
+/** A block that says so is committed, and the node writes its mark. */
+const ADMITTED_WITHIN_MS = 3_000;
 
 /** What this node says of itself, what all say together, and the admission of learners. */
 export class Status {
@@ -32,10 +34,11 @@ export class Status {
     });
     peers.handle("admit", async (body) => {
       try {
-        this.admitHere(z.object({ node: z.string(), actor: z.string(), reason: z.string() }).parse(body));
+        await this.admitHere(z.object({ node: z.string(), actor: z.string(), reason: z.string() }).parse(body));
         return ok({});
       } catch (error) {
-        return { status: 409, body: { detail: error instanceof ProblemError ? error.detail : "not admitted" } };
+        if (!(error instanceof ProblemError) || error.code !== "admission_conflict") throw error;
+        return { status: 409, body: { detail: error.detail } };
       }
     });
   }
@@ -150,7 +153,7 @@ export class Status {
 
   private async askLeader(leaderId: NodeId, request: { node: NodeId }): Promise<PeerResult<{ detail?: string }>> {
     try {
-      const timeoutMs = PEER_ANSWER_MS_MAX;
+      const timeoutMs = ADMITTED_WITHIN_MS + PEER_ANSWER_MS_MAX;
       return await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, { timeoutMs });
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
@@ -158,7 +161,8 @@ export class Status {
     }
   }
 
-  private admitHere(request: { node: NodeId; actor: string; reason: string }): void {
+  /** Resolves once the node counts: its admission is committed, and it has said that it knows. */
+  private async admitHere(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
     const view = this.parts.driver.view();
     // Only a leader knows who asks; what another core is told it forgets.
     if (view?.role !== "leader")
@@ -169,7 +173,13 @@ export class Status {
       const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or has not been heard.`;
       throw new ProblemError("admission_conflict", detail);
     }
-    this.parts.driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
+    const { driver, config } = this.parts;
+    driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
+    const deadline = performance.now() + ADMITTED_WITHIN_MS;
+    while (driver.view()?.peers.find((known) => known.id === request.node)?.isVoter !== true) {
+      if (performance.now() > deadline) throw noWord(config.nodeId, request.node);
+      await pause(LEADER_POLL_MS);
+    }
   }
 
   private async ownAlerts(limit: number): Promise<NodeAlerts> {
@@ -202,7 +212,7 @@ interface NodeAlerts {
 
 const noWord = (leaderId: NodeId, node: NodeId): ProblemError =>
   unavailable(
-    `The leader ${leaderId} has not said whether it admits ${node}; GET /api/v1/cluster shows it. Ask again if it has not.`,
+    `The leader ${leaderId} has not said that ${node} is admitted; GET /api/v1/cluster shows it. Ask again if it has not.`,
   );
 
 const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>

@@ -296,7 +296,7 @@ describe("where new keys are not admitted by themselves", () => {
       const request = { node: "n1", actor: "ada", reason: "once more" };
       const answer = await postJson(`${follower.url}/api/v1/cluster/admit`, request);
       expect([answer.status, answer.body.code]).toEqual([503, "no_quorum"]);
-      expect(answer.body.detail).toContain(`The leader ${leader.id} has not said whether it admits n1`);
+      expect(answer.body.detail).toContain(`The leader ${leader.id} has not said that n1 is admitted`);
     } finally {
       cluster.signal(leader.id, "SIGCONT");
     }

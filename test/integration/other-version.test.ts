@@ -95,7 +95,13 @@ async function startOn(mongodbUri: string): Promise<{ exitCode: number | null; o
 
 describe("data of another version", () => {
   it.each([
-    ["the format before", FORMAT_2, "made by an earlier version of Quorumlog", "npm start -- --fresh"],
+    ["blocks of version 1", FORMAT_2, "made by an earlier version of Quorumlog", "npm start -- --fresh"],
+    [
+      "the last format before",
+      { state: [state(FORMAT - 1)], blocks: blocksOf(2) },
+      "made by an earlier version",
+      "npm start -- --fresh",
+    ],
     [
       "copies of events",
       { state: [state(FORMAT)], events_1: events },

@@ -32,7 +32,7 @@ export async function readBlocksFrom(
 export async function readMembershipBlocks(blocks: Blocks, through: Height): Promise<StoredBlock[]> {
   const newest = blocks.aggregate<{ at: number }>(
     [
-      { $match: { "header.control.kind": "node_admitted", _id: { $lte: through } } },
+      { $match: { "header.control.kind": "node_admitted", _id: { $gte: 1, $lte: through } } },
       { $group: { _id: "$header.control.node", at: { $max: "$_id" } } },
       { $sort: { at: -1 } },
       { $limit: ADMITTED_NODES_MAX },
@@ -40,7 +40,7 @@ export async function readMembershipBlocks(blocks: Blocks, through: Height): Pro
     { hint: CONTROL_INDEX },
   );
   const admissions = (await newest.toArray()).map(({ at }) => at);
-  const genesis = { "header.control.kind": "genesis", _id: { $lte: through } };
+  const genesis = { "header.control.kind": "genesis", _id: { $gte: 1, $lte: through } };
   const found = blocks.find({ $or: [genesis, { _id: { $in: admissions } }] }).sort({ _id: 1 });
   return (await found.toArray()).map(storedBlock);
 }

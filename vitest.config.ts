@@ -4,6 +4,22 @@ import { defineConfig } from "vitest/config";
  * Three kinds of test: `unit` (beside the code, no process, no mongod), `sim` (the seeded simulator)
  * and `integration` (real mongods, real processes, real sockets).
  */
+interface Patch {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** Breaks the product on purpose for `npm run simulate:mutants`, which says where. */
+const broken = (patches: readonly Patch[]) => ({
+  name: "broken-on-purpose",
+  enforce: "pre" as const,
+  transform: (code: string, id: string): string | null => {
+    const here = patches.filter(({ file }) => id.endsWith(`/${file}`));
+    return here.length === 0 ? null : here.reduce((text, { find, replace }) => text.replace(find, () => replace), code);
+  },
+});
+
 export default defineConfig({
   test: {
     projects: [
@@ -16,6 +32,7 @@ export default defineConfig({
         },
       },
       {
+        plugins: [broken(JSON.parse(process.env.MUTANT_PATCHES ?? "[]"))],
         test: {
           name: "sim",
           include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"],

@@ -64,7 +64,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   const disk = new DiskWatch({
     freeMinBytes: config.diskFreeMinBytes,
     askDatabase: () => storage.freeBytes(),
-    dataFolder: config.managedDbFolder,
+    folders: [
+      { of: "this node's identity file", folder: config.identityFolder },
+      ...(config.managedDbFolder === null ? [] : [{ of: "its mongod's data", folder: config.managedDbFolder }]),
+    ],
     logger,
   });
   const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });

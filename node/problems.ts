@@ -156,7 +156,7 @@ export const PROBLEMS = {
     status: 503,
     title: "No leader has confirmed it in time",
     isRetryable: true,
-    help: "Of a write, nothing was written. Try again: a leader is usually found within two seconds if a majority is alive.",
+    help: "An event that was sent with this request was not written. Try again: a leader is usually found within two seconds if a majority is alive.",
   },
   not_ready: {
     status: 503,

@@ -83,6 +83,53 @@ it("docs/reference/errors.md lists every problem with its status, title and whet
   expect(rows.sort()).toEqual(problems.sort());
 });
 
+describe("what docs/reference/errors.md says that a sentence rests on", () => {
+  const section = /^## How a node knows what it says$(.*)/ms.exec(read("docs/reference/errors.md"))?.[1] ?? "";
+  const row = /^\| "([^"]+)" \| `([^`]+)` `(\w+)` \| [^|]+ \|$/gm;
+  const rows = [...section.matchAll(row)].map(([text, sentence = "", file = "", name = ""]) => ({
+    text,
+    sentence: new RegExp(sentence.split(" … ").join("…").split("…").map(escaped).join(".*")),
+    file,
+    name,
+  }));
+
+  it("has no row of another form", () => {
+    expect(section.match(/^\| (?!sentence |---).*$/gm) ?? []).toEqual(rows.map(({ text }) => text));
+  });
+
+  it.each(rows)("$file $name: $sentence", ({ sentence, file, name }) => {
+    expect(textsIn(file).some((text) => sentence.test(text))).toBe(true);
+    expect(isDefinedIn(read(file), name)).toBe(true);
+  });
+
+  it("has every such sentence of the code", () => {
+    const claims =
+      /[Nn]othing (?:of [\w ]+ )?was|[Nn]obody was|[Nn]o block was|There is no|(?:not|n't) exist|does not answer|not answering|no majority|a majority|is taken|is in use|No node |[Nn]o other node|[Nn]o leader|[Nn]ot touched|[Nn]othing listens/;
+    const files = ["node", "scripts"]
+      .flatMap((folder) =>
+        readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))),
+      )
+      .filter((name) => /(?<!\.test)\.ts$/.test(name) && !/^scripts.(?:bench|chaos|fuzz|judge|kill|proxy)/.test(name));
+    const missing = files.flatMap((file) => {
+      const known = rows.filter((one) => one.file === file.replaceAll("\\", "/"));
+      const unknown = textsIn(file).filter(
+        (text) => claims.test(text) && !known.some((one) => one.sentence.test(text)),
+      );
+      return unknown.map((text) => `${file}: ${text.trim()}`);
+    });
+    expect(missing).toEqual([]);
+  });
+});
+
+const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+/** The lines of a source without its comments, those of one text in one. */
+const textsIn = (file: string): string[] =>
+  read(file)
+    .replaceAll(/^\s*(?:\/\/|\/?\*).*$/gm, "")
+    .replaceAll(/["`] \+\s+["`]/g, "")
+    .split("\n");
+
 describe("the numbers of docs/reference/limits.md are those of the code", () => {
   const row = /^\| ([^|]+) \| ([\d.,]+)(?: (KiB|MiB|s|ms))? \| `([^`]+)` `(\w+)` \|$/gm;
   const units: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, s: 1_000, ms: 1 };

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { type Cluster, startCluster } from "./cluster/cluster.js";
 import { INTEGRITY_FAILURE, runCommand } from "./command.js";
+import { firstOf } from "./judge/first-of.js";
 import { LogAudit } from "./kill/check-log.js";
 import { healed, settledSequence, statusOf } from "./kill/health.js";
 import { Load } from "./kill/load.js";
@@ -112,7 +113,7 @@ async function verdict(cluster: Cluster, load: Load): Promise<number> {
     return 0;
   }
   console.error(`\nINTEGRITY FAILURE: ${faults.length} faults, of which the first are:`);
-  for (const fault of faults.slice(0, 20)) console.error(`  - ${fault}`);
+  for (const fault of firstOf(faults, 20)) console.error(`  - ${fault}`);
   return INTEGRITY_FAILURE;
 }
 

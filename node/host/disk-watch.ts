@@ -10,14 +10,22 @@ export interface DiskWatchOptions {
   readonly freeMinBytes: number;
   /** Free bytes where this node's MongoDB keeps its data, as it says itself; null if it does not say. */
   readonly askDatabase: () => Promise<number | null>;
-  /** The data folder of a mongod on this machine, which is looked at too. */
-  readonly dataFolder: string | null;
+  /** Folders on this machine whose volumes are looked at too, with what they hold. */
+  readonly folders: readonly { readonly of: string; readonly folder: string }[];
   readonly logger: Logger;
 }
 
-/** Whether the volume of this node's MongoDB is nearly full: a mongod that finds no space left ends itself. */
+interface Volume {
+  readonly of: string;
+  readonly free: number;
+}
+
+/**
+ * Whether a volume that this node writes to is nearly full: a mongod that finds no space left ends itself, and a node
+ * that cannot write its identity file can neither vote nor start again.
+ */
 export class DiskWatch {
-  private free: number | null = null;
+  private fullest: Volume | null = null;
   private low = false;
   private timer: NodeJS.Timeout | null = null;
   private checking: Promise<void> | null = null;
@@ -57,30 +65,40 @@ export class DiskWatch {
   describe(): string {
     const { freeMinBytes } = this.options;
     if (freeMinBytes === 0) return "not watched (DISK_FREE_MIN_BYTES=0)";
-    const free = this.free === null ? "an unknown number of" : this.free;
-    return `${free} bytes free; below ${freeMinBytes} (DISK_FREE_MIN_BYTES) a leader refuses writes; reads are served`;
+    const { fullest } = this;
+    const free =
+      fullest === null
+        ? "an unknown number of bytes free"
+        : `${fullest.free} bytes free on the volume of ${fullest.of}`;
+    return `${free}; below ${freeMinBytes} (DISK_FREE_MIN_BYTES) a leader refuses writes; reads are served`;
   }
 
   private async look(): Promise<void> {
-    const { askDatabase, dataFolder, freeMinBytes, logger } = this.options;
-    const answers = await Promise.all([
-      askDatabase().catch(() => null),
-      dataFolder === null ? null : freeIn(dataFolder).catch(() => null),
+    const { askDatabase, folders, freeMinBytes, logger } = this.options;
+    const volumes = await Promise.all([
+      volumeOf("this node's MongoDB", askDatabase()),
+      ...folders.map(({ of, folder }) => volumeOf(of, freeIn(folder))),
     ]);
-    const known = answers.filter((bytes) => bytes !== null);
-    if (known.length > 0) {
-      const free = Math.min(...known);
+    const [fullest] = volumes.filter((volume) => volume !== null).sort((a, b) => a.free - b.free);
+    if (fullest !== undefined) {
+      const { of, free } = fullest;
       const isLow = free < freeMinBytes * (this.low ? CLEAR_FACTOR : 1);
       if (isLow !== this.low) {
-        if (isLow) logger.error({ free, freeMinBytes }, "the disk of this node's MongoDB is nearly full");
-        else logger.info({ free, freeMinBytes }, "the disk of this node's MongoDB has space again");
+        if (isLow) logger.error({ free, freeMinBytes }, `the volume of ${of} is nearly full`);
+        else logger.info({ free, freeMinBytes }, "the volumes of this node have space again");
       }
-      this.free = free;
+      this.fullest = fullest;
       this.low = isLow;
     }
     for (const listener of this.listeners) listener();
   }
 }
+
+const volumeOf = (of: string, free: Promise<number | null>): Promise<Volume | null> =>
+  free.then(
+    (bytes) => (bytes === null ? null : { of, free: bytes }),
+    () => null,
+  );
 
 async function freeIn(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { assertPortFree, whyNotListening } from "./own-port.js";
+import { assertPortFree, reserveStart, whyNotListening } from "./own-port.js";
 
 const coded = (code: string): NodeJS.ErrnoException => Object.assign(new Error(`listen ${code}`), { code });
 
@@ -14,6 +14,15 @@ describe("an address that cannot be listened on", () => {
     await expect(assertPortFree({ host: "127.0.0.1", port })).rejects.toMatchObject({
       failure: "unfit",
       message: `Port ${port} on 127.0.0.1 is taken. Stop what uses it, or set another PORT.`,
+    });
+  });
+
+  it.runIf(process.platform === "linux")("is not called taken where another start is only on its way", async () => {
+    const address = { host: "127.0.0.1", port: 1 };
+    await reserveStart(address);
+    await expect(reserveStart(address)).rejects.toMatchObject({
+      failure: "unfit",
+      message: "A node at 127.0.0.1:1 runs already, or is being started. Stop that one, or set another PORT.",
     });
   });
 

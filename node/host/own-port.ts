@@ -66,5 +66,9 @@ export async function reserveStart(address: Address): Promise<void> {
     held.once("error", resolve);
     held.listen(`\0quorumlog ${address.host} ${address.port}`, () => resolve(null));
   });
-  if (failure?.code === "EADDRINUSE") throw new StoreError("unfit", whyNotListening(failure, address));
+  if (failure?.code !== "EADDRINUSE") return;
+  // The port itself may be free still.
+  const { host, port } = address;
+  const detail = `A node at ${host}:${port} runs already, or is being started. Stop that one, or set another PORT.`;
+  throw new StoreError("unfit", detail);
 }

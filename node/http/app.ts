@@ -3,6 +3,7 @@ import express from "express";
 import type { Logger } from "pino";
 import { EVENT_BYTES_MAX_DEFAULT } from "../../shared/limits.js";
 import type { LogService } from "../service/log-port.js";
+import { BodyRoom } from "./body-room.js";
 import { readQuery } from "./door/target.js";
 import { type MessageClasses, messageClasses } from "./messages.js";
 import { failedRequest } from "./middleware/failed-request.js";
@@ -28,6 +29,7 @@ export interface AppOptions {
   readonly streams: Streams;
   readonly eventBytesMax?: number;
   readonly now?: () => number;
+  readonly bodies?: BodyRoom;
 }
 
 /** Of a server whose messages are made of its classes it answers most quickly, and of any other all the same. */
@@ -42,6 +44,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
     now: options.now ?? Date.now,
     gate: new ReadGate(),
+    bodies: options.bodies ?? new BodyRoom(),
   };
   const app = express();
   app.disable("x-powered-by");

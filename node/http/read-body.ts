@@ -2,14 +2,20 @@ import type { IncomingMessage } from "node:http";
 
 export type ReadBody =
   | { readonly ok: true; readonly body: Buffer }
-  | { readonly ok: false; readonly reason: "too_large" }
+  | { readonly ok: false; readonly reason: "too_large" | "no_room" }
   | { readonly ok: false; readonly reason: "broken"; readonly error: NodeJS.ErrnoException };
 
 /**
  * Collects a body of at most `bytesMax` as it was sent; says once how that ended. What is too large is read on
- * and dropped: a connection whose bytes nobody takes would stand still for all that comes behind.
+ * and dropped: a connection whose bytes nobody takes would stand still for all that comes behind. So is the rest of a
+ * body of which `take` does not take a part.
  */
-export function readBody(message: IncomingMessage, bytesMax: number, done: (read: ReadBody) => void): void {
+export function readBody(
+  message: IncomingMessage,
+  bytesMax: number,
+  done: (read: ReadBody) => void,
+  take: (bytes: number) => boolean = () => true,
+): void {
   const chunks: Buffer[] = [];
   let length = 0;
   let isDone = false;
@@ -24,11 +30,13 @@ export function readBody(message: IncomingMessage, bytesMax: number, done: (read
     return;
   }
   message.on("data", (chunk: Buffer) => {
+    if (isDone) return;
     length += chunk.length;
-    if (length <= bytesMax) chunks.push(chunk);
+    const reason = length > bytesMax ? "too_large" : take(chunk.length) ? null : "no_room";
+    if (reason === null) chunks.push(chunk);
     else {
       chunks.length = 0;
-      end({ ok: false, reason: "too_large" });
+      end({ ok: false, reason });
     }
   });
   message.on("end", () => end({ ok: true, body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks) }));

@@ -6,7 +6,9 @@ import type { IndexFinding } from "../replica/driver.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 
 /** Findings that wait to be stored while the database does not answer. */
-const WAITING_MAX = 256;
+export const WAITING_MAX = 256;
+/** Findings that people are told of one by one. */
+export const TOLD_MAX = 1_024;
 const RETRY_MS = 1_000;
 
 export type Finding = Parameters<AlertStore["raise"]>[0];
@@ -21,6 +23,8 @@ export class Alerts {
   private readonly waiting: Waiting[] = [];
   private isStoring = false;
   private readonly seen = new Set<string>();
+  private hasToldOfMore = false;
+  private notStored = 0;
 
   constructor(
     private readonly nodeId: NodeId,
@@ -61,15 +65,37 @@ export class Alerts {
   private raise(finding: Finding): void {
     const key = `${finding.kind} ${finding.accused} ${finding.height} ${finding.sequence}`;
     // A finding that comes again is counted in the database; people are told once.
-    const isNew = !this.seen.has(key) && this.seen.size < WAITING_MAX * 4;
+    const isNew = !this.seen.has(key) && this.seen.size < TOLD_MAX;
     if (isNew) {
       this.seen.add(key);
       this.logger.error({ alert: finding }, `alert: ${finding.kind}: ${finding.detail}`);
       notifySupervisor({ kind: "alert", node: this.nodeId, alertKind: finding.kind, detail: finding.detail });
+    } else if (!this.seen.has(key)) this.tellOfMore();
+    if (this.waiting.length >= WAITING_MAX) {
+      this.notStored += 1;
+      return;
     }
-    if (this.waiting.length >= WAITING_MAX) return;
     this.waiting.push({ finding, at: new Date().toISOString(), isNew });
     void this.storeAll();
+  }
+
+  private tellOfMore(): void {
+    if (this.hasToldOfMore) return;
+    this.hasToldOfMore = true;
+    const detail = `this node has told of ${TOLD_MAX} findings and tells of no more one by one; GET /api/v1/alerts lists them`;
+    this.tell("further_findings", detail);
+  }
+
+  private tellOfThoseNotStored(): void {
+    if (this.notStored === 0) return;
+    const detail = `${this.notStored} findings that came while the database did not answer were not stored`;
+    this.notStored = 0;
+    this.tell("findings_not_stored", detail);
+  }
+
+  private tell(alertKind: string, detail: string): void {
+    this.logger.error(detail);
+    notifySupervisor({ kind: "alert", node: this.nodeId, alertKind, detail });
   }
 
   private async storeAll(): Promise<void> {
@@ -87,5 +113,6 @@ export class Alerts {
       }
     }
     this.isStoring = false;
+    this.tellOfThoseNotStored();
   }
 }

@@ -58,8 +58,8 @@ export function postMessage(
     sent.once("response", (answer) => {
       readBody(answer, post.answerBytesMax, (read) => {
         if (read.ok) resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: read.body });
-        else if (read.reason === "too_large") sent.destroy(new Error("too_large"));
-        else fail(read.error);
+        else if (read.reason === "broken") fail(read.error);
+        else sent.destroy(new Error(read.reason));
       });
     });
     sent.end(body);

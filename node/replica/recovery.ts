@@ -305,7 +305,7 @@ function invalidLog(options: RecoveryOptions, at: Height, detail: string): Store
   options.onInvalidBlock(at, detail);
   return new StoreError(
     "unfit",
-    `Stored block ${at} fails its check (${detail}). Nothing was changed or deleted. Move this node's data away ` +
+    `Stored block ${at} fails its check (${detail}). No block was changed or deleted for that. Move this node's data away ` +
       `(its database and ${options.identity.folder}) as evidence and start it anew: it then copies the log from its peers.`,
   );
 }
@@ -346,17 +346,16 @@ async function startingPoint(
   if (hashHeader(stored.block.header) !== stored.block.blockHash || !rangeMatches(rangeOf(stored), stored.block.header))
     throw new StoreError(
       "unfit",
-      `The header of stored block ${low} does not match its hash and root. Nothing was changed.`,
+      `The header of stored block ${low} does not match its hash and root. No block was changed for that.`,
     );
-  const { members, clusterId } = await membersAt(log, low);
+  const { members, clusterId } = await membersAt(log, height(low));
   return stateAfter(stored, members, clusterId);
 }
 
-async function membersAt(log: LogStore, at: number): Promise<{ members: Membership; clusterId: string }> {
+async function membersAt(log: LogStore, at: Height): Promise<{ members: Membership; clusterId: string }> {
   let members: Membership = new Map();
   let clusterId = "";
-  for (const { block } of await log.readMembershipBlocks()) {
-    if (block.header.height > at) break;
+  for (const { block } of await log.readMembershipBlocks(at)) {
     if (block.header.height === 1) clusterId = block.blockHash;
     members = applyControl(members, block.header.control);
   }

@@ -29,7 +29,7 @@ export type OwnStatus = z.infer<typeof ownStatusSchema>;
 
 interface StatusParts {
   readonly own: OwnStatus;
-  readonly others: readonly { id: NodeId; status: (OwnStatus & { skewMs: number }) | null }[];
+  readonly others: readonly { id: NodeId; status: (OwnStatus & { skewMs: number }) | null; wasAsked: boolean }[];
   readonly configured: readonly MemberAddress[];
   readonly view: ReplicaView | null;
   readonly hasAlerts: boolean;
@@ -37,7 +37,7 @@ interface StatusParts {
   readonly now: number;
 }
 
-/** One answer for all nodes, from what each says itself; a node that does not answer is listed as such. */
+/** One answer for all nodes, from what each says itself; a node that gave no answer is listed as such. */
 export function clusterStatus(parts: StatusParts): ClusterStatus {
   const { own, others, configured, view } = parts;
   const answered = [own, ...others.flatMap(({ status }) => (status === null ? [] : [status]))];
@@ -45,10 +45,11 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
   const memberCount = view !== null && view.members.length > 0 ? view.members.length : configured.length;
   const quorum = majority(memberCount);
   const nodes = configured.map((member): NodeStatus => {
-    const skewed = others.find((other) => other.id === member.id)?.status ?? null;
+    const other = others.find(({ id }) => id === member.id);
+    const skewed = other?.status ?? null;
     const status = member.id === own.id ? own : skewed;
     const priority = view?.members.find((known) => known.id === member.id)?.priority ?? member.priority;
-    if (status === null) return silent(member, priority);
+    if (status === null) return silent(member, priority, other?.wasAsked !== false);
     const contact = view?.peers.find((peer) => peer.id === member.id)?.lastContact;
     return {
       id: member.id,
@@ -71,6 +72,8 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     };
   });
   const healthyCount = nodes.filter((node) => node.healthy).length;
+  // Of one that this node could not ask it knows nothing bad.
+  const unaskedCount = others.filter(({ status, wasAsked }) => status === null && !wasAsked).length;
   const leading = own.leaderId !== null && (view?.hasQuorum ?? false);
   return {
     clusterId: own.clusterId,
@@ -78,7 +81,7 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
       ? "no_quorum"
       : parts.hasAlerts
         ? "integrity_alert"
-        : healthyCount < memberCount
+        : healthyCount + unaskedCount < memberCount
           ? "degraded"
           : "available",
     quorum,
@@ -101,7 +104,7 @@ function configuredDifferently(answered: readonly OwnStatus[]): string[] {
   return [`the nodes index different payload paths (${each}): set INDEX_PAYLOAD alike on all`];
 }
 
-const silent = (member: MemberAddress, priority: number): NodeStatus => ({
+const silent = (member: MemberAddress, priority: number, wasAsked: boolean): NodeStatus => ({
   id: member.id,
   address: member.address,
   role: "unknown",
@@ -119,5 +122,7 @@ const silent = (member: MemberAddress, priority: number): NodeStatus => ({
   stableSince: null,
   verifiedThrough: -1,
   clockSkewMs: null,
-  detail: "it does not answer",
+  detail: wasAsked
+    ? "this node got no answer from it"
+    : "this node could not ask it: it asks too much already, or stops",
 });

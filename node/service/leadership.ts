@@ -61,12 +61,10 @@ export class HandOver {
       const answer = await peers.transport().request(leaderId, "step-down", request, { timeoutMs });
       if (answer.status === 200) return leadingSchema.parse(answer.body);
       const refused = refusedSchema.safeParse(answer.body);
-      throw conflict(refused.success ? refused.data.detail : `${leaderId} could not be asked.`);
+      throw answer.status === 409 && refused.success ? conflict(refused.data.detail) : noWord(leaderId);
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
-      throw unavailable(
-        `${leaderId} was asked to step down and did not answer; GET /api/v1/cluster shows who leads. Ask again if it still does.`,
-      );
+      throw noWord(leaderId);
     }
   }
 
@@ -74,7 +72,7 @@ export class HandOver {
     const { driver, config, logger } = this.parts;
     const { actor, reason, target } = request;
     const view = driver.view();
-    if (view?.role !== "leader") throw conflict(`${config.nodeId} does not lead any more. Nothing was changed.`);
+    if (view?.role !== "leader") throw conflict(`${config.nodeId} does not lead. Nothing was changed.`);
     if (target === config.nodeId) throw conflict(`${target} leads already. Name another node, or none.`);
     if (target !== undefined && !view.members.some((member) => member.id === target))
       throw conflict(`${target.slice(0, 64)} is not a member of this cluster. Nothing was changed.`);
@@ -83,7 +81,7 @@ export class HandOver {
     const next = await this.handOver(target);
     if (next !== null) return next;
     throw conflict(
-      `No other node leads after ${this.patienceMs} ms: ${config.nodeId} goes on as it can. Ask again shortly; GET /api/v1/cluster shows who is healthy.`,
+      `No other node has taken the lead: ${config.nodeId} goes on as it can. Ask again shortly; GET /api/v1/cluster shows who is healthy.`,
     );
   }
 
@@ -121,7 +119,9 @@ export class HandOver {
     const targets = roomy.filter(({ answer }) => answer === false).map(({ peer }) => peer);
     const target = this.byPreference(view).find((id) => targets.includes(id));
     if (target === undefined) {
-      logger.error("the disk is nearly full, and no other node with more space can lead: writes are refused");
+      logger.error(
+        "the disk is nearly full, and no other node is known to have more space and to be able to lead: writes are refused",
+      );
       return;
     }
     logger.warn(`the disk is nearly full: ${target} is asked to take over`);
@@ -184,7 +184,12 @@ export class HandOver {
 const conflict = (detail: string): ProblemError =>
   new ProblemError("step_down_conflict", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
 
+const noWord = (leaderId: NodeId): ProblemError =>
+  unavailable(
+    `The leader ${leaderId} has not said whether it steps down; GET /api/v1/cluster shows who leads. Ask again if it still does.`,
+  );
+
 const nobodyFit = (target: NodeId | undefined): string =>
   target === undefined
-    ? "No other node can take over now: each is a learner, behind, or does not answer. The leader stays."
-    : `${target.slice(0, 64)} cannot take over now: it is a learner, behind, has a slow disk, or does not answer. The leader stays.`;
+    ? "No other node can take over now: each is a learner, behind, has a slow disk, or has not been heard for an election timeout. The leader stays."
+    : `${target.slice(0, 64)} cannot take over now: it is a learner, behind, has a slow disk, or has not been heard for an election timeout. The leader stays.`;

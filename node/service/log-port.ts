@@ -27,8 +27,8 @@ export interface LogService {
   standing(): Standing;
   clusterStatus(): Promise<ClusterStatus>;
   admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
-  /** Open alerts of all nodes that answer. */
-  alerts(limit: number): Promise<{ alerts: AlertRecord[]; unreachable: NodeId[] }>;
+  /** The newest open alerts of all nodes that answer, and how many more these have. */
+  alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }>;
   /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
   elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
   /** Resolves once another node leads. */

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { Config } from "../config.js";
 import type { DiskWatch } from "../host/disk-watch.js";
+import { PeerError } from "../peers/peer-client.js";
 import type { PeerHandler } from "../peers/peer-server.js";
 import type { PeerTransport } from "../peers/transport.js";
 import { ProblemError } from "../problems.js";
@@ -29,6 +30,14 @@ export interface Parts extends LogServiceOptions {
   readonly peers: PeerDesk;
 }
 
+export interface PeerAnswer<T> {
+  readonly peer: NodeId;
+  /** null for one that does not answer in time. */
+  readonly answer: T | null;
+  /** False if this node did not even try, for a reason of its own: that says nothing of the peer. */
+  readonly wasAsked: boolean;
+}
+
 /** Questions to the other members, and the answers to theirs. */
 export class PeerDesk {
   constructor(private readonly options: Pick<LogServiceOptions, "config" | "transport">) {}
@@ -42,23 +51,29 @@ export class PeerDesk {
     this.options.transport?.handle(path, handler);
   }
 
-  /** Asks every other member at once; null for one that does not answer in time. */
-  async askAll<T>(
-    path: string,
-    body: unknown,
-    parse: (body: unknown) => T,
-  ): Promise<{ peer: NodeId; answer: T | null }[]> {
+  /** Asks every other member at once. */
+  async askAll<T>(path: string, body: unknown, parse: (body: unknown) => T): Promise<PeerAnswer<T>[]> {
     const { config } = this.options;
     const peers = config.members.filter((member) => member.id !== config.nodeId);
-    return Promise.all(peers.map(async ({ id }) => ({ peer: id, answer: await this.ask(id, path, body, parse) })));
+    return Promise.all(peers.map(({ id }) => this.asked(id, path, body, parse)));
   }
 
   async ask<T>(peer: NodeId, path: string, body: unknown, parse: (body: unknown) => T): Promise<T | null> {
+    return (await this.asked(peer, path, body, parse)).answer;
+  }
+
+  private async asked<T>(
+    peer: NodeId,
+    path: string,
+    body: unknown,
+    parse: (body: unknown) => T,
+  ): Promise<PeerAnswer<T>> {
     try {
       const answer = await this.transport().request(peer, path, body, { timeoutMs: PEER_ANSWER_MS_MAX });
-      return answer.status === 200 ? parse(answer.body) : null;
-    } catch {
-      return null;
+      return { peer, answer: answer.status === 200 ? parse(answer.body) : null, wasAsked: true };
+    } catch (error) {
+      const isOurs = error instanceof PeerError && (error.failure === "overloaded" || error.failure === "closed");
+      return { peer, answer: null, wasAsked: !isOurs };
     }
   }
 }

@@ -56,3 +56,17 @@ it("serves nothing after a start by what its leader calls committed: it asks, an
   await reading;
   expect(follower.asked).toBe(asked);
 });
+
+it("says after a start whether it has heard of a confirmation, and what it still lacks", async () => {
+  follower = new Follower();
+  await expect(follower.reads.awaitReadable()).rejects.toMatchObject({
+    code: "not_ready",
+    detail: expect.stringMatching(/no leader has confirmed yet how far the log goes/),
+  });
+  follower.answer = 12;
+  await vi.waitUntil(() => follower.reads.hasConfirmation);
+  await expect(follower.reads.awaitReadable()).rejects.toMatchObject({
+    code: "not_ready",
+    detail: expect.stringMatching(/has not caught up yet with block 12, which a leader has confirmed/),
+  });
+}, 10_000);

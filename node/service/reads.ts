@@ -99,9 +99,11 @@ export class Reads {
     const { driver } = this.parts;
     while (!this.lookForConfirmation()) {
       if (performance.now() > deadline) {
-        const detail =
-          "This node has started and no leader has confirmed yet how far the log goes. Ask another node, or again shortly.";
-        throw notReady(detail);
+        throw notReady(
+          this.confirmed === null
+            ? "This node has started and no leader has confirmed yet how far the log goes. Ask another node, or again shortly."
+            : `This node has started and has not caught up yet with block ${this.confirmed}, which a leader has confirmed. Ask another node, or again shortly.`,
+        );
       }
       await pause(LEADER_POLL_MS);
     }
@@ -294,7 +296,12 @@ export class Reads {
   async copies(sequence: number): Promise<NodeCopy[]> {
     const own: NodeCopy = await this.ownCopy(sequence);
     const others = await this.parts.peers.askAll<NodeCopy>("copy", { sequence }, (body) => body as NodeCopy);
-    const unreachable = (node: string): NodeCopy => ({ node, hash: null, event: null, detail: "it has not answered" });
+    const unreachable = (node: string): NodeCopy => ({
+      node,
+      hash: null,
+      event: null,
+      detail: "this node got no answer from it",
+    });
     return [own, ...others.map(({ peer, answer }) => answer ?? unreachable(peer))].sort((a, b) =>
       a.node < b.node ? -1 : 1,
     );

@@ -6,10 +6,13 @@ import { ProblemError } from "../problems.js";
 import type { AlertRecord } from "../storage/port.js";
 import { clusterStatus, type OwnStatus, ownStatusSchema } from "./cluster-status.js";
 import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
-import { ok, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, ok, type Parts, PEER_ANSWER_MS_MAX, pause, unavailable } from "./parts.js";
 import type { Reads } from "./reads.js";
+import { SharedRun } from "./shared-run.js";
 
 const ALERTS_MAX = 1_000;
+/** A block that says so is committed, and the node writes its mark. */
+const ADMITTED_WITHIN_MS = 3_000;
 
 /** What this node says of itself, what all say together, and the admission of learners. */
 export class Status {
@@ -17,23 +20,25 @@ export class Status {
   /** The last sequence that the latest full verification of the log reached. */
   verifiedThrough = -1;
   private stableSince: string | null = null;
+  private readonly asking = new SharedRun(() => this.askForStatus());
 
   constructor(
     private readonly parts: Parts,
     private readonly reads: Reads,
   ) {
-    const { peers, storage } = parts;
+    const { peers } = parts;
     peers.handle("status", async () => ok(this.ownStatus()));
     peers.handle("alerts", async (body) => {
       const { limit } = z.object({ limit: z.int().min(1).max(ALERTS_MAX) }).parse(body);
-      return ok({ alerts: await storage.alerts.list(limit) });
+      return ok(await this.ownAlerts(limit));
     });
     peers.handle("admit", async (body) => {
       try {
-        this.admitHere(z.object({ node: z.string(), actor: z.string(), reason: z.string() }).parse(body));
+        await this.admitHere(z.object({ node: z.string(), actor: z.string(), reason: z.string() }).parse(body));
         return ok({});
       } catch (error) {
-        return { status: 409, body: { detail: error instanceof ProblemError ? error.detail : "not admitted" } };
+        if (!(error instanceof ProblemError) || error.code !== "admission_conflict") throw error;
+        return { status: 409, body: { detail: error.detail } };
       }
     });
   }
@@ -55,12 +60,13 @@ export class Status {
       {
         name: "mongodb",
         isOk: view !== null && !view.isStalled,
-        detail: view === null ? "not answering: recovering" : "ok",
+        detail: view === null ? "the log is not open" : view.isStalled ? "a write to it takes too long" : "ok",
       },
       {
         name: "quorum",
         isOk: view?.hasQuorum === true,
-        detail: view?.hasQuorum === true ? "a majority is reachable" : describeNoQuorum(view),
+        detail:
+          view?.hasQuorum === true ? "a leader is heard, and none leads on without a majority" : describeNoQuorum(view),
       },
       {
         name: "membership",
@@ -83,7 +89,12 @@ export class Status {
     ];
   }
 
-  async clusterStatus(): Promise<ClusterStatus> {
+  /** However many ask at once, the peers are asked once. */
+  clusterStatus(): Promise<ClusterStatus> {
+    return this.asking.ask();
+  }
+
+  private async askForStatus(): Promise<ClusterStatus> {
     const own = this.ownStatus();
     const sentAt = Date.now();
     const others = await this.parts.peers.askAll<OwnStatus & { skewMs: number }>("status", {}, (body) => {
@@ -94,7 +105,7 @@ export class Status {
     const { alerts } = await this.alerts(1);
     return clusterStatus({
       own,
-      others: others.map(({ peer, answer }) => ({ id: peer, status: answer })),
+      others: others.map(({ peer, answer, wasAsked }) => ({ id: peer, status: answer, wasAsked })),
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
       hasAlerts: alerts.length > 0,
@@ -135,49 +146,74 @@ export class Status {
     if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
     if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
     const answer = await this.askLeader(leaderId, request);
-    if (answer.status !== 200)
-      throw new ProblemError("admission_conflict", answer.body.detail ?? "The leader refused.");
+    if (answer.status === 200) return;
+    if (answer.status !== 409 || answer.body?.detail === undefined) throw noWord(leaderId, request.node);
+    throw new ProblemError("admission_conflict", answer.body.detail);
   }
 
   private async askLeader(leaderId: NodeId, request: { node: NodeId }): Promise<PeerResult<{ detail?: string }>> {
     try {
-      const timeoutMs = PEER_ANSWER_MS_MAX;
+      const timeoutMs = ADMITTED_WITHIN_MS + PEER_ANSWER_MS_MAX;
       return await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, { timeoutMs });
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
-      throw unavailable(
-        `The leader ${leaderId} was asked to admit ${request.node} and did not answer; GET /api/v1/cluster shows whether it has. Ask again if it has not.`,
-      );
+      throw noWord(leaderId, request.node);
     }
   }
 
-  private admitHere(request: { node: NodeId; actor: string; reason: string }): void {
-    const peer = this.parts.driver.view()?.peers.find((known) => known.id === request.node);
-    if (peer === undefined)
-      throw new ProblemError("admission_conflict", `${request.node} is not a member of this cluster.`);
-    if (!peer.wantsAdmission) {
-      const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or does not answer.`;
+  /** Resolves once the node counts: its admission is committed, and it has said that it knows. */
+  private async admitHere(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
+    const view = this.parts.driver.view();
+    // Only a leader knows who asks; what another core is told it forgets.
+    if (view?.role !== "leader")
+      throw new ProblemError("admission_conflict", `${this.parts.config.nodeId} does not lead: nobody was admitted.`);
+    if (!view.members.some((member) => member.id === request.node))
+      throw new ProblemError("admission_conflict", `${request.node.slice(0, 64)} is not a member of this cluster.`);
+    if (view.peers.find((known) => known.id === request.node)?.wantsAdmission !== true) {
+      const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or has not been heard.`;
       throw new ProblemError("admission_conflict", detail);
     }
-    this.parts.driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
+    const { driver, config } = this.parts;
+    driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
+    const deadline = performance.now() + ADMITTED_WITHIN_MS;
+    while (driver.view()?.peers.find((known) => known.id === request.node)?.isVoter !== true) {
+      if (performance.now() > deadline) throw noWord(config.nodeId, request.node);
+      await pause(LEADER_POLL_MS);
+    }
   }
 
-  async alerts(limit: number): Promise<{ alerts: AlertRecord[]; unreachable: NodeId[] }> {
-    const own = await this.parts.storage.alerts.list(Math.min(limit, ALERTS_MAX)).catch(() => null);
-    const others = await this.parts.peers.askAll<AlertRecord[]>(
-      "alerts",
-      { limit },
-      (body) => (body as { alerts: AlertRecord[] }).alerts,
-    );
-    const found = [...(own ?? []), ...others.flatMap(({ answer }) => answer ?? [])];
+  private async ownAlerts(limit: number): Promise<NodeAlerts> {
+    const { alerts } = this.parts.storage;
+    const [newest, count] = await Promise.all([alerts.list(limit), alerts.count()]);
+    return { alerts: newest, count };
+  }
+
+  async alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }> {
+    const own = await this.ownAlerts(Math.min(limit, ALERTS_MAX)).catch(() => null);
+    const others = await this.parts.peers.askAll("alerts", { limit }, (body) => body as NodeAlerts);
+    const told = [own, ...others.map(({ answer }) => answer)].filter((answer) => answer !== null);
+    const found = told.flatMap(({ alerts }) => alerts);
+    const count = told.reduce((sum, { alerts, count }) => sum + (count ?? alerts.length), 0);
     const unreachable = others.filter(({ answer }) => answer === null).map(({ peer }) => peer);
     found.sort((a, b) => (a.openedAt < b.openedAt ? 1 : -1));
     return {
       alerts: found.slice(0, limit),
+      more: count - Math.min(limit, found.length),
       unreachable: own === null ? [this.parts.config.nodeId, ...unreachable] : unreachable,
     };
   }
 }
+
+interface NodeAlerts {
+  readonly alerts: AlertRecord[];
+  /** Of all open ones; earlier versions do not tell. */
+  readonly count?: number;
+}
+
+const noWord = (leaderId: NodeId, node: NodeId): ProblemError =>
+  unavailable(
+    `The leader ${leaderId} has not said that ${node} is admitted; GET /api/v1/cluster shows it. Ask again if it has not.`,
+  );
 
 const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>
   isWhole ? "ok" : `it is being made anew: ${progress.through} of ${progress.of} blocks are done`;
@@ -191,13 +227,13 @@ const ROLE_NAMES = {
 } as const;
 
 function describeNoQuorum(view: ReplicaView | null): string {
-  if (view === null) return "unknown while the database is recovered";
+  if (view === null) return "unknown while the log is not open";
   if (view.isForming && view.missing.length > 0)
     return `the cluster has not formed: waiting for ${view.missing.join(", ")}`;
   if (view.isLearner)
     return "this node waits to be admitted; if voters can no longer be a majority, bring back their identity files or disks";
   return (
-    "no leader has been heard for an election timeout; if most members have lost their data, they wait to be admitted: " +
+    "no leader is known, or none was heard for an election timeout; if most members have lost their data, they wait to be admitted: " +
     "bring back their identity files or disks"
   );
 }

@@ -14,7 +14,7 @@ export type WriteResult =
   | { kind: "committed"; events: EventView[]; acknowledgedBy: NodeId[]; isReplay: boolean }
   | {
       kind: "not_written";
-      reason: ProposalRefusal | "superseded" | "stale_term" | "handing_over" | "disk_low";
+      reason: ProposalRefusal | "superseded" | "stale_term" | "unreached" | "handing_over" | "disk_low";
     }
   | { kind: "head_differs"; headHash: HashHex | ""; nextSequence: number }
   | { kind: "in_progress" }

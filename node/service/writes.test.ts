@@ -70,3 +70,16 @@ it("answers 503 after certain refusals only, 504 after an outcome that is not kn
   const node = follower([{ body: { kind: "unknown" } }]);
   await expect(node.append()).rejects.toMatchObject({ code: "outcome_unknown" });
 });
+
+it.each([
+  [new PeerError("n2", "unreachable", "ECONNREFUSED", false), "the request did not get to the leader"],
+  [new PeerError("n2", "overloaded", "256 requests are waiting", false), "the request did not get to the leader"],
+  [refused("not_leader"), "the node that was asked does not lead"],
+  [refused("stale_term"), "a new term has begun"],
+] as [Answer, string][])("says of the last attempt only what is known: %o", async (answer, reason) => {
+  const node = follower(Array.from({ length: 100 }, () => answer));
+  await expect(node.append()).rejects.toMatchObject({
+    code: "no_quorum",
+    detail: `Nothing was written: ${reason}, within 300 ms.`,
+  });
+});

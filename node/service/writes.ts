@@ -85,7 +85,7 @@ export class Writes {
       const standing = driver.standing();
       const leaderId = standing?.leaderId ?? null;
       if (standing === null || leaderId === null) {
-        lastReason = standing === null ? "this node's database does not answer" : "no leader is known";
+        lastReason = standing === null ? "this node has not opened its log" : "no leader is known";
         if (this.isStopping) break;
         await pause(LEADER_POLL_MS);
         continue;
@@ -95,10 +95,8 @@ export class Writes {
       isRebuilding = false;
       const result = await this.attempt(write, { term: standing.term, leaderId, deadline, sinceHeight });
       if (result.kind === "committed") return result;
-      if (result.kind === "unknown") {
-        mayBeWritten = true;
-        lastReason = "the leader did not answer in time";
-      } else if (result.kind === "not_written") {
+      if (result.kind === "unknown") mayBeWritten = true;
+      else if (result.kind === "not_written") {
         // What an earlier attempt may have written is not denied by a later one.
         const problem = mayBeWritten ? null : finalRefusal(result.reason);
         if (problem !== null) throw problem;
@@ -150,7 +148,7 @@ export class Writes {
       return answer.isRepeated && result.kind === "not_written" ? { kind: "unknown" } : result;
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
-      return error.mayHaveArrived ? { kind: "unknown" } : { kind: "not_written", reason: "not_leader" };
+      return error.mayHaveArrived ? { kind: "unknown" } : { kind: "not_written", reason: "unreached" };
     } finally {
       clearInterval(watch);
     }
@@ -182,12 +180,13 @@ export class Writes {
 }
 
 const REASONS: Record<NotWritten, string> = {
-  not_leader: "the leader changed",
+  not_leader: "the node that was asked does not lead",
+  unreached: "the request did not get to the leader",
   expired: "the write waited too long",
   queue_full: "the leader's queue is full",
-  unavailable: "the leader's database does not answer",
+  unavailable: "the node that was asked cannot write now",
   superseded: "another leader's block took its place",
-  stale_term: "a new leader was elected meanwhile",
+  stale_term: "a new term has begun",
   handing_over: "the leader's disk is nearly full, and no other node has taken over yet",
   disk_low: "the leader's disk is nearly full",
   cannot_tell: "the leader no longer knows whether an earlier attempt was logged",
@@ -203,8 +202,8 @@ function finalRefusal(reason: NotWritten): ProblemError | null {
   }
   if (reason !== "disk_low") return null;
   const detail =
-    "The disk of the leader's MongoDB has less free space than DISK_FREE_MIN_BYTES, and no other node with more can lead " +
-    "now. Nothing was written. Free some space, or add some; GET /readyz?verbose on each node says how much there is.";
+    "A volume that the leader writes to has less free space than DISK_FREE_MIN_BYTES, and no other node has taken " +
+    "over. Nothing was written. Free some space, or add some; GET /readyz?verbose on each node says how much there is.";
   return new ProblemError("disk_low", detail, { retryAfterSeconds: DISK_RETRY_SECONDS });
 }
 const DISK_RETRY_SECONDS = 5;

@@ -89,15 +89,18 @@ describe("the identity file", () => {
     await expect.poll(async () => (await onDisk()).mark?.height, { timeout: 5_000 }).toBe(1);
   });
 
-  it.each(["", "{", "null", '{"version":2}'])("refuses a damaged file (%j), names it, and leaves it", async (text) => {
-    await IdentityFile.open(folder, "n1");
-    await writeFile(join(folder, "identity.json"), text);
-    await expect(IdentityFile.open(folder, "n1")).rejects.toMatchObject({
-      failure: "unfit",
-      message: expect.stringContaining(join(folder, "identity.json")),
-    });
-    expect(await readFile(join(folder, "identity.json"), "utf8")).toBe(text);
-  });
+  it.each(["", "{", "null", '{"version":1}', '{"version":"2"}'])(
+    "refuses a damaged file (%j), names it, and leaves it",
+    async (text) => {
+      await IdentityFile.open(folder, "n1");
+      await writeFile(join(folder, "identity.json"), text);
+      await expect(IdentityFile.open(folder, "n1")).rejects.toMatchObject({
+        failure: "unfit",
+        message: expect.stringContaining(join(folder, "identity.json")),
+      });
+      expect(await readFile(join(folder, "identity.json"), "utf8")).toBe(text);
+    },
+  );
 
   it("refuses another node's file", async () => {
     await IdentityFile.open(folder, "n1");

@@ -9,6 +9,7 @@ import { StoreError } from "./port.js";
 
 /** A mark is written at most this often; a lost one only makes the next start more careful than it need be. */
 const MARK_INTERVAL_MS = 1_000;
+const VERSION = 1;
 const SEED_BYTES = 32;
 /** A temporary file is renamed within moments; one this old belongs to a write that was interrupted. */
 const LEFT_OVER_MS = 60_000;
@@ -16,7 +17,7 @@ export const DEFAULT_DATABASE = "eventLogs";
 
 const count = z.int().min(0);
 const identitySchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   nodeId: nodeIdSchema,
   /** 32 bytes as hex, the root of this node's keys. Secret. */
   seed: hashSchema,
@@ -97,7 +98,7 @@ export class IdentityFile {
     const text = await readIfThere(path);
     if (text !== null) return new IdentityFile(folder, parseIdentity(text, { path, folder, nodeId }), false);
     const identity: Identity = {
-      version: 1,
+      version: VERSION,
       nodeId,
       seed: randomBytes(SEED_BYTES).toString("hex"),
       storeId: null,
@@ -180,11 +181,25 @@ async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
+function otherVersionOf(value: unknown): number | null {
+  const { version } = (value ?? {}) as { version?: unknown };
+  return typeof version === "number" && version !== VERSION ? version : null;
+}
+
 function parseIdentity(text: string, at: { path: string; folder: string; nodeId: NodeId }): Identity {
   let identity: Identity;
   try {
-    identity = identitySchema.parse(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    const version = otherVersionOf(value);
+    if (version !== null)
+      throw new StoreError(
+        "unfit",
+        `The identity file ${at.path} is of another version of Quorumlog (${version}), which this one cannot read. It was ` +
+          "not touched. Start that version, or set DATA_DIR to another folder.",
+      );
+    identity = identitySchema.parse(value);
   } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
     throw new StoreError(
       "unfit",
       `The identity file ${at.path} is damaged. Bring it back from a copy (an old one is good enough), or move the ` +

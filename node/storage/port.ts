@@ -124,8 +124,8 @@ export interface LogStore {
   /** 64 bytes a height of the page: block hash and head hash of 256 consecutive committed blocks; null if there is no page, or none that this node wrote of this log. */
   readAnchors(page: number, clusterId: HashHex): Promise<Uint8Array | null>;
   writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void>;
-  /** The genesis and the node_admitted blocks, oldest first. */
-  readMembershipBlocks(): Promise<StoredBlock[]>;
+  /** The genesis and of each node the newest block up to `through` that admits it, oldest first. */
+  readMembershipBlocks(through: Height): Promise<StoredBlock[]>;
   /** The genesis and the blocks that open a term, up to `through`, newest first. */
   readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]>;
   /**
@@ -248,7 +248,9 @@ export interface AlertStore {
     alert: Omit<AlertRecord, "id" | "openedAt" | "lastSeenAt" | "occurrences" | "status">,
     at: string,
   ): Promise<AlertRecord>;
+  /** The newest first. */
   list(limit: number): Promise<AlertRecord[]>;
+  count(): Promise<number>;
 }
 
 /** One node's storage. Log, look-ups and reads have a client each, so that reads hold up neither a vote nor a write. */

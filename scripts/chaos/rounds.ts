@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Cluster, type Leader, startCluster } from "../cluster/cluster.js";
 import type { MemberEvent } from "../cluster/member.js";
 import { INTEGRITY_FAILURE } from "../command.js";
+import { firstOf } from "../judge/first-of.js";
 import { LogAudit, type LogReport } from "../kill/check-log.js";
 import { alertsSince, healed, settledSequence } from "../kill/health.js";
 import { Load } from "../kill/load.js";
@@ -20,7 +21,7 @@ const WRITES_BETWEEN_FAULTS = 100;
 export class IntegrityError extends Error {
   constructor(readonly faults: string[]) {
     super(
-      `INTEGRITY FAILURE: ${faults.length} faults, of which the first are:\n  - ${faults.slice(0, 20).join("\n  - ")}`,
+      `INTEGRITY FAILURE: ${faults.length} faults, of which the first are:\n  - ${firstOf(faults, 20).join("\n  - ")}`,
     );
   }
 }

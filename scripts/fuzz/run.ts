@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Cluster, startCluster } from "../cluster/cluster.js";
 import { INTEGRITY_FAILURE } from "../command.js";
+import { firstOf } from "../judge/first-of.js";
 import { type LoopbackInit, loopback } from "../loopback.js";
 import { poll } from "../processes.js";
 import { converse, makeConversation, type Outcome } from "./conversation.js";
@@ -37,7 +38,7 @@ export async function runFuzz({ seconds, seed, clients }: FuzzOptions): Promise<
     console.log(`Fuzzing the HTTP ports of ${cluster.nodes.length} nodes for ${seconds} s, seed ${seed}.`);
     const outcomes = await talk(cluster, { seconds, seed, clients });
     const anomalies = [...deaths, ...(await placesLost(cluster)), ...(await judged(cluster, outcomes, seed))];
-    for (const anomaly of anomalies.slice(0, ANOMALIES_SHOWN)) console.log(`  - ${anomaly}`);
+    for (const anomaly of firstOf(anomalies, ANOMALIES_SHOWN)) console.log(`  - ${anomaly}`);
     if (anomalies.length === 0) console.log("No anomaly.");
     else console.log(`${anomalies.length} anomalies. Again: npm run fuzz -- --seconds ${seconds} --seed ${seed}`);
     return anomalies.length === 0 ? 0 : INTEGRITY_FAILURE;

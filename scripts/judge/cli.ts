@@ -2,6 +2,7 @@ import { createReadStream, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { ANOMALY_KINDS, Anomalies } from "./anomalies.js";
+import { firstOf } from "./first-of.js";
 import type { HistoryLine, LogEvent } from "./format.js";
 import { Judge, type Totals } from "./judge.js";
 import { JudgedLog } from "./log.js";
@@ -39,6 +40,8 @@ export async function judgeFiles(paths: readonly string[]): Promise<Verdict> {
   return { totals: judge.totals, anomalies, events: log.entries.length, head: log.head, nodes: nodes.sort() };
 }
 
+const ANOMALIES_SHOWN_MAX = 40;
+
 /** Why nothing was put to the test, as a sentence; null if something was. */
 export function provesNothing({ totals }: Verdict): string | null {
   const missing = [
@@ -56,7 +59,11 @@ export function describeVerdict(verdict: Verdict): string[] {
     `${totals.reads} reads, of them ${totals.linearizableReads} linearizable; ${totals.failedReads} got no answer.`,
     `The logs of ${nodes.join(", ")}: ${events} events, head ${head.slice(0, 16)}….`,
     ...(counts.length === 0 ? [provesNothing(verdict) ?? "No anomaly."] : ["ANOMALIES:", ...counts]),
-    ...anomalies.kept.slice(0, 40).map(({ kind, detail }) => `    ${kind}: ${detail}`),
+    ...firstOf(
+      anomalies.kept.map(({ kind, detail }) => `${kind}: ${detail}`),
+      ANOMALIES_SHOWN_MAX,
+      [...anomalies.counts.values()].reduce((sum, count) => sum + count, 0),
+    ).map((line) => `    ${line}`),
   ];
 }
 

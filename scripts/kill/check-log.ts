@@ -6,7 +6,6 @@ import type { Promises } from "./load.js";
 const PAGE_EVENTS = 500;
 /** A node that has just started lists nothing until a leader has confirmed how far the log goes. */
 const READABLE_WITHIN_MS = 30_000;
-const FAULTS_MAX = 1_000;
 
 export interface LogReport {
   events: number;
@@ -47,7 +46,7 @@ export class LogAudit {
   async check(promises: Promises, upTo: number): Promise<LogReport> {
     await Promise.all(this.#readers.map((reader) => this.#readOn(reader, upTo)));
     const faults = [...this.#faults, ...promiseFaults(promises, this.#log, this.#places, upTo)];
-    return { events: this.#log.length, head: this.#log.at(-1)?.hash ?? "", faults: faults.slice(0, FAULTS_MAX) };
+    return { events: this.#log.length, head: this.#log.at(-1)?.hash ?? "", faults };
   }
 
   /** The whole of logs that nobody writes to any more: they must end at `upTo`, with the same head. */

@@ -1,4 +1,5 @@
 import type { Cluster } from "../cluster/cluster.js";
+import { firstOf } from "../judge/first-of.js";
 import { loopback } from "../loopback.js";
 import { poll } from "../processes.js";
 
@@ -62,11 +63,14 @@ export async function healed(cluster: Cluster, lastSequence: number): Promise<vo
 /** The kinds of the alerts opened since then: kills and pauses alone must not make a node accuse another. */
 export async function alertsSince(url: string, at: Date): Promise<string[]> {
   const answer = await loopback(`${url}/api/v1/alerts?limit=500`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
-  const { alerts } = (await answer.json()) as {
+  const { alerts, more } = (await answer.json()) as {
+    more: number;
     alerts: { kind: string; node: string; detail: string; openedAt: string }[];
   };
   const fresh = alerts.filter(({ openedAt }) => new Date(openedAt) >= at);
-  return fresh.map(({ kind, node, detail }) => `${kind} by ${node}: ${detail}`);
+  const told = fresh.map(({ kind, node, detail }) => `${kind} by ${node}: ${detail}`);
+  // The newest come first: where all of them are new, those that are not listed may be new as well.
+  return firstOf(told, told.length, told.length + (fresh.length === alerts.length ? more : 0));
 }
 
 /** Once no one writes: waits until all heads are equal, and answers the last sequence. */

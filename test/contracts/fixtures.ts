@@ -50,7 +50,7 @@ const member = {
   keys: signer.keys,
 };
 export const GENESIS: Control = { kind: "genesis", nonce: "0".repeat(32), members: [member] };
-export const ADMITTED: Control = {
+export const ADMITTED: Extract<Control, { kind: "node_admitted" }> = {
   kind: "node_admitted",
   node: "n1",
   joinNonce: "3".repeat(32),

@@ -161,8 +161,22 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         blocks.push(chain.block([], { control: ADMITTED }));
         blocks.push(chain.block([{}]));
         await insert(log, blocks);
-        const found = await log.readMembershipBlocks();
+        const found = await log.readMembershipBlocks(height(100));
         expect(found).toEqual([blocks[0]?.stored, blocks[5]?.stored]);
+      });
+
+      it("of membership are each node's newest ones up to a height, however many there are", async () => {
+        const log = await opened();
+        const { log: chain, blocks } = TestLog.grow(3);
+        for (const node of ["n2", "n1", "n1"]) blocks.push(chain.block([], { control: { ...ADMITTED, node } }));
+        blocks.push(chain.block([{}]), chain.block([], { control: ADMITTED }));
+        await insert(log, blocks);
+        const heights = async (through: number) =>
+          (await log.readMembershipBlocks(height(through))).map(({ block }) => block.header.height);
+        expect(await heights(4)).toEqual([1]);
+        expect(await heights(6)).toEqual([1, 5, 6]);
+        expect(await heights(8)).toEqual([1, 5, 7]);
+        expect(await heights(9)).toEqual([1, 5, 9]);
       });
 
       it("of elections are found newest first, up to a height, as many as wanted", async () => {
@@ -341,6 +355,7 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         expect(again).toEqual({ ...first, detail: "two", occurrences: 2, lastSeenAt: "2026-01-01T00:00:01.000Z" });
         expect(await alerts.list(10)).toEqual([other, again]);
         expect(await alerts.list(1)).toEqual([other]);
+        expect(await alerts.count()).toBe(2);
         await log.close();
         const next = storage();
         await next.log.open();

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { pino } from "pino";
 import { createApp } from "../../node/http/app.js";
+import { BodyRoom } from "../../node/http/body-room.js";
 import { createHardenedServer, type DoorOptions } from "../../node/http/server.js";
 import { createStreams, type Streams } from "../../node/http/stream/streams.js";
 import { MemoryLogService } from "./log-service.js";
@@ -12,17 +13,19 @@ export interface Door {
   readonly log: MemoryLogService;
   readonly server: Server;
   readonly streams: Streams;
+  readonly bodies: BodyRoom;
   readonly url: string;
   /** A raw connection. */
   open(): RawSocket;
   close(): Promise<void>;
 }
 
-export async function openDoor(options: DoorOptions = {}): Promise<Door> {
+export async function openDoor(options: DoorOptions & { readonly bodyBytesMax?: number } = {}): Promise<Door> {
   const log = new MemoryLogService();
   const logger = pino({ level: "silent" });
   const streams = createStreams(log, { logger });
-  const app = createApp(log, { logger, version: "0", streams });
+  const bodies = new BodyRoom(options.bodyBytesMax);
+  const app = createApp(log, { logger, version: "0", streams, bodies });
   const server = createHardenedServer(app, { app, messages: app.messages, ...options });
   streams.attach(server);
   server.listen(0, "127.0.0.1");
@@ -33,6 +36,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     log,
     server,
     streams,
+    bodies,
     url: `http://127.0.0.1:${port}`,
     open: () => {
       const socket = new RawSocket(port);

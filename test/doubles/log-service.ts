@@ -1,6 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { shownView } from "../../node/http/routes/shapes.js";
-import type { AppendOutcome, Found, LogService, PageRequest, WriteRequest } from "../../node/service/log-port.js";
+import type {
+  AppendOutcome,
+  Found,
+  LogService,
+  PageRequest,
+  ReadCondition,
+  WriteRequest,
+} from "../../node/service/log-port.js";
 import type { EventView, ShownEvent } from "../../shared/log/event.js";
 
 type StoredFields = Partial<Pick<EventView, "eventType" | "timestamp" | "sourceAppId">> & {
@@ -17,7 +24,7 @@ export class MemoryLogService implements LogService {
   readonly stored: EventView[] = [];
   appendMs = 0;
   /** What a read waits for before it may be answered. */
-  readable: () => Promise<void> = async () => {};
+  readable: (condition?: ReadCondition) => Promise<void> = async () => {};
   private readonly listeners = new Set<(events: readonly ShownEvent[]) => void>();
 
   get logSize(): number {
@@ -54,8 +61,8 @@ export class MemoryLogService implements LogService {
     return view;
   }
 
-  awaitReadable(): Promise<void> {
-    return this.readable();
+  awaitReadable(condition?: ReadCondition): Promise<void> {
+    return this.readable(condition);
   }
   async get(sequence: number): Promise<ShownEvent | null> {
     const view = this.stored[sequence];
@@ -79,8 +86,9 @@ export class MemoryLogService implements LogService {
   async count(): Promise<{ total: number; isCapped: boolean }> {
     return { total: this.stored.length, isCapped: false };
   }
+  leaderId: string | null = "n1";
   standing() {
-    return { leaderId: "n1", term: 1, isStale: false };
+    return { leaderId: this.leaderId, term: 1, isStale: false };
   }
   readiness() {
     return [];

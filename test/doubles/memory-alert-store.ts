@@ -1,4 +1,4 @@
-import { ALERT_DETAIL_CHARACTERS_MAX, ALERTS_MAX, alertKey } from "../../node/storage/alert-key.js";
+import { ALERT_DETAIL_CHARACTERS_MAX, ALERTS_MAX, alertKey, withoutPlace } from "../../node/storage/alert-key.js";
 import type { AlertRecord, AlertStore } from "../../node/storage/port.js";
 import type { MemoryDatabase } from "./memory-database.js";
 
@@ -13,13 +13,12 @@ export class MemoryAlertStore implements AlertStore {
     let known = alerts.get(alertKey(finding));
     let same = finding;
     if (known === undefined && alerts.size >= ALERTS_MAX) {
-      const { height: _height, sequence: _sequence, ...general } = finding;
-      same = general;
-      known = alerts.get(alertKey(general));
+      same = withoutPlace(finding);
+      known = alerts.get(alertKey(same));
     }
     const alert: AlertRecord = {
       ...(known ?? { ...same, id: alertKey(same), openedAt: at, status: "open" }),
-      detail: finding.detail.slice(0, ALERT_DETAIL_CHARACTERS_MAX),
+      detail: same.detail.slice(0, ALERT_DETAIL_CHARACTERS_MAX),
       lastSeenAt: at,
       occurrences: (known?.occurrences ?? 0) + 1,
     };
@@ -27,6 +26,10 @@ export class MemoryAlertStore implements AlertStore {
       alerts.set(alert.id, alert);
       return alert;
     });
+  }
+
+  async count(): Promise<number> {
+    return this.database.alerts.size;
   }
 
   /** The newest first. */

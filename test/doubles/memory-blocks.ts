@@ -39,3 +39,13 @@ export const blocksOfKinds = (database: MemoryDatabase, kinds: readonly Control[
   inOrder(database, height(0))
     .filter(({ stored: { block } }) => block.header.control !== undefined && kinds.includes(block.header.control.kind))
     .map(({ stored }) => structuredClone(stored));
+
+/** The genesis and each node's newest admission up to `through`, oldest first. */
+export function newestAdmissions(database: MemoryDatabase, through: Height): StoredBlock[] {
+  const newest = new Map<string, StoredBlock>();
+  for (const stored of blocksOfKinds(database, ["genesis", "node_admitted"])) {
+    const { height: at, control } = stored.block.header;
+    if (at <= through) newest.set(control?.kind === "node_admitted" ? control.node : "", stored);
+  }
+  return [...newest.values()].sort((a, b) => a.block.header.height - b.block.header.height);
+}

@@ -11,7 +11,7 @@ import {
 } from "../../node/storage/port.js";
 import { anchorPage, type StateMac } from "../../node/storage/state-mac.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
-import { blocksFrom, blocksOfKinds, inOrder, tailHeightOf } from "./memory-blocks.js";
+import { blocksFrom, blocksOfKinds, inOrder, newestAdmissions, tailHeightOf } from "./memory-blocks.js";
 import type { MemoryDatabase, MemoryState } from "./memory-database.js";
 import {
   beginWork,
@@ -178,9 +178,9 @@ export class MemoryLogStore implements LogStore {
     );
   }
 
-  async readMembershipBlocks(): Promise<StoredBlock[]> {
+  async readMembershipBlocks(through: Height): Promise<StoredBlock[]> {
     this.alive();
-    return blocksOfKinds(this.database, ["genesis", "node_admitted"]);
+    return newestAdmissions(this.database, through);
   }
 
   async readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]> {

@@ -102,7 +102,7 @@ describe("three nodes on three standalone mongods of the user's", () => {
     await writeOnAll(cluster.nodes, source, 7);
     await expectLog(cluster.nodes, source, 10);
     const { body } = await call(`${cluster.nodes[0]?.url}/api/v1/alerts`);
-    expect(body).toEqual({ alerts: [], unreachable: [] });
+    expect(body).toEqual({ alerts: [], more: 0, unreachable: [] });
     await stop();
   });
 });

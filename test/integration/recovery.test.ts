@@ -103,7 +103,7 @@ describe("a node whose data were altered or lost", () => {
     const down = await events.startToEnd(cluster, "n1");
     expect(down.exitCode).toBe(78);
     expect(down.reason).toContain(`Stored block ${newest?.height} fails its check`);
-    expect(down.reason).toContain("Nothing was changed or deleted");
+    expect(down.reason).toContain("No block was changed or deleted");
     expect(down.reason).toContain(folder);
     expect(cluster.logTail("n1")).toContain(`Stored block ${newest?.height} fails its check`);
     expect(await readStoredBlocks(n1.mongodbUri)).toEqual(before);
@@ -296,7 +296,7 @@ describe("where new keys are not admitted by themselves", () => {
       const request = { node: "n1", actor: "ada", reason: "once more" };
       const answer = await postJson(`${follower.url}/api/v1/cluster/admit`, request);
       expect([answer.status, answer.body.code]).toEqual([503, "no_quorum"]);
-      expect(answer.body.detail).toContain(`The leader ${leader.id} was asked to admit n1 and did not answer`);
+      expect(answer.body.detail).toContain(`The leader ${leader.id} has not said that n1 is admitted`);
     } finally {
       cluster.signal(leader.id, "SIGCONT");
     }

@@ -69,7 +69,7 @@ describe.runIf(process.platform === "linux")("a second start of a node that runs
 
     const { exitCode, output } = await run(programOf(twice)).ended;
     expect(exitCode).toBe(78);
-    expect(output).toContain(`Port ${new URL(twice.url).port} on 127.0.0.1 is taken.`);
+    expect(output).toContain(`A node at ${new URL(twice.url).host} runs already, or is being started.`);
     expect([await ownerOf(twice), bootCounter()]).toEqual(before);
     expect(readdirSync(join(cluster.dataDir, twice.id)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 
@@ -93,7 +93,7 @@ describe.runIf(process.platform === "linux")("a second start of a node that runs
     try {
       const first = await Promise.race(both.map(({ ended }) => ended));
       expect(first.exitCode).toBe(78);
-      expect(first.output).toContain("is taken.");
+      expect(first.output).toContain("runs already, or is being started.");
       const runs = both.find(({ child }) => child !== first.child)?.child;
       await eventually(async () => (await fetch(`${twice.url}/readyz`)).ok, 20_000, `${twice.id} is ready`);
       await cluster.kill(leader.id);

@@ -9,6 +9,14 @@ export interface Mutant {
   readonly id: string;
   readonly what: string;
   readonly patches: readonly Patch[];
+  /** The scenario that fails with it, where no seed comes to the place. */
+  readonly scenario?: Scenario;
+}
+
+export interface Scenario {
+  readonly file: string;
+  /** A part of the test's name. */
+  readonly test: string;
 }
 
 /** A mutant that changes one place. */

@@ -10,6 +10,13 @@ it("names each mutant once", () => {
   expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([]);
 });
 
+it.each(MUTANTS.flatMap(({ id, scenario }) => (scenario === undefined ? [] : [{ id, ...scenario }])))(
+  "finds the scenario of mutant $id in $file",
+  ({ file, test }) => {
+    expect(readFileSync(fileURLToPath(new URL(`../../${file}`, import.meta.url)), "utf8")).toContain(test);
+  },
+);
+
 it.each(MUTANTS)("finds each place that mutant $id changes exactly once: $what", ({ patches }) => {
   const changed = new Map<string, string>();
   for (const { file, find, replace } of patches) {

@@ -1,6 +1,8 @@
+import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -8,13 +10,13 @@ import ts from "typescript";
 import { runCommand } from "../../scripts/command.js";
 import { UsageError, wholeNumber } from "../../scripts/options.js";
 import type { Kill } from "../sim/first-kill.js";
-import type { Mutant } from "./mutant.js";
+import type { Mutant, Scenario } from "./mutant.js";
 import { MUTANTS } from "./mutants.js";
 
 const USAGE = `Usage: npm run simulate:mutants -- [options]
 
-Breaks the product on purpose, one mistake at a time, and must notice each by a violated property. Exit code 1 says that a
-mistake survived.
+Breaks the product on purpose, one mistake at a time, and must notice each by a violated property, or by the
+scenario that the mistake names. Exit code 1 says that a mistake survived.
 
   --only 4,11     only these mutants
   --seeds COUNT   how many seeds a mutant may survive at most (default 1000)
@@ -28,6 +30,8 @@ const COMPILED = ["shared", "cluster", "node", "test/sim", "test/doubles"];
 
 interface Verdict extends Kill {
   readonly mutant: Mutant;
+  /** No seed came to the place, and the mutant's scenario failed. */
+  readonly failsScenario: boolean;
   readonly seconds: number;
 }
 
@@ -75,16 +79,31 @@ function run(folder: string, { id }: Mutant, seedsMax: number): Promise<Kill> {
   });
 }
 
+/** Runs one scenario on a source with the mistake in it, which vitest.config.ts puts there. */
+async function fails({ patches }: Mutant, { file, test }: Scenario): Promise<boolean> {
+  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+  const args = [vitest, "run", "--project", "sim", "--reporter", "json", file, "-t", test];
+  const env = { ...process.env, MUTANT_PATCHES: JSON.stringify(patches) };
+  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
+  const report = JSON.parse(await text(child.stdout)) as { numFailedTests: number };
+  return report.numFailedTests > 0;
+}
+
 async function judge(mutant: Mutant, seedsMax: number): Promise<Verdict> {
   const startedAt = performance.now();
   const folder = build(mutant);
   const kill = await run(folder, mutant, seedsMax);
   rmSync(folder, { recursive: true, force: true });
-  return { ...kill, mutant, seconds: (performance.now() - startedAt) / 1_000 };
+  const failsScenario =
+    kill.failure === null && mutant.scenario !== undefined && (await fails(mutant, mutant.scenario));
+  return { ...kill, mutant, failsScenario, seconds: (performance.now() - startedAt) / 1_000 };
 }
 
-function describe({ mutant, seeds, failure, exceptions, seconds }: Verdict): string {
-  const how = failure === null ? `SURVIVED ${seeds} seeds` : `killed by seed ${seeds}, ${failure.property}`;
+function describe({ mutant, seeds, failure, failsScenario, exceptions, seconds }: Verdict): string {
+  const survived = failsScenario
+    ? `not within ${seeds} seeds; fails ${mutant.scenario?.file}`
+    : `SURVIVED ${seeds} seeds`;
+  const how = failure === null ? survived : `killed by seed ${seeds}, ${failure.property}`;
   const crashed = exceptions === 0 ? "" : ` (${exceptions} runs before it ended in an exception)`;
   const why = failure === null ? "" : `\n      ${failure.message.slice(0, 150)}`;
   return `${mutant.id.padStart(4)}  ${mutant.what}: ${how}${crashed}, ${seconds.toFixed(1)} s${why}`;
@@ -127,7 +146,7 @@ async function main(): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: options.workers }, work));
-  const survivors = verdicts.filter(({ failure }) => failure === null);
+  const survivors = verdicts.filter(({ failure, failsScenario }) => failure === null && !failsScenario);
   const seeds = verdicts.map((verdict) => verdict.seeds).sort((a, b) => a - b);
   console.log(
     `${verdicts.length} mutants, ${verdicts.length - survivors.length} killed; ` +

@@ -270,13 +270,19 @@ export const STORAGE: readonly Mutant[] = [
     "  if (core.isLearner || core.isStalled) return core.armElection();\n  if (core.now",
     "  if (core.isLearner || core.isStalled || core.campaignsLate) return core.armElection();\n  if (core.now",
   ),
-  one(
-    "59",
-    "a leader sends what stands above its own newest block",
-    REPLICATION,
-    "read.filter(({ header }) => header.height <= core.log.durableHeight);",
-    "read.filter(({ header }) => header.height > 0);",
-  ),
+  {
+    ...one(
+      "59",
+      "a leader sends what stands above its own newest block",
+      REPLICATION,
+      "read.filter(({ header }) => header.height <= core.log.durableHeight);",
+      "read.filter(({ header }) => header.height > 0);",
+    ),
+    scenario: {
+      file: "test/scenarios/replication.test.ts",
+      test: "what a late insert left above the leader's newest block",
+    },
+  },
   one(
     "60",
     "a forgery is refused without an alert",

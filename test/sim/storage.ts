@@ -28,7 +28,11 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
     log: new SlowLogStore(inner, process),
     keys: slowKeys(new MemoryKeys(database, inner), reading),
     reader: slowReader(new MemoryReader(database, inner), reading),
-    alerts: { raise: () => Promise.reject(new Error("alerts go to the checkers")), list: async () => [] },
+    alerts: {
+      raise: () => Promise.reject(new Error("alerts go to the checkers")),
+      list: async () => [],
+      count: async () => 0,
+    },
     freeBytes: async () => null,
   };
 }
@@ -98,9 +102,9 @@ class SlowLogStore implements LogStore {
   };
   writeAnchors: LogStore["writeAnchors"] = (page, clusterId, hashes) =>
     this.beside("anchors", () => this.inner.writeAnchors(page, clusterId, hashes));
-  readMembershipBlocks: LogStore["readMembershipBlocks"] = async () => {
+  readMembershipBlocks: LogStore["readMembershipBlocks"] = async (through) => {
     await this.read();
-    return this.inner.readMembershipBlocks();
+    return this.inner.readMembershipBlocks(through);
   };
   readElectionBlocks: LogStore["readElectionBlocks"] = async (through, blocksMax) => {
     await this.read();

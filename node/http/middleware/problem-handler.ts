@@ -72,22 +72,12 @@ const shownPath = (req: Request): string => req.originalUrl.split("?", 1)[0]?.sl
 function asProblem(error: unknown, req: Request): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof StoreError && (req.method === "GET" || req.method === "HEAD"))
-    return new ProblemError("not_ready", "This node's database does not answer. Try again, or ask another node.", {
+    return new ProblemError("not_ready", "This node could not read its database. Try again, or ask another node.", {
       cause: error,
     });
-  const { type, status } = (typeof error === "object" && error !== null ? error : {}) as {
-    type?: unknown;
-    status?: unknown;
-  };
-  if (type === "entity.too.large")
-    return new ProblemError("too_large", "The body is larger than this route takes. Nothing was written.");
-  if (type === "encoding.unsupported")
-    return new ProblemError("unsupported_media_type", "The body must not be compressed. Nothing was written.");
-  if (typeof status === "number" && status >= 400 && status < 500)
-    return new ProblemError(
-      "malformed_request",
-      "The path or the transfer of the body is malformed. Nothing was written.",
-    );
+  // The router decodes a path before any handler sees the request.
+  if (error instanceof URIError)
+    return new ProblemError("malformed_request", "The path is not percent-encoded UTF-8. Nothing was written.");
   return new ProblemError(
     "internal_error",
     "The node failed on this request; its log says why, under this requestId. If it was a write, look for the event before sending it again.",

@@ -15,7 +15,8 @@ const admitSchema = z.strictObject({ node: name, ...decision }, object);
 const stepDownSchema = z.strictObject({ target: name.optional(), ...decision }, object);
 
 /** The cluster as its nodes see it, who led it, the decisions of persons on it, and the open alerts of all nodes. */
-export function cluster({ service }: RouteContext): Router {
+export function cluster(context: RouteContext): Router {
+  const { service } = context;
   const router = Router();
   router
     .route("/api/v1/cluster")
@@ -27,7 +28,7 @@ export function cluster({ service }: RouteContext): Router {
     .all(methods("GET"));
   router
     .route("/api/v1/cluster/admit")
-    .post(rawBody(DECISION_BYTES_MAX), async (req, res) => {
+    .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
       const request = readDecision(req, admitSchema, "Nobody was admitted. The body must name node, actor and reason.");
       await service.admit(request);
       showStanding(res, service);
@@ -36,7 +37,7 @@ export function cluster({ service }: RouteContext): Router {
     .all(methods("POST"));
   router
     .route("/api/v1/cluster/step-down")
-    .post(rawBody(DECISION_BYTES_MAX), async (req, res) => {
+    .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
       const refusal = "Nothing was changed. The body must name actor and reason, and may name a target.";
       const next = await service.stepDown(readDecision(req, stepDownSchema, refusal));
       showStanding(res, service);

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { LogService } from "../../service/log-port.js";
+import type { BodyRoom } from "../body-room.js";
 import type { ReadGate } from "../middleware/read-gate.js";
 
 /** What every router is made from. */
@@ -11,6 +12,7 @@ export interface RouteContext {
   readonly now: () => number;
   readonly version: string;
   readonly gate: ReadGate;
+  readonly bodies: BodyRoom;
 }
 
 /** What one list of events may have under way: a part that is being made, and one that its client takes. */

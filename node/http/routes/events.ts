@@ -22,7 +22,7 @@ export function events(context: RouteContext): Router {
   const router = Router();
   router
     .route("/api/v1/events")
-    .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
+    .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event, outcome } = await appendOne(context, "own", req, res);
       res.location(`/api/v1/events/${event.sequence}`).setHeader("ETag", `"${event.hash}"`);
       created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
@@ -38,7 +38,10 @@ export function events(context: RouteContext): Router {
       });
     })
     .all(eventMethods("GET", "POST"));
-  router.route("/api/v1/events\\:batch").post(rawBody(BLOCK_BYTES_MAX), batch(context)).all(eventMethods("POST"));
+  router
+    .route("/api/v1/events\\:batch")
+    .post(rawBody(context, BLOCK_BYTES_MAX), batch(context))
+    .all(eventMethods("POST"));
   router
     .route("/api/v1/events/:sequence")
     .get(async (req, res) => {
@@ -56,9 +59,11 @@ export function events(context: RouteContext): Router {
     .route("/api/v1/events/:sequence/nodes")
     .get(async (req, res) => {
       // This node's own copy may be the altered one: then, too, it is to be seen beside the others.
-      const size = await beginRead(res, service, {});
+      await beginRead(res, service, {});
       const sequence = sequenceIn(req.params.sequence);
-      if (sequence === null || sequence >= size) throw absent(req.params.sequence, size);
+      // How long the log is only its leader knows.
+      if (sequence !== null && sequence >= service.logSize) await service.awaitReadable({ isLinearizable: true });
+      if (sequence === null || sequence >= service.logSize) throw absent(req.params.sequence, service.logSize);
       res.json({ sequence, nodes: await service.copies(sequence) });
     })
     .all(eventMethods("GET"));
@@ -90,13 +95,13 @@ async function find(
   res: Response,
   condition: ReadCondition = {},
 ): Promise<ShownEvent> {
-  const size = await beginRead(res, service, condition);
+  await beginRead(res, service, condition);
   const sequence = sequenceIn(text);
   if (sequence !== null) {
     const event = await service.get(sequence);
     if (event !== null) return event;
   }
-  throw absent(text, size);
+  throw absent(text, service.logSize);
 }
 
 const sequenceIn = (text: string): number | null => (/^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null);

@@ -20,7 +20,7 @@ export function health({ service, version }: RouteContext): Router {
       const checks: (Omit<ReadinessCheck, "name"> & { name: string })[] = [...service.readiness()];
       if (req.query.role === "leader") {
         const isLeader = leaderId === service.nodeId;
-        const detail = isLeader ? "this node leads" : `${leaderId ?? "no node"} leads`;
+        const detail = isLeader ? "this node leads" : leaderId === null ? "no leader is known" : `${leaderId} leads`;
         checks.push({ name: "role", isOk: isLeader, detail });
       }
       const isReady = checks.every((check) => check.isOk || check.isAdvisory === true);

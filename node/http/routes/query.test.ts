@@ -97,3 +97,11 @@ describe("the query of our own list", () => {
     expect(errorsOf(() => listQuery({ until: "2026-03-01" }))).toHaveLength(1);
   });
 });
+
+it("of very many unknown parameters the first are named, and how many more there are", () => {
+  const query = new QueryReader(Object.fromEntries(Array.from({ length: 150 }, (_, i) => [`p${i}`, "1"])));
+  query.refuseUnknown(["limit"]);
+  const errors = errorsOf(() => query.finish());
+  expect(errors).toHaveLength(100);
+  expect(errors.at(-1)?.detail).toBe("and 51 more errors");
+});

@@ -1,5 +1,6 @@
 import { type Instant, instantOf } from "../../../shared/timestamp.js";
 import { type FieldError, ProblemError } from "../../problems.js";
+import { boundErrors } from "../door/pointer.js";
 import { isName, NAME_RULE } from "../door/schema.js";
 import { UNREADABLE } from "../door/target.js";
 
@@ -9,7 +10,6 @@ const WHOLE_NUMBER = /^\d{1,9}$/;
 const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
 const BARE_DATE = /^\d{4}-\d\d-\d\d$/;
 const DAY_MS = 86_400_000;
-const UNKNOWN_PARAMETERS_SHOWN_MAX = 20;
 
 /**
  * Reads query parameters one by one and gathers every error, so that one answer tells all of them. An empty
@@ -85,7 +85,7 @@ export class QueryReader {
 
   refuseUnknown(known: readonly string[]): void {
     const unknown = [...this.values.keys()].filter((name) => !known.includes(name) && !name.startsWith("payload."));
-    for (const name of unknown.slice(0, UNKNOWN_PARAMETERS_SHOWN_MAX))
+    for (const name of unknown)
       this.fail(name.slice(0, 100), `is not a parameter of this route; it takes ${known.join(", ")}`);
   }
 
@@ -99,7 +99,7 @@ export class QueryReader {
     if (first === undefined) return;
     const more = this.errors.length > 1 ? ` (and ${this.errors.length - 1} more, see errors)` : "";
     throw new ProblemError("invalid_parameter", `The parameter ${first.pointer.slice(2)} ${first.detail}${more}.`, {
-      errors: this.errors,
+      errors: boundErrors(this.errors),
     });
   }
 }

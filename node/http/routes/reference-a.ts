@@ -15,7 +15,7 @@ export function referenceA(context: RouteContext): Router {
   const router = Router();
   router
     .route("/api/event-logs")
-    .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
+    .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_a", req, res);
       created(res, textOfA(shownView(event)));
     })

@@ -15,7 +15,7 @@ export function referenceB(context: RouteContext): Router {
   const router = Router();
   router
     .route("/events")
-    .post(rawBody(eventRequestBytesMax(context)), async (req, res) => {
+    .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_b", req, res);
       created(res, `{"message":"Event logged successfully","event":${textOfB(shownView(event))}}`);
     })

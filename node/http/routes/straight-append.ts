@@ -1,8 +1,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { ProblemError } from "../../problems.js";
+import { bodyProblem } from "../body-room.js";
 import { failWith, hasFailed } from "../middleware/failed-request.js";
 import { requestIdOf } from "../middleware/request-context.js";
 import { securityHeaderValues } from "../middleware/security-headers.js";
-import { readBody } from "../read-body.js";
 import { appendEvent, place } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 
@@ -58,15 +59,15 @@ export function straightAppends(context: RouteContext, app: RequestListener): Re
       app(req, res);
       return;
     }
-    readBody(req, bytesMax, (read) => {
+    context.bodies.read(req, res, bytesMax, (read) => {
       if (read.ok) void append(req, res, read.body);
-      // A client that is gone is answered nothing.
-      else if (read.reason === "too_large") refuseTooLarge(req, res);
+      else refuse(req, res, bodyProblem(read));
     });
   };
 
-  function refuseTooLarge(req: IncomingMessage, res: ServerResponse): void {
-    failWith(req, Object.assign(new Error("too large"), { type: "entity.too.large" }));
+  function refuse(req: IncomingMessage, res: ServerResponse, problem: ProblemError | null): void {
+    if (problem === null) return;
+    failWith(req, problem);
     app(req, res);
   }
 }

@@ -1,5 +1,5 @@
 import type { Collection, Db, WriteConcern } from "mongodb";
-import { ALERT_DETAIL_CHARACTERS_MAX, ALERTS_MAX, alertKey } from "../alert-key.js";
+import { ALERT_DETAIL_CHARACTERS_MAX, ALERTS_MAX, alertKey, withoutPlace } from "../alert-key.js";
 import { type AlertRecord, type AlertStore, StoreError } from "../port.js";
 import { isDuplicateKey, readError, storeError } from "./errors.js";
 
@@ -25,8 +25,7 @@ export class MongoAlertStore implements AlertStore {
     try {
       let key = alertKey(finding);
       if ((await alerts.estimatedDocumentCount()) >= ALERTS_MAX && (await alerts.findOne({ _id: key })) === null) {
-        const { height: _height, sequence: _sequence, ...general } = finding;
-        finding = general;
+        finding = withoutPlace(finding);
         key = alertKey(finding);
       }
       // Two that find the same thing at once may both try to make it; the second then finds it made.
@@ -46,6 +45,14 @@ export class MongoAlertStore implements AlertStore {
       return (await found.toArray()).map(alertOf);
     } catch (error) {
       throw readError(error, "Reading the alerts");
+    }
+  }
+
+  async count(): Promise<number> {
+    try {
+      return await this.opened().countDocuments();
+    } catch (error) {
+      throw readError(error, "Counting the alerts");
     }
   }
 

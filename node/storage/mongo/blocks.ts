@@ -3,7 +3,8 @@ import type { Height } from "../../../shared/ids.js";
 import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 
-const MEMBERSHIP_BLOCKS_MAX = 10_000;
+/** Members are at most 63; whoever altered the database may name more. */
+const ADMITTED_NODES_MAX = 10_000;
 const CONTROL_INDEX = {
   name: "header.control.kind_1",
   key: { "header.control.kind": 1 },
@@ -40,10 +41,20 @@ export async function readBlocksFrom(
   return found;
 }
 
-export async function readMembershipBlocks(blocks: Blocks): Promise<StoredBlock[]> {
-  const kinds = ["genesis", "node_admitted"];
-  const cursor = blocks.find({ "header.control.kind": { $in: kinds }, _id: { $gte: 1 } }).sort({ _id: 1 });
-  return (await cursor.limit(MEMBERSHIP_BLOCKS_MAX).toArray()).map(storedBlock);
+export async function readMembershipBlocks(blocks: Blocks, through: Height): Promise<StoredBlock[]> {
+  const newest = blocks.aggregate<{ at: number }>(
+    [
+      { $match: { "header.control.kind": "node_admitted", _id: { $gte: 1, $lte: through } } },
+      { $group: { _id: "$header.control.node", at: { $max: "$_id" } } },
+      { $sort: { at: -1 } },
+      { $limit: ADMITTED_NODES_MAX },
+    ],
+    { hint: CONTROL_INDEX.name },
+  );
+  const admissions = (await newest.toArray()).map(({ at }) => at);
+  const genesis = { "header.control.kind": "genesis", _id: { $gte: 1, $lte: through } };
+  const found = blocks.find({ $or: [genesis, { _id: { $in: admissions } }] }).sort({ _id: 1 });
+  return (await found.toArray()).map(storedBlock);
 }
 
 export async function readElectionBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredBlock[]> {

@@ -77,7 +77,11 @@ function headerOf(document: StoredDocument): BlockHeader {
   }
 }
 
-const viewOf = (value: unknown): Uint8Array => (value instanceof Binary ? value.value() : new Uint8Array());
+function viewOf(value: unknown): Uint8Array {
+  if (!(value instanceof Binary)) return new Uint8Array();
+  const { buffer, byteOffset, byteLength } = value.value();
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
 
 /** A copy, so that a small field does not keep the driver's whole answer in memory. */
 function bytesOf(value: unknown): Uint8Array {

@@ -188,8 +188,8 @@ export class MongoLogStore implements LogStore {
     return this.reading(({ blocks }) => readBlocksFrom(blocks, from, limit));
   }
 
-  readMembershipBlocks(): Promise<StoredBlock[]> {
-    return this.reading(({ blocks }) => readMembershipBlocks(blocks));
+  readMembershipBlocks(through: Height): Promise<StoredBlock[]> {
+    return this.reading(({ blocks }) => readMembershipBlocks(blocks, through));
   }
 
   readElectionBlocks(through: Height, blocksMax: number): Promise<StoredBlock[]> {

@@ -123,7 +123,7 @@ async function checkCollections(db: Db): Promise<void> {
   const foreign = names.filter((name) => !OUR_COLLECTIONS.test(name) && !name.startsWith("system."));
   if (foreign.length > 0)
     throw unfit(
-      `The database ${db.databaseName} holds collections that are not Quorumlog's (${foreign.sort().slice(0, 5).join(", ")}` +
+      `The database ${db.databaseName} holds collections that this version of Quorumlog does not know (${foreign.sort().slice(0, 5).join(", ")}` +
         `${foreign.length > 5 ? ", …" : ""}). It was not touched; name another database in MONGODB_URI`,
     );
 }
@@ -132,6 +132,12 @@ export const outdated = (database: string): StoreError =>
   unfit(
     `The database ${database} was made by an earlier version of Quorumlog, whose logs are not read any more. It was not ` +
       "touched: begin a new log with `npm start -- --fresh`, or name another database in MONGODB_URI",
+  );
+
+export const ofNewerVersion = (database: string, { format, known }: { format: number; known: number }): StoreError =>
+  unfit(
+    `The database ${database} was made by a newer version of Quorumlog (format ${format}; this one knows ${known}). It was ` +
+      "not touched. Start that version, or name another database in MONGODB_URI",
   );
 
 export const unfit = (sentence: string): StoreError => new StoreError("unfit", `${sentence}.`);

@@ -6,14 +6,14 @@ import { membersSchema, nodeIdSchema } from "../../../shared/log/control.js";
 import { StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { isDuplicateKey, storeError } from "./errors.js";
-import { outdated, unfit } from "./server.js";
+import { ofNewerVersion, outdated, unfit } from "./server.js";
 
 const count = z.int().min(0);
 const termSchema = count.transform((n) => term(n));
 const heightSchema = count.transform((n) => height(n));
 const hex32 = z.string().regex(/^[0-9a-f]{32}$/);
 
-const FORMAT = 5;
+export const FORMAT = 5;
 
 const stateSchema = z.object({
   _id: z.literal("state"),
@@ -82,7 +82,9 @@ export class MongoState {
     const document = await this.collection.findOne({ _id: "state" });
     if (document === null) return null;
     const { format } = document as { format?: unknown };
-    if (typeof format === "number" && format < FORMAT) throw outdated(this.collection.dbName);
+    const { dbName } = this.collection;
+    if (typeof format === "number" && format < FORMAT) throw outdated(dbName);
+    if (typeof format === "number" && format > FORMAT) throw ofNewerVersion(dbName, { format, known: FORMAT });
     const parsed = stateSchema.safeParse(document);
     if (!parsed.success)
       throw unfit(

@@ -1,5 +1,5 @@
 import type { StoredBlock } from "../../../node/storage/port.js";
-import type { NodeId, Term } from "../../../shared/ids.js";
+import { height, type NodeId, type Term } from "../../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../../shared/log/block.js";
 import { bodyHash } from "../../../shared/log/body.js";
 import type { BlockSigner } from "../../../shared/log/chain.js";
@@ -28,9 +28,16 @@ export function alteredBlock(random: Random, stored: StoredBlock): { stored: Sto
 }
 
 /** A block that hangs together, of nobody's making. */
-export function alienBlock(random: Random, model: StoredBlock, height: BlockHeader["height"]): StoredBlock {
-  const header: BlockHeader = { ...model.block.header, height, previousBlockHash: otherHash(random) };
+export function alienBlock(random: Random, model: StoredBlock, at: BlockHeader["height"]): StoredBlock {
+  const header: BlockHeader = { ...model.block.header, height: at, previousBlockHash: otherHash(random) };
   return { ...model, block: { ...model.block, header, blockHash: hashHeader(header) } };
+}
+
+/** What an insert leaves that its node sent before it died, and that arrives later: sound, and it follows the newest block. */
+export function lateBlock(newest: StoredBlock, signer: BlockSigner): StoredBlock {
+  const { height: at } = newest.block.header;
+  const change = { height: height(at + 1), previousBlockHash: newest.block.blockHash, commitHeight: at };
+  return { ...newest, block: signedAnew(newest.block, change, signer) };
 }
 
 const signedAnew = (block: Block, change: Partial<BlockHeader>, signer: BlockSigner): Block => {

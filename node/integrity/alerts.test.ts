@@ -1,0 +1,64 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { pino } from "pino";
+import { expect, it } from "vitest";
+import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { ALERTS_MAX, alertKey } from "../storage/alert-key.js";
+import { Alerts, TOLD_MAX, WAITING_MAX } from "./alerts.js";
+
+/** Alerts over `store`, and the lines of their log. */
+function alertsOver(store: Pick<MemoryAlertStore, "raise" | "list" | "count">) {
+  const said: string[] = [];
+  const opened: string[] = [];
+  const logger = pino(
+    { level: "info" },
+    { write: (line: string) => void said.push((JSON.parse(line) as { msg: string }).msg) },
+  );
+  const alerts = new Alerts("n1", store, logger, ({ detail }) => void opened.push(detail));
+  const find = (count: number, from = 1): void => {
+    for (let at = from; at < from + count; at++)
+      alerts.onReplicaAlert({ alertKind: "bad_hash", accused: "n2", detail: `block ${at}`, height: at as never });
+  };
+  return { said, opened, find };
+}
+
+it("says once that there are more findings than it tells people of, and keeps them all", async () => {
+  const store = new MemoryAlertStore(new MemoryDatabase("d".repeat(32)));
+  const { said, opened, find } = alertsOver(store);
+  for (let from = 1; from <= TOLD_MAX + 20; from += 20) {
+    find(20, from);
+    await delay(1);
+  }
+  await expect.poll(() => store.count(), { timeout: 5_000 }).toBeGreaterThanOrEqual(TOLD_MAX + 20);
+  expect(opened).toHaveLength(TOLD_MAX);
+  const further = said.filter((line) => !line.startsWith("alert: bad_hash"));
+  expect(further).toEqual([expect.stringMatching(/1024 findings.*GET \/api\/v1\/alerts/)]);
+});
+
+it("says how many findings were not stored because too many waited for the database", async () => {
+  const store = new MemoryAlertStore(new MemoryDatabase("d".repeat(32)));
+  let answers = (): void => {};
+  const asked = new Promise<void>((resolve) => {
+    answers = resolve;
+  });
+  const raise: MemoryAlertStore["raise"] = async (finding, at) => asked.then(() => store.raise(finding, at));
+  const { said, find } = alertsOver({ raise, list: (limit) => store.list(limit), count: () => store.count() });
+  find(WAITING_MAX + 7);
+  answers();
+  await expect.poll(() => said.at(-1), { timeout: 5_000 }).toMatch(/^7 findings .* not stored/);
+  expect(await store.count()).toBe(WAITING_MAX);
+});
+
+it("an alert that stands for others where the list is full says so", async () => {
+  const store = new MemoryAlertStore(new MemoryDatabase("d".repeat(32)));
+  const finding = { kind: "bad_hash", severity: "critical", node: "n1", accused: "n2" } as const;
+  const at = "2026-01-01T00:00:00.000Z";
+  for (let height = 1; height <= ALERTS_MAX; height++) await store.raise({ ...finding, height, detail: "d" }, at);
+  await store.raise({ ...finding, height: ALERTS_MAX + 1, detail: "one" }, at);
+  const shared = await store.raise({ ...finding, height: ALERTS_MAX + 2, detail: "two" }, at);
+  expect(shared).toMatchObject({ id: alertKey(finding), occurrences: 2 });
+  expect(shared.detail).toMatch(/^10000 alerts are open: .* only counted here.* The newest, at block 10002: two$/);
+  expect(shared).not.toHaveProperty("height");
+  expect((await store.raise({ ...finding, height: 5, detail: "e" }, at)).detail).toBe("e");
+  expect(await store.count()).toBe(ALERTS_MAX + 1);
+});

@@ -14,13 +14,13 @@ import { SharedRuns } from "./shared-runs.js";
 const BLOCK_HEAP_BYTES = 2_048;
 const EVENT_HEAP_BYTES = 1_000;
 /** Reads of the store at once; each may bring `READ_BYTES_MAX` and one block. */
-const READS_MAX = 4;
+const READS_MAX = 2;
 /** Blocks that one read brings from the store. */
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** Single blocks that one read of the store brings. */
 const SINGLES_AT_ONCE = 16;
-/** So many heights are remembered as read by a list: about as many as blocks of some size are kept. */
-const LISTED_MAX = 512;
+/** So many heights are remembered as read once: about as many as blocks of some size are kept. */
+const READ_ONCE_MAX = 512;
 /** Times of blocks that searches have looked at: the first looks of each search are at the same ones. */
 const TIMES_MAX = 10_000;
 
@@ -37,7 +37,7 @@ export interface EventAt {
 
 /**
  * Committed blocks, each proved before anything of it is given out: its header's hash is the noted one, its body's hash
- * is the header's. The newest and the lately read are kept, bounded in bytes of the heap.
+ * is the header's. The newest and those that were lately read again are kept, bounded in bytes of the heap.
  */
 export class ProvedBlocks {
   private readonly cache = new Map<Height, Cached>();
@@ -49,8 +49,8 @@ export class ProvedBlocks {
     { readonly resolve: (block: ProvedBlock) => void; readonly reject: (error: unknown) => void }
   >();
   readonly places = new Places();
-  /** Heights that lists have lately read from the store, oldest first. */
-  private readonly listed = new Set<Height>();
+  /** Heights that have lately been read from the store, oldest first. */
+  private readonly readOnce = new Set<Height>();
   private readonly times = new Map<Height, number>();
 
   constructor(
@@ -74,9 +74,8 @@ export class ProvedBlocks {
   }
 
   /**
-   * The blocks at these heights, in that order, as many as one read brings; at least the first. Those that lists have
-   * lately read before are kept: else lists of what is old would drive out what is asked for again. Throws AlteredBlock,
-   * or StoreError where the store cannot say.
+   * The blocks at these heights, in that order, as many as one read brings; at least the first. Throws AlteredBlock, or
+   * StoreError where the store cannot say.
    */
   async read(heights: readonly Height[]): Promise<ProvedBlock[]> {
     const found = this.atHand(heights);
@@ -124,7 +123,7 @@ export class ProvedBlocks {
       const found = new Map(stored.map((one) => [one.block.header.height, one]));
       for (const [at, { resolve, reject }] of due) {
         const [alone] = found.has(at) ? [] : await this.parts.reader.readBlocks([at], 0);
-        await this.prove(at, found.get(at) ?? alone, { keeps: true }).then(resolve, reject);
+        await this.prove(at, found.get(at) ?? alone).then(resolve, reject);
       }
     } catch (error) {
       for (const [, { reject }] of due) reject(error as Error);
@@ -137,7 +136,7 @@ export class ProvedBlocks {
     const at = stored?.block.header.height;
     if (stored === null || !(Number(at) >= 1)) return null;
     try {
-      const block = this.atHandAt(at as Height) ?? (await this.prove(at as Height, stored, { keeps: true }));
+      const block = this.atHandAt(at as Height) ?? (await this.prove(at as Height, stored));
       const { firstSequence, treeSize } = block.header;
       if (sequence < firstSequence || sequence >= treeSize) return null;
       return block;
@@ -182,7 +181,7 @@ export class ProvedBlocks {
   /** As stored, past the cache; throws AlteredBlock like `read`. */
   async fresh(at: Height): Promise<ProvedBlock> {
     const [stored] = await this.parts.reader.readBlocks([at], 0);
-    return this.prove(at, stored, { keeps: false });
+    return this.prove(at, stored, { isKept: false });
   }
 
   private async fetch(heights: readonly Height[]): Promise<ProvedBlock[]> {
@@ -191,9 +190,7 @@ export class ProvedBlocks {
     for (const [i, at] of heights.entries()) {
       if (i > 0 && stored[i] === undefined) break;
       try {
-        found.push(await this.prove(at, stored[i], { keeps: this.listed.delete(at) }));
-        this.listed.add(at);
-        if (this.listed.size > LISTED_MAX) this.listed.delete(this.listed.keys().next().value as Height);
+        found.push(await this.prove(at, stored[i]));
       } catch (error) {
         // Those before it are what they should be; whoever wants this one as well asks again, and is told.
         if (i === 0) throw error;
@@ -206,18 +203,26 @@ export class ProvedBlocks {
   private async prove(
     at: Height,
     stored: StoredBlock | undefined,
-    { keeps }: { readonly keeps: boolean },
+    { isKept = this.isReadAgain(at) } = {},
   ): Promise<ProvedBlock> {
     return this.checked(at, async (proof, altered) => {
       if (stored === undefined || stored.block.header.height !== at) throw altered(MISSING);
       const { block } = stored;
       if (!hasHash(block.header, proof.blockHash)) throw altered(ANOTHER_HEADER);
       if (bodyHash(block) !== block.header.bodyHash) throw altered("its body is another one");
-      if (!keeps) return proved(block, proof.previousHash);
+      if (!isKept) return proved(block, proof.previousHash);
       const kept = proved(owned(block), proof.previousHash);
       this.keep(at, kept);
       return kept;
     });
+  }
+
+  /** Else reads of what is old would drive out what is asked for again and again. */
+  private isReadAgain(at: Height): boolean {
+    const isAgain = this.readOnce.delete(at);
+    if (!isAgain) this.readOnce.add(at);
+    if (this.readOnce.size > READ_ONCE_MAX) this.readOnce.delete(this.readOnce.keys().next().value as Height);
+    return isAgain;
   }
 
   /** What is not what was committed is told of. */

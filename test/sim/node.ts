@@ -117,6 +117,8 @@ export class SimNode {
     if (this.process !== null) return;
     const { trace } = this.around;
     if (trace.isOn) trace.add(`${this.id} start: tail ${this.disk.tailHeight}`);
+    // Only the process of before could tell that what arrived late is all that is amiss.
+    if (this.disk.database.stranded.size > 0) this.disk.lostSomething = true;
     const process = new SimProcess(this);
     this.process = process;
     process.start().catch(noteError);
@@ -241,6 +243,7 @@ export class SimNode {
   onLanded(kind: OperationKind): void {
     if (kind === "read" || kind === "anchors") return;
     if (this.disk.altered.size > 0) this.disk.settleAltered(kind);
+    if (this.disk.database.stranded.size > 0) this.disk.noteStranded();
     const { trace, checkers } = this.around;
     if (trace.isOn) trace.add(`${this.id} durable: ${kind}, tail ${this.disk.tailHeight}`);
     checkers.onDurable(this);

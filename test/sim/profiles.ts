@@ -29,6 +29,7 @@ export const PROFILE_NAMES = ["mixed", "swarm", "storm", "losses", "disks", "net
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
 const STORM: readonly FaultName[] = [
+  "clock-jump",
   "crash",
   "pause",
   "isolate",
@@ -83,6 +84,7 @@ const DISKS: readonly FaultName[] = [
   "crash",
 ];
 const NETWORK: readonly FaultName[] = [
+  "clock-jump",
   "partition",
   "one-way-cut",
   "isolate",

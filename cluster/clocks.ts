@@ -1,4 +1,5 @@
 import type { NodeId } from "../shared/ids.js";
+import { WALL_MS_MAX } from "../shared/protocol/messages.js";
 import { exactMillis, millisText } from "../shared/timestamp.js";
 import type { Core } from "./core.js";
 import type { ClockView } from "./types.js";
@@ -26,8 +27,10 @@ export interface MemberClock {
   readonly wallMs: number;
 }
 
-/** Before the first input that has a time, and for one that no message can carry: the beginning. */
-export const ownWallMs = (core: Core): number => Math.max(0, exactMillis(core.wall) ?? 0);
+/** As a message can carry it. */
+const inBounds = (ms: number): number => Math.min(Math.max(0, Math.round(ms)), WALL_MS_MAX);
+/** A time without a text is taken for the beginning. */
+export const ownWallMs = (core: Core): number => inBounds(exactMillis(core.wall) ?? 0);
 
 /** Each message carries its sender's clock; a leader's append those that it knows, so that every member can compare its own. */
 export function onClockHeard(core: Core, { node, wallMs }: MemberClock, at = core.now): void {
@@ -39,7 +42,7 @@ export function clocksSince(core: Core, since = Number.NEGATIVE_INFINITY): Membe
   const known: MemberClock[] = [{ node: core.selfId, wallMs: ownWallMs(core) }];
   for (const node of core.peerIds) {
     const heard = core.clocks.heard.get(node);
-    if (heard !== undefined && heard.at >= since) known.push({ node, wallMs: Math.round(heard.zeroMs + core.now) });
+    if (heard !== undefined && heard.at >= since) known.push({ node, wallMs: inBounds(heard.zeroMs + core.now) });
   }
   return known;
 }

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BootState, HardState } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
-import { blockVerifier, type ChainState } from "../../shared/log/chain.js";
+import { blockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
+import type { Control } from "../../shared/log/control.js";
 import { ownRun } from "../../shared/log/index.js";
-import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { MemoryLogStore } from "../../test/doubles/memory-log-store.js";
 import { systemClock } from "../clock.js";
@@ -289,4 +290,31 @@ it("names the entries of verified blocks that are missing, altered, or hide a te
   if (planted !== undefined) database.entries.set(height(1), { ...planted, writeId: 1 });
   await recoverWith(null);
   expect(missing).toEqual([2, 3, 4, 5]);
+});
+
+it("removes what arrived late of another genesis, above an empty log or a new one", async () => {
+  const hardState = await start();
+  const identity = await IdentityFile.open(folder, "n1");
+  const store = new MemoryLogStore(database, {
+    nodeId: "n1",
+    bootId: `boot ${starts}`,
+    stateMac: stateMacOf(identity.seed),
+  });
+  await store.open();
+  const { members } = GENESIS as Extract<Control, { kind: "genesis" }>;
+  await store.saveState({ ...hardState, forming: members });
+  await identity.close();
+
+  const other = new TestLog();
+  other.block([], { control: { ...GENESIS, nonce: "9".repeat(32) } as Control });
+  const stray = other.block([{}], { commitHeight: 0 });
+  const { blocks } = TestLog.grow(0);
+  for (const own of [[], blocks]) {
+    for (const { stored } of [...own, stray]) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+    const remembered = { hardState, durable: EMPTY_CHAIN, committed: EMPTY_CHAIN, heldThrough: own.length };
+    const boot = await recoverWith(remembered);
+    expect(boot.hardState.joinNonce).toBe(hardState.joinNonce);
+    expect((boot.tail.at(-1)?.next ?? boot.base).height).toBe(own.length);
+    expect([...database.quarantined.values()]).toEqual([stray.stored]);
+  }
 });

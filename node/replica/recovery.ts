@@ -234,6 +234,10 @@ interface Strays {
   readonly strayFrom: Height;
   readonly detail: string;
 }
+/** Before the genesis, those that founded. */
+const membersKnown = ({ members }: ChainState, { hardState }: OpenedStore): Membership =>
+  members.size > 0 ? members : new Map((hardState?.forming ?? []).map((member) => [member.id, member]));
+
 /** Where nothing that may be committed is: above what the log, the mark and this process know of. */
 const isAboveCommitted = ({ identity, remembered, publishedHeight }: RecoveryOptions, at: Height): boolean =>
   at > Math.max(identity.identity.mark?.height ?? 0, remembered?.committed.height ?? 0, publishedHeight ?? 0);
@@ -264,7 +268,8 @@ async function verifyTail(
         const at = height(state.height + 1);
         const isNeeded = at > commitHeight || at === opened.tailHeight || at > (publishedHeight ?? at);
         const mayGo = at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
-        if (mayGo && isStray(options.verifyBlock, state, stored.block))
+        const before = { ...state, members: membersKnown(state, opened) };
+        if (mayGo && isStray(options.verifyBlock, before, stored.block))
           return { strayFrom: at, detail: verdict.detail };
         const next = isNeeded ? null : headerOnly(state, stored);
         if (next === null) throw invalidLog(options, at, verdict.detail);

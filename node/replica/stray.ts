@@ -16,6 +16,8 @@ export function isStray(verifyBlock: BlockVerifier, before: ChainState, block: B
   // All of its header is checked as where it would stand, its signature last; what comes after that fails here by its size.
   const place: ChainState = {
     ...before,
+    // Of a genesis that was replaced, too.
+    clusterId: header.clusterId,
     height: height(header.height - 1),
     blockHash: header.previousBlockHash,
     term: header.term,

@@ -10,6 +10,8 @@ import { ok, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
 import type { Reads } from "./reads.js";
 
 const ALERTS_MAX = 1_000;
+/** More than there can be warnings, of which there is one a node and member. */
+const ALERTS_LOOKED_AT = 100;
 
 /** What this node says of itself, what all say together, and the admission of learners. */
 export class Status {
@@ -91,13 +93,13 @@ export class Status {
       // Half the round trip is taken as the way back.
       return { ...status, skewMs: Math.round(Date.parse(status.clock) - (sentAt + Date.now()) / 2) };
     });
-    const { alerts } = await this.alerts(1);
+    const { alerts } = await this.alerts(ALERTS_LOOKED_AT);
     return clusterStatus({
       own,
       others: others.map(({ peer, answer }) => ({ id: peer, status: answer })),
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
-      hasAlerts: alerts.length > 0,
+      hasAlerts: alerts.some(({ severity }) => severity === "critical"),
       now: performance.now(),
     });
   }

@@ -38,8 +38,10 @@ export function parseHeader(value: unknown): BlockHeader {
   return control === undefined ? header : { ...header, control };
 }
 
-/** What a node's wall clock shows: milliseconds since 1970, to the end of the year 9998. */
-const wallSchema = z.int().min(0).max(253_370_764_799_999);
+/** The end of the year 9998: a minute later there is a text for it, too. */
+export const WALL_MS_MAX = 253_370_764_799_999;
+/** What a node's wall clock shows: milliseconds since 1970. */
+const wallSchema = count.max(WALL_MS_MAX);
 
 /** A log's place by which completeness is compared: last term first, then height. */
 const tail = z.strictObject({ term: termSchema, height: heightSchema });

@@ -162,8 +162,8 @@ export const LEADERSHIP: readonly Mutant[] = [
       },
       {
         file: CLOCKS,
-        find: "Math.round(heard.zeroMs + core.now)",
-        replace: "Math.round(heard.zeroMs + ownWallMs(core))",
+        find: "inBounds(heard.zeroMs + core.now)",
+        replace: "inBounds(heard.zeroMs + ownWallMs(core))",
       },
     ],
   },

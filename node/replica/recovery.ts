@@ -89,9 +89,9 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
   const lost = whatWasLost(options, opened) ?? (await markLost(options, opened));
   const hardState = await settleHardState(options, opened, lost);
-  const chain = await verifyTail(options, opened, commitHeight);
+  const chain = await verifyTail(options, opened, { commitHeight, isTrusted: lost === null });
   if (!("strayFrom" in chain)) return { opened, boot: { hardState, commitHeight, ...chain } };
-  await removeStrays(options, opened, { ...chain, hasJoinedAnew: lost !== null });
+  await removeStrays(options, opened, chain);
   return recover(options);
 }
 
@@ -103,12 +103,12 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 async function removeStrays(
   options: RecoveryOptions,
   opened: OpenedStore,
-  { strayFrom, detail, hasJoinedAnew }: Strays & { readonly hasJoinedAnew: boolean },
+  { strayFrom, detail }: Strays,
 ): Promise<void> {
   const text = `what is stored from block ${strayFrom} on does not continue its log (${detail})`;
   const isNothingLost = options.remembered !== null && options.remembered.heldThrough < strayFrom;
   if (isNothingLost) options.onWarning(`${text}: an insert arrived late, and is put in quarantine`);
-  else if (!hasJoinedAnew) await settleHardState(options, opened, text);
+  else await settleHardState(options, opened, text);
   const { term } = opened.hardState ?? { term: 0 as Term };
   await options.log.truncate(strayFrom, { term, leaderId: options.identity.identity.nodeId });
 }
@@ -245,7 +245,7 @@ const isAboveCommitted = ({ identity, remembered, publishedHeight }: RecoveryOpt
 async function verifyTail(
   options: RecoveryOptions,
   opened: OpenedStore,
-  commitHeight: Height,
+  { commitHeight, isTrusted }: { readonly commitHeight: Height; readonly isTrusted: boolean },
 ): Promise<Chain | Strays> {
   const { log, publishedHeight } = options;
   const recent = await recentPart(log, opened.tailHeight, options.verifiedTail ?? VERIFIED_TAIL);
@@ -267,7 +267,8 @@ async function verifyTail(
       if (!verdict.ok) {
         const at = height(state.height + 1);
         const isNeeded = at > commitHeight || at === opened.tailHeight || at > (publishedHeight ?? at);
-        const mayGo = at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
+        // Where something below is not what it was, what is above need not be what does not belong there.
+        const mayGo = isTrusted && at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
         const before = { ...state, members: membersKnown(state, opened) };
         if (mayGo && isStray(options.verifyBlock, before, stored.block))
           return { strayFrom: at, detail: verdict.detail };

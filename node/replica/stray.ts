@@ -11,8 +11,11 @@ const NOWHERE = { size: -1, hashes: [] };
  */
 export function isStray(verifyBlock: BlockVerifier, before: ChainState, block: Block): boolean {
   const { header } = block;
-  const isLinked = header.height === before.height + 1 && header.previousBlockHash === before.blockHash;
-  if (isLinked || header.commitHeight >= header.height || header.control?.kind === "genesis") return false;
+  const isBesideOther = header.height === before.height + 1;
+  const isLinked = isBesideOther && header.previousBlockHash === before.blockHash;
+  // What its history calls committed is in this one too, or it is this one that was altered.
+  const isBelow = header.commitHeight <= before.height - (isBesideOther ? 1 : 0);
+  if (isLinked || !isBelow || header.control?.kind === "genesis") return false;
   // All of its header is checked as where it would stand, its signature last; what comes after that fails here by its size.
   const place: ChainState = {
     ...before,

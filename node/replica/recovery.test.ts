@@ -202,6 +202,16 @@ describe.each([{ own: 3 }, { own: 5 }])("an insert that arrives late above $own 
     expect(boot.hardState.joinNonce).not.toBe(hardState.joinNonce);
   });
 
+  it("is none if a block below is not what the node held", async () => {
+    const hardState = await start();
+    const { blocks } = TestLog.grow(4);
+    put([...blocks.slice(0, own), late(blocks[0] as TestBlock)]);
+    const remembered = remember(hardState, blocks, own);
+    const other = { ...remembered.durable, blockHash: "f".repeat(64) };
+    await expect(recoverWith({ ...remembered, durable: other })).rejects.toMatchObject({ failure: "unfit" });
+    expect(database.quarantined.size).toBe(0);
+  });
+
   it("is none if it was altered, or if what is committed would go with it", async () => {
     await start();
     const { blocks } = TestLog.grow(4);

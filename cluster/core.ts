@@ -5,6 +5,7 @@ import { type HashHex, type Height, height, type NodeId, type Term } from "../sh
 import type { Block } from "../shared/log/block.js";
 import type { Election, Member, Membership } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import { Clocks, isClockOff, ownWallMs } from "./clocks.js";
 import { Duplicates } from "./duplicates.js";
 import type { LeaderState } from "./leader-state.js";
 import { LogView, type NewEntry } from "./log-view.js";
@@ -62,7 +63,8 @@ export class Core {
   /** How far a leader has said that the log is committed: below it this node is not level. Null before the first word. */
   toldCommitHeight: Height | null = null;
   lastTickAt: number | null = null;
-  campaignsLate: boolean;
+  isToldLate: boolean;
+  readonly clocks = new Clocks();
   /** Why and since when this node runs; null while there is no reason to. */
   campaign: { reason: Election["reason"]; since: number; previousLeader: NodeId | null } | null = null;
   /** Since when this node has followed the present leader, and its store has been healthy; for taking over. */
@@ -118,7 +120,7 @@ export class Core {
     // A state behind its own log has lost a write: whoever led that term is taken as voted for, so no second vote.
     const sealedBy = boot.tail.at(-1)?.block.header.leaderId ?? config.self.id;
     if (tail.term > this.hard.term) this.hard = { ...this.hard, term: tail.term, votedFor: sealedBy };
-    this.campaignsLate = boot.campaignsLate;
+    this.isToldLate = boot.campaignsLate;
     this.duplicates = new Duplicates(config.limits, boot);
   }
 
@@ -174,6 +176,10 @@ export class Core {
   get isStoreHealthy(): boolean {
     return this.oldestOperationAgeMs < this.config.electionTimeoutMs / 2;
   }
+  /** It should not lead while others can: they may try first. */
+  get campaignsLate(): boolean {
+    return this.isToldLate || isClockOff(this, this.selfId);
+  }
   get hasFreshLeader(): boolean {
     // A little less than a timeout: the first to miss the leader must not be refused by those that heard it just later.
     return this.leaderId !== null && this.now - this.lastLeaderContact < 0.8 * this.leaderTimeoutMs;
@@ -219,6 +225,7 @@ export class Core {
       clusterId: this.clusterId,
       formingHash: this.formingHash,
       term: this.term,
+      wallMs: ownWallMs(this),
       body,
       blocks: options.blocks ?? [],
     };

@@ -1,6 +1,7 @@
 import { type Height, height, type NodeId } from "../shared/ids.js";
 import type { ChainState } from "../shared/log/chain.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import { onClockHeard } from "./clocks.js";
 import type { Core } from "./core.js";
 import { isFounding } from "./founding.js";
 import type { NewEntry } from "./log-view.js";
@@ -30,6 +31,7 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
     return reply("rejected");
   }
   core.onAnnouncedTimeout(message.from, body.electionTimeoutMs);
+  for (const clock of body.clocks) if (clock.node !== message.from) onClockHeard(core, clock);
   followLeader(core, message.from);
   // Of use to a node that lags: what is asked of it now stands in no block below.
   core.toldCommitHeight = height(Math.max(core.toldCommitHeight ?? 0, body.commitHeight));

@@ -4,6 +4,7 @@ import { eventBytesBound } from "../shared/log/body.js";
 import { sealBlock } from "../shared/log/chain.js";
 import type { Control } from "../shared/log/control.js";
 import type { PreparedEvent } from "../shared/log/event.js";
+import { sealingTime } from "./clocks.js";
 import type { Core } from "./core.js";
 import { type LeaderState, type PendingRefusal, type Queued, waitingWrites } from "./leader-state.js";
 import { refuseOnceConfirmed } from "./read-index.js";
@@ -177,7 +178,7 @@ export function seal(core: Core, proposals: readonly Proposal[], control?: Contr
       term: core.term,
       leaderId: core.selfId,
       events: proposals.flatMap((proposal) => proposal.events),
-      now: core.wall,
+      now: sealingTime(core),
       commitHeight: core.log.commitHeight,
       ...(control === undefined ? {} : { control }),
     },

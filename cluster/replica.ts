@@ -1,5 +1,6 @@
 import { height, type NodeId, type Term, term, unreachable } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
+import { clockViews, onClockHeard, onClockTick } from "./clocks.js";
 import { Core } from "./core.js";
 import {
   onAlive,
@@ -100,7 +101,7 @@ export class Replica {
       case "read_index":
         return onReadIndex(core, input.readId);
       case "campaigns_late":
-        core.campaignsLate = input.isLate;
+        core.isToldLate = input.isLate;
         return;
       default:
         return unreachable(input);
@@ -114,6 +115,7 @@ export class Replica {
     if (core.lastTickAt === null) core.armElection(core.members.size === 1 ? 0 : 1);
     core.lastTickAt = core.now;
     onFormingTick(core);
+    onClockTick(core);
     if (core.role === "leader") return onLeaderTick(core, gapMs);
     // After a pause the leader's messages are still waiting to be read: give them a chance before campaigning.
     if (gapMs > core.config.electionTimeoutMs / 2) return core.armElection();
@@ -152,6 +154,7 @@ export class Replica {
     if (message.to !== core.selfId || message.from === core.selfId || !core.peerIds.includes(message.from)) return;
     noteFounders(core, message);
     if (!this.isOfThisCluster(message)) return;
+    onClockHeard(core, { node: message.from, wallMs: message.wallMs });
     if (message.term > core.term) {
       if (message.term > core.term + TERM_LEAP_MAX && !this.isTermBelieved(message.from, message.term)) return;
       core.adoptTerm(message.term);
@@ -257,6 +260,7 @@ export class Replica {
       members: [...core.members.values()],
       lastLeaderContact: core.role === "leader" ? now : core.lastLeaderContact,
       peers: peerViews(core),
+      clocksOff: clockViews(core),
     };
   }
 }

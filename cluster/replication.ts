@@ -2,6 +2,7 @@ import { height, type NodeId } from "../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../shared/limits.js";
 import { type Block, blockBytes } from "../shared/log/block.js";
 import type { PeerBody } from "../shared/protocol/messages.js";
+import { freshClocks } from "./clocks.js";
 import type { Core } from "./core.js";
 import type { Inflight, Progress } from "./leader-state.js";
 import type { BulkEnd } from "./types.js";
@@ -61,6 +62,7 @@ export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: reado
     acknowledgedHeight: peer.match,
     isCoordinator: peer.round === 1,
     electionTimeoutMs: core.config.electionTimeoutMs,
+    clocks: freshClocks(core),
   };
   core.send(id, body, { blocks });
 }

@@ -95,7 +95,7 @@ export type Input =
   /** At least twice a heartbeat interval. `wall` is RFC 3339 UTC with milliseconds. */
   | { kind: "tick"; now: number; wall: string }
   /** `ref` names the request for the transport: an answer carries it back. */
-  | { kind: "message"; now: number; message: PeerMessage; ref?: number }
+  | { kind: "message"; now: number; wall: string; message: PeerMessage; ref?: number }
   /** A connection to this peer was refused or reset: a "no" to a question, never a safety matter. */
   | { kind: "unreachable"; now: number; peer: NodeId }
   /**
@@ -125,7 +125,7 @@ export type Input =
   | { kind: "store_lost"; now: number }
   /** Confirms that this leader still leads: answered by `read_confirmed` or `read_refused`. */
   | { kind: "read_index"; now: number; readId: number }
-  /** The node should not lead while others can: its clock is off, or verification is pending. */
+  /** The node should not lead while others can, for a reason that its surroundings know: verification is pending. */
   | { kind: "campaigns_late"; now: number; isLate: boolean };
 
 /** How a message with blocks ended, as the transport says. */
@@ -151,6 +151,7 @@ export interface ReplicaAlert {
     | "conflict_below_commit"
     | "term_too_high"
     | "duplicate_store_id"
+    | "clock_off"
     | "fork"
     | "learner_divergent";
   readonly accused: NodeId;
@@ -253,6 +254,13 @@ export interface ReplicaView extends ReplicaStanding {
   /** Monotonic milliseconds of the last valid message from the leader, or of a majority's answers on the leader. */
   readonly lastLeaderContact: number;
   readonly peers: readonly PeerView[];
+  readonly clocksOff: readonly ClockView[];
+}
+
+/** A member whose wall clock is off, and how far from the members' median; negative is behind. */
+export interface ClockView {
+  readonly node: NodeId;
+  readonly offMs: number;
 }
 
 /** What a replica's word rests on, by reference: a step that leaves all of it the same has changed nothing that counts. */

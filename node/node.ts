@@ -202,7 +202,8 @@ function makeTransport(
     },
     onMessage: (message, ref) => {
       to.onHeard(message.from);
-      submit({ kind: "message", now: performance.now(), message, ...(ref === undefined ? {} : { ref }) });
+      const wall = new Date().toISOString();
+      submit({ kind: "message", now: performance.now(), wall, message, ...(ref === undefined ? {} : { ref }) });
     },
     onBulkProgress: (peer, round) => submit({ kind: "bulk_progress", now: performance.now(), peer, round }),
     onBulkOver: (peer, round, end) => submit({ kind: "bulk_over", now: performance.now(), peer, round, end }),

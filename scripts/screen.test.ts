@@ -21,6 +21,12 @@ it("says once what several programs end of", () => {
   ]);
 });
 
+it("names a node whose clock is off", () => {
+  const detail = "the clock of n1 is 480 minutes ahead of the members' median: set it right";
+  const alert: MemberEvent = { kind: "alert", node: "n2", alertKind: "clock_off", detail };
+  expect(shown(alert, alert)).toEqual([`ALERT clock_off: ${detail}. (n2)`]);
+});
+
 it("says once what is waited for, and what troubles", () => {
   const wait: MemberEvent = { kind: "waits", node: "n1", detail: "Nothing listens at db1." };
   const trouble: MemberEvent = { kind: "trouble", program: "n1", detail: "its log cannot be rotated" };

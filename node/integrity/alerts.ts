@@ -37,7 +37,8 @@ export class Alerts {
   onReplicaAlert({ alertKind, accused, detail, height, sequence }: ReplicaAlert): void {
     this.raise({
       kind: alertKind,
-      severity: "critical",
+      // Nothing that is stored is wrong.
+      severity: alertKind === "clock_off" ? "warning" : "critical",
       node: this.nodeId,
       accused,
       detail,

@@ -42,6 +42,7 @@ const append = (blocks: Block[]): PeerMessage => ({
   to: "n2",
   clusterId: ZERO_HASH,
   formingHash: "",
+  wallMs: 1_893_456_000_000,
   term: term(3),
   body: {
     kind: "append",
@@ -52,6 +53,7 @@ const append = (blocks: Block[]): PeerMessage => ({
     acknowledgedHeight: height(3),
     isCoordinator: false,
     electionTimeoutMs: 1_000,
+    clocks: [],
   },
   blocks,
 });

@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BootState, HardState } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
-import { blockVerifier, type ChainState } from "../../shared/log/chain.js";
+import { blockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
+import type { Control } from "../../shared/log/control.js";
 import { ownRun } from "../../shared/log/index.js";
-import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { MemoryLogStore } from "../../test/doubles/memory-log-store.js";
 import { systemClock } from "../clock.js";
@@ -150,8 +151,83 @@ it("of a living process goes on from what the process knew to be committed, if i
   for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
   const committed = blocks[3]?.next as ChainState;
   expect(await recoverWith(null)).toMatchObject({ commitHeight: 2 });
-  expect(await recoverWith({ hardState, durable: committed, committed })).toMatchObject({ commitHeight: 4 });
-  expect(await recoverWith({ hardState, durable: committed, committed: fork.next })).toMatchObject({ commitHeight: 2 });
+  const remembered = { hardState, durable: committed, heldThrough: 4 };
+  expect(await recoverWith({ ...remembered, committed })).toMatchObject({ commitHeight: 4 });
+  expect(await recoverWith({ ...remembered, committed: fork.next })).toMatchObject({ commitHeight: 2 });
+});
+
+// An insert of a replaced tail arrives: above a hole, or right above the tail that took its place.
+describe.each([{ own: 3 }, { own: 5 }])("an insert that arrives late above $own own blocks", ({ own }) => {
+  const remember = (hardState: HardState, blocks: readonly TestBlock[], heldThrough: number): Remembered => {
+    const [committed, durable] = [blocks[1]?.next as ChainState, blocks[own - 1]?.next as ChainState];
+    return { hardState, committed, durable, heldThrough };
+  };
+  const put = (blocks: readonly TestBlock[]): void => {
+    for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  };
+  const late = (first: TestBlock): TestBlock => {
+    const log = new TestLog().fork(first);
+    return [2, 3, 4, 5, 6]
+      .map(() => log.block([{ dataPayload: { other: true } }], { commitHeight: 1 }))
+      .at(-1) as TestBlock;
+  };
+
+  it("goes to quarantine, and the process that knows what it held goes on as it is", async () => {
+    const hardState = await start();
+    const { blocks } = TestLog.grow(4);
+    const stray = late(blocks[0] as TestBlock);
+    put([...blocks.slice(0, own), stray]);
+    const boot = await recoverWith(remember(hardState, blocks, own));
+    expect(boot.hardState).toEqual(hardState);
+    expect((boot.tail.at(-1)?.next ?? boot.base).blockHash).toBe(blocks[own - 1]?.next.blockHash);
+    expect([...database.quarantined.values()]).toEqual([stray.stored]);
+    expect(warnings.join()).toContain("arrived late");
+  });
+
+  it("makes a later process join anew, which cannot know that nothing else is gone", async () => {
+    const hardState = await start();
+    const { blocks } = TestLog.grow(4);
+    put([...blocks.slice(0, own), late(blocks[0] as TestBlock)]);
+    const boot = await recoverWith(null);
+    expect(boot.hardState.joinNonce).not.toBe(hardState.joinNonce);
+    expect((boot.tail.at(-1)?.next ?? boot.base).height).toBe(own);
+    expect((await start()).joinNonce).toBe(boot.hardState.joinNonce);
+  });
+
+  it("makes a process join anew that held more than is left", async () => {
+    const hardState = await start();
+    const { blocks } = TestLog.grow(4);
+    put([...blocks.slice(0, own), late(blocks[0] as TestBlock)]);
+    const boot = await recoverWith(remember(hardState, blocks, own + 1));
+    expect(boot.hardState.joinNonce).not.toBe(hardState.joinNonce);
+  });
+
+  it("is none if a block below is not what the node held", async () => {
+    const hardState = await start();
+    const { blocks } = TestLog.grow(4);
+    put([...blocks.slice(0, own), late(blocks[0] as TestBlock)]);
+    const remembered = remember(hardState, blocks, own);
+    const other = { ...remembered.durable, blockHash: "f".repeat(64) };
+    await expect(recoverWith({ ...remembered, durable: other })).rejects.toMatchObject({ failure: "unfit" });
+    expect(database.quarantined.size).toBe(0);
+  });
+
+  it("is none if it was altered, or if what is committed would go with it", async () => {
+    await start();
+    const { blocks } = TestLog.grow(4);
+    const { stored } = late(blocks[0] as TestBlock);
+    const signature = stored.block.signature.map((byte) => byte ^ 1);
+    put([...blocks.slice(0, own), { stored: { ...stored, block: { ...stored.block, signature } } } as TestBlock]);
+    await expect(recoverWith(null)).rejects.toMatchObject({ failure: "unfit" });
+
+    put([{ stored } as TestBlock]);
+    const identity = await IdentityFile.open(folder, "n1");
+    const { blockHash: hash } = stored.block;
+    identity.recordMark({ term: term(1), height: height(6), hash });
+    await identity.update({});
+    await expect(recoverWith(null, identity)).rejects.toMatchObject({ failure: "unfit" });
+    expect(database.quarantined.size).toBe(0);
+  });
 });
 
 it("does not count on blocks that arrive after the tail was read: nobody knows that they are in the journal", async () => {
@@ -224,4 +300,31 @@ it("names the entries of verified blocks that are missing, altered, or hide a te
   if (planted !== undefined) database.entries.set(height(1), { ...planted, writeId: 1 });
   await recoverWith(null);
   expect(missing).toEqual([2, 3, 4, 5]);
+});
+
+it("removes what arrived late of another genesis, above an empty log or a new one", async () => {
+  const hardState = await start();
+  const identity = await IdentityFile.open(folder, "n1");
+  const store = new MemoryLogStore(database, {
+    nodeId: "n1",
+    bootId: `boot ${starts}`,
+    stateMac: stateMacOf(identity.seed),
+  });
+  await store.open();
+  const { members } = GENESIS as Extract<Control, { kind: "genesis" }>;
+  await store.saveState({ ...hardState, forming: members });
+  await identity.close();
+
+  const other = new TestLog();
+  other.block([], { control: { ...GENESIS, nonce: "9".repeat(32) } as Control });
+  const stray = other.block([{}], { commitHeight: 0 });
+  const { blocks } = TestLog.grow(0);
+  for (const own of [[], blocks]) {
+    for (const { stored } of [...own, stray]) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+    const remembered = { hardState, durable: EMPTY_CHAIN, committed: EMPTY_CHAIN, heldThrough: own.length };
+    const boot = await recoverWith(remembered);
+    expect(boot.hardState.joinNonce).toBe(hardState.joinNonce);
+    expect((boot.tail.at(-1)?.next ?? boot.base).height).toBe(own.length);
+    expect([...database.quarantined.values()]).toEqual([stray.stored]);
+  }
 });

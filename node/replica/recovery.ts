@@ -1,6 +1,6 @@
 import type { BlockIds, BootState, HardState } from "../../cluster/types.js";
 import { equalBytes, toHex } from "../../shared/bytes.js";
-import { type Height, height } from "../../shared/ids.js";
+import { type Height, height, type Term } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { type BlockVerifier, type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
@@ -20,6 +20,7 @@ import {
   type StoredEntry,
   StoreError,
 } from "../storage/port.js";
+import { isStray } from "./stray.js";
 
 /** So much of the log's end is re-verified at every start: its ids are what repeated writes are recognised by. */
 export interface VerifiedTail {
@@ -47,6 +48,8 @@ export interface Remembered {
   readonly hardState: HardState;
   readonly durable: ChainState;
   readonly committed: ChainState;
+  /** All blocks up to here were durable, whichever they were; nothing above was confirmed to anybody. */
+  readonly heldThrough: number;
 }
 
 export interface RecoveryOptions {
@@ -86,8 +89,28 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
   const lost = whatWasLost(options, opened) ?? (await markLost(options, opened));
   const hardState = await settleHardState(options, opened, lost);
-  const chain = await verifyTail(options, opened, commitHeight);
-  return { opened, boot: { hardState, commitHeight, ...chain } };
+  const chain = await verifyTail(options, opened, { commitHeight, isTrusted: lost === null });
+  if (!("strayFrom" in chain)) return { opened, boot: { hardState, commitHeight, ...chain } };
+  await removeStrays(options, opened, chain);
+  return recover(options);
+}
+
+/**
+ * An insert that was given up can arrive after its log's tail was replaced: its block then stands above a hole, or on
+ * another history. It goes to quarantine. A process that remembers how far its log went has lost nothing with it; any
+ * other cannot know what stood there, and joins anew first.
+ */
+async function removeStrays(
+  options: RecoveryOptions,
+  opened: OpenedStore,
+  { strayFrom, detail }: Strays,
+): Promise<void> {
+  const text = `what is stored from block ${strayFrom} on does not continue its log (${detail})`;
+  const isNothingLost = options.remembered !== null && options.remembered.heldThrough < strayFrom;
+  if (isNothingLost) options.onWarning(`${text}: an insert arrived late, and is put in quarantine`);
+  else await settleHardState(options, opened, text);
+  const { term } = opened.hardState ?? { term: 0 as Term };
+  await options.log.truncate(strayFrom, { term, leaderId: options.identity.identity.nodeId });
 }
 
 /**
@@ -207,8 +230,23 @@ async function settleHardState(options: RecoveryOptions, opened: OpenedStore, lo
 }
 
 type Chain = Pick<BootState, "base" | "tail" | "ids" | "idsFrom" | "campaignsLate">;
+interface Strays {
+  readonly strayFrom: Height;
+  readonly detail: string;
+}
+/** Before the genesis, those that founded. */
+const membersKnown = ({ members }: ChainState, { hardState }: OpenedStore): Membership =>
+  members.size > 0 ? members : new Map((hardState?.forming ?? []).map((member) => [member.id, member]));
 
-async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitHeight: Height): Promise<Chain> {
+/** Where nothing that may be committed is: above what the log, the mark and this process know of. */
+const isAboveCommitted = ({ identity, remembered, publishedHeight }: RecoveryOptions, at: Height): boolean =>
+  at > Math.max(identity.identity.mark?.height ?? 0, remembered?.committed.height ?? 0, publishedHeight ?? 0);
+
+async function verifyTail(
+  options: RecoveryOptions,
+  opened: OpenedStore,
+  { commitHeight, isTrusted }: { readonly commitHeight: Height; readonly isTrusted: boolean },
+): Promise<Chain | Strays> {
   const { log, publishedHeight } = options;
   const recent = await recentPart(log, opened.tailHeight, options.verifiedTail ?? VERIFIED_TAIL);
   const through = Math.min(commitHeight, publishedHeight ?? commitHeight);
@@ -229,6 +267,11 @@ async function verifyTail(options: RecoveryOptions, opened: OpenedStore, commitH
       if (!verdict.ok) {
         const at = height(state.height + 1);
         const isNeeded = at > commitHeight || at === opened.tailHeight || at > (publishedHeight ?? at);
+        // Where something below is not what it was, what is above need not be what does not belong there.
+        const mayGo = isTrusted && at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
+        const before = { ...state, members: membersKnown(state, opened) };
+        if (mayGo && isStray(options.verifyBlock, before, stored.block))
+          return { strayFrom: at, detail: verdict.detail };
         const next = isNeeded ? null : headerOnly(state, stored);
         if (next === null) throw invalidLog(options, at, verdict.detail);
         options.onInvalidBlock(at, verdict.detail);

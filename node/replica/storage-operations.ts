@@ -66,7 +66,8 @@ export class StorageOperations {
 
   /** A replica begins with what its store was found to hold. */
   begin({ hardState, tail, base }: BootState): void {
-    this.known = { hardState, durable: tail.at(-1)?.next ?? base, committed: base };
+    const durable = tail.at(-1)?.next ?? base;
+    this.known = { hardState, durable, committed: base, heldThrough: durable.height };
   }
 
   onCommitted(state: ChainState): void {
@@ -204,13 +205,15 @@ export class StorageOperations {
   private remember(operation: ReplicaOperation): void {
     if (this.known === null) return;
     if (operation.kind === "save_state") this.known = { ...this.known, hardState: operation.state };
-    if (operation.kind === "store_block") this.known = { ...this.known, durable: operation.next };
+    if (operation.kind === "store_block")
+      this.known = { ...this.known, durable: operation.next, heldThrough: operation.next.height };
   }
 
   /** Below the cut the log stays as it is; its committed part is what must never be missing. */
   private forgetAbove(from: Height): void {
     const { known } = this;
-    if (known === null || known.durable.height < from) return;
-    this.known = { ...known, durable: known.committed };
+    if (known === null) return;
+    const heldThrough = Math.min(known.heldThrough, from - 1);
+    this.known = { ...known, heldThrough, durable: known.durable.height < from ? known.durable : known.committed };
   }
 }

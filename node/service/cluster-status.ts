@@ -91,7 +91,7 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     priority: [...nodes].sort((a, b) => b.priority - a.priority).map((node) => node.id),
     nodes,
     index: { payload: [...own.index.paths], wholeThrough: own.index.isWhole ? own.commitHeight : own.index.through },
-    warnings: configuredDifferently(answered),
+    warnings: [...configuredDifferently(answered), ...clocksOff(view)],
     views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
   };
 }
@@ -103,6 +103,13 @@ function configuredDifferently(answered: readonly OwnStatus[]): string[] {
   const each = answered.map((status) => `${status.id}: ${pathsOf(status)}`).join("; ");
   return [`the nodes index different payload paths (${each}): set INDEX_PAYLOAD alike on all`];
 }
+
+/** As this node has it from its leader; `clockSkewMs` is measured against the node that was asked. */
+const clocksOff = (view: ReplicaView | null): string[] =>
+  (view?.clocksOff ?? []).map(({ node, offMs }) => {
+    const seconds = Math.round(Math.abs(offMs) / 1_000);
+    return `the clock of ${node} is ${seconds} s ${offMs > 0 ? "ahead of" : "behind"} the members' median: set it right`;
+  });
 
 const silent = (member: MemberAddress, priority: number, wasAsked: boolean): NodeStatus => ({
   id: member.id,

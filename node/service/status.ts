@@ -13,6 +13,8 @@ import { SharedRun } from "./shared-run.js";
 const ALERTS_MAX = 1_000;
 /** A block that says so is committed, and the node writes its mark. */
 const ADMITTED_WITHIN_MS = 3_000;
+/** More than there can be warnings, of which there is one a node and member. */
+const ALERTS_LOOKED_AT = 100;
 
 /** What this node says of itself, what all say together, and the admission of learners. */
 export class Status {
@@ -102,13 +104,13 @@ export class Status {
       // Half the round trip is taken as the way back.
       return { ...status, skewMs: Math.round(Date.parse(status.clock) - (sentAt + Date.now()) / 2) };
     });
-    const { alerts } = await this.alerts(1);
+    const { alerts } = await this.alerts(ALERTS_LOOKED_AT);
     return clusterStatus({
       own,
       others: others.map(({ peer, answer, wasAsked }) => ({ id: peer, status: answer, wasAsked })),
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
-      hasAlerts: alerts.length > 0,
+      hasAlerts: alerts.some(({ severity }) => severity === "critical"),
       now: performance.now(),
     });
   }

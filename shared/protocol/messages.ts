@@ -38,6 +38,11 @@ export function parseHeader(value: unknown): BlockHeader {
   return control === undefined ? header : { ...header, control };
 }
 
+/** The end of the year 9998: a minute later there is a text for it, too. */
+export const WALL_MS_MAX = 253_370_764_799_999;
+/** What a node's wall clock shows: milliseconds since 1970. */
+const wallSchema = count.max(WALL_MS_MAX);
+
 /** A log's place by which completeness is compared: last term first, then height. */
 const tail = z.strictObject({ term: termSchema, height: heightSchema });
 
@@ -75,6 +80,8 @@ const body = z.discriminatedUnion("kind", [
     isCoordinator: z.boolean(),
     /** So long its followers wait for it, whatever their own configuration says. */
     electionTimeoutMs: z.int().min(1).max(ELECTION_TIMEOUT_MS_MAX),
+    /** The members' clocks as the leader knows them at present. */
+    clocks: z.array(z.strictObject({ node: nodeIdSchema, wallMs: wallSchema })).max(64),
   }),
   z.strictObject({
     kind: z.literal("append_answer"),
@@ -103,6 +110,8 @@ export const peerMessageSchema = z.strictObject({
   /** SHA-256 of the forming record; empty for a node that has none. */
   formingHash: emptyOrHash,
   term: termSchema,
+  /** The sender's clock. */
+  wallMs: wallSchema,
   body,
 });
 export type PeerMessage = z.infer<typeof peerMessageSchema> & { readonly blocks: readonly Block[] };

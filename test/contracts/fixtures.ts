@@ -74,7 +74,7 @@ export class TestLog {
 
   block(
     events: readonly TestEvent[],
-    options: { term?: number; control?: Control; paths?: readonly string[] } = {},
+    options: { term?: number; control?: Control; paths?: readonly string[]; commitHeight?: number } = {},
   ): TestBlock {
     this.clock += 1_000;
     const {
@@ -89,7 +89,7 @@ export class TestLog {
         leaderId: "n1",
         events: events.map(prepare),
         now: new Date(this.clock).toISOString(),
-        commitHeight: height(Math.max(0, this.state.height - 1)),
+        commitHeight: height(options.commitHeight ?? Math.max(0, this.state.height - 1)),
         ...(options.control === undefined ? {} : { control: options.control }),
       },
       signer.block,

@@ -219,6 +219,24 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         expect(await blocksOf(log)).toEqual(blocks.map(({ stored }) => stored));
       });
 
+      it("leaves an insert that arrives after it to the next one, above a hole or not", async () => {
+        const log = await opened();
+        const { blocks } = TestLog.grow(4);
+        await insert(log, blocks.slice(0, 4));
+        harness.failNextWrite("late");
+        await expect(log.insertBlocks([(blocks[4] as TestBlock).toStore])).rejects.toMatchObject({
+          failure: "unknown",
+        });
+        await log.open();
+        await log.truncate(height(3), { term: term(2), leaderId: "n2" });
+        await harness.deliverLate();
+        expect((await log.open()).tailHeight).toBe(5);
+        await log.truncate(height(3), { term: term(2), leaderId: "n1" });
+        expect((await log.open()).tailHeight).toBe(2);
+        expect(await blocksOf(log)).toEqual(blocks.slice(0, 2).map(({ stored }) => stored));
+        expect(await harness.quarantinedHeights()).toEqual([3, 4, 5]);
+      });
+
       // A late write is a lost one for whoever comes next, until it arrives.
       it.each(["reply_lost", "late"] as const)(
         "interrupted at any write (%s) is finished or not begun, leaves no hole and loses no evidence",

@@ -130,7 +130,7 @@ export async function pair(
 }
 
 export function messageOf(from: string, to: string, body: PeerBody, blocks: Block[] = []): PeerMessage {
-  return { from, to, clusterId: "", formingHash: "", term: term(1), body, blocks };
+  return { from, to, clusterId: "", formingHash: "", term: term(1), wallMs: 0, body, blocks };
 }
 export const alive = (from: string, to: string) => messageOf(from, to, { kind: "alive" });
 export function append(round: number, blocks: Block[] = []): PeerMessage {
@@ -139,7 +139,7 @@ export function append(round: number, blocks: Block[] = []): PeerMessage {
   return messageOf(
     "n1",
     "n2",
-    { kind: "append", round, ...place, isCoordinator: false, electionTimeoutMs: 1_000 },
+    { kind: "append", round, ...place, isCoordinator: false, electionTimeoutMs: 1_000, clocks: [] },
     blocks,
   );
 }

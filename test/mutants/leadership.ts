@@ -1,5 +1,6 @@
 import {
   CHECK_QUORUM,
+  CLOCKS,
   CORE,
   ELECTION,
   LEADER,
@@ -149,4 +150,21 @@ export const LEADERSHIP: readonly Mutant[] = [
     "    if (!isConfirmed(refusal)) refusals.push(refusal);",
     "    if (!isConfirmed(refusal) && refusal.nextSequence < 0) refusals.push(refusal);",
   ),
+  one("66", "a leader stamps with its own clock", SEALING, "now: sealingTime(core),", "now: core.wall,"),
+  {
+    id: "67",
+    what: "a jump of a leader's clock moves what it knows of the others'",
+    patches: [
+      {
+        file: CLOCKS,
+        find: "zeroMs: wallMs - core.now, at",
+        replace: "zeroMs: wallMs - ownWallMs(core), at",
+      },
+      {
+        file: CLOCKS,
+        find: "inBounds(heard.zeroMs + core.now)",
+        replace: "inBounds(heard.zeroMs + ownWallMs(core))",
+      },
+    ],
+  },
 ];

@@ -27,6 +27,7 @@ export const one = (id: string, what: string, file: string, find: string, replac
 });
 
 export const CHECK_QUORUM = "cluster/check-quorum.ts";
+export const CLOCKS = "cluster/clocks.ts";
 export const CORE = "cluster/core.ts";
 export const ELECTION = "cluster/election.ts";
 export const FOLLOWER = "cluster/follower.ts";

@@ -298,6 +298,20 @@ export const STORAGE: readonly Mutant[] = [
     "if (state.height < 0) break;",
   ),
   one(
+    "62b",
+    "an insert that arrives after a truncation ends the node",
+    RECOVERY,
+    "if (mayGo && isStray(",
+    "if (mayGo && at < 0 && isStray(",
+  ),
+  one(
+    "62c",
+    "a process that knows what it held gives its vote up for an insert that arrived late",
+    RECOVERY,
+    "options.remembered.heldThrough < strayFrom;",
+    "options.remembered.heldThrough < 0;",
+  ),
+  one(
     "60b",
     "another block in the place of a committed one is refused without an alert",
     FOLLOWER,

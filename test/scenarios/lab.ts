@@ -105,7 +105,8 @@ export class Lab extends World {
   /** A message as `from` would send it to `to` at this moment. */
   message(from: NodeId, to: NodeId, body: PeerBody, options: Partial<PeerMessage> = {}): PeerMessage {
     const { term, clusterId } = this.node(from).view;
-    return { from, to, clusterId, formingHash: "", term, body, blocks: [], ...options };
+    const wallMs = this.node(from).wallMs;
+    return { from, to, clusterId, formingHash: "", term, wallMs, body, blocks: [], ...options };
   }
 
   sentBy<K extends PeerBody["kind"]>(

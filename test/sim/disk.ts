@@ -1,6 +1,7 @@
 import type { HardState } from "../../cluster/types.js";
 import type { StoredBlock } from "../../node/storage/port.js";
-import { type Height, height } from "../../shared/ids.js";
+import { ZERO_HASH } from "../../shared/hash.js";
+import { type Height, height, type NodeId } from "../../shared/ids.js";
 import { type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import { applyControl, type NodeKeys } from "../../shared/log/control.js";
 import { IdentityRecord } from "./identity.js";
@@ -48,6 +49,9 @@ export class Disk {
   /** Only the process that lives can tell what it lost, so it must live until it has found out. */
   isRememberedOnly = false;
 
+  /** Sees the log that a truncation took the end of. */
+  onTruncated: ((before: ChainState, sealedBy: NodeId) => void) | null = null;
+
   constructor(
     private readonly node: SimNode,
     storeId: string,
@@ -67,9 +71,27 @@ export class Disk {
   isAlteredAt(at: number): boolean {
     return this.altered.has(at) || this.copied.has(at - 1);
   }
-  /** Heights have no holes: blocks are deleted from the top down. */
+  /** Heights have no holes, for blocks are deleted from the top down; but for what arrived late. */
   get tailHeight(): Height {
-    return height(this.database.blocks.size);
+    const { blocks, stranded } = this.database;
+    if (stranded.size === 0) return height(blocks.size);
+    let at = 0;
+    for (;;) {
+      const next = blocks.get(height(at + 1));
+      if (next === undefined || stranded.has(at + 1)) return height(at);
+      at += 1;
+    }
+  }
+  /** What of the blocks that arrived late does not continue the tail: their inserts were overtaken by a truncation. */
+  noteStranded(late: Iterable<number> = this.database.stranded): void {
+    const { stranded } = this.database;
+    for (const at of [...late].sort((a, b) => a - b)) {
+      const block = this.at(at)?.block;
+      const before = at === 1 ? ZERO_HASH : this.at(at - 1)?.block.blockHash;
+      const isLinked = block === undefined || before === block.header.previousBlockHash;
+      if (isLinked && !stranded.has(at - 1)) stranded.delete(at);
+      else stranded.add(at);
+    }
   }
   /** The highest block that nobody planted. */
   get soundTailHeight(): number {
@@ -165,6 +187,7 @@ export class Disk {
     database.state = backup.state;
     database.blocks.clear();
     database.unjournaled.clear();
+    database.stranded.clear();
     for (const [at, entry] of backup.blocks) database.blocks.set(at, entry);
     const { entries, marker, hasTermsIndex } = backup.index;
     database.entries.clear();

@@ -225,7 +225,7 @@ export class Liveness {
     this.ledAt = world.scheduler.now;
     world.run(SETTLED_TIMEOUTS * timeoutMs);
     // A takeover may be under way just now; or the leader's disk turned out to be full, and the others campaign late.
-    const areLate = nodes.some((node) => node.process?.campaignsLate === true);
+    const areLate = nodes.some((node) => node.process?.campaignsLate === true || node.isClockOff);
     const isStillLed = world.runUntil(() => this.isLed(nodes), areLate ? bound : 2 * timeoutMs);
     check(isStillLed, "I12", () => `the leader was lost again in the calm: ${this.standing(nodes)}`);
     const earlier = this.leaderOf(world.nodes);

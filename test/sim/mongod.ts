@@ -59,8 +59,8 @@ export class SimDatabase extends MemoryDatabase {
   breaksOff = false;
   /** Blocks that nobody was told of: they can be read, and are in the journal once something is written after them. */
   readonly unjournaled = new Set<number>();
-  /** What arrives later than a truncation that was begun meanwhile does not arrive. */
-  truncations = 0;
+  /** Blocks that arrived after the tail they continue had been replaced: above a hole, or beside another history. */
+  readonly stranded = new Set<number>();
   /** Heights at which something arrived later than its writer waited for it: until the next opening nobody looks there. */
   readonly arrivedLate = new Set<number>();
   /** What lands just now does so later than its writer waited for it. */
@@ -244,13 +244,15 @@ export class Mongod {
   private arriveLate(operation: Operation, withinMs: number): void {
     const { random, scheduler } = this.around;
     const { database } = this.node.disk;
-    const { serverRun, truncations } = database;
+    const { serverRun } = database;
     scheduler.after(random.between(1, withinMs), () => {
       const isSame = this.node.disk.database === database && database.serverRun === serverRun;
-      if (!isSame || database.truncations !== truncations) return;
+      if (!isSame) return;
+      const before = new Set(database.blocks.keys());
       database.landsLate = true;
       this.landPartly(operation);
       database.landsLate = false;
+      this.node.disk.noteStranded([...database.blocks.keys()].filter((at) => !before.has(at)));
     });
   }
 

@@ -4,6 +4,7 @@ import type { Fault, Situation, Strike, Undo } from "./faults/fault.js";
 import { indexFaults } from "./faults/index.js";
 import { interruptedTruncation } from "./faults/interrupted-truncation.js";
 import { lateAnswers } from "./faults/late-answers.js";
+import { lateInsert } from "./faults/late-insert.js";
 import { lies } from "./faults/lies.js";
 import { networkFaults } from "./faults/network.js";
 import { processFaults } from "./faults/process.js";
@@ -21,6 +22,7 @@ const FAULTS = {
   bridge,
   "late-answers": lateAnswers,
   "interrupted-truncation": interruptedTruncation,
+  "late-insert": lateInsert,
 };
 export type FaultName = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];

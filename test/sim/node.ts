@@ -64,7 +64,8 @@ export class SimNode {
   handsOverSince = 0;
   /** How fast this machine's clock runs, and how far its wall clock is off. */
   clockRate = 1;
-  wallOffsetMs = 0;
+  /** The present one last. */
+  wallOffsetsMs = [0];
   /** Sees every effect before it is done; a scenario's way to interfere. */
   onEffect: ((effect: Effect) => void) | null = null;
   /** How long its identity file takes to be written, if not as usual. */
@@ -90,6 +91,20 @@ export class SimNode {
   }
   get isPaused(): boolean {
     return this.process?.isPaused ?? false;
+  }
+  get wallOffsetMs(): number {
+    return this.wallOffsetsMs.at(-1) as number;
+  }
+  /** As it knows itself. */
+  get isClockOff(): boolean {
+    return this.isUp && this.view.clocksOff.some(({ node }) => node === this.id);
+  }
+  get wallMs(): number {
+    return WALL_EPOCH_MS + this.around.scheduler.now + this.wallOffsetMs;
+  }
+  /** Somebody sets it while the node may be running. */
+  shiftWall(byMs: number): void {
+    this.wallOffsetsMs.push(this.wallOffsetMs + byMs);
   }
   get now(): number {
     return this.living.now();
@@ -117,6 +132,8 @@ export class SimNode {
     if (this.process !== null) return;
     const { trace } = this.around;
     if (trace.isOn) trace.add(`${this.id} start: tail ${this.disk.tailHeight}`);
+    // Only the process of before could tell that what arrived late is all that is amiss.
+    if (this.disk.database.stranded.size > 0) this.disk.lostSomething = true;
     const process = new SimProcess(this);
     this.process = process;
     process.start().catch(noteError);
@@ -207,8 +224,8 @@ export class SimNode {
     const { process } = this;
     process?.run(() => {
       this.around.checkers.onReceive(this, message, ref);
-      const now = process.now();
-      process.input(ref === undefined ? { kind: "message", now, message } : { kind: "message", now, message, ref });
+      const received = { kind: "message", now: process.now(), wall: process.wall(), message } as const;
+      process.input(ref === undefined ? received : { ...received, ref });
       this.around.checkers.onReceived(this);
       drainMicrotasks();
     });
@@ -241,6 +258,7 @@ export class SimNode {
   onLanded(kind: OperationKind): void {
     if (kind === "read" || kind === "anchors") return;
     if (this.disk.altered.size > 0) this.disk.settleAltered(kind);
+    if (this.disk.database.stranded.size > 0) this.disk.noteStranded();
     const { trace, checkers } = this.around;
     if (trace.isOn) trace.add(`${this.id} durable: ${kind}, tail ${this.disk.tailHeight}`);
     checkers.onDurable(this);
@@ -274,6 +292,9 @@ export class SimNode {
   }
 }
 
+/** What a right wall clock shows when the simulation begins. */
+const WALL_EPOCH_MS = 1_893_456_000_000;
+
 const NOBODY: Standing = { role: "follower", term: 0 as Standing["term"], leaderId: null };
 const NOTHING: ReplicaView = {
   role: "follower",
@@ -294,4 +315,5 @@ const NOTHING: ReplicaView = {
   hasQuorum: false,
   lastLeaderContact: 0,
   peers: [],
+  clocksOff: [],
 };

@@ -17,7 +17,6 @@ import { noteError } from "./violation.js";
 const START_RETRY_MS = 500;
 const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
 /** Where the nodes' wall clocks begin: 2030-01-01. */
-const WALL_EPOCH_MS = 1_893_456_000_000;
 
 /** One life of a node's process: the real driver on simulated time, storage and identity, wired as node/node.ts does. */
 export class SimProcess implements Clock {
@@ -226,7 +225,7 @@ export class SimProcess implements Clock {
   }
 
   wall(): string {
-    const at = WALL_EPOCH_MS + this.node.around.scheduler.now + this.node.wallOffsetMs;
+    const at = this.node.wallMs;
     const second = Math.floor(at / 1_000);
     // "2030-01-01T00:00:00." is the same for a second.
     if (second !== this.wallSecond.at)

@@ -29,6 +29,7 @@ export const PROFILE_NAMES = ["mixed", "swarm", "storm", "losses", "disks", "net
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
 const STORM: readonly FaultName[] = [
+  "clock-jump",
   "crash",
   "pause",
   "isolate",
@@ -47,6 +48,7 @@ const STORM: readonly FaultName[] = [
   "bridge",
   "late-answers",
   "interrupted-truncation",
+  "late-insert",
   "suspended",
   "look-ups-fail",
   "index-dropped",
@@ -73,6 +75,7 @@ const DISKS: readonly FaultName[] = [
   "disk-went-back",
   "altered-block",
   "interrupted-truncation",
+  "late-insert",
   "look-ups-fail",
   "index-dropped",
   "entry-touched",
@@ -81,6 +84,7 @@ const DISKS: readonly FaultName[] = [
   "crash",
 ];
 const NETWORK: readonly FaultName[] = [
+  "clock-jump",
   "partition",
   "one-way-cut",
   "isolate",

@@ -110,13 +110,13 @@ class Run {
     );
   }
 
-  /** On half of the runs the clocks drift by up to a tenth and show another hour. */
+  /** On half of the runs the clocks drift by up to a tenth, and differ by less than what is named. */
   private setClocks(): void {
     const { random } = this;
     if (random.chance(0.5)) return;
     for (const node of this.world.nodes) {
       node.clockRate = 0.9 + random.unit() * 0.2;
-      node.wallOffsetMs = random.between(-3_600_000, 3_600_000);
+      node.wallOffsetsMs = [random.between(-25_000, 25_000)];
     }
   }
 

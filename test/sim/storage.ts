@@ -75,10 +75,15 @@ class SlowLogStore implements LogStore {
     return this.inner.insertBlocks(stored);
   };
   truncate: LogStore["truncate"] = async (from, by) => {
-    this.ofReplica("truncate");
     const { node } = this.process;
-    node.disk.database.truncations += 1;
+    // A recovery removes what arrived late, in its own name.
+    if (by.leaderId === node.id) this.next("truncate");
+    else this.ofReplica("truncate");
+    const { disk } = node;
+    const before = disk.onTruncated === null ? null : disk.chainAt(disk.tailHeight);
+    const sealedBy = disk.at(disk.tailHeight)?.block.header.leaderId ?? by.leaderId;
     await this.inner.truncate(from, by);
+    if (before !== null) disk.onTruncated?.(before, sealedBy);
     node.around.checkers.index.nothingFrom(node, from);
   };
   readBlocks: LogStore["readBlocks"] = async (from, limit) => {

@@ -77,6 +77,7 @@ export class Liar {
       acknowledgedHeight: height(0),
       isCoordinator: claim.round === 1,
       electionTimeoutMs: 1_000,
+      clocks: [],
     };
     const { clusterId } = before;
     this.transport.setClusterId(clusterId);
@@ -86,6 +87,7 @@ export class Liar {
       clusterId,
       formingHash: "",
       term: term(claim.inTerm),
+      wallMs: Date.now(),
       body,
       blocks: claim.blocks,
     });

@@ -215,6 +215,7 @@ function injected(stage: Stage, link: string, kind: string, fields: readonly str
       acknowledgedHeight: 0,
       isCoordinator: false,
       electionTimeoutMs: 1_000,
+      clocks: [],
     },
     answer: {
       kind: "append_answer",

@@ -82,6 +82,7 @@ export function otherBlock(
     acknowledgedHeight: height(0),
     isCoordinator: false,
     electionTimeoutMs: 1_000,
+    clocks: [],
   };
   return asIf(stage, from, to, body, [sealed.block]);
 }
@@ -94,6 +95,7 @@ export function asIf(
   body: PeerBody,
   blocks: readonly Block[] = [],
 ): PeerMessage {
-  const { store } = stage.find(from);
-  return { from, to, clusterId: store.clusterId ?? "", formingHash: "", term: store.hardState.term, body, blocks };
+  const { clusterId, hardState } = stage.find(from).store;
+  const wallMs = stage.wallMs;
+  return { from, to, clusterId: clusterId ?? "", formingHash: "", term: hardState.term, wallMs, body, blocks };
 }

@@ -74,6 +74,10 @@ export class Stage {
   readonly requests = new Requests();
   readonly actors: readonly Actor[];
   private readonly judge = new Judge();
+  /** What every node's wall clock shows. */
+  get wallMs(): number {
+    return EPOCH_MS + this.now;
+  }
   readonly teller = new Teller(() => onGrid(this.now));
   private now = 0;
   private readonly since = new Map<string, Height>();
@@ -253,7 +257,7 @@ export class Stage {
   private step(actor: Actor, bare: BareInput): void {
     const { replica } = actor;
     if (replica === null) return;
-    const wall = new Date(EPOCH_MS + this.now).toISOString();
+    const wall = new Date(this.wallMs).toISOString();
     const effects = replica.step({ ...bare, now: this.now + actor.aheadMs, wall } as Input);
     for (const effect of effects) this.perform(actor, effect);
   }

@@ -1,11 +1,11 @@
 import type { Effect, ProposalRefusal, ReplicaAlert } from "../../../cluster/types.js";
 import type { Block } from "../../../shared/log/block.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
-import type { Disk } from "../disk.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 import { AlertChecker } from "./alerts.js";
 import { BoundChecker } from "./bounds.js";
+import { ClockChecker } from "./clocks.js";
 import { CommitChecker } from "./commit.js";
 import { ElectionChecker } from "./election.js";
 import { ForgeryChecker } from "./forgeries.js";
@@ -28,6 +28,7 @@ export class Checkers {
   readonly bounds = new BoundChecker(this.history);
   readonly index = new IndexChecker(this.history);
   readonly reads = new ReadChecker(this.history);
+  readonly clocks: ClockChecker;
   readonly takeOvers = new TakeOverChecker();
   /** Why proposals were refused, and how often. */
   readonly refused: Partial<Record<ProposalRefusal, number>> = {};
@@ -41,6 +42,7 @@ export class Checkers {
   ) {
     this.elections = new ElectionChecker(this.history, nodes);
     this.promises = new PromiseChecker(this.elections, nodes);
+    this.clocks = new ClockChecker(nodes);
     this.alerts = new AlertChecker(expectsAlert);
     this.commits = new CommitChecker(this.history, this.elections, nodes);
   }
@@ -66,7 +68,7 @@ export class Checkers {
 
   onSend(node: SimNode, message: PeerMessage, ref: number | undefined): void {
     for (const block of message.blocks) {
-      if (!node.disk.altered.has(block.header.height)) this.history.recordBlock(block);
+      if (!node.disk.altered.has(block.header.height)) this.record(node, block);
       this.isCommitted(node, block);
     }
     this.promises.onSend(node, message, ref);
@@ -96,6 +98,7 @@ export class Checkers {
         this.refused[effect.reason] = (this.refused[effect.reason] ?? 0) + 1;
         return;
       case "alert":
+        if (effect.alert.alertKind === "clock_off") return this.clocks.onAlert(effect.alert.accused);
         this.refusals.onAlert(node, effect.alert);
         return this.alerts.onAlert(node, effect.alert);
       default:
@@ -108,18 +111,25 @@ export class Checkers {
     const { disk } = node;
     // What is found at a recovery is judged when the recovery is over: it may have been set back by a fault.
     if (disk.hardState !== null && !node.isDoubtful) this.elections.onHardState(node, disk.hardState);
-    this.recordTail(disk);
+    this.recordTail(node);
     this.commits.onDurable(node);
   }
 
   /** One write may have stored several. */
-  private recordTail(disk: Disk): void {
+  private recordTail(node: SimNode): void {
+    const { disk } = node;
     let from: number = disk.tailHeight;
     while (from > 1 && !this.history.hasRecorded(disk.at(from - 1)?.block)) from -= 1;
     for (let at = from; at <= disk.tailHeight; at++) {
       const stored = disk.at(at);
-      if (stored !== undefined && !disk.altered.has(at)) this.history.recordBlock(stored.block);
+      if (stored !== undefined && !disk.altered.has(at)) this.record(node, stored.block);
     }
+  }
+
+  /** A leader's new block is seen as it leaves, or as it becomes durable there. */
+  private record(node: SimNode, block: Block): void {
+    if (!this.history.hasRecorded(block)) this.clocks.onNewBlock(node, block);
+    this.history.recordBlock(block);
   }
 
   /** I5 and I13, of what a node says of itself. */

@@ -28,6 +28,7 @@ export const SITUATIONS = [
   "bridge",
   "late-answers",
   "interrupted-truncation",
+  "late-insert",
   "index-dropped",
   "entry-touched",
   "copied-back",
@@ -103,7 +104,8 @@ export function pause(node: SimNode): Undo | null {
 /** A voter by what its own disk says: admitted, under its present join, in the part that it knows to be committed, and sound. */
 export function isDurableVoter({ id, disk }: SimNode): boolean {
   const { members } = disk.chainAt(disk.knownCommitHeight);
-  const isSound = disk.altered.size === 0 && !disk.isDoubtful;
+  // Beside what arrived late a node that starts anew cannot trust its memory.
+  const isSound = disk.altered.size === 0 && !disk.isDoubtful && disk.database.stranded.size === 0;
   return isSound && disk.hardState !== null && members.get(id)?.joinNonce === disk.hardState.joinNonce;
 }
 

@@ -34,11 +34,10 @@ function cutPower(strike: Strike, victims: readonly SimNode[]): void {
 /** A wall clock is set, forward or back; the monotonic one is not touched by it. Jumps add up, and each is taken back. */
 const clockJump: Fault = (strike) => {
   const node = strike.victim();
-  const jumpMs = strike.random.between(-3_600_000, 3_600_000);
-  node.wallOffsetMs += jumpMs;
-  return () => {
-    node.wallOffsetMs -= jumpMs;
-  };
+  const { random } = strike;
+  const jumpMs = random.between(1, random.pick([60_000, 3_600_000, 9 * 3_600_000])) * random.pick([1, 1, -1]);
+  node.shiftWall(jumpMs);
+  return () => node.shiftWall(-jumpMs);
 };
 
 /** A person asks for another leader; it may die on the way. Now and then they ask the wrong node, or for the leader. */

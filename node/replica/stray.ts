@@ -1,0 +1,33 @@
+import { height } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
+import type { BlockVerifier, ChainState } from "../../shared/log/chain.js";
+
+/** No log has this size. */
+const NOWHERE = { size: -1, hashes: [] };
+
+/**
+ * Whether a stored block is a member's, sealed for another history than this one: what an insert leaves that arrives
+ * after its tail was replaced. One that was altered, or made up, is not.
+ */
+export function isStray(verifyBlock: BlockVerifier, before: ChainState, block: Block): boolean {
+  const { header } = block;
+  const isBesideOther = header.height === before.height + 1;
+  const isLinked = isBesideOther && header.previousBlockHash === before.blockHash;
+  // What its history calls committed is in this one too, or it is this one that was altered.
+  const isBelow = header.commitHeight <= before.height - (isBesideOther ? 1 : 0);
+  if (isLinked || !isBelow || header.control?.kind === "genesis") return false;
+  // All of its header is checked as where it would stand, its signature last; what comes after that fails here by its size.
+  const place: ChainState = {
+    ...before,
+    // Of a genesis that was replaced, too.
+    clusterId: header.clusterId,
+    height: height(header.height - 1),
+    blockHash: header.previousBlockHash,
+    term: header.term,
+    commitHeight: height(0),
+    sealedAt: "",
+    range: NOWHERE,
+  };
+  const verdict = verifyBlock(place, block);
+  return !verdict.ok && verdict.fault === "bad_link";
+}

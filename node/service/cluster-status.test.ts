@@ -1,0 +1,36 @@
+import { expect, it } from "vitest";
+import type { ReplicaView } from "../../cluster/types.js";
+import { clusterStatus, type OwnStatus } from "./cluster-status.js";
+
+const own: OwnStatus = {
+  id: "n1",
+  clock: "2026-01-01T00:00:00.000Z",
+  version: "1",
+  address: "http://127.0.0.1:3000",
+  clusterId: "",
+  role: "follower",
+  health: "sound",
+  term: 1,
+  leaderId: "n2",
+  lastHeight: 1,
+  commitHeight: 1,
+  committedSize: 0,
+  headHash: "",
+  index: { isWhole: true, paths: [], through: 1 },
+  stableSince: null,
+  verifiedThrough: -1,
+};
+
+it("names members whose clocks are off, and how far each is from the node that was asked", () => {
+  const view = { members: [], peers: [], hasQuorum: true, clocksOff: [{ node: "n3", offMs: -7_200_000 }] };
+  const { warnings, nodes } = clusterStatus({
+    own,
+    others: [{ id: "n3", status: { ...own, id: "n3", skewMs: -7_200_000 }, wasAsked: true }],
+    configured: ["n1", "n3"].map((id) => ({ id, address: "", priority: 1 })),
+    view: view as unknown as ReplicaView,
+    hasAlerts: false,
+    now: 0,
+  });
+  expect(warnings).toEqual(["the clock of n3 is 7200 s behind the members' median: set it right"]);
+  expect(nodes.map(({ clockSkewMs }) => clockSkewMs)).toEqual([0, -7_200_000]);
+});

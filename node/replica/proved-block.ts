@@ -1,7 +1,6 @@
 import type { HashHex } from "../../shared/ids.js";
 import { type Block, type BlockHeader, blockBytes, provedBodyReader } from "../../shared/log/block.js";
 import type { ProvedBodyReader } from "../../shared/log/body.js";
-import type { ReadEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
 
 /** A block that is the one committed at its height, with the body that was checked when it was stored. */
@@ -42,7 +41,7 @@ export function proved(block: Block, previousHash: HashHex | ""): ProvedBlock {
       const name = sourceAppId ?? eventType;
       if (name === undefined) return Array.from({ length: header.eventCount }, (_, i) => i);
       if (looks++ < LOOKS_MAX) return events.positionsOf(kind, name);
-      positions ??= namePositions(events.all());
+      positions ??= namePositions(events, header.eventCount);
       return positions[kind].get(name) ?? [];
     },
   };
@@ -50,16 +49,17 @@ export function proved(block: Block, previousHash: HashHex | ""): ProvedBlock {
 
 type NamePositions = Record<"type" | "source", Map<string, number[]>>;
 
-function namePositions(events: readonly ReadEvent[]): NamePositions {
+function namePositions(events: ProvedBodyReader, count: number): NamePositions {
   const positions: NamePositions = { type: new Map(), source: new Map() };
   const add = (map: Map<string, number[]>, name: string, i: number): void => {
     const there = map.get(name);
     if (there === undefined) map.set(name, [i]);
     else there.push(i);
   };
-  for (const [i, { record }] of events.entries()) {
-    add(positions.type, record.eventType, i);
-    add(positions.source, record.sourceAppId, i);
+  for (let i = 0; i < count; i++) {
+    const { type, source } = events.namesOf(i);
+    add(positions.type, type, i);
+    add(positions.source, source, i);
   }
   return positions;
 }

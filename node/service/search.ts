@@ -156,7 +156,7 @@ export class Searches {
     const rest = search.order === "asc" ? { ...range, from: at } : { ...range, to: at };
     const [group] = plan.groups;
     // One condition: nearly every block that the server's index names has hits.
-    if (readsBlocks && group !== undefined && plan.groups.length === 1 && plan.millis === null)
+    if (readsBlocks && group !== undefined && plan.groups.length === 1 && isOfNames(search.filter))
       yield* this.byBlocks(group, search, rest);
     else yield* this.byEntries(plan, search, rest);
   }
@@ -246,8 +246,7 @@ export class Searches {
     const { blocks } = this.parts;
     const isAsc = order === "asc";
     let at = isAsc ? range.from : range.to;
-    // A payload has to be parsed to be compared.
-    let left = filter.payload === undefined ? EVENTS_AT_HAND_MAX : 0;
+    let left = isOfNames(filter) ? EVENTS_AT_HAND_MAX : 0;
     while (left > 0) {
       const looked: WalkedHits[] = [];
       const places = blocks.places.at(at, order, BLOCKS_AT_HAND).filter((place) => isIn(place.height, range));
@@ -291,6 +290,10 @@ interface Chunk {
   readonly next: Height | null;
 }
 const DONE: Ended = { next: null, isCutOff: false };
+
+/** By its names alone a block says quickly which of its events may be meant; all others it would have to decode. */
+const isOfNames = ({ eventType, sourceAppId, typePrefix, payload }: EventFilter): boolean =>
+  (eventType !== undefined || sourceAppId !== undefined) && typePrefix === undefined && payload === undefined;
 
 /** Only hits with a sequence that is wanted. */
 function cut(hits: WalkedHits, { low, high }: Search): WalkedHits {

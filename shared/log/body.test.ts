@@ -90,6 +90,7 @@ describe("a body", () => {
           where((one) => one.record.sourceAppId === sourceAppId),
         );
         expect(proved.positionsOf("source", "nobody at all")).toEqual([]);
+        expect(proved.namesOf(at)).toEqual({ type: eventType, source: sourceAppId });
         expect(proved.event(at)).toEqual(event);
         expect(proved.event(at)).toBe(proved.event(at));
         expect(() => proved.event(events.length)).toThrow(RangeError);

@@ -244,6 +244,13 @@ export class ProvedBodyReader {
     return found;
   }
 
+  /** The type and the source of an event, which is not decoded further for it. */
+  namesOf(i: number): { readonly type: string; readonly source: string } {
+    const fields = new Fields(this.recordTable.entry(i));
+    fields.take(1 + ID_BYTES);
+    return { type: fields.text(), source: fields.text() };
+  }
+
   all(): ReadEvent[] {
     return Array.from({ length: this.place.eventCount }, (_, i) => this.event(i));
   }

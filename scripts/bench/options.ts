@@ -8,7 +8,8 @@ export const USAGE = `Usage: npm run bench -- [options]
        npm run bench -- disk [--events N] [--before DIR]
        npm run bench -- filters [--sizes LIST] [--days LIST] [--clients N] [--seconds N]
        npm run bench -- size [--events N] [--rate N]
-       npm run bench -- soak [--seconds N] [--writers N] [--batch N] [--streams N] [--readers N]
+       npm run bench -- soak [--seconds N] [--writers N] [--batch N] [--streams N] [--readers N] [--filters N]
+                       [--singles N]
 
 Starts three nodes with a mongod each, beside them what they are compared with, and measures all in turn, round after
 round. Prints a table, and writes bench-results/<time>.json and .md. See docs/performance.md.
@@ -31,8 +32,8 @@ disk:    what an event takes on a node's disk, written in batches of 100 and sin
 filters: the 99th percentile of filtered pages in logs of several sizes, spread over so many days.
 size:    builds a log of a million events with one follower down, then measures its catch-up under load and the time that
          each node takes from SIGKILL and start to ready.
-soak:    constant load, with readers of large pages of whom half do not read; tells of every change of leader, of what
-         failed, and of each process's memory.
+soak:    constant load, with readers of large pages of whom half do not read, of filters without hits, and of single
+         events; tells of every change of leader, of what failed, and of each process's memory.
 `;
 
 const OTHERS = ["mongodb", "etcd", "nats"] as const;

@@ -7,6 +7,7 @@ import { fillWith } from "./fill.js";
 import { AskedProcess } from "./load/asked-process.js";
 import { LARGE_EVENT_BYTES } from "./load/events.js";
 import { Histogram } from "./load/histogram.js";
+import { LoadProcess } from "./load/load-process.js";
 import type { PagesRead, ToReaders } from "./load/reader-process.js";
 import type { LoadResult } from "./load/spec.js";
 import type { Collected, ToStreams } from "./load/stream-process.js";
@@ -68,6 +69,8 @@ export async function runSoak(args: string[]): Promise<void> {
       batch: { type: "string", default: "1" },
       streams: { type: "string", default: "0" },
       readers: { type: "string", default: "0" },
+      filters: { type: "string", default: "0" },
+      singles: { type: "string", default: "0" },
     },
   });
   const options: SoakOptions = {
@@ -76,6 +79,8 @@ export async function runSoak(args: string[]): Promise<void> {
     batch: wholeNumber("--batch", values.batch, 1, 1_000),
     streams: wholeNumber("--streams", values.streams, 0, 1_000),
     readers: wholeNumber("--readers", values.readers, 0, 1_000),
+    filters: wholeNumber("--filters", values.filters, 0, 1_000),
+    singles: wholeNumber("--singles", values.singles, 0, 1_000),
   };
   console.log(calibrationText(await calibrate()));
   const target = await QuorumlogTarget.start({ mongodBinary: await findMongod() });
@@ -92,6 +97,8 @@ interface SoakOptions {
   readonly batch: number;
   readonly streams: number;
   readonly readers: number;
+  readonly filters: number;
+  readonly singles: number;
 }
 
 async function soak(target: QuorumlogTarget, options: SoakOptions): Promise<void> {
@@ -106,7 +113,7 @@ async function soak(target: QuorumlogTarget, options: SoakOptions): Promise<void
   const sampler = new MemorySampler();
   const watch = new LeaderWatch();
   const endWatch = watch.watch(urls);
-  const beside = await startBeside(urls, options);
+  const beside = await startBeside(target, options);
   let lastEvents = 0;
   let progresses = 0;
   const result = await target.load.run(
@@ -141,11 +148,12 @@ async function standingAfter(target: QuorumlogTarget): Promise<string> {
   }
 }
 
-/** Streams and readers of pages, each in a process of their own; at the end they tell what they got. */
+/** Streams and readers, each kind in a process of its own; at the end they tell what they got. */
 async function startBeside(
-  urls: readonly string[],
-  { streams, readers }: SoakOptions,
+  target: QuorumlogTarget,
+  { streams, readers, filters, singles, seconds }: SoakOptions,
 ): Promise<{ end: () => Promise<string[]> }> {
+  const urls = target.cluster.nodes.map(({ url }) => url);
   const ends: (() => Promise<string>)[] = [];
   if (streams > 0) {
     const asked = new AskedProcess<ToStreams, Collected>("stream-process.js");
@@ -156,14 +164,25 @@ async function startBeside(
       return `Streams: ${messages} messages read, ${closed} of ${streams * urls.length} closed by the nodes.`;
     });
   }
-  if (readers > 0) {
-    const asked = new AskedProcess<ToReaders, PagesRead>("reader-process.js");
-    await asked.ask({ kind: "start", urls, readers });
+  if (singles > 0) {
+    const load = new LoadProcess();
+    const work = { kind: "read-one", part: "cold" } as const;
+    const reading = load.run({ target: await target.at("all"), work, clients: singles, seconds });
     ends.push(async () => {
-      const { pages, megabytes, errors, unread, cut } = await asked.ask({ kind: "collect" });
+      const { events, latency, errors } = await reading;
+      await load.stop();
+      return `Single reads: ${events}. ${latencyText(latency)} ms. Failed: ${JSON.stringify(errors)}`;
+    });
+  }
+  if (readers + filters > 0) {
+    const asked = new AskedProcess<ToReaders, PagesRead>("reader-process.js");
+    await asked.ask({ kind: "start", urls, readers, filters });
+    ends.push(async () => {
+      const { pages, megabytes, filtered, errors, unread, cut } = await asked.ask({ kind: "collect" });
       await asked.stop();
       return (
-        `Readers: ${pages} pages, ${megabytes.toFixed(0)} MB. Failed: ${JSON.stringify(errors)}. ` +
+        `Readers: ${pages} pages, ${megabytes.toFixed(0)} MB; ${filtered} filters without hits. ` +
+        `Failed: ${JSON.stringify(errors)}. ` +
         `Not read: ${unread} answers, ${cut} of them cut by the nodes.`
       );
     });
@@ -172,12 +191,16 @@ async function startBeside(
 }
 
 function loadVerdict({ events, seconds, errors, latency }: LoadResult): string {
-  const histogram = Histogram.from(latency);
-  const percentiles = [0.5, 0.99, 0.999, 1].map((share) => histogram.percentile(share).toFixed(1)).join(" / ");
   return (
     `\n${events} events in ${seconds.toFixed(0)} s: ${Math.round(events / seconds)}/s\n` +
-    `Latency p50 / p99 / p99.9 / max: ${percentiles} ms. Failed: ${JSON.stringify(errors)}`
+    `${latencyText(latency)} ms. Failed: ${JSON.stringify(errors)}`
   );
+}
+
+function latencyText(latency: LoadResult["latency"]): string {
+  const histogram = Histogram.from(latency);
+  const percentiles = [0.5, 0.99, 0.999, 1].map((share) => histogram.percentile(share).toFixed(1)).join(" / ");
+  return `Latency p50 / p99 / p99.9 / max: ${percentiles}`;
 }
 
 function leaderVerdict(before: string, after: string, { changes, silentLooks }: LeaderWatch): string {

@@ -25,6 +25,8 @@ export class StoredBlocks {
       readonly commitHeight: () => Height;
       /** As for the anchors. */
       readonly heldThrough: () => Height;
+      /** What the replica knows to be durable: above it an insert that was given up may have arrived. */
+      readonly durableHeight: () => Height;
       readonly onInvalidBlock: (at: Height, detail: string) => void;
     },
   ) {}
@@ -32,8 +34,10 @@ export class StoredBlocks {
   /** Consecutive blocks from `from` on, up to the first that is not intact: a peer that has it sound can serve it as leader. */
   async readIntact(from: Height, bytesMax: number): Promise<Block[]> {
     const blocks: Block[] = [];
+    const through = this.parts.durableHeight();
     for (const { block } of await this.parts.log.readBlocks(from, { bytesMax, blocksMax: BLOCKS_MAX })) {
       const expected = height(from + blocks.length);
+      if (expected > through) break;
       if (block.header.height !== expected) {
         this.parts.onInvalidBlock(expected, "it is missing, though later ones are there");
         break;

@@ -143,6 +143,7 @@ export class Driver {
       anchors: this.anchors,
       heldThrough,
       commitHeight: () => this.committed.height,
+      durableHeight: () => this.view()?.durableHeight ?? this.committed.height,
       onInvalidBlock: options.onInvalidBlock,
     });
     this.keys = new KeyLookUps({
@@ -424,7 +425,7 @@ export class Driver {
     for (const at of heights)
       this.options.onIndexFinding({
         kind: "index_differs",
-        detail: `the index entry of block ${at} was not what the block gives; it is in quarantine, and was made anew`,
+        detail: `the index entry of block ${at} is not what the block gives; it is in quarantine, and is made anew`,
         height: at,
       });
   }
@@ -541,8 +542,8 @@ export class Driver {
     const from = due[0]?.block.header.height as Height;
     const through = due.at(-1)?.block.header.height as Height;
     await log.beginIndexWork({ from, through }, false);
-    const { differing } = await log.putEntries(due);
-    this.tellDiffering(differing);
+    const onDiffering = (heights: readonly Height[]): void => this.tellDiffering(heights);
+    const { differing } = await log.putEntries(due, { ownMayDiffer: false, onDiffering });
     const missing = due.length - differing.length;
     if (missing > 0) this.options.logger.warn(`${missing} index entries were missing and have been made anew`);
     await log.endIndexWork(standing);

@@ -193,13 +193,13 @@ export class IndexKeeper {
     await this.putChunk(due, { ownMayDiffer: true });
   }
 
-  private async putChunk(heights: readonly Height[], options: { ownMayDiffer: boolean }): Promise<void> {
+  private async putChunk(heights: readonly Height[], { ownMayDiffer }: { ownMayDiffer: boolean }): Promise<void> {
+    const { onDiffering } = this.parts;
     for (let at = 0; at < heights.length; ) {
       const blocks = await this.parts.blocks.read(heights.slice(at));
       // One without events has no entry, though the one of an insert that was given up may have arrived there late.
       const entries = blocks.map((block) => ({ block, entry: this.entryOf(block.events.all()) }));
-      const { differing } = await this.parts.store.putEntries(entries, options);
-      if (differing.length > 0) this.parts.onDiffering(differing);
+      await this.parts.store.putEntries(entries, { ownMayDiffer, onDiffering });
       at += blocks.length;
     }
   }

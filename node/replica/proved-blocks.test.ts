@@ -8,7 +8,7 @@ import { type AlteredBlock, Anchors } from "./anchors.js";
 import { StoredBlocks } from "./blocks.js";
 import { ProvedBlocks } from "./proved-blocks.js";
 
-async function setUp({ bytesMax = 1_000_000, heldThrough = 9 } = {}) {
+async function setUp({ bytesMax = 1_000_000, heldThrough = 9, durable = 9 } = {}) {
   const { blocks, log } = TestLog.grow(8);
   const database = new MemoryDatabase("a".repeat(32));
   for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
@@ -39,6 +39,7 @@ async function setUp({ bytesMax = 1_000_000, heldThrough = 9 } = {}) {
     anchors,
     commitHeight: held,
     heldThrough: held,
+    durableHeight: () => height(durable),
     onInvalidBlock: (at, text) => alerts.push([at, text]),
   });
   for (const { stored: it } of blocks) anchors.add(it.block.header, it.block.blockHash, "c".repeat(64));
@@ -114,6 +115,13 @@ it("says that what its store need not hold cannot be read, and not that it was a
   for (let at = 4; at <= 9; at++) database.blocks.delete(height(at));
   await expect(proved.one(height(9))).rejects.toMatchObject({ failure: "unknown" });
   expect(told).toEqual([]);
+});
+
+it("judges nothing above what is known to be durable: an insert that was given up may have arrived there", async () => {
+  const { log, blocks, stored, alerts, alter } = await setUp({ heldThrough: 6, durable: 7 });
+  alter(8, () => log.fork(blocks[5] as TestBlock).block([{ dataPayload: { i: "late" } }]).stored.block);
+  expect((await stored.readIntact(height(5), 1 << 20)).map(({ header }) => header.height)).toEqual([5, 6, 7]);
+  expect(alerts).toEqual([]);
 });
 
 it("keeps what was read lately, within its bytes", async () => {

@@ -109,12 +109,13 @@ export interface LogStore {
   beginIndexWork(work: IndexWork, isLost: boolean): Promise<void>;
   /**
    * Writes the entries of stored blocks anew; one that differs is copied to quarantine first and named in `differing`.
-   * Own terms made of other payload paths than before are told by `ownMayDiffer`. Where `entry` is null nothing belongs:
+   * `onDiffering` hears of it before it is replaced: after a crash in between it still differs. Own terms made of other
+   * payload paths than before are told by `ownMayDiffer`. Where `entry` is null nothing belongs:
    * what an insert left there that arrived late goes to quarantine. Within index work of this opening only.
    */
   putEntries(
     entries: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry | null }[],
-    options?: { readonly ownMayDiffer: boolean },
+    options?: PutOptions,
   ): Promise<{ readonly differing: Height[] }>;
   /**
    * The work that was begun is over: the index is whole for everything stored, with the terms of these payload paths.
@@ -180,6 +181,11 @@ export interface StoredEntry {
 export interface IndexWork {
   readonly from: Height;
   readonly through: Height;
+}
+
+export interface PutOptions {
+  readonly ownMayDiffer: boolean;
+  readonly onDiffering?: (heights: readonly Height[]) => void;
 }
 
 /** What the index says of itself: null where it is not whole, because it was lost, or is being made. */

@@ -1,5 +1,11 @@
 import { entryDiffers, entryOf } from "../../node/storage/entries.js";
-import { type IndexEntry, type IndexStanding, indexLost, StoreError } from "../../node/storage/port.js";
+import {
+  type IndexEntry,
+  type IndexStanding,
+  indexLost,
+  type PutOptions,
+  StoreError,
+} from "../../node/storage/port.js";
 import { type Height, height } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import type { MemoryDatabase, MemoryEntry } from "./memory-database.js";
@@ -71,7 +77,7 @@ export async function endWork(database: MemoryDatabase, work: MemoryWork, { path
 export async function putEntries(
   database: MemoryDatabase,
   due: readonly { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry | null }[],
-  options: { readonly ownMayDiffer: boolean; readonly work: MemoryWork },
+  options: PutOptions & { readonly work: MemoryWork },
 ): Promise<Height[]> {
   const { blocks, entries } = database;
   const puts = due.map(({ block, entry }) => {
@@ -93,6 +99,7 @@ export async function putEntries(
     await database.write(() => {
       for (const { at, there } of kept) keep(database, at, there as MemoryEntry);
     });
+  if (differing.length > 0) options.onDiffering?.(differing.map(({ at }) => at));
   await database.write(() => {
     for (const { at, there, fresh } of puts.slice(0, database.reach(puts.length))) {
       if (entries.get(at) !== there)

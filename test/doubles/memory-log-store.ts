@@ -5,6 +5,7 @@ import {
   type LogStore,
   type NewBlock,
   type OpenedStore,
+  type PutOptions,
   type StoredBlock,
   type StoredEntry,
   StoreError,
@@ -143,7 +144,7 @@ export class MemoryLogStore implements LogStore {
 
   async putEntries(
     due: Parameters<LogStore["putEntries"]>[0],
-    options = { ownMayDiffer: false },
+    options: PutOptions = { ownMayDiffer: false },
   ): Promise<{ readonly differing: Height[] }> {
     let differing: Height[] = [];
     await this.guarded(async ({ work }) => {

@@ -3,7 +3,14 @@ import { isDeepStrictEqual } from "node:util";
 import { type AnyBulkWriteOperation, BSON, type Collection, type Db, type WriteConcern } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
 import { entryDiffers, entryOf } from "../entries.js";
-import { type IndexStanding, indexLost, type LogStore, type StoredEntry, StoreError } from "../port.js";
+import {
+  type IndexStanding,
+  indexLost,
+  type LogStore,
+  type PutOptions,
+  type StoredEntry,
+  StoreError,
+} from "../port.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, entryDocument, type FoundDocument, storedEntry, TERMS_INDEX } from "./entries.js";
 import { entriesBetween, entryId, heightOf, MARKER_ID } from "./entry-ids.js";
@@ -133,10 +140,7 @@ export class IndexWorks {
     this.work = { name, isLost, oldest: null };
   }
 
-  async put(
-    due: Parameters<LogStore["putEntries"]>[0],
-    options: { readonly ownMayDiffer: boolean },
-  ): Promise<Height[]> {
+  async put(due: Parameters<LogStore["putEntries"]>[0], options: PutOptions): Promise<Height[]> {
     const { work } = this;
     if (work === null) throw noWork();
     const { blocks, durable } = this.from;
@@ -174,6 +178,7 @@ export class IndexWorks {
       }
     }
     await this.keep([...differing, ...misplaced]);
+    if (differing.length > 0) options.onDiffering?.(differing.map(heightOf));
     for (const { _id, writeId } of misplaced)
       await this.entries.deleteOne({ _id, writeId: { $eq: writeId ?? null } }, { writeConcern: durable });
     if (writes.length > 0) await this.write(writes, durable);

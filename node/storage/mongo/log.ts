@@ -8,6 +8,7 @@ import {
   type LogStore,
   type NewBlock,
   type OpenedStore,
+  type PutOptions,
   type StoredBlock,
   type StoredEntry,
   StoreError,
@@ -214,7 +215,7 @@ export class MongoLogStore implements LogStore {
 
   async putEntries(
     due: Parameters<LogStore["putEntries"]>[0],
-    options = { ownMayDiffer: false },
+    options: PutOptions = { ownMayDiffer: false },
   ): Promise<{ readonly differing: Height[] }> {
     let differing: Height[] = [];
     await this.guarded("Making entries anew", async ({ works }) => {

@@ -2,7 +2,7 @@ import type { Response } from "express";
 import { ProblemError } from "../../problems.js";
 
 /** Bytes of answers under way, over all clients of this process. */
-const BYTES_MAX = 48 * 1024 * 1024;
+const BYTES_MAX = 32 * 1024 * 1024;
 const WAITING_MAX = 512;
 const WAIT_MS_MAX = 5_000;
 

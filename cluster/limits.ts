@@ -20,6 +20,8 @@ export interface ReplicaLimits {
   /** Blocks in one message. */
   readonly messageBlocksMax: number;
   readonly messageBytesMax: number;
+  /** A message that is smaller shows nothing of a link's width: however long it takes, a busy node may be why. */
+  readonly linkBytesMin: number;
 }
 
 const MIB = 1024 * 1024;
@@ -37,4 +39,5 @@ export const DEFAULT_LIMITS: ReplicaLimits = {
   waitingAdmissionsMax: 16,
   messageBlocksMax: 64,
   messageBytesMax: 2 * MIB,
+  linkBytesMin: 64 * 1024,
 };

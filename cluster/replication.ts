@@ -103,7 +103,8 @@ export function onBulkOver(core: Core, id: NodeId, round: number, end: BulkEnd):
 export function onBulkAnswered(core: Core, peer: Progress, { bytes, sentAt, progressAt }: Inflight): void {
   const halfMs = core.config.electionTimeoutMs / 2;
   const tookMs = progressAt - sentAt;
-  if (tookMs > halfMs) peer.bulkBytesMax = Math.max(1, (bytes * halfMs) / tookMs);
+  const { linkBytesMin } = core.config.limits;
+  if (tookMs > halfMs && bytes > linkBytesMin) peer.bulkBytesMax = Math.max(linkBytesMin, (bytes * halfMs) / tookMs);
   // What was small shows little; a block's size is less than the bound by which it was filled.
   else if (bytes >= peer.bulkBytesMax / 8)
     peer.bulkBytesMax = Math.min(BLOCK_BYTES_MAX, 2 * Math.max(peer.bulkBytesMax, bytes));

@@ -32,7 +32,7 @@ const SEARCH_MS_MAX = 1_500;
 /** One part of a list; with an event more, since the last one is taken whole. */
 const PART_BYTES_MAX = 256 * 1024;
 /** Parts of lists that are made at once. */
-const PARTS_AT_ONCE = 4;
+const PARTS_AT_ONCE = 2;
 const LARGE_PART_BYTES = 64 * 1024;
 /** Between tries of a read that the store could not answer. */
 const RETRY_MS = 100;

@@ -167,7 +167,14 @@ async function startBeside(
   if (singles > 0) {
     const load = new LoadProcess();
     const work = { kind: "read-one", part: "cold" } as const;
-    const reading = load.run({ target: await target.at("all"), work, clients: singles, seconds });
+    const to = await target.at("all");
+    let begin = (): void => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const reading = load.run({ target: to, work, clients: singles, seconds }, () => begin());
+    // What it draws its events from it asks by a list, for which there may be no place later.
+    await Promise.race([begun, reading]);
     ends.push(async () => {
       const { events, latency, errors } = await reading;
       await load.stop();

@@ -66,7 +66,7 @@ it("waits while a follower that is far behind catches up", () => {
 
 describe("a link on which one block takes three election timeouts", () => {
   const narrowed = (): Lab => {
-    const lab = new Lab().form();
+    const lab = new Lab({ limits: { linkBytesMin: 1 } }).form();
     const block = lab.node("n1").disk.at(lab.tailOf("n1"))?.block;
     const bytes = block === undefined ? 0 : blockBytes(block);
     for (const to of ["n2", "n3"]) lab.network.narrow("n1", to, bytes / 3_000);

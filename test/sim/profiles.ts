@@ -161,6 +161,7 @@ const limitsOf = (random: Random): ReplicaLimits => ({
   waitingAdmissionsMax: random.pick([1, DEFAULT_LIMITS.waitingAdmissionsMax]),
   messageBlocksMax: random.pick([1, 4, DEFAULT_LIMITS.messageBlocksMax, DEFAULT_LIMITS.messageBlocksMax]),
   messageBytesMax: random.pick([1, 5_000, DEFAULT_LIMITS.messageBytesMax, DEFAULT_LIMITS.messageBytesMax]),
+  linkBytesMin: random.pick([1, 1_000, DEFAULT_LIMITS.linkBytesMin]),
 });
 
 /** Small, so that blocks are read again, keys looked up, and pages of anchors written and walked. */

@@ -9,7 +9,7 @@ const ELECTION_TIMEOUT_MS = 1_000;
 const core = { config: { electionTimeoutMs: ELECTION_TIMEOUT_MS, limits: DEFAULT_LIMITS } } as unknown as Core;
 
 /** What a link may be given after one message of so many bytes took so long. */
-function after(bytes: number, tookMs: number, before: number = BLOCK_BYTES_MAX): number {
+function boundAfter(bytes: number, tookMs: number, before: number = BLOCK_BYTES_MAX): number {
   const peer = { bulkBytesMax: before } as Progress;
   onBulkAnswered(core, peer, { round: 1, bytes, sentAt: 0, progressAt: tookMs, deliveredAt: null });
   return peer.bulkBytesMax;
@@ -17,15 +17,15 @@ function after(bytes: number, tookMs: number, before: number = BLOCK_BYTES_MAX):
 
 describe("a message with blocks that took longer than half an election timeout", () => {
   it("says how wide the link is, if it was large", () => {
-    expect(after(1_000_000, 2_000)).toBe(250_000);
-    expect(after(70_000, 60_000)).toBe(DEFAULT_LIMITS.linkBytesMin);
+    expect(boundAfter(1_000_000, 2_000)).toBe(250_000);
+    expect(boundAfter(70_000, 60_000)).toBe(DEFAULT_LIMITS.linkBytesMin);
   });
 
   it("says nothing if it was small: a busy node takes as long, and blocks of one event would make it no quicker", () => {
-    for (const tookMs of [600, 4_000, 60_000]) expect(after(300, tookMs)).toBe(BLOCK_BYTES_MAX);
+    for (const tookMs of [600, 4_000, 60_000]) expect(boundAfter(300, tookMs)).toBe(BLOCK_BYTES_MAX);
   });
 
   it("does not keep a link small that only a failure had made so", () => {
-    expect(after(300, 600, 300)).toBe(600);
+    expect(boundAfter(300, 600, 300)).toBe(600);
   });
 });

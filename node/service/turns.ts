@@ -1,10 +1,12 @@
 import pLimit from "p-limit";
 import { pause } from "./parts.js";
 
-const REST_MS_MAX = 50;
+const REST_MS_MAX = 100;
+/** A place rests so many times as long as its part took. */
+const REST_SHARE = 2;
 
 /**
- * Few parts of lists are made at once, and after a large one its place stays empty for as long as it took: however many
+ * Few parts of lists are made at once, and after a large one its place stays empty for twice as long as it took: however many
  * readers there are, the process has time for its peers and its writes.
  */
 export class Turns<T> {
@@ -24,7 +26,7 @@ export class Turns<T> {
         try {
           const made = await make();
           resolve(made);
-          if (this.isLarge(made)) await pause(Math.min(performance.now() - beganAt, REST_MS_MAX));
+          if (this.isLarge(made)) await pause(Math.min(REST_SHARE * (performance.now() - beganAt), REST_MS_MAX));
         } catch (error) {
           reject(error);
         }

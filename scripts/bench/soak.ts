@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { findMongod } from "../mongod/ladder.js";
 import { wholeNumber } from "../options.js";
@@ -17,6 +18,7 @@ import { clusterAnswer, processesOf, QuorumlogTarget } from "./targets/quorumlog
 const LOOK_EVERY_MS = 1_000;
 const SAY_EVERY = 10;
 const LEADER_WITHIN_MS = 60_000;
+const WARM_UP_MS = 5_000;
 /** What is asked of each node process: under any load, and with any readers beside. */
 const NODE_MB_MAX = 300;
 const NODE_MB_MAX_WITH_READERS = 350;
@@ -113,10 +115,9 @@ async function soak(target: QuorumlogTarget, options: SoakOptions): Promise<void
   const sampler = new MemorySampler();
   const watch = new LeaderWatch();
   const endWatch = watch.watch(urls);
-  const beside = await startBeside(target, options);
   let lastEvents = 0;
   let progresses = 0;
-  const result = await target.load.run(
+  const loading = target.load.run(
     { target: to, work: { kind: "append", batch }, clients: writers, seconds },
     ({ events, errors }) => {
       // Anew each second: a process that was ended is another one then.
@@ -127,7 +128,16 @@ async function soak(target: QuorumlogTarget, options: SoakOptions): Promise<void
       console.log(`${progresses} s   ${rate} events/s   ${events} in all   ${errors} failed   ${watch.changes.at(-1)}`);
     },
   );
-  const told = await beside.end();
+  // Who attacks meets a cluster that is at work.
+  const [result, told] = await Promise.all([
+    loading,
+    sleep(WARM_UP_MS)
+      .then(() => startBeside(target, { ...options, seconds: Math.max(1, seconds - WARM_UP_MS / 1_000) }))
+      .then(async (beside) => {
+        await loading;
+        return beside.end();
+      }),
+  ]);
   const memory = sampler.stop();
   const ended = cluster.nodes.filter(({ pid }, index) => pid !== pids[index]).map(({ id }) => id);
   const after = await standingAfter(target);

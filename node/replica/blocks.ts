@@ -101,7 +101,11 @@ export class StoredBlocks {
     if (found === undefined) return null;
     const below = stored.find(({ block }) => block.header.height === at - 1)?.block;
     const faultBelow = below === undefined ? null : faultOf(below);
-    if (faultBelow !== null) this.parts.onInvalidBlock(from, faultBelow);
+    if (faultBelow !== null) {
+      // Whether the block follows the one that was there cannot be told.
+      this.parts.onInvalidBlock(from, faultBelow);
+      return null;
+    }
     const before = below?.header;
     const isLinked = at === 1 || (before !== undefined && hashHeader(before) === found.header.previousBlockHash);
     const fault = isLinked ? faultOf(found) : "the block before it is another one";

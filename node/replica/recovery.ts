@@ -87,9 +87,9 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const opened = await options.log.open(options.identity.identity.bootCounter);
   const tail = await readTail(options, opened.tailHeight);
   const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
-  const lost = whatWasLost(options, opened) ?? (await markLost(options, opened));
-  const hardState = await settleHardState(options, opened, lost);
-  const chain = await verifyTail(options, opened, { commitHeight, isTrusted: lost === null });
+  const lostBlocks = await markLost(options, opened);
+  const hardState = await settleHardState(options, opened, whatWasLost(options, opened) ?? lostBlocks);
+  const chain = await verifyTail(options, opened, { commitHeight, isHeldWhole: lostBlocks === null });
   if (!("strayFrom" in chain)) return { opened, boot: { hardState, commitHeight, ...chain } };
   await removeStrays(options, opened, chain);
   return recover(options);
@@ -245,7 +245,7 @@ const isAboveCommitted = ({ identity, remembered, publishedHeight }: RecoveryOpt
 async function verifyTail(
   options: RecoveryOptions,
   opened: OpenedStore,
-  { commitHeight, isTrusted }: { readonly commitHeight: Height; readonly isTrusted: boolean },
+  { commitHeight, isHeldWhole }: { readonly commitHeight: Height; readonly isHeldWhole: boolean },
 ): Promise<Chain | Strays> {
   const { log, publishedHeight } = options;
   const recent = await recentPart(log, opened.tailHeight, options.verifiedTail ?? VERIFIED_TAIL);
@@ -268,7 +268,7 @@ async function verifyTail(
         const at = height(state.height + 1);
         const isNeeded = at > commitHeight || at === opened.tailHeight || at > (publishedHeight ?? at);
         // Where something below is not what it was, what is above need not be what does not belong there.
-        const mayGo = isTrusted && at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
+        const mayGo = isHeldWhole && at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
         const before = { ...state, members: membersKnown(state, opened) };
         if (mayGo && isStray(options.verifyBlock, before, stored.block))
           return { strayFrom: at, detail: verdict.detail };

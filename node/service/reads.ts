@@ -69,6 +69,7 @@ export class Reads {
       clock: { now: () => performance.now() },
       commitHeight: () => driver.committed.height,
       heldThrough: () => driver.heldThrough,
+      onIndexDiffers: (at) => driver.onIndexDiffers(at),
     });
     parts.peers.handle("read-index", async () => ok({ height: await this.here.ask() }));
     parts.peers.handle("copy", async (body) =>

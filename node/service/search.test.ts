@@ -62,6 +62,8 @@ interface Fixture {
   /** Each look at the clock takes so long. */
   readonly clock: { now: number; step: number };
   readonly altered: number[];
+  /** Entries that were told of without being believed. */
+  readonly differing: number[];
 }
 
 async function setUp({ remembers = 20, bytesMax = 200_000 } = {}): Promise<Fixture> {
@@ -98,14 +100,16 @@ async function setUp({ remembers = 20, bytesMax = 200_000 } = {}): Promise<Fixtu
     return clock.now;
   };
   const store = { held: heldThrough() };
+  const differing: number[] = [];
   const searches = new Searches({
     reader: storage.reader,
     blocks: proved,
     clock: { now },
     commitHeight: heldThrough,
     heldThrough: () => store.held,
+    onIndexDiffers: (at) => differing.push(at),
   });
-  return { database, searches, clock, altered, store };
+  return { database, searches, clock, altered, store, differing };
 }
 
 let fixture: Fixture;
@@ -252,7 +256,7 @@ describe("a search", () => {
   });
 
   it("does not answer from an entry that says what its block does not", async () => {
-    const { database, searches } = await setUp({ remembers: 0 });
+    const { database, searches, differing } = await setUp({ remembers: 0 });
     const found = database.entries.get(height(14));
     const other = database.entries.get(height(15));
     if (found === undefined || other?.stored.entry == null) throw new Error("no entry");
@@ -263,6 +267,12 @@ describe("a search", () => {
     const search: Search = { filter, order: "asc", low: 0, high: SIZE, limit: SIZE, bytesMax: 1e9, deadline: 1e9 };
     // Blocks that are read for all of their hits are asked themselves; what is passed over, entries tell.
     expect(sequencesOf(await searches.find(search))).toEqual(scan(search));
+    const has = (block: TestBlock | undefined, type: string) =>
+      block?.events.some((event) => event.record.eventType === type) === true;
+    const foreign = TYPES.find((type) => has(blocks[14], type) && !has(blocks[13], type)) ?? "";
+    const named = { ...search, filter: { eventType: foreign } };
+    expect(sequencesOf(await searches.find(named))).toEqual(scan(named));
+    expect(differing).toEqual([14]);
     await expect(searches.find({ ...search, skip: 1 })).rejects.toMatchObject({ name: "IndexDiffers", height: 14 });
   });
 });

@@ -35,6 +35,8 @@ export interface SearchParts extends PlaceFinderParts {
   readonly clock: Pick<Clock, "now">;
   /** Up to here the store is known to hold the log: less than was committed while it is recovered, or has lost blocks. */
   readonly heldThrough: () => Height;
+  /** Told of entries that name what their blocks do not have, where that does not change the answer. */
+  readonly onIndexDiffers: (at: Height) => void;
 }
 
 /** Finds events: filters are decided on index entries, and blocks are read for what is shown only. */
@@ -184,7 +186,10 @@ export class Searches {
         const blocks = await this.parts.blocks.read(heights.slice(i, i + Math.min(BLOCKS_AT_ONCE, wanted)));
         const looked = blocks.map((block): WalkedHits => {
           const { height: of, firstSequence: first, eventCount: count } = block.header;
-          const sure = block.candidates(filter).filter((one) => matches(block.events.event(one), filter));
+          const named = block.candidates(filter);
+          // The block is right; what named it is not.
+          if (named.length === 0 && group.length === 1) this.parts.onIndexDiffers(of);
+          const sure = named.filter((one) => matches(block.events.event(one), filter));
           found += sure.length;
           return { height: of, first, count, sure, unsure: [], block };
         });

@@ -98,6 +98,7 @@ export class Readers {
         clock: process,
         commitHeight,
         heldThrough: () => driver.heldThrough,
+        onIndexDiffers: (at) => driver.onIndexDiffers(at),
       });
       this.searches.set(process, searches);
     }

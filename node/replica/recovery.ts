@@ -1,15 +1,12 @@
 import type { BlockIds, BootState, HardState } from "../../cluster/types.js";
-import { equalBytes, toHex } from "../../shared/bytes.js";
 import { type Height, height, type Term } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { type BlockVerifier, type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
 import { applyControl, type Membership } from "../../shared/log/control.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
-import { WIDE } from "../../shared/log/filter.js";
-import type { BlockIndex, Run } from "../../shared/log/index.js";
+import type { BlockIndex } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
-import { entryDiffers, entryOf } from "../storage/entries.js";
 import type { IdentityFile } from "../storage/identity.js";
 import {
   type IndexEntry,
@@ -17,9 +14,9 @@ import {
   type LogStore,
   type OpenedStore,
   type StoredBlock,
-  type StoredEntry,
   StoreError,
 } from "../storage/port.js";
+import { compareEntries } from "./compare-entries.js";
 import { isStray } from "./stray.js";
 
 /** So much of the log's end is re-verified at every start: its ids are what repeated writes are recognised by. */
@@ -294,44 +291,6 @@ async function verifyTail(
     if (opened.index !== null) await compareEntries(options, verified, opened.index);
   }
   return { base, tail, ids, idsFrom, campaignsLate };
-}
-
-/** What a crash or somebody else left of the entries of verified blocks. */
-async function compareEntries(
-  options: RecoveryOptions,
-  verified: readonly RecoveredBlock[],
-  standing: IndexStanding,
-): Promise<void> {
-  const due = verified.flatMap((recovered) => {
-    const entry = recovered.events.length === 0 ? null : options.entryOf(recovered, standing);
-    return entry === null ? [] : [{ block: recovered.block, entry }];
-  });
-  const byHeight = new Map<Height, StoredEntry>();
-  for (let at = 0; at < due.length; ) {
-    const from = due[at]?.block.header.height as Height;
-    const stored = await options.log.readEntries(from, due.length - at);
-    for (const entry of stored) byHeight.set(entry.height, entry);
-    // Somebody may have put entries beside blocks that have none.
-    const read = stored.at(-1)?.height ?? Number.POSITIVE_INFINITY;
-    while (at < due.length && (due[at]?.block.header.height ?? 0) <= read) at += 1;
-  }
-  const differing = due.filter(({ block, entry }) => {
-    const stored = byHeight.get(block.header.height);
-    if (stored === undefined || entryDiffers(stored, entryOf(block, entry), { ownMayDiffer: true })) return true;
-    return lacksOwn(stored.entry?.own, entry.own);
-  });
-  if (differing.length > 0) await options.onDifferingEntries(differing, standing);
-}
-
-/** Whether a term is not there, or in other places. More terms, of paths that were left out again, hide nothing. */
-function lacksOwn(stored: Run | undefined, due: Run): boolean {
-  if (stored === undefined) return true;
-  const places = new Map(stored.terms.map((term, i) => [toHex(term), stored.places[i] as Uint8Array]));
-  if (places.has(toHex(WIDE))) return false;
-  return due.terms.some((term, i) => {
-    const there = places.get(toHex(term));
-    return there === undefined || !equalBytes(there, due.places[i] as Uint8Array);
-  });
 }
 
 /** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */

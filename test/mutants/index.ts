@@ -53,7 +53,7 @@ export const INDEX: readonly Mutant[] = [
   one(
     "51d",
     "terms of its own that an entry lacks are not missed at an opening",
-    "node/replica/recovery.ts",
+    "node/replica/compare-entries.ts",
     "    return there === undefined || !equalBytes(there, due.places[i] as Uint8Array);",
     "    return there !== undefined && !equalBytes(there, due.places[i] as Uint8Array);",
   ),

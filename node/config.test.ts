@@ -48,7 +48,7 @@ describe("a configuration that is right", () => {
       eventBytesMax: 262_144,
       diskFreeMinBytes: 1024 ** 3,
       managedDbFolder: null,
-      verifySchedule: "0 * * * *",
+      verifySchedule: "* * * * *",
       hostNames: ["127.0.0.1"],
       allowedOrigins: [],
       warnings: [],

@@ -153,7 +153,7 @@ const environmentSchema = z.object({
   VERIFY_SCHEDULE: z
     .string()
     .refine(isCronExpression, "must be a cron expression such as '0 * * * *' (every hour)")
-    .prefault("0 * * * *"),
+    .prefault("* * * * *"),
   INDEX_PAYLOAD: text(parsePaths).prefault(""),
   KEY_FILTER_BYTES: whole(1024, 1024 * 1024 * 1024).prefault(String(8 * 1024 * 1024)),
   ALLOWED_HOSTS: list(parseHostName).prefault(""),

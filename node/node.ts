@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS } from "../cluster/limits.js";
 import type { Effect } from "../cluster/types.js";
 import type { HashHex, Height, NodeId } from "../shared/ids.js";
 import { blockVerifier } from "../shared/log/chain.js";
+import { systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { readBenchSwitches, signingOf } from "./host/bench-switches.js";
 import { DiskWatch } from "./host/disk-watch.js";
@@ -17,11 +18,12 @@ import { createApp } from "./http/app.js";
 import { createHardenedServer } from "./http/server.js";
 import { createStreams } from "./http/stream/streams.js";
 import { Alerts } from "./integrity/alerts.js";
-import { scheduleVerification } from "./integrity/verification.js";
+import { Integrity } from "./integrity/integrity.js";
 import { makeBootNonce } from "./peers/authentication.js";
 import { PeerTransport } from "./peers/transport.js";
 import { Driver } from "./replica/driver.js";
 import { NodeLogService } from "./service/log-service.js";
+import { PeerDesk } from "./service/parts.js";
 import { IdentityFile } from "./storage/identity.js";
 import { openStorage } from "./storage/open.js";
 import { StoreError } from "./storage/port.js";
@@ -78,7 +80,11 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     driver.submit({ kind: "campaigns_late", now: performance.now(), isLate: isUnfit() });
   const isUnfit = (): boolean => hasInvalidBlock || disk.isLow || driver.campaignsLateForIndex;
   const onInvalidBlock = (at: Height, detail: string): void => {
-    alerts.onInvalidBlock(at, detail);
+    logger.error(`stored block ${at} fails its check: ${detail}`);
+    integrity.suspect(at);
+    onAltered();
+  };
+  const onAltered = (): void => {
     hasInvalidBlock = true;
     campaignLateIfUnfit();
     // A leader that cannot serve a block starves whoever needs it: another one may have it sound.
@@ -116,13 +122,22 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       if (isUnfit()) campaignLateIfUnfit();
     },
     onInvalidBlock,
-    onIndexFinding: (finding) => alerts.onIndexFinding(finding),
+    onIndexFinding: (finding) =>
+      finding.kind === "index_differs"
+        ? integrity.onEntryDiffers(finding.height, finding.detail)
+        : alerts.onKeyRepeated(finding),
     onIndexChange: () => campaignLateIfUnfit(),
     indexedPaths: config.indexedPaths,
     memory: { keyFilterBytes: config.keyFilterBytes },
     onFatal,
   });
-  const service = new NodeLogService({ config, version, storage, driver, transport, disk, logger });
+  const integrity: Integrity = new Integrity({
+    ...{ nodeId: config.nodeId, identityFolder: config.identityFolder, verifySchedule: config.verifySchedule },
+    ...{ storage, driver, verifyBlock, verifier, logger, clock: systemClock, onAltered },
+    desk: new PeerDesk({ config, transport }),
+    onOpened: (alert) => service.onAlert(alert),
+  });
+  const service = new NodeLogService({ config, version, storage, driver, transport, disk, integrity, logger });
   disk.onChecked(campaignLateIfUnfit);
   const onEffect = (effect: Effect): void => {
     service.onEffect(effect);
@@ -140,6 +155,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
   nameCluster(driver.view()?.clusterId ?? "");
   await disk.start();
+  await integrity.start(opened.storeId);
 
   const streams = createStreams(service, { logger });
   const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax });
@@ -154,14 +170,6 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   logger.info(`${config.nodeId} answers at ${config.self.address}`);
   notifySupervisor({ kind: "listening", node: config.nodeId, url: config.self.address });
 
-  const verification = scheduleVerification(config.verifySchedule, {
-    log: storage.log,
-    verifyBlock,
-    logger,
-    commitHeight: () => driver.view()?.commitHeight ?? null,
-    onInvalidBlock,
-    onVerified: (lastSequence) => service.onVerified(lastSequence),
-  });
   const waiting = setInterval(() => tellWhoIsMissing(driver, config.nodeId), WAITING_NOTICE_MS);
 
   return {
@@ -171,7 +179,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       await service.beforeStop();
       service.stop();
       await disk.stop();
-      await verification.stop();
+      await integrity.stop();
       await streams.close();
       // Writes under way are answered first; then the peers' held exchanges end, so that no socket keeps the server open.
       await service.drained();

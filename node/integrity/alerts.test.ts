@@ -7,7 +7,7 @@ import { ALERTS_MAX, alertKey } from "../storage/alert-key.js";
 import { Alerts, TOLD_MAX, WAITING_MAX } from "./alerts.js";
 
 /** Alerts over `store`, and the lines of their log. */
-function alertsOver(store: Pick<MemoryAlertStore, "raise" | "list" | "count">) {
+function alertsOver(store: Pick<MemoryAlertStore, "raise">) {
   const said: string[] = [];
   const opened: string[] = [];
   const logger = pino(
@@ -42,7 +42,7 @@ it("says how many findings were not stored because too many waited for the datab
     answers = resolve;
   });
   const raise: MemoryAlertStore["raise"] = async (finding, at) => asked.then(() => store.raise(finding, at));
-  const { said, find } = alertsOver({ raise, list: (limit) => store.list(limit), count: () => store.count() });
+  const { said, find } = alertsOver({ raise });
   find(WAITING_MAX + 7);
   answers();
   await expect.poll(() => said.at(-1), { timeout: 5_000 }).toMatch(/^7 findings .* not stored/);

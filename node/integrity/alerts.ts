@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { ReplicaAlert } from "../../cluster/types.js";
-import type { Height, NodeId } from "../../shared/ids.js";
+import type { NodeId } from "../../shared/ids.js";
 import { notifySupervisor } from "../host/supervision.js";
 import type { IndexFinding } from "../replica/driver.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
@@ -18,7 +18,7 @@ interface Waiting {
   readonly isNew: boolean;
 }
 
-/** Keeps every divergence this node finds: in its database, in its log, and on the start script's screen. */
+/** Keeps what this node finds wrong with what others send: in its database, in its log, and on the start script's screen. */
 export class Alerts {
   private readonly waiting: Waiting[] = [];
   private isStoring = false;
@@ -28,7 +28,7 @@ export class Alerts {
 
   constructor(
     private readonly nodeId: NodeId,
-    private readonly store: AlertStore,
+    private readonly store: Pick<AlertStore, "raise">,
     private readonly logger: Logger,
     /** Told of each finding once it is stored for the first time in this process. */
     private readonly onOpened: (alert: AlertRecord) => void = () => {},
@@ -47,20 +47,8 @@ export class Alerts {
     });
   }
 
-  onIndexFinding({ kind, detail, height }: IndexFinding): void {
+  onKeyRepeated({ kind, detail, height }: IndexFinding): void {
     this.raise({ kind, severity: "critical", node: this.nodeId, accused: this.nodeId, height, detail });
-  }
-
-  onInvalidBlock(at: Height, fault: string): void {
-    const detail = `stored block ${at} fails its check: ${fault}`;
-    this.raise({
-      kind: "stored_block_invalid",
-      severity: "critical",
-      node: this.nodeId,
-      accused: this.nodeId,
-      height: at,
-      detail,
-    });
   }
 
   private raise(finding: Finding): void {

@@ -39,12 +39,17 @@ export async function compareEntries<T extends Verified>(
     const read = stored.at(-1)?.height ?? Number.POSITIVE_INFINITY;
     while (at < due.length && (due[at]?.block.header.height ?? 0) <= read) at += 1;
   }
-  const differing = due.filter(({ block, entry }) => {
-    const stored = byHeight.get(block.header.height);
-    if (stored === undefined || entryDiffers(stored, entryOf(block, entry), { ownMayDiffer: true })) return true;
-    return lacksOwn(stored.entry?.own, entry.own);
-  });
+  const differing = due.filter(({ block, entry }) => isOther(byHeight.get(block.header.height), { block, entry }));
   if (differing.length > 0) await options.onDifferingEntries(differing, standing);
+}
+
+/** Whether an entry is missing, or not the one that its block gives: it may have more own terms. */
+export function isOther(
+  stored: StoredEntry | undefined,
+  { block, entry }: { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry },
+): boolean {
+  if (stored === undefined || entryDiffers(stored, entryOf(block, entry), { ownMayDiffer: true })) return true;
+  return lacksOwn(stored.entry?.own, entry.own);
 }
 
 /** Whether a term is not there, or in other places. More terms, of paths that were left out again, hide nothing. */

@@ -435,6 +435,14 @@ export class Driver {
     return this.stored.isCommitted(header.height, blockHash);
   }
 
+  /**
+   * What is noted of the block that is committed at this height, and of the newest event below it. Throws AlteredBlock
+   * where nothing is, and the stored headers do not lead there.
+   */
+  async committedAt(at: Height): ReturnType<Anchors["proofOf"]> {
+    return this.anchors.proofAtHand(at) ?? this.anchors.proofOf(at);
+  }
+
   /** A stored block with its events, or null if it is missing or not what it should be. */
   soundBlock(at: Height): Promise<SoundBlock | null> {
     return this.stored.soundBlock(at);

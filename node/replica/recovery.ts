@@ -354,7 +354,10 @@ async function startingPoint(
   return stateAfter(stored, members, clusterId);
 }
 
-async function membersAt(log: LogStore, at: Height): Promise<{ members: Membership; clusterId: string }> {
+export async function membersAt(
+  log: Pick<LogStore, "readMembershipBlocks">,
+  at: Height,
+): Promise<{ members: Membership; clusterId: string }> {
   let members: Membership = new Map();
   let clusterId = "";
   for (const { block } of await log.readMembershipBlocks(at)) {
@@ -366,7 +369,7 @@ async function membersAt(log: LogStore, at: Height): Promise<{ members: Membersh
 
 const rangeOf = ({ block, frontier }: StoredBlock) => ({ size: block.header.treeSize, hashes: frontier });
 
-function stateAfter(stored: StoredBlock, members: Membership, clusterId: string): ChainState {
+export function stateAfter(stored: StoredBlock, members: Membership, clusterId: string): ChainState {
   const { header, blockHash } = stored.block;
   return {
     clusterId,

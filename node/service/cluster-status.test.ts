@@ -18,7 +18,10 @@ const own: OwnStatus = {
   headHash: "",
   index: { isWhole: true, paths: [], through: 1 },
   stableSince: null,
+  watch: "live",
   verifiedThrough: -1,
+  lastPassAt: null,
+  oldestVerifiedAt: null,
 };
 
 it("names members whose clocks are off, and how far each is from the node that was asked", () => {

@@ -23,7 +23,10 @@ export const ownStatusSchema = z.object({
   headHash: z.string(),
   index: z.object({ isWhole: z.boolean(), paths: z.array(z.string()), through: z.number() }),
   stableSince: z.string().nullable(),
+  watch: z.enum(["starting", "live", "down", "unsupported"]),
   verifiedThrough: z.number(),
+  lastPassAt: z.string().nullable(),
+  oldestVerifiedAt: z.string().nullable(),
 });
 export type OwnStatus = z.infer<typeof ownStatusSchema>;
 
@@ -67,7 +70,10 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
       healthy: status.health === "sound" && status.leaderId !== null,
       version: status.version,
       stableSince: status.stableSince,
+      watch: status.watch,
       verifiedThrough: status.verifiedThrough,
+      lastPassAt: status.lastPassAt,
+      oldestVerifiedAt: status.oldestVerifiedAt,
       clockSkewMs: skewed === null ? 0 : skewed.skewMs,
     };
   });
@@ -127,7 +133,10 @@ const silent = (member: MemberAddress, priority: number, wasAsked: boolean): Nod
   healthy: false,
   version: "",
   stableSince: null,
+  watch: "unknown",
   verifiedThrough: -1,
+  lastPassAt: null,
+  oldestVerifiedAt: null,
   clockSkewMs: null,
   detail: wasAsked
     ? "this node got no answer from it"

@@ -29,6 +29,8 @@ export interface LogService {
   admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
   /** The newest open alerts of all nodes that answer, and how many more these have. */
   alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }>;
+  /** From whichever node has it; null if none that answers does. */
+  alert(id: string): Promise<AlertRecord | null>;
   /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
   elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
   /** Resolves once another node leads. */
@@ -129,7 +131,7 @@ export interface NodeCopy {
 }
 
 export interface ReadinessCheck {
-  readonly name: "mongodb" | "quorum" | "membership" | "leader" | "reads" | "index" | "disk" | "stopping";
+  readonly name: "mongodb" | "quorum" | "membership" | "leader" | "reads" | "watch" | "index" | "disk" | "stopping";
   readonly isOk: boolean;
   /** A person should know, but the node is as ready as before. */
   readonly isAdvisory?: boolean;
@@ -154,8 +156,13 @@ export interface NodeStatus {
   version: string;
   /** RFC 3339: since when this node has known the present leader; null while it knows none. */
   stableSince: string | null;
+  /** Whether changes in its database are seen at once. */
+  watch: "starting" | "live" | "down" | "unsupported" | "unknown";
   /** The last sequence that this node's latest full verification reached; -1 before its first. */
   verifiedThrough: number;
+  /** RFC 3339: when that verification ended; and when the block that waits longest for its next one was verified. */
+  lastPassAt: string | null;
+  oldestVerifiedAt: string | null;
   clockSkewMs: number | null;
   detail?: string;
 }

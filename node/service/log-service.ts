@@ -44,9 +44,6 @@ export class NodeLogService implements LogService {
     this.handOver.onEffect(effect);
     this.status.onEffect(effect);
   }
-  onVerified(lastSequence: number): void {
-    this.status.verifiedThrough = lastSequence;
-  }
   onReplicaLost(): void {
     this.writes.onReplicaLost();
     this.reads.onReplicaLost();
@@ -89,6 +86,7 @@ export class NodeLogService implements LogService {
   clusterStatus: LogService["clusterStatus"] = () => this.status.clusterStatus();
   admit: LogService["admit"] = (request) => this.status.admit(request);
   alerts: LogService["alerts"] = (limit) => this.status.alerts(limit);
+  alert: LogService["alert"] = (id) => this.status.alert(id);
   elections: LogService["elections"] = (limit) => this.reads.guarded(() => this.elected.list(limit));
   stepDown: LogService["stepDown"] = (request) => this.handOver.stepDown(request);
 

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { Config } from "../config.js";
 import type { DiskWatch } from "../host/disk-watch.js";
+import type { Integrity } from "../integrity/integrity.js";
 import { PeerError } from "../peers/peer-client.js";
 import type { PeerHandler } from "../peers/peer-server.js";
 import type { PeerTransport } from "../peers/transport.js";
@@ -22,6 +23,7 @@ export interface LogServiceOptions {
   readonly driver: Driver;
   readonly transport: PeerTransport | null;
   readonly disk: DiskWatch;
+  readonly integrity: Pick<Integrity, "status">;
   readonly logger: Logger;
 }
 

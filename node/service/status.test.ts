@@ -53,11 +53,13 @@ function nodeWith(
   const storage = { alerts: { list: async () => [], count: async () => 0 } };
   const disk = { isLow: false, describe: () => "" };
   const peers = new PeerDesk({ config, transport } as never);
-  const parts = { config, driver, storage, disk, peers, version: "1" } as unknown as Parts;
+  const integrity = { status: INTEGRITY };
+  const parts = { config, driver, storage, disk, integrity, peers, version: "1" } as unknown as Parts;
   const status = new Status(parts, { hasConfirmation: true } as never);
   return { status, handOver: new HandOver(parts), asked, submitted, members };
 }
 
+const INTEGRITY = { watch: "live", verifiedThrough: 0, lastPassAt: null, oldestVerifiedAt: null };
 const DECISION = { node: "n2", actor: "a", reason: "r" };
 const overloaded = new PeerError("n2", "overloaded", "256 requests are waiting", false);
 const silent = new PeerError("n2", "timeout", "no answer in time", true);
@@ -141,7 +143,7 @@ describe("the status of the cluster", () => {
       ...{
         index: { isWhole: true, paths: [], through: 0 },
         stableSince: null,
-        verifiedThrough: 0,
+        ...INTEGRITY,
         alerts: [],
         count: 0,
       },

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
+import type { WatchState } from "../integrity/watch.js";
 import { PeerError, type PeerResult } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { AlertRecord } from "../storage/port.js";
@@ -19,8 +20,6 @@ const ALERTS_LOOKED_AT = 100;
 /** What this node says of itself, what all say together, and the admission of learners. */
 export class Status {
   isStopping = false;
-  /** The last sequence that the latest full verification of the log reached. */
-  verifiedThrough = -1;
   private stableSince: string | null = null;
   private readonly asking = new SharedRun(() => this.askForStatus());
 
@@ -33,6 +32,10 @@ export class Status {
     peers.handle("alerts", async (body) => {
       const { limit } = z.object({ limit: z.int().min(1).max(ALERTS_MAX) }).parse(body);
       return ok(await this.ownAlerts(limit));
+    });
+    peers.handle("alert", async (body) => {
+      const { id } = z.object({ id: z.string().max(24) }).parse(body);
+      return ok({ alert: await parts.storage.alerts.get(id) });
     });
     peers.handle("admit", async (body) => {
       try {
@@ -84,6 +87,7 @@ export class Status {
         isOk: this.reads.hasConfirmation,
         detail: this.reads.hasConfirmation ? "ok" : "no leader has confirmed yet how far the log goes",
       },
+      watchCheck(this.parts.integrity.status.watch),
       { name: "index", isOk: driver.index.isWhole, isAdvisory: true, detail: describeIndex(driver.index) },
       // Reads are served whatever the disk holds, so it takes no node out of a load balancer.
       { name: "disk", isOk: !disk.isLow, isAdvisory: true, detail: disk.describe() },
@@ -133,7 +137,7 @@ export class Status {
       committedSize: view?.committedSize ?? 0,
       headHash: view?.headHash ?? "",
       stableSince: view === null ? null : this.stableSince,
-      verifiedThrough: this.verifiedThrough,
+      ...this.parts.integrity.status,
       index: {
         isWhole: this.parts.driver.index.isWhole,
         paths: [...this.parts.driver.index.indexedPaths],
@@ -190,6 +194,13 @@ export class Status {
     return { alerts: newest, count };
   }
 
+  async alert(id: string): Promise<AlertRecord | null> {
+    const own = await this.parts.storage.alerts.get(id).catch(() => null);
+    if (own !== null) return own;
+    const others = await this.parts.peers.askAll("alert", { id }, (body) => body as { alert: AlertRecord | null });
+    return others.map(({ answer }) => answer?.alert ?? null).find((alert) => alert !== null) ?? null;
+  }
+
   async alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }> {
     const own = await this.ownAlerts(Math.min(limit, ALERTS_MAX)).catch(() => null);
     const others = await this.parts.peers.askAll("alerts", { limit }, (body) => body as NodeAlerts);
@@ -216,6 +227,18 @@ const noWord = (leaderId: NodeId, node: NodeId): ProblemError =>
   unavailable(
     `The leader ${leaderId} has not said that ${node} is admitted; GET /api/v1/cluster shows it. Ask again if it has not.`,
   );
+
+/** Whoever changed the database while the node was down is found before it is ready. */
+function watchCheck(watch: WatchState): ReadinessCheck {
+  const isOk = watch === "live" || watch === "unsupported";
+  return { name: "watch", isOk, ...(watch === "down" ? { isAdvisory: true } : {}), detail: WATCH_DETAILS[watch] };
+}
+const WATCH_DETAILS: Readonly<Record<WatchState, string>> = {
+  starting: "what was changed in the database while this node was down is being looked at",
+  live: "ok",
+  down: "changes in the database are not seen at once: only the scrub finds them",
+  unsupported: "a standalone MongoDB says nothing of changes: only the scrub finds them",
+};
 
 const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>
   isWhole ? "ok" : `it is being made anew: ${progress.through} of ${progress.of} blocks are done`;

@@ -1,6 +1,8 @@
 import { type Db, MongoNetworkError, type WriteConcern } from "mongodb";
+import type { IntegrityStore } from "./integrity-port.js";
 import { MongoAlertStore } from "./mongo/alerts.js";
 import { createIndexes } from "./mongo/index-work.js";
+import { MongoIntegrity } from "./mongo/integrity.js";
 import { MongoLogStore } from "./mongo/log.js";
 import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from "./mongo/options.js";
 import { ReadLink } from "./mongo/read-link.js";
@@ -12,12 +14,18 @@ export type StorageOptions = MongoLogStoreOptions;
 /** Connections of the client that serves reads, and of the one for look-ups that writes wait for. */
 const READ_CONNECTIONS_MAX = 10;
 const KEY_CONNECTIONS_MAX = 4;
+/** One waits for changes; another looks at what they name, and a third at the rest. */
+const INTEGRITY_CONNECTIONS_MAX = 3;
+
+export interface NodeStorage extends Storage {
+  readonly integrity: IntegrityStore;
+}
 
 /**
  * One node's storage in MongoDB. Nothing is connected before `log.open()`, which opens all of it. Reads and look-ups have
  * a client each, which stays when the log is opened again on the same server.
  */
-export function openStorage(options: StorageOptions): Storage {
+export function openStorage(options: StorageOptions): NodeStorage {
   const linkOf = (name: string, connectionsMax: number): ReadLink =>
     new ReadLink({
       ...options,
@@ -27,12 +35,14 @@ export function openStorage(options: StorageOptions): Storage {
     });
   const reads = linkOf("reads", READ_CONNECTIONS_MAX);
   const keys = linkOf("keys", KEY_CONNECTIONS_MAX);
+  const integrity = linkOf("integrity", INTEGRITY_CONNECTIONS_MAX);
   const alerts = new MongoAlertStore();
   let db: Db | null = null;
 
   const companion: Companion = {
     async open(processId: string, durable: WriteConcern, onLost: () => void): Promise<void> {
       await keys.open(processId, onLost);
+      await integrity.open(processId, onLost);
       db = await reads.open(processId, onLost);
       alerts.open(db, durable);
     },
@@ -50,13 +60,14 @@ export function openStorage(options: StorageOptions): Storage {
     async close(): Promise<void> {
       alerts.close();
       db = null;
-      await Promise.all([keys.close(), reads.close()]);
+      await Promise.all([keys.close(), reads.close(), integrity.close()]);
     },
   };
   return {
     log: new MongoLogStore(options, companion),
     keys: new MongoKeys(keys),
     reader: new MongoReader(reads),
+    integrity: new MongoIntegrity(integrity, options.stateMac),
     alerts,
     async freeBytes(): Promise<number | null> {
       if (db === null) return null;

@@ -3,6 +3,7 @@ import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EntryView } from "../../shared/log/filter.js";
 import type { BlockIndex, Run } from "../../shared/log/index.js";
+import type { IncidentDetails } from "./incident.js";
 
 /** A block as it is stored: with the compact range after it, so that restart and truncation cost O(1). */
 export interface StoredBlock {
@@ -230,7 +231,7 @@ export interface KeyReader {
 }
 
 /** An alert as it is kept and shown. */
-export interface AlertRecord {
+export interface AlertRecord extends IncidentDetails {
   readonly id: string;
   readonly kind: string;
   readonly severity: "critical" | "warning";
@@ -245,7 +246,9 @@ export interface AlertRecord {
   readonly lastSeenAt: string;
   /** How often the same finding came again. */
   readonly occurrences: number;
-  readonly status: "open";
+  /** Only what says that a watch is down ends by itself. */
+  readonly status: "open" | "ended";
+  readonly endedAt?: string;
 }
 
 export interface AlertStore {
@@ -254,6 +257,10 @@ export interface AlertStore {
     alert: Omit<AlertRecord, "id" | "openedAt" | "lastSeenAt" | "occurrences" | "status">,
     at: string,
   ): Promise<AlertRecord>;
+  /** Puts an alert in the place of the one with the same id. */
+  save(alert: AlertRecord): Promise<void>;
+  /** Null: there is none with this id. */
+  get(id: string): Promise<AlertRecord | null>;
   /** The newest first. */
   list(limit: number): Promise<AlertRecord[]>;
   count(): Promise<number>;

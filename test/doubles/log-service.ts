@@ -104,6 +104,7 @@ export class MemoryLogService implements LogService {
   clusterStatus = unused;
   admit = unused;
   alerts = unused;
+  alert = unused;
   elections = unused;
   stepDown = unused;
 }

@@ -28,6 +28,14 @@ export class MemoryAlertStore implements AlertStore {
     });
   }
 
+  async save(alert: AlertRecord): Promise<void> {
+    await this.database.write(() => this.database.alerts.set(alert.id, alert));
+  }
+
+  async get(id: string): Promise<AlertRecord | null> {
+    return this.database.alerts.get(id) ?? null;
+  }
+
   async count(): Promise<number> {
     return this.database.alerts.size;
   }

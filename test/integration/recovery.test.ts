@@ -71,7 +71,7 @@ describe("a node whose data were altered or lost", () => {
       const alert = await eventually(
         async () => {
           const { body } = await call(`${node.url}/api/v1/alerts`);
-          return body.alerts.find((one: { kind: string }) => one.kind === "stored_block_invalid");
+          return body.alerts.find((one: { kind: string }) => one.kind === "payload_modified");
         },
         10_000,
         `${node.id} shows the alert`,

@@ -1,4 +1,3 @@
-import { verifyAll } from "../../node/integrity/verification.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { type Clients, prepare } from "./clients.js";
 import { fakeKeys } from "./fake-crypto.js";
@@ -8,6 +7,7 @@ import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
 import type { Readers } from "./readers.js";
 import { rememberedVerdicts } from "./verdicts.js";
+import { verifyAll } from "./verify-log.js";
 import { check, noteError } from "./violation.js";
 import type { World } from "./world.js";
 

@@ -30,6 +30,8 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
     reader: slowReader(new MemoryReader(database, inner), reading),
     alerts: {
       raise: () => Promise.reject(new Error("alerts go to the checkers")),
+      save: () => Promise.reject(new Error("alerts go to the checkers")),
+      get: async () => null,
       list: async () => [],
       count: async () => 0,
     },

@@ -1,5 +1,6 @@
 import { Router } from "express";
 import { z } from "zod";
+import { ProblemError } from "../../problems.js";
 import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { showRead, showStanding } from "../middleware/request-context.js";
@@ -9,6 +10,8 @@ import { QueryReader } from "./query.js";
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
+
+const ALERT_ID = /^[0-9a-f]{24}$/;
 
 const object = { error: "must be a JSON object" };
 const admitSchema = z.strictObject({ node: name, ...decision }, object);
@@ -59,6 +62,16 @@ export function cluster(context: RouteContext): Router {
       const found = await service.alerts(readLimit(req.query));
       showRead(res, service);
       res.json(found);
+    })
+    .all(methods("GET"));
+  router
+    .route("/api/v1/alerts/:id")
+    .get(async (req, res) => {
+      const { id } = req.params;
+      const alert = ALERT_ID.test(id) ? await service.alert(id) : null;
+      if (alert === null) throw new ProblemError("not_found", `No alert ${JSON.stringify(id.slice(0, 40))} is known.`);
+      showRead(res, service);
+      res.json(alert);
     })
     .all(methods("GET"));
   return router;

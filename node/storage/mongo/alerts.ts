@@ -38,6 +38,25 @@ export class MongoAlertStore implements AlertStore {
     }
   }
 
+  async save({ id, ...alert }: AlertRecord): Promise<void> {
+    try {
+      const { durable } = this;
+      const options = { upsert: true, ...(durable === null ? {} : { writeConcern: durable }) };
+      await this.opened().replaceOne({ _id: id }, alert, options);
+    } catch (error) {
+      throw storeError(error, "Writing an alert");
+    }
+  }
+
+  async get(id: string): Promise<AlertRecord | null> {
+    try {
+      const found = await this.opened().findOne({ _id: id });
+      return found === null ? null : alertOf(found);
+    } catch (error) {
+      throw readError(error, "Reading an alert");
+    }
+  }
+
   /** The newest first. */
   async list(limit: number): Promise<AlertRecord[]> {
     try {

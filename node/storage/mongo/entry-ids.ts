@@ -1,4 +1,5 @@
 import { type Height, height } from "../../../shared/ids.js";
+import type { PlaceInLog } from "../integrity-port.js";
 
 /**
  * Blocks and entries stand in one collection, because one ordered command can insert both only there. A block's id is its
@@ -27,3 +28,10 @@ export const entriesBetween = (from: number, to = Number.POSITIVE_INFINITY): { $
 
 /** The order of entries by height. */
 export const inOrder = (order: "asc" | "desc"): { readonly _id: 1 | -1 } => ({ _id: order === "asc" ? -1 : 1 });
+
+/** What stands under an id in the collection of blocks: by the id alone. */
+export function placeOfId(id: unknown): PlaceInLog {
+  if (id === MARKER_ID) return { kind: "marker" };
+  if (typeof id !== "number" || !Number.isSafeInteger(id) || id === 0) return { kind: "other" };
+  return id > 0 ? { kind: "block", at: height(id) } : { kind: "entry", at: heightOf({ _id: id }) };
+}

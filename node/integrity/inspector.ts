@@ -1,0 +1,274 @@
+import type { Logger } from "pino";
+import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
+import { rangeMatches } from "../../shared/log/chain.js";
+import { type Clock, delay } from "../clock.js";
+import { AlteredBlock } from "../replica/anchors.js";
+import type { FoundBy, IncidentKind, Range } from "../storage/incident.js";
+import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
+import { type BlockDifference, blockDifference, headerHash } from "./difference.js";
+import { firstDifference, type IncidentFinding } from "./incidents.js";
+import { ownDifference } from "./own-difference.js";
+import { isBlock, type PeerBlocks, type PeerCopies } from "./peer-blocks.js";
+
+/** Blocks that are read at once: each may have 4 MiB. */
+const AT_ONCE = 8;
+/** Of one heap of suspects so many are compared with a peer's copy; the others by their own hashes. */
+const COMPARED_MAX = 64;
+/** Heights that wait to be committed before anything can be said of them. */
+const LATER_MAX = 10_000;
+const RETRY_MS = 500;
+
+/** Why a height is looked at. */
+export interface Suspicion {
+  readonly foundBy: FoundBy;
+  /** By MongoDB's own log. */
+  readonly changedAt?: string;
+  /** Members of the document that somebody has written. No update of a block is this node's. */
+  readonly written?: readonly string[];
+  /** Its signature does not verify: nothing else may be wrong with it. */
+  readonly isSignatureBad?: true;
+}
+
+/** The hash of a committed block, and of the newest event below it. */
+export interface Proof {
+  readonly blockHash: HashHex;
+  readonly previousHash: HashHex | "";
+}
+
+interface Verdict {
+  readonly finding: IncidentFinding;
+  /** It still stands so: it was not put back. */
+  readonly isAltered: boolean;
+}
+
+export interface InspectorParts {
+  readonly nodeId: NodeId;
+  readonly store: Pick<IntegrityStore, "blocksAt" | "blocksFrom" | "keep">;
+  readonly peers: Pick<PeerBlocks, "copies">;
+  readonly committedAt: (at: Height) => Promise<Proof>;
+  /** The store must hold every block up to here as it was committed. */
+  readonly heldThrough: () => Height;
+  readonly clock: Clock;
+  readonly note: (finding: IncidentFinding) => void;
+  /** When a pass last verified this height; null if none has. */
+  readonly verifiedAt: (at: Height) => string | null;
+  /** A committed block of this node is not what it was. */
+  readonly onAltered: () => void;
+  readonly logger: Pick<Logger, "warn">;
+}
+
+/** Looks at what somebody suspects: reads it once more, and compares it with what was committed. */
+export class Inspector {
+  private readonly waiting = new Map<Height, Suspicion>();
+  private readonly later = new Map<Height, Suspicion>();
+  private running: Promise<void> | null = null;
+  private isStopped = true;
+  private compared = 0;
+
+  constructor(private readonly parts: InspectorParts) {}
+
+  /** What was suspected before waits until then. */
+  start(): void {
+    this.isStopped = false;
+    this.run();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  suspect(at: Height, suspicion: Suspicion): void {
+    const { waiting } = this;
+    const before = waiting.get(at);
+    const written = [...(before?.written ?? []), ...(suspicion.written ?? [])];
+    waiting.set(at, { ...suspicion, ...before, ...(written.length === 0 ? {} : { written }) });
+    this.run();
+  }
+
+  /** What could not be judged before, as it was not committed. */
+  lookAgain(): void {
+    const through = this.parts.heldThrough();
+    for (const [at, suspicion] of this.later) {
+      if (at > through) continue;
+      this.later.delete(at);
+      this.suspect(at, suspicion);
+    }
+  }
+
+  /** Resolves once all that is suspected was looked at. */
+  async idle(): Promise<void> {
+    while (this.running !== null) await this.running;
+  }
+
+  private run(): void {
+    if (this.isStopped || this.waiting.size === 0) return;
+    this.running ??= this.inspectAll().finally(() => {
+      this.running = null;
+    });
+  }
+
+  private async inspectAll(): Promise<void> {
+    this.compared = 0;
+    // What one look finds comes together.
+    await Promise.resolve();
+    while (this.waiting.size > 0 && !this.isStopped) {
+      const due = [...this.waiting].sort(([a], [b]) => a - b);
+      this.waiting.clear();
+      for (let i = 0; i < due.length && !this.isStopped; ) {
+        try {
+          await this.inspect(due.slice(i, i + AT_ONCE));
+          i += AT_ONCE;
+        } catch (error) {
+          this.parts.logger.warn({ err: error }, "what seems altered cannot be looked at yet: trying again");
+          await delay(this.parts.clock, RETRY_MS);
+        }
+      }
+    }
+  }
+
+  private async inspect(due: readonly (readonly [Height, Suspicion])[]): Promise<void> {
+    const through = this.parts.heldThrough();
+    const judged = due.filter(([at]) => at <= through);
+    for (const [at, suspicion] of due) if (at > through) this.putOff(at, suspicion);
+    if (judged.length === 0) return;
+    const found = new Map((await this.parts.store.blocksAt(judged.map(([at]) => at))).map((one) => [one.at, one]));
+    const missing = judged.filter(([at]) => !found.has(at));
+    const verdicts = judged.map(async ([at, suspicion]) => {
+      const block = found.get(at);
+      return block === undefined ? null : this.judge(at, block, suspicion);
+    });
+    for (const verdict of await Promise.all(verdicts)) {
+      if (verdict === null) continue;
+      this.parts.note(verdict.finding);
+      if (verdict.isAltered) this.parts.onAltered();
+    }
+    // A store that was lost meanwhile holds less by right.
+    const held = this.parts.heldThrough();
+    await this.judgeMissing(missing.filter(([at]) => at <= held));
+  }
+
+  private putOff(at: Height, suspicion: Suspicion): void {
+    if (this.later.size >= LATER_MAX) this.later.delete(this.later.keys().next().value as Height);
+    this.later.set(at, suspicion);
+  }
+
+  private async judge(at: Height, found: FoundBlock, suspicion: Suspicion): Promise<Verdict | null> {
+    const { store } = this.parts;
+    const proof = await this.proofOf(at, suspicion);
+    if (proof === null) return null;
+    const written = suspicion.written ?? [];
+    const isSound = isWhole(found, proof.blockHash);
+    if (isSound && written.length === 0 && suspicion.isSignatureBad === undefined) return null;
+    const evidence = isSound && suspicion.isSignatureBad === undefined ? null : await store.keep(at);
+    const copies = await this.copies(at, proof.blockHash);
+    const sound = copies.block;
+    const isKnownAltered = !isSound || suspicion.isSignatureBad === true;
+    const own = isKnownAltered ? ownDifference(found, proof) : null;
+    const difference =
+      sound === null ? own : blockDifference(found, { block: sound, previousHash: proof.previousHash });
+    if (difference === null && written.length === 0) return null;
+    const finding: IncidentFinding = {
+      ...(difference ?? { kind: kindOfWritten(written), differences: [] }),
+      ...this.about(at, suspicion),
+      sequences: sequencesOf(difference, sound ?? (isSound ? found.block : null)),
+      agreeing: copies.agreeing,
+      detail: describe(this.parts.nodeId, at, difference, written),
+      ...(evidence === null ? {} : { evidence: [evidence] }),
+    };
+    return { finding, isAltered: difference !== null };
+  }
+
+  private about(at: Height, { foundBy, changedAt }: Suspicion): Pick<IncidentFinding, "foundBy" | "heights"> {
+    const lastKnownGoodAt = this.parts.verifiedAt(at);
+    return {
+      foundBy,
+      heights: [at, at],
+      ...(changedAt === undefined ? {} : { changedAt }),
+      ...(lastKnownGoodAt === null ? {} : { lastKnownGoodAt }),
+    };
+  }
+
+  /** Null: it cannot be said, because another block is altered, which is then looked at. */
+  private async proofOf(at: Height, suspicion: Suspicion): Promise<Proof | null> {
+    try {
+      return await this.parts.committedAt(at);
+    } catch (error) {
+      if (!(error instanceof AlteredBlock)) throw error;
+      const detail = `block ${at} of ${this.parts.nodeId} cannot be proved: ${error.message}`;
+      this.parts.note({ kind: "header_modified", ...this.about(error.height, suspicion), detail });
+      this.parts.onAltered();
+      return null;
+    }
+  }
+
+  private async copies(at: Height, blockHash: HashHex): Promise<PeerCopies> {
+    if (this.compared >= COMPARED_MAX) return { agreeing: [], block: null };
+    this.compared += 1;
+    return this.parts.peers.copies(at, blockHash);
+  }
+
+  private async judgeMissing(missing: readonly (readonly [Height, Suspicion])[]): Promise<void> {
+    const { nodeId, note, store } = this.parts;
+    for (let i = 0; i < missing.length; ) {
+      const [first, suspicion] = missing[i] as readonly [Height, Suspicion];
+      let last = first;
+      while (missing[i + 1]?.[0] === last + 1) last = (missing[++i] as readonly [Height, Suspicion])[0];
+      i += 1;
+      const above = await store.blocksFrom(height(last + 1), { bytesMax: 0, blocksMax: 1 });
+      const ends = await Promise.all([first, last].map((at) => this.committedCopy(at, suspicion)));
+      const [from, to] = ends.map((copies) => copies?.block?.header);
+      const hasEvents = from !== undefined && to !== undefined && to.treeSize > from.firstSequence;
+      const sequences: Range[] = hasEvents ? [[from.firstSequence, to.treeSize - 1]] : [];
+      const blocks = first === last ? `block ${first} is` : `blocks ${first} to ${last} are`;
+      const events = hasEvents ? `, with events ${from.firstSequence} to ${to.treeSize - 1}` : "";
+      note({
+        kind: above.length === 0 ? "truncated_tail" : "missing",
+        ...this.about(first, suspicion),
+        heights: [first, last],
+        sequences,
+        ...(ends[0] === null ? {} : { agreeing: ends[0]?.agreeing ?? [] }),
+        detail: `${blocks} missing from the database of ${nodeId}${events}`,
+      });
+      this.parts.onAltered();
+    }
+  }
+
+  private async committedCopy(at: Height, suspicion: Suspicion): Promise<PeerCopies | null> {
+    const proof = await this.proofOf(at, suspicion);
+    return proof === null ? null : this.copies(at, proof.blockHash);
+  }
+}
+
+/** All of a stored block but its signature, which needs a member's key, or a sound copy. */
+function isWhole(found: FoundBlock, blockHash: HashHex): boolean {
+  const { block, frontier } = found;
+  return (
+    headerHash(found) === blockHash &&
+    block.blockHash === blockHash &&
+    isBlock(block, blockHash) &&
+    rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header)
+  );
+}
+
+/** Of a change that was put back before it was looked at, only what was written is known. */
+function kindOfWritten(written: readonly string[]): IncidentKind {
+  const names = new Set(written.map((name) => name.split(".", 1)[0]));
+  if (names.has("payloads")) return "payload_modified";
+  if (names.has("records")) return "record_modified";
+  return names.size === 1 && names.has("signature") ? "signature_invalid" : "header_modified";
+}
+
+function sequencesOf(difference: BlockDifference | null, sound: Block | null): Range[] {
+  const named = (difference?.differences ?? []).flatMap(({ sequence }) => (sequence === undefined ? [] : [sequence]));
+  if (named.length > 0) return [...new Set(named)].map((at) => [at, at]);
+  if (sound === null || sound.header.eventCount === 0) return [];
+  return [[sound.header.firstSequence, sound.header.treeSize - 1]];
+}
+
+function describe(nodeId: NodeId, at: Height, difference: BlockDifference | null, written: readonly string[]): string {
+  const place = `block ${at} of ${nodeId}`;
+  if (difference === null)
+    return `${place} was changed and put back, or changed beside what is hashed (${[...new Set(written)].join(", ") || "all of it"})`;
+  return `${place} is not what was committed: ${firstDifference(difference.differences)}`;
+}

@@ -1,0 +1,97 @@
+import { z } from "zod";
+import type { HashHex, Height, NodeId } from "../../shared/ids.js";
+import { height } from "../../shared/ids.js";
+import { type Block, decodeBlock, encodeBlock, hashHeader } from "../../shared/log/block.js";
+import { bodyHash } from "../../shared/log/body.js";
+import { hashSchema } from "../../shared/log/control.js";
+import { parseHeader } from "../../shared/protocol/messages.js";
+import type { IntegrityStore } from "../storage/integrity-port.js";
+
+const PATH = "committed-block";
+const questionSchema = z.object({ height: z.int().min(1), withBlock: z.boolean() });
+const answerSchema = z.object({
+  /** Of the block that is committed there, as that node has noted it. */
+  blockHash: hashSchema.nullable(),
+  /** Whether its own database holds that very block. */
+  isSound: z.boolean(),
+  block: z.string().optional(),
+});
+type Answer = z.infer<typeof answerSchema>;
+
+interface AskedPeers {
+  handle(path: string, handler: (body: unknown) => Promise<{ status: number; body: unknown }>): void;
+  askAll<T>(
+    path: string,
+    body: unknown,
+    parse: (body: unknown) => T,
+  ): Promise<readonly { readonly peer: NodeId; readonly answer: T | null }[]>;
+  ask<T>(peer: NodeId, path: string, body: unknown, parse: (body: unknown) => T): Promise<T | null>;
+}
+
+export interface PeerBlocksParts {
+  readonly desk: AskedPeers;
+  readonly store: Pick<IntegrityStore, "blocksAt">;
+  /** What this node has noted; throws where it cannot say. */
+  readonly committedAt: (at: Height) => Promise<{ readonly blockHash: HashHex }>;
+  readonly heldThrough: () => Height;
+}
+
+/** What the members hold of one height. */
+export interface PeerCopies {
+  /** Whose database has the committed block. */
+  readonly agreeing: readonly NodeId[];
+  /** That block, from the first of them that gave it; null if nobody did. */
+  readonly block: Block | null;
+}
+
+/** Questions to the other members for a committed block, and this node's answers to theirs. */
+export class PeerBlocks {
+  constructor(private readonly parts: PeerBlocksParts) {
+    parts.desk.handle(PATH, async (body) => {
+      const question = questionSchema.parse(body);
+      return { status: 200, body: await this.own(height(question.height), question.withBlock) };
+    });
+  }
+
+  /** Asks all who has it, and one of those for it. What comes is believed for its hash alone. */
+  async copies(at: Height, committed: HashHex): Promise<PeerCopies> {
+    const answers = await this.parts.desk.askAll(PATH, { height: at, withBlock: false }, parseAnswer);
+    const agreeing = answers.flatMap(({ peer, answer }) =>
+      answer?.isSound === true && answer.blockHash === committed ? [peer] : [],
+    );
+    for (const peer of agreeing) {
+      const block = await this.parts.desk.ask(peer, PATH, { height: at, withBlock: true }, (body) =>
+        blockOf(parseAnswer(body), committed),
+      );
+      if (block !== null) return { agreeing, block };
+    }
+    return { agreeing, block: null };
+  }
+
+  private async own(at: Height, withBlock: boolean): Promise<Answer> {
+    const { store, committedAt, heldThrough } = this.parts;
+    if (at > heldThrough()) return { blockHash: null, isSound: false };
+    try {
+      const { blockHash } = await committedAt(at);
+      const [found] = await store.blocksAt([at]);
+      const isSound = found !== undefined && isBlock(found.block, blockHash);
+      if (!isSound || !withBlock) return { blockHash, isSound };
+      return { blockHash, isSound, block: Buffer.from(encodeBlock(found.block)).toString("base64") };
+    } catch {
+      // What it cannot prove itself it does not tell of.
+      return { blockHash: null, isSound: false };
+    }
+  }
+}
+
+const parseAnswer = (body: unknown): Answer => answerSchema.parse(body);
+
+function blockOf({ block }: Answer, committed: HashHex): Block | null {
+  if (block === undefined) return null;
+  const decoded = decodeBlock(new Uint8Array(Buffer.from(block, "base64")), parseHeader);
+  return isBlock(decoded, committed) ? decoded : null;
+}
+
+/** Whether header and body are those that this hash names. */
+export const isBlock = (block: Block, blockHash: HashHex): boolean =>
+  hashHeader(block.header) === blockHash && bodyHash(block) === block.header.bodyHash;

@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+
+const NAME = "integrity.json";
+const count = z.int().min(0);
+
+const placesSchema = z.strictObject({
+  version: z.literal(1),
+  /** Which database's they are. */
+  storeId: z.string(),
+  /** Behind all changes that were judged. */
+  watch: z.string().max(4_096).nullable(),
+  /** The pass that is under way: the last height that it verified. */
+  scrub: z.strictObject({ height: count, startedAt: z.string() }).nullable(),
+  /** The newest pass over the whole log. */
+  lastPass: z
+    .strictObject({ startedAt: z.string(), endedAt: z.string(), height: count, lastSequence: z.int().min(-1) })
+    .nullable(),
+});
+
+export type Places = Readonly<Omit<z.infer<typeof placesSchema>, "version" | "storeId">>;
+
+const NOWHERE: Places = { watch: null, scrub: null, lastPass: null };
+
+/**
+ * Where watch and scrub go on after a restart, beside the identity file: whoever alters the database cannot move them. An
+ * old or a lost one costs another look, and a full pass.
+ */
+export class PlaceFile {
+  private constructor(
+    private readonly folder: string,
+    private readonly storeId: string,
+    private current: Places,
+  ) {}
+
+  /** Of another database, or unreadable: nothing is known. */
+  static async open(folder: string, storeId: string): Promise<PlaceFile> {
+    const known = await readFile(join(folder, NAME), "utf8")
+      .then((text) => placesSchema.safeParse(JSON.parse(text)))
+      .catch(() => null);
+    if (known?.data === undefined || known.data.storeId !== storeId) return new PlaceFile(folder, storeId, NOWHERE);
+    const { watch, scrub, lastPass } = known.data;
+    return new PlaceFile(folder, storeId, { watch, scrub, lastPass });
+  }
+
+  get places(): Places {
+    return this.current;
+  }
+
+  set(change: Partial<Places>): void {
+    this.current = { ...this.current, ...change };
+  }
+
+  async write(): Promise<void> {
+    const path = join(this.folder, NAME);
+    const temporary = `${path}.${randomBytes(8).toString("hex")}.tmp`;
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    try {
+      const text = JSON.stringify({ version: 1, storeId: this.storeId, ...this.current });
+      await writeFile(temporary, `${text}\n`, { flag: "wx", mode: 0o600 });
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import type { HashHex } from "../../shared/ids.js";
+import { type Height, height } from "../../shared/ids.js";
+import { type BlockVerifier, type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
+import type { LoggedEvent } from "../../shared/log/event.js";
+import type { BlockIndex } from "../../shared/log/index.js";
+import { type Clock, delay } from "../clock.js";
+import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
+import type { StoredEntry } from "../storage/port.js";
+import type { IncidentFinding } from "./incidents.js";
+import type { Proof, Suspicion } from "./inspector.js";
+import type { PlaceFile } from "./place-file.js";
+
+const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
+/** A pass rests this many times as long as it works: a twentieth of one core. Faster where nothing else looks. */
+const REST_FACTOR = 19;
+const REST_FACTOR_ALONE = 4;
+const PAUSE_MS_MAX = 2_000;
+const NOT_HELD_MS = 500;
+/** Heights of one page of anchors. */
+const PAGE_HEIGHTS = 256;
+
+/** A block that verified, as far as its entry needs it. */
+export interface VerifiedBlock {
+  readonly found: FoundBlock;
+  readonly events: readonly LoggedEvent[];
+  readonly index: BlockIndex;
+}
+
+export interface ScrubParts {
+  readonly store: Pick<IntegrityStore, "blocksFrom" | "entriesBetween" | "anchorStanding">;
+  readonly places: Pick<PlaceFile, "places" | "set">;
+  readonly verifyBlock: BlockVerifier;
+  readonly committedAt: (at: Height) => Promise<Proof>;
+  readonly heldThrough: () => Height;
+  /** The state after a block whose header and frontier are what they should be; null if they are not. */
+  readonly stateAt: (found: FoundBlock) => Promise<ChainState | null>;
+  /** Looks at it once more, and tells of it if it is not what was committed. */
+  readonly inspect: (from: Height, through: Height, suspicion: Suspicion) => Promise<void>;
+  readonly compareEntries: (blocks: readonly VerifiedBlock[], entries: readonly StoredEntry[]) => Promise<void>;
+  readonly note: (finding: IncidentFinding) => void;
+  readonly clock: Clock;
+  /** Nothing else finds what is altered now. */
+  readonly isAlone: () => boolean;
+}
+
+/** How far the log was verified where it lies. */
+export interface Coverage {
+  /** The last sequence that the newest pass over the whole log reached; -1 before the first. */
+  readonly verifiedThrough: number;
+  readonly lastPassAt: string | null;
+  /** When the block that waits longest for its next look was verified, at the latest; null if it never was. */
+  readonly oldestVerifiedAt: string | null;
+}
+
+/**
+ * Reads all blocks, entries and anchors again and again, from the genesis on, and recomputes every hash, link, root, signature
+ * and term. It goes on where it was after a restart, and past what it finds.
+ */
+export class Scrub {
+  private isStopped = false;
+
+  constructor(private readonly parts: ScrubParts) {}
+
+  get coverage(): Coverage {
+    const { lastPass } = this.parts.places.places;
+    return {
+      verifiedThrough: lastPass?.lastSequence ?? -1,
+      lastPassAt: lastPass?.endedAt ?? null,
+      oldestVerifiedAt: lastPass?.startedAt ?? null,
+    };
+  }
+
+  /** When a pass last had verified this height, at the earliest. */
+  verifiedAt(at: Height): string | null {
+    const { scrub, lastPass } = this.parts.places.places;
+    if (scrub !== null && at <= scrub.height) return scrub.startedAt;
+    return lastPass !== null && at <= lastPass.height ? lastPass.startedAt : null;
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  /** One pass over all that is committed; true if it came to its end. */
+  async pass(): Promise<boolean> {
+    const { places, clock, heldThrough } = this.parts;
+    let state = await this.begin();
+    while (!this.isStopped) {
+      const startedAt = clock.now();
+      const through = heldThrough();
+      if (through === 0) {
+        // The store is being recovered, or holds nothing yet.
+        await delay(clock, NOT_HELD_MS);
+        if (heldThrough() === 0 && state.height === 0) return false;
+        continue;
+      }
+      if (state.height >= through) {
+        this.end(state);
+        return true;
+      }
+      state = await this.step(state, through);
+      const { startedAt: passStartedAt = clock.wall() } = places.places.scrub ?? {};
+      places.set({ scrub: { height: state.height, startedAt: passStartedAt } });
+      const factor = this.parts.isAlone() ? REST_FACTOR_ALONE : REST_FACTOR;
+      await delay(clock, Math.min(PAUSE_MS_MAX, factor * (clock.now() - startedAt)));
+    }
+    return false;
+  }
+
+  private async begin(): Promise<ChainState> {
+    const { places, store, stateAt, clock } = this.parts;
+    const { scrub } = places.places;
+    if (scrub !== null && scrub.height > 0) {
+      const [found] = await store.blocksFrom(height(scrub.height), { bytesMax: 0, blocksMax: 1 });
+      const state = found?.at === scrub.height ? await stateAt(found) : null;
+      if (state !== null) return state;
+    }
+    places.set({ scrub: { height: 0, startedAt: clock.wall() } });
+    return EMPTY_CHAIN;
+  }
+
+  private end(state: ChainState): void {
+    const { places, clock } = this.parts;
+    const startedAt = places.places.scrub?.startedAt ?? clock.wall();
+    const lastPass = { startedAt, endedAt: clock.wall(), height: state.height, lastSequence: state.range.size - 1 };
+    places.set({ scrub: null, lastPass });
+  }
+
+  private async step(before: ChainState, through: Height): Promise<ChainState> {
+    const { store, verifyBlock, inspect, clock } = this.parts;
+    const from = height(before.height + 1);
+    const found = (await store.blocksFrom(from, READ_LIMIT)).filter(({ at }) => at <= through);
+    const last = found.at(-1);
+    const entries = last === undefined ? [] : await store.entriesBetween(from, height(Math.floor(last.at)));
+    const sound: VerifiedBlock[] = [];
+    let state = before;
+    for (const one of found) {
+      if (!Number.isSafeInteger(one.at)) {
+        this.tellOfStranger(one);
+        continue;
+      }
+      const next = height(state.height + 1);
+      if (one.at < next) continue;
+      if (one.at > next) {
+        await inspect(next, height(one.at - 1), { foundBy: "scrub" });
+        // It cannot be checked against what is missing: it fails, and is looked at by its anchor.
+        state = { ...state, height: height(one.at - 1) };
+      }
+      await clock.breathe();
+      const verdict = verifyBlock(state, one.block);
+      const isSound = verdict.ok && (await this.isCommitted(one));
+      if (isSound) {
+        state = verdict.next;
+        sound.push({ found: one, events: verdict.events, index: verdict.index });
+        continue;
+      }
+      const isSignatureBad = !verdict.ok && verdict.fault === "bad_signature";
+      const at = height(one.at);
+      await inspect(at, at, { foundBy: "scrub", ...(isSignatureBad ? { isSignatureBad } : {}) });
+      state = await this.pastAltered(state, one);
+    }
+    if (last === undefined) {
+      await inspect(from, through, { foundBy: "scrub" });
+      return { ...state, height: through };
+    }
+    await this.parts.compareEntries(sound, entries);
+    await this.checkAnchors(from, state);
+    return state;
+  }
+
+  /** It is the block that this node noted, and its document has the hashes that a restart begins with. */
+  private async isCommitted({ at, block, frontier }: FoundBlock): Promise<boolean> {
+    const { blockHash } = await this.parts.committedAt(height(at));
+    return (
+      block.blockHash === blockHash && rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header)
+    );
+  }
+
+  /** If nothing of the block can be gone on from, the next one fails as well, is found sound by its anchor, and can. */
+  private async pastAltered(before: ChainState, found: FoundBlock): Promise<ChainState> {
+    return (await this.parts.stateAt(found)) ?? { ...before, height: height(found.at) };
+  }
+
+  private tellOfStranger({ at }: FoundBlock): void {
+    const detail = `a document with the id ${at} stands among this node's blocks, and no block has such an id`;
+    this.parts.note({ kind: "forged", foundBy: "scrub", heights: [Math.floor(at), Math.floor(at)], detail });
+  }
+
+  private async checkAnchors(from: Height, { height: to, clusterId }: ChainState): Promise<void> {
+    const first = Math.floor(from / PAGE_HEIGHTS);
+    for (let page = first; (page + 1) * PAGE_HEIGHTS <= to + 1; page++) {
+      if ((await this.parts.store.anchorStanding(page, clusterId as HashHex)) !== "altered") continue;
+      const detail = `the page of anchors for blocks ${page * PAGE_HEIGHTS} to ${(page + 1) * PAGE_HEIGHTS - 1} is not one that this node wrote`;
+      this.parts.note({ kind: "state_altered", foundBy: "scrub", detail });
+    }
+  }
+}

@@ -1,0 +1,240 @@
+import type { Logger } from "pino";
+import { type HashHex, type Height, height } from "../../shared/ids.js";
+import { type Clock, delay } from "../clock.js";
+import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
+import type { IncidentFinding } from "./incidents.js";
+import type { Suspicion } from "./inspector.js";
+
+/** Changes that are judged together. */
+const BATCH_MAX = 1_000;
+const RETRY_MS = 500;
+/** A watch that was broken for so long, beside a store that answers, is told of. */
+const DOWN_AFTER_MS = 5_000;
+/** Entries that changed, until they are committed. */
+const LATER_MAX = 10_000;
+
+export type WatchState = "starting" | "live" | "down" | "unsupported";
+
+export interface WatchParts {
+  readonly store: Pick<IntegrityStore, "changes" | "stateFault" | "anchorStanding">;
+  /** Where the last process stopped; null: nowhere that is known. */
+  readonly from: string | null;
+  readonly onPlace: (place: string) => void;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, "warn" | "info">;
+  readonly heldThrough: () => Height;
+  readonly clusterId: () => HashHex | "";
+  /** Whether the store answers otherwise. */
+  readonly isStoreOpen: () => boolean;
+  readonly suspect: (at: Height, suspicion: Suspicion) => void;
+  readonly inspectEntries: (heights: readonly Height[], changedAt: string) => Promise<void>;
+  /** The document that says that the index is whole was changed: true if it still says so, or rightly does not. */
+  readonly isMarkerSound: () => Promise<boolean>;
+  readonly note: (finding: IncidentFinding) => void;
+  /** Alerts were taken away. */
+  readonly onAlertsGone: () => void;
+  /** What was suspected has been looked at, and is stored. */
+  readonly settled: () => Promise<void>;
+  /** What was changed meanwhile cannot be known: the whole log has to be looked at. */
+  readonly onBlind: (reason: string) => void;
+  readonly onLive: () => void;
+}
+
+/**
+ * Listens to every change of a stored document in this node's database. A change says only where to look: what stands there is
+ * judged, and never who has written it.
+ */
+export class Watch {
+  private current: WatchState = "starting";
+  private isStopped = false;
+  private place: string | null;
+  private changes: StoreChanges | null = null;
+  private running: Promise<void> = Promise.resolve();
+  /** When it was last known to be live, in monotonic milliseconds. */
+  private liveAt: number;
+  private isToldDown = false;
+  private isBroken = false;
+  private readonly later = new Map<Height, string>();
+
+  constructor(private readonly parts: WatchParts) {
+    this.place = parts.from;
+    this.liveAt = parts.clock.now();
+  }
+
+  get state(): WatchState {
+    return this.current;
+  }
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    await this.changes?.close();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.isStopped) {
+      try {
+        this.changes = await this.parts.store.changes(this.place);
+        await this.follow(this.changes);
+      } catch (error) {
+        if (this.isStopped) return;
+        await this.onBroken(error);
+      } finally {
+        await this.changes?.close();
+        this.changes = null;
+      }
+    }
+  }
+
+  private async follow(changes: StoreChanges): Promise<void> {
+    let batch: StoreChange[] = [];
+    while (!this.isStopped) {
+      const change = await changes.next();
+      if (change !== null) batch.push(change);
+      const isDrained = change === null;
+      if (!isDrained && batch.length < BATCH_MAX) continue;
+      await this.judge(batch);
+      batch = [];
+      const { place } = changes;
+      if (place !== null && place !== this.place) {
+        this.place = place;
+        this.parts.onPlace(place);
+      }
+      if (isDrained) this.onDrained();
+    }
+  }
+
+  private onDrained(): void {
+    this.liveAt = this.parts.clock.now();
+    this.isBroken = false;
+    if (this.current === "live") return;
+    this.current = "live";
+    this.isToldDown = false;
+    this.parts.onLive();
+  }
+
+  private async onBroken(error: unknown): Promise<void> {
+    const { clock, logger, isStoreOpen, note } = this.parts;
+    if (error instanceof WatchError && error.fault === "unsupported") {
+      this.tellDown("this MongoDB is a standalone server, which says nothing of changes: only the scrub finds them");
+      this.current = "unsupported";
+      this.isStopped = true;
+      return;
+    }
+    if (error instanceof WatchError) {
+      // From here on it watches again; what it missed the scrub has to find.
+      this.place = null;
+      const detail = `MongoDB's log does not reach back to what this node has watched (${error.message}): changes since then are looked for in the whole log`;
+      note({ kind: "watch_down", foundBy: "watch", detail });
+      this.parts.onBlind(detail);
+      return;
+    }
+    // A store that does not answer is told of elsewhere, and changes nothing meanwhile.
+    if (!isStoreOpen()) this.liveAt = clock.now();
+    else if (clock.now() - this.liveAt > DOWN_AFTER_MS) this.tellDown(`changes cannot be watched: ${messageOf(error)}`);
+    if (!this.isBroken) logger.warn({ err: error }, "the watch on MongoDB's changes broke: it begins again");
+    this.isBroken = true;
+    await delay(clock, RETRY_MS);
+  }
+
+  private tellDown(detail: string): void {
+    this.current = "down";
+    if (this.isToldDown) return;
+    this.isToldDown = true;
+    this.parts.note({ kind: "watch_down", foundBy: "watch", detail });
+    this.parts.onBlind(detail);
+  }
+
+  private async judge(batch: readonly StoreChange[]): Promise<void> {
+    const entries = new Map<Height, string>();
+    const kinds = new Set<string>();
+    let markerAt: string | null = null;
+    for (const change of batch) {
+      const { collection, operation, at } = change;
+      if (GONE.has(operation)) this.tellGone(change);
+      else if (change.place !== undefined) {
+        const { place } = change;
+        if (place.kind === "block") this.parts.suspect(place.at, suspicionOf(change));
+        if (place.kind === "entry") entries.set(place.at, at);
+        if (place.kind === "marker") markerAt = at;
+      } else if (collection === "anchors") await this.judgeAnchors(change);
+      else if (operation === "delete") kinds.add(collection);
+      if (collection === "state") kinds.add(collection);
+    }
+    await this.judgeEntries(entries);
+    if (markerAt !== null && !(await this.parts.isMarkerSound()))
+      this.note("index_differs", markerAt, "what says that the index of this node is whole was changed or taken away");
+    await this.judgeOthers(kinds, batch.at(-1)?.at);
+    await this.parts.settled();
+  }
+
+  /** Those that are not committed yet wait: their blocks may be replaced, and they with them. */
+  private async judgeEntries(entries: ReadonlyMap<Height, string>): Promise<void> {
+    const { later } = this;
+    for (const [at, changedAt] of entries) later.set(at, changedAt);
+    const through = this.parts.heldThrough();
+    const due = [...later].filter(([at]) => at <= through);
+    const [first] = due;
+    if (first === undefined) return;
+    await this.parts.inspectEntries(
+      due.map(([at]) => at),
+      first[1],
+    );
+    for (const [at] of due) later.delete(at);
+    while (later.size > LATER_MAX) later.delete(later.keys().next().value as Height);
+  }
+
+  private async judgeOthers(kinds: ReadonlySet<string>, at = this.parts.clock.wall()): Promise<void> {
+    if (kinds.has("state")) {
+      const fault = await this.parts.store.stateFault();
+      if (fault !== null) this.note("state_altered", at, fault);
+    }
+    if (kinds.has("quarantine"))
+      this.note("state_altered", at, "evidence was deleted from the quarantine of this node");
+    if (kinds.has("alerts")) {
+      this.note("state_altered", at, "alerts were deleted from the database of this node; they are written again");
+      this.parts.onAlertsGone();
+    }
+  }
+
+  private async judgeAnchors({ id, operation, at }: StoreChange): Promise<void> {
+    const { store, clusterId } = this.parts;
+    if (typeof id !== "number") return;
+    const standing = await store.anchorStanding(id, clusterId() as HashHex);
+    if (standing === "altered" || operation === "delete")
+      this.note(
+        "state_altered",
+        at,
+        `page ${id} of this node's anchors is ${operation === "delete" ? "deleted" : "not what it wrote"}`,
+      );
+  }
+
+  private tellGone({ operation, collection, at }: StoreChange): void {
+    if (operation === "invalidate") return;
+    const what = collection === "" ? "this node's database" : `the collection ${collection} of this node's database`;
+    const kind = collection === "blocks" || collection === "" ? "missing" : "state_altered";
+    const through = this.parts.heldThrough();
+    if (kind === "missing")
+      for (let h = 1; h <= Math.min(through, BATCH_MAX); h++)
+        this.parts.suspect(height(h), { foundBy: "watch", changedAt: at });
+    this.note(kind, at, `${what} was ${operation === "rename" ? "renamed" : "dropped"}`);
+    this.parts.onBlind(`${what} is gone`);
+  }
+
+  private note(kind: IncidentFinding["kind"], changedAt: string, detail: string): void {
+    this.parts.note({ kind, foundBy: "watch", changedAt, detail });
+  }
+}
+
+const GONE = new Set(["drop", "rename", "dropDatabase", "invalidate"]);
+
+function suspicionOf({ operation, fields, at }: StoreChange): Suspicion {
+  const written = operation === "update" ? fields : operation === "replace" ? ["the whole document"] : [];
+  return { foundBy: "watch", changedAt: at, ...(written.length === 0 ? {} : { written }) };
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,74 @@
+import type { JsonValue } from "../../shared/canonical.js";
+import type { HashHex, NodeId } from "../../shared/ids.js";
+
+/** What somebody did to what is stored, and what keeps this node from seeing it. */
+export type IncidentKind =
+  | "payload_modified"
+  | "record_modified"
+  | "header_modified"
+  /** Content and hashes were changed so that they agree with each other. */
+  | "hash_rewritten"
+  | "link_broken"
+  | "signature_invalid"
+  | "missing"
+  | "truncated_tail"
+  /** A document that no node of this log wrote. */
+  | "forged"
+  | "index_differs"
+  | "state_altered"
+  | "watch_down";
+
+/** How it was found. */
+export type FoundBy = "watch" | "scrub" | "read" | "start";
+
+/** First and last, both inclusive. */
+export type Range = readonly [first: number, last: number];
+
+/** One field that is not what was committed. A value that is not there has no member. */
+export interface FieldDifference {
+  readonly height: number;
+  readonly sequence?: number;
+  /** A path such as `dataPayload.order.id`, `header.term` or `sourceAppId`. */
+  readonly field: string;
+  readonly stored?: JsonValue;
+  readonly expected?: JsonValue;
+}
+
+/** Hashes of the first block, and in it of the first event, that is not what was committed. */
+export interface IncidentHashes {
+  readonly block: {
+    readonly height: number;
+    /** As it is noted in the document. */
+    readonly stored: string | null;
+    /** Of the header that stands there. */
+    readonly recomputed: HashHex | null;
+    readonly expected: HashHex;
+  };
+  readonly body?: { readonly recomputed: HashHex; readonly expected: HashHex };
+  readonly event?: {
+    readonly sequence: number;
+    readonly stored: string | null;
+    readonly recomputed: HashHex | null;
+    readonly expected: HashHex;
+  };
+}
+
+/** What an alert says of an incident beside its kind and place. */
+export interface IncidentDetails {
+  readonly foundBy?: FoundBy;
+  /** Ascending and apart from each other. Beyond a number of them the nearest are put together. */
+  readonly heights?: readonly Range[];
+  readonly sequences?: readonly Range[];
+  /** The first ones; how many more were seen. */
+  readonly differences?: readonly FieldDifference[];
+  readonly furtherDifferences?: number;
+  readonly hashes?: IncidentHashes;
+  /** Members whose copies of the first block are the committed one. */
+  readonly agreeing?: readonly NodeId[];
+  /** When the place was changed, as MongoDB's own log says. */
+  readonly changedAt?: string;
+  /** When this node last verified the place before. */
+  readonly lastKnownGoodAt?: string;
+  /** Documents in the collection `quarantine`: what was there, kept before anything else was done. */
+  readonly evidence?: readonly string[];
+}

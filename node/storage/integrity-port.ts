@@ -1,0 +1,86 @@
+import type { HashHex, Height } from "../../shared/ids.js";
+import type { StoredBlock, StoredEntry } from "./port.js";
+
+/** A document that stands where a block belongs, as it is. */
+export interface FoundBlock extends StoredBlock {
+  /** Its id, whatever its header says; one that somebody has put there may be no whole number. */
+  readonly at: number;
+  /** The header before it was given a shape. */
+  readonly rawHeader: unknown;
+}
+
+/** A document in the collection of blocks and entries that belongs to neither. */
+export interface Stranger {
+  /** Its id, as text. */
+  readonly id: string;
+  /** Null where its id is no height. */
+  readonly block: FoundBlock | null;
+}
+
+/** What an id in the collection of blocks and entries stands for. */
+export type PlaceInLog =
+  | { readonly kind: "block" | "entry"; readonly at: Height }
+  /** What says that the index is whole; or nothing of ours. */
+  | { readonly kind: "marker" | "other" };
+
+/** One change in this node's database, by whomever. */
+export interface StoreChange {
+  readonly operation: string;
+  /** Empty where the whole database is meant. */
+  readonly collection: string;
+  /** Of one document. */
+  readonly id?: unknown;
+  /** What stands there, in the collection of blocks and entries. */
+  readonly place?: PlaceInLog;
+  /** What an update has set or taken away, by the names of the document's members. */
+  readonly fields: readonly string[];
+  /** RFC 3339: when, by the server's clock. */
+  readonly at: string;
+}
+
+/** Changes from a place on, in their order. */
+export interface StoreChanges {
+  /** Null: there is no further one at the moment. Throws `unknown` when the source has ended. */
+  next(): Promise<StoreChange | null>;
+  /** A place behind everything that `next` has given. */
+  readonly place: string | null;
+  close(): Promise<void>;
+}
+
+/** Why changes cannot be watched from a place: the server keeps none (`unsupported`), or not those any more (`lost`). */
+export type WatchFault = "unsupported" | "lost";
+
+/**
+ * This node's own database as somebody sees it who looks for what others did to it: past every cache, over a connection
+ * of its own. Throws StoreError like the readers.
+ */
+export interface IntegrityStore {
+  /** Blocks at these heights that are there. */
+  blocksAt(heights: readonly Height[]): Promise<FoundBlock[]>;
+  /** With ids from `from` upward, ascending, while they fit; at least one if there is one. */
+  blocksFrom(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<FoundBlock[]>;
+  /** Entries of heights, both ends inclusive. */
+  entriesBetween(from: Height, through: Height): Promise<StoredEntry[]>;
+  /** Some of the documents above this height, and of those whose id is no number. */
+  strangers(above: Height): Promise<Stranger[]>;
+  /** Keeps the document with this id in quarantine; the name that it has there, or null if there is none. */
+  keep(id: number): Promise<string | null>;
+  /** What is wrong with the document of hard state, as a sentence; null if it is as this node wrote it. */
+  stateFault(): Promise<string | null>;
+  /** Whether the index says that it is whole. */
+  isMarked(): Promise<boolean>;
+  /** Whether this node wrote the page of anchors; `absent` may be so. */
+  anchorStanding(page: number, clusterId: HashHex): Promise<"ours" | "absent" | "altered">;
+  /** Changes from a place on, or from now on. Throws WatchError. */
+  changes(from: string | null): Promise<StoreChanges>;
+}
+
+export class WatchError extends Error {
+  constructor(
+    readonly fault: WatchFault,
+    message: string,
+  ) {
+    super(message);
+    this.name = "WatchError";
+  }
+}

@@ -1,0 +1,331 @@
+import { Binary, type Collection, type Db } from "mongodb";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AlertRecord } from "../../node/storage/port.js";
+import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
+import { hashHeader } from "../../shared/log/block.js";
+import { bodyHash } from "../../shared/log/body.js";
+import { eventually } from "../support/eventually.js";
+import { levelHead } from "../support/level.js";
+import { withDatabase } from "../support/stored-blocks.js";
+import { call, postJson, uniqueSource } from "./api-support.js";
+
+const FOUND_WITHIN_MS = 10_000;
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever stands in the database
+type Blocks = Collection<any>;
+
+/** Replaces text in a stored part by another of the same length. */
+function edit(part: Binary, from: string, to: string): Binary {
+  const bytes = Buffer.from(part.value());
+  const at = bytes.indexOf(from);
+  if (at === -1 || from.length !== to.length) throw new Error(`${from} is not there`);
+  bytes.write(to, at);
+  return new Binary(bytes);
+}
+
+let cluster: Cluster;
+let nodes: readonly ClusterNode[];
+let leader: ClusterNode;
+let follower: ClusterNode;
+const source = uniqueSource();
+
+function withCluster(): void {
+  beforeAll(async () => {
+    cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
+    nodes = cluster.nodes;
+    await eventually(async () => (await call(`${nodes[0]?.url}/readyz`)).status === 200, 20_000, "it is ready");
+    leader = (await cluster.leader()).node;
+    follower = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
+  });
+  afterAll(() => cluster?.stop());
+}
+
+const alertsOf = async (node: ClusterNode): Promise<AlertRecord[]> =>
+  (await call(`${node.url}/api/v1/alerts?limit=500`)).body.alerts;
+
+async function write(amount = 100): Promise<{ height: number; sequence: number; hash: string }> {
+  const event = { eventType: "paid", sourceAppId: source, dataPayload: { amount, by: { name: "ada" } } };
+  const { status, body } = await postJson(`${leader.url}/api/v1/events`, event);
+  expect(status).toBe(201);
+  return body;
+}
+
+/** Does something to one node's blocks, and waits until any node shows the alert. */
+async function found(
+  victim: ClusterNode,
+  act: (blocks: Blocks, db: Db) => Promise<unknown>,
+  isMeant: (alert: AlertRecord) => boolean,
+): Promise<AlertRecord> {
+  await withDatabase(victim.mongodbUri, (db) => act(db.collection("blocks"), db));
+  const at = performance.now();
+  const other = nodes.find(({ id }) => id !== victim.id) as ClusterNode;
+  let last: AlertRecord[] = [];
+  const alert = await eventually(
+    async () => {
+      last = await alertsOf(other);
+      return last.find(isMeant);
+    },
+    FOUND_WITHIN_MS,
+    "an alert tells of it",
+  ).catch((error) => {
+    throw new Error(`${error}\n${JSON.stringify(last, null, 1)}\n${cluster.logTail(victim.id, 10)}`);
+  });
+  process.stdout.write(`${alert.kind} on ${alert.node} found in ${Math.round(performance.now() - at)} ms\n`);
+  expect(alert).toMatchObject({ node: victim.id, accused: victim.id, status: "open" });
+  return alert;
+}
+
+const covers = ({ heights = [] }: AlertRecord, at: number): boolean => heights.some(([a, b]) => a <= at && at <= b);
+const fieldsAt = (alert: AlertRecord, at: number): string[] =>
+  (alert.differences ?? []).filter(({ height }) => height === at).map(({ field }) => field);
+
+describe("what somebody does to a node's database", () => {
+  withCluster();
+
+  it.each(["follower", "leader"] as const)(
+    "names node, event and field of a payload that is edited on the %s",
+    async (role) => {
+      const victim = role === "leader" ? leader : follower;
+      const written = await write();
+      await write();
+      await levelHead(nodes);
+      const isMeant = ({ kind, heights = [], node }: AlertRecord) =>
+        kind === "payload_modified" &&
+        node === victim.id &&
+        heights.some(([a, b]) => a <= written.height && written.height <= b);
+      const alert = await found(
+        victim,
+        async (blocks) => {
+          const { payloads } = await blocks.findOne({ _id: written.height });
+          await blocks.updateOne({ _id: written.height }, { $set: { payloads: edit(payloads, '"ada"', '"eve"') } });
+        },
+        isMeant,
+      );
+      expect(alert.sequence).toBe(written.sequence);
+      expect(alert.differences).toEqual([
+        {
+          height: written.height,
+          sequence: written.sequence,
+          field: "dataPayload.by.name",
+          stored: "eve",
+          expected: "ada",
+        },
+      ]);
+      expect(alert.agreeing).toEqual(nodes.map(({ id }) => id).filter((id) => id !== victim.id));
+      expect(alert.hashes?.event).toMatchObject({
+        sequence: written.sequence,
+        expected: written.hash,
+        stored: written.hash,
+      });
+      expect(alert.hashes?.event?.recomputed).toMatch(/^[0-9a-f]{64}$/);
+      expect(alert.hashes?.event?.recomputed).not.toBe(written.hash);
+      expect(alert.foundBy).toBe("watch");
+      expect(Math.abs(Date.parse(alert.changedAt as string) - Date.now())).toBeLessThan(FOUND_WITHIN_MS);
+      await withDatabase(victim.mongodbUri, async (db) => {
+        const kept = await db.collection("quarantine").countDocuments({ _id: alert.evidence?.[0] as never });
+        expect(kept).toBe(1);
+      });
+      leader = (await cluster.leader()).node;
+    },
+  );
+
+  /** What is done to one block, and as what it has to be found. */
+  const CASES: readonly {
+    readonly what: string;
+    readonly kind: string;
+    readonly fields: readonly string[];
+    readonly act: (blocks: Blocks, at: number) => Promise<unknown>;
+  }[] = [
+    {
+      what: "a record that is edited",
+      kind: "record_modified",
+      fields: ["eventType"],
+      act: async (blocks, at) => {
+        const { records } = await blocks.findOne({ _id: at });
+        await blocks.updateOne({ _id: at }, { $set: { records: edit(records, "paid", "kept") } });
+      },
+    },
+    {
+      what: "a header with another leader",
+      kind: "header_modified",
+      fields: ["header.leaderId"],
+      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { "header.leaderId": "n9" } }),
+    },
+    {
+      what: "a header of another type",
+      kind: "header_modified",
+      fields: ["header.eventCount"],
+      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { "header.eventCount": "1" } }),
+    },
+    {
+      what: "a link to another block",
+      kind: "link_broken",
+      fields: ["header.previousBlockHash"],
+      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { "header.previousBlockHash": "0".repeat(64) } }),
+    },
+    {
+      what: "a payload whose hashes were made anew",
+      kind: "hash_rewritten",
+      fields: ["header.bodyHash", "blockHash", "dataPayload.by.name"],
+      act: async (blocks, at) => {
+        const document = await blocks.findOne({ _id: at });
+        const payloads = edit(document.payloads, '"ada"', '"eve"');
+        const body = { records: document.records.value(), payloads: payloads.value() };
+        const header = { ...document.header, bodyHash: bodyHash(body) };
+        await blocks.updateOne({ _id: at }, { $set: { payloads, header, blockHash: hashHeader(header) } });
+      },
+    },
+    {
+      what: "a signature that is another one",
+      kind: "signature_invalid",
+      fields: ["signature"],
+      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { signature: new Binary(new Uint8Array(64)) } }),
+    },
+    {
+      what: "hashes that a restart begins with",
+      kind: "header_modified",
+      fields: ["frontier"],
+      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { frontier: [] } }),
+    },
+    {
+      what: "a whole document in the place of another",
+      kind: "hash_rewritten",
+      fields: ["header.height", "dataPayload.amount"],
+      act: async (blocks, at) => {
+        const { _id, ...other } = await blocks.findOne({ _id: at - 1 });
+        await blocks.replaceOne({ _id: at }, other);
+      },
+    },
+    {
+      what: "a change that is put back at once",
+      kind: "payload_modified",
+      fields: [],
+      act: async (blocks, at) => {
+        const { payloads } = await blocks.findOne({ _id: at });
+        const edited = edit(payloads, '"ada"', '"eve"');
+        await blocks.bulkWrite([
+          { updateOne: { filter: { _id: at }, update: { $set: { payloads: edited } } } },
+          { updateOne: { filter: { _id: at }, update: { $set: { payloads } } } },
+        ]);
+      },
+    },
+    {
+      what: "a block that is deleted",
+      kind: "missing",
+      fields: [],
+      act: (blocks, at) => blocks.deleteOne({ _id: at }),
+    },
+  ];
+
+  it.each(CASES)("finds $what", async ({ kind, fields, act }) => {
+    leader = (await cluster.leader()).node;
+    const victim = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
+    await write(1);
+    const written = await write(2);
+    await write(3);
+    await levelHead(nodes);
+    const alert = await found(
+      victim,
+      (blocks) => act(blocks, written.height),
+      (one) => one.kind === kind && one.node === victim.id && covers(one, written.height),
+    );
+    expect(fieldsAt(alert, written.height)).toEqual(expect.arrayContaining([...fields]));
+    expect((alert.sequences ?? []).some(([a, b]) => a <= written.sequence && written.sequence <= b)).toBe(true);
+    const others = (await alertsOf(leader)).filter((one) => one.kind !== kind && covers(one, written.height));
+    expect(others).toEqual([]);
+  });
+
+  it("finds documents that no block can be", async () => {
+    const copy = async (blocks: Blocks, _id: unknown) =>
+      blocks.insertOne({ ...(await blocks.findOne({ _id: 2 })), _id });
+    const isMeant = ({ kind, detail }: AlertRecord) => kind === "forged" && detail.includes("with the id evil");
+    await found(follower, (blocks) => copy(blocks, "evil"), isMeant);
+  });
+
+  it("finds what is done to entries, to the index's own account, to state, evidence and alerts", async () => {
+    const written = await write();
+    await levelHead(nodes);
+    const of = (kind: string, text: string) => (one: AlertRecord) =>
+      one.kind === kind && one.node === follower.id && one.detail.includes(text);
+    const isEntrys = (one: AlertRecord) => of("index_differs", "entry")(one) && covers(one, written.height);
+    await found(follower, (blocks) => blocks.updateOne({ _id: -written.height }, { $set: { terms: [] } }), isEntrys);
+    await found(follower, (_, db) => db.collection("quarantine").deleteMany({}), of("state_altered", "evidence"));
+    await found(
+      follower,
+      (_, db) => db.collection("state").updateOne({}, { $inc: { "hard.term": 5 } }),
+      of("state_altered", "term and vote"),
+    );
+  });
+
+  it("makes one incident of thousands of altered events, with their ranges", async () => {
+    leader = (await cluster.leader()).node;
+    const victim = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
+    const places: { height: number; sequence: number }[] = [];
+    for (let batch = 0; batch < 20; batch++) {
+      const events = Array.from({ length: 100 }, (_, i) => ({
+        eventType: "bulk",
+        sourceAppId: source,
+        dataPayload: { amount: `12${i}` },
+      }));
+      const { body } = await postJson(`${leader.url}/api/v1/events:batch`, { events });
+      places.push(...body.events.map((one: { sequence: number }) => one));
+    }
+    await levelHead(nodes);
+    const [first, last] = [places[0]?.sequence, places.at(-1)?.sequence] as [number, number];
+    const alert = await found(
+      victim,
+      async (blocks) => {
+        for await (const document of blocks.find({ "header.firstSequence": { $gte: first, $lte: last } })) {
+          const bytes = Buffer.from(document.payloads.value());
+          for (let at = bytes.indexOf('"12'); at !== -1; at = bytes.indexOf('"12', at + 1)) bytes.write('"99', at);
+          await blocks.updateOne({ _id: document._id }, { $set: { payloads: new Binary(bytes) } });
+        }
+      },
+      ({ kind, node, sequences = [] }) =>
+        kind === "payload_modified" && node === victim.id && sequences.some(([a, b]) => a === first && b === last),
+    );
+    expect(alert.furtherDifferences).toBeGreaterThan(1_900);
+    expect((await alertsOf(leader)).filter(({ kind }) => kind === "payload_modified").length).toBeLessThan(6);
+  });
+});
+
+describe("what somebody does to a node's log as a whole", () => {
+  withCluster();
+
+  it("finds what was done while the node was down before it is ready", async () => {
+    leader = (await cluster.leader()).node;
+    const victim = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
+    const written = await write();
+    await write();
+    await levelHead(nodes);
+    await cluster.kill(victim.id);
+    await withDatabase(victim.mongodbUri, async (db) => {
+      const blocks: Blocks = db.collection("blocks");
+      const { payloads } = await blocks.findOne({ _id: written.height });
+      await blocks.updateOne({ _id: written.height }, { $set: { payloads: edit(payloads, '"ada"', '"eve"') } });
+    });
+    await cluster.start(victim.id);
+    await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, 20_000, "it is ready again");
+    const alerts = (await alertsOf(victim)).filter((one) => one.node === victim.id && covers(one, written.height));
+    expect(alerts.map(({ kind }) => kind)).toContain("payload_modified");
+  });
+
+  it("finds a tail that is cut off, on follower and leader, and a log that is dropped", async () => {
+    leader = (await cluster.leader()).node;
+    const victim = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
+    const written = await write();
+    await levelHead(nodes);
+    const cut = (blocks: Blocks) => blocks.deleteMany({ _id: { $gte: written.height } });
+    for (const node of [victim, leader])
+      await found(
+        node,
+        cut,
+        (one) => one.kind === "truncated_tail" && one.node === node.id && covers(one, written.height),
+      );
+    await found(
+      victim,
+      (blocks) => blocks.drop(),
+      (one) => one.kind === "missing" && one.node === victim.id && one.detail.includes("dropped"),
+    );
+  });
+});

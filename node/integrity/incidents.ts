@@ -30,7 +30,7 @@ export interface IncidentFinding extends Omit<IncidentDetails, "heights" | "sequ
 interface Incident {
   alert: AlertRecord;
   readonly first: string;
-  /** Monotonic milliseconds. */
+  /** When its newest place was found, in monotonic milliseconds. */
   seenAt: number;
   isSaved: boolean;
 }
@@ -58,6 +58,7 @@ export class Incidents {
   /** Those of earlier runs, so that what is found again is no new incident. */
   async load(): Promise<void> {
     const open = (await this.parts.store.list(KNOWN_MAX)).filter(isOwnIncident);
+    for (const alert of open) this.told.add(alert.id);
     for (const alert of open.reverse())
       this.known.push({ alert, first: alert.detail, seenAt: Number.NEGATIVE_INFINITY, isSaved: true });
   }
@@ -76,7 +77,8 @@ export class Incidents {
       this.known.push(incident);
       if (this.known.length > KNOWN_MAX) this.known.splice(0, 1);
     }
-    incident.seenAt = clock.now();
+    // What is only seen again, pass after pass, must not draw all that is found later into itself.
+    if (isNew || !isKnown(incident.alert, finding)) incident.seenAt = clock.now();
     incident.alert = merged(incident, finding, wall);
     incident.isSaved = false;
     if (isNew) {
@@ -172,6 +174,9 @@ export class Incidents {
   private readonly told = new Set<string>();
 }
 
+const isKnown = ({ heights = [] }: AlertRecord, { heights: [first, last] = [-1, -1] }: IncidentFinding): boolean =>
+  covers(heights, first) && covers(heights, last);
+
 const isOwnIncident = ({ status, foundBy }: AlertRecord): boolean => status === "open" && foundBy !== undefined;
 
 function merged({ alert, first }: Incident, finding: IncidentFinding, at: string): AlertRecord {
@@ -179,8 +184,7 @@ function merged({ alert, first }: Incident, finding: IncidentFinding, at: string
   const heights = added === undefined ? alert.heights : withRange(alert.heights ?? [], added, RANGES_MAX);
   let { sequences } = alert;
   for (const range of events) sequences = withRange(sequences ?? [], range, RANGES_MAX);
-  const isAgain = added !== undefined && covers(alert.heights ?? [], added[0]) && covers(alert.heights ?? [], added[1]);
-  const fresh = isAgain ? [] : seen;
+  const fresh = isKnown(alert, finding) ? [] : seen;
   const differences = [...(alert.differences ?? []), ...fresh].slice(0, DIFFERENCES_MAX);
   const further =
     (alert.differences?.length ?? 0) + (alert.furtherDifferences ?? 0) + fresh.length - differences.length;

@@ -88,7 +88,8 @@ export class Integrity {
     this.entries = new EntryInspector({
       ...{ nodeId, store, heldThrough, note },
       readBlocks: (heights) => driver.blocks.read(heights),
-      entryOf: (events, index) => driver.index.entryOf(events, index),
+      // Terms of paths that are being added may be missing still.
+      entryOf: (events, index) => driver.index.entryOf(events, index, driver.index.indexedPaths),
       isWhole: () => driver.index.isWhole,
       makeAnew: (at) => driver.onIndexDiffers(at),
       makeAllAnew: () => driver.onIndexLost(),

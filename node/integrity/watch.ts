@@ -55,6 +55,8 @@ export class Watch {
   private isToldDown = false;
   private isBroken = false;
   private readonly later = new Map<Height, string>();
+  /** Pages of anchors that were changed and not judged yet. */
+  private readonly pages = new Map<number, StoreChange>();
 
   constructor(private readonly parts: WatchParts) {
     this.place = parts.from;
@@ -161,13 +163,14 @@ export class Watch {
         if (place.kind === "block") this.parts.suspect(place.at, suspicionOf(change));
         if (place.kind === "entry") entries.set(place.at, at);
         if (place.kind === "marker") markerAt = at;
-      } else if (collection === "anchors") await this.judgeAnchors(change);
+      } else if (collection === "anchors" && typeof change.id === "number") this.pages.set(change.id, change);
       else if (operation === "delete") kinds.add(collection);
       if (collection === "state") kinds.add(collection);
     }
-    await this.judgeEntries(entries);
+    await this.judgeAnchors();
     if (markerAt !== null && !(await this.parts.isMarkerSound()))
       this.note("index_differs", markerAt, "what says that the index of this node is whole was changed or taken away");
+    await this.judgeEntries(entries);
     await this.judgeOthers(kinds, batch.at(-1)?.at);
     await this.parts.settled();
   }
@@ -201,16 +204,17 @@ export class Watch {
     }
   }
 
-  private async judgeAnchors({ id, operation, at }: StoreChange): Promise<void> {
-    const { store, clusterId } = this.parts;
-    if (typeof id !== "number") return;
-    const standing = await store.anchorStanding(id, clusterId() as HashHex);
-    if (standing === "altered" || operation === "delete")
-      this.note(
-        "state_altered",
-        at,
-        `page ${id} of this node's anchors is ${operation === "delete" ? "deleted" : "not what it wrote"}`,
-      );
+  /** Which log's they should be is not known while the store is being recovered: they wait. */
+  private async judgeAnchors(): Promise<void> {
+    const { pages } = this;
+    const clusterId = this.parts.clusterId();
+    if (clusterId === "") return;
+    for (const [page, { operation, at }] of pages) {
+      const standing = await this.parts.store.anchorStanding(page, clusterId);
+      pages.delete(page);
+      const what = operation === "delete" ? "deleted" : standing === "altered" ? "not what it wrote" : null;
+      if (what !== null) this.note("state_altered", at, `page ${page} of this node's anchors is ${what}`);
+    }
   }
 
   private tellGone({ operation, collection, at }: StoreChange): void {

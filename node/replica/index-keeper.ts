@@ -58,7 +58,11 @@ export class IndexKeeper {
   }
 
   /** The entry of a block: null for one without events. It has the terms of all paths that the index says it has. */
-  entryOf(events: readonly ReadEvent[], index?: BlockIndex, paths = this.entryPaths): IndexEntry | null {
+  entryOf(
+    events: readonly ReadEvent[],
+    index?: BlockIndex,
+    paths: readonly string[] = this.entryPaths,
+  ): IndexEntry | null {
     return events.length === 0 ? null : { index: index ?? blockIndex(events), own: this.parts.ownRun(events, paths) };
   }
   private get entryPaths(): readonly string[] {

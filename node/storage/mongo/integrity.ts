@@ -1,7 +1,7 @@
 import { type BSON, type Collection, type Db, MaxKey, MinKey } from "mongodb";
 import type { HashHex, Height } from "../../../shared/ids.js";
 import type { FoundBlock, IntegrityStore, Stranger } from "../integrity-port.js";
-import type { StoredEntry } from "../port.js";
+import { type StoredEntry, StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { MongoAnchors } from "./anchors.js";
 import { watchChanges } from "./changes.js";
@@ -98,7 +98,12 @@ export class MongoIntegrity implements IntegrityStore {
   stateFault(): Promise<string | null> {
     return this.reading(async (db) => {
       const state = new MongoState(db.collection("state"), {}, this.macOf);
-      if ((await state.read()) === null) return "the document of this node's state is gone";
+      const read = await state.read().catch((error: unknown) => {
+        if (error instanceof StoreError && error.failure === "unfit") return error;
+        throw error;
+      });
+      if (read instanceof StoreError) return read.message;
+      if (read === null) return "the document of this node's state is gone";
       return state.isAltered ? "term and vote in this node's state are not what it wrote" : null;
     });
   }

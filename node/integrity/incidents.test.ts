@@ -1,0 +1,139 @@
+import { expect, it } from "vitest";
+import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import type { AlertRecord } from "../storage/port.js";
+import { type IncidentFinding, Incidents } from "./incidents.js";
+
+function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)))) {
+  const clock = hastyClock();
+  const told: AlertRecord[] = [];
+  const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
+  const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onOpened: (alert) => told.push(alert) });
+  const note = (at: number, more: Partial<IncidentFinding> = {}): void =>
+    incidents.note({
+      kind: "payload_modified",
+      foundBy: "watch",
+      heights: [at, at],
+      sequences: [[10 * at, 10 * at]],
+      detail: `block ${at}`,
+      ...more,
+    });
+  const kept = async (): Promise<AlertRecord[]> => {
+    await incidents.saved();
+    return store.list(100);
+  };
+  return { incidents, store, clock, told, note, kept };
+}
+
+it("makes one alert of findings that come together, and grows its ranges", async () => {
+  const { note, kept, told } = setUp();
+  for (const at of [7, 5, 6, 20]) note(at, { differences: [{ height: at, field: "dataPayload.a" }] });
+  const [alert, ...others] = await kept();
+  expect(others).toEqual([]);
+  expect(alert).toMatchObject({
+    ...{ kind: "payload_modified", severity: "critical", node: "n2", accused: "n2", status: "open" },
+    ...{
+      height: 5,
+      sequence: 50,
+      heights: [
+        [5, 7],
+        [20, 20],
+      ],
+      occurrences: 4,
+      foundBy: "watch",
+    },
+    detail: "block 7 (one of 4 blocks and 4 events)",
+  });
+  expect(alert?.sequences).toEqual([
+    [50, 50],
+    [60, 60],
+    [70, 70],
+    [200, 200],
+  ]);
+  expect(alert?.differences).toHaveLength(4);
+  expect(told).toHaveLength(1);
+});
+
+it("counts differences beyond those that it shows, and shows none twice", async () => {
+  const { note, kept } = setUp();
+  for (let at = 1; at <= 40; at++) note(at, { differences: [{ height: at, field: "a" }], evidence: [`e${at}`] });
+  note(1, { differences: [{ height: 1, field: "a" }] });
+  const [alert] = await kept();
+  expect([alert?.differences?.length, alert?.furtherDifferences, alert?.evidence?.length]).toEqual([32, 8, 32]);
+});
+
+it("keeps kinds apart, and what is found a minute later elsewhere", async () => {
+  const { note, kept, clock } = setUp();
+  note(5);
+  note(6, { kind: "record_modified" });
+  clock.pass(60_001);
+  note(5);
+  note(9);
+  expect((await kept()).map(({ kind, heights, occurrences }) => [kind, heights, occurrences]).sort()).toEqual([
+    ["payload_modified", [[5, 5]], 2],
+    ["payload_modified", [[9, 9]], 1],
+    ["record_modified", [[6, 6]], 1],
+  ]);
+});
+
+it("tells what has no place in the log apart by what is said of it", async () => {
+  const { incidents, kept } = setUp();
+  const note = (detail: string): void => incidents.note({ kind: "state_altered", foundBy: "watch", detail });
+  note("a vote");
+  note("evidence");
+  note("a vote");
+  expect((await kept()).map(({ detail, occurrences }) => [detail, occurrences]).sort()).toEqual([
+    ["a vote", 2],
+    ["evidence", 1],
+  ]);
+});
+
+it("goes on with those of an earlier run, and tells of them no second time", async () => {
+  const first = setUp();
+  first.note(5);
+  await first.kept();
+  const second = setUp(first.store);
+  await second.incidents.load();
+  second.note(5);
+  second.note(6);
+  expect((await second.kept()).map(({ heights, occurrences }) => [heights, occurrences]).sort()).toEqual([
+    [[[5, 5]], 2],
+    [[[6, 6]], 1],
+  ]);
+  expect(second.told.map(({ height }) => height)).toEqual([6]);
+});
+
+it("ends only what says that a watch is down", async () => {
+  const { incidents, note, kept } = setUp();
+  note(5);
+  incidents.note({ kind: "watch_down", foundBy: "watch", detail: "broken" });
+  incidents.end("watch_down");
+  const ended = await kept();
+  expect(ended.map(({ kind, status, severity }) => [kind, status, severity]).sort()).toEqual([
+    ["payload_modified", "open", "critical"],
+    ["watch_down", "ended", "warning"],
+  ]);
+  incidents.note({ kind: "watch_down", foundBy: "watch", detail: "broken" });
+  expect((await kept()).filter(({ kind, status }) => kind === "watch_down" && status === "open")).toHaveLength(1);
+  expect(incidents.openCount).toBe(2);
+});
+
+it("stores again what a store did not take, and what somebody has deleted", async () => {
+  const database = new MemoryDatabase("1".repeat(32));
+  const store = new MemoryAlertStore(database);
+  let failures = 2;
+  const flaky = Object.assign(Object.create(store), {
+    save: async (alert: AlertRecord) => {
+      if (failures-- > 0) throw new Error("no");
+      return store.save(alert);
+    },
+  }) as MemoryAlertStore;
+  const { incidents, note, kept, told } = setUp(flaky);
+  note(5);
+  expect(await kept()).toHaveLength(1);
+  database.alerts.clear();
+  incidents.saveAgain();
+  expect(await kept()).toHaveLength(1);
+  expect(told).toHaveLength(1);
+});

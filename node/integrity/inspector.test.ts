@@ -1,0 +1,179 @@
+import { expect, it } from "vitest";
+import { type Height, height } from "../../shared/ids.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { AlteredBlock } from "../replica/anchors.js";
+import type { IncidentFinding } from "./incidents.js";
+import { Inspector } from "./inspector.js";
+
+function setUp({ peersHaveIt = true, heldThrough = 9 } = {}) {
+  const { blocks } = TestLog.grow(8);
+  const store = new MemoryIntegrity(blocks);
+  const found: IncidentFinding[] = [];
+  const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
+  const asked: number[] = [];
+  const standing = { held: heldThrough, altered: 0, unproved: 0 };
+  const inspector = new Inspector({
+    ...{ nodeId: "n1", store, clock: hastyClock() },
+    peers: {
+      async copies(at) {
+        asked.push(at);
+        return peersHaveIt ? { agreeing: ["n2", "n3"], block: of(at).stored.block } : { agreeing: [], block: null };
+      },
+    },
+    async committedAt(at) {
+      if (at === standing.unproved) throw new AlteredBlock(height(7), "its header is another one");
+      return { blockHash: of(at).stored.block.blockHash, previousHash: at === 1 ? "" : of(at - 1).next.headHash };
+    },
+    heldThrough: () => height(standing.held),
+    note: (finding) => found.push(finding),
+    verifiedAt: (at) => (at < 5 ? "2026-01-01T00:00:00.000Z" : null),
+    onAltered: () => {
+      standing.altered += 1;
+    },
+    logger: { warn: () => undefined },
+  });
+  inspector.start();
+  const flip = (at: number): void =>
+    store.change(at, (one) => {
+      const payloads = one.block.payloads.slice();
+      payloads[payloads.length - 2] = (payloads.at(-2) ?? 0) ^ 1;
+      return { ...one, block: { ...one.block, payloads } };
+    });
+  const suspect = async (heights: readonly number[], more: object = {}): Promise<IncidentFinding[]> => {
+    for (const at of heights) inspector.suspect(height(at), { foundBy: "watch", ...more });
+    await inspector.idle();
+    return found;
+  };
+  return { store, found, asked, inspector, standing, flip, suspect };
+}
+
+it("says nothing of what is as it was committed, whoever suspected it", async () => {
+  const { suspect, asked, standing } = setUp();
+  expect(await suspect([1, 2, 9])).toEqual([]);
+  expect([asked, standing.altered]).toEqual([[], 0]);
+});
+
+it("keeps what was there, and names event, field and who has it as it was committed", async () => {
+  const { suspect, flip, store, standing } = setUp();
+  flip(4);
+  const [finding, ...others] = await suspect([4], { changedAt: "2026-01-02T00:00:00.000Z" });
+  expect(others).toEqual([]);
+  expect(finding).toMatchObject({
+    ...{ kind: "payload_modified", foundBy: "watch", heights: [4, 4], sequences: [[2, 2]], agreeing: ["n2", "n3"] },
+    ...{ evidence: ["4-altered"], changedAt: "2026-01-02T00:00:00.000Z", lastKnownGoodAt: "2026-01-01T00:00:00.000Z" },
+    differences: [{ height: 4, sequence: 2, field: "dataPayload.i", stored: 3, expected: 2 }],
+  });
+  expect([store.kept, standing.altered]).toEqual([[4], 1]);
+});
+
+it("says which event it is when nobody has a sound copy", async () => {
+  const { suspect, flip } = setUp({ peersHaveIt: false });
+  flip(4);
+  const [finding] = await suspect([4]);
+  expect(finding).toMatchObject({ kind: "payload_modified", sequences: [[2, 2]], agreeing: [] });
+});
+
+it("tells of a write that was put back, for no write of a block is this node's", async () => {
+  const { suspect, standing } = setUp();
+  const [finding] = await suspect([4], { written: ["payloads"] });
+  expect(finding).toMatchObject({ kind: "payload_modified", heights: [4, 4], sequences: [[2, 2]], differences: [] });
+  expect(finding?.detail).toMatch(/put back/);
+  expect(standing.altered).toBe(0);
+});
+
+it("looks at a signature where its hash tells nothing", async () => {
+  const { suspect, store } = setUp();
+  store.change(4, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
+  expect(await suspect([4])).toEqual([]);
+  expect(await suspect([4], { isSignatureBad: true })).toMatchObject([
+    { kind: "signature_invalid", sequences: [[2, 2]] },
+  ]);
+});
+
+it("tells of neighbours that are missing as one, and of the end of the log as its end", async () => {
+  const { suspect, store, found } = setUp();
+  for (const at of [3, 4, 6]) store.documents.delete(at);
+  await suspect([3, 4, 6]);
+  expect(found.map(({ kind, heights, sequences }) => [kind, heights, sequences])).toEqual([
+    ["missing", [3, 4], [[1, 2]]],
+    ["missing", [6, 6], [[4, 4]]],
+  ]);
+  found.length = 0;
+  for (const at of [8, 9]) store.documents.delete(at);
+  expect(await suspect([8, 9])).toMatchObject([{ kind: "truncated_tail", heights: [8, 9], sequences: [[6, 7]] }]);
+});
+
+it("says nothing of what is not committed, and looks once it is", async () => {
+  const { suspect, flip, store, standing, inspector, found } = setUp({ heldThrough: 6 });
+  flip(7);
+  store.documents.delete(8);
+  expect(await suspect([7, 8])).toEqual([]);
+  standing.held = 7;
+  inspector.lookAgain();
+  await inspector.idle();
+  expect(found).toMatchObject([{ heights: [7, 7] }]);
+});
+
+it("takes nothing for missing that the store lost while it was looked at", async () => {
+  const { suspect, store, standing } = setUp();
+  store.blocksAt = async () => {
+    standing.held = 3;
+    return [];
+  };
+  expect(await suspect([5])).toEqual([]);
+});
+
+it("waits for a store that does not answer, and forgets nothing", async () => {
+  const { suspect, flip, store } = setUp();
+  flip(4);
+  const { blocksAt } = store;
+  let failures = 3;
+  store.blocksAt = async (heights: readonly Height[]) => {
+    if (failures-- > 0) throw new Error("not now");
+    return blocksAt.call(store, heights);
+  };
+  expect(await suspect([4])).toMatchObject([{ heights: [4, 4] }]);
+});
+
+it("asks peers for some of thousands, and names the events of all", async () => {
+  const { blocks } = TestLog.grow(100);
+  const store = new MemoryIntegrity(blocks);
+  const { found, asked, inspector } = setUpLong(store, blocks);
+  for (let at = 2; at <= 101; at++) {
+    store.change(at, (one) => ({
+      ...one,
+      block: { ...one.block, payloads: one.block.payloads.map((b, i, all) => (i === all.length - 2 ? b ^ 1 : b)) },
+    }));
+    inspector.suspect(height(at), { foundBy: "scrub" });
+  }
+  await inspector.idle();
+  expect(asked.length).toBe(64);
+  expect(found.map(({ sequences }) => sequences?.[0]?.[0])).toEqual(Array.from({ length: 100 }, (_, i) => i));
+});
+
+function setUpLong(store: MemoryIntegrity, blocks: readonly TestBlock[]) {
+  const found: IncidentFinding[] = [];
+  const asked: number[] = [];
+  const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
+  const inspector = new Inspector({
+    ...{ nodeId: "n1", store, clock: hastyClock() },
+    peers: {
+      async copies(at) {
+        asked.push(at);
+        return { agreeing: ["n2"], block: of(at).stored.block };
+      },
+    },
+    committedAt: async (at) => ({
+      blockHash: of(at).stored.block.blockHash,
+      previousHash: at === 1 ? "" : of(at - 1).next.headHash,
+    }),
+    heldThrough: () => height(blocks.length),
+    note: (finding) => found.push(finding),
+    verifiedAt: () => null,
+    onAltered: () => undefined,
+    logger: { warn: () => undefined },
+  });
+  inspector.start();
+  return { found, asked, inspector };
+}

@@ -1,0 +1,125 @@
+import { expect, it } from "vitest";
+import { height } from "../../shared/ids.js";
+import { blockVerifier, type ChainState, rangeMatches } from "../../shared/log/chain.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { createVerifier } from "../host/signer.js";
+import type { FoundBlock } from "../storage/integrity-port.js";
+import type { IncidentFinding } from "./incidents.js";
+import type { Suspicion } from "./inspector.js";
+import type { Places } from "./place-file.js";
+import { Scrub } from "./scrub.js";
+
+const { blocks } = TestLog.grow(299);
+const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
+
+function setUp({ places = { watch: null, scrub: null, lastPass: null } as Places, heldThrough = 300 } = {}) {
+  const store = new MemoryIntegrity(blocks);
+  const suspected: [number, Suspicion][] = [];
+  const noted: IncidentFinding[] = [];
+  const compared: number[] = [];
+  const kept = {
+    places,
+    set: (change: Partial<Places>): void => void Object.assign(kept, { places: { ...kept.places, ...change } }),
+  };
+  const standing = { held: heldThrough };
+  const scrub = new Scrub({
+    store,
+    places: kept,
+    verifyBlock: blockVerifier(createVerifier()),
+    committedAt: async (at) => ({ blockHash: of(at).stored.block.blockHash, previousHash: "" }),
+    heldThrough: () => height(standing.held),
+    stateAt: async ({ at, block, frontier }: FoundBlock): Promise<ChainState | null> => {
+      const isSound =
+        foundHash(at, block.blockHash) && rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header);
+      return isSound ? of(at).next : null;
+    },
+    inspect: async (from, through, suspicion) => {
+      for (let at = from as number; at <= through; at++) suspected.push([at, suspicion]);
+    },
+    compareEntries: async (verified, entries) => {
+      for (const { found } of verified)
+        if (entries.some((entry) => entry.height === found.at) || found.at === 1) compared.push(found.at);
+    },
+    note: (finding) => noted.push(finding),
+    clock: hastyClock(),
+    isAlone: () => false,
+  });
+  const heights = (): number[] => suspected.map(([at]) => at);
+  return { store, scrub, suspected, heights, noted, compared, kept, standing };
+}
+const foundHash = (at: number, blockHash: string): boolean => of(at).stored.block.blockHash === blockHash;
+const flip = (one: FoundBlock, part: "payloads" | "records"): FoundBlock => {
+  const bytes = one.block[part].slice();
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  return { ...one, block: { ...one.block, [part]: bytes } };
+};
+
+it("verifies every committed block and entry, none above, and says how far it came", async () => {
+  const { scrub, heights, compared, noted, kept } = setUp({ heldThrough: 290 });
+  expect(await scrub.pass()).toBe(true);
+  expect([heights(), noted]).toEqual([[], []]);
+  expect(compared).toEqual(Array.from({ length: 290 }, (_, i) => i + 1));
+  expect(kept.places).toMatchObject({ scrub: null, lastPass: { height: 290, lastSequence: 288 } });
+  expect(scrub.coverage).toMatchObject({ verifiedThrough: 288 });
+  expect([scrub.verifiedAt(height(290)) !== null, scrub.verifiedAt(height(291))]).toEqual([true, null]);
+});
+
+it("goes on past what it finds, and finds all of it", async () => {
+  const { scrub, store, heights, suspected } = setUp();
+  store.change(3, (one) => flip(one, "payloads"));
+  store.change(10, (one) => flip(one, "records"));
+  store.change(20, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
+  store.change(30, (one) => ({ ...one, frontier: [] }));
+  const header = { ...of(40).stored.block.header, term: 7 as never };
+  store.change(40, (one) => ({ ...one, rawHeader: header, block: { ...one.block, header } }));
+  for (const at of [50, 51]) store.documents.delete(at);
+  store.change(60, () => ({ ...foundBlock(of(61).stored), at: 60 }));
+  for (let at = 299; at <= 300; at++) store.documents.delete(at);
+  expect(await scrub.pass()).toBe(true);
+  const expected = [3, 10, 20, 30, 40, 50, 51, 60, 299, 300];
+  expect(heights().filter((at) => expected.includes(at))).toEqual(expected);
+  expect(suspected.find(([at]) => at === 20)?.[1]).toMatchObject({ foundBy: "scrub", isSignatureBad: true });
+  // The successors of what cannot be gone on from are looked at as well, and found sound.
+  expect(heights().filter((at) => !expected.includes(at))).toEqual([31, 52, 61]);
+});
+
+it("finds a block that was exchanged for a sound one of another history", async () => {
+  const { scrub, store, heights } = setUp();
+  const other = TestLog.prototype.fork.call(new TestLog(), of(299)).block([{ dataPayload: { i: "other" } }]);
+  store.documents.set(300, foundBlock(other.stored));
+  await scrub.pass();
+  expect(heights()).toEqual([300]);
+});
+
+it("tells of documents between two heights, and of pages of anchors that are not ours", async () => {
+  const { scrub, store, noted } = setUp();
+  store.documents.set(5.5, { ...foundBlock(of(5).stored), at: 5.5 });
+  store.anchors = "altered";
+  await scrub.pass();
+  expect(noted.map(({ kind, detail }) => [kind, detail.includes("5.5")])).toEqual([
+    ["forged", true],
+    ["state_altered", false],
+  ]);
+});
+
+it("goes on where it was after a restart, if that is still what it was", async () => {
+  const places: Places = { watch: null, lastPass: null, scrub: { height: 250, startedAt: "2026-01-01T00:00:00.000Z" } };
+  const resumed = setUp({ places });
+  await resumed.scrub.pass();
+  expect([resumed.compared[0], resumed.heights()]).toEqual([251, []]);
+  expect(resumed.kept.places.lastPass).toMatchObject({ startedAt: "2026-01-01T00:00:00.000Z", height: 300 });
+  const anew = setUp({ places });
+  anew.store.documents.delete(250);
+  await anew.scrub.pass();
+  expect([anew.compared[0], anew.heights()]).toEqual([1, [250, 251]]);
+});
+
+it("stops where it is, and notes the place", async () => {
+  const { scrub, kept } = setUp();
+  const pass = scrub.pass();
+  await new Promise((resolve) => setImmediate(resolve));
+  scrub.stop();
+  expect(await pass).toBe(false);
+  expect(kept.places.lastPass).toBeNull();
+});

@@ -95,19 +95,29 @@ export class Watch {
   private async follow(changes: StoreChanges): Promise<void> {
     let batch: StoreChange[] = [];
     while (!this.isStopped) {
-      const change = await changes.next();
+      let change: StoreChange | null = null;
+      let end: unknown = null;
+      try {
+        change = await changes.next();
+      } catch (error) {
+        // What came before is judged all the same: a stream that ends with a change would bring it for ever.
+        end = error;
+      }
       if (change !== null) batch.push(change);
-      const isDrained = change === null;
-      if (!isDrained && batch.length < BATCH_MAX) continue;
+      const isDrained = change === null && end === null;
+      if (!isDrained && end === null && batch.length < BATCH_MAX) continue;
       await this.judge(batch);
       batch = [];
-      const { place } = changes;
-      if (place !== null && place !== this.place) {
-        this.place = place;
-        this.parts.onPlace(place);
-      }
+      this.moveTo(changes.place);
+      if (end !== null) throw end;
       if (isDrained) this.onDrained();
     }
+  }
+
+  private moveTo(place: string | null): void {
+    if (place === null || place === this.place) return;
+    this.place = place;
+    this.parts.onPlace(place);
   }
 
   private onDrained(): void {

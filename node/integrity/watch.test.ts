@@ -1,0 +1,175 @@
+import { expect, it } from "vitest";
+import { type Height, height } from "../../shared/ids.js";
+import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { type StoreChange, WatchError } from "../storage/integrity-port.js";
+import { StoreError } from "../storage/port.js";
+import type { IncidentFinding } from "./incidents.js";
+import type { Suspicion } from "./inspector.js";
+import { Watch, type WatchParts } from "./watch.js";
+
+const AT = "2026-01-01T00:00:00.000Z";
+const change = (more: Partial<StoreChange>): StoreChange => ({
+  operation: "update",
+  collection: "blocks",
+  fields: [],
+  at: AT,
+  ...more,
+});
+const ofBlock = (at: number, more: Partial<StoreChange> = {}): StoreChange =>
+  change({ id: at, place: { kind: "block", at: height(at) }, ...more });
+const ofEntry = (at: number, more: Partial<StoreChange> = {}): StoreChange =>
+  change({ id: -at, place: { kind: "entry", at: height(at) }, ...more });
+
+function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<WatchParts> = {}) {
+  const store = new MemoryIntegrity([]);
+  store.stream.push(...stream);
+  const suspected: [number, Suspicion][] = [];
+  const entries: number[][] = [];
+  const noted: IncidentFinding[] = [];
+  const standing = { held: 9, isOpen: true, clusterId: "c", places: [] as string[], blind: 0, live: 0, again: 0 };
+  const watch = new Watch({
+    store,
+    from: "here",
+    onPlace: (place) => standing.places.push(place),
+    clock: hastyClock(),
+    logger: { warn: () => undefined, info: () => undefined },
+    heldThrough: () => height(standing.held),
+    clusterId: () => standing.clusterId,
+    isStoreOpen: () => standing.isOpen,
+    suspect: (at: Height, suspicion: Suspicion) => suspected.push([at, suspicion]),
+    inspectEntries: async (heights) => void entries.push([...heights]),
+    isMarkerSound: async () => false,
+    note: (finding) => noted.push(finding),
+    onAlertsGone: () => {
+      standing.again += 1;
+    },
+    settled: async () => undefined,
+    onBlind: () => {
+      standing.blind += 1;
+    },
+    onLive: () => {
+      standing.live += 1;
+    },
+    ...more,
+  });
+  watch.start();
+  const drained = (): Promise<unknown> => expect.poll(() => store.stream.length, { interval: 5 }).toBe(0);
+  const details = (): [string, string][] => noted.map(({ kind, detail }) => [kind, detail]);
+  return { store, watch, suspected, entries, noted, details, standing, drained };
+}
+
+it("begins where the last process stopped, and is live once all since then has been judged", async () => {
+  const { watch, store, suspected, standing } = setUp([
+    ofBlock(3, { fields: ["payloads"] }),
+    ofBlock(4, { operation: "delete" }),
+  ]);
+  expect(watch.state).toBe("starting");
+  await expect.poll(() => watch.state).toBe("live");
+  expect(store.askedFrom).toEqual(["here"]);
+  expect(suspected).toEqual([
+    [3, { foundBy: "watch", changedAt: AT, written: ["payloads"] }],
+    [4, { foundBy: "watch", changedAt: AT }],
+  ]);
+  expect([standing.places, standing.live]).toEqual([["place-2"], 1]);
+  await watch.stop();
+});
+
+it("takes a replaced document for written as a whole", async () => {
+  const { watch, suspected, drained } = setUp([ofBlock(3, { operation: "replace" })]);
+  await drained();
+  await expect.poll(() => suspected[0]?.[1].written).toEqual(["the whole document"]);
+  await watch.stop();
+});
+
+it("lets entries that are not committed wait until they are", async () => {
+  const { watch, store, entries, standing } = setUp([ofEntry(3), ofEntry(12, { operation: "delete" })]);
+  await expect.poll(() => entries).toEqual([[3]]);
+  standing.held = 12;
+  store.stream.push(ofEntry(4));
+  await expect.poll(() => entries.length).toBe(2);
+  expect(entries[1]?.sort()).toEqual([12, 4]);
+  await watch.stop();
+});
+
+it("judges state, anchors, evidence, alerts and the marker by what stands there", async () => {
+  const id = { id: 0, place: { kind: "marker" as const } };
+  const stream = [
+    change({ collection: "state" }),
+    change({ collection: "anchors", id: 3 }),
+    change({ collection: "quarantine", operation: "delete", id: "x" }),
+    change({ collection: "alerts", operation: "delete", id: "x" }),
+    change({ collection: "alerts", operation: "replace", id: "x" }),
+    change(id),
+  ];
+  const sound = setUp(stream.slice(0, 2));
+  await sound.drained();
+  await expect.poll(() => sound.watch.state).toBe("live");
+  expect(sound.noted).toEqual([]);
+  await sound.watch.stop();
+
+  const { watch, store, details, standing } = setUp([null]);
+  Object.assign(store, { state: "the term is another one", anchors: "altered" });
+  store.stream.push(...stream);
+  await expect.poll(() => details().length).toBe(5);
+  expect(
+    details()
+      .map(([kind]) => kind)
+      .sort(),
+  ).toEqual(["index_differs", ...Array.from({ length: 4 }, () => "state_altered")]);
+  expect(standing.again).toBe(1);
+  await watch.stop();
+});
+
+it("says nothing of anchors while it is not known which log's they should be", async () => {
+  const { watch, store, standing, details } = setUp([null]);
+  Object.assign(store, { anchors: "altered" });
+  standing.clusterId = "";
+  store.stream.push(change({ collection: "anchors", id: 3 }));
+  await expect.poll(() => store.stream.length).toBe(0);
+  await expect.poll(() => watch.state).toBe("live");
+  expect(details()).toEqual([]);
+  standing.clusterId = "c";
+  await expect.poll(() => details()).toEqual([["state_altered", "page 3 of this node's anchors is not what it wrote"]]);
+  await watch.stop();
+});
+
+it("tells of a collection that is dropped, looks at all of it, and goes on behind it", async () => {
+  const stream = [change({ operation: "drop" }), change({ operation: "invalidate", collection: "" })];
+  const { watch, store, suspected, details, standing } = setUp([...stream, new StoreError("unknown", "ended")]);
+  await expect.poll(() => store.askedFrom.length).toBe(2);
+  expect(details()).toEqual([["missing", "the collection blocks of this node's database was dropped"]]);
+  expect([suspected.length, standing.blind]).toEqual([9, 1]);
+  expect(store.askedFrom[1]).toBe("place-2");
+  await watch.stop();
+});
+
+it("tells when MongoDB's log does not reach back, has all looked at, and goes on from now", async () => {
+  const { watch, store, details, standing } = setUp([new WatchError("lost", "rolled over")]);
+  await expect.poll(() => watch.state).toBe("live");
+  expect(store.askedFrom).toEqual(["here", null]);
+  expect([details().map(([kind]) => kind), standing.blind]).toEqual([["watch_down"], 1]);
+  await watch.stop();
+});
+
+it("tells of a server without change streams, and does not ask again", async () => {
+  const { watch, store, details } = setUp([new WatchError("unsupported", "standalone")]);
+  await expect.poll(() => watch.state).toBe("unsupported");
+  expect([details().map(([kind]) => kind), store.askedFrom.length]).toEqual([["watch_down"], 1]);
+  await watch.stop();
+});
+
+it("begins again when it breaks, and tells only of one that stays broken beside a store that answers", async () => {
+  const broken = (): Error[] => Array.from({ length: 12 }, () => new StoreError("not_stored", "cut"));
+  const closed = setUp([null, ...broken(), null]);
+  closed.standing.isOpen = false;
+  await closed.drained();
+  await expect.poll(() => closed.watch.state).toBe("live");
+  expect(closed.details()).toEqual([]);
+  await closed.watch.stop();
+  const open = setUp([null, ...broken()]);
+  await open.drained();
+  await expect.poll(() => open.standing.live).toBe(2);
+  expect(open.details()).toEqual([["watch_down", "changes cannot be watched: cut"]]);
+  expect(open.standing.blind).toBe(1);
+  await open.watch.stop();
+});

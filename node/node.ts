@@ -135,6 +135,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     ...{ nodeId: config.nodeId, identityFolder: config.identityFolder, verifySchedule: config.verifySchedule },
     ...{ storage, driver, verifyBlock, verifier, logger, clock: systemClock, onAltered },
     desk: new PeerDesk({ config, transport }),
+    isOff: !switches.hasIntegrity,
     onOpened: (alert) => service.onAlert(alert),
   });
   const service = new NodeLogService({ config, version, storage, driver, transport, disk, integrity, logger });

@@ -7,6 +7,8 @@ import type { NodeSigner } from "./signer.js";
  */
 export interface BenchSwitches {
   readonly hasSignatures: boolean;
+  /** Whether the node's own database is watched and verified. */
+  readonly hasIntegrity: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -15,7 +17,10 @@ export function readBenchSwitches(env: NodeJS.ProcessEnv): BenchSwitches {
   const warnings: string[] = [];
   if (!hasSignatures)
     warnings.push("BENCH_NO_SIGNATURES=1: blocks are not signed and signatures not checked. Only for measurements.");
-  return { hasSignatures, warnings };
+  const hasIntegrity = env.BENCH_NO_INTEGRITY !== "1";
+  if (!hasIntegrity)
+    warnings.push("BENCH_NO_INTEGRITY=1: nobody looks for changes in the database. Only for measurements.");
+  return { hasSignatures, hasIntegrity, warnings };
 }
 
 const NO_SIGNATURE = new Uint8Array(64);

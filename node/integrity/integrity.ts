@@ -49,6 +49,8 @@ export interface IntegrityParts {
   readonly onOpened: (alert: AlertRecord) => void;
   /** A committed block of this node is not what it was. */
   readonly onAltered: () => void;
+  /** Nothing is watched and verified, for a measurement. */
+  readonly isOff: boolean;
 }
 
 export interface IntegrityStatus extends Coverage {
@@ -103,7 +105,13 @@ export class Integrity {
 
   get status(): IntegrityStatus {
     const { running } = this;
-    if (running === null) return { watch: "starting", verifiedThrough: -1, lastPassAt: null, oldestVerifiedAt: null };
+    if (running === null)
+      return {
+        watch: this.parts.isOff ? "down" : "starting",
+        verifiedThrough: -1,
+        lastPassAt: null,
+        oldestVerifiedAt: null,
+      };
     return { watch: running.watch.state, ...running.scrub.coverage };
   }
 
@@ -120,6 +128,7 @@ export class Integrity {
   /** Once the log is recovered. */
   async start(storeId: string): Promise<void> {
     const { clock, logger, identityFolder, driver, verifySchedule } = this.parts;
+    if (this.parts.isOff) return;
     await this.incidents.load().catch((err) => logger.warn({ err }, "open alerts could not be read"));
     const places = await PlaceFile.open(identityFolder, storeId);
     const watch = this.makeWatch(places);

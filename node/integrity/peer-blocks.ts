@@ -56,14 +56,17 @@ export class PeerBlocks {
   /** Asks all who has it, and one of those for it. What comes is believed for its hash alone. */
   async copies(at: Height, committed: HashHex): Promise<PeerCopies> {
     const answers = await this.parts.desk.askAll(PATH, { height: at, withBlock: false }, parseAnswer);
-    const agreeing = answers.flatMap(({ peer, answer }) =>
+    const claiming = answers.flatMap(({ peer, answer }) =>
       answer?.isSound === true && answer.blockHash === committed ? [peer] : [],
     );
-    for (const peer of agreeing) {
+    const agreeing = [...claiming];
+    for (const peer of claiming) {
       const block = await this.parts.desk.ask(peer, PATH, { height: at, withBlock: true }, (body) =>
         blockOf(parseAnswer(body), committed),
       );
       if (block !== null) return { agreeing, block };
+      // It says that it has it, and does not give it.
+      agreeing.shift();
     }
     return { agreeing, block: null };
   }

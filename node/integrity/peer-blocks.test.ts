@@ -1,0 +1,68 @@
+import { expect, it } from "vitest";
+import { height } from "../../shared/ids.js";
+import { encodeBlock } from "../../shared/log/block.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { PeerBlocks } from "./peer-blocks.js";
+
+const { blocks, log } = TestLog.grow(5);
+const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
+const committed = of(3).stored.block.blockHash;
+const text = (block: TestBlock): string => Buffer.from(encodeBlock(block.stored.block)).toString("base64");
+
+type Handler = (body: unknown) => Promise<{ status: number; body: unknown }>;
+
+/** A node whose peers answer with what is given. */
+function setUp(answers: Record<string, unknown> = {}) {
+  const store = new MemoryIntegrity(blocks);
+  let handler: Handler = async () => ({ status: 404, body: null });
+  const parsed = <T>(peer: string, parse: (body: unknown) => T): T | null => {
+    try {
+      return parse(answers[peer]);
+    } catch {
+      return null;
+    }
+  };
+  const peers = new PeerBlocks({
+    desk: {
+      handle: (_path, given) => {
+        handler = given;
+      },
+      askAll: async (_path, _body, parse) =>
+        Object.keys(answers).map((peer) => ({ peer, answer: parsed(peer, parse) })),
+      ask: async (peer, _path, _body, parse) => parsed(peer, parse),
+    },
+    store,
+    committedAt: async (at) => ({ blockHash: of(at).stored.block.blockHash }),
+    heldThrough: () => height(5),
+  });
+  const asked = async (at: number, withBlock = true): Promise<unknown> =>
+    (await handler({ height: at, withBlock })).body;
+  return { store, peers, asked };
+}
+
+it("believes a block for its hash alone, and goes on to the next who has it", async () => {
+  const fork = log.fork(of(2)).block([{ dataPayload: { i: "another" } }]);
+  const { peers } = setUp({
+    liar: { blockHash: committed, isSound: true, block: text(fork) },
+    broken: { blockHash: committed, isSound: true, block: "AAAA" },
+    strange: "what",
+    other: { blockHash: fork.stored.block.blockHash, isSound: true, block: text(fork) },
+    damaged: { blockHash: committed, isSound: false },
+    honest: { blockHash: committed, isSound: true, block: text(of(3)) },
+  });
+  const copies = await peers.copies(height(3), committed);
+  expect(copies.block).toEqual(of(3).stored.block);
+  expect(copies.agreeing).toEqual(["honest"]);
+});
+
+it("gives its own block only where it is the committed one", async () => {
+  const { asked, store } = setUp();
+  expect(await asked(3)).toEqual({ blockHash: committed, isSound: true, block: text(of(3)) });
+  expect(await asked(3, false)).toEqual({ blockHash: committed, isSound: true });
+  store.change(3, (one) => ({ ...one, block: { ...one.block, payloads: Uint8Array.of(1) } }));
+  expect(await asked(3)).toEqual({ blockHash: committed, isSound: false });
+  store.documents.delete(3);
+  expect(await asked(3)).toEqual({ blockHash: committed, isSound: false });
+  expect(await asked(6)).toEqual({ blockHash: null, isSound: false });
+});

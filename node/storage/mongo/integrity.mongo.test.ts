@@ -1,0 +1,184 @@
+import { type Db, MinKey, MongoClient } from "mongodb";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { height } from "../../../shared/ids.js";
+import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
+import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
+import { type StoreChange, type StoreChanges, WatchError } from "../integrity-port.js";
+import { type NodeStorage, openStorage } from "../open.js";
+
+let mongod: TestMongod;
+let client: MongoClient;
+let db: Db;
+let storage: NodeStorage;
+let databases = 0;
+
+const optionsOf = (uri: string) => ({
+  mongodbUri: uri,
+  nodeId: "n1",
+  bootId: "b",
+  stateMac: STATE_MAC,
+  ...{ stallMs: 5_000, slowMs: 2_500, uncleanWaitMs: 10, initReplicaSet: false, allowUnsafeMongod: true },
+});
+
+async function openIn(server: TestMongod): Promise<void> {
+  const name = `integrity${databases++}`;
+  client = await MongoClient.connect(server.uri, { directConnection: true });
+  db = client.db(name);
+  storage = openStorage(optionsOf(`mongodb://127.0.0.1:${server.port}/${name}`));
+  await storage.log.open();
+}
+beforeAll(async () => {
+  mongod = await startMongod();
+});
+afterAll(() => mongod?.stop());
+beforeEach(async () => {
+  await openIn(mongod);
+  return async () => {
+    await storage.log.close();
+    await client.close();
+  };
+});
+
+/** All that is told until there is nothing more. */
+async function drain(changes: StoreChanges): Promise<StoreChange[]> {
+  const found: StoreChange[] = [];
+  for (let empty = 0; empty < 2; ) {
+    const one = await changes.next();
+    if (one === null) empty += 1;
+    else found.push(one);
+  }
+  return found;
+}
+
+describe("the changes of a node's database", () => {
+  it("are told without bodies: names, ids and when; inserts are not", async () => {
+    const { blocks } = TestLog.grow(3);
+    const changes = await storage.integrity.changes(null);
+    await changes.next();
+    await insert(storage.log, blocks);
+    const documents = db.collection<{ _id: number }>("blocks");
+    await documents.updateOne({ _id: 2 }, { $set: { payloads: "x", "header.term": 7 }, $unset: { frontier: 1 } });
+    await documents.replaceOne({ _id: 3 }, { a: 1 });
+    await documents.deleteOne({ _id: -4 });
+    await documents.rename("other");
+    const told = (await drain(changes)).filter(({ collection }) => collection !== "state");
+    expect(told.map(({ operation, place, fields }) => [operation, place, [...fields].sort()])).toEqual([
+      ["update", { kind: "block", at: 2 }, ["frontier", "header.term", "payloads"]],
+      ["replace", { kind: "block", at: 3 }, []],
+      ["delete", { kind: "entry", at: 4 }, []],
+      ["rename", undefined, []],
+    ]);
+    for (const { at } of told) expect(Math.abs(Date.parse(at) - Date.now())).toBeLessThan(60_000);
+    await changes.close();
+  });
+
+  it("are told from a place on, also behind a database that was dropped", async () => {
+    await insert(storage.log, TestLog.grow(3).blocks);
+    const changes = await storage.integrity.changes(null);
+    await drain(changes);
+    const { place } = changes;
+    await changes.close();
+    const documents = db.collection<{ _id: number }>("blocks");
+    await documents.deleteOne({ _id: 2 });
+    await db.dropDatabase();
+    const again = await storage.integrity.changes(place);
+    const told: StoreChange[] = [];
+    // The server ends a stream behind the end of its database.
+    await expect(
+      (async () => {
+        for (;;) {
+          const one = await again.next();
+          if (one !== null) told.push(one);
+        }
+      })(),
+    ).rejects.toThrow();
+    expect(told.map(({ operation }) => operation)).toEqual(expect.arrayContaining(["delete", "dropDatabase"]));
+    await again.close();
+    await db.collection<{ _id: number }>("blocks").insertOne({ _id: 1 });
+    await db.collection<{ _id: number }>("blocks").updateOne({ _id: 1 }, { $set: { a: 1 } });
+    const behind = await storage.integrity.changes(again.place);
+    expect((await drain(behind)).map(({ operation }) => operation)).toContain("update");
+    await behind.close();
+  });
+
+  it("are lost from a place that the server does not know", async () => {
+    const changes = await storage.integrity.changes(`82${"0".repeat(60)}`);
+    await expect(changes.next()).rejects.toMatchObject({ name: "WatchError", fault: "lost" });
+    await changes.close();
+  });
+});
+
+it("a standalone server says that it has none", async () => {
+  const standalone = await startMongod({ replSet: false });
+  await storage.log.close();
+  await client.close();
+  await openIn(standalone);
+  const changes = await storage.integrity.changes(null);
+  await expect(changes.next()).rejects.toBeInstanceOf(WatchError);
+  await changes.close();
+  await storage.log.close();
+  await client.close();
+  await standalone.stop();
+  await openIn(mongod);
+}, 60_000);
+
+it("finds documents that no block can be: above the end, and of whatever type their ids are", async () => {
+  await insert(storage.log, TestLog.grow(3).blocks);
+  expect(await storage.integrity.strangers(height(4))).toEqual([]);
+  const documents = db.collection<{ _id: unknown }>("blocks");
+  const copy = (await documents.findOne({ _id: 4 as never })) as object;
+  const ids = ["evil", new MinKey(), { a: 1 }, true, new Date(0), Number.NaN, 7.5, 9];
+  for (const _id of ids) await documents.insertOne({ ...copy, _id } as never);
+  const found = await storage.integrity.strangers(height(4));
+  expect(found.map(({ id, block }) => [id, block?.at ?? null]).sort()).toEqual(
+    [...ids.map((id) => [String(id), id === 9 ? 9 : null])].sort(),
+  );
+});
+
+it("reads blocks by their ids, whatever their headers say", async () => {
+  const { blocks } = TestLog.grow(4);
+  await insert(storage.log, blocks);
+  const documents = db.collection<{ _id: number }>("blocks");
+  await documents.updateOne({ _id: 3 }, { $set: { "header.height": 9, "header.eventCount": "1" } });
+  await documents.insertOne({ _id: 2.5 });
+  const found = await storage.integrity.blocksFrom(height(2), { bytesMax: 1e9, blocksMax: 10 });
+  expect(found.map(({ at, block }) => [at, block.header.version])).toEqual([
+    [2, 2],
+    [2.5, 0],
+    [3, 0],
+    [4, 2],
+    [5, 2],
+  ]);
+  expect(found[2]?.rawHeader).toMatchObject({ height: 9, eventCount: "1" });
+  expect((await storage.integrity.blocksAt([height(4), height(2), height(8)])).map(({ at }) => at)).toEqual([2, 4]);
+  expect((await storage.integrity.entriesBetween(height(2), height(3))).map((one) => one.height)).toEqual([2, 3]);
+});
+
+it("keeps what it finds once, as it stands", async () => {
+  await insert(storage.log, TestLog.grow(2).blocks);
+  const name = await storage.integrity.keep(2);
+  expect(name).toMatch(/^2-altered-[0-9a-f]{16}$/);
+  expect(await storage.integrity.keep(2)).toBe(name);
+  expect(await storage.integrity.keep(8)).toBeNull();
+  const [kept, ...others] = await db.collection("quarantine").find().toArray();
+  expect(others).toEqual([]);
+  expect(kept).toMatchObject({ height: 2, hasBody: true, header: { height: 2 } });
+});
+
+it("knows its own state, anchors and marker from what somebody put in their place", async () => {
+  const { integrity, log } = storage;
+  const clusterId = "c".repeat(64);
+  await log.saveState({ term: 3 as never, votedFor: "n1", joinNonce: "0".repeat(32), forming: null });
+  await log.writeAnchors(0, clusterId, new Uint8Array(64));
+  expect([await integrity.stateFault(), await integrity.anchorStanding(0, clusterId)]).toEqual([null, "ours"]);
+  expect([await integrity.anchorStanding(1, clusterId), await integrity.isMarked()]).toEqual(["absent", true]);
+  await db.collection("state").updateOne({}, { $set: { "hard.term": 4 } });
+  await db.collection("anchors").updateOne({}, { $set: { mac: "0".repeat(64) } });
+  await db.collection("blocks").updateOne({ _id: Number.MIN_SAFE_INTEGER as never }, { $set: { terms: [] } });
+  expect(await integrity.stateFault()).toMatch(/not what it wrote/);
+  expect([await integrity.anchorStanding(0, clusterId), await integrity.isMarked()]).toEqual(["altered", false]);
+  await db.collection("state").updateOne({}, { $set: { format: "x" } });
+  expect(await integrity.stateFault()).toMatch(/damaged/);
+  await db.collection("state").deleteMany({});
+  expect(await integrity.stateFault()).toMatch(/gone/);
+});

@@ -168,7 +168,7 @@ it("begins again when it breaks, and tells only of one that stays broken beside 
   await closed.watch.stop();
   const open = setUp([null, ...broken()]);
   await open.drained();
-  await expect.poll(() => open.standing.live).toBe(2);
+  await expect.poll(() => open.standing.live).toBe(1);
   expect(open.details()).toEqual([["watch_down", "changes cannot be watched: cut"]]);
   expect(open.standing.blind).toBe(1);
   await open.watch.stop();

@@ -7,6 +7,11 @@ import type { Suspicion } from "./inspector.js";
 
 /** Changes that are judged together. */
 const BATCH_MAX = 1_000;
+/** Between two questions for changes; the first ones follow each other faster, as a start waits for them. */
+const POLL_MS = 500;
+const FIRST_POLL_MS = 50;
+/** The first answer on a stream may come before the server has looked. */
+const EMPTY_ANSWERS_MIN = 2;
 const RETRY_MS = 500;
 /** A watch that was broken for so long, beside a store that answers, is told of. */
 const DOWN_AFTER_MS = 5_000;
@@ -94,6 +99,7 @@ export class Watch {
 
   private async follow(changes: StoreChanges): Promise<void> {
     let batch: StoreChange[] = [];
+    let empty = 0;
     while (!this.isStopped) {
       let change: StoreChange | null = null;
       let end: unknown = null;
@@ -110,7 +116,10 @@ export class Watch {
       batch = [];
       this.moveTo(changes.place);
       if (end !== null) throw end;
-      if (isDrained) this.onDrained();
+      if (!isDrained) continue;
+      empty += 1;
+      if (empty >= EMPTY_ANSWERS_MIN) this.onDrained();
+      await delay(this.parts.clock, empty < EMPTY_ANSWERS_MIN ? FIRST_POLL_MS : POLL_MS);
     }
   }
 

@@ -4,8 +4,11 @@ import { StoreError } from "../port.js";
 import { placeOfId } from "./entry-ids.js";
 import { messageOf, readError } from "./errors.js";
 
-/** The server waits so long for a change before it says that there is none. */
-const AWAIT_MS = 250;
+/**
+ * The server does not wait for a change: a question that waits is woken by every block that is stored, and costs more than
+ * one that is asked again and again.
+ */
+const AWAIT_MS = 1;
 /** Not on a standalone server; these events are not kept any more, or a place that is none. */
 const UNSUPPORTED = new Set([40573, 40324]);
 const LOST = new Set([286, 280, 260, 50811, 136]);

@@ -6,6 +6,7 @@ import { hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
+import { startMongod, type TestMongod } from "../support/mongod.js";
 import { withDatabase } from "../support/stored-blocks.js";
 import { call, postJson, uniqueSource } from "./api-support.js";
 
@@ -327,5 +328,44 @@ describe("what somebody does to a node's log as a whole", () => {
       (blocks) => blocks.drop(),
       (one) => one.kind === "missing" && one.node === victim.id && one.detail.includes("dropped"),
     );
+  });
+});
+
+describe("a node on a standalone MongoDB, which says nothing of changes", () => {
+  let mongod: TestMongod;
+  beforeAll(async () => {
+    mongod = await startMongod({ replSet: false });
+    const env = { VERIFY_SCHEDULE: "*/2 * * * * *" };
+    cluster = await startCluster({ mongodbUris: [`mongodb://127.0.0.1:${mongod.port}/events`], env });
+    nodes = cluster.nodes;
+    leader = (await cluster.leader()).node;
+  });
+  afterAll(async () => {
+    await cluster?.stop();
+    await mongod?.stop();
+  });
+
+  it("says so, and finds with its scrub what is changed: which event, as nobody can say which field", async () => {
+    const written = await write();
+    await write();
+    await withDatabase(leader.mongodbUri, async (db) => {
+      const blocks: Blocks = db.collection("blocks");
+      const { payloads } = await blocks.findOne({ _id: written.height });
+      await blocks.updateOne({ _id: written.height }, { $set: { payloads: edit(payloads, '"ada"', '"eve"') } });
+      await blocks.updateOne({ _id: -written.height - 1 }, { $set: { terms: [] } });
+    });
+    const ofKind = (kind: string) =>
+      eventually(async () => (await alertsOf(leader)).find((one) => one.kind === kind), 30_000, kind);
+    expect(await ofKind("payload_modified")).toMatchObject({
+      ...{ foundBy: "scrub", heights: [[written.height, written.height]], agreeing: [] },
+      sequences: [[written.sequence, written.sequence]],
+    });
+    expect(await ofKind("index_differs")).toMatchObject({ foundBy: "scrub", height: written.height + 1 });
+    const down = await ofKind("watch_down");
+    expect(down).toMatchObject({ severity: "warning", status: "open" });
+    const { body } = await call(`${leader.url}/api/v1/cluster`);
+    expect(body.nodes[0].watch).toBe("unsupported");
+    expect((await call(`${leader.url}/api/v1/alerts/${down.id}`)).body).toEqual(down);
+    expect((await call(`${leader.url}/api/v1/alerts/${"0".repeat(24)}`)).status).toBe(404);
   });
 });

@@ -11,8 +11,8 @@ import type { IndexEntry, StoredEntry } from "../storage/port.js";
 import type { IncidentFinding } from "./incidents.js";
 
 const AT_ONCE = 32;
-/** Of more entries that differ together all are made anew. */
-const SINGLE_MAX = 64;
+/** Where more differ of those that are looked at together, all entries of the log are made anew. */
+const SINGLE_MAX = 16;
 
 export interface EntryInspectorParts {
   readonly nodeId: string;

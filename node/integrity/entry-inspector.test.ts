@@ -1,0 +1,83 @@
+import { expect, it } from "vitest";
+import { type Height, height } from "../../shared/ids.js";
+import { blockIndex, ownRun } from "../../shared/log/index.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { AlteredBlock } from "../replica/anchors.js";
+import { proved } from "../replica/proved-block.js";
+import type { StoredEntry } from "../storage/port.js";
+import { EntryInspector } from "./entry-inspector.js";
+import type { IncidentFinding } from "./incidents.js";
+
+function setUp(count = 8) {
+  const { blocks } = TestLog.grow(count);
+  const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
+  const store = new MemoryIntegrity(blocks);
+  const noted: IncidentFinding[] = [];
+  const made: number[] = [];
+  const standing = { isWhole: true, held: count + 1, altered: 0, all: 0 };
+  const inspector = new EntryInspector({
+    nodeId: "n1",
+    store,
+    readBlocks: async (heights) => {
+      const sound: Height[] = [];
+      for (const at of heights) {
+        if (at === standing.altered && sound.length === 0) throw new AlteredBlock(at, "altered");
+        if (at === standing.altered) break;
+        sound.push(at);
+      }
+      return sound.map((at) => proved(of(at).stored.block, of(at - 1).next.headHash));
+    },
+    entryOf: (events, index) =>
+      events.length === 0 ? null : { index: index ?? blockIndex(events), own: ownRun(events, []) },
+    isWhole: () => standing.isWhole,
+    heldThrough: () => height(standing.held),
+    makeAnew: (at) => made.push(at),
+    makeAllAnew: () => {
+      standing.all += 1;
+    },
+    note: (finding) => noted.push(finding),
+  });
+  const alter = (at: number, change: (entry: StoredEntry) => StoredEntry): void => {
+    store.entries.set(at, change(store.entries.get(at) as StoredEntry));
+  };
+  const inspect = async (heights: readonly number[]): Promise<number[]> => {
+    await inspector.inspect(heights.map(height), "watch");
+    return noted.map(({ heights: [first] = [0, 0] }) => first);
+  };
+  return { store, noted, made, standing, alter, inspect };
+}
+
+it("finds entries that are missing, or not what their blocks give, and has them made anew", async () => {
+  const { store, alter, inspect, noted, made } = setUp();
+  expect(await inspect([2, 3, 4, 5, 6, 7, 8, 9])).toEqual([]);
+  store.entries.delete(3);
+  alter(5, (entry) => ({ ...entry, entry: null }));
+  alter(6, (entry) => ({ ...entry, first: entry.first + 1 }));
+  alter(8, ({ entry, ...rest }) => ({ ...rest, entry: entry && { ...entry, own: { terms: [], places: [] } } }));
+  expect(await inspect([9, 8, 6, 5, 3, 3, 2])).toEqual([3, 5, 6, 8]);
+  expect(made).toEqual([3, 5, 6, 8]);
+  expect(noted[0]).toMatchObject({
+    kind: "index_differs",
+    sequences: [[1, 1]],
+    detail: expect.stringMatching(/missing/),
+  });
+});
+
+it("says nothing of what is not committed, of an index that is being made anew, and beside an altered block", async () => {
+  const { store, inspect, standing } = setUp();
+  for (const at of [3, 4, 9]) store.entries.delete(at);
+  standing.held = 8;
+  standing.altered = 3;
+  expect(await inspect([2, 3, 4, 9])).toEqual([4]);
+  standing.isWhole = false;
+  expect(await inspect([4, 3])).toEqual([4]);
+});
+
+it("has the whole index made anew where very many differ", async () => {
+  const { store, inspect, standing, made } = setUp(100);
+  store.entries.clear();
+  await inspect(Array.from({ length: 100 }, (_, i) => i + 2));
+  expect(standing.all).toBeGreaterThan(0);
+  expect(made.length).toBeLessThan(100);
+});

@@ -15,7 +15,7 @@ function setUp(count = 8) {
   const store = new MemoryIntegrity(blocks);
   const noted: IncidentFinding[] = [];
   const made: number[] = [];
-  const standing = { isWhole: true, held: count + 1, altered: 0, all: 0 };
+  const standing = { isWhole: true, held: count + 1, altered: 0, all: 0, paths: [] as string[] };
   const inspector = new EntryInspector({
     nodeId: "n1",
     store,
@@ -28,8 +28,9 @@ function setUp(count = 8) {
       }
       return sound.map((at) => proved(of(at).stored.block, of(at - 1).next.headHash));
     },
-    entryOf: (events, index) =>
-      events.length === 0 ? null : { index: index ?? blockIndex(events), own: ownRun(events, []) },
+    entryOf: (events, index, paths) =>
+      events.length === 0 ? null : { index: index ?? blockIndex(events), own: ownRun(events, paths) },
+    indexedPaths: () => standing.paths,
     isWhole: () => standing.isWhole,
     heldThrough: () => height(standing.held),
     makeAnew: (at) => made.push(at),
@@ -72,6 +73,19 @@ it("says nothing of what is not committed, of an index that is being made anew, 
   expect(await inspect([2, 3, 4, 9])).toEqual([4]);
   standing.isWhole = false;
   expect(await inspect([4, 3])).toEqual([4]);
+});
+
+it("asks entries for no more paths than they had when they were read", async () => {
+  const { store, inspect, standing } = setUp();
+  const { entriesBetween } = store;
+  store.entriesBetween = async (from, through) => {
+    const entries = await entriesBetween.call(store, from, through);
+    // Just now the last entry has been made anew with the terms of a path that was added.
+    standing.paths = ["i"];
+    return entries;
+  };
+  expect(await inspect([2])).toEqual([]);
+  expect(await inspect([2])).toEqual([2]);
 });
 
 it("has the whole index made anew where very many differ", async () => {

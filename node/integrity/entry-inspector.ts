@@ -19,7 +19,13 @@ export interface EntryInspectorParts {
   readonly store: Pick<IntegrityStore, "entriesBetween">;
   readonly readBlocks: (heights: readonly Height[]) => Promise<readonly ProvedBlock[]>;
   /** What belongs beside a block. */
-  readonly entryOf: (events: readonly ReadEvent[], index?: BlockIndex) => IndexEntry | null;
+  readonly entryOf: (
+    events: readonly ReadEvent[],
+    index: BlockIndex | undefined,
+    paths: readonly string[],
+  ) => IndexEntry | null;
+  /** Those that are being added are not among them. */
+  readonly indexedPaths: () => readonly string[];
   /** False while entries are missing by right. */
   readonly isWhole: () => boolean;
   readonly heldThrough: () => Height;
@@ -40,49 +46,65 @@ interface Due {
 export class EntryInspector {
   constructor(private readonly parts: EntryInspectorParts) {}
 
+  /** Payload paths whose terms all entries have now; null: entries are missing by right. To be asked before entries are read. */
+  get paths(): readonly string[] | null {
+    return this.parts.isWhole() ? this.parts.indexedPaths() : null;
+  }
+
   /** Reads entries and blocks of these heights; those that are not committed yet are left out. */
   async inspect(heights: readonly Height[], foundBy: FoundBy, changedAt?: string): Promise<void> {
-    const { store, heldThrough, isWhole } = this.parts;
+    const { store, heldThrough } = this.parts;
     const due = [...new Set(heights)].filter((at) => at <= heldThrough()).sort((a, b) => a - b);
-    for (let i = 0; i < due.length && isWhole(); i += AT_ONCE) {
+    for (let i = 0; i < due.length; i += AT_ONCE) {
       const some = due.slice(i, i + AT_ONCE);
       const blocks = await this.blocksOf(some);
       for (const [first, last] of runsOf(some)) {
+        const { paths } = this;
         const entries = await store.entriesBetween(height(first), height(last));
         const here = blocks.filter(({ header }) => header.height >= first && header.height <= last);
-        this.compare(
-          here.map((block) => ({ block, events: block.events.all() })),
-          entries,
-          foundBy,
-          changedAt,
-        );
+        const read = here.map((block) => ({ block, events: block.events.all() }));
+        const differing = this.differing(read, entries, paths);
+        if (this.tell(differing, entries, foundBy, changedAt)) return;
       }
     }
   }
 
-  /** Of verified blocks, with the entries that were read beside them. */
-  compare(due: readonly Due[], entries: readonly StoredEntry[], foundBy: FoundBy, changedAt?: string): void {
-    const { entryOf, isWhole, makeAnew, note, nodeId } = this.parts;
-    if (!isWhole()) return;
+  /** Of verified blocks those whose entries, which were read after `paths` was asked for, are not theirs. */
+  differing(due: readonly Due[], entries: readonly StoredEntry[], paths: readonly string[] | null): Due[] {
+    if (paths === null || !this.parts.isWhole()) return [];
     const stored = new Map(entries.map((entry) => [entry.height, entry]));
-    let differing = 0;
-    for (const { block, events, index } of due) {
+    return due.filter(({ block, events, index }) => {
+      const entry = this.parts.entryOf(events, index, paths);
+      return entry !== null && isOther(stored.get(block.header.height), { block, entry });
+    });
+  }
+
+  /** True: the whole index is made anew. */
+  private tell(
+    differing: readonly Due[],
+    entries: readonly StoredEntry[],
+    foundBy: FoundBy,
+    changedAt?: string,
+  ): boolean {
+    const { makeAnew, makeAllAnew, note, nodeId } = this.parts;
+    const there = new Set(entries.map((entry) => entry.height));
+    for (const { block } of differing) {
       const at = block.header.height;
-      const entry = entryOf(events, index);
-      if (entry === null || !isOther(stored.get(at), { block, entry })) continue;
-      const isMissing = !stored.has(at);
       note({
         kind: "index_differs",
         foundBy,
         heights: [at, at],
         sequences: [[block.header.firstSequence, block.header.treeSize - 1]],
         ...(changedAt === undefined ? {} : { changedAt }),
-        detail: `the index entry of block ${at} of ${nodeId} is ${isMissing ? "missing" : "not what the block gives"}; it is made anew`,
+        detail: `the index entry of block ${at} of ${nodeId} is ${there.has(at) ? "not what the block gives" : "missing"}; it is made anew`,
       });
-      differing += 1;
-      if (differing <= SINGLE_MAX) makeAnew(at);
-      else return this.parts.makeAllAnew();
     }
+    if (differing.length > SINGLE_MAX) {
+      makeAllAnew();
+      return true;
+    }
+    for (const { block } of differing) makeAnew(block.header.height);
+    return false;
   }
 
   /** Those that are what they should be: the others are looked at for themselves. */

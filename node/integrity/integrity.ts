@@ -90,8 +90,8 @@ export class Integrity {
     this.entries = new EntryInspector({
       ...{ nodeId, store, heldThrough, note },
       readBlocks: (heights) => driver.blocks.read(heights),
-      // Terms of paths that are being added may be missing still.
-      entryOf: (events, index) => driver.index.entryOf(events, index, driver.index.indexedPaths),
+      entryOf: (events, index, paths) => driver.index.entryOf(events, index, paths),
+      indexedPaths: () => driver.index.indexedPaths,
       isWhole: () => driver.index.isWhole,
       makeAnew: (at) => driver.onIndexDiffers(at),
       makeAllAnew: () => driver.onIndexLost(),
@@ -201,9 +201,12 @@ export class Integrity {
       heldThrough: () => driver.heldThrough,
       stateAt: (found) => this.stateAt(found),
       inspect: (from, through, suspicion) => this.inspect(from, through, suspicion),
-      compareEntries: async (blocks, entries) => {
+      paths: () => this.entries.paths,
+      compareEntries: async (blocks, entries, paths) => {
         const due = blocks.map(({ found, events, index }) => ({ block: found.block, events, index }));
-        this.entries.compare(due, entries, "scrub");
+        const differing = this.entries.differing(due, entries, paths).map(({ block }) => block.header.height);
+        // They are read once more before anything is said.
+        if (differing.length > 0) await this.entries.inspect(differing, "scrub");
       },
       note: (finding) => this.incidents.note(finding),
       clock,

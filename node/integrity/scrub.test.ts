@@ -37,6 +37,7 @@ function setUp({ places = { watch: null, scrub: null, lastPass: null } as Places
     inspect: async (from, through, suspicion) => {
       for (let at = from as number; at <= through; at++) suspected.push([at, suspicion]);
     },
+    paths: () => [],
     compareEntries: async (verified, entries) => {
       for (const { found } of verified)
         if (entries.some((entry) => entry.height === found.at) || found.at === 1) compared.push(found.at);

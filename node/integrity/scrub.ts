@@ -36,7 +36,13 @@ export interface ScrubParts {
   readonly stateAt: (found: FoundBlock) => Promise<ChainState | null>;
   /** Looks at it once more, and tells of it if it is not what was committed. */
   readonly inspect: (from: Height, through: Height, suspicion: Suspicion) => Promise<void>;
-  readonly compareEntries: (blocks: readonly VerifiedBlock[], entries: readonly StoredEntry[]) => Promise<void>;
+  /** What entries that are read from now on have terms of; null while they may be missing. */
+  readonly paths: () => readonly string[] | null;
+  readonly compareEntries: (
+    blocks: readonly VerifiedBlock[],
+    entries: readonly StoredEntry[],
+    paths: readonly string[] | null,
+  ) => Promise<void>;
   readonly note: (finding: IncidentFinding) => void;
   readonly clock: Clock;
   /** Nothing else finds what is altered now. */
@@ -131,6 +137,7 @@ export class Scrub {
     const from = height(before.height + 1);
     const found = (await store.blocksFrom(from, READ_LIMIT)).filter(({ at }) => at <= through);
     const last = found.at(-1);
+    const paths = this.parts.paths();
     const entries = last === undefined ? [] : await store.entriesBetween(from, height(Math.floor(last.at)));
     const sound: VerifiedBlock[] = [];
     let state = before;
@@ -163,7 +170,7 @@ export class Scrub {
       await inspect(from, through, { foundBy: "scrub" });
       return { ...state, height: through };
     }
-    await this.parts.compareEntries(sound, entries);
+    await this.parts.compareEntries(sound, entries, paths);
     await this.checkAnchors(from, state);
     return state;
   }

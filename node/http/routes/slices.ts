@@ -4,9 +4,8 @@ import { ProblemError } from "../../problems.js";
 import type { Found, LogService, PageRequest } from "../../service/log-port.js";
 import type { Shape } from "./shapes.js";
 
-/** Written at once; a client that takes not even so much in `UNREAD_MS_MAX` is cut. */
+/** Written at once; what follows waits until the client has taken it. */
 const CHUNK_BYTES = 64 * 1024;
-const UNREAD_MS_MAX = 30_000;
 
 /** The pages of a list, one after the other, until `limit` events were found, or all of the range was looked at. */
 export async function* slices(service: LogService, request: PageRequest): AsyncGenerator<Found> {
@@ -73,9 +72,7 @@ async function drained(res: Response): Promise<void> {
   const gone = new AbortController();
   const stop = (): void => gone.abort();
   res.once("close", stop);
-  const timer = setTimeout(() => res.destroy(), UNREAD_MS_MAX);
   await once(res, "drain", { signal: gone.signal }).catch(() => undefined);
-  clearTimeout(timer);
   res.off("close", stop);
 }
 

@@ -297,13 +297,13 @@ export class Reads {
   async copies(sequence: number): Promise<NodeCopy[]> {
     const own: NodeCopy = await this.ownCopy(sequence);
     const others = await this.parts.peers.askAll<NodeCopy>("copy", { sequence }, (body) => body as NodeCopy);
-    const unreachable = (node: string): NodeCopy => ({
+    const silent = (node: string, wasAsked: boolean): NodeCopy => ({
       node,
       hash: null,
       event: null,
-      detail: "this node got no answer from it",
+      detail: wasAsked ? "this node got no answer from it" : "this node could not ask it",
     });
-    return [own, ...others.map(({ peer, answer }) => answer ?? unreachable(peer))].sort((a, b) =>
+    return [own, ...others.map(({ peer, answer, wasAsked }) => answer ?? silent(peer, wasAsked))].sort((a, b) =>
       a.node < b.node ? -1 : 1,
     );
   }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Response } from "express";
 import { ProblemError } from "../../problems.js";
 import type { Found, LogService, PageRequest } from "../../service/log-port.js";
+import type { RouteContext } from "./context.js";
 import type { Shape } from "./shapes.js";
 
 /** Written at once; what follows waits until the client has taken it. */
@@ -59,6 +60,13 @@ export async function sendText(res: Response, text: string): Promise<void> {
   if (text.length > CHUNK_BYTES) await writeAll(res, text);
   else if (!res.destroyed) return void res.end(text);
   if (!res.destroyed) res.end();
+}
+
+/** The same of an answer that may be large and is no list: it has a place until its client has taken it. */
+export async function sendSingle(res: Response, text: string, { gates }: RouteContext): Promise<void> {
+  if (text.length <= CHUNK_BYTES) return sendText(res, text);
+  // The text, and its bytes.
+  await gates.singles.run(res, 2 * text.length, () => sendText(res, text));
 }
 
 async function writeAll(res: Response, text: string): Promise<void> {

@@ -8,7 +8,7 @@ import { readQuery } from "./door/target.js";
 import { type MessageClasses, messageClasses } from "./messages.js";
 import { failedRequest } from "./middleware/failed-request.js";
 import { notFound, problemHandler } from "./middleware/problem-handler.js";
-import { ReadGate } from "./middleware/read-gate.js";
+import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
 import { cluster } from "./routes/cluster.js";
@@ -43,7 +43,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
     now: options.now ?? Date.now,
-    gate: new ReadGate(),
+    gates: readGates(),
     bodies: options.bodies ?? new BodyRoom(),
   };
   const app = express();

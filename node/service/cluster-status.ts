@@ -74,14 +74,15 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
   const healthyCount = nodes.filter((node) => node.healthy).length;
   // Of one that this node could not ask it knows nothing bad.
   const unaskedCount = others.filter(({ status, wasAsked }) => status === null && !wasAsked).length;
-  const leading = own.leaderId !== null && (view?.hasQuorum ?? false);
+  const isLedHere = own.leaderId !== null && (view?.hasQuorum ?? false);
+  const isLed = isLedHere || answered.some((status) => leadsMajority(status, answered, quorum));
   return {
     clusterId: own.clusterId,
-    state: !leading
+    state: !isLed
       ? "no_quorum"
       : parts.hasAlerts
         ? "integrity_alert"
-        : healthyCount + unaskedCount < memberCount
+        : !isLedHere || healthyCount + unaskedCount < memberCount
           ? "degraded"
           : "available",
     quorum,
@@ -94,6 +95,11 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     warnings: [...configuredDifferently(answered), ...clocksOff(view)],
     views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
   };
+}
+
+/** That this node hears no leader says nothing of the others: they say themselves whom they follow. */
+function leadsMajority({ id, role, term }: OwnStatus, all: readonly OwnStatus[], quorum: number): boolean {
+  return role === "leader" && all.filter((one) => one.leaderId === id && one.term === term).length >= quorum;
 }
 
 /** Filters by payload find the same everywhere only where all nodes index the same. */

@@ -60,6 +60,8 @@ export class Reads {
 
   private readonly searches: Searches;
   private readonly turns = new Turns<Found>(PARTS_AT_ONCE, isLarge);
+  /** Each brings an event from every node, as text to be read and written: a place rests after it, as after a large part. */
+  private readonly copyTurns = new Turns<NodeCopy[]>(PARTS_AT_ONCE, () => true);
 
   constructor(private readonly parts: Parts) {
     const { storage, driver } = parts;
@@ -294,16 +296,20 @@ export class Reads {
     return notReady("This node could not read its MongoDB. Ask another node, or again shortly.", cause);
   }
 
-  async copies(sequence: number): Promise<NodeCopy[]> {
+  copies(sequence: number): Promise<NodeCopy[]> {
+    return this.copyTurns.run(() => this.copiesNow(sequence));
+  }
+
+  private async copiesNow(sequence: number): Promise<NodeCopy[]> {
     const own: NodeCopy = await this.ownCopy(sequence);
     const others = await this.parts.peers.askAll<NodeCopy>("copy", { sequence }, (body) => body as NodeCopy);
-    const unreachable = (node: string): NodeCopy => ({
+    const silent = (node: string, wasAsked: boolean): NodeCopy => ({
       node,
       hash: null,
       event: null,
-      detail: "this node got no answer from it",
+      detail: wasAsked ? "this node got no answer from it" : "this node could not ask it",
     });
-    return [own, ...others.map(({ peer, answer }) => answer ?? unreachable(peer))].sort((a, b) =>
+    return [own, ...others.map(({ peer, answer, wasAsked }) => answer ?? silent(peer, wasAsked))].sort((a, b) =>
       a.node < b.node ? -1 : 1,
     );
   }

@@ -160,6 +160,18 @@ describe("the status of the cluster", () => {
     expect(lost.nodes[2]?.detail).toBe("this node got no answer from it");
   });
 
+  it("has a leader where a majority of the others follows one, though this node hears none", async () => {
+    const deaf = { ...view, role: "follower", leaderId: null, hasQuorum: false };
+    const led = (id: string): Answered => {
+      const { status, body } = sound(id) as { status: number; body: object };
+      return { status, body: { ...body, role: id === "n2" ? "leader" : "follower", term: 2, leaderId: "n2" } };
+    };
+    const seen = await nodeWith(deaf, led).status.clusterStatus();
+    expect(seen).toMatchObject({ state: "degraded", leaderId: null });
+    const oneAnswers = (peer: string) => (peer === "n2" ? led(peer) : silent);
+    expect(await nodeWith(deaf, oneAnswers).status.clusterStatus()).toMatchObject({ state: "no_quorum" });
+  });
+
   it("is asked for once, however many want it", async () => {
     const { status, asked } = nodeWith(view, sound);
     await Promise.all(Array.from({ length: 400 }, () => status.clusterStatus()));

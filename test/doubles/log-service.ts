@@ -100,10 +100,10 @@ export class MemoryLogService implements LogService {
   subscribeNotices(): () => void {
     return () => {};
   }
-  copies = unused;
+  copies: LogService["copies"] = unused;
   clusterStatus = unused;
   admit = unused;
-  alerts = unused;
-  elections = unused;
+  alerts: LogService["alerts"] = unused;
+  elections: LogService["elections"] = unused;
   stepDown = unused;
 }

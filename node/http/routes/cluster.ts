@@ -16,7 +16,7 @@ const stepDownSchema = z.strictObject({ target: name.optional(), ...decision }, 
 
 /** The cluster as its nodes see it, who led it, the decisions of persons on it, and the open alerts of all nodes. */
 export function cluster(context: RouteContext): Router {
-  const { service } = context;
+  const { service, gates } = context;
   const router = Router();
   router
     .route("/api/v1/cluster")
@@ -48,17 +48,23 @@ export function cluster(context: RouteContext): Router {
   router
     .route("/api/v1/elections")
     .get(async (req, res) => {
-      const found = await service.elections(readLimit(req.query));
-      showRead(res, service);
-      res.json(found);
+      const limit = readLimit(req.query);
+      await gates.questions.run(res, 1, async () => {
+        const found = await service.elections(limit);
+        showRead(res, service);
+        res.json(found);
+      });
     })
     .all(methods("GET"));
   router
     .route("/api/v1/alerts")
     .get(async (req, res) => {
-      const found = await service.alerts(readLimit(req.query));
-      showRead(res, service);
-      res.json(found);
+      const limit = readLimit(req.query);
+      await gates.questions.run(res, 1, async () => {
+        const found = await service.alerts(limit);
+        showRead(res, service);
+        res.json(found);
+      });
     })
     .all(methods("GET"));
   return router;

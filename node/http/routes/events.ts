@@ -14,11 +14,11 @@ import { fetchEvents, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
 import { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 import { ownText } from "./shapes.js";
-import { sendText } from "./slices.js";
+import { sendSingle, sendText } from "./slices.js";
 
 /** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
 export function events(context: RouteContext): Router {
-  const { service, gate } = context;
+  const { service, gates } = context;
   const router = Router();
   router
     .route("/api/v1/events")
@@ -30,7 +30,7 @@ export function events(context: RouteContext): Router {
     .get(async (req, res) => {
       const query = readListQuery(new QueryReader(req.query), service.indexedPaths);
       const size = await beginRead(res, service, query.condition);
-      await gate.run(res, 2 * PAGE_BYTES_MAX, async () => {
+      await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
         const { events: page, next, links } = await fetchEvents(service, query, size);
         if (Object.keys(links).length > 0) res.links(links);
         const cursor = next === undefined ? "" : `,"next":"${next}"`;
@@ -52,7 +52,7 @@ export function events(context: RouteContext): Router {
       const event = await find(context, req.params.sequence, res, condition);
       res.setHeader("ETag", `"${event.hash}"`);
       if (isKnown(req.headers["if-none-match"], event.hash)) res.status(304).end();
-      else await sendText(res, ownText(event));
+      else await sendSingle(res, ownText(event), context);
     })
     .all(eventMethods("GET"));
   router
@@ -62,9 +62,13 @@ export function events(context: RouteContext): Router {
       await beginRead(res, service, {});
       const sequence = sequenceIn(req.params.sequence);
       // How long the log is only its leader knows.
-      if (sequence !== null && sequence >= service.logSize) await service.awaitReadable({ isLinearizable: true });
-      if (sequence === null || sequence >= service.logSize) throw absent(req.params.sequence, service.logSize);
-      res.json({ sequence, nodes: await service.copies(sequence) });
+      if (sequence >= service.logSize) await service.awaitReadable({ isLinearizable: true });
+      if (sequence >= service.logSize) throw absent(sequence, service.logSize);
+      let text = "";
+      await gates.questions.run(res, 1, async () => {
+        text = JSON.stringify({ sequence, nodes: await service.copies(sequence) });
+      });
+      await sendSingle(res, text, context);
     })
     .all(eventMethods("GET"));
   router.all("/api/v1/events/{*path}", eventMethods("GET"));
@@ -97,17 +101,23 @@ async function find(
 ): Promise<ShownEvent> {
   await beginRead(res, service, condition);
   const sequence = sequenceIn(text);
-  if (sequence !== null) {
-    const event = await service.get(sequence);
-    if (event !== null) return event;
-  }
-  throw absent(text, service.logSize);
+  const event = await service.get(sequence);
+  if (event === null) throw absent(sequence, service.logSize);
+  return event;
 }
 
-const sequenceIn = (text: string): number | null => (/^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null);
+/** Of what is no sequence nothing is known but that; how long the log is no leader was asked. */
+function sequenceIn(text: string): number {
+  if (/^(?:0|[1-9]\d{0,14})$/.test(text)) return Number(text);
+  const shown = JSON.stringify(text.slice(0, 40));
+  throw new ProblemError(
+    "not_found",
+    `There is no event ${shown}: a sequence is a whole number, as in /api/v1/events/0.`,
+  );
+}
 
 /** Said only once the leader has confirmed how long the log is. */
-function absent(text: string, size: number): ProblemError {
+function absent(sequence: number, size: number): ProblemError {
   const known = size === 0 ? "the log is empty" : `the log has the sequences 0 to ${size - 1}`;
-  return new ProblemError("not_found", `There is no event ${JSON.stringify(text.slice(0, 40))}: ${known}.`);
+  return new ProblemError("not_found", `There is no event "${sequence}": ${known}.`);
 }

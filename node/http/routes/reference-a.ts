@@ -22,7 +22,7 @@ export function referenceA(context: RouteContext): Router {
     .get(async (req, res) => {
       const query = readPageQuery(new QueryReader(req.query));
       const size = await beginRead(res, service);
-      await context.gate.run(res, LIST_BYTES, async () => {
+      await context.gates.lists.run(res, LIST_BYTES, async () => {
         const { parts, total, isCapped } = await openPage(service, query, size);
         const { page, limit } = query;
         const capped = isCapped ? { totalIsCapped: true } : {};

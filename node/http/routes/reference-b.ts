@@ -24,7 +24,7 @@ export function referenceB(context: RouteContext): Router {
       const page = readPage(query, 100);
       query.finish();
       const size = await beginRead(res, service);
-      await context.gate.run(res, LIST_BYTES, async () => {
+      await context.gates.lists.run(res, LIST_BYTES, async () => {
         const { parts } = await openPage(service, { ...page, order: "asc", filter: {} }, size);
         await sendArray(res, parts, { open: "[", shape: textOfB, close: "]" });
       });

@@ -74,7 +74,7 @@ export class Core {
   /** Its blocks reached no majority when it led: it does not ask for the lead again soon. */
   noTakeOverBefore = Number.NEGATIVE_INFINITY;
   private standBacks = 0;
-  /** Who was told to lead since a block was committed last: whether one can win only its election shows. */
+  /** Who was told to lead since a block was committed last. */
   readonly toldToLead = { commitHeight: height(0), ids: new Set<NodeId>() };
   /** Its admission is committed, and that is not durable here yet. */
   private isMarking = false;

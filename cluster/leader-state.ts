@@ -7,6 +7,8 @@ export interface Progress {
   /** Highest block that is durable there and equal to ours, as acknowledged in this term. */
   match: Height;
   next: Height;
+  /** How far its log goes, by its newest answer; what is in it may differ from ours. */
+  tailHeight: Height;
   round: number;
   /** The append with blocks of which nothing final is known. */
   inflight: Inflight | null;

@@ -82,6 +82,7 @@ const electionOf = (core: Core): Election => ({
 const newProgress = (core: Core): Progress => ({
   match: height(0),
   next: height(core.log.tail.height + 1),
+  tailHeight: height(0),
   round: 0,
   inflight: null,
   answeredRound: 0,
@@ -116,6 +117,7 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
   peer.lastContact = core.now;
   if (isLatest) {
     peer.answeredRound = answer.round;
+    peer.tailHeight = answer.tailHeight;
     peer.isVoter = answer.isVoter;
     peer.isStoreHealthy = answer.isStoreHealthy;
     peer.learner = answer.member ?? null;

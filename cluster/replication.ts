@@ -79,6 +79,10 @@ export function countedPeers(core: Core): [NodeId, Progress][] {
   return [...(core.leader?.progress ?? [])].filter(([id, peer]) => counts(core, id, peer));
 }
 
+/** Those of them that have answered of late. */
+export const heardPeers = (core: Core, withinMs: number): [NodeId, Progress][] =>
+  countedPeers(core).filter(([, peer]) => core.now - peer.lastContact <= withinMs);
+
 /** A message with blocks can take long on a narrow link: it arrives bit by bit. */
 export function onBulkProgress(core: Core, id: NodeId, round: number): void {
   const inflight = core.leader?.progress.get(id)?.inflight;
@@ -113,7 +117,7 @@ export function onBulkAnswered(core: Core, peer: Progress, { bytes, sentAt, prog
 /** How large a block may be so that enough followers can have it in half an election timeout. */
 export function sealBytesMax(core: Core): number {
   if (core.quorum === 1) return BLOCK_BYTES_MAX;
-  const heard = countedPeers(core).filter(([, peer]) => core.now - peer.lastContact <= core.config.electionTimeoutMs);
+  const heard = heardPeers(core, core.config.electionTimeoutMs);
   const links = heard.map(([, peer]) => peer.bulkBytesMax).sort((a, b) => b - a);
   return links[core.quorum - 2] ?? BLOCK_BYTES_MAX;
 }

@@ -2,7 +2,7 @@ import type { NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
 import { BACK_OFF_DOUBLINGS_MAX, type Core, LATE_FACTOR } from "./core.js";
 import type { Progress, Transfer } from "./leader-state.js";
-import { countedPeers, counts } from "./replication.js";
+import { counts, heardPeers } from "./replication.js";
 
 /** A preferred follower asks this often, in parts of the cool-down. */
 const ASKS_A_COOLDOWN = 5;
@@ -59,9 +59,8 @@ function bestSuccessor(core: Core): NodeId | null {
 }
 
 /** Counted voters that answer and have a healthy store. One that is gone was healthy and level when it last spoke. */
-export function healthyPeers(core: Core, withinMs = core.config.electionTimeoutMs / 2): [NodeId, Progress][] {
-  const isHeard = (peer: Progress): boolean => core.now - peer.lastContact <= withinMs;
-  return countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && isHeard(peer));
+function healthyPeers(core: Core): [NodeId, Progress][] {
+  return heardPeers(core, core.config.electionTimeoutMs / 2).filter(([, peer]) => peer.isStoreHealthy);
 }
 
 function beginTransfer(core: Core, target: NodeId, reason: Transfer["reason"]): void {

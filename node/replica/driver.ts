@@ -67,14 +67,14 @@ export interface DriverOptions {
 }
 
 export interface DriverMemory {
-  /** Decoded blocks that reads are answered from, in bytes of the heap. */
+  /** Proved blocks that reads are answered from, in bytes of memory. */
   readonly cacheBytesMax: number;
   /** The filter of keys that were never used. */
   readonly keyFilterBytes: number;
   readonly anchors: AnchorMemory;
 }
 const MEMORY: DriverMemory = {
-  cacheBytesMax: 24 * 1024 * 1024,
+  cacheBytesMax: 40 * 1024 * 1024,
   keyFilterBytes: 8 * 1024 * 1024,
   anchors: ANCHOR_MEMORY,
 };

@@ -218,7 +218,7 @@ export class Replica {
 
   get footing(): ReplicaFooting {
     const { hard, log } = this.core;
-    return { hardState: hard, tail: log.tail, commitHeight: log.commitHeight };
+    return { hardState: hard, tail: log.tail, durableHeight: log.durableHeight, commitHeight: log.commitHeight };
   }
 
   get load(): ReplicaLoad {

@@ -143,7 +143,7 @@ export class Driver {
       anchors: this.anchors,
       heldThrough,
       commitHeight: () => this.committed.height,
-      durableHeight: () => this.view()?.durableHeight ?? this.committed.height,
+      durableHeight: () => this.footing()?.durableHeight ?? this.committed.height,
       onInvalidBlock: options.onInvalidBlock,
     });
     this.keys = new KeyLookUps({
@@ -179,7 +179,7 @@ export class Driver {
       inOrder: (work) => this.indexWork(work),
       heights: () => ({
         committed: this.committed.height,
-        durable: this.view()?.durableHeight ?? this.committed.height,
+        durable: this.footing()?.durableHeight ?? this.committed.height,
       }),
       onWhole: () => this.onIndexWhole(),
       onLost: () => this.onIndexGone(),

@@ -135,9 +135,10 @@ export class Checkers {
   /** I5 and I13, of what a node says of itself. */
   onView(node: SimNode): void {
     if (node.isDoubtful || node.isPaused) return;
-    const view = node.view;
-    if (view.role === "leader") this.elections.onLeader(node, view.term);
-    this.commits.onView(node, view);
+    const { standing } = node;
+    if (standing.role === "leader") this.elections.onLeader(node, standing.term);
+    const footing = node.process?.driver.footing() ?? null;
+    if (footing !== null) this.commits.onView(node, footing);
     this.bounds.onView(node);
   }
 }

@@ -1,4 +1,4 @@
-import type { Effect, ReplicaView } from "../../../cluster/types.js";
+import type { Effect, ReplicaFooting } from "../../../cluster/types.js";
 import { canonicalText } from "../../../shared/canonical.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
 import type { Control } from "../../../shared/log/control.js";
@@ -101,22 +101,22 @@ export class CommitChecker {
     }
   }
 
-  onView(node: SimNode, view: ReplicaView): void {
+  onView(node: SimNode, { commitHeight, durableHeight, tail }: ReplicaFooting): void {
     const announced = this.heights.get(node) ?? 0;
     check(
-      view.commitHeight === announced,
+      commitHeight === announced,
       "I5",
-      () => `${node.id} shows commit height ${view.commitHeight}, and announced ${announced}`,
+      () => `${node.id} shows commit height ${commitHeight}, and announced ${announced}`,
     );
     check(
-      view.commitHeight <= view.durableHeight && view.durableHeight <= view.tailHeight,
+      commitHeight <= durableHeight && durableHeight <= tail.height,
       "I5",
-      () => `${node.id}: commit ${view.commitHeight}, durable ${view.durableHeight}, tail ${view.tailHeight}`,
+      () => `${node.id}: commit ${commitHeight}, durable ${durableHeight}, tail ${tail.height}`,
     );
     check(
-      view.durableHeight <= node.disk.tailHeight,
+      durableHeight <= node.disk.tailHeight,
       "I5",
-      () => `${node.id} thinks ${view.durableHeight} durable; its disk ends at ${node.disk.tailHeight}`,
+      () => `${node.id} thinks ${durableHeight} durable; its disk ends at ${node.disk.tailHeight}`,
     );
   }
 }

@@ -3,7 +3,12 @@ import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
 import type { NodeId } from "../shared/ids.js";
-import { ELECTION_TIMEOUT_MS_MAX, EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
+import {
+  ELECTION_TIMEOUT_MS_MAX,
+  EVENT_BYTES_MAX_CEILING,
+  EVENT_BYTES_MAX_DEFAULT,
+  REQUEST_TIMEOUT_MS_MAX,
+} from "../shared/limits.js";
 import { nodeIdSchema } from "../shared/log/control.js";
 import { baseUrl } from "./host/base-url.js";
 import { type EnvFile, parseEnvFile } from "./host/env-file.js";
@@ -146,7 +151,7 @@ const environmentSchema = z.object({
   MONGODB_MANAGED: flag.prefault("false"),
   HEARTBEAT_MS: whole(10, 60_000).prefault("100"),
   ELECTION_TIMEOUT_MS: whole(50, ELECTION_TIMEOUT_MS_MAX).prefault("1000"),
-  REQUEST_TIMEOUT_MS: whole(100, 30_000).prefault("5000"),
+  REQUEST_TIMEOUT_MS: whole(100, REQUEST_TIMEOUT_MS_MAX).prefault("5000"),
   TAKEOVER_COOLDOWN_MS: whole(0, 3_600_000).prefault("5000"),
   DISK_FREE_MIN_BYTES: whole(0, DISK_BYTES_MAX).prefault(String(DISK_FREE_MIN_BYTES_DEFAULT)),
   EVENT_BYTES_MAX: whole(1024, EVENT_BYTES_MAX_CEILING).prefault(String(EVENT_BYTES_MAX_DEFAULT)),

@@ -10,8 +10,10 @@ export const TIMESTAMP_CHARACTERS_MAX = 64;
 export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
 export const NESTING_MAX = 64;
 export const SALT_BYTES = 16;
-/** A standard log entry (C2SP tlog-tiles) holds at most this much; a record always fits. */
-export const RECORD_BYTES_MAX = 65_535;
+/** Alerts or elections in one list. */
+export const NOTICES_MAX = 500;
 
+/** The longest that a write may be tried for. */
+export const REQUEST_TIMEOUT_MS_MAX = 30_000;
 /** The longest that followers may be told to wait for their leader. */
 export const ELECTION_TIMEOUT_MS_MAX = 600_000;

@@ -109,15 +109,10 @@ export class PeerTransport {
    * Throws PeerError when there is no authentic answer. A request may be sent twice (after a stale keep-alive
    * socket), so what it asks for must be idempotent.
    */
-  async request<T = unknown>(
-    peer: NodeId,
-    path: string,
-    body: unknown,
-    options: RequestOptions,
-  ): Promise<PeerResult<T>> {
+  async request(peer: NodeId, path: string, body: unknown, options: RequestOptions): Promise<PeerResult> {
     const client = this.clients.get(peer);
     if (client === undefined) throw new PeerError(peer, "unreachable", "no address is configured", false);
-    return (await client.request(path, body, options)) as PeerResult<T>;
+    return client.request(path, body, options);
   }
 
   handle(path: string, handler: PeerHandler): void {

@@ -1,31 +1,11 @@
-import { z } from "zod";
 import { majority } from "../../cluster/quorum.js";
 import type { ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
+import type { AnswerOf } from "../../shared/protocol/requests.js";
 import type { MemberAddress } from "../config.js";
 import type { ClusterStatus, NodeStatus } from "./log-port.js";
 
-/** What a node says of itself, to a peer that asks for all. */
-export const ownStatusSchema = z.object({
-  id: z.string(),
-  /** Its wall clock when it answered. */
-  clock: z.string(),
-  version: z.string(),
-  address: z.string(),
-  clusterId: z.string(),
-  role: z.enum(["leader", "follower", "candidate", "learner", "unknown"]),
-  health: z.enum(["sound", "learner", "stalled", "unknown"]),
-  term: z.number(),
-  leaderId: z.string().nullable(),
-  lastHeight: z.number(),
-  commitHeight: z.number(),
-  committedSize: z.number(),
-  headHash: z.string(),
-  index: z.object({ isWhole: z.boolean(), paths: z.array(z.string()), through: z.number() }),
-  stableSince: z.string().nullable(),
-  verifiedThrough: z.number(),
-});
-export type OwnStatus = z.infer<typeof ownStatusSchema>;
+export type OwnStatus = AnswerOf<"status">;
 
 interface StatusParts {
   readonly own: OwnStatus;

@@ -1,6 +1,5 @@
-import { z } from "zod";
 import type { Effect } from "../../cluster/types.js";
-import { type Height, height } from "../../shared/ids.js";
+import type { Height } from "../../shared/ids.js";
 import { eventView, type ShownEvent, shownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
 import { ProblemError } from "../problems.js";
@@ -11,7 +10,6 @@ import { IndexDiffers } from "./page-builder.js";
 import {
   LEADER_POLL_MS,
   notReady,
-  ok,
   type Parts,
   pause,
   RETRY_AFTER_SECONDS,
@@ -73,10 +71,8 @@ export class Reads {
       heldThrough: () => driver.heldThrough,
       onIndexDiffers: (at) => driver.onIndexDiffers(at),
     });
-    parts.peers.handle("read-index", async () => ok({ height: await this.here.ask() }));
-    parts.peers.handle("copy", async (body) =>
-      ok(await this.ownCopy(z.object({ sequence: z.int().min(0) }).parse(body).sequence)),
-    );
+    parts.peers.handle("read-index", async () => ({ height: await this.here.ask() }));
+    parts.peers.handle("copy", ({ sequence }) => this.ownCopy(sequence));
   }
 
   stop(): void {
@@ -193,10 +189,7 @@ export class Reads {
     const leaderId = driver.view()?.leaderId ?? null;
     if (leaderId === null) return null;
     if (leaderId === config.nodeId) return this.here.ask();
-    return peers.ask(leaderId, "read-index", {}, (body) => {
-      const { height: at } = z.object({ height: z.int().min(0).nullable() }).parse(body);
-      return at === null ? null : height(at);
-    });
+    return (await peers.ask(leaderId, "read-index", {}))?.height ?? null;
   }
 
   /** Whether this node leads is the core's to say: it asks a majority, and refuses when it does not lead. */
@@ -302,7 +295,7 @@ export class Reads {
 
   private async copiesNow(sequence: number): Promise<NodeCopy[]> {
     const own: NodeCopy = await this.ownCopy(sequence);
-    const others = await this.parts.peers.askAll<NodeCopy>("copy", { sequence }, (body) => body as NodeCopy);
+    const others = await this.parts.peers.askAll("copy", { sequence });
     const silent = (node: string, wasAsked: boolean): NodeCopy => ({
       node,
       hash: null,

@@ -12,7 +12,7 @@ const alert = (node: string, day: number): AlertRecord =>
 it("says how many open alerts of all nodes a list leaves out, and who did not tell", async () => {
   const others: Record<string, unknown> = {
     n2: { alerts: [alert("n2", 3)], count: 40 },
-    n3: { alerts: [alert("n3", 1)] },
+    n3: { alerts: [alert("n3", 1)], count: 1 },
   };
   const answers = [...Object.entries(others).map(([peer, answer]) => ({ peer, answer })), { peer: "n4", answer: null }];
   const parts = {

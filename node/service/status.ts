@@ -1,16 +1,16 @@
-import { z } from "zod";
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
-import { PeerError, type PeerResult } from "../peers/peer-client.js";
+import { NOTICES_MAX } from "../../shared/limits.js";
+import type { AnswerOf, QuestionTo } from "../../shared/protocol/requests.js";
+import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { AlertRecord } from "../storage/port.js";
-import { clusterStatus, type OwnStatus, ownStatusSchema } from "./cluster-status.js";
+import { clusterStatus, type OwnStatus } from "./cluster-status.js";
 import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
-import { LEADER_POLL_MS, ok, type Parts, PEER_ANSWER_MS_MAX, pause, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, type Parts, PEER_ANSWER_MS_MAX, type PeerReply, pause, unavailable } from "./parts.js";
 import type { Reads } from "./reads.js";
 import { SharedRun } from "./shared-run.js";
 
-const ALERTS_MAX = 1_000;
 /** A block that says so is committed, and the node writes its mark. */
 const ADMITTED_WITHIN_MS = 3_000;
 /** More than there can be warnings, of which there is one a node and member. */
@@ -29,19 +29,11 @@ export class Status {
     private readonly reads: Reads,
   ) {
     const { peers } = parts;
-    peers.handle("status", async () => ok(this.ownStatus()));
-    peers.handle("alerts", async (body) => {
-      const { limit } = z.object({ limit: z.int().min(1).max(ALERTS_MAX) }).parse(body);
-      return ok(await this.ownAlerts(limit));
-    });
-    peers.handle("admit", async (body) => {
-      try {
-        await this.admitHere(z.object({ node: z.string(), actor: z.string(), reason: z.string() }).parse(body));
-        return ok({});
-      } catch (error) {
-        if (!(error instanceof ProblemError) || error.code !== "admission_conflict") throw error;
-        return { status: 409, body: { detail: error.detail } };
-      }
+    peers.handle("status", async () => this.ownStatus());
+    peers.handle("alerts", ({ limit }) => this.ownAlerts(limit));
+    peers.handle("admit", async (request) => {
+      await this.admitHere(request);
+      return {};
     });
   }
 
@@ -99,15 +91,16 @@ export class Status {
   private async askForStatus(): Promise<ClusterStatus> {
     const own = this.ownStatus();
     const sentAt = Date.now();
-    const others = await this.parts.peers.askAll<OwnStatus & { skewMs: number }>("status", {}, (body) => {
-      const status = ownStatusSchema.parse(body);
-      // Half the round trip is taken as the way back.
-      return { ...status, skewMs: Math.round(Date.parse(status.clock) - (sentAt + Date.now()) / 2) };
-    });
+    const others = await this.parts.peers.askAll("status", {});
     const { alerts } = await this.alerts(ALERTS_LOOKED_AT);
     return clusterStatus({
       own,
-      others: others.map(({ peer, answer, wasAsked }) => ({ id: peer, status: answer, wasAsked })),
+      others: others.map(({ peer, answer, at, wasAsked }) => ({
+        id: peer,
+        // Half the round trip is taken as the way back.
+        status: answer && { ...answer, skewMs: Math.round(Date.parse(answer.clock) - (sentAt + at) / 2) },
+        wasAsked,
+      })),
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
       hasAlerts: alerts.some(({ severity }) => severity === "critical"),
@@ -147,16 +140,15 @@ export class Status {
     const leaderId = view?.leaderId ?? null;
     if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
     if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
-    const answer = await this.askLeader(leaderId, request);
-    if (answer.status === 200) return;
-    if (answer.status !== 409 || answer.body?.detail === undefined) throw noWord(leaderId, request.node);
-    throw new ProblemError("admission_conflict", answer.body.detail);
+    const reply = await this.askLeader(leaderId, request);
+    if (reply.kind === "none") throw noWord(leaderId, request.node);
+    if (reply.kind === "refused") throw new ProblemError("admission_conflict", reply.detail);
   }
 
-  private async askLeader(leaderId: NodeId, request: { node: NodeId }): Promise<PeerResult<{ detail?: string }>> {
+  private async askLeader(leaderId: NodeId, request: QuestionTo<"admit">): Promise<PeerReply<"admit">> {
     try {
       const timeoutMs = ADMITTED_WITHIN_MS + PEER_ANSWER_MS_MAX;
-      return await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, { timeoutMs });
+      return await this.parts.peers.request(leaderId, "admit", request, { timeoutMs });
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       throw noWord(leaderId, request.node);
@@ -191,11 +183,11 @@ export class Status {
   }
 
   async alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }> {
-    const own = await this.ownAlerts(Math.min(limit, ALERTS_MAX)).catch(() => null);
-    const others = await this.parts.peers.askAll("alerts", { limit }, (body) => body as NodeAlerts);
+    const own = await this.ownAlerts(Math.min(limit, NOTICES_MAX)).catch(() => null);
+    const others = await this.parts.peers.askAll("alerts", { limit });
     const told = [own, ...others.map(({ answer }) => answer)].filter((answer) => answer !== null);
     const found = told.flatMap(({ alerts }) => alerts);
-    const count = told.reduce((sum, { alerts, count }) => sum + (count ?? alerts.length), 0);
+    const count = told.reduce((sum, one) => sum + one.count, 0);
     const unreachable = others.filter(({ answer }) => answer === null).map(({ peer }) => peer);
     found.sort((a, b) => (a.openedAt < b.openedAt ? 1 : -1));
     return {
@@ -206,11 +198,7 @@ export class Status {
   }
 }
 
-interface NodeAlerts {
-  readonly alerts: AlertRecord[];
-  /** Of all open ones; earlier versions do not tell. */
-  readonly count?: number;
-}
+type NodeAlerts = AnswerOf<"alerts">;
 
 const noWord = (leaderId: NodeId, node: NodeId): ProblemError =>
   unavailable(

@@ -1,11 +1,12 @@
 import type { Effect } from "../../cluster/types.js";
 import { type Height, height, type NodeId, type Term } from "../../shared/ids.js";
 import type { PreparedEvent } from "../../shared/log/event.js";
+import type { QuestionOf } from "../../shared/protocol/requests.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
-import { forwardedWriteSchema, fromForwarded, toForwarded } from "./forwarded.js";
+import { fromForwarded, toForwarded } from "./forwarded.js";
 import type { AppendOutcome, WriteRequest } from "./log-port.js";
-import { LEADER_POLL_MS, notReady, ok, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, notReady, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
 import { type WriteResult, WriteTracker } from "./write-tracker.js";
 
 /** Between looks whether the leader that was asked still leads. */
@@ -34,7 +35,7 @@ export class Writes {
     private readonly hooks: WriteHooks,
   ) {
     this.tracker = new WriteTracker(parts.driver, parts.logger);
-    parts.peers.handle("append", async (body) => ok(await this.takeForwarded(body)));
+    parts.peers.handle("append", (forwarded) => this.takeForwarded(forwarded));
   }
 
   onEffect(effect: Effect): void {
@@ -135,17 +136,16 @@ export class Writes {
       if (standing?.leaderId !== at.leaderId || standing.term !== at.term) given.abort();
     }, LEADER_WATCH_MS);
     try {
-      const answer = await peers.transport().request(
+      const reply = await peers.request(
         at.leaderId,
         "append",
         { term: at.term, budgetMs, sinceHeight: at.sinceHeight, ifPreviousHash, events: write.events.map(toForwarded) },
         // The leader answers at the deadline at the latest; a dead one is noticed by its closed connection.
         { timeoutMs: budgetMs + LEADER_POLL_MS * 2, requestId: write.requestId, signal: given.signal },
       );
-      if (answer.status !== 200) return { kind: "unknown" };
-      const result = answer.body as WriteResult;
+      if (reply.kind !== "answered") return { kind: "unknown" };
       // The first copy may have been sealed: that the second was refused says nothing of it.
-      return answer.isRepeated && result.kind === "not_written" ? { kind: "unknown" } : result;
+      return reply.isRepeated && reply.answer.kind === "not_written" ? { kind: "unknown" } : reply.answer;
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       return error.mayHaveArrived ? { kind: "unknown" } : { kind: "not_written", reason: "unreached" };
@@ -167,8 +167,7 @@ export class Writes {
   }
 
   /** A forwarded write is taken by the leader of the term it was sent to, and is never forwarded again. */
-  private async takeForwarded(body: unknown): Promise<WriteResult> {
-    const forwarded = forwardedWriteSchema.parse(body);
+  private async takeForwarded(forwarded: QuestionOf<"append">): Promise<WriteResult> {
     const standing = this.parts.driver.standing();
     if (standing?.role !== "leader") return { kind: "not_written", reason: "not_leader" };
     if (standing.term !== forwarded.term) return { kind: "not_written", reason: "stale_term" };

@@ -75,18 +75,6 @@ export async function electionsAfter(url: string, term: number): Promise<Electio
   }
 }
 
-/** What the nodes were seen to say, and what the log adds to it: an election may be too short-lived to be seen. */
-export function describeElections(changes: LeaderChange[], recorded: Election[]): string {
-  const terms = [...new Set([...changes, ...recorded].map(({ term }) => term))].sort((a, b) => a - b);
-  const lines = terms.map((term) => {
-    const seen = changes.find((change) => change.term === term);
-    const record = recorded.find((election) => election.term === term);
-    const when = seen === undefined ? "unseen" : `after ${seconds(seen.afterMs)}`;
-    return `${seen?.leaderId ?? record?.leaderId} leads in term ${term} ${when}${record ? ` (${howElected(record)})` : ""}`;
-  });
-  return lines.length === 0 ? "no election" : lines.join(", ");
-}
-
 export function howElected({ reason, votes, tookMs }: Election): string {
   const took = tookMs === null ? [] : [`${tookMs} ms`];
   return [reason ?? "elected", ...took, `votes of ${votes.join(" ")}`].join(", ");

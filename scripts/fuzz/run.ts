@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Cluster, startCluster } from "../cluster/cluster.js";
+import { endOf } from "../cluster/ends.js";
 import { INTEGRITY_FAILURE } from "../command.js";
 import { firstOf } from "../judge/first-of.js";
 import { type LoopbackInit, loopback } from "../loopback.js";
@@ -26,7 +27,8 @@ export async function runFuzz({ seconds, seed, clients }: FuzzOptions): Promise<
   const deaths: string[] = [];
   const cluster = await startCluster({
     onEvent: (event) => {
-      if (event.kind === "died") deaths.push(`${event.program} died: ${event.reason}`);
+      const end = endOf(event);
+      if (end !== undefined) deaths.push(end.text);
     },
   });
   const abandon = () => {

@@ -1,5 +1,6 @@
 import { Router } from "express";
 import { z } from "zod";
+import { NOTICES_MAX } from "../../../shared/limits.js";
 import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { showRead, showStanding } from "../middleware/request-context.js";
@@ -8,7 +9,6 @@ import { DECISION_BYTES_MAX, decision, name, readDecision } from "./decision.js"
 import { QueryReader } from "./query.js";
 
 const LIMIT_DEFAULT = 50;
-const LIMIT_MAX = 500;
 
 const object = { error: "must be a JSON object" };
 const admitSchema = z.strictObject({ node: name, ...decision }, object);
@@ -73,7 +73,7 @@ export function cluster(context: RouteContext): Router {
 function readLimit(parameters: object): number {
   const query = new QueryReader(parameters);
   query.refuseUnknown(["limit"]);
-  const limit = query.number("limit", { fallback: LIMIT_DEFAULT, max: LIMIT_MAX });
+  const limit = query.number("limit", { fallback: LIMIT_DEFAULT, max: NOTICES_MAX });
   query.finish();
   return limit;
 }

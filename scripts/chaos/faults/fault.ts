@@ -1,6 +1,6 @@
 import type { Cluster } from "../../cluster/cluster.js";
 import type { Network } from "../../proxy/network.js";
-import type { Draw } from "../draw.js";
+import type { Draw } from "./draw.js";
 import type { FailPoints } from "./fail-points.js";
 
 /** What a fault can lay hands on. */

@@ -1,6 +1,6 @@
 import type { AppendLine, ListLine, Place, ReadLine, SeenEvent, SentEvent } from "../../judge/format.js";
 import { type LoopbackInit, loopback } from "../../loopback.js";
-import type { History } from "./history.js";
+import type { Recorder } from "../history.js";
 
 /** Nothing was written by this attempt. (408: the request was not read; a paused node may find it too late.) */
 const REFUSED = new Set([408, 429, 503]);
@@ -37,7 +37,7 @@ export interface Write {
 }
 
 /** Sends one write once, and records it. */
-export async function append(history: History, target: Target, write: Write): Promise<AppendLine> {
+export async function append(history: Recorder, target: Target, write: Write): Promise<AppendLine> {
   const { events, key, isBatch = false } = write;
   const start = history.now();
   const { status, code, body } = await call(target, isBatch ? "/api/v1/events:batch" : "/api/v1/events", {
@@ -66,7 +66,12 @@ function outcomeOf(status: number, code: string | undefined): AppendLine["outcom
 }
 
 /** Reads one event by its sequence. */
-export async function read(history: History, target: Target, sequence: number, isLinearizable: boolean): Promise<void> {
+export async function read(
+  history: Recorder,
+  target: Target,
+  sequence: number,
+  isLinearizable: boolean,
+): Promise<void> {
   const start = history.now();
   const query = isLinearizable ? "?consistency=linearizable" : "";
   const { status, code, size, body } = await call(target, `/api/v1/events/${sequence}${query}`);
@@ -89,7 +94,7 @@ export interface ListQuery {
 }
 
 /** Reads one page. Answers the cursor of the next one, if there is one. */
-export async function list(history: History, target: Target, query: ListQuery): Promise<string | undefined> {
+export async function list(history: Recorder, target: Target, query: ListQuery): Promise<string | undefined> {
   const { order, limit, after, isLinearizable } = query;
   const start = history.now();
   const parameters = new URLSearchParams({ order, limit: String(limit) });

@@ -1,7 +1,6 @@
-import type { Draw } from "../draw.js";
+import type { Draw } from "./draw.js";
 import { type Failure, tryOn } from "./fail-points.js";
 import { type FaultDefinition, type Field, type Heal, healAll } from "./fault.js";
-import { CUTS, cutOf } from "./network-faults.js";
 
 const WRITES = ["insert", "update", "findAndModify"];
 const OUT_OF_DISK_SPACE = 14_031;
@@ -10,9 +9,10 @@ const HANG_MS = 3_000;
 
 const some = (draw: Draw) => ({ ranks: draw.minority() });
 
-/** Faults of the mongods, and of the way to them. */
+/** Faults of the mongods and their disks. */
 export const STORE_FAULTS = {
   "mongod-kill": {
+    nodesMin: 1,
     about: "SIGKILL of a minority of the mongods under living nodes",
     lastsMs: [100, 4_000],
     draw: some,
@@ -24,6 +24,7 @@ export const STORE_FAULTS = {
     },
   },
   "mongod-pause": {
+    nodesMin: 1,
     about: "SIGSTOP, then SIGCONT, of a minority of the mongods: a disk that hangs",
     lastsMs: [500, 6_000],
     draw: some,
@@ -58,19 +59,6 @@ export const STORE_FAULTS = {
     draw: (draw) => ({ ranks: draw.minority(), settings: { blockMs: draw.between(20, 200) } }),
     strike: (field, ids, { blockMs }) =>
       failing(field, ids, ["insert"], { blockConnection: true, blockTimeMS: Number(blockMs) }),
-  },
-  "store-cut": {
-    about: "the way between a node and its mongod cut",
-    lastsMs: [200, 5_000],
-    draw: (draw) => ({ ranks: draw.minority(), settings: { cut: draw.pick(CUTS) } }),
-    strike: ({ network }, ids, settings) => healAll(ids.map((id) => network.store(id).worsen(cutOf(settings)))),
-  },
-  "store-reply-lost": {
-    about: "a write is carried out by the mongod, its answer swallowed and the connection broken",
-    lastsMs: [500, 4_000],
-    draw: (draw) => ({ ranks: draw.minority(), settings: { percent: draw.between(2, 50) } }),
-    strike: ({ network }, ids, { percent }) =>
-      healAll(ids.map((id) => network.store(id).worsen({ lostReplyShare: Number(percent) / 100 }))),
   },
   "memory-lost": {
     about:

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Field } from "./fault.js";
-import { PROCESS_FAULTS } from "./process-faults.js";
+import { PROCESS_FAULTS } from "./processes.js";
 
 it("takes a leader that another fault has just ended for one that cannot step down", async () => {
   // Nothing listens on port 1.

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../../../cluster/random.js";
 import type { AppendLine, SentEvent } from "../../judge/format.js";
+import type { Recorder } from "../history.js";
 import { append, list, read, type Target, type Write } from "./calls.js";
-import type { History } from "./history.js";
 
 /** Some give up before the node does, and ask again while their first request is still under way. */
 const TIMEOUTS_MS = [1_000, 3_000, 8_000];
@@ -19,10 +19,12 @@ const PAGE_EVENTS_MAX = 50;
 
 export interface ClientsOptions {
   readonly nodes: readonly { id: string; url: string }[];
-  readonly history: History;
+  readonly history: Recorder;
   readonly writers: number;
   readonly readers: number;
   readonly seed: number;
+  /** Before the names of clients, and so of their keys and sources: nobody else may have used them in this log. */
+  readonly prefix?: string;
 }
 
 type Keyed = Write & { key: string };
@@ -42,10 +44,10 @@ export class Clients {
   constructor(private readonly options: ClientsOptions) {}
 
   start(): void {
-    const { writers, readers, seed } = this.options;
-    for (let i = 1; i <= writers; i++) this.#keep(this.#write(`w${i}`, new Random(seed + i)));
-    for (let i = 1; i <= readers; i++) this.#keep(this.#read(`r${i}`, new Random(seed + 10_000 + i)));
-    this.#keep(this.#probe("p", new Random(seed)));
+    const { writers, readers, seed, prefix = "" } = this.options;
+    for (let i = 1; i <= writers; i++) this.#keep(this.#write(`${prefix}w${i}`, new Random(seed + i)));
+    for (let i = 1; i <= readers; i++) this.#keep(this.#read(`${prefix}r${i}`, new Random(seed + 10_000 + i)));
+    this.#keep(this.#probe(`${prefix}p`, new Random(seed)));
   }
 
   /** No new calls; waits until each that was begun has its outcome. */

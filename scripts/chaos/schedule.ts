@@ -1,6 +1,6 @@
-import { Draw } from "../draw.js";
-import { definitionOf, type FaultName } from "./catalogue.js";
-import type { Settings } from "./fault.js";
+import { definitionOf, type FaultName, isMadeOn } from "./faults/catalogue.js";
+import { Draw } from "./faults/draw.js";
+import type { Settings } from "./faults/fault.js";
 
 const OVERLAP_WITHIN_MS = 1_500;
 const CALM_MS = [300, 2_500] as const;
@@ -14,8 +14,6 @@ export interface PlannedFault {
   readonly lastsMs: number;
 }
 
-export const isMadeOn = (name: FaultName, nodes: number): boolean => nodes >= (definitionOf(name).nodesMin ?? 3);
-
 /** One fault, or two or three that overlap; then all is healed. */
 export interface Episode {
   readonly faults: readonly PlannedFault[];
@@ -23,18 +21,29 @@ export interface Episode {
   readonly calmMs: number;
 }
 
-/** Draws episodes: each fault once, in shuffled order, and anew; half of the episodes overlap. */
+export interface ScheduleOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly names: readonly FaultName[];
+  /** These come first, one at a time and in this order. */
+  readonly alone?: readonly FaultName[];
+  /** Otherwise half of the episodes overlap. */
+  readonly isOneAtATime?: boolean;
+}
+
+/** Draws episodes: each fault once, in shuffled order, and anew. */
 export class Schedule {
   readonly #names: readonly FaultName[];
   readonly #draw: Draw;
   #deck: FaultName[] = [];
   readonly #alone: FaultName[];
+  readonly #sizes: readonly number[];
 
-  /** `alone`: these come first, one at a time and in this order. */
-  constructor(seed: number, nodes: number, names: readonly FaultName[], alone: readonly FaultName[] = []) {
+  constructor({ seed, nodes, names, alone = [], isOneAtATime = false }: ScheduleOptions) {
     this.#names = names.filter((name) => isMadeOn(name, nodes));
     this.#draw = new Draw(seed, nodes);
-    this.#alone = [...alone];
+    this.#alone = alone.filter((name) => isMadeOn(name, nodes));
+    this.#sizes = isOneAtATime ? [1] : [1, 1, 2, 3];
   }
 
   next(): Episode {
@@ -46,7 +55,7 @@ export class Schedule {
   /** Never the same one twice: two nodes of three that lose their memory are more than the promise covers. */
   #nextNames(): FaultName[] {
     if (this.#deck.length === 0) this.#deck = this.#draw.shuffled(this.#names);
-    return this.#deck.splice(0, this.#draw.pick([1, 1, 2, 3]));
+    return this.#deck.splice(0, this.#draw.pick(this.#sizes));
   }
 
   #plan(name: FaultName, index: number): PlannedFault {

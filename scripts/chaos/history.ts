@@ -1,13 +1,22 @@
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
-import type { HistoryLine } from "../../judge/format.js";
+import type { HistoryLine } from "../judge/format.js";
 
 /** Then clients wait for the disk: what is recorded never piles up in memory. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Writes the history of a run, and is its clock. */
-export class History {
+/** Takes what clients did and were told, and is their clock. */
+export interface Recorder {
+  /** Milliseconds since the start of the run. */
+  now(): number;
+  add(line: HistoryLine): void;
+  /** Resolves when there is room for more. */
+  room(): Promise<void>;
+}
+
+/** Writes the history of a run. */
+export class History implements Recorder {
   readonly #startedMs = performance.now();
   readonly #file: WriteStream;
 
@@ -17,7 +26,7 @@ export class History {
     this.#file.on("error", () => undefined);
   }
 
-  /** Milliseconds since the start of the run, to the microsecond. */
+  /** To the microsecond. */
   now(): number {
     return Math.round(1000 * (performance.now() - this.#startedMs)) / 1000;
   }
@@ -31,7 +40,6 @@ export class History {
     this.add({ type: "note", at: this.now(), text });
   }
 
-  /** Resolves when there is room for more. */
   async room(): Promise<void> {
     while (this.#file.writableLength > WAITING_BYTES_MAX && this.#file.errored === null)
       await once(this.#file, "drain");

@@ -2,43 +2,34 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Conditions } from "../../proxy/link.js";
 import { undoAll } from "../../proxy/network.js";
 import { OPEN_WAY, type Way } from "../../proxy/pipe.js";
-import type { Draw } from "../draw.js";
-import type { FaultDefinition, Field, Heal, Settings } from "./fault.js";
+import type { Draw } from "./draw.js";
+import { type FaultDefinition, type Field, type Heal, healAll, type Settings } from "./fault.js";
 
 /** Bytes wait until the end of the fault; are swallowed; or connections are reset and refused. */
-export const CUTS = ["hold", "drop", "refuse"] as const;
+const CUTS = ["hold", "drop", "refuse"] as const;
 
 const LASTS_MS = [300, 6_000] as const;
 const FLAP_MS_MIN = 50;
 
-/** Faults between the nodes; clients reach every node all the time. */
-export const NETWORK_FAULTS = {
+/** Faults of the links between nodes, and from a node to its mongod; clients reach every node all the time. */
+export const LINK_FAULTS = {
   partition: {
     about: "a minority of the nodes, with or without the leader, cut off from the others",
     lastsMs: LASTS_MS,
     draw: (draw) => ({ ranks: draw.minority(), settings: { cut: draw.pick(CUTS) } }),
-    strike: (field, ids, settings) => {
-      const others = field.network.ids.filter((id) => !ids.includes(id));
-      return allPairs(field, ids, others, cutOf(settings));
-    },
+    strike: cutOff,
   },
   "leader-isolated": {
     about: "the leader cut off from every other node, clients still at it",
     lastsMs: LASTS_MS,
     draw: (draw) => ({ ranks: [0], settings: { cut: draw.pick(CUTS) } }),
-    strike: (field, ids, settings) => {
-      const others = field.network.ids.filter((id) => !ids.includes(id));
-      return allPairs(field, ids, others, cutOf(settings));
-    },
+    strike: cutOff,
   },
   "long-isolation": {
     about: "one node cut off from every other for a hundred election timeouts",
     lastsMs: [100_000, 105_000],
     draw: (draw) => ({ ranks: draw.minority().slice(0, 1), settings: { cut: draw.pick(CUTS) } }),
-    strike: (field, ids, settings) => {
-      const others = field.network.ids.filter((id) => !ids.includes(id));
-      return allPairs(field, ids, others, cutOf(settings));
-    },
+    strike: cutOff,
   },
   "partial-partition": {
     about: "two nodes cut off from each other, while both reach the others",
@@ -111,10 +102,23 @@ export const NETWORK_FAULTS = {
     draw: (draw) => ({ ranks: draw.ranks(draw.nodes), settings: { percent: draw.between(2, 40) } }),
     strike: (field, ids, { percent }) => among(field, ids, { lostReplyShare: Number(percent) / 100 }),
   },
+  "store-cut": {
+    about: "the way between a node and its mongod cut",
+    lastsMs: [200, 5_000],
+    draw: (draw) => ({ ranks: draw.minority(), settings: { cut: draw.pick(CUTS) } }),
+    strike: ({ network }, ids, settings) => healAll(ids.map((id) => network.store(id).worsen(cutOf(settings)))),
+  },
+  "store-reply-lost": {
+    about: "a write is carried out by the mongod, its answer swallowed and the connection broken",
+    lastsMs: [500, 4_000],
+    draw: (draw) => ({ ranks: draw.minority(), settings: { percent: draw.between(2, 50) } }),
+    strike: ({ network }, ids, { percent }) =>
+      healAll(ids.map((id) => network.store(id).worsen({ lostReplyShare: Number(percent) / 100 }))),
+  },
 } satisfies Record<string, FaultDefinition>;
 
 /** Both ways at once. */
-export function cutOf({ cut }: Settings): Partial<Conditions> {
+function cutOf({ cut }: Settings): Partial<Conditions> {
   if (cut === "refuse") return { isRefusing: true };
   const way = { ...OPEN_WAY, flow: cut as Way["flow"] };
   return { there: way, back: way };
@@ -136,13 +140,14 @@ function among({ network }: Field, ids: readonly string[], how: Partial<Conditio
   return undoAll(ids.flatMap((a, index) => ids.slice(index + 1).map((b) => network.worsenPair(a, b, how))));
 }
 
-function isolated(field: Field, id: string, how: Partial<Conditions>): () => void {
-  return allPairs(
-    field,
-    [id],
-    field.network.ids.filter((other) => other !== id),
-    how,
-  );
+/** From all others. */
+function cutOff(field: Field, ids: readonly string[], settings: Settings): Heal {
+  return isolated(field, ids, cutOf(settings));
+}
+
+function isolated(field: Field, ids: readonly string[], how: Partial<Conditions>): () => void {
+  const others = field.network.ids.filter((id) => !ids.includes(id));
+  return allPairs(field, ids, others, how);
 }
 
 function slowed({ network }: Field, ids: readonly string[], way: Way): Heal {
@@ -152,11 +157,11 @@ function slowed({ network }: Field, ids: readonly string[], way: Way): Heal {
 }
 
 function flapping(field: Field, id: string, everyMs: number, how: Partial<Conditions>): Heal {
-  let undo: (() => void) | undefined = isolated(field, id, how);
+  let undo: (() => void) | undefined = isolated(field, [id], how);
   const timer = setInterval(
     () => {
       undo?.();
-      undo = undo === undefined ? isolated(field, id, how) : undefined;
+      undo = undo === undefined ? isolated(field, [id], how) : undefined;
     },
     Math.max(FLAP_MS_MIN, everyMs),
   );
@@ -174,7 +179,7 @@ async function swizzled(
 ): Promise<Heal> {
   const undo = new Map<string, () => void>();
   for (const id of ids) {
-    undo.set(id, isolated(field, id, how));
+    undo.set(id, isolated(field, [id], how));
     await sleep(everyMs);
   }
   return async () => {

@@ -1,34 +1,35 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Cluster, startCluster } from "../../cluster/cluster.js";
-import type { MemberEvent } from "../../cluster/member.js";
-import { HISTORY_FILE, logFileOf } from "../../judge/cli.js";
-import { alertsSince, healed, settledSequence } from "../../kill/health.js";
-import { UsageError } from "../../options.js";
-import { messageOf } from "../../project.js";
-import { Network } from "../../proxy/network.js";
-import { copyLogs } from "../evidence.js";
-import type { MixOptions } from "../options.js";
-import { writeReport } from "../report/report.js";
-import { LeaderWatch, seconds } from "../watch.js";
-import { definitionOf } from "./catalogue.js";
-import { Clients } from "./clients.js";
+import { startCluster } from "../cluster/cluster.js";
+import { endOf } from "../cluster/ends.js";
+import type { MemberEvent } from "../cluster/member.js";
+import { HISTORY_FILE, logFileOf } from "../judge/cli.js";
+import { UsageError } from "../options.js";
+import { messageOf } from "../project.js";
+import { Network } from "../proxy/network.js";
+import { Clients } from "./clients/clients.js";
 import { dumpLog } from "./dump.js";
-import { FailPoints, MONGOD_ARGS } from "./fail-points.js";
-import type { Field } from "./fault.js";
+import { copyLogs, keepData } from "./evidence.js";
+import { definitionOf, isOnLinks } from "./faults/catalogue.js";
+import { FailPoints, MONGOD_ARGS } from "./faults/fail-points.js";
+import type { Field } from "./faults/fault.js";
+import { alertsSince, healed, settledSequence } from "./health.js";
 import { History } from "./history.js";
 import { judged } from "./judged.js";
+import type { RunOptions } from "./options.js";
+import { writeReport } from "./report/report.js";
 import { type Episode, type PlannedFault, Schedule } from "./schedule.js";
+import { LeaderWatch, seconds } from "./watch.js";
 
 const LEADER_WITHIN_MS = 90_000;
 /** A node gives a write up after its request timeout (5 s): then every outcome is decided. */
 const DECIDED_AFTER_MS = 6_000;
 const SPACE_THAT_NO_DISK_HAS = "999999999999999";
 
-/** Puts a cluster under load and faults for some minutes, judges what came of it, and answers the exit code. */
-export async function runMix(options: MixOptions): Promise<number> {
+/** Puts a cluster under load and faults, judges what came of it, and answers the exit code. */
+export async function runChaos(options: RunOptions): Promise<number> {
   const folder = options.out === undefined ? mkdtempSync(join(tmpdir(), "quorumlog-chaos-")) : resolve(options.out);
   mkdirSync(folder, { recursive: true });
   if (readdirSync(folder).length > 0) throw new UsageError(`--out ${folder}: the folder is not empty.`);
@@ -38,15 +39,16 @@ export async function runMix(options: MixOptions): Promise<number> {
   const { seed, names } = options;
   history.add({ type: "run", format: 1, seed, nodes: ids, startedAt: new Date().toISOString(), faults: [...names] });
   const story = new Story(history);
-  story.say(`Chaos for ${options.minutes} minutes on ${options.nodes} nodes, seed ${seed}. Results: ${folder}`);
+  story.say(`Chaos on ${options.nodes} nodes, ${describeLength(options)}, seed ${seed}. Results: ${folder}`);
   const shortOfSpace = new Set<string>();
+  const isProxied = names.some(isOnLinks);
   const cluster = await startCluster({
     ids: [...ids],
     nodes: options.nodes,
     ports: [...network.ports],
     mongodArgs: MONGOD_ARGS,
     nodeEnv: (id, uri) => ({
-      ...network.environmentOf(id, uri),
+      ...(isProxied ? network.environmentOf(id, uri) : {}),
       ...(shortOfSpace.has(id) ? { DISK_FREE_MIN_BYTES: SPACE_THAT_NO_DISK_HAS } : {}),
     }),
     onEvent: (event) => story.note(event),
@@ -57,7 +59,7 @@ export async function runMix(options: MixOptions): Promise<number> {
   };
   process.once("SIGINT", abandon).once("SIGTERM", abandon);
   const field = { cluster, network, failPoints: new FailPoints(cluster), shortOfSpace };
-  const run = new MixRun(field, history, story, options);
+  const run = new ChaosRun(field, history, story, options);
   let early: string | undefined;
   try {
     try {
@@ -88,10 +90,12 @@ export async function runMix(options: MixOptions): Promise<number> {
   }
 }
 
-/** The databases too, of a run that has to be looked into; at rest, so that they can be copied. */
-async function keepData(cluster: Cluster, folder: string): Promise<void> {
-  await cluster.killAll();
-  cpSync(cluster.dataDir, join(folder, "data"), { recursive: true });
+function describeLength({ minutes, rounds }: RunOptions): string {
+  const lengths = [
+    ...(rounds === undefined ? [] : [`${rounds} rounds`]),
+    ...(minutes === undefined ? [] : [`${minutes} minutes`]),
+  ];
+  return lengths.join(", at most ");
 }
 
 /** What happens, for the terminal, the story and the history. */
@@ -110,21 +114,14 @@ class Story {
   }
 
   note(event: MemberEvent): void {
-    const text = describeEnd(event);
-    if (text === undefined) return;
-    this.say(`    ${text}`);
-    // A node that is asked to stop ends with 0; what a fault kills is not told of.
-    if (event.kind === "fatal" || !text.includes("it ended with exit code 0")) this.crashes.push(text);
+    const end = endOf(event);
+    if (end === undefined) return;
+    this.say(`    ${end.text}`);
+    if (end.isCrash) this.crashes.push(end.text);
   }
 }
 
-function describeEnd(event: MemberEvent): string | undefined {
-  if (event.kind === "died") return `${event.program}: ${event.reason}`;
-  if (event.kind === "down") return `${event.program} stays down: ${event.reason}`;
-  return event.kind === "fatal" ? `${event.node} is fatally wrong: ${event.detail}` : undefined;
-}
-
-class MixRun {
+class ChaosRun {
   /** What no fault may bring about, apart from what the judge finds. */
   faults: string[] = [];
   readonly #clients: Clients;
@@ -136,7 +133,7 @@ class MixRun {
     private readonly field: Field,
     private readonly history: History,
     private readonly story: Story,
-    private readonly options: MixOptions,
+    private readonly options: RunOptions,
   ) {
     const { nodes } = field.cluster;
     this.#urls = nodes.map(({ url }) => url);
@@ -145,16 +142,17 @@ class MixRun {
   }
 
   async run(): Promise<void> {
-    const { seed, nodes, names, alone, minutes } = this.options;
-    const schedule = new Schedule(seed, nodes, names, alone);
+    const { minutes, rounds = Number.POSITIVE_INFINITY } = this.options;
+    const schedule = new Schedule({ ...this.options, isOneAtATime: this.options.rounds !== undefined });
     const since = { atMs: performance.now() - this.history.now(), term: 0 };
     const watch = new LeaderWatch(this.#urls, since, ({ afterMs, leaderId, term }) =>
       this.history.add({ type: "leader", at: afterMs, node: leaderId, term }),
     );
     this.#clients.start();
     try {
-      const deadline = performance.now() + 60_000 * minutes;
-      for (let number = 1; performance.now() < deadline; number++) await this.#episode(number, schedule.next());
+      const deadline = performance.now() + 60_000 * (minutes ?? Number.POSITIVE_INFINITY);
+      for (let number = 1; number <= rounds && performance.now() < deadline; number++)
+        await this.#episode(number, schedule.next());
     } finally {
       await this.#clients.stop();
       await watch.stop();

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { hashesOf } from "../../judge/canonical.js";
-import { HISTORY_FILE, logFileOf } from "../../judge/cli.js";
-import type { AppendLine, HistoryLine, LogEvent, ReadLine } from "../../judge/format.js";
+import { hashesOf } from "../judge/canonical.js";
+import { HISTORY_FILE, logFileOf } from "../judge/cli.js";
+import type { AppendLine, HistoryLine, LogEvent, ReadLine } from "../judge/format.js";
 import { judged } from "./judged.js";
 
 let folder = "";

@@ -1,4 +1,4 @@
-import { Random } from "../../cluster/random.js";
+import { Random } from "../../../cluster/random.js";
 
 /** Draws from a seed: the same seed draws the same again. */
 export class Draw {

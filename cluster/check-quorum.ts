@@ -1,8 +1,14 @@
-import type { NodeId } from "../shared/ids.js";
+import { height, type NodeId } from "../shared/ids.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Progress } from "./leader-state.js";
-import { countedPeers, heardPeers } from "./replication.js";
-import { runAndStepDown } from "./transfer.js";
+import { countedPeers, heardPeers } from "./quorum.js";
+import { runAndStepDown, standBack } from "./transfer.js";
+
+/** Who was told to lead since a block was committed last. */
+export class ToldToLead {
+  commitHeight = height(0);
+  readonly ids = new Set<NodeId>();
+}
 
 /** So many election timeouts may pass without anything coming nearer to the commit of a leader's own block. */
 const STUCK_TIMEOUTS = 4;
@@ -16,7 +22,7 @@ export function checkQuorum(core: Core, leader: LeaderState): boolean {
   const sinceTickMs = core.now - leader.lastTickAt;
   leader.lastTickAt = core.now;
   const heard = heardPeers(core, electionTimeoutMs).length + 1;
-  const isSettled = core.now - core.lastLeaderContact > electionTimeoutMs;
+  const isSettled = core.now - core.following.lastContact > electionTimeoutMs;
   if (heard < core.quorum && isSettled) {
     core.becomeFollower(null, "it has not heard from a majority for an election timeout");
     return true;
@@ -46,7 +52,7 @@ function giveUp(core: Core, leader: LeaderState): boolean {
   const target = nextOf(core, able(core));
   if (target === undefined) return false;
   core.note("warn", `blocks of this node reach no majority, which answers: ${target} is told to lead`);
-  core.standBack();
+  standBack(core);
   runAndStepDown(core, target, "its blocks do not reach a majority, which answers");
   return true;
 }

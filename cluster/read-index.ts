@@ -1,7 +1,8 @@
 import type { NodeId } from "../shared/ids.js";
 import type { Core } from "./core.js";
 import type { LeaderState, PendingRefusal, Progress } from "./leader-state.js";
-import { countedPeers, sendAppend } from "./replication.js";
+import { countedPeers } from "./quorum.js";
+import { sendAppend } from "./replication.js";
 import { release } from "./reservations.js";
 
 type Rounds = ReadonlyMap<NodeId, number>;

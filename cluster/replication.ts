@@ -5,6 +5,7 @@ import type { PeerBody } from "../shared/protocol/messages.js";
 import { freshClocks } from "./clocks.js";
 import type { Core } from "./core.js";
 import type { Inflight, Progress } from "./leader-state.js";
+import { heardPeers } from "./quorum.js";
 import type { BulkEnd } from "./types.js";
 
 /** Sends the next blocks to a follower that has none on its way. */
@@ -66,22 +67,6 @@ export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: reado
   };
   core.send(id, body, { blocks });
 }
-
-/**
- * Whether a follower's word counts: it is a voter in its own eyes, which says that the record of its admission is
- * committed, and by the join admitted last in this log. A new leader may not know yet that the record is committed,
- * and could never commit anything if it waited to know: as with votes, the log's tail names the joins.
- */
-export const counts = (core: Core, id: NodeId, peer: Progress): boolean =>
-  peer.isVoter && core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;
-
-export function countedPeers(core: Core): [NodeId, Progress][] {
-  return [...(core.leader?.progress ?? [])].filter(([id, peer]) => counts(core, id, peer));
-}
-
-/** Those of them that have answered of late. */
-export const heardPeers = (core: Core, withinMs: number): [NodeId, Progress][] =>
-  countedPeers(core).filter(([, peer]) => core.now - peer.lastContact <= withinMs);
 
 /** A message with blocks can take long on a narrow link: it arrives bit by bit. */
 export function onBulkProgress(core: Core, id: NodeId, round: number): void {

@@ -1,30 +1,46 @@
 import type { NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
-import { BACK_OFF_DOUBLINGS_MAX, type Core, LATE_FACTOR } from "./core.js";
+import type { Core } from "./core.js";
 import type { Progress, Transfer } from "./leader-state.js";
-import { counts, heardPeers } from "./replication.js";
+import { counts, heardPeers } from "./quorum.js";
+import { armElection, LATE_FACTOR } from "./timeouts.js";
 
 /** A preferred follower asks this often, in parts of the cool-down. */
 const ASKS_A_COOLDOWN = 5;
+
+/** After each failure the wait for the next try doubles, so many times at most. */
+const BACK_OFF_DOUBLINGS_MAX = 6;
+
+/** What a node that may take over from the leader knows. */
+export class TakeOver {
+  /** Since when this node has followed the present leader, and its store has been healthy. */
+  followsSince = 0;
+  healthySince = 0;
+  lastAskedAt = Number.NEGATIVE_INFINITY;
+  /** Its blocks reached no majority when it led: it does not ask for the lead again soon. */
+  notBefore = Number.NEGATIVE_INFINITY;
+  standBacks = 0;
+}
 
 /**
  * A higher-priority node that is level and has been healthy for a while asks the leader to hand over. Priority decides
  * who asks, never who may lead.
  */
 export function onFollowerTick(core: Core): void {
-  if (!core.isStoreHealthy) core.healthySince = core.now;
+  if (!core.isStoreHealthy) core.takeOver.healthySince = core.now;
   const { leaderId, config, log } = core;
   if (core.role !== "follower" || leaderId === null || !core.hasFreshLeader || core.isLearner || core.campaignsLate)
     return;
   const leading = core.members.get(leaderId);
   if (leading === undefined || leading.priority >= config.self.priority) return;
-  if (core.now < core.noTakeOverBefore) return;
+  if (core.now < core.takeOver.notBefore) return;
   const { takeoverCooldownMs } = config;
   const isSettled =
-    core.now - core.followsSince >= takeoverCooldownMs && core.now - core.healthySince >= takeoverCooldownMs;
-  const isCaughtUp = log.durableHeight >= (core.toldCommitHeight ?? Number.POSITIVE_INFINITY);
-  if (!isSettled || !isCaughtUp || core.now - core.lastTakeOverAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
-  core.lastTakeOverAt = core.now;
+    core.now - core.takeOver.followsSince >= takeoverCooldownMs &&
+    core.now - core.takeOver.healthySince >= takeoverCooldownMs;
+  const isCaughtUp = log.durableHeight >= (core.following.toldCommitHeight ?? Number.POSITIVE_INFINITY);
+  if (!isSettled || !isCaughtUp || core.now - core.takeOver.lastAskedAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
+  core.takeOver.lastAskedAt = core.now;
   core.send(leaderId, { kind: "take_over" });
 }
 
@@ -106,5 +122,13 @@ export function handOverAtOnce(core: Core): boolean {
 export function runAndStepDown(core: Core, target: NodeId, reason: string): void {
   core.send(target, { kind: "run_now", reason: "hand_over" });
   core.becomeFollower(null, reason);
-  core.armElection(LATE_FACTOR);
+  armElection(core, LATE_FACTOR);
+}
+
+/** Each time for twice as long, until it has stood back for nothing as long again. */
+export function standBack({ takeOver, config, now }: Core): void {
+  const waitMs = (): number => config.takeoverCooldownMs * 2 ** Math.min(takeOver.standBacks, BACK_OFF_DOUBLINGS_MAX);
+  if (now > takeOver.notBefore + 2 * waitMs()) takeOver.standBacks = 0;
+  takeOver.standBacks += 1;
+  takeOver.notBefore = now + waitMs();
 }

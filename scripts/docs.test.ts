@@ -175,6 +175,17 @@ describe("the ways through the code in docs/architecture.md", () => {
   });
 });
 
+describe("where a rule of the protocol stands, in docs/architecture.md", () => {
+  const section = /^### Where a rule stands$(.*?)^## /ms.exec(read("docs/architecture.md"))?.[1] ?? "";
+  const rules = rowsOf(section).filter((row) => row.length === 4);
+
+  it.each(rules)("%s with %s has about %s lines", (file = "", _, lines = "") => {
+    expect(10 * Math.round(read(file).trimEnd().split("\n").length / 10)).toBe(Number(lines));
+  });
+
+  it("are there", () => expect(rules.length).toBeGreaterThan(10));
+});
+
 /** A function, a class, a constant, or a method of a class; a mere call is a statement of its own. */
 const isDefinedIn = (source: string, name: string): boolean =>
   [
@@ -186,7 +197,7 @@ it("docs/protocol.md has the numbers of the code", () => {
   const protocol = read("docs/protocol.md").replaceAll(/\s+/g, " ");
   const limits = read("cluster/limits.ts");
   const { format } = new Intl.NumberFormat("en");
-  expect(protocol).toContain(`within ${numberIn(read("cluster/leader.ts"), "COMMIT_NOTICE_MS")} ms`);
+  expect(protocol).toContain(`within ${numberIn(read("cluster/commit.ts"), "COMMIT_NOTICE_MS")} ms`);
   const [blocks = 0, bytes = 0] = ["messageBlocksMax", "messageBytesMax"].map((name) => numberIn(limits, name) ?? 0);
   expect(protocol).toContain(`up to ${blocks} blocks or ${bytes / 1024 ** 2} MiB at a time`);
   const [ids = 0, newest = 0] = ["idsMax", "idsBlocksMin"].map((name) => numberIn(limits, name) ?? 0);

@@ -1,4 +1,4 @@
-import { type Mutant, one, SEALING } from "./mutant.js";
+import { IDEMPOTENCY, type Mutant, one } from "./mutant.js";
 
 const DUPLICATES = "cluster/duplicates.ts";
 
@@ -7,9 +7,9 @@ export const REPEATS: readonly Mutant[] = [
   one(
     "47",
     "a leader takes a write of which it no longer knows whether it was logged",
-    SEALING,
-    'if (proposal.sinceHeight + 1 < core.duplicates.idsFrom) return refuse("cannot_tell");',
-    "",
+    IDEMPOTENCY,
+    "if (proposal.sinceHeight + 1 >= core.duplicates.idsFrom) return false;",
+    "if (proposal.sinceHeight >= 0) return false;",
   ),
   one(
     "47b",

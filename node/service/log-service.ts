@@ -3,6 +3,7 @@ import type { Height, NodeId } from "../../shared/ids.js";
 import type { ShownEvent } from "../../shared/log/event.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Elections } from "./elections.js";
+import { LeaderWatch } from "./leader-watch.js";
 import { HandOver } from "./leadership.js";
 import type { LogService, StreamNotice } from "./log-port.js";
 import { type LogServiceOptions, type Parts, PeerDesk } from "./parts.js";
@@ -13,8 +14,9 @@ import { Writes } from "./writes.js";
 /** The log as the routes see it; each part is in node/service. */
 export class NodeLogService implements LogService {
   readonly nodeId: NodeId;
-  private readonly reads: Reads;
-  private readonly writes: Writes;
+  readonly reads: Reads;
+  readonly writes: Writes;
+  private readonly leaders: LeaderWatch;
   private readonly status: Status;
   private readonly elected: Elections;
   private readonly handOver: HandOver;
@@ -22,7 +24,8 @@ export class NodeLogService implements LogService {
 
   constructor(private readonly options: LogServiceOptions) {
     this.nodeId = options.config.nodeId;
-    const parts: Parts = { ...options, peers: new PeerDesk(options) };
+    this.leaders = new LeaderWatch(options.driver);
+    const parts: Parts = { ...options, peers: new PeerDesk(options), leaders: this.leaders };
     this.reads = new Reads(parts);
     this.status = new Status(parts, this.reads);
     this.handOver = new HandOver(parts);
@@ -43,6 +46,7 @@ export class NodeLogService implements LogService {
     this.elected.onEffect(effect);
     this.handOver.onEffect(effect);
     this.status.onEffect(effect);
+    if (effect.kind === "role_changed" || effect.kind === "committed") this.leaders.look();
   }
   onVerified(lastSequence: number): void {
     this.status.verifiedThrough = lastSequence;
@@ -50,9 +54,11 @@ export class NodeLogService implements LogService {
   onReplicaLost(): void {
     this.writes.onReplicaLost();
     this.reads.onReplicaLost();
+    this.leaders.look();
   }
   onRecovered(commitHeight: Height): void {
     this.writes.onRecovered(commitHeight);
+    this.leaders.look();
   }
   onPeerHeard(peer: NodeId): void {
     this.handOver.onPeerHeard(peer);

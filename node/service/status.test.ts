@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import type { AlertRecord } from "../storage/port.js";
 import { HandOver } from "./leadership.js";
@@ -19,6 +20,7 @@ it("says how many open alerts of all nodes a list leaves out, and who did not te
     config: { nodeId: "n1" },
     storage: { alerts: { list: async (limit: number) => [alert("n1", 2)].slice(0, limit), count: async () => 7 } },
     peers: { handle: () => {}, askAll: async () => answers },
+    clock: systemClock,
   };
   const status = new Status(parts as unknown as Parts, {} as never);
   const told = await status.alerts(2);
@@ -53,7 +55,7 @@ function nodeWith(
   const storage = { alerts: { list: async () => [], count: async () => 0 } };
   const disk = { isLow: false, describe: () => "" };
   const peers = new PeerDesk({ config, transport } as never);
-  const parts = { config, driver, storage, disk, peers, version: "1" } as unknown as Parts;
+  const parts = { config, driver, storage, disk, peers, version: "1", clock: systemClock } as unknown as Parts;
   const status = new Status(parts, { hasConfirmation: true } as never);
   return { status, handOver: new HandOver(parts), asked, submitted, members };
 }

@@ -1,12 +1,13 @@
 import { z } from "zod";
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
+import { delay } from "../clock.js";
 import { PeerError, type PeerResult } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { AlertRecord } from "../storage/port.js";
 import { clusterStatus, type OwnStatus, ownStatusSchema } from "./cluster-status.js";
 import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
-import { LEADER_POLL_MS, ok, type Parts, PEER_ANSWER_MS_MAX, pause, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, ok, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
 import type { Reads } from "./reads.js";
 import { SharedRun } from "./shared-run.js";
 
@@ -46,7 +47,7 @@ export class Status {
   }
 
   onEffect(effect: Effect): void {
-    if (effect.kind === "role_changed") this.stableSince = effect.leaderId === null ? null : new Date().toISOString();
+    if (effect.kind === "role_changed") this.stableSince = effect.leaderId === null ? null : this.parts.clock.wall();
   }
 
   standing(): Standing {
@@ -98,11 +99,12 @@ export class Status {
 
   private async askForStatus(): Promise<ClusterStatus> {
     const own = this.ownStatus();
-    const sentAt = Date.now();
+    const { clock } = this.parts;
+    const sentAt = Date.parse(clock.wall());
     const others = await this.parts.peers.askAll<OwnStatus & { skewMs: number }>("status", {}, (body) => {
       const status = ownStatusSchema.parse(body);
       // Half the round trip is taken as the way back.
-      return { ...status, skewMs: Math.round(Date.parse(status.clock) - (sentAt + Date.now()) / 2) };
+      return { ...status, skewMs: Math.round(Date.parse(status.clock) - (sentAt + Date.parse(clock.wall())) / 2) };
     });
     const { alerts } = await this.alerts(ALERTS_LOOKED_AT);
     return clusterStatus({
@@ -111,7 +113,7 @@ export class Status {
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
       hasAlerts: alerts.some(({ severity }) => severity === "critical"),
-      now: performance.now(),
+      now: clock.now(),
     });
   }
 
@@ -120,7 +122,7 @@ export class Status {
     const { config, version } = this.parts;
     return {
       id: this.parts.config.nodeId,
-      clock: new Date().toISOString(),
+      clock: this.parts.clock.wall(),
       version,
       address: config.self.address,
       clusterId: view?.clusterId ?? "",
@@ -175,12 +177,12 @@ export class Status {
       const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or has not been heard.`;
       throw new ProblemError("admission_conflict", detail);
     }
-    const { driver, config } = this.parts;
-    driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
-    const deadline = performance.now() + ADMITTED_WITHIN_MS;
+    const { driver, config, clock } = this.parts;
+    driver.submit({ kind: "admit", now: clock.now(), wall: clock.wall(), ...request });
+    const deadline = clock.now() + ADMITTED_WITHIN_MS;
     while (driver.view()?.peers.find((known) => known.id === request.node)?.isVoter !== true) {
-      if (performance.now() > deadline) throw noWord(config.nodeId, request.node);
-      await pause(LEADER_POLL_MS);
+      if (clock.now() > deadline) throw noWord(config.nodeId, request.node);
+      await delay(clock, LEADER_POLL_MS);
     }
   }
 

@@ -8,7 +8,7 @@ import { ProblemError } from "../problems.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { CommittedEvents } from "../replica/committed.js";
 import { StoreError } from "../storage/port.js";
-import type { Found, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
+import type { Found, LogReads, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
 import { IndexDiffers } from "./page-builder.js";
 import { LEADER_POLL_MS, notReady, ok, type Parts, RETRY_AFTER_SECONDS, resultWithin, unavailable } from "./parts.js";
 import { Searches } from "./search.js";
@@ -35,7 +35,7 @@ export interface ReadLimits {
 const READ_LIMITS: ReadLimits = { partBytesMax: 256 * 1024, searchMsMax: 1_500 };
 
 /** Reads of what this node acknowledged and, where the request says so, of more. */
-export class Reads {
+export class Reads implements LogReads {
   /** Reads wait for these: events that this node acknowledged. */
   private acknowledgedSize = 0;
   /**
@@ -101,6 +101,14 @@ export class Reads {
   /** How many wait for a leader's confirmation. */
   get load(): number {
     return this.confirming.size;
+  }
+
+  get indexedPaths(): readonly string[] {
+    return this.parts.driver.index.indexedPaths;
+  }
+
+  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void {
+    return this.parts.driver.committed.subscribe(listener);
   }
 
   get logSize(): number {

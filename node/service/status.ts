@@ -1,28 +1,24 @@
 import { z } from "zod";
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
-import { delay } from "../clock.js";
-import { PeerError, type PeerResult } from "../peers/peer-client.js";
-import { ProblemError } from "../problems.js";
 import type { AlertRecord } from "../storage/port.js";
 import { clusterStatus, type OwnStatus, ownStatusSchema } from "./cluster-status.js";
-import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
-import { LEADER_POLL_MS, ok, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
+import type { ClusterStatus, LogStatus, ReadinessCheck, Standing, StreamNotice } from "./log-port.js";
+import { ok, type Parts } from "./parts.js";
 import type { Reads } from "./reads.js";
 import { SharedRun } from "./shared-run.js";
 
 const ALERTS_MAX = 1_000;
-/** A block that says so is committed, and the node writes its mark. */
-const ADMITTED_WITHIN_MS = 3_000;
 /** More than there can be warnings, of which there is one a node and member. */
 const ALERTS_LOOKED_AT = 100;
 
-/** What this node says of itself, what all say together, and the admission of learners. */
-export class Status {
+/** What this node says of itself, and what all say together. */
+export class Status implements LogStatus {
   isStopping = false;
   /** The last sequence that the latest full verification of the log reached. */
   verifiedThrough = -1;
   private stableSince: string | null = null;
+  private readonly noticeListeners = new Set<(notice: StreamNotice) => void>();
   private readonly asking = new SharedRun(() => this.askForStatus());
 
   constructor(
@@ -35,19 +31,22 @@ export class Status {
       const { limit } = z.object({ limit: z.int().min(1).max(ALERTS_MAX) }).parse(body);
       return ok(await this.ownAlerts(limit));
     });
-    peers.handle("admit", async (body) => {
-      try {
-        await this.admitHere(z.object({ node: z.string(), actor: z.string(), reason: z.string() }).parse(body));
-        return ok({});
-      } catch (error) {
-        if (!(error instanceof ProblemError) || error.code !== "admission_conflict") throw error;
-        return { status: 409, body: { detail: error.detail } };
-      }
-    });
   }
 
   onEffect(effect: Effect): void {
     if (effect.kind === "role_changed") this.stableSince = effect.leaderId === null ? null : this.parts.clock.wall();
+  }
+
+  get nodeId(): NodeId {
+    return this.parts.config.nodeId;
+  }
+
+  subscribeNotices(listener: (notice: StreamNotice) => void): () => void {
+    this.noticeListeners.add(listener);
+    return () => this.noticeListeners.delete(listener);
+  }
+  notify(notice: StreamNotice): void {
+    for (const listener of this.noticeListeners) listener(notice);
   }
 
   standing(): Standing {
@@ -144,48 +143,6 @@ export class Status {
     };
   }
 
-  async admit(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
-    const view = this.parts.driver.view();
-    const leaderId = view?.leaderId ?? null;
-    if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
-    if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
-    const answer = await this.askLeader(leaderId, request);
-    if (answer.status === 200) return;
-    if (answer.status !== 409 || answer.body?.detail === undefined) throw noWord(leaderId, request.node);
-    throw new ProblemError("admission_conflict", answer.body.detail);
-  }
-
-  private async askLeader(leaderId: NodeId, request: { node: NodeId }): Promise<PeerResult<{ detail?: string }>> {
-    try {
-      const timeoutMs = ADMITTED_WITHIN_MS + PEER_ANSWER_MS_MAX;
-      return await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, { timeoutMs });
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      throw noWord(leaderId, request.node);
-    }
-  }
-
-  /** Resolves once the node counts: its admission is committed, and it has said that it knows. */
-  private async admitHere(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
-    const view = this.parts.driver.view();
-    // Only a leader knows who asks; what another core is told it forgets.
-    if (view?.role !== "leader")
-      throw new ProblemError("admission_conflict", `${this.parts.config.nodeId} does not lead: nobody was admitted.`);
-    if (!view.members.some((member) => member.id === request.node))
-      throw new ProblemError("admission_conflict", `${request.node.slice(0, 64)} is not a member of this cluster.`);
-    if (view.peers.find((known) => known.id === request.node)?.wantsAdmission !== true) {
-      const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or has not been heard.`;
-      throw new ProblemError("admission_conflict", detail);
-    }
-    const { driver, config, clock } = this.parts;
-    driver.submit({ kind: "admit", now: clock.now(), wall: clock.wall(), ...request });
-    const deadline = clock.now() + ADMITTED_WITHIN_MS;
-    while (driver.view()?.peers.find((known) => known.id === request.node)?.isVoter !== true) {
-      if (clock.now() > deadline) throw noWord(config.nodeId, request.node);
-      await delay(clock, LEADER_POLL_MS);
-    }
-  }
-
   private async ownAlerts(limit: number): Promise<NodeAlerts> {
     const { alerts } = this.parts.storage;
     const [newest, count] = await Promise.all([alerts.list(limit), alerts.count()]);
@@ -213,11 +170,6 @@ interface NodeAlerts {
   /** Of all open ones; earlier versions do not tell. */
   readonly count?: number;
 }
-
-const noWord = (leaderId: NodeId, node: NodeId): ProblemError =>
-  unavailable(
-    `The leader ${leaderId} has not said that ${node} is admitted; GET /api/v1/cluster shows it. Ask again if it has not.`,
-  );
 
 const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>
   isWhole ? "ok" : `it is being made anew: ${progress.through} of ${progress.of} blocks are done`;

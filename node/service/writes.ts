@@ -5,7 +5,7 @@ import { delay } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import { forwardedWriteSchema, fromForwarded, toForwarded } from "./forwarded.js";
-import type { AppendOutcome, WriteRequest } from "./log-port.js";
+import type { AppendOutcome, LogWrites, WriteRequest } from "./log-port.js";
 import { LEADER_POLL_MS, notReady, ok, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
 import { type WriteResult, WriteTracker } from "./write-tracker.js";
 
@@ -26,7 +26,7 @@ export interface WriteHooks {
 }
 
 /** Appends on whichever node leads, across elections, within each write's deadline. */
-export class Writes {
+export class Writes implements LogWrites {
   private readonly tracker: WriteTracker;
   private underWay = 0;
   private isStopping = false;

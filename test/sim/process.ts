@@ -86,7 +86,7 @@ export class SimProcess implements Clock {
         },
       },
     });
-    this.service.subscribe((events) => this.streamed.push(...events));
+    this.service.reads.subscribe((events) => this.streamed.push(...events));
     if (around.trace.isOn) this.traceInputs();
   }
 

@@ -66,8 +66,8 @@ export class Readers {
     const { reads, ledger } = this.world.checkers;
     const judge = reads.begin(process);
     const judgeNewest = isLinearizable ? ledger.beginRead(process.node.id) : null;
-    await process.service.awaitReadable({ isLinearizable });
-    const { logSize } = process.service;
+    await process.service.reads.awaitReadable({ isLinearizable });
+    const { logSize } = process.service.reads;
     judge(logSize);
     judgeNewest?.(process.driver.committed.height);
     return logSize;
@@ -100,8 +100,8 @@ export class Readers {
   private async one(process: SimProcess, sequence: number): Promise<void> {
     const { node, service } = process;
     const mayBeAbsent = this.world.checkers.reads.beginAbsence(process, sequence);
-    const isShown = sequence < service.logSize;
-    const event = await service.get(sequence);
+    const isShown = sequence < service.reads.logSize;
+    const event = await service.reads.get(sequence);
     if (event !== null) return this.shown(process, [event]);
     check(!isShown, "I10", () => `${node.id} denies #${sequence}, which it has`);
     mayBeAbsent();
@@ -111,7 +111,7 @@ export class Readers {
     const { random } = this;
     const maybe = <T>(chance: number, of: () => T | null): T | undefined =>
       random.chance(chance) ? (of() ?? undefined) : undefined;
-    const indexed = process.service.indexedPaths;
+    const indexed = process.service.reads.indexedPaths;
     const recorded = (): ReturnType<typeof instantOf> => {
       const at = this.world.checkers.history.events[random.between(0, size - 1)];
       return instantOf(at?.event.record.recordedAt ?? "");
@@ -143,7 +143,7 @@ export class Readers {
 
   private async list(process: SimProcess, search: PageRequest): Promise<void> {
     const { node } = process;
-    const found = await process.service.page(search);
+    const found = await process.service.reads.page(search);
     this.shown(process, found.events);
     const { order, skip = 0 } = search;
     const due = this.scan(search);
@@ -160,7 +160,7 @@ export class Readers {
 
   private async count(process: SimProcess, { filter, high, limit: cap }: PageRequest): Promise<void> {
     const { node } = process;
-    const counted = await process.service.count(filter, { high, cap });
+    const counted = await process.service.reads.count(filter, { high, cap });
     this.world.checkers.reads.answered += 1;
     if (node.disk.touched.size > 0) return;
     const due = this.scan({ filter, order: "asc", low: 0, high }).length;

@@ -33,7 +33,7 @@ const NOT_WRITTEN: ReadonlySet<string> = new Set(["no_quorum", "not_ready", "ove
 /** A client's write: answered once, unless the process dies. */
 export function post(process: SimProcess, write: Write, answer: Answer): void {
   const { service, node } = process;
-  const answered = service.append({ ...write, requestId: "simulated" }).then(
+  const answered = service.writes.append({ ...write, requestId: "simulated" }).then(
     ({ events, isReplay }): Outcome => {
       const height = (events[0]?.height ?? 0) as Height;
       return { kind: "written", events: events.map(({ sequence, hash }) => ({ sequence, hash })), height, isReplay };
@@ -62,7 +62,7 @@ function refusalOf(error: unknown): Outcome {
 
 /** A linearizable read: answered with how far the log goes there then; null where no leader confirmed that in time. */
 export function readNewest(process: SimProcess, answer: (at: Height | null) => void): void {
-  process.service
+  process.service.reads
     .awaitReadable({ isLinearizable: true })
     .then(
       () => process.driver.committed.height,

@@ -38,7 +38,10 @@ export type App = RequestListener & { readonly messages: MessageClasses };
 /** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for single appends. */
 export function createApp(service: LogService, options: AppOptions): App {
   const context: RouteContext = {
-    service,
+    writes: service.writes,
+    reads: service.reads,
+    leadership: service.leadership,
+    status: service.status,
     logger: options.logger,
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,

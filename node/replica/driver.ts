@@ -16,7 +16,7 @@ import type { BlockVerifier } from "../../shared/log/chain.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import { ownRun } from "../../shared/log/index.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
-import { type Clock, delay, systemClock } from "../clock.js";
+import { type Clock, delay } from "../clock.js";
 import type { NodeSigner } from "../host/signer.js";
 import { type IndexEntry, type IndexStanding, indexLost, type Storage, StoreError } from "../storage/port.js";
 import { ANCHOR_MEMORY, type AnchorMemory, Anchors } from "./anchors.js";
@@ -41,29 +41,38 @@ export interface DriverOptions {
   readonly signer: Pick<NodeSigner, "keys" | "block">;
   readonly verifyBlock: BlockVerifier;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
-  readonly clock?: Clock;
-  /** How much of the log's end each recovery verifies; by default what any retried write can reach back to. */
-  readonly verifiedTail?: VerifiedTail;
+  readonly clock: Clock;
   readonly send: (message: PeerMessage, ref?: number) => void;
-  /** Effects that concern clients: writes, alerts, roles. */
-  readonly onEffect: (effect: Effect) => void;
+  readonly events: DriverEvents;
+  readonly log?: Partial<LogSettings>;
+}
+
+/** What a driver tells its node. */
+export interface DriverEvents {
+  /** Of effects that are neither its store's nor its peers' alone: of writes, reads, blocks, alerts, roles. */
+  onEffect(effect: Effect): void;
   /** The replica was lost with its store: whatever was proposed and not sealed is certainly not written. */
-  readonly onReplicaLost: (reason: string) => void;
+  onReplicaLost(reason: string): void;
   /** Everything up to `commitHeight` is committed; blocks between were not announced one by one. */
-  readonly onRecovered: (commitHeight: Height) => void;
-  readonly onInvalidBlock: (at: Height, detail: string) => void;
+  onRecovered(commitHeight: Height): void;
+  onInvalidBlock(at: Height, detail: string): void;
   /** What somebody did to entries of the index, or to keys of events: as an alert says it. */
-  readonly onIndexFinding: (finding: IndexFinding) => void;
-  /** What the node holds of its log beside the replica. */
-  readonly memory?: Partial<DriverMemory>;
-  /** Paths of payloads that are indexed. */
-  readonly indexedPaths?: readonly string[];
-  /** Derives the own terms of a block's entry. */
-  readonly ownRun?: typeof ownRun;
+  onIndexFinding(finding: IndexFinding): void;
   /** The index was lost, or is whole again: whether this node should lead has changed. */
-  readonly onIndexChange?: () => void;
+  onIndexChange(): void;
   /** This process must end: the database belongs to another one, or cannot be used. */
-  readonly onFatal: (error: Error) => void;
+  onFatal(error: Error): void;
+}
+
+/** How a node treats its log beside the replica. */
+export interface LogSettings {
+  /** How much of the log's end each recovery verifies; by default what any retried write can reach back to. */
+  readonly verifiedTail: VerifiedTail;
+  readonly memory: Partial<DriverMemory>;
+  /** Paths of payloads that are indexed. */
+  readonly indexedPaths: readonly string[];
+  /** Derives the own terms of a block's entry. */
+  readonly ownRun: typeof ownRun;
 }
 
 export interface DriverMemory {
@@ -115,11 +124,12 @@ export class Driver {
   private readonly owner: OwnerCheck;
 
   constructor(private readonly options: DriverOptions) {
-    this.clock = options.clock ?? systemClock;
+    this.clock = options.clock;
     const pauseMs = options.config.electionTimeoutMs / 2;
     this.owner = new OwnerCheck({ clock: this.clock, pauseMs, check: () => this.checkOwner() });
-    const { storage, logger } = options;
-    const memory = { ...MEMORY, ...options.memory };
+    const { storage, logger, events, log: settings = {} } = options;
+    const memory = { ...MEMORY, ...settings.memory };
+    const onInvalidBlock = (at: Height, detail: string): void => events.onInvalidBlock(at, detail);
     // What this process has published may be gone with its store, and come back from the others: nobody altered it.
     const heldThrough = (): Height => this.heldThrough;
     this.anchors = new Anchors({
@@ -135,7 +145,7 @@ export class Driver {
       anchors: this.anchors,
       heldThrough,
       bytesMax: memory.cacheBytesMax,
-      onAltered: ({ height: at, fault }) => options.onInvalidBlock(at, fault),
+      onAltered: ({ height: at, fault }) => onInvalidBlock(at, fault),
     });
     this.stored = new StoredBlocks({
       log: storage.log,
@@ -144,7 +154,7 @@ export class Driver {
       heldThrough,
       commitHeight: () => this.committed.height,
       durableHeight: () => this.footing()?.durableHeight ?? this.committed.height,
-      onInvalidBlock: options.onInvalidBlock,
+      onInvalidBlock,
     });
     this.keys = new KeyLookUps({
       keys: storage.keys,
@@ -152,7 +162,7 @@ export class Driver {
       filterBytes: memory.keyFilterBytes,
       eventsOf: async (at) => (await this.stored.soundBlock(at))?.events ?? null,
       onRepeated: ({ sourceAppId, idempotencyKey }, heights) =>
-        options.onIndexFinding({
+        events.onIndexFinding({
           kind: "key_repeated",
           detail: `the idempotency key ${JSON.stringify(idempotencyKey)} of ${JSON.stringify(sourceAppId)} stands in blocks ${heights.join(", ")}`,
           height: heights.at(-1) as Height,
@@ -174,8 +184,8 @@ export class Driver {
       reader: storage.reader,
       blocks: this.blocks,
       clock: this.clock,
-      paths: options.indexedPaths ?? [],
-      ownRun: options.ownRun ?? ownRun,
+      paths: settings.indexedPaths ?? [],
+      ownRun: settings.ownRun ?? ownRun,
       inOrder: (work) => this.indexWork(work),
       heights: () => ({
         committed: this.committed.height,
@@ -246,7 +256,7 @@ export class Driver {
     } catch (error) {
       // Half of its effects may be done: nothing is said or stored by that state any more, and its process ends.
       this.drop();
-      this.options.onFatal(error instanceof Error ? error : new Error(String(error)));
+      this.options.events.onFatal(error instanceof Error ? error : new Error(String(error)));
       throw error;
     } finally {
       this.isStepping = false;
@@ -324,11 +334,11 @@ export class Driver {
         return;
       case "committed":
         this.commit(effect);
-        return this.options.onEffect(effect);
+        return this.options.events.onEffect(effect);
       case "log":
         return this.options.logger[effect.level](effect.text);
       default:
-        return this.options.onEffect(effect);
+        return this.options.events.onEffect(effect);
     }
   }
 
@@ -404,7 +414,7 @@ export class Driver {
   private onIndexWhole(): void {
     const wasGone = this.isIndexGone;
     this.isIndexGone = false;
-    if (wasGone) this.options.onIndexChange?.();
+    if (wasGone) this.options.events.onIndexChange();
     const fill = (): void => {
       this.keys.fill().catch((err) => {
         if (!this.isStopped)
@@ -417,13 +427,13 @@ export class Driver {
   private onIndexGone(): void {
     this.isIndexGone = true;
     this.keys.forget();
-    this.options.onIndexChange?.();
+    this.options.events.onIndexChange();
     this.submit({ kind: "hand_over", ...this.time(), target: null });
   }
 
   private tellDiffering(heights: readonly Height[]): void {
     for (const at of heights)
-      this.options.onIndexFinding({
+      this.options.events.onIndexFinding({
         kind: "index_differs",
         detail: `the index entry of block ${at} is not what the block gives; it is in quarantine, and is made anew`,
         height: at,
@@ -457,7 +467,7 @@ export class Driver {
     if (this.isStopped) return;
     if (error instanceof StoreError && (error.failure === "not_owner" || error.failure === "unfit")) {
       this.drop();
-      return this.options.onFatal(error);
+      return this.options.events.onFatal(error);
     }
     this.lose(error instanceof Error ? error.message : String(error));
   }
@@ -477,7 +487,7 @@ export class Driver {
     if (this.isRecovering) return;
     this.isRecovering = true;
     this.options.logger.warn(`the store failed (${reason}): recovering from what it holds`);
-    this.options.onReplicaLost(reason);
+    this.options.events.onReplicaLost(reason);
     this.recovery = this.recoverForEver();
   }
 
@@ -493,7 +503,7 @@ export class Driver {
       } catch (error) {
         if (this.isStopped) return;
         if (error instanceof StoreError && (error.failure === "not_owner" || error.failure === "unfit"))
-          return this.options.onFatal(error);
+          return this.options.events.onFatal(error);
         this.options.logger.warn({ err: error }, "the store cannot be recovered yet: trying again");
         await delay(this.clock, delayMs);
       }
@@ -509,7 +519,7 @@ export class Driver {
       identity: options.identity,
       verifyBlock: options.verifyBlock,
       clock: this.clock,
-      verifiedTail: options.verifiedTail,
+      verifiedTail: options.log?.verifiedTail,
       memberCount: options.config.configured.length,
       remembered,
       publishedHeight: remembered === null ? null : this.committed.height,
@@ -517,7 +527,7 @@ export class Driver {
       entryOf: ({ events, index }, standing) => this.index.entryOf(events, index ?? undefined, standing.paths),
       onDifferingEntries: (due, standing) => this.putEntries(due, standing),
       onWarning: (text) => options.logger.warn(text),
-      onInvalidBlock: options.onInvalidBlock,
+      onInvalidBlock: (at, detail) => options.events.onInvalidBlock(at, detail),
     });
     if (generation !== this.generation || this.isStopped)
       throw new StoreError("unknown", "The connection to MongoDB was lost while the log was being recovered.");
@@ -564,7 +574,7 @@ export class Driver {
     this.replica = this.makeReplica(boot, opened.storeId);
     // Before a key is looked up, and before anything is stored.
     this.index.begin(opened.index);
-    options.onRecovered(boot.commitHeight);
+    options.events.onRecovered(boot.commitHeight);
     // The database has just been claimed.
     this.owner.begin();
     this.submit({ kind: "tick", ...this.time() });

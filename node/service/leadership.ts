@@ -1,9 +1,10 @@
 import type { Effect, PeerView, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
+import { delay } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { LeadingNode, StepDownRequest } from "./log-port.js";
-import { LEADER_POLL_MS, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
 
 /** A follower that is this little behind is level within a message or two; one further behind cannot take over in time. */
 const LEVEL_BLOCKS_MAX = 64;
@@ -120,23 +121,20 @@ export class HandOver {
 
   /** Resolves with who leads next, or null when nobody else does within two election timeouts. */
   private async handOver(target: NodeId | undefined, patienceMs = this.patienceMs): Promise<LeadingNode | null> {
-    const { driver, config } = this.parts;
-    const startedAt = performance.now();
+    const { driver, config, clock } = this.parts;
+    const startedAt = clock.now();
     const startTerm = driver.view()?.term ?? 0;
-    while (performance.now() < startedAt + patienceMs) {
+    while (clock.now() < startedAt + patienceMs) {
       const view = driver.view();
       if (view !== null && view.term > startTerm && view.leaderId !== null && view.leaderId !== config.nodeId)
         return { leaderId: view.leaderId, term: view.term };
       if (this.isQuorumGone(view)) return null;
-      const isLate = performance.now() > startedAt + config.electionTimeoutMs;
+      const isLate = clock.now() > startedAt + config.electionTimeoutMs;
       const best = view?.role === "leader" && !isLate ? this.fit(view, target) : null;
       // Until a block of this leader's own term is committed the core does not begin; and while it does, asking again
       // changes nothing. So it is asked until it moves; the last time early enough to end within the time.
-      if (best !== null) {
-        const wall = new Date().toISOString();
-        driver.submit({ kind: "hand_over", now: performance.now(), wall, target: best });
-      }
-      await pause(LEADER_POLL_MS);
+      if (best !== null) driver.submit({ kind: "hand_over", now: clock.now(), wall: clock.wall(), target: best });
+      await delay(clock, LEADER_POLL_MS);
     }
     return null;
   }
@@ -156,7 +154,7 @@ export class HandOver {
 
   /** Voters that answer, with a healthy store and nearly all that is committed; the highest priority first. */
   private byPreference(view: ReplicaView): NodeId[] {
-    const now = performance.now();
+    const now = this.parts.clock.now();
     const isFit = (peer: PeerView): boolean =>
       peer.isVoter &&
       peer.isStoreHealthy &&

@@ -8,9 +8,18 @@ import type { AlertRecord } from "../storage/port.js";
  * Failures that a client should see are thrown as `ProblemError` (node/problems.ts).
  */
 export interface LogService {
-  readonly nodeId: NodeId;
+  readonly writes: LogWrites;
+  readonly reads: LogReads;
+  readonly leadership: LogLeadership;
+  readonly status: LogStatus;
+}
+
+export interface LogWrites {
   /** Appends on whichever node leads; resolves once a majority has it durable. */
   append(write: WriteRequest): Promise<AppendOutcome>;
+}
+
+export interface LogReads {
   /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
   awaitReadable(condition?: ReadCondition): Promise<void>;
   /** null once the leader has confirmed that the log is shorter. */
@@ -24,18 +33,25 @@ export interface LogService {
   copies(sequence: number): Promise<NodeCopy[]>;
   /** Committed events that reads reflect at this moment. */
   readonly logSize: number;
-  standing(): Standing;
-  clusterStatus(): Promise<ClusterStatus>;
-  admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
-  /** The newest open alerts of all nodes that answer, and how many more these have. */
-  alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }>;
-  /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
-  elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
-  /** Resolves once another node leads. */
-  stepDown(request: StepDownRequest): Promise<LeadingNode>;
-  readiness(): ReadinessCheck[];
   /** Every committed event from now on, once, in order, in the batches in which they were committed. */
   subscribe(listener: (events: readonly ShownEvent[]) => void): () => void;
+}
+
+export interface LogLeadership {
+  /** Resolves once another node leads. */
+  stepDown(request: StepDownRequest): Promise<LeadingNode>;
+  admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
+  /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
+  elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
+}
+
+export interface LogStatus {
+  readonly nodeId: NodeId;
+  standing(): Standing;
+  readiness(): ReadinessCheck[];
+  clusterStatus(): Promise<ClusterStatus>;
+  /** The newest open alerts of all nodes that answer, and how many more these have. */
+  alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }>;
   /** Elections as this node learns of their commit, and alerts that this node finds. */
   subscribeNotices(listener: (notice: StreamNotice) => void): () => void;
 }

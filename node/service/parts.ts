@@ -9,6 +9,7 @@ import {
   type QuestionTo,
   refusalSchema,
 } from "../../shared/protocol/requests.js";
+import type { Clock } from "../clock.js";
 import type { Config } from "../config.js";
 import type { DiskWatch } from "../host/disk-watch.js";
 import { PeerError, type RequestOptions } from "../peers/peer-client.js";
@@ -16,6 +17,8 @@ import type { PeerTransport } from "../peers/transport.js";
 import { PROBLEMS, ProblemError } from "../problems.js";
 import type { Driver } from "../replica/driver.js";
 import type { Storage } from "../storage/port.js";
+import type { LeaderWatch } from "./leader-watch.js";
+import type { ReadLimits } from "./reads.js";
 
 /** How long one peer may take to say what it knows; a node that does not is listed as such. */
 export const PEER_ANSWER_MS_MAX = 1_000;
@@ -23,19 +26,26 @@ export const PEER_ANSWER_MS_MAX = 1_000;
 export const LEADER_POLL_MS = 20;
 export const RETRY_AFTER_SECONDS = 1;
 
+/** How a node asks another one, and answers it: the messages of their replicas go another way. */
+export type PeerPort = Pick<PeerTransport, "request" | "handle">;
+
 export interface LogServiceOptions {
-  readonly config: Config;
+  readonly config: Pick<Config, "nodeId" | "members" | "self" | "electionTimeoutMs" | "requestTimeoutMs">;
   readonly version: string;
   readonly storage: Storage;
   readonly driver: Driver;
-  readonly transport: PeerTransport | null;
-  readonly disk: DiskWatch;
-  readonly logger: Logger;
+  /** null for a node that stands alone. */
+  readonly transport: PeerPort | null;
+  readonly disk: Pick<DiskWatch, "isLow" | "describe" | "onChecked">;
+  readonly logger: Pick<Logger, "info" | "warn" | "error">;
+  readonly clock: Clock;
+  readonly readLimits?: ReadLimits;
 }
 
 /** What the parts of the service share. */
 export interface Parts extends LogServiceOptions {
   readonly peers: PeerDesk;
+  readonly leaders: LeaderWatch;
 }
 
 export interface PeerAnswer<P extends PeerPath> {
@@ -56,7 +66,7 @@ export type PeerReply<P extends PeerPath> =
 
 /** Questions to the other members, and the answers to theirs, each as `PEER_REQUESTS` has it. */
 export class PeerDesk {
-  constructor(private readonly options: Pick<LogServiceOptions, "config" | "transport">) {}
+  constructor(private readonly options: Pick<LogServiceOptions, "config" | "transport" | "clock">) {}
 
   /** A problem of status 409 is told to the one who asks; any other failure stays here, in the log. */
   handle<P extends PeerPath>(path: P, handler: (question: QuestionOf<P>) => Promise<AnswerTo<P>>): void {
@@ -107,10 +117,15 @@ export class PeerDesk {
   private async asked<P extends PeerPath>(peer: NodeId, path: P, question: QuestionTo<P>): Promise<PeerAnswer<P>> {
     try {
       const reply = await this.request(peer, path, question, { timeoutMs: PEER_ANSWER_MS_MAX });
-      return { peer, answer: reply.kind === "answered" ? reply.answer : null, at: Date.now(), wasAsked: true };
+      return {
+        peer,
+        answer: reply.kind === "answered" ? reply.answer : null,
+        at: Date.parse(this.options.clock.wall()),
+        wasAsked: true,
+      };
     } catch (error) {
       const isOurs = error instanceof PeerError && (error.failure === "overloaded" || error.failure === "closed");
-      return { peer, answer: null, at: Date.now(), wasAsked: !isOurs };
+      return { peer, answer: null, at: Date.parse(this.options.clock.wall()), wasAsked: !isOurs };
     }
   }
 }
@@ -120,17 +135,10 @@ export const unavailable = (detail: string): ProblemError =>
 export const notReady = (detail: string, cause?: unknown): ProblemError =>
   new ProblemError("not_ready", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** What the promise gives, or null if it does not within `ms`. */
-export async function resultWithin<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), Math.max(0, ms));
+export function resultWithin<T>(clock: Clock, promise: Promise<T>, ms: number): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(Math.max(0, ms), () => resolve(null));
+    promise.then(resolve, reject).finally(cancel);
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

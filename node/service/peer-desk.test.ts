@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { systemClock } from "../clock.js";
 import type { PeerHandler } from "../peers/peer-server.js";
 import { ProblemError } from "../problems.js";
 import { PeerDesk } from "./parts.js";
@@ -13,7 +14,7 @@ function desk(answer: { status: number; body: unknown }) {
   const config = { nodeId: "n1", members: [{ id: "n1" }, { id: "n2" }] };
   const called = (path: string, body: unknown) =>
     (handlers.get(path) as PeerHandler)(body, { from: "n2", requestId: "", signal: new AbortController().signal });
-  return { peers: new PeerDesk({ config, transport } as never), called };
+  return { peers: new PeerDesk({ config, transport, clock: systemClock } as never), called };
 }
 
 it.each([

@@ -1,6 +1,8 @@
 import { afterEach, expect, it, vi } from "vitest";
 import type { ReplicaView } from "../../cluster/types.js";
 import { height } from "../../shared/ids.js";
+import { systemClock } from "../clock.js";
+import { LeaderWatch } from "./leader-watch.js";
 import type { Parts } from "./parts.js";
 import { Reads } from "./reads.js";
 
@@ -27,7 +29,15 @@ class Follower {
       this.asked += 1;
       return { height: this.answer };
     };
-    const parts = { driver, config: { nodeId: "n1" }, storage: {}, peers: { handle: () => {}, ask } };
+    const peers = { handle: () => {}, ask };
+    const parts = {
+      driver,
+      config: { nodeId: "n1" },
+      storage: {},
+      peers,
+      clock: systemClock,
+      leaders: new LeaderWatch({ standing: () => null }),
+    };
     this.reads = new Reads(parts as unknown as Parts);
   }
 }

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import type { AlertRecord } from "../storage/port.js";
+import { Admissions } from "./admissions.js";
 import { HandOver } from "./leadership.js";
 import { type Parts, PeerDesk } from "./parts.js";
 import { Status } from "./status.js";
@@ -19,6 +21,7 @@ it("says how many open alerts of all nodes a list leaves out, and who did not te
     config: { nodeId: "n1" },
     storage: { alerts: { list: async (limit: number) => [alert("n1", 2)].slice(0, limit), count: async () => 7 } },
     peers: { handle: () => {}, askAll: async () => answers },
+    clock: systemClock,
   };
   const status = new Status(parts as unknown as Parts, {} as never);
   const told = await status.alerts(2);
@@ -52,10 +55,10 @@ function nodeWith(
   const driver = { view: () => view, index, submit: (input: unknown) => onSubmit(submitted.push(input)) };
   const storage = { alerts: { list: async () => [], count: async () => 0 } };
   const disk = { isLow: false, describe: () => "" };
-  const peers = new PeerDesk({ config, transport } as never);
-  const parts = { config, driver, storage, disk, peers, version: "1" } as unknown as Parts;
+  const peers = new PeerDesk({ config, transport, clock: systemClock } as never);
+  const parts = { config, driver, storage, disk, peers, version: "1", clock: systemClock } as unknown as Parts;
   const status = new Status(parts, { hasConfirmation: true } as never);
-  return { status, handOver: new HandOver(parts), asked, submitted, members };
+  return { status, admissions: new Admissions(parts), handOver: new HandOver(parts), asked, submitted, members };
 }
 
 const DECISION = { node: "n2", actor: "a", reason: "r" };
@@ -67,7 +70,7 @@ describe("what a decision is answered", () => {
   const asks = { id: "n2", wantsAdmission: true };
   const admit = (view: unknown, answer?: (peer: string) => Answered) =>
     nodeWith(view, answer)
-      .status.admit(DECISION)
+      .admissions.admit(DECISION)
       .then(
         () => "admitted",
         (problem: unknown) => problem,
@@ -75,12 +78,12 @@ describe("what a decision is answered", () => {
 
   it("says that nobody was admitted where this node no longer leads, and that a member is none only where it is none", async () => {
     const follower = nodeWith({ role: "follower", leaderId: "n1", members, peers: [asks] });
-    await expect(follower.status.admit(DECISION)).rejects.toThrow(/does not lead: nobody was admitted/);
+    await expect(follower.admissions.admit(DECISION)).rejects.toThrow(/does not lead: nobody was admitted/);
     expect(follower.submitted).toEqual([]);
     const leader = { role: "leader", leaderId: "n1", members, peers: [asks] };
-    const self = nodeWith(leader).status.admit({ ...DECISION, node: "n1" });
+    const self = nodeWith(leader).admissions.admit({ ...DECISION, node: "n1" });
     await expect(self).rejects.toThrow(/n1 does not ask to be admitted/);
-    await expect(nodeWith(leader).status.admit({ ...DECISION, node: "n9" })).rejects.toThrow(/n9 is not a member/);
+    await expect(nodeWith(leader).admissions.admit({ ...DECISION, node: "n9" })).rejects.toThrow(/n9 is not a member/);
   });
 
   it("says that a node is admitted once it counts, and before that only that nobody has said so", async () => {
@@ -89,7 +92,7 @@ describe("what a decision is answered", () => {
     const counts = (): void => {
       setTimeout(() => Object.assign(peer, { isVoter: true, wantsAdmission: false }), 100);
     };
-    const admitting = nodeWith(view, undefined, counts).status.admit(DECISION);
+    const admitting = nodeWith(view, undefined, counts).admissions.admit(DECISION);
     await expect(Promise.race([admitting, delay(50, "not yet")])).resolves.toBe("not yet");
     await admitting;
     Object.assign(peer, { isVoter: false, wantsAdmission: true });

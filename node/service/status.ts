@@ -1,27 +1,24 @@
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import { NOTICES_MAX } from "../../shared/limits.js";
-import type { AnswerOf, QuestionTo } from "../../shared/protocol/requests.js";
-import { PeerError } from "../peers/peer-client.js";
-import { ProblemError } from "../problems.js";
+import type { AnswerOf } from "../../shared/protocol/requests.js";
 import type { AlertRecord } from "../storage/port.js";
 import { clusterStatus, type OwnStatus } from "./cluster-status.js";
-import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
-import { LEADER_POLL_MS, type Parts, PEER_ANSWER_MS_MAX, type PeerReply, pause, unavailable } from "./parts.js";
+import type { ClusterStatus, LogStatus, ReadinessCheck, Standing, StreamNotice } from "./log-port.js";
+import type { Parts } from "./parts.js";
 import type { Reads } from "./reads.js";
 import { SharedRun } from "./shared-run.js";
 
-/** A block that says so is committed, and the node writes its mark. */
-const ADMITTED_WITHIN_MS = 3_000;
 /** More than there can be warnings, of which there is one a node and member. */
 const ALERTS_LOOKED_AT = 100;
 
-/** What this node says of itself, what all say together, and the admission of learners. */
-export class Status {
+/** What this node says of itself, and what all say together. */
+export class Status implements LogStatus {
   isStopping = false;
   /** The last sequence that the latest full verification of the log reached. */
   verifiedThrough = -1;
   private stableSince: string | null = null;
+  private readonly noticeListeners = new Set<(notice: StreamNotice) => void>();
   private readonly asking = new SharedRun(() => this.askForStatus());
 
   constructor(
@@ -31,14 +28,22 @@ export class Status {
     const { peers } = parts;
     peers.handle("status", async () => this.ownStatus());
     peers.handle("alerts", ({ limit }) => this.ownAlerts(limit));
-    peers.handle("admit", async (request) => {
-      await this.admitHere(request);
-      return {};
-    });
   }
 
   onEffect(effect: Effect): void {
-    if (effect.kind === "role_changed") this.stableSince = effect.leaderId === null ? null : new Date().toISOString();
+    if (effect.kind === "role_changed") this.stableSince = effect.leaderId === null ? null : this.parts.clock.wall();
+  }
+
+  get nodeId(): NodeId {
+    return this.parts.config.nodeId;
+  }
+
+  subscribeNotices(listener: (notice: StreamNotice) => void): () => void {
+    this.noticeListeners.add(listener);
+    return () => this.noticeListeners.delete(listener);
+  }
+  notify(notice: StreamNotice): void {
+    for (const listener of this.noticeListeners) listener(notice);
   }
 
   standing(): Standing {
@@ -90,7 +95,7 @@ export class Status {
 
   private async askForStatus(): Promise<ClusterStatus> {
     const own = this.ownStatus();
-    const sentAt = Date.now();
+    const sentAt = Date.parse(this.parts.clock.wall());
     const others = await this.parts.peers.askAll("status", {});
     const { alerts } = await this.alerts(ALERTS_LOOKED_AT);
     return clusterStatus({
@@ -104,7 +109,7 @@ export class Status {
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
       hasAlerts: alerts.some(({ severity }) => severity === "critical"),
-      now: performance.now(),
+      now: this.parts.clock.now(),
     });
   }
 
@@ -113,7 +118,7 @@ export class Status {
     const { config, version } = this.parts;
     return {
       id: this.parts.config.nodeId,
-      clock: new Date().toISOString(),
+      clock: this.parts.clock.wall(),
       version,
       address: config.self.address,
       clusterId: view?.clusterId ?? "",
@@ -133,47 +138,6 @@ export class Status {
         through: this.parts.driver.index.progress.through,
       },
     };
-  }
-
-  async admit(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
-    const view = this.parts.driver.view();
-    const leaderId = view?.leaderId ?? null;
-    if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
-    if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
-    const reply = await this.askLeader(leaderId, request);
-    if (reply.kind === "none") throw noWord(leaderId, request.node);
-    if (reply.kind === "refused") throw new ProblemError("admission_conflict", reply.detail);
-  }
-
-  private async askLeader(leaderId: NodeId, request: QuestionTo<"admit">): Promise<PeerReply<"admit">> {
-    try {
-      const timeoutMs = ADMITTED_WITHIN_MS + PEER_ANSWER_MS_MAX;
-      return await this.parts.peers.request(leaderId, "admit", request, { timeoutMs });
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      throw noWord(leaderId, request.node);
-    }
-  }
-
-  /** Resolves once the node counts: its admission is committed, and it has said that it knows. */
-  private async admitHere(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
-    const view = this.parts.driver.view();
-    // Only a leader knows who asks; what another core is told it forgets.
-    if (view?.role !== "leader")
-      throw new ProblemError("admission_conflict", `${this.parts.config.nodeId} does not lead: nobody was admitted.`);
-    if (!view.members.some((member) => member.id === request.node))
-      throw new ProblemError("admission_conflict", `${request.node.slice(0, 64)} is not a member of this cluster.`);
-    if (view.peers.find((known) => known.id === request.node)?.wantsAdmission !== true) {
-      const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or has not been heard.`;
-      throw new ProblemError("admission_conflict", detail);
-    }
-    const { driver, config } = this.parts;
-    driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
-    const deadline = performance.now() + ADMITTED_WITHIN_MS;
-    while (driver.view()?.peers.find((known) => known.id === request.node)?.isVoter !== true) {
-      if (performance.now() > deadline) throw noWord(config.nodeId, request.node);
-      await pause(LEADER_POLL_MS);
-    }
   }
 
   private async ownAlerts(limit: number): Promise<NodeAlerts> {
@@ -199,11 +163,6 @@ export class Status {
 }
 
 type NodeAlerts = AnswerOf<"alerts">;
-
-const noWord = (leaderId: NodeId, node: NodeId): ProblemError =>
-  unavailable(
-    `The leader ${leaderId} has not said that ${node} is admitted; GET /api/v1/cluster shows it. Ask again if it has not.`,
-  );
 
 const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>
   isWhole ? "ok" : `it is being made anew: ${progress.through} of ${progress.of} blocks are done`;

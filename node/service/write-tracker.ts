@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { CommittedBlock, Effect, Proposal, ProposalRefusal } from "../../cluster/types.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import { type EventView, eventFault, eventView, type LoggedEvent, type PreparedEvent } from "../../shared/log/event.js";
-import { type Clock, systemClock } from "../clock.js";
+import type { Clock } from "../clock.js";
 import type { Driver } from "../replica/driver.js";
 import { bodyOfLogged, bodyOfView, earlierRequest, isSameBody } from "./same-write.js";
 
@@ -73,7 +73,7 @@ export class WriteTracker {
   constructor(
     private readonly driver: Pick<Driver, "propose" | "soundBlock" | "holders" | "majority">,
     private readonly logger: Pick<Logger, "warn">,
-    private readonly clock: Clock = systemClock,
+    private readonly clock: Clock,
   ) {}
 
   /** `deadline` in monotonic milliseconds: what is in no block by then never will be. */

@@ -1,7 +1,9 @@
 import { expect, it } from "vitest";
 import type { ReplicaStanding } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
+import { systemClock } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
+import { LeaderWatch } from "./leader-watch.js";
 import { type Parts, PeerDesk } from "./parts.js";
 import { Writes } from "./writes.js";
 
@@ -32,8 +34,10 @@ function follower(answers: readonly Answer[]) {
   const parts = {
     config,
     driver: { standing },
-    peers: new PeerDesk({ config, transport: { handle: () => undefined, request } } as never),
+    peers: new PeerDesk({ config, transport: { handle: () => undefined, request }, clock: systemClock } as never),
     disk: { isLow: false },
+    clock: systemClock,
+    leaders: new LeaderWatch({ standing }),
   } as unknown as Parts;
   const hooks = { onRefused: () => undefined, onAcknowledged: () => undefined, isHandingOver: () => false };
   const writes = new Writes(parts, hooks);

@@ -28,8 +28,8 @@ export const REPEATS: readonly Mutant[] = [
   one(
     "58",
     "after an attempt of unknown outcome a write says anew where it cannot stand",
-    "test/sim/gateway.ts",
-    "if (!attempt.isUncertain) attempt.sinceHeight = standing.knownCommitHeight;",
-    "attempt.sinceHeight = standing.knownCommitHeight;",
+    "node/service/writes.ts",
+    "if (!mayBeWritten) sinceHeight = standing.knownCommitHeight;",
+    "sinceHeight = standing.knownCommitHeight;",
   ),
 ];

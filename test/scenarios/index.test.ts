@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
-import type { Outcome } from "../sim/gateway.js";
+import type { Outcome } from "../sim/requests.js";
 import { Lab } from "./lab.js";
 
 /** Filters of keys that know of no key that it was never used. */

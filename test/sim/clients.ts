@@ -1,7 +1,7 @@
 import { fromHex, utf8 } from "../../shared/bytes.js";
 import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
-import type { Outcome, Write } from "./gateway.js";
 import type { Random } from "./random.js";
+import type { Outcome, Write } from "./requests.js";
 import { check } from "./violation.js";
 import type { World } from "./world.js";
 
@@ -72,9 +72,7 @@ export class Clients {
       // A write at once, so that there is something that a deposed leader does not know.
       const write = { events: prepare(this.random, { source: "elected" }) };
       world.scheduler.after(1, () =>
-        elected.process?.run(() =>
-          elected.gateway.submit(write, (outcome) => world.checkers.ledger.onAnswer(write, outcome)),
-        ),
+        elected.process?.run(() => elected.write(write, (outcome) => world.checkers.ledger.onAnswer(write, outcome))),
       );
       for (const delayMs of READS_AFTER_ELECTION_MS)
         world.scheduler.after(delayMs, () => {
@@ -98,7 +96,7 @@ export class Clients {
       const write = { events: prepare(this.random, { source: "conditional" }), ifPreviousHash };
       const judge = ledger.beginCondition(ifPreviousHash);
       node.process?.run(() =>
-        node.gateway.submit(write, (outcome) => {
+        node.write(write, (outcome) => {
           judge(outcome);
           ledger.onAnswer(write, outcome);
         }),
@@ -112,7 +110,7 @@ export class Clients {
     for (const node of leaders) {
       const answer = this.world.checkers.ledger.beginRead(node.id);
       // One that is stopped finds the request when it goes on: it may have been deposed meanwhile.
-      node.process?.run(() => node.gateway.read(answer));
+      node.process?.run(() => node.read(answer));
     }
   }
 
@@ -176,7 +174,7 @@ export class Clients {
     };
     world.scheduler.after(this.random.between(1, 3), () => {
       if (!node.isUp) return answer(null);
-      node.process?.run(() => node.gateway.submit(write, answer));
+      node.process?.run(() => node.write(write, answer));
     });
     world.scheduler.after(world.timing.requestTimeoutMs + CLIENT_PATIENCE_MS, () => answer(null));
   }
@@ -192,7 +190,7 @@ export class Clients {
       if (!world.runUntil(() => node.isUp, deadline - world.scheduler.now)) break;
       const write = { events: prepare(this.random, { source: "probe", key: `${nodeId} ${deadline}` }) };
       let answered = false;
-      node.gateway.submit(write, (outcome) => {
+      node.write(write, (outcome) => {
         answered = true;
         last = outcome.kind;
         world.checkers.ledger.onAnswer(write, outcome);

@@ -194,7 +194,7 @@ export class Liveness {
     world.trace.add(`the blocks of ${leader.id} are ${how}`);
     const undo = how === "lost" ? this.loseBlocks(leader) : this.slowDown(leader);
     const committed = world.checkers.history.committed.length;
-    leader.gateway.submit({ events: prepare(random, { source: "hindered" }) }, () => undefined);
+    leader.write({ events: prepare(random, { source: "hindered" }) }, () => undefined);
     const bound = (LEADER_TIMEOUTS + STUCK_TIMEOUTS) * timeoutMs;
     const goesOn = world.runUntil(() => world.checkers.history.committed.length > committed, bound);
     check(goesOn, "I11", () => `nothing was committed while the blocks of ${leader.id} were ${how}, for ${bound} ms`);

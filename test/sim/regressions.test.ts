@@ -18,7 +18,7 @@ it("does not take a late answer to its earlier term for a sign that it leads", (
   lab.split(["n1"], ["n2", "n3"]);
 
   const answers: (number | null)[] = [];
-  lab.node("n1").gateway.read((height) => answers.push(height));
+  lab.node("n1").read((height) => answers.push(height));
   const { joinNonce = "" } = lab.node("n3").disk.hardState ?? {};
   const stale = lab.message("n3", "n1", {
     kind: "append_answer",

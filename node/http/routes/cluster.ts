@@ -16,22 +16,22 @@ const stepDownSchema = z.strictObject({ target: name.optional(), ...decision }, 
 
 /** The cluster as its nodes see it, who led it, the decisions of persons on it, and the open alerts of all nodes. */
 export function cluster(context: RouteContext): Router {
-  const { service, gates } = context;
+  const { leadership, status, gates } = context;
   const router = Router();
   router
     .route("/api/v1/cluster")
     .get(async (_req, res) => {
-      const status = await service.clusterStatus();
-      showRead(res, service);
-      res.json(status);
+      const found = await status.clusterStatus();
+      showRead(res, context);
+      res.json(found);
     })
     .all(methods("GET"));
   router
     .route("/api/v1/cluster/admit")
     .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
       const request = readDecision(req, admitSchema, "Nobody was admitted. The body must name node, actor and reason.");
-      await service.admit(request);
-      showStanding(res, service);
+      await leadership.admit(request);
+      showStanding(res, context);
       res.json({ node: request.node, admitted: true });
     })
     .all(methods("POST"));
@@ -39,8 +39,8 @@ export function cluster(context: RouteContext): Router {
     .route("/api/v1/cluster/step-down")
     .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
       const refusal = "Nothing was changed. The body must name actor and reason, and may name a target.";
-      const next = await service.stepDown(readDecision(req, stepDownSchema, refusal));
-      showStanding(res, service);
+      const next = await leadership.stepDown(readDecision(req, stepDownSchema, refusal));
+      showStanding(res, context);
       res.setHeader("Cache-Control", "no-store");
       res.json(next);
     })
@@ -50,8 +50,8 @@ export function cluster(context: RouteContext): Router {
     .get(async (req, res) => {
       const limit = readLimit(req.query);
       await gates.questions.run(res, 1, async () => {
-        const found = await service.elections(limit);
-        showRead(res, service);
+        const found = await leadership.elections(limit);
+        showRead(res, context);
         res.json(found);
       });
     })
@@ -61,8 +61,8 @@ export function cluster(context: RouteContext): Router {
     .get(async (req, res) => {
       const limit = readLimit(req.query);
       await gates.questions.run(res, 1, async () => {
-        const found = await service.alerts(limit);
-        showRead(res, service);
+        const found = await status.alerts(limit);
+        showRead(res, context);
         res.json(found);
       });
     })

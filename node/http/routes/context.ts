@@ -4,8 +4,7 @@ import type { BodyRoom } from "../body-room.js";
 import type { ReadGates } from "../middleware/read-gate.js";
 
 /** What every router is made from. */
-export interface RouteContext {
-  readonly service: LogService;
+export interface RouteContext extends LogService {
   readonly logger: Logger;
   readonly eventBytesMax: number;
   /** Milliseconds since 1970: the timestamp of events that bring none. */

@@ -18,7 +18,7 @@ import { sendSingle, sendText } from "./slices.js";
 
 /** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
 export function events(context: RouteContext): Router {
-  const { service, gates } = context;
+  const { reads, gates } = context;
   const router = Router();
   router
     .route("/api/v1/events")
@@ -28,10 +28,10 @@ export function events(context: RouteContext): Router {
       created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
     })
     .get(async (req, res) => {
-      const query = readListQuery(new QueryReader(req.query), service.indexedPaths);
-      const size = await beginRead(res, service, query.condition);
+      const query = readListQuery(new QueryReader(req.query), reads.indexedPaths);
+      const size = await beginRead(res, context, query.condition);
       await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
-        const { events: page, next, links } = await fetchEvents(service, query, size);
+        const { events: page, next, links } = await fetchEvents(reads, query, size);
         if (Object.keys(links).length > 0) res.links(links);
         const cursor = next === undefined ? "" : `,"next":"${next}"`;
         await sendText(res, `{"events":[${page.map(ownText).join(",")}]${cursor}}`);
@@ -59,14 +59,14 @@ export function events(context: RouteContext): Router {
     .route("/api/v1/events/:sequence/nodes")
     .get(async (req, res) => {
       // This node's own copy may be the altered one: then, too, it is to be seen beside the others.
-      await beginRead(res, service, {});
+      await beginRead(res, context, {});
       const sequence = sequenceIn(req.params.sequence);
       // How long the log is only its leader knows.
-      if (sequence >= service.logSize) await service.awaitReadable({ isLinearizable: true });
-      if (sequence >= service.logSize) throw absent(sequence, service.logSize);
+      if (sequence >= reads.logSize) await reads.awaitReadable({ isLinearizable: true });
+      if (sequence >= reads.logSize) throw absent(sequence, reads.logSize);
       let text = "";
       await gates.questions.run(res, 1, async () => {
-        text = JSON.stringify({ sequence, nodes: await service.copies(sequence) });
+        text = JSON.stringify({ sequence, nodes: await reads.copies(sequence) });
       });
       await sendSingle(res, text, context);
     })
@@ -75,13 +75,14 @@ export function events(context: RouteContext): Router {
   return router;
 }
 
-function batch({ service, eventBytesMax, now }: RouteContext) {
+function batch(context: RouteContext) {
+  const { writes, eventBytesMax, now } = context;
   return async (req: Parameters<typeof rawRequest>[0], res: Response): Promise<void> => {
     const key = idempotencyKey(req);
     const prepared = admitBatch(rawRequest(req), { eventBytesMax, now, idempotencyKey: key });
-    const outcome = await service.append({ events: prepared, requestId: requestId(res) });
+    const outcome = await writes.append({ events: prepared, requestId: requestId(res) });
     answerHeaders(res, outcome);
-    showStanding(res, service);
+    showStanding(res, context);
     created(res, { events: outcome.events.map(place), acknowledgedBy: outcome.acknowledgedBy });
   };
 }
@@ -94,15 +95,16 @@ const isKnown = (ifNoneMatch: string | undefined, hash: string): boolean =>
   ifNoneMatch?.split(",").some((tag) => ["*", `"${hash}"`, `W/"${hash}"`].includes(tag.trim())) ?? false;
 
 async function find(
-  { service }: RouteContext,
+  context: RouteContext,
   text: string,
   res: Response,
   condition: ReadCondition = {},
 ): Promise<ShownEvent> {
-  await beginRead(res, service, condition);
+  const { reads } = context;
+  await beginRead(res, context, condition);
   const sequence = sequenceIn(text);
-  const event = await service.get(sequence);
-  if (event === null) throw absent(sequence, service.logSize);
+  const event = await reads.get(sequence);
+  if (event === null) throw absent(sequence, reads.logSize);
   return event;
 }
 

@@ -48,24 +48,24 @@ function apis(base: string): Api[] {
 }
 
 /** A short page that names the APIs: HTML for browsers, JSON for all others. */
-export function home({ service, version }: RouteContext): Router {
+export function home({ status, version }: RouteContext): Router {
   const router = Router();
   router
     .route("/")
     .get((req, res) => {
-      const { leaderId, term } = service.standing();
+      const { leaderId, term } = status.standing();
       const found = apis(baseUrl(req));
       res.vary("Accept");
       res.setHeader("Cache-Control", "no-store");
       if (req.accepts(["json", "html"]) !== "html") {
-        res.json({ name: "quorumlog", version, node: service.nodeId, leader: leaderId, term, apis: found });
+        res.json({ name: "quorumlog", version, node: status.nodeId, leader: leaderId, term, apis: found });
         return;
       }
       const leader = leaderId === null ? "no leader is known" : `the leader is ${leaderId}`;
       const sections = found.map(
         ({ name, lines }) => `<h2>${escapeHtml(name)}</h2>\n<pre>${escapeHtml(lines.join("\n"))}</pre>`,
       );
-      const intro = `<p>A tamper-evident, append-only event log. This is node ${escapeHtml(service.nodeId)}; ${escapeHtml(leader)} (term ${term}). Any node takes any request.</p>`;
+      const intro = `<p>A tamper-evident, append-only event log. This is node ${escapeHtml(status.nodeId)}; ${escapeHtml(leader)} (term ${term}). Any node takes any request.</p>`;
       res.type("html").send(htmlPage("Quorumlog", [intro, ...sections].join("\n")));
     })
     .all(methods("GET"));

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Response } from "express";
 import { ProblemError } from "../../problems.js";
-import type { Found, LogService, PageRequest } from "../../service/log-port.js";
+import type { Found, LogReads, PageRequest } from "../../service/log-port.js";
 import type { RouteContext } from "./context.js";
 import type { Shape } from "./shapes.js";
 
@@ -9,11 +9,11 @@ import type { Shape } from "./shapes.js";
 const CHUNK_BYTES = 64 * 1024;
 
 /** The pages of a list, one after the other, until `limit` events were found, or all of the range was looked at. */
-export async function* slices(service: LogService, request: PageRequest): AsyncGenerator<Found> {
+export async function* slices(reads: LogReads, request: PageRequest): AsyncGenerator<Found> {
   let left = request.limit;
   let rest = request;
   for (;;) {
-    const found = await service.page({ ...rest, limit: left });
+    const found = await reads.page({ ...rest, limit: left });
     left -= found.events.length;
     yield found;
     if (left <= 0 || found.next === null || found.isCutOff) return;

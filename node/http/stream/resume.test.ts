@@ -1,7 +1,7 @@
 import pino from "pino";
 import { describe, expect, it, vi } from "vitest";
 import type { ShownEvent } from "../../../shared/log/event.js";
-import type { Found, LogService, PageRequest } from "../../service/log-port.js";
+import type { Found, LogReads, LogService, PageRequest } from "../../service/log-port.js";
 import { connectClient } from "./client.js";
 import { Gate } from "./gate.js";
 import { StreamHub } from "./hub.js";
@@ -83,7 +83,10 @@ function seeded(seed: number): () => number {
 }
 
 function connect(log: FakeLog, filter: StreamFilter = {}) {
-  const hub = new StreamHub(log as unknown as LogService, { logger: pino({ level: "silent" }), clientsMax: 10 });
+  const hub = new StreamHub({ reads: log, status: log } as unknown as LogService, {
+    logger: pino({ level: "silent" }),
+    clientsMax: 10,
+  });
   const got: { kind: string; sequence: number }[] = [];
   const state = { isOpen: true, bufferedBytes: 0, closed: "" };
   const client = connectClient(
@@ -105,7 +108,7 @@ function connect(log: FakeLog, filter: StreamFilter = {}) {
     filter,
   );
   const gate = new Gate(2);
-  const parts = { hub, service: log as unknown as LogService, gate };
+  const parts = { hub, reads: log as unknown as LogReads, gate };
   return { hub, gate, client, state, got, start: (from: number) => resume(client, from, filter, parts) };
 }
 

@@ -24,12 +24,12 @@ export interface Streams {
 }
 
 export function createStreams(
-  service: LogService,
+  service: Pick<LogService, "reads" | "status">,
   options: { readonly logger: Logger; readonly clientsMax?: number },
 ): Streams {
   const { logger, clientsMax = CLIENTS_MAX_DEFAULT } = options;
   const hub = new StreamHub(service, { logger, clientsMax });
-  const parts = { hub, service, gate: new Gate(PAST_READS_MAX) };
+  const parts = { hub, reads: service.reads, gate: new Gate(PAST_READS_MAX) };
   const attached: { close(): Promise<void> }[] = [];
   return {
     router: sseRouter(parts),

@@ -1,7 +1,7 @@
 import { equalBytes } from "../../../shared/bytes.js";
 import { EMPTY_CHAIN } from "../../../shared/log/chain.js";
 import type { Disk } from "../disk.js";
-import type { Outcome, Write } from "../gateway.js";
+import type { Outcome, Write } from "../requests.js";
 import { rememberedVerdicts } from "../verdicts.js";
 import { check } from "../violation.js";
 import type { History } from "./history.js";

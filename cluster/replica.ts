@@ -212,7 +212,11 @@ export class Replica {
   /** The part of the view that is asked for with every request. */
   standing(now: number): ReplicaStanding {
     const { role, term, leaderId, isLearner, lastLeaderContact, leaderTimeoutMs, knownCommitHeight } = this.core;
-    const isHeard = role === "leader" || now - lastLeaderContact <= leaderTimeoutMs;
+    const { leader, config } = this.core;
+    // A leader that was stopped may be none any more: until a majority has answered it, nobody stands behind it.
+    const isConfirmed =
+      leader !== null && !leader.mustConfirm && now - leader.lastTickAt <= config.electionTimeoutMs / 2;
+    const isHeard = role === "leader" ? isConfirmed : now - lastLeaderContact <= leaderTimeoutMs;
     return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, isLearner, knownCommitHeight };
   }
 

@@ -17,7 +17,13 @@ export interface WrittenEvent {
 
 /** What a node answers to a write: 201, 503, 504, 409 and 412 of the real one. */
 export type Outcome =
-  | { kind: "written"; events: readonly WrittenEvent[]; height: Height; isReplay: boolean }
+  | {
+      kind: "written";
+      events: readonly WrittenEvent[];
+      height: Height;
+      isReplay: boolean;
+      acknowledgedBy: readonly NodeId[];
+    }
   /** Certainly not written, and never will be. */
   | { kind: "not_written"; reason: string }
   | { kind: "unknown" }
@@ -167,5 +173,6 @@ export class Gateway {
 function outcomeOf(result: WriteResult): Outcome {
   if (result.kind !== "committed") return { ...result };
   const events = result.events.map(({ sequence, hash }) => ({ sequence, hash }));
-  return { kind: "written", events, height: (result.events[0]?.height ?? 0) as Height, isReplay: result.isReplay };
+  const { isReplay, acknowledgedBy } = result;
+  return { kind: "written", events, height: (result.events[0]?.height ?? 0) as Height, isReplay, acknowledgedBy };
 }

@@ -2,6 +2,7 @@ import type { ShownEvent } from "../../../shared/log/event.js";
 import type { SimProcess } from "../process.js";
 import { check } from "../violation.js";
 import type { History } from "./history.js";
+import type { QuorumChecker } from "./quorums.js";
 import { checkShown } from "./shown.js";
 
 /** What readers are shown, held against the history: I4 and I10. */
@@ -13,11 +14,15 @@ export class ReadChecker {
   private readonly shown = new WeakMap<SimProcess, number>();
   private readonly streamed = new WeakMap<SimProcess, number>();
 
-  constructor(private readonly history: History) {}
+  constructor(
+    private readonly history: History,
+    private readonly quorums: QuorumChecker,
+  ) {}
 
   /** A read begins: how much of the log it is answered from. */
   begin(process: SimProcess): number {
     const { size } = process.driver.committed;
+    this.quorums.onSaid(process);
     this.mustNotDeny(process, size);
     return size;
   }

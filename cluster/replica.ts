@@ -199,8 +199,12 @@ export class Replica {
 
   /** The part of the view that is asked for with every request. */
   standing(now: number): ReplicaStanding {
-    const { role, term, leaderId, isLearner, following, leaderTimeoutMs, knownCommitHeight } = this.core;
-    const isHeard = role === "leader" || now - following.lastContact <= leaderTimeoutMs;
+    const { role, term, leaderId, isLearner, following, leader, leaderTimeoutMs, knownCommitHeight, config } =
+      this.core;
+    // A leader that was stopped may be none any more: until a majority has answered it, nobody stands behind it.
+    const isConfirmed =
+      leader !== null && !leader.mustConfirm && now - leader.lastTickAt <= config.electionTimeoutMs / 2;
+    const isHeard = role === "leader" ? isConfirmed : now - following.lastContact <= leaderTimeoutMs;
     return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, isLearner, knownCommitHeight };
   }
 

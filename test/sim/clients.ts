@@ -25,11 +25,19 @@ export const TIMES = [
   "2031-05-05T12:00:00.000Z",
 ] as const;
 
+interface EventsAsked {
+  readonly source: string;
+  readonly key?: string;
+  readonly count?: number;
+  readonly isOtherBody?: boolean;
+  /** The sources of a batch's events, in turn. */
+  readonly sources?: readonly string[];
+}
+
+type KeyedEvents = EventsAsked & { readonly key: string };
+
 /** Events as a receiving node prepares them: new ids each time; the client's key, if it has one, always with the same body. */
-export function prepare(
-  random: Random,
-  what: { source: string; key?: string; count?: number; isOtherBody?: boolean },
-): PreparedEvent[] {
+export function prepare(random: Random, what: EventsAsked): PreparedEvent[] {
   const count = what.count ?? 1;
   return Array.from({ length: count }, (_, i) => {
     const body = `${what.key}${what.isOtherBody === true ? " of another" : ""} ${i}`;
@@ -40,7 +48,7 @@ export function prepare(
       id: random.hex(12),
       eventType: TYPES[n % TYPES.length] as string,
       timestamp: TIMES[n % TIMES.length] as string,
-      sourceAppId: what.source,
+      sourceAppId: what.sources?.[i % what.sources.length] ?? what.source,
       payload,
       payloadSalt,
       payloadHash: payloadCommitment(payloadSalt, payload),
@@ -124,11 +132,11 @@ export class Clients {
     const { random, profile } = this;
     this.requests += 1;
     if (random.chance(profile.keyed)) {
-      const key = `key-${this.requests}`;
+      const what = this.withKey(source);
       const goals = random.chance(profile.doubled) ? 2 : 1;
       let open = goals;
       for (let i = 0; i < goals; i++)
-        this.keyed(source, key, KEYED_ATTEMPTS, () => {
+        this.keyed(what, KEYED_ATTEMPTS, () => {
           open -= 1;
           if (open === 0) this.think(source);
         });
@@ -141,15 +149,26 @@ export class Clients {
     this.post({ events, ...(head === undefined ? {} : { ifPreviousHash: head }) }, () => this.think(source));
   }
 
+  /** Now and then a key that others use as well, in their own sources; and batches, of several sources. */
+  private withKey(source: string): KeyedEvents {
+    const { random, profile } = this;
+    const key = random.chance(SHARED) ? `shared-${this.requests >> 2}` : `key-${this.requests}`;
+    if (!random.chance(profile.batches)) return { source, key };
+    return { source, key, count: random.between(2, 4), sources: [source, random.pick(SOURCES), random.pick(SOURCES)] };
+  }
+
   /** Posts again, wherever, until it is told that the event is written: the same key each time. */
-  private keyed(source: string, key: string, attempts: number, done: () => void): void {
+  private keyed(what: KeyedEvents, attempts: number, done: () => void): void {
     // Somebody uses the key for something else: that one or this one is refused.
-    if (this.random.chance(REUSED))
-      this.post({ events: prepare(this.random, { source, key, isOtherBody: true }) }, () => {});
-    this.post({ events: prepare(this.random, { source, key }) }, (outcome) => {
+    if (this.random.chance(REUSED)) {
+      const alone = { key: what.key, source: what.sources?.at(-1) ?? what.source };
+      const other = this.random.chance(0.5) ? what : alone;
+      this.post({ events: prepare(this.random, { ...other, isOtherBody: true }) }, () => {});
+    }
+    this.post({ events: prepare(this.random, what) }, (outcome) => {
       const isSettled = outcome !== null && (outcome.kind === "written" || outcome.kind === "key_reused");
       if (isSettled || attempts <= 1 || this.isStopped) return done();
-      this.world.scheduler.after(this.random.between(5, 200), () => this.keyed(source, key, attempts - 1, done));
+      this.world.scheduler.after(this.random.between(5, 200), () => this.keyed(what, attempts - 1, done));
     });
   }
 
@@ -205,4 +224,5 @@ export class Clients {
 const READS_AFTER_ELECTION_MS = [20, 60, 120, 250, 500, 800];
 const KEYED_ATTEMPTS = 4;
 const REUSED = 0.02;
+const SHARED = 0.2;
 const CLIENT_PATIENCE_MS = 200;

@@ -31,7 +31,7 @@ export class Liveness {
   ) {}
 
   private get timeoutMs(): number {
-    return this.world.timing.electionTimeoutMs;
+    return Math.max(...this.world.nodes.map((node) => node.electionTimeoutMs));
   }
 
   /** Faults end for a random majority, and the others stay broken: the majority goes on. */
@@ -41,6 +41,7 @@ export class Liveness {
     this.nemesis.healAll();
     for (const node of world.nodes) node.resume();
     if (world.nodes.length < 3 || random.chance(0.3)) return;
+    if (random.chance(0.15) && this.admitterDies()) return;
     const apart = random.chance(0.25) ? this.cutFromLeader() : null;
     // The leader that one of them is cut from stays with the majority.
     const voters = random
@@ -69,6 +70,51 @@ export class Liveness {
     this.goesOn(healthy, 14);
     for (const node of broken) this.checkLead(node, healthy);
     for (const end of undo) end();
+  }
+
+  /**
+   * I11: a leader dies right after it told a learner that its admission is committed, and stays dead. Nobody else knows
+   * that; the others count the learner by the record in their logs. False where it did not come to that.
+   */
+  private admitterDies(): boolean {
+    const { world, random, timeoutMs } = this;
+    if (!world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * timeoutMs)) return false;
+    world.run(timeoutMs);
+    const { leader } = world;
+    const learner = random.pick(world.nodes.filter((node) => node !== leader));
+    if (leader === undefined || learner === undefined || !world.nodes.every(isDurableVoter)) return false;
+    learner.crash();
+    if (learner.isUp) return false;
+    world.checkers.commits.onDiskLoss(learner);
+    learner.disk.wipe(random.hex(16), random.chance(0.5) ? fakeKeys(random) : null);
+    learner.start();
+    let isTold = false;
+    const passes = ({ from, to, body }: PeerMessage): boolean => {
+      if (from !== leader.id || isTold) return from !== leader.id;
+      isTold = to === learner.id && body.kind === "append" && this.tellsOfAdmission(learner, body);
+      if (isTold) world.scheduler.after(random.between(1, 10), () => leader.crash());
+      return true;
+    };
+    world.interceptors.add(passes);
+    world.runUntil(() => isTold && !leader.isUp, 6 * timeoutMs);
+    world.interceptors.delete(passes);
+    if (leader.isUp) return false;
+    this.nemesis.arises("admitter-dies");
+    world.trace.add(`${leader.id} stays dead, which has admitted ${learner.id}`);
+    this.goesOn(
+      world.nodes.filter((node) => node !== leader),
+      14,
+    );
+    leader.start();
+    return true;
+  }
+
+  /** It holds the record of its admission, which the leader now calls committed. */
+  private tellsOfAdmission({ id, disk }: SimNode, body: { previousHeight: number; commitHeight: number }): boolean {
+    const { history } = this.world.checkers;
+    const isAdmitted = history.latestNonce(id) !== undefined && history.latestNonce(id) === disk.hardState?.joinNonce;
+    const top = Math.min(body.previousHeight, disk.tailHeight);
+    return isAdmitted && top >= body.commitHeight && body.commitHeight === history.committed.length;
   }
 
   /** I10: one that a majority does not answer stops to say that it leads. */
@@ -235,6 +281,9 @@ export class Liveness {
     for (const node of nodes) this.users.clients.probe(node.id, probeTimeouts * timeoutMs);
     const isLevel = world.runUntil(() => this.isAgreed(nodes) && this.isLed(nodes), 10 * timeoutMs);
     check(isLevel, "I11", () => `the nodes are not level: ${this.standing(nodes)}`);
+    const saysSo = ({ process }: SimNode): boolean => process?.driver.standing()?.hasQuorum === true;
+    const isSaid = world.runUntil(() => nodes.every(saysSo), 2 * timeoutMs);
+    check(isSaid, "I10", () => `a node says that no leader stands behind it: ${this.standing(nodes)}`);
     // One that finds a block of its own unsound hands over, or ends.
     if (isSound && earlier !== undefined && nodes.includes(earlier))
       this.checkSteadiness(nodes, earlier, checkers.elections.elections - elections);

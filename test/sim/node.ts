@@ -108,6 +108,10 @@ export class SimNode {
   shiftWall(byMs: number): void {
     this.wallOffsetsMs.push(this.wallOffsetMs + byMs);
   }
+  get electionTimeoutMs(): number {
+    const { timing, timingOf } = this.around;
+    return timingOf(this.id).electionTimeoutMs ?? timing.electionTimeoutMs;
+  }
   get now(): number {
     return this.living.now();
   }

@@ -27,6 +27,23 @@ export class Readers {
     private readonly thinkMaxMs: number,
   ) {
     this.readLater();
+    world.onReplaced = (node, at) => this.comeBy(node, at);
+  }
+
+  /** Events of a block that is not the committed one any more are read from the disk, and were kept in no memory. */
+  private comeBy(node: SimNode, at: number): void {
+    const { world, random } = this;
+    const committed = world.checkers.history.committed[at - 1]?.block.block.header;
+    if (committed === undefined || committed.eventCount === 0) return;
+    for (const delayMs of [1, 30, 300, 1_000])
+      world.scheduler.after(delayMs, () => {
+        const { process } = node;
+        process?.run(() => {
+          if (committed.treeSize > process.driver.committed.size) return;
+          const sequence = random.between(committed.firstSequence, committed.treeSize - 1);
+          void this.guarded(process, () => this.one(process, sequence)).catch(noteError);
+        });
+      });
   }
 
   private readLater(): void {

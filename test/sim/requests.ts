@@ -1,5 +1,5 @@
 import { ProblemError } from "../../node/problems.js";
-import type { HashHex, Height } from "../../shared/ids.js";
+import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import type { PreparedEvent } from "../../shared/log/event.js";
 import type { SimProcess } from "./process.js";
 import { check, noteError } from "./violation.js";
@@ -16,7 +16,13 @@ export interface WrittenEvent {
 
 /** What a node answers to a write: 201, 503, 504, 409, 422 and 412. */
 export type Outcome =
-  | { kind: "written"; events: readonly WrittenEvent[]; height: Height; isReplay: boolean }
+  | {
+      kind: "written";
+      events: readonly WrittenEvent[];
+      height: Height;
+      isReplay: boolean;
+      acknowledgedBy: readonly NodeId[];
+    }
   /** Certainly not written, and never will be. */
   | { kind: "not_written"; reason: string }
   | { kind: "unknown" }
@@ -34,9 +40,10 @@ const NOT_WRITTEN: ReadonlySet<string> = new Set(["no_quorum", "not_ready", "ove
 export function post(process: SimProcess, write: Write, answer: Answer): void {
   const { service, node } = process;
   const answered = service.writes.append({ ...write, requestId: "simulated" }).then(
-    ({ events, isReplay }): Outcome => {
+    ({ events, isReplay, acknowledgedBy }): Outcome => {
       const height = (events[0]?.height ?? 0) as Height;
-      return { kind: "written", events: events.map(({ sequence, hash }) => ({ sequence, hash })), height, isReplay };
+      const written = events.map(({ sequence, hash }) => ({ sequence, hash }));
+      return { kind: "written", events: written, height, isReplay, acknowledgedBy };
     },
     (error: unknown) => refusalOf(error),
   );

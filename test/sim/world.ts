@@ -38,6 +38,7 @@ export interface WorldOptions {
   readonly verifiedTail?: VerifiedTail;
   readonly timingOf?: Record<NodeId, Partial<Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">>>;
   readonly limits?: Partial<ReplicaLimits>;
+  readonly limitsOf?: Record<NodeId, Partial<ReplicaLimits>>;
   readonly memory?: Partial<DriverMemory>;
   /** Payload paths that a process may be told to index; none unless given. */
   readonly indexedPaths?: readonly (readonly string[])[];
@@ -67,6 +68,8 @@ export class World {
   isConnected: (from: NodeId, to: NodeId) => boolean = () => true;
   onNewLeader: (node: SimNode) => void = () => {};
   afterElection: (node: SimNode) => void = () => {};
+  /** Somebody put another block in the place of a committed one. */
+  onReplaced: (node: SimNode, at: number) => void = () => {};
 
   constructor(private readonly options: WorldOptions) {
     useFastHasher();
@@ -100,7 +103,7 @@ export class World {
       admitsNewKeys: this.options.admitsNewKeys ?? true,
       recoversAtOnce: this.options.recoversAtOnce ?? true,
       verifiedTail: this.options.verifiedTail ?? VERIFIED_TAIL,
-      limits: { ...DEFAULT_LIMITS, ...this.options.limits },
+      limits: { ...DEFAULT_LIMITS, ...this.options.limits, ...this.options.limitsOf?.[id] },
       indexedPaths: this.options.indexedPaths ?? [[]],
       memory: { ...MEMORY, ...this.options.memory },
       onExit: (exited, error) => this.onExit(exited, error),

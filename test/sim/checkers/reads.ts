@@ -4,6 +4,7 @@ import type { SimNode } from "../node.js";
 import type { SimProcess } from "../process.js";
 import { check } from "../violation.js";
 import type { History } from "./history.js";
+import type { QuorumChecker } from "./quorums.js";
 import { checkShown } from "./shown.js";
 
 /** What readers are shown, held against the history: I4 and I10. */
@@ -17,10 +18,15 @@ export class ReadChecker {
   /** How much of the log a node's clients know of by its answers, in whichever life of its process. */
   private readonly told = new Map<NodeId, number>();
 
-  constructor(private readonly history: History) {}
+  constructor(
+    private readonly history: History,
+    private readonly quorums: QuorumChecker,
+  ) {}
 
   /** A read begins: the returned function takes how much of the log it is answered from. */
-  begin({ node }: SimProcess): (size: number) => void {
+  begin(process: SimProcess): (size: number) => void {
+    const { node } = process;
+    this.quorums.onSaid(process);
     const due = this.toldBy(node);
     return (size) => {
       check(size >= due, "I10", () => `${node.id} denies the events from #${size} on, and has told of ${due}`);

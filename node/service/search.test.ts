@@ -169,16 +169,6 @@ async function allPages(searches: Searches, search: Search): Promise<number[]> {
   }
 }
 
-function sameHash(): [string, string] {
-  const seen = new Map<number, string>();
-  for (let i = 0; ; i++) {
-    const name = `name-${i}`;
-    const other = seen.get(nameHash(utf8(name)));
-    if (other !== undefined) return [other, name];
-    seen.set(nameHash(utf8(name)), name);
-  }
-}
-
 describe("a search", () => {
   it.each<[string, Parameters<typeof setUp>[0]]>([
     ["with the newest blocks in memory", {}],
@@ -223,7 +213,8 @@ describe("a search", () => {
   it.each([1, 1_000_000])(
     "is not misled by two names with the same hash, with %d bytes of memory",
     async (bytesMax) => {
-      const [name, other] = sameHash();
+      const [name, other] = ["costarring", "liquid"];
+      expect(nameHash(utf8(name))).toBe(nameHash(utf8(other)));
       const of = [name, other, "shop", other, name];
       const made = new TestLog();
       const { searches } = await setUp({

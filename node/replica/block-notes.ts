@@ -27,7 +27,7 @@ export class WantedNames {
   }
 
   /** Positions, ascending, of the events that may be meant: all that are, and others whose names have the same hash. */
-  in(hashes: Uint32Array): number[] {
+  in(hashes: Int32Array): number[] {
     const count = hashes.length / 2;
     const found: number[] = [];
     const { type, typeHash, source, sourceHash } = this;
@@ -42,7 +42,7 @@ export class WantedNames {
 /** What is known of a block that was proved once in this process. */
 export interface BlockNote {
   /** Of its events' names, as `nameHashes` gives them. */
-  readonly hashes: Uint32Array;
+  readonly hashes: Int32Array;
   /** Milliseconds since 1970. */
   readonly sealedAt: number;
 }
@@ -74,4 +74,4 @@ export class BlockNotes {
   }
 }
 
-const bytesOf = (hashes: Uint32Array): number => NOTE_HEAP_BYTES + hashes.byteLength;
+const bytesOf = (hashes: Int32Array): number => NOTE_HEAP_BYTES + hashes.byteLength;

@@ -83,7 +83,7 @@ export interface DriverMemory {
   readonly anchors: AnchorMemory;
 }
 const MEMORY: DriverMemory = {
-  cacheBytesMax: 40 * 1024 * 1024,
+  cacheBytesMax: 32 * 1024 * 1024,
   keyFilterBytes: 8 * 1024 * 1024,
   anchors: ANCHOR_MEMORY,
 };

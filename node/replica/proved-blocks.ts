@@ -14,7 +14,7 @@ import { SharedRuns } from "./shared-runs.js";
 /** What a kept block takes of the heap beside its body. */
 const BLOCK_HEAP_BYTES = 2_048;
 /** What is noted of blocks, kept or not. */
-const NOTES_BYTES_MAX = 8 * 1024 * 1024;
+const NOTES_BYTES_MAX = 4 * 1024 * 1024;
 /** Reads of the store at once; each may bring `READ_BYTES_MAX` and one block. */
 const READS_MAX = 2;
 /** Blocks that one read brings from the store. */
@@ -29,6 +29,8 @@ const TIMES_MAX = 10_000;
 interface Cached {
   readonly block: ProvedBlock;
   readonly weight: number;
+  /** Since it was looked at when room was made. */
+  isUsed: boolean;
 }
 
 /** An event, and the block that it stands in. */
@@ -248,9 +250,7 @@ export class ProvedBlocks {
   atHandAt(at: Height): ProvedBlock | null {
     const cached = this.cache.get(at);
     if (cached === undefined) return null;
-    // The order of the map is the order of their last use.
-    this.cache.delete(at);
-    this.cache.set(at, cached);
+    cached.isUsed = true;
     return cached.block;
   }
 
@@ -258,12 +258,18 @@ export class ProvedBlocks {
     this.drop(at);
     const weight = BLOCK_HEAP_BYTES + block.bytes;
     if (weight > this.parts.bytesMax / 2) return;
-    this.cache.set(at, { block, weight });
-    this.bytes += weight;
-    for (const oldest of this.cache.keys()) {
+    this.put(at, { block, weight, isUsed: true });
+    for (const [oldest, cached] of this.cache) {
       if (this.bytes <= this.parts.bytesMax) break;
       this.drop(oldest);
+      // What was used meanwhile begins anew: a map that is reordered at each use is made anew all the time.
+      if (cached.isUsed) this.put(oldest, { ...cached, isUsed: false });
     }
+  }
+
+  private put(at: Height, cached: Cached): void {
+    this.cache.set(at, cached);
+    this.bytes += cached.weight;
   }
 
   private drop(at: Height): void {

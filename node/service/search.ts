@@ -1,10 +1,10 @@
 import { type Height, height } from "../../shared/ids.js";
 import { type EventFilter, type Hits, hitsOf, matches, type Plan, planOf } from "../../shared/log/filter.js";
 import type { Clock } from "../clock.js";
-import { type BlockNote, WantedNames } from "../replica/block-notes.js";
+import { WantedNames } from "../replica/block-notes.js";
 import type { Place } from "../replica/places.js";
-import type { ProvedBlock } from "../replica/proved-block.js";
 import { type EntryQuery, type FoundEntry, StoreError } from "../storage/port.js";
+import { byNames, type Chunk, isOfNames, meeting, namedIn } from "./names.js";
 import {
   assertPlace,
   BLOCKS_AT_ONCE,
@@ -29,8 +29,6 @@ const WINDOW_SLOW_MS = 500;
 const ESTIMATE_MAX = 1_000;
 /** Filters whose counts are remembered. */
 const COUNTS_MAX = 256;
-/** Events whose names are in memory that one search compares itself, before it asks the index. */
-const EVENTS_AT_HAND_MAX = 50_000;
 
 export interface SearchParts extends PlaceFinderParts {
   readonly clock: Pick<Clock, "now">;
@@ -154,7 +152,7 @@ export class Searches {
   }
 
   private async *filtered(plan: Plan, search: Search, range: Range, readsBlocks: boolean): AsyncGenerator<Chunk> {
-    const at = yield* this.atHand(search, range, readsBlocks);
+    const at = yield* byNames(this.parts.blocks, search, range, readsBlocks);
     if (at === null) return;
     const rest = search.order === "asc" ? { ...range, from: at } : { ...range, to: at };
     const [group] = plan.groups;
@@ -248,63 +246,6 @@ export class Searches {
     }
   }
 
-  /**
-   * Names that are in memory say what is wanted sooner than any entry; with `readsBlocks` also those of blocks that are
-   * not. Returns where the index has to go on.
-   */
-  private *atHand(search: Search, range: Range, readsBlocks: boolean): Generator<Chunk, Height | null> {
-    const { filter, order, limit } = search;
-    const isAsc = order === "asc";
-    const names = new WantedNames(filter);
-    let at = isAsc ? range.from : range.to;
-    let left = isOfNames(filter) ? EVENTS_AT_HAND_MAX : 0;
-    let found = 0;
-    while (left > 0) {
-      const looked: WalkedHits[] = [];
-      let last: Place | null = null;
-      for (const place of this.parts.blocks.places.at(at, order, BLOCKS_AT_ONCE)) {
-        if (!isIn(place.height, range)) break;
-        const hits = this.hitsAtHand(place, names, { filter, range, readsBlocks });
-        if (hits === null) {
-          left = 0;
-          break;
-        }
-        last = place;
-        left -= place.count;
-        const count = hits.sure.length + hits.unsure.length;
-        if (count > 0) looked.push(hits);
-        found += count;
-        if (found >= limit) break;
-      }
-      if (last === null) return at;
-      if (looked.at(-1)?.height !== last.height) looked.push({ ...last, sure: [], unsure: [] });
-      const next = step(last.height, isAsc);
-      if (!isIn(next, range)) {
-        yield { looked, next: null };
-        return null;
-      }
-      at = next;
-      yield { looked, next };
-    }
-    return at;
-  }
-
-  /** Null where memory does not say it. */
-  private hitsAtHand(place: Place, names: WantedNames, by: Criteria & { readsBlocks: boolean }): WalkedHits | null {
-    const { blocks } = this.parts;
-    const note = blocks.noteOf(place.height);
-    if (note === null) return null;
-    const named = names.in(note.hashes);
-    if (named.length === 0) return { ...place, sure: [], unsure: [] };
-    const block = blocks.atHandAt(place.height);
-    if (block !== null) {
-      const sure = meeting(namedIn(block, names, note), block, by);
-      return { ...place, sure, unsure: [], block };
-    }
-    // An entry says more of a time than names do.
-    return by.readsBlocks && !isOfTimes(by.filter) ? { ...place, sure: [], unsure: named } : null;
-  }
-
   private async inOrder(groups: Plan["groups"], range: Range): Promise<Plan["groups"]> {
     if (groups.length < 2) return groups;
     const sized = await Promise.all(
@@ -315,37 +256,7 @@ export class Searches {
 }
 
 type Bounds = Pick<Range, "from" | "to">;
-interface Chunk {
-  /** In order; with hits or without. */
-  readonly looked: WalkedHits[];
-  /** The next height to look at. */
-  readonly next: Height | null;
-}
 const DONE: Ended = { next: null, isCutOff: false };
-
-/** By its names alone a block says quickly which of its events may be meant; all others it would have to decode. */
-const isOfNames = ({ eventType, sourceAppId, typePrefix, payload }: EventFilter): boolean =>
-  (eventType !== undefined || sourceAppId !== undefined) && typePrefix === undefined && payload === undefined;
-
-const isOfTimes = ({ timestampFrom, timestampTo, timestampBefore }: EventFilter): boolean =>
-  timestampFrom !== undefined || timestampTo !== undefined || timestampBefore !== undefined;
-
-interface Criteria {
-  readonly filter: EventFilter;
-  readonly range: Range;
-}
-
-/** Positions of the events that have the names. */
-function namedIn({ events, header }: ProvedBlock, names: WantedNames, note: BlockNote | null): number[] {
-  const all = note === null ? Array.from({ length: header.eventCount }, (_, i) => i) : names.in(note.hashes);
-  return all.filter((i) => events.hasNames(i, names));
-}
-
-/** Those of the events with the names that meet the rest of the filter. */
-function meeting(named: number[], { events, header }: ProvedBlock, { filter, range }: Criteria): number[] {
-  if (!isOfTimes(filter) && range.isDecided(header.height)) return named;
-  return named.filter((i) => matches(events.event(i), filter));
-}
 
 /** Only hits with a sequence that is wanted. */
 function cut(hits: WalkedHits, { low, high }: Search): WalkedHits {

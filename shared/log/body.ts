@@ -229,9 +229,9 @@ export class ProvedBodyReader {
   }
 
   /** `nameHash` of each event's type, and then of each one's source. */
-  nameHashes(): Uint32Array {
+  nameHashes(): Int32Array {
     const { eventCount } = this.place;
-    const hashes = new Uint32Array(2 * eventCount);
+    const hashes = new Int32Array(2 * eventCount);
     for (let i = 0; i < eventCount; i++) {
       const entry = this.recordTable.entry(i);
       const type = NAMES_AT + 2;
@@ -291,7 +291,7 @@ export const nameHash = (name: Uint8Array): number => hashOf(name, 0, name.lengt
 function hashOf(bytes: Uint8Array, from: number, to: number): number {
   let hash = 0x811c9dc5;
   for (let at = from; at < to; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
-  return hash >>> 0;
+  return hash | 0;
 }
 
 type Content = Pick<LoggedEvent, "payload" | "payloadSalt" | "isErased"> & { readonly payloadHash: HashHex };

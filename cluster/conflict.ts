@@ -20,11 +20,14 @@ const MISMATCH: Refused = { kind: "mismatch" };
 /**
  * What a follower takes of a leader's message. Its uncommitted tail may be replaced by the leader's blocks, each of which
  * is verified in full first. At or below the commit height nothing is ever replaced, nor what a leader has called
- * committed: there a different block is refused with an alert, and so is whatever is wrong with a new one.
+ * committed: there a different block is refused with an alert, and so are whatever is wrong with a new one, and a second
+ * leader of a term.
  */
 export function compare(core: Core, message: PeerMessage, body: Append): Comparison {
   const { log } = core;
-  const refused = compareStart(core, message.from, body);
+  const { from } = message;
+  if (core.role === "leader") return secondLeader(core, from);
+  const refused = compareStart(core, from, body);
   if (refused !== null) return refused;
   let state = log.at(body.previousHeight);
   const fresh: NewEntry[] = [];
@@ -33,12 +36,7 @@ export function compare(core: Core, message: PeerMessage, body: Append): Compari
     const { header } = block;
     expected = height(expected + 1);
     if (header.height !== expected)
-      return conflict(
-        message.from,
-        "bad_link",
-        `${message.from} sent block ${header.height}, not ${expected}`,
-        expected,
-      );
+      return conflict(from, "bad_link", `${from} sent block ${header.height}, not ${expected}`, expected);
     if (expected < log.baseHeight) continue;
     const mine = fresh.length === 0 ? log.at(expected) : undefined;
     if (mine !== undefined && mine.blockHash === block.blockHash) {
@@ -51,6 +49,14 @@ export function compare(core: Core, message: PeerMessage, body: Append): Compari
     state = verified.entry.next;
   }
   return state === undefined ? MISMATCH : { kind: "match", fresh, matchHeight: state.height };
+}
+
+/** One majority elects one leader a term: another one means forged messages or lost votes. */
+function secondLeader({ term }: Core, accused: NodeId): Refused {
+  return {
+    kind: "conflict",
+    alert: { alertKind: "fork", accused, detail: `${accused} claims to lead term ${term} too` },
+  };
 }
 
 /** The block that the message builds on, unless it lies below what is in memory: then one of its blocks must be equal. */

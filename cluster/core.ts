@@ -11,7 +11,7 @@ import { Duplicates } from "./duplicates.js";
 import { ElectionState } from "./election.js";
 import { Following } from "./follower.js";
 import { Founding } from "./founding.js";
-import type { LeaderState } from "./leader-state.js";
+import { type LeaderState, waitingIds } from "./leader-state.js";
 import { LogView, type NewEntry } from "./log-view.js";
 import { majority } from "./quorum.js";
 import { Random } from "./random.js";
@@ -210,7 +210,7 @@ export class Core {
 
   /** Writes that are in no block are certainly not written; nothing queued in a term outlives it. */
   private resign(): void {
-    for (const proposalId of this.leader?.waitingIds() ?? []) this.refuse(proposalId, "not_leader");
+    for (const proposalId of this.leader === null ? [] : waitingIds(this.leader)) this.refuse(proposalId, "not_leader");
     for (const { readId } of this.leader?.reads ?? []) this.effects.push({ kind: "read_refused", readId });
     this.leader = null;
     armElection(this);

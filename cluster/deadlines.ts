@@ -1,5 +1,6 @@
 import type { Core } from "./core.js";
-import type { LeaderState, PendingRefusal, Queued } from "./leader-state.js";
+import type { LeaderState, Queued } from "./leader-state.js";
+import type { PendingRefusal } from "./read-index.js";
 import { release } from "./reservations.js";
 
 /** Whatever is in no block at its deadline is certainly not written, and never will be. */

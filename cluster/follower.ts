@@ -39,55 +39,46 @@ export function onAppend(core: Core, message: PeerMessage, body: Append, ref: nu
   const reply = (result: Result, matchHeight: Height = height(0)) =>
     answer(core, message.from, { round: body.round, result, matchHeight, ref });
   if (message.term < core.term) return reply("stale");
-  if (core.role === "leader") {
-    // One majority elects one leader a term: another one means forged messages or lost votes.
-    core.alert({
-      alertKind: "fork",
-      accused: message.from,
-      detail: `${message.from} claims to lead term ${core.term} too`,
-    });
-    return reply("rejected");
-  }
-
   const checked = compare(core, message, body);
   if (checked.kind === "conflict") {
     core.alert(checked.alert);
     return reply("rejected");
   }
-  onAnnouncedTimeout(core, message.from, body.electionTimeoutMs);
-  for (const clock of body.clocks) if (clock.node !== message.from) onClockHeard(core, clock);
-  followLeader(core, message.from);
-  // Of use to a node that lags: what is asked of it now stands in no block below.
-  core.following.toldCommitHeight = height(Math.max(core.following.toldCommitHeight ?? 0, body.commitHeight));
-  if (body.acknowledgedHeight > core.log.tail.height && !core.isLearner) {
-    becomeLearner(
-      core,
-      `its log ends at block ${core.log.tail.height}, below ${body.acknowledgedHeight} that it acknowledged`,
-    );
-  }
+  hearLeader(core, message.from, body);
   if (checked.kind === "mismatch") return reply("mismatch");
 
   const { fresh, matchHeight } = checked;
   const first = fresh[0];
   if (first !== undefined && first.next.height <= core.log.tail.height) core.truncate(first.next.height, message.from);
   for (const entry of fresh) core.storeBlock(entry);
-  core.following.learnedCommit = height(
-    Math.max(core.following.learnedCommit, Math.min(body.commitHeight, matchHeight)),
-  );
-  advanceCommit(core, core.following.learnedCommit);
+  const { following } = core;
+  following.learnedCommit = height(Math.max(following.learnedCommit, Math.min(body.commitHeight, matchHeight)));
+  advanceCommit(core, following.learnedCommit);
   if (core.log.durableHeight >= matchHeight) return reply("ok", matchHeight);
-  if (core.following.pendingAnswers.length >= core.config.limits.pendingAnswersMax)
-    core.following.pendingAnswers.shift();
-  core.following.pendingAnswers.push({ to: message.from, term: core.term, matchHeight, round: body.round, ref });
+  if (following.pendingAnswers.length >= core.config.limits.pendingAnswersMax) following.pendingAnswers.shift();
+  following.pendingAnswers.push({ to: message.from, term: core.term, matchHeight, round: body.round, ref });
+}
+
+/** What a leader says beside its blocks. */
+function hearLeader(core: Core, from: NodeId, body: Append): void {
+  const { following } = core;
+  onAnnouncedTimeout(core, from, body.electionTimeoutMs);
+  for (const clock of body.clocks) if (clock.node !== from) onClockHeard(core, clock);
+  followLeader(core, from);
+  // Of use to a node that lags: what is asked of it now stands in no block below.
+  following.toldCommitHeight = height(Math.max(following.toldCommitHeight ?? 0, body.commitHeight));
+  const end = core.log.tail.height;
+  if (body.acknowledgedHeight > end && !core.isLearner)
+    becomeLearner(core, `its log ends at block ${end}, below ${body.acknowledgedHeight} that it acknowledged`);
 }
 
 /** After an insert: what it made durable can be answered and committed. */
 export function onDurable(core: Core): void {
-  advanceCommit(core, core.following.learnedCommit);
-  const due = core.following.pendingAnswers.filter((pending) => pending.matchHeight <= core.log.durableHeight);
-  core.following.pendingAnswers = core.following.pendingAnswers.filter(
-    (pending) => pending.matchHeight > core.log.durableHeight,
-  );
+  const { following } = core;
+  advanceCommit(core, following.learnedCommit);
+  const isDue = ({ matchHeight }: PendingAnswer): boolean => matchHeight <= core.log.durableHeight;
+  const due = following.pendingAnswers.filter(isDue);
+  following.pendingAnswers = following.pendingAnswers.filter((pending) => !isDue(pending));
   for (const pending of due) {
     // An insert that completes after the term moved is answered to nobody in the old term.
     if (pending.term === core.term && pending.to === core.leaderId) {

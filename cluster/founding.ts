@@ -10,6 +10,10 @@ import { armElection } from "./timeouts.js";
 
 type Join = Extract<PeerBody, { kind: "join" }>;
 
+/**
+ * Each founder stores the list of all, and votes from then on. The first leader writes it into the genesis, once every
+ * member is known to have stored it. Whoever is not on it, or meets a formed cluster, is a learner.
+ */
 export class Founding {
   /** Members heard while forming, by id, and when each was heard last. */
   readonly heard = new Map<NodeId, { readonly member: Member; readonly at: number }>();
@@ -81,10 +85,7 @@ const introduction = (core: Core, wantsAnswer: boolean): PeerBody => ({
 
 const configuredIds = (core: Core): NodeId[] => core.config.configured.map((node) => node.id).sort();
 
-/**
- * A node has the whole list once it has heard every configured member, or from one that has it and lists this store.
- * The list is stored before this node votes; who is not in it, or meets a formed cluster, is a learner.
- */
+/** A node has the whole list once it has heard every configured member, or from one that has it and lists this store. */
 export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number | undefined): void {
   if (body.member.id !== message.from) return;
   if (body.wantsAnswer) core.send(message.from, introduction(core, false), { ref });

@@ -6,6 +6,12 @@ import { keysOf, release, reservations } from "./reservations.js";
 import { enqueue } from "./sealing.js";
 import type { LookUpFailure, Proposal } from "./types.js";
 
+export interface LookUp extends Queued {
+  readonly askedAt: number;
+  /** Keys of the write of which nothing has been heard. */
+  open: number;
+}
+
 /**
  * Each event is logged once, however often its write is tried. A repetition is found by its id or keys: among the writes
  * that wait (reservations.ts), in the log's newest blocks (duplicates.ts), and, for keys, in the index. A write that may

@@ -1,5 +1,4 @@
-import { height, type NodeId } from "../shared/ids.js";
-import { BLOCK_BYTES_MAX } from "../shared/limits.js";
+import { height } from "../shared/ids.js";
 import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { maybeAdmit, wantsAdmission } from "./admission.js";
@@ -7,9 +6,8 @@ import { checkQuorum } from "./check-quorum.js";
 import { maybeCommit, onLeaderPaused, sendNotices } from "./commit.js";
 import type { Core } from "./core.js";
 import { refuseExpired, refuseExpiredWaiting } from "./deadlines.js";
-import { Fifo } from "./fifo.js";
 import { found, sayWhoIsMissing } from "./founding.js";
-import type { LeaderState, Progress } from "./leader-state.js";
+import { type LeaderState, newLeader, type Progress } from "./leader-state.js";
 import { counts } from "./quorum.js";
 import { confirmRounds } from "./read-index.js";
 import { forgetUnanswered, onBulkAnswered, replicate, sendAppend } from "./replication.js";
@@ -20,33 +18,7 @@ import type { PeerView } from "./types.js";
 type Answer = Extract<PeerBody, { kind: "append_answer" }>;
 
 export function becomeLeader(core: Core): void {
-  const progress = new Map<NodeId, Progress>();
-  for (const id of core.peerIds) progress.set(id, newProgress(core));
-  const leader: LeaderState = {
-    progress,
-    queue: new Fifo(),
-    queueBytes: 0,
-    controls: [],
-    lookUps: new Map(),
-    reserved: new Map(),
-    mustConfirm: false,
-    transfer: null,
-    failedTransfers: 0,
-    noTransferBefore: core.now + core.config.takeoverCooldownMs,
-    reads: [],
-    refusals: [],
-    noticeDueAt: null,
-    hasSaidWhoIsMissing: false,
-    stuckMs: 0,
-    lastTickAt: core.now,
-    sealed: { at: core.now, writes: 0 },
-    gathering: null,
-    waitingIds: () =>
-      [...leader.queue, ...leader.lookUps.values(), ...leader.refusals.map(({ queued }) => queued)].map(
-        ({ proposal }) => proposal.proposalId,
-      ),
-  };
-  core.leader = leader;
+  core.leader = newLeader(core);
   core.role = "leader";
   core.leaderId = core.selfId;
   const election = electionOf(core);
@@ -66,27 +38,6 @@ const electionOf = (core: Core): Election => ({
   previousLeader: core.election.campaign?.previousLeader ?? null,
   votes: [...core.election.votes].sort(),
   tookMs: Math.max(0, Math.round(core.now - (core.election.campaign?.since ?? core.now))),
-});
-
-const newProgress = (core: Core): Progress => ({
-  match: height(0),
-  next: height(core.log.tail.height + 1),
-  tailHeight: height(0),
-  round: 0,
-  inflight: null,
-  answeredRound: 0,
-  confirmRound: 0,
-  lastContact: core.now,
-  lastSentAt: Number.NEGATIVE_INFINITY,
-  sentCommit: height(0),
-  joinNonce: "",
-  isVoter: false,
-  isStoreHealthy: true,
-  learner: null,
-  readId: null,
-  readFrom: height(0),
-  pausedUntil: 0,
-  bulkBytesMax: BLOCK_BYTES_MAX,
 });
 
 export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer): void {

@@ -3,9 +3,10 @@ import type { Core } from "./core.js";
 
 /** A node that should not lead waits this many timeouts, so that any other may try first. */
 export const LATE_FACTOR = 3;
-/** Election timeouts are drawn between 1 and 1.3 times the leader's, or this node's own if it knows no leader. */
+/** Timeouts are drawn anew each time, between 1 and 1.3 times the leader's, or this node's own if it knows no leader. */
 const TIMEOUT_SPREAD = 0.3;
 
+/** A node waits for a leader as long as the one says that it followed last, and longer if it should not lead itself. */
 export function armElection(core: Core, factor = 1): void {
   const late = core.campaignsLate ? LATE_FACTOR : 1;
   const spread = 1 + TIMEOUT_SPREAD * core.random.next();

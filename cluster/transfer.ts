@@ -1,7 +1,7 @@
 import type { NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
-import type { Progress, Transfer } from "./leader-state.js";
+import type { Progress } from "./leader-state.js";
 import { counts, heardPeers } from "./quorum.js";
 import { armElection, LATE_FACTOR } from "./timeouts.js";
 
@@ -10,6 +10,14 @@ const ASKS_A_COOLDOWN = 5;
 
 /** After each failure the wait for the next try doubles, so many times at most. */
 const BACK_OFF_DOUBLINGS_MAX = 6;
+
+/** A hand-over under way, known to this leader in this term only. */
+export interface Transfer {
+  readonly target: NodeId;
+  readonly reason: "take_over" | "hand_over";
+  readonly deadline: number;
+  isRunSent: boolean;
+}
 
 /** What a node that may take over from the leader knows. */
 export class TakeOver {
@@ -23,24 +31,26 @@ export class TakeOver {
 }
 
 /**
- * A higher-priority node that is level and has been healthy for a while asks the leader to hand over. Priority decides
- * who asks, never who may lead.
+ * The lead moves between living nodes so: the leader stops sealing, commits what is sealed, brings the successor level, and
+ * tells it to run at once. After one election timeout it goes on, whatever became of the successor.
+ *
+ * A higher-priority node that is level and has been healthy for a while asks for that. Priority decides who asks, never who
+ * may lead.
  */
 export function onFollowerTick(core: Core): void {
-  if (!core.isStoreHealthy) core.takeOver.healthySince = core.now;
-  const { leaderId, config, log } = core;
+  const { config, log, now, takeOver } = core;
+  if (!core.isStoreHealthy) takeOver.healthySince = now;
+  const { leaderId } = core;
   if (core.role !== "follower" || leaderId === null || !core.hasFreshLeader || core.isLearner || core.campaignsLate)
     return;
   const leading = core.members.get(leaderId);
-  if (leading === undefined || leading.priority >= config.self.priority) return;
-  if (core.now < core.takeOver.notBefore) return;
+  if (leading === undefined || leading.priority >= config.self.priority || now < takeOver.notBefore) return;
   const { takeoverCooldownMs } = config;
   const isSettled =
-    core.now - core.takeOver.followsSince >= takeoverCooldownMs &&
-    core.now - core.takeOver.healthySince >= takeoverCooldownMs;
+    now - takeOver.followsSince >= takeoverCooldownMs && now - takeOver.healthySince >= takeoverCooldownMs;
   const isCaughtUp = log.durableHeight >= (core.following.toldCommitHeight ?? Number.POSITIVE_INFINITY);
-  if (!isSettled || !isCaughtUp || core.now - core.takeOver.lastAskedAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
-  core.takeOver.lastAskedAt = core.now;
+  if (!isSettled || !isCaughtUp || now - takeOver.lastAskedAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
+  takeOver.lastAskedAt = now;
   core.send(leaderId, { kind: "take_over" });
 }
 

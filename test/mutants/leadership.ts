@@ -3,6 +3,7 @@ import {
   CLOCKS,
   CORE,
   LEADER,
+  LEADER_STATE,
   type Mutant,
   one,
   READ_INDEX,
@@ -61,7 +62,7 @@ export const LEADERSHIP: readonly Mutant[] = [
         find: "    this.leader = null;\n    armElection(this);",
         replace: "    this.leftover = this.leader?.queue ?? null;\n    this.leader = null;\n    armElection(this);",
       },
-      { file: LEADER, find: "    queue: new Fifo(),", replace: "    queue: core.leftover ?? new Fifo()," },
+      { file: LEADER_STATE, find: "  queue: new Fifo(),", replace: "  queue: core.leftover ?? new Fifo()," },
     ],
   },
   one(
@@ -115,10 +116,10 @@ export const LEADERSHIP: readonly Mutant[] = [
           "    this.handedOver = this.leader?.transfer ?? null;\n    this.leader = null;\n    armElection(this);",
       },
       {
-        file: LEADER,
-        find: "    transfer: null,",
+        file: LEADER_STATE,
+        find: "  transfer: null,",
         replace:
-          "    transfer: core.handedOver === null ? null : { ...core.handedOver, deadline: Number.POSITIVE_INFINITY },",
+          "  transfer: core.handedOver === null ? null : { ...core.handedOver, deadline: Number.POSITIVE_INFINITY },",
       },
     ],
   },

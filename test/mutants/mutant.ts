@@ -37,6 +37,7 @@ export const FOLLOWER = "cluster/follower.ts";
 export const FOUNDING = "cluster/founding.ts";
 export const IDEMPOTENCY = "cluster/idempotency.ts";
 export const LEADER = "cluster/leader.ts";
+export const LEADER_STATE = "cluster/leader-state.ts";
 export const QUORUM = "cluster/quorum.ts";
 export const READ_INDEX = "cluster/read-index.ts";
 export const REPLICA = "cluster/replica.ts";

@@ -8,6 +8,7 @@ import {
   FOLLOWER,
   FOUNDING,
   LEADER,
+  LEADER_STATE,
   type Mutant,
   one,
   QUORUM,
@@ -115,7 +116,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "31d",
     "a new leader hands over at once",
-    LEADER,
+    LEADER_STATE,
     "noTransferBefore: core.now + core.config.takeoverCooldownMs,",
     "noTransferBefore: core.now,",
   ),

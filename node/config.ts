@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
@@ -130,8 +131,8 @@ const environmentSchema = z.object({
   PORT: whole(1, 65_535).prefault("3000"),
   HOST: z
     .string()
-    .regex(
-      /^[A-Za-z0-9_.:-]{1,253}$/,
+    .refine(
+      (host) => /^[A-Za-z0-9_.-]{1,253}$/.test(host) || (isIPv6(host) && !host.includes("%")),
       "must be a host name or an IP address, such as 127.0.0.1, ::1 (without brackets or a zone), or 0.0.0.0 for all",
     )
     .prefault("127.0.0.1"),

@@ -2,8 +2,9 @@ import { type ChildProcess, execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { baseUrl } from "../node/host/base-url.js";
 
 /** What ps shows for a living process, undefined for one that is gone (a zombie counts as gone). */
 export function commandOf(pid: number): string | undefined {
@@ -68,15 +69,29 @@ export async function poll<T>(
 
 /** Why this process cannot listen there; undefined if it can. */
 export async function listenProblem(port: number, host = "127.0.0.1"): Promise<NodeJS.ErrnoException | undefined> {
-  const server = createServer();
+  const server = createServer((caller) => caller.on("error", () => undefined));
   try {
     server.listen(port, host);
     await once(server, "listening");
+    await reach(port, host);
     return undefined;
   } catch (error) {
     return error as NodeJS.ErrnoException;
   } finally {
     server.close();
+  }
+}
+
+const REACH_MS_MAX = 2_000;
+
+/** A multicast or broadcast address can be listened on, and nobody gets there. */
+async function reach(port: number, host: string): Promise<void> {
+  const { hostname } = new URL(baseUrl(host, port));
+  const socket = connect(port, hostname.replace(/^\[|\]$/g, ""));
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(REACH_MS_MAX) });
+  } finally {
+    socket.resetAndDestroy();
   }
 }
 

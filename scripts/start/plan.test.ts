@@ -77,6 +77,13 @@ describe("what npm start refuses", () => {
     expect(() => plan(env as NodeJS.ProcessEnv, "", args)).toThrow(message);
   });
 
+  it.each(["127.0.0.1:80", "[::1]", "fe80::1%lo", "http://localhost", "a b"])(
+    "is a HOST that is none, told once: %s",
+    (HOST) => {
+      expect(() => plan({ HOST })).toThrow(/^The configuration has one mistake:\n {2}- HOST must be a host name/);
+    },
+  );
+
   it("is a secret that cannot be read, and a data folder that is none", () => {
     expect(() => plan({ MONGODB_URI_FILE: "/nowhere" })).toThrow(/MONGODB_URI_FILE: cannot read \/nowhere \(ENOENT\)/);
     writeFileSync(join(folder, "file"), "");

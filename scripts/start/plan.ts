@@ -113,7 +113,10 @@ function judgeNodes(cluster: StartPlan["cluster"]): { mistakes: string[]; warnin
     for (const one of result.ok ? result.warnings : []) warnings.add(one);
     const place =
       plans.length > 1 && cluster.mongodbUris !== undefined ? `MONGODB_URIS, server ${index + 1},` : "MONGODB_URI";
-    for (const one of result.ok ? [] : result.mistakes) mistakes.add(one.replace(/^MONGODB_URI(?= )/, place));
+    // What we have made of HOST is wrong only because that is.
+    const isOurs = (one: string): boolean => cluster.env?.MEMBERS === undefined && one.startsWith("MEMBERS ");
+    for (const one of result.ok ? [] : result.mistakes)
+      if (!isOurs(one)) mistakes.add(one.replace(/^MONGODB_URI(?= )/, place));
   }
   return { mistakes: [...mistakes], warnings: [...warnings] };
 }

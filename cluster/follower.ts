@@ -79,7 +79,6 @@ function answer(
       round: what.round,
       result: what.result,
       matchHeight: what.matchHeight,
-      tailHeight: core.log.tail.height,
       commitHeight: core.log.commitHeight,
       joinNonce: core.hard.joinNonce,
       isVoter: !isLearner,

@@ -14,7 +14,7 @@ import { hashSchema, nodeIdSchema } from "../../shared/log/control.js";
  * without the session learns it from an authenticated 401 (`unknown_boot`) and repeats the request once.
  */
 /** Of messages, forwarded writes and blocks: nodes of different versions refuse each other. */
-export const PEER_PROTOCOL = "2";
+export const PEER_PROTOCOL = "3";
 
 export const HEADERS = {
   protocol: "x-quorumlog-protocol",

@@ -30,7 +30,7 @@ export async function clusterView(url: string): Promise<ClusterView> {
 }
 
 /** What a node says of itself. */
-export async function statusOf(url: string, id: string): Promise<NodeStatus> {
+async function statusOf(url: string, id: string): Promise<NodeStatus> {
   const own = (await clusterView(url)).nodes.find((node) => node.id === id);
   if (own === undefined) throw new Error(`${url} does not list ${id} in its cluster status.`);
   return own;

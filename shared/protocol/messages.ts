@@ -69,15 +69,13 @@ const body = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("vote_answer"), isGranted: z.boolean(), joinNonce: nonce }),
   z.strictObject({
     kind: z.literal("append"),
-    /** Counts the leader's sends to this follower in this term, so that late answers are known as such. */
+    /** Counts the leader's sends to this follower in this term, so that late answers are known as such. The first is Bully's COORDINATOR. */
     round: count,
     previousHeight: heightSchema,
     previousHash: hashSchema,
     commitHeight: heightSchema,
     /** The highest block that this follower has acknowledged to this leader in this term. */
     acknowledgedHeight: heightSchema,
-    /** True in the first message of a term: COORDINATOR. */
-    isCoordinator: z.boolean(),
     /** So long its followers wait for it, whatever their own configuration says. */
     electionTimeoutMs: z.int().min(1).max(ELECTION_TIMEOUT_MS_MAX),
     /** The members' clocks as the leader knows them at present. */
@@ -89,7 +87,6 @@ const body = z.discriminatedUnion("kind", [
     /** ok: `matchHeight` is durable here and equal to the leader's. mismatch: the leader starts at `commitHeight`. rejected: a block was wrong. stale: the sender's term is past. */
     result: z.enum(["ok", "mismatch", "rejected", "stale"]),
     matchHeight: heightSchema,
-    tailHeight: heightSchema,
     commitHeight: heightSchema,
     joinNonce: nonce,
     isVoter: z.boolean(),

@@ -26,7 +26,6 @@ it("does not take a late answer to its earlier term for a sign that it leads", (
     round: 5_000,
     result: "stale",
     matchHeight: lab.node("n3").view.commitHeight,
-    tailHeight: lab.node("n3").view.tailHeight,
     commitHeight: lab.node("n3").view.commitHeight,
     joinNonce,
     isVoter: true,

@@ -1,6 +1,6 @@
 /** Bounds of the peer transport, with their units. */
 export const MESSAGE_BYTES_MAX = 10 * 1024 * 1024;
-/** Everything of a message but its blocks; the largest is a forming record of 64 members. */
+/** Everything of a message but its blocks; the largest is a founding list of all members. */
 export const MESSAGE_JSON_BYTES_MAX = 1024 * 1024;
 export const MESSAGE_BLOCKS_MAX = 64;
 /** A body of any request or answer: a JSON body carries payloads as text, so it may exceed a message. */

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, readAnswers } from "./answers.js";
 import { type Change, DRESSINGS, SPOILERS } from "./changes.js";
 import { garbage, readRequest, streamRequest } from "./others.js";
@@ -127,7 +127,7 @@ export async function converse(
       isOver = true;
     });
   for (const piece of conversation.pieces) {
-    if (piece.pauseMs > 0) await delay(piece.pauseMs);
+    if (piece.pauseMs > 0) await sleep(piece.pauseMs);
     if (!isOver) await write(socket, piece.text);
   }
   const methods = conversation.requests.map(({ method }) => method);
@@ -139,7 +139,7 @@ export async function converse(
   if (conversation.end !== "answers") {
     if (conversation.end === "reset") socket.resetAndDestroy();
     else socket.end();
-    await delay(LOOK_MS);
+    await sleep(LOOK_MS);
     const outcome = { conversation, ...read(), isLate: false };
     socket.destroy();
     return outcome;
@@ -154,7 +154,7 @@ async function answered({ requests }: Conversation, isDone: () => boolean): Prom
   const isNoHttp = ["broken", "either"].includes(requests.at(-1)?.meant ?? "");
   const beganAt = performance.now();
   while (!isDone()) {
-    await delay(LOOK_MS);
+    await sleep(LOOK_MS);
     const waited = performance.now() - beganAt;
     if (waited > ANSWERS_MS) return true;
     if (isNoHttp && requests.length === 1 && waited > MOMENT_MS) return false;

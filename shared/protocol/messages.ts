@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Height, height, sequence, type Term, term, treeSize } from "../ids.js";
-import { ELECTION_TIMEOUT_MS_MAX } from "../limits.js";
+import { ELECTION_TIMEOUT_MS_MAX, MEMBERS_MAX } from "../limits.js";
 import type { Block, BlockHeader } from "../log/block.js";
 import { controlSchema, hashSchema, memberSchema, membersSchema, nodeIdSchema } from "../log/control.js";
 
@@ -52,7 +52,7 @@ const body = z.discriminatedUnion("kind", [
     kind: z.literal("join"),
     member: memberSchema,
     /** Ids of the configured member set, sorted. */
-    configured: z.array(nodeIdSchema).max(64),
+    configured: z.array(nodeIdSchema).max(MEMBERS_MAX),
     record: membersSchema.nullable(),
     isFormed: z.boolean(),
     wantsAnswer: z.boolean(),
@@ -79,7 +79,7 @@ const body = z.discriminatedUnion("kind", [
     /** So long its followers wait for it, whatever their own configuration says. */
     electionTimeoutMs: z.int().min(1).max(ELECTION_TIMEOUT_MS_MAX),
     /** The members' clocks as the leader knows them at present. */
-    clocks: z.array(z.strictObject({ node: nodeIdSchema, wallMs: wallSchema })).max(64),
+    clocks: z.array(z.strictObject({ node: nodeIdSchema, wallMs: wallSchema })).max(MEMBERS_MAX),
   }),
   z.strictObject({
     kind: z.literal("append_answer"),
@@ -92,7 +92,7 @@ const body = z.discriminatedUnion("kind", [
     isVoter: z.boolean(),
     isStoreHealthy: z.boolean(),
     /** Before there is a log: members that are known to have stored the sender's list of founders. */
-    founders: z.array(nodeIdSchema).max(64).optional(),
+    founders: z.array(nodeIdSchema).max(MEMBERS_MAX).optional(),
     /** A learner introduces itself, so that it can be admitted. */
     member: memberSchema.optional(),
   }),

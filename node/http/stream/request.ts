@@ -1,14 +1,13 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { ProblemError } from "../../problems.js";
 import type { LogService } from "../../service/log-port.js";
 import { readTimes } from "../routes/paging.js";
-import { QueryReader } from "../routes/query.js";
+import { QueryReader, SEQUENCE } from "../routes/query.js";
 
 /** How far another node may be ahead of this one. */
 const AHEAD_MS_MAX = 2_000;
 const AHEAD_LOOK_MS = 20;
-const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
 const PLACE_RULE = "must be the sequence of the last event that the client has, or -1 for all from the beginning";
 
 export type StreamFilter = Pick<EventFilter, "eventType" | "sourceAppId"> & TimesFilter;
@@ -88,7 +87,7 @@ export async function awaitPlace(place: Place, service: LogService, isGone: () =
   const deadline = performance.now() + AHEAD_MS_MAX;
   while (service.logSize <= place.lastSeen && !isGone()) {
     if (performance.now() > deadline) return confirmBeyond(place, service);
-    await delay(AHEAD_LOOK_MS);
+    await sleep(AHEAD_LOOK_MS);
   }
 }
 

@@ -91,7 +91,7 @@ const body = z.discriminatedUnion("kind", [
     joinNonce: nonce,
     isVoter: z.boolean(),
     isStoreHealthy: z.boolean(),
-    /** Before there is a log: members that are known to have stored the sender's list of founders. */
+    /** Before there is a log: members that are known to have stored the sender's founding list. */
     founders: z.array(nodeIdSchema).max(MEMBERS_MAX).optional(),
     /** A learner introduces itself, so that it can be admitted. */
     member: memberSchema.optional(),
@@ -104,7 +104,7 @@ export const peerMessageSchema = z.strictObject({
   to: nodeIdSchema,
   /** Empty until the genesis is committed at the sender. */
   clusterId: emptyOrHash,
-  /** SHA-256 of the forming record; empty for a node that has none. */
+  /** SHA-256 of the founding list; empty for a node that has none. */
   formingHash: emptyOrHash,
   term: termSchema,
   /** The sender's clock. */

@@ -80,7 +80,7 @@ export class Screen {
     }
   }
 
-  /** What several programs end of is said once. */
+  /** A cause that several programs share is said once. */
   #showDown({ program, reason, logPath, advice }: Extract<MemberEvent, { kind: "down" }>): void {
     const log = `Its log: ${shortPath(logPath)}`;
     if (reason === this.#lastReason) return this.#news(`${program} stays down for the same reason. ${log}`);

@@ -13,7 +13,7 @@ import { messageOf } from "./project.js";
 import { Screen } from "./screen.js";
 import { planStart, type StartPlan } from "./start/plan.js";
 
-/** Whoever waits longer than this is told for what. */
+/** A wait that is longer than this is told. */
 const TELL_AFTER_MS = 3_000;
 const LOOK_EVERY_MS = 50;
 const ALL_UP_WITHIN_MS = 10_000;

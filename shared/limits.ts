@@ -6,7 +6,7 @@ export const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 export const BLOCK_EVENTS_MAX = 1_000;
 export const BATCH_EVENTS_MAX = 1_000;
 export const NAME_CHARACTERS_MAX = 256;
-/** Of what a person gives as the reason of a decision. */
+/** The reason that a person gives for a decision. */
 export const REASON_CHARACTERS_MAX = 1_000;
 export const TIMESTAMP_CHARACTERS_MAX = 64;
 export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;

@@ -65,7 +65,7 @@ interface PerEvent {
   readonly collections: Readonly<Record<string, number>>;
 }
 
-/** Of the node in the middle, in bytes; collections below one byte an event are not named. */
+/** Bytes on the node in the middle; collections below one byte an event are not named. */
 export function perEvent(uses: readonly DiskUse[], events: number): PerEvent {
   const of = (key: "storage" | "indexes") =>
     median(uses.map((use) => Object.values(use).reduce((sum, one) => sum + one[key], 0))) / events;

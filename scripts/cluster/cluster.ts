@@ -28,7 +28,7 @@ export interface ClusterOptions {
   mongodArgs?: string[];
   /** Environment of every node, over the launcher's own values. */
   env?: NodeJS.ProcessEnv;
-  /** Of one node, over all others; asked at each of its starts, with the address that its mongod has then. */
+  /** One node's environment, over all others. It is asked for at each start, with the address that the mongod has then. */
   nodeEnv?: (id: string, mongodbUri: string) => NodeJS.ProcessEnv;
   onEvent?: (event: MemberEvent) => void;
   /** What is being done and takes its time. */

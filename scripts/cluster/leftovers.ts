@@ -51,7 +51,7 @@ function ignoreErrors(action: () => void): void {
   try {
     action();
   } catch {
-    // Whoever calls this can do without.
+    // The caller can do without.
   }
 }
 

@@ -105,7 +105,7 @@ export class Member {
     }
   }
 
-  /** What the next start looks for. Nothing of this run depends on it, so nothing of it ends for want of it. */
+  /** Notes what the next start looks for. This run does not depend on it, so it goes on when the note cannot be written. */
   #note(program: string, name: string, content: string, use: string): void {
     const path = join(this.#folder, name);
     try {

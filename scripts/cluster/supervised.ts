@@ -149,5 +149,5 @@ export class Supervised {
   }
 }
 
-/** What cannot be prepared or spawned (no right, no such file) cannot be a second later either, save a full disk and its like. */
+/** A program that cannot be prepared or spawned (no right, no such file) cannot be a second later either, save on a full disk. */
 const failureOf = (error: unknown): Autopsy => ({ reason: fileProblem(error), isFinal: !isPassing(error) });

@@ -25,7 +25,7 @@ export interface Outcome {
   readonly answers: readonly Answer[];
   /** The answer that never ended. */
   readonly open: Answer | null;
-  /** What came and is no answer. */
+  /** Bytes that came and are no answer. */
   readonly rest: string;
   /** The client waited as long as it does, and something was still missing. */
   readonly isLate: boolean;
@@ -41,7 +41,7 @@ export function makeConversation(id: string, random: Random, authority: string):
   while (requests.length < count) {
     const made = makeRequests(`${id}-${requests.length}`, random, authority);
     requests.push(...made);
-    // What is no HTTP, and what has no end, leaves nothing behind it that could be told apart.
+    // Behind bytes that are no HTTP, or that have no end, nothing can be told apart.
     if (["broken", "either", "stream"].includes(made.at(-1)?.meant ?? "")) break;
   }
   const text = requests.map((request) => request.text).join("");
@@ -120,7 +120,7 @@ export async function converse(
   socket.on("data", (data: string) => {
     text += data;
   });
-  // What becomes of the connection is for the judge to see in the answers.
+  // The judge sees in the answers what has become of the connection.
   socket.on("error", () => undefined);
   for (const event of ["end", "close"])
     socket.on(event, () => {

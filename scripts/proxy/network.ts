@@ -14,7 +14,7 @@ export class Network {
   readonly #stores = new Map<string, Link>();
   readonly #mongodPorts = new Map<string, number>();
 
-  /** Of the nodes themselves, in the order of `ids`. */
+  /** The nodes' own ports, in the order of `ids`. */
   ports: readonly number[] = [];
 
   private constructor(readonly ids: readonly string[]) {}

@@ -28,7 +28,7 @@ export const membersSchema = z
   .array(memberSchema)
   .min(1)
   .max(MEMBERS_MAX)
-  // Whoever stood there twice would be counted twice for a majority.
+  // A member that stood there twice would be counted twice for a majority.
   .refine((members) => new Set(members.map(({ id }) => id)).size === members.length, {
     error: "a member stands there twice",
   });

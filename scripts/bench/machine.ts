@@ -10,8 +10,8 @@ import {
 } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
+import { projectRoot } from "../lib/project.js";
 import { temporaryFolder } from "../mongod/reaper.js";
-import { projectRoot } from "../project.js";
 import { median } from "./statistics.js";
 import { etcdVersion } from "./targets/etcd.js";
 import { natsVersion } from "./targets/nats.js";

@@ -1,7 +1,7 @@
 import type { Cluster } from "../cluster/cluster.js";
 import { firstOf } from "../judge/first-of.js";
-import { loopback } from "../loopback.js";
-import { poll } from "../processes.js";
+import { loopback } from "../lib/loopback.js";
+import { poll } from "../lib/processes.js";
 
 const HEAL_WITHIN_MS = 90_000;
 const ANSWER_WITHIN_MS = 5_000;

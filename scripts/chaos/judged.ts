@@ -1,5 +1,5 @@
-import { INTEGRITY_FAILURE } from "../command.js";
 import { describeVerdict, judgeFiles, provesNothing } from "../judge/cli.js";
+import { INTEGRITY_FAILURE } from "../lib/command.js";
 
 /**
  * The verdict over a folder of results. A run that ended early is judged as far as it goes: then it is no anomaly if a node has

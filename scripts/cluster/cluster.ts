@@ -1,10 +1,10 @@
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
-import { loopback } from "../loopback.js";
+import { loopback } from "../lib/loopback.js";
+import { freePorts, poll } from "../lib/processes.js";
+import { messageOf } from "../lib/project.js";
 import { findMongod } from "../mongod/ladder.js";
 import { temporaryFolder } from "../mongod/reaper.js";
-import { freePorts, poll } from "../processes.js";
-import { messageOf } from "../project.js";
 import { type FolderLock, lockDataFolder, stopLeftovers } from "./leftovers.js";
 import { Member, type MemberEvent } from "./member.js";
 import { clusterSecret, planNodes, refusePorts } from "./plan-nodes.js";

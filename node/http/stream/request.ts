@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { ProblemError } from "../../problems.js";
 import type { LogService } from "../../service/log-port.js";
@@ -87,7 +87,7 @@ export async function awaitPlace(place: Place, service: LogService, isGone: () =
   const deadline = performance.now() + AHEAD_MS_MAX;
   while (service.logSize <= place.lastSeen && !isGone()) {
     if (performance.now() > deadline) return confirmBeyond(place, service);
-    await sleep(AHEAD_LOOK_MS);
+    await delay(AHEAD_LOOK_MS);
   }
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { LimitFunction } from "p-limit";
 import type { LogService } from "../../service/log-port.js";
 import type { ConnectedClient } from "./client.js";
@@ -47,7 +47,7 @@ export async function resume(client: ConnectedClient, from: number, filter: Stre
     }
     if (await reader.readUpTo(Math.min(service.logSize, target ?? Number.POSITIVE_INFINITY))) continue;
     if (reader.isLate) return hub.closeSlow(client, reader.next);
-    await sleep(LOOK_MS);
+    await delay(LOOK_MS);
   }
   if (client.isOpen) client.closeForRestart();
 }

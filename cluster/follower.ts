@@ -100,8 +100,8 @@ function answer(
       round: what.round,
       result: what.result,
       matchHeight: what.matchHeight,
-      tailHeight: core.log.tail.height,
       commitHeight: core.log.commitHeight,
+      tailHeight: core.log.tail.height,
       joinNonce: core.hard.joinNonce,
       isVoter: !isLearner,
       // A node that should not lead is not one to hand over to, whatever the reason.

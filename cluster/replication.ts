@@ -61,7 +61,6 @@ export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: reado
     previousHash,
     commitHeight: log.commitHeight,
     acknowledgedHeight: peer.match,
-    isCoordinator: peer.round === 1,
     electionTimeoutMs: core.config.electionTimeoutMs,
     clocks: freshClocks(core),
   };

@@ -8,6 +8,7 @@ import {
   ELECTION_TIMEOUT_MS_MAX,
   EVENT_BYTES_MAX_CEILING,
   EVENT_BYTES_MAX_DEFAULT,
+  MEMBERS_MAX,
   REQUEST_TIMEOUT_MS_MAX,
 } from "../shared/limits.js";
 import { nodeIdSchema } from "../shared/log/control.js";
@@ -70,7 +71,6 @@ export type ConfigResult =
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const MEMBERS_MAX = 63;
 const DISK_FREE_MIN_BYTES_DEFAULT = 1024 ** 3;
 const DISK_BYTES_MAX = 999_999_999_999_999;
 const SECRET_CHARACTERS_MIN = 32;

@@ -3,8 +3,8 @@ import { readEnvFile } from "../node/host/env-file.js";
 import { runLive } from "./chaos/live.js";
 import { parseChaosOptions, USAGE } from "./chaos/options.js";
 import { runChaos } from "./chaos/run.js";
-import { INTEGRITY_FAILURE, runCommand, StartError } from "./command.js";
 import { describeVerdict, judgeFiles, provesNothing } from "./judge/cli.js";
+import { INTEGRITY_FAILURE, runCommand, StartError } from "./lib/command.js";
 
 async function main(): Promise<number> {
   const file = readEnvFile(".env");

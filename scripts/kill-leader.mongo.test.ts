@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { projectRoot } from "./lib/project.js";
 import { reapWithUs } from "./mongod/reaper.js";
-import { projectRoot } from "./project.js";
 
 const { scripts } = JSON.parse(readFileSync(join(projectRoot(), "package.json"), "utf8")) as {
   scripts: { "kill-leader": string };

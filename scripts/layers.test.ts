@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { projectRoot } from "./project.js";
+import { projectRoot } from "./lib/project.js";
 
 // dependency-cruiser reports "no violations" when it cannot parse TypeScript at all: so bad imports are planted.
 let folder: string;

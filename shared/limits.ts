@@ -6,10 +6,14 @@ export const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 export const BLOCK_EVENTS_MAX = 1_000;
 export const BATCH_EVENTS_MAX = 1_000;
 export const NAME_CHARACTERS_MAX = 256;
+/** The reason that a person gives for a decision. */
+export const REASON_CHARACTERS_MAX = 1_000;
 export const TIMESTAMP_CHARACTERS_MAX = 64;
 export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
 export const NESTING_MAX = 64;
 export const SALT_BYTES = 16;
+export const MEMBERS_MAX = 64;
+
 /** Alerts or elections in one list. */
 export const NOTICES_MAX = 500;
 

@@ -26,7 +26,7 @@ export interface PeerTransportOptions {
   };
   /** A message came; with `ref` when it arrived as a request, so that `send(answer, ref)` can answer it in place. */
   readonly onMessage: (message: PeerMessage, ref?: number) => void;
-  /** Of the one message with blocks that is on its way to a peer: more of it has arrived, or it is over. */
+  /** One message with blocks is on its way to a peer: more of it has arrived, or it is over. */
   readonly onBulkProgress: (peer: NodeId, round: number) => void;
   readonly onBulkOver: (peer: NodeId, round: number, end: BulkEnd) => void;
   readonly onUnreachable: (peer: NodeId) => void;

@@ -3,8 +3,8 @@ import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LogEvent } from "../judge/format.js";
-import { loopback } from "../loopback.js";
-import { poll } from "../processes.js";
+import { loopback } from "../lib/loopback.js";
+import { poll } from "../lib/processes.js";
 
 const PAGE_EVENTS = 500;
 const PAGE_WITHIN_MS = 60_000;

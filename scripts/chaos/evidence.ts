@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Cluster } from "../cluster/cluster.js";
 
-/** Of nodes and mongods, into a folder for each node. */
+/** Copies the logs of nodes and mongods, each node's into a folder of its own. */
 export function copyLogs(cluster: Cluster, folder: string): void {
   for (const { id } of cluster.nodes) {
     const from = join(cluster.dataDir, id);
@@ -14,7 +14,7 @@ export function copyLogs(cluster: Cluster, folder: string): void {
   }
 }
 
-/** The databases too, of a run that has to be looked into; at rest, so that they can be copied. */
+/** Copies the databases, too, of a run that has to be looked into. Everything is killed first: a copy needs files at rest. */
 export async function keepData(cluster: Cluster, folder: string): Promise<void> {
   await cluster.killAll();
   cpSync(cluster.dataDir, join(folder, "data"), { recursive: true });

@@ -1,7 +1,7 @@
 import type { Cluster } from "../cluster/cluster.js";
 import { firstOf } from "../judge/first-of.js";
-import { loopback } from "../loopback.js";
-import { poll } from "../processes.js";
+import { loopback } from "../lib/loopback.js";
+import { poll } from "../lib/processes.js";
 
 const HEAL_WITHIN_MS = 90_000;
 const ANSWER_WITHIN_MS = 5_000;
@@ -30,7 +30,7 @@ export async function clusterView(url: string): Promise<ClusterView> {
 }
 
 /** What a node says of itself. */
-export async function statusOf(url: string, id: string): Promise<NodeStatus> {
+async function statusOf(url: string, id: string): Promise<NodeStatus> {
   const own = (await clusterView(url)).nodes.find((node) => node.id === id);
   if (own === undefined) throw new Error(`${url} does not list ${id} in its cluster status.`);
   return own;

@@ -1,5 +1,5 @@
-import { INTEGRITY_FAILURE } from "../command.js";
 import { describeVerdict, judgeFiles, provesNothing } from "../judge/cli.js";
+import { INTEGRITY_FAILURE } from "../lib/command.js";
 
 /**
  * The verdict over a folder of results. A run that ended early is judged as far as it goes: then it is no anomaly if a node has
@@ -7,13 +7,13 @@ import { describeVerdict, judgeFiles, provesNothing } from "../judge/cli.js";
  */
 export async function judged(
   folder: string,
-  faults: readonly string[],
+  findings: readonly string[],
   early: string | undefined,
 ): Promise<{ lines: string[]; exitCode: number }> {
   const verdict = await judgeFiles([folder]);
-  const lines = [...describeVerdict(verdict), ...faults.map((fault) => `FAULT: ${fault}`)];
+  const lines = [...describeVerdict(verdict), ...findings.map((finding) => `FOUND: ${finding}`)];
   const kinds = [...verdict.anomalies.counts.keys()].filter((kind) => early === undefined || kind !== "logs_differ");
-  if (kinds.length > 0 || faults.length > 0) return { lines, exitCode: INTEGRITY_FAILURE };
+  if (kinds.length > 0 || findings.length > 0) return { lines, exitCode: INTEGRITY_FAILURE };
   if (early !== undefined) return { lines: [...lines, early], exitCode: 1 };
   return { lines, exitCode: provesNothing(verdict) === null ? 0 : 1 };
 }

@@ -4,8 +4,8 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { nodeMark } from "../cluster/leftovers.js";
 import type { HistoryLine } from "../judge/format.js";
-import { UsageError } from "../options.js";
-import { commandOf, poll } from "../processes.js";
+import { commandOf, poll } from "../lib/processes.js";
+import { UsageError } from "../lib/usage.js";
 import { Clients } from "./clients/clients.js";
 import { type ClusterView, clusterView, isLevel } from "./health.js";
 import type { Recorder } from "./history.js";
@@ -39,7 +39,7 @@ export async function runLive(options: LiveOptions): Promise<number> {
   return 0;
 }
 
-/** From the pid file that the start script wrote, if that process still is this program of this folder. */
+/** Reads the pid file that the start script wrote. Throws unless that process still is this program of this folder. */
 function pidOf({ dataDir, program }: LiveOptions, id: string): number {
   const folder = join(resolve(dataDir), id);
   let pid = 0;
@@ -53,7 +53,7 @@ function pidOf({ dataDir, program }: LiveOptions, id: string): number {
   throw new UsageError(`Process ${pid} of ${folder}/${program}.pid is not running, or is another program.`);
 }
 
-/** What clients are told, kept as far as pauses of writes are measured by it. Its clock starts with the fault. */
+/** Measures the pause of writes by what clients are told. Its clock starts with the fault. */
 class Pause implements Recorder {
   readonly #timeline = new Timeline();
   readonly #startedMs = performance.now();

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { minutesOf, UsageError, wholeNumber } from "../options.js";
+import { minutesOf, UsageError, wholeNumber } from "../lib/usage.js";
 import { FAULT_NAMES, type FaultName, isMadeOn, NOT_MADE_HERE, ROUND_FAULTS } from "./faults/catalogue.js";
 
 const ROUNDS = "50";

@@ -6,8 +6,8 @@ import { startCluster } from "../cluster/cluster.js";
 import { endOf } from "../cluster/ends.js";
 import type { MemberEvent } from "../cluster/member.js";
 import { HISTORY_FILE, logFileOf } from "../judge/cli.js";
-import { UsageError } from "../options.js";
-import { messageOf } from "../project.js";
+import { messageOf } from "../lib/project.js";
+import { UsageError } from "../lib/usage.js";
 import { Network } from "../proxy/network.js";
 import { Clients } from "./clients/clients.js";
 import { dumpLog } from "./dump.js";
@@ -71,7 +71,7 @@ export async function runChaos(options: RunOptions): Promise<number> {
     }
     await run.dump(folder);
     await history.close();
-    const { lines, exitCode } = await judged(folder, run.faults, early);
+    const { lines, exitCode } = await judged(folder, run.findings, early);
     for (const line of await writeReport(folder, { verdict: lines, isSound: exitCode === 0, links: network.counts() }))
       console.log(line);
     if (exitCode !== 0) await keepData(cluster, folder);
@@ -122,8 +122,8 @@ class Story {
 }
 
 class ChaosRun {
-  /** What no fault may bring about, apart from what the judge finds. */
-  faults: string[] = [];
+  /** Crashes and alerts, which no fault may bring about; the judge has findings of its own. */
+  findings: string[] = [];
   readonly #clients: Clients;
   readonly #urls: string[];
   readonly #startedAt = new Date();
@@ -172,14 +172,14 @@ class ChaosRun {
       try {
         await dumpLog(url, this.#last, file);
       } catch (error) {
-        // Of nodes that have settled, each must list its log.
+        // Once the nodes have settled, each must list its log.
         if (this.#last >= 0) throw error;
         rmSync(file, { force: true });
         this.story.say(`The log of ${id} is missing: ${messageOf(error)}`);
       }
     }
     const alerts = await alertsSince(this.#urls[0] as string, this.#startedAt);
-    this.faults = [...this.story.crashes, ...alerts.map((alert) => `an alert: ${alert}`)];
+    this.findings = [...this.story.crashes, ...alerts.map((alert) => `an alert: ${alert}`)];
   }
 
   async #episode(number: number, { faults, calmMs }: Episode): Promise<void> {

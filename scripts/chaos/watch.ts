@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { loopback } from "../loopback.js";
+import { loopback } from "../lib/loopback.js";
 
 const LOOK_EVERY_MS = 40;
 const LOOK_WITHIN_MS = 1_000;

@@ -1,8 +1,8 @@
 import type { MemberEvent } from "./member.js";
 
 /**
- * What has ended by itself, in words, for scripts that kill on purpose: what they kill is not told of. `isCrash` is false
- * for a node that stopped because it was asked to.
+ * Says in words which program has ended by itself, for scripts that kill on purpose: a program that they kill is not told of.
+ * `isCrash` is false for a node that stopped because it was asked to.
  */
 export function endOf(event: MemberEvent): { text: string; isCrash: boolean } | undefined {
   if (event.kind === "fatal") return { text: `${event.node} is fatally wrong: ${event.detail}`, isCrash: true };

@@ -3,7 +3,7 @@ import { type Draft, type Meant, withHeaders } from "./requests.js";
 
 export interface Change {
   readonly name: string;
-  /** What is other afterwards. */
+  /** The request after the change. */
   change(draft: Draft, random: Random): Partial<Draft>;
 }
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { parseEnvFile } from "../../node/host/env-file.js";
 import { planNodes } from "../cluster/plan-nodes.js";
-import { StartError } from "../command.js";
-import { UsageError } from "../options.js";
+import { StartError } from "../lib/command.js";
+import { UsageError } from "../lib/usage.js";
 import { planStart } from "./plan.js";
 
 const folder = mkdtempSync(join(tmpdir(), "quorumlog-plan-"));

@@ -4,10 +4,11 @@ import type { EnvFile } from "../../node/host/env-file.js";
 import { judgeNames, readSetting } from "../../node/host/setting-sources.js";
 import type { ClusterOptions } from "../cluster/cluster.js";
 import { planNodes } from "../cluster/plan-nodes.js";
-import { StartError } from "../command.js";
-import { clusterSizeIn } from "../fresh.js";
+import { StartError } from "../lib/command.js";
+import { UsageError } from "../lib/usage.js";
 import { mongodUri } from "../mongod/server.js";
-import { parseStartOptions, type StartOptions, UsageError } from "../options.js";
+import { clusterSizeIn } from "./fresh.js";
+import { parseStartOptions, type StartOptions } from "./options.js";
 
 type Env = NodeJS.ProcessEnv;
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { projectRoot } from "../../scripts/project.js";
+import { projectRoot } from "../../scripts/lib/project.js";
 import { openNodes, postJson, type TestNodes } from "./api-support.js";
 
 /** How long a line that follows a stream runs; meanwhile events are posted. */

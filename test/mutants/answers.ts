@@ -1,4 +1,4 @@
-import { DRIVER, LEADER, type Mutant, one, RECOVERY, REPLICA, SEALING } from "./mutant.js";
+import { COMMIT, DRIVER, IDEMPOTENCY, type Mutant, one, RECOVERY, REPLICA } from "./mutant.js";
 
 /** 68 to 71: what answers say of the cluster, keys in several sources, and a vote that only the identity file knows of. */
 export const ANSWERS: readonly Mutant[] = [
@@ -19,9 +19,9 @@ export const ANSWERS: readonly Mutant[] = [
   one(
     "69",
     "a client is told that whoever counts holds its write",
-    LEADER,
-    "...peers.filter(([, peer]) => peer.match >= through).map(([id]) => id)].sort();",
-    "...peers.map(([id]) => id)].sort();",
+    COMMIT,
+    "const others = countedPeers(core).filter(([, peer]) => peer.match >= through);",
+    "const others = countedPeers(core);",
   ),
   one(
     "69b",
@@ -33,14 +33,14 @@ export const ANSWERS: readonly Mutant[] = [
   one(
     "70",
     "of the keys of a batch it is enough that one is not found",
-    SEALING,
+    IDEMPOTENCY,
     "  if (found === null && lookUp.open > 0) return;\n",
     "",
   ),
   one(
     "70b",
     "of the keys of a batch the first alone is looked for in what is not durable yet",
-    SEALING,
+    IDEMPOTENCY,
     "heights.find((at) => at !== undefined);",
     "heights[0];",
   ),

@@ -1,32 +1,32 @@
-import { CORE, FOLLOWER, type Mutant, one, RECOVERY, REPLICA, REPLICATION } from "./mutant.js";
+import { CONFLICT, CORE, type Mutant, one, QUORUM, RECOVERY, STORE_QUEUE, TERMS_OF_ELECTIONS } from "./mutant.js";
 
 /** 72 to 77: lies of a leader, inserts that are replaced under way, what stands where a mark says something else. */
 export const LIES: readonly Mutant[] = [
   one(
     "72",
     "what a leader has called committed is replaced while it is being stored",
-    FOLLOWER,
-    "if (expected <= Math.max(log.commitHeight, core.learnedCommit)) return below(expected);",
-    "if (expected <= log.commitHeight) return below(expected);",
+    CONFLICT,
+    "if (at <= Math.max(core.log.commitHeight, core.following.learnedCommit)) return",
+    "if (at <= core.log.commitHeight) return",
   ),
   one(
     "73",
     "another block of the same term and height takes the place of the first one",
-    FOLLOWER,
+    CONFLICT,
     "if (mine !== undefined && mine.term === header.term && header.term > 0)",
     "if (mine !== undefined && mine.term === header.term && header.term < 0)",
   ),
   one(
     "74",
     "a term from far away is taken",
-    REPLICA,
-    "if (message.term > core.term + TERM_LEAP_MAX && !this.isTermBelieved",
-    "if (message.term < 0 && !this.isTermBelieved",
+    TERMS_OF_ELECTIONS,
+    "if (term > core.term + TERM_LEAP_MAX && !isBelieved",
+    "if (term < 0 && !isBelieved",
   ),
   one(
     "75",
     "an insert that was replaced under way counts for the block in its place",
-    CORE,
+    STORE_QUEUE,
     "return done.isVoid ? null : done;",
     "return done;",
   ),
@@ -40,7 +40,7 @@ export const LIES: readonly Mutant[] = [
   one(
     "77",
     "whom a new leader counts is known from the committed part of its log alone",
-    REPLICATION,
+    QUORUM,
     "  peer.isVoter && core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;",
     "  peer.isVoter && core.members.get(id)?.joinNonce === peer.joinNonce;",
   ),
@@ -48,7 +48,7 @@ export const LIES: readonly Mutant[] = [
     "78",
     "a follower waits for its leader by its own timeout",
     CORE,
-    "return (this.leaderId === null ? null : this.announcedTimeoutMs) ?? this.config.electionTimeoutMs;",
+    "return (this.leaderId === null ? null : this.following.announcedTimeoutMs) ?? this.config.electionTimeoutMs;",
     "return this.config.electionTimeoutMs;",
   ),
 ];

@@ -18,17 +18,17 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
   ),
   one(
     "13",
-    "a refusal counts as an acknowledgement of the follower's tail",
+    "a refusal counts as an acknowledgement of all that the leader holds",
     LEADER,
     '    case "mismatch":\n',
-    '    case "mismatch":\n      peer.match = height(Math.min(answer.tailHeight, core.log.tail.height));\n',
+    '    case "mismatch":\n      peer.match = core.log.tail.height;\n',
   ),
   one(
     "13b",
-    "a leader counts what a follower says it holds, compared or not",
+    "a leader counts all that it holds itself, whatever the follower has compared",
     LEADER,
     "Math.min(answer.matchHeight, core.log.tail.height)",
-    "Math.min(answer.tailHeight, core.log.tail.height)",
+    "core.log.tail.height",
   ),
   one(
     "13c",

@@ -1,8 +1,9 @@
 import { Router } from "express";
+import { escapeMarkup } from "../../../shared/escape.js";
 import { methods } from "../middleware/methods.js";
 import { baseUrl } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { escapeHtml, htmlPage } from "./page.js";
+import { htmlPage } from "./page.js";
 
 const EVENT = `{"eventType":"INFO","sourceAppId":"my-app","dataPayload":{"text":"hello"}}`;
 const post = (url: string): string => `curl -H 'Content-Type: application/json' -d '${EVENT}' ${url}`;
@@ -63,9 +64,9 @@ export function home({ status, version }: RouteContext): Router {
       }
       const leader = leaderId === null ? "no leader is known" : `the leader is ${leaderId}`;
       const sections = found.map(
-        ({ name, lines }) => `<h2>${escapeHtml(name)}</h2>\n<pre>${escapeHtml(lines.join("\n"))}</pre>`,
+        ({ name, lines }) => `<h2>${escapeMarkup(name)}</h2>\n<pre>${escapeMarkup(lines.join("\n"))}</pre>`,
       );
-      const intro = `<p>A tamper-evident, append-only event log. This is node ${escapeHtml(status.nodeId)}; ${escapeHtml(leader)} (term ${term}). Any node takes any request.</p>`;
+      const intro = `<p>A tamper-evident, append-only event log. This is node ${escapeMarkup(status.nodeId)}; ${escapeMarkup(leader)} (term ${term}). Any node takes any request.</p>`;
       res.type("html").send(htmlPage("Quorumlog", [intro, ...sections].join("\n")));
     })
     .all(methods("GET"));

@@ -3,12 +3,11 @@ import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { ProblemError } from "../../problems.js";
 import type { LogReads } from "../../service/log-port.js";
 import { readTimes } from "../routes/paging.js";
-import { QueryReader } from "../routes/query.js";
+import { QueryReader, SEQUENCE } from "../routes/query.js";
 
 /** How far another node may be ahead of this one. */
 const AHEAD_MS_MAX = 2_000;
 const AHEAD_LOOK_MS = 20;
-const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
 const PLACE_RULE = "must be the sequence of the last event that the client has, or -1 for all from the beginning";
 
 export type StreamFilter = Pick<EventFilter, "eventType" | "sourceAppId"> & TimesFilter;

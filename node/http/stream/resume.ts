@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { LimitFunction } from "p-limit";
 import type { LogReads } from "../../service/log-port.js";
 import type { ConnectedClient } from "./client.js";
 import { formOf } from "./forms.js";
-import type { Gate } from "./gate.js";
 import { CLIENT_BUFFER_BYTES_MAX, type StreamHub } from "./hub.js";
 import type { StreamFilter } from "./request.js";
 
@@ -20,7 +20,7 @@ export interface ResumeParts {
   readonly hub: StreamHub;
   readonly reads: LogReads;
   /** Bounds the pages that are read, and held in memory, at the same time. */
-  readonly gate: Gate;
+  readonly gate: LimitFunction;
 }
 
 /**
@@ -75,7 +75,7 @@ class PastReader {
     if (this.next >= end || this.isFull) return false;
     const before = this.next;
     const askedAt = performance.now();
-    await this.parts.gate.run(async () => {
+    await this.parts.gate(async () => {
       // Waiting for one's turn is nobody's slowness.
       this.deadline += performance.now() - askedAt;
       if (this.client.isOpen) await this.page(end);

@@ -1,8 +1,8 @@
 import type { Server } from "node:http";
 import type { Router } from "express";
+import pLimit from "p-limit";
 import type { Logger } from "pino";
 import type { LogService } from "../../service/log-port.js";
-import { Gate } from "./gate.js";
 import { CLIENTS_MAX_DEFAULT, StreamHub } from "./hub.js";
 import { sseRouter } from "./sse.js";
 import { attachWebSockets } from "./websocket.js";
@@ -29,7 +29,7 @@ export function createStreams(
 ): Streams {
   const { logger, clientsMax = CLIENTS_MAX_DEFAULT } = options;
   const hub = new StreamHub(service, { logger, clientsMax });
-  const parts = { hub, reads: service.reads, gate: new Gate(PAST_READS_MAX) };
+  const parts = { hub, reads: service.reads, gate: pLimit(PAST_READS_MAX) };
   const attached: { close(): Promise<void> }[] = [];
   return {
     router: sseRouter(parts),

@@ -1,5 +1,5 @@
 import type { AppendLine, ListLine, Place, ReadLine, SeenEvent, SentEvent } from "../../judge/format.js";
-import { type LoopbackInit, loopback } from "../../loopback.js";
+import { type LoopbackInit, loopback } from "../../lib/loopback.js";
 import type { Recorder } from "../history.js";
 
 /** Nothing was written by this attempt. (408: the request was not read; a paused node may find it too late.) */

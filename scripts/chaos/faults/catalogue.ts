@@ -3,7 +3,7 @@ import { LINK_FAULTS } from "./links.js";
 import { PROCESS_FAULTS } from "./processes.js";
 import { STORE_FAULTS } from "./stores.js";
 
-export const FAULTS = { ...PROCESS_FAULTS, ...STORE_FAULTS, ...LINK_FAULTS };
+const FAULTS = { ...PROCESS_FAULTS, ...STORE_FAULTS, ...LINK_FAULTS };
 export type FaultName = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 
@@ -26,4 +26,3 @@ export const NOT_MADE_HERE = {
   "clock-step": "all processes of a machine share its clock",
   "disk-full": "needs a volume of its own; the watch that comes before it is struck by disk-low",
 } as const;
-export type NotMadeHere = keyof typeof NOT_MADE_HERE;

@@ -34,7 +34,7 @@ export class Draw {
     return result;
   }
 
-  /** That many ranks from `from` on: rank 0 is whoever leads when the fault comes, the others follow by id. */
+  /** Draws `count` ranks, `from` or above. Rank 0 is the leader at the moment of the fault; the others follow by id. */
   ranks(count: number, from = 0): number[] {
     const all = Array.from({ length: this.nodes - from }, (_, index) => from + index);
     return this.shuffled(all)

@@ -1,6 +1,6 @@
 import { MongoClient } from "mongodb";
 import type { Cluster } from "../../cluster/cluster.js";
-import { poll } from "../../processes.js";
+import { poll } from "../../lib/processes.js";
 import type { Heal } from "./fault.js";
 
 /** What every mongod of the run needs for its fail points. */

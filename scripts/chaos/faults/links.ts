@@ -140,7 +140,7 @@ function among({ network }: Field, ids: readonly string[], how: Partial<Conditio
   return undoAll(ids.flatMap((a, index) => ids.slice(index + 1).map((b) => network.worsenPair(a, b, how))));
 }
 
-/** From all others. */
+/** Cuts the nodes off from all others. */
 function cutOff(field: Field, ids: readonly string[], settings: Settings): Heal {
   return isolated(field, ids, cutOf(settings));
 }
@@ -183,7 +183,7 @@ async function swizzled(
     await sleep(everyMs);
   }
   return async () => {
-    // By id, which is another order than the one in which they were cut off.
+    // They come back by id: that is another order than the one in which they were cut off.
     for (const id of [...ids].sort()) {
       undo.get(id)?.();
       await sleep(everyMs);

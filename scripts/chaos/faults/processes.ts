@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { majority } from "../../../cluster/quorum.js";
 import type { Cluster } from "../../cluster/cluster.js";
-import { loopback } from "../../loopback.js";
-import { poll } from "../../processes.js";
+import { loopback } from "../../lib/loopback.js";
+import { poll } from "../../lib/processes.js";
 import type { FaultDefinition, Field, Heal } from "./fault.js";
 
 const PAUSE_MS = [300, 6_000] as const;

@@ -70,7 +70,7 @@ export const STORE_FAULTS = {
     }),
     strike: async ({ cluster }, [id = ""], { what, bit }) => {
       await cluster.kill(id);
-      // Where the mongod does not answer either, this fault is a kill.
+      // If the mongod does not answer either, this fault is a kill.
       await tryOn(cluster.node(id).mongodbUri, (client) => {
         const database = client.db();
         if (what === "database") return database.dropDatabase();

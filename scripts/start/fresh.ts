@@ -2,12 +2,12 @@ import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MongoClient } from "mongodb";
-import { isLockFile } from "./cluster/leftovers.js";
-import { StartError } from "./command.js";
-import { fileProblem, isMissing } from "./file-problem.js";
-import { mongodReady, mongodUri, spawnMongod } from "./mongod/server.js";
-import { freePorts, stopChild } from "./processes.js";
-import { messageOf } from "./project.js";
+import { isLockFile } from "../cluster/leftovers.js";
+import { StartError } from "../lib/command.js";
+import { fileProblem, isMissing } from "../lib/file-problem.js";
+import { freePorts, stopChild } from "../lib/processes.js";
+import { messageOf } from "../lib/project.js";
+import { mongodReady, mongodUri, spawnMongod } from "../mongod/server.js";
 
 /** The nodes whose own mongod has data in this folder. */
 export function nodesWithData(dataDir: string): string[] {

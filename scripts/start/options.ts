@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { editDistance } from "../shared/edit-distance.js";
+import { editDistance } from "../../shared/edit-distance.js";
+import { UsageError, wholeNumber } from "../lib/usage.js";
 
 export interface StartOptions {
   basePort: number;
@@ -10,8 +11,6 @@ export interface StartOptions {
   allowDownload: boolean;
   wantsHelp: boolean;
 }
-
-export class UsageError extends Error {}
 
 export const USAGE = `Usage: npm start -- [options]
 
@@ -77,16 +76,4 @@ function refuseUnknown(name: string, rawName: string): void {
     .sort((a, b) => a.distance - b.distance)[0];
   const hint = nearest && nearest.distance <= 3 ? ` Did you mean --${nearest.flag}?` : "";
   throw new UsageError(`${rawName} is no option of npm start.${hint}`);
-}
-
-export function wholeNumber(name: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw new UsageError(`${name} must be a whole number from ${min} to ${max}, not "${text}".`);
-}
-
-export function minutesOf(text: string): number {
-  const value = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= 10_000) return value;
-  throw new UsageError(`--minutes must be a number of minutes such as 10 or 0.5, not "${text}".`);
 }

@@ -1,7 +1,7 @@
 import { relative } from "node:path";
-import { hostsOf } from "../node/storage/mongo/causes.js";
-import type { Cluster } from "./cluster/cluster.js";
-import type { MemberEvent } from "./cluster/member.js";
+import { hostsOf } from "../../node/storage/mongo/causes.js";
+import type { Cluster } from "../cluster/cluster.js";
+import type { MemberEvent } from "../cluster/member.js";
 
 /** What the terminal shows: once the table, and then only elections, nodes going and coming, and alerts. */
 export class Screen {
@@ -80,7 +80,7 @@ export class Screen {
     }
   }
 
-  /** What several programs end of is said once. */
+  /** A cause that several programs share is said once. */
   #showDown({ program, reason, logPath, advice }: Extract<MemberEvent, { kind: "down" }>): void {
     const log = `Its log: ${shortPath(logPath)}`;
     if (reason === this.#lastReason) return this.#news(`${program} stays down for the same reason. ${log}`);

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symli
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isLockFile, lockDataFolder } from "./cluster/leftovers.js";
+import { isLockFile, lockDataFolder } from "../cluster/leftovers.js";
 import { clusterSizeIn, setAside } from "./fresh.js";
 
 let folder: string;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { MemberEvent } from "./cluster/member.js";
+import type { MemberEvent } from "../cluster/member.js";
 import { Screen } from "./screen.js";
 
 function shown(...events: MemberEvent[]): string[] {

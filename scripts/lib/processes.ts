@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { baseUrl } from "../node/host/base-url.js";
+import { baseUrl } from "../../node/host/base-url.js";
 
 /** What ps shows for a living process, undefined for one that is gone (a zombie counts as gone). */
 export function commandOf(pid: number): string | undefined {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { whyNotListening } from "../node/host/own-port.js";
+import { whyNotListening } from "../../node/host/own-port.js";
 import { freePorts, listenProblem } from "./processes.js";
 
 it.each(["224.0.0.1", "255.255.255.255"])(

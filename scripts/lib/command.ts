@@ -1,5 +1,5 @@
-import { UsageError } from "./options.js";
 import { messageOf } from "./project.js";
+import { UsageError } from "./usage.js";
 
 /** Exit codes of every command here: what was asked wrongly, what was found to break a promise, what cannot be started. */
 export const USAGE_ERROR = 2;

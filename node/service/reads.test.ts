@@ -23,9 +23,9 @@ class Follower {
     };
     Object.defineProperty(committed, "size", { get: () => this.through });
     const driver = { view: look, standing: () => this.view, committed };
-    const ask = async (): Promise<number | null> => {
+    const ask = async (): Promise<{ height: number | null }> => {
       this.asked += 1;
-      return this.answer;
+      return { height: this.answer };
     };
     const parts = { driver, config: { nodeId: "n1" }, storage: {}, peers: { handle: () => {}, ask } };
     this.reads = new Reads(parts as unknown as Parts);

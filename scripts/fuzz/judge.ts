@@ -80,7 +80,7 @@ function judgeExtra({ conversation: { requests }, answers }: Outcome, answer: An
   return `an answer ${answer.status} to nothing`;
 }
 
-function judgeAnswer({ meant, method }: Request, answer: Answer, isWhole: boolean): string | null {
+function judgeAnswer({ meant, method, name }: Request, answer: Answer, isWhole: boolean): string | null {
   const { status } = answer;
   const isRefusal = status >= 400 && status < 500;
   if (status === 500) return "the node failed: 500";
@@ -90,6 +90,8 @@ function judgeAnswer({ meant, method }: Request, answer: Answer, isWhole: boolea
   if ((meant === "refused" || meant === "broken") && !isRefusal && status !== 503 && status !== 505)
     return `what must be refused was answered ${status}`;
   if (meant === "read" && status === 201) return "a read was answered 201";
+  // A node that is not ready lists why, in a form of its own.
+  if (status === 503 && /^\w+ \/readyz/.test(name)) return null;
   return status >= 400 && method !== "HEAD" ? judgeProblem(answer) : null;
 }
 

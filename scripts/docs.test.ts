@@ -138,12 +138,12 @@ describe("what docs/reference/errors.md says that a sentence rests on", () => {
 
   it("has every such sentence of the code", () => {
     const claims =
-      /[Nn]othing (?:of [\w ]+ )?was|[Nn]obody was|[Nn]o block was|There is no|(?:not|n't) exist|does not answer|not answering|no majority|a majority|is taken|is in use|No node |[Nn]o other node|[Nn]o leader|[Nn]ot touched|[Nn]othing listens/;
+      /[Nn]othing (?:of [\w ]+ )?was|[Nn]obody was|[Nn]o block was|There is no|(?:not|n't) exist|does not answer|not answering|no majority|a majority|is taken|is in use|No node |[Nn]o other node|[Nn]o leader|[Nn]ot touched|[Nn]othing listens|(?:gives|got) no answer|could not (?:ask|read)|MongoDB could not|does not have|does not reach/;
     const files = ["node", "scripts"]
       .flatMap((folder) =>
         readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))),
       )
-      .filter((name) => /(?<!\.test)\.ts$/.test(name) && !/^scripts.(?:bench|chaos|fuzz|judge|proxy)/.test(name));
+      .filter((name) => /(?<!\.test)\.(?:ts|mjs)$/.test(name) && !/^scripts.(?:bench|chaos|fuzz|judge|proxy)/.test(name));
     const missing = files.flatMap((file) => {
       const known = rows.filter((one) => one.file === file.replaceAll("\\", "/"));
       const unknown = textsIn(file).filter(

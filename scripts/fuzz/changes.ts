@@ -193,6 +193,15 @@ export const SPOILERS: readonly (Change & { readonly meant: Meant })[] = [
     }),
   },
   {
+    name: "chunk extensions that are too large",
+    meant: "broken",
+    change: (draft, random) => ({
+      transfer: "none",
+      ...withHeaders(draft, ["Transfer-Encoding", "chunked"]),
+      body: `${draft.body.length.toString(16)};${"e".repeat(random.whole(17_000, 60_000))}\r\n${draft.body}\r\n0\r\n\r\n`,
+    }),
+  },
+  {
     name: "an encoding that is unknown",
     meant: "either",
     change: (draft, random) => ({

@@ -62,6 +62,13 @@ describe("the judge", () => {
     for (const stored of [{}, { a: 1 }]) expect(found(outcome([written], "", left), stored)).toEqual([]);
   });
 
+  it("takes what a probe is told for what it is: a list of what is missing", () => {
+    const probe = { ...request("read", "a", 0), name: "GET /readyz?verbose", method: "GET" };
+    const notReady = answer(503, "[-]quorum failed");
+    expect(found(outcome([probe], notReady), {})).toEqual([]);
+    expect(found(outcome([{ ...probe, name: "GET /events" }], notReady), {})).toHaveLength(1);
+  });
+
   it.each<[string, Outcome, Record<string, number>]>([
     ["acknowledged and not stored", outcome([written], answer(201, "{}")), {}],
     ["told that it is not", outcome([written], answer(400, PROBLEM)), { a: 1 }],

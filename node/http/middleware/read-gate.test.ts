@@ -47,7 +47,7 @@ it("large answers that are no lists have a place until their clients have taken 
   }
   // What is small goes past them.
   const small = door.open().send(get("/api/v1/events/1"));
-  await expect.poll(() => small.statuses, { timeout: 2_000 }).toEqual([200]);
+  await expect.poll(() => small.statuses, { timeout: 4_000 }).toEqual([200]);
   await delay(5_500);
   for (const { socket } of clients) socket.resume();
   await expect.poll(() => clients.every(({ statuses }) => statuses.length === 1), { timeout: 10_000 }).toBe(true);

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { projectRoot } from "./project.js";
+import { projectRoot } from "./lib/project.js";
 
 /** Nobody's, on Linux and macOS: root may write everywhere. */
 const OTHER_USER = 65_534;

@@ -28,7 +28,7 @@ export class WantedNames {
 
   /** Positions, ascending, of the events that may be meant: all that are, and others whose names have the same hash. */
   in(hashes: Int32Array): number[] {
-    const count = hashes.length / 2;
+    const count = hashes.length >>> 1;
     const found: number[] = [];
     const { type, typeHash, source, sourceHash } = this;
     for (let i = 0; i < count; i++) {

@@ -47,12 +47,12 @@ export function* byNames(
       last = place;
       left -= place.count;
       const count = hits.sure.length + hits.unsure.length;
-      if (count > 0) looked.push(hits);
+      if (count > 0) looked.push({ ...place, ...hits });
       found += count;
       if (found >= limit) break;
     }
     if (last === null) return at;
-    if (looked.at(-1)?.height !== last.height) looked.push({ ...last, sure: [], unsure: [] });
+    if (looked.at(-1)?.height !== last.height) looked.push({ ...last, ...NOTHING });
     const next = step(last.height, isAsc);
     if (!isIn(next, range)) {
       yield { looked, next: null };
@@ -64,24 +64,26 @@ export function* byNames(
   return at;
 }
 
+const NOTHING = { sure: [], unsure: [] };
+
 /** Null where memory does not say it. */
 function hitsAtHand(
   blocks: ProvedBlocks,
   place: Place,
   names: WantedNames,
   by: Criteria & { readsBlocks: boolean },
-): WalkedHits | null {
+): Pick<WalkedHits, "sure" | "unsure" | "block"> | null {
   const note = blocks.noteOf(place.height);
   if (note === null) return null;
   const named = names.in(note.hashes);
-  if (named.length === 0) return { ...place, sure: [], unsure: [] };
+  if (named.length === 0) return NOTHING;
   const block = blocks.atHandAt(place.height);
   if (block !== null) {
     const sure = meeting(namedIn(block, names, note), block, by);
-    return { ...place, sure, unsure: [], block };
+    return { sure, unsure: [], block };
   }
   // An entry says more of a time than names do.
-  return by.readsBlocks && !isOfTimes(by.filter) ? { ...place, sure: [], unsure: named } : null;
+  return by.readsBlocks && !isOfTimes(by.filter) ? { sure: [], unsure: named } : null;
 }
 
 /** By its names alone a block says quickly which of its events may be meant; all others it would have to decode. */

@@ -56,8 +56,6 @@ describe("the judge", () => {
     const inProgress = answer(409, '{"status":409,"code":"in_progress","detail":"wait"}');
     for (const stored of [{}, { a: 1 }])
       expect(found(outcome([written, written], unknown + inProgress), stored)).toEqual([]);
-    const ready = { ...request("read", "a", 0), method: "GET", text: "GET /readyz?verbose HTTP/1.1" };
-    expect(found(outcome([ready], "HTTP/1.1 503 Any\r\nContent-Length: 2\r\n\r\nno"), {})).toEqual([]);
     const left = { end: "reset" } as const;
     for (const stored of [{}, { a: 1 }]) expect(found(outcome([written], "", left), stored)).toEqual([]);
   });

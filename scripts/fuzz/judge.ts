@@ -87,8 +87,7 @@ function judgeExtra({ conversation: { requests }, answers }: Outcome, answer: An
   return `an answer ${answer.status} to nothing`;
 }
 
-function judgeAnswer(request: Request, answer: Answer, isWhole: boolean): string | null {
-  const { meant, method } = request;
+function judgeAnswer({ meant, method, name }: Request, answer: Answer, isWhole: boolean): string | null {
   const { status } = answer;
   const isRefusal = status >= 400 && status < 500;
   if (status === 500) return "the node failed: 500";
@@ -99,8 +98,8 @@ function judgeAnswer(request: Request, answer: Answer, isWhole: boolean): string
   if ((meant === "refused" || meant === "broken") && !isRefusal && status !== 503 && status !== 505)
     return `what must be refused was answered ${status}`;
   if (meant === "read" && status === 201) return "a read was answered 201";
-  // "Not ready" is what was asked for, and no problem.
-  if (status === 503 && /^\S+ \/readyz[? ]/.test(request.text)) return null;
+  // A node that is not ready lists why, in a form of its own.
+  if (status === 503 && /^\w+ \/readyz/.test(name)) return null;
   return status >= 400 && method !== "HEAD" ? judgeProblem(answer) : null;
 }
 

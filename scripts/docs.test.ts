@@ -143,7 +143,9 @@ describe("what docs/reference/errors.md says that a sentence rests on", () => {
       .flatMap((folder) =>
         readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))),
       )
-      .filter((name) => /(?<!\.test)\.(?:ts|mjs)$/.test(name) && !/^scripts.(?:bench|chaos|fuzz|judge|proxy)/.test(name));
+      .filter(
+        (name) => /(?<!\.test)\.(?:ts|mjs)$/.test(name) && !/^scripts.(?:bench|chaos|fuzz|judge|proxy)/.test(name),
+      );
     const missing = files.flatMap((file) => {
       const known = rows.filter((one) => one.file === file.replaceAll("\\", "/"));
       const unknown = textsIn(file).filter(

@@ -1,4 +1,4 @@
-import { CONFLICT, CORE, type Mutant, one, QUORUM, RECOVERY, STORE_QUEUE, TERMS_OF_ELECTIONS } from "./mutant.js";
+import { CONFLICT, CORE, type Mutant, one, RECOVERY, STORE_QUEUE, TERMS_OF_ELECTIONS } from "./mutant.js";
 
 /** 72 to 77: lies of a leader, inserts that are replaced under way, what stands where a mark says something else. */
 export const LIES: readonly Mutant[] = [
@@ -39,13 +39,6 @@ export const LIES: readonly Mutant[] = [
   ),
   one(
     "77",
-    "whom a new leader counts is known from the committed part of its log alone",
-    QUORUM,
-    "  peer.isVoter && core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;",
-    "  peer.isVoter && core.members.get(id)?.joinNonce === peer.joinNonce;",
-  ),
-  one(
-    "78",
     "a follower waits for its leader by its own timeout",
     CORE,
     "return (this.leaderId === null ? null : this.following.announcedTimeoutMs) ?? this.config.electionTimeoutMs;",

@@ -121,6 +121,25 @@ describe("a leader that is stopped, slow or deposed", () => {
     lab.finish();
   });
 
+  it("does not say that a majority stands behind it after a pause, until one has answered", () => {
+    const lab = new Lab().form();
+    const n1 = lab.node("n1");
+    const isSaid = (): boolean | undefined => n1.process?.driver.standing()?.hasQuorum;
+    expect(isSaid()).toBe(true);
+    // Shorter than the others wait for it, so that it leads on.
+    n1.pause();
+    lab.run(600);
+    expect(isSaid()).toBe(false);
+    const undo = lab.drop(({ to }) => to === "n1");
+    n1.resume();
+    lab.run(50);
+    expect([n1.view.role, isSaid()]).toEqual(["leader", false]);
+    undo();
+    lab.run(150);
+    expect([n1.view.role, isSaid()]).toEqual(["leader", true]);
+    lab.finish();
+  });
+
   it("refuses a condition on the head that differs as soon as a majority has answered", () => {
     const lab = new Lab().form();
     const outcomes: string[] = [];

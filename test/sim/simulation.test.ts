@@ -84,7 +84,7 @@ describe("the replicated log under faults", () => {
     const arisen = new Map<Situation, number>();
     const struck = new Set<string>();
     const refusals = new Map<ProposalRefusal, number>();
-    for (const profile of ["storm", "network", "disks", "lies", "swarm"] as const)
+    for (const profile of ["storm", "losses", "network", "disks", "lies", "swarm"] as const)
       for (let seed = 1; seed <= 40; seed++) {
         const { situations, faults, refused } = await run(seed, profile);
         for (const why of REFUSALS) refusals.set(why, (refusals.get(why) ?? 0) + (refused[why] ?? 0));

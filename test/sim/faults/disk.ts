@@ -1,5 +1,6 @@
 import type { StoredBlock } from "../../../node/storage/port.js";
 import { height, type Term } from "../../../shared/ids.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { MemoryState } from "../../doubles/memory-database.js";
 import type { Backup } from "../disk.js";
 import { fakeKeys } from "../fake-crypto.js";
@@ -118,12 +119,8 @@ const wentBack: Fault = (strike) => {
   const node = strike.victim();
   const { database } = node.disk;
   const backup = node.disk.backUp();
-  const isSoon = random.chance(0.4);
-  // An election, so that there is a vote of which the copy does not know.
-  const { leader } = world;
-  if (isSoon && leader !== undefined)
-    for (const other of world.nodes) if (other !== leader) other.input({ kind: "gone", peer: leader.id });
-  world.scheduler.after(isSoon ? random.between(100, 900) : random.between(500, 8_000), () => {
+  const isAfterVote = random.chance(0.4);
+  const putBack = (): void => {
     if (!strike.isOpen() || node.disk.database !== database || !mayLoseDisk(world, node)) return;
     const file = node.disk.identity.file;
     const isOfEarlierBoot = (backup.state?.bootCounter ?? 0) < (file?.bootCounter ?? 0);
@@ -133,7 +130,7 @@ const wentBack: Fault = (strike) => {
     const isOwn = backup.state?.owner.bootId === node.process?.bootId;
     // What it has not been told of yet it does not remember, and nothing that it said rests on it.
     const remembersAll = node.process?.isAlive === true && node.process.driver.load()?.storageOperations === 0;
-    const isRemembered = isOwn && !node.isDoubtful && random.chance(0.5) && remembersAll;
+    const isRemembered = isOwn && !node.isDoubtful && !isAfterVote && random.chance(0.5) && remembersAll;
     if (backup.state === null || !(isOfEarlierBoot || isBelowMark || isBelowVote || isRemembered)) return;
     strike.arises("disk-went-back");
     if (!isOfEarlierBoot && !isBelowMark && !isRemembered) strike.arises("vote-went-back");
@@ -145,9 +142,29 @@ const wentBack: Fault = (strike) => {
     node.isDoubtful = true;
     node.store.restart({ landsPending: false });
     crash(strike, isRemembered ? [] : [node]);
-  });
+  };
+  if (isAfterVote) afterVote(strike, node, putBack);
+  else world.scheduler.after(random.between(500, 8_000), putBack);
   return nothingToUndo;
 };
+
+/** Once it has voted, in an election that is brought about: of the vote the copy does not know. */
+function afterVote(strike: Strike, node: SimNode, putBack: () => void): void {
+  const { world, random } = strike;
+  const { leader } = world;
+  if (leader !== undefined)
+    for (const other of world.nodes) if (other !== leader) other.input({ kind: "gone", peer: leader.id });
+  const watch = ({ from, body }: PeerMessage): boolean => {
+    const isVote = body.kind === "vote" || (body.kind === "vote_answer" && body.isGranted);
+    if (from !== node.id || !isVote) return true;
+    world.interceptors.delete(watch);
+    world.scheduler.after(random.between(1, 60), putBack);
+    return true;
+  };
+  world.interceptors.add(watch);
+  strike.lastsFor(() => world.interceptors.delete(watch), VOTES_MS);
+}
+const VOTES_MS = 2_000;
 
 /** A vote was given after the copy was made. */
 function hasLostVote({ state }: Backup, votedTerm: number): boolean {

@@ -100,12 +100,15 @@ export function crash(
 }
 
 export function pause(node: SimNode): Undo | null {
-  if (!node.isUp || node.isPaused) return null;
-  node.pause();
   const { process } = node;
+  if (process === null || node.isPaused) return null;
+  node.pause();
   // A later process that is paused is another fault's.
   return () => {
-    if (node.process === process) node.resume();
+    if (node.process !== process) return;
+    // A reader has waited for it.
+    process.run(() => node.around.checkers.quorums.onSaid(process));
+    node.resume();
   };
 }
 

@@ -6,7 +6,8 @@ const ARRIVES_MS = 60;
 /** A mark is written within a second of a commit. */
 const MARKED_MS = 1_400;
 const ELECTED_MS_MAX = 2_500;
-const FED_MS = 400;
+/** The deposed leader gives up an election timeout after it has heard a majority, by its own clock. */
+const FED_MS = 800;
 
 /**
  * Five nodes. A machine is suspended when it leads and has sealed a block that nobody knows of; the others elect another
@@ -20,7 +21,7 @@ export const fedByDeposed: Fault = (strike) => {
   const [fed, ...others] = random.shuffled(world.nodes.filter((node) => node !== leader));
   const areUp = world.nodes.every((node) => node.isUp && !node.isPaused);
   if (leader === undefined || fed === undefined || world.nodes.length < 5 || !areUp) return null;
-  if (feeding.has(world) || !mayLoseDisk(world, fed)) return null;
+  if (feeding.has(world) || !mayLoseDisk(world, fed) || leader.tailHeight !== leader.commitHeight) return null;
   feeding.add(world);
   const { term } = leader.standing;
   const at = leader.tailHeight + 1;

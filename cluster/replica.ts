@@ -1,4 +1,4 @@
-import { height, type NodeId, type Term, term, unreachable } from "../shared/ids.js";
+import { type Height, height, type NodeId, type Term, term, unreachable } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
 import { clockViews, onClockHeard, onClockTick } from "./clocks.js";
 import { Core } from "./core.js";
@@ -214,6 +214,10 @@ export class Replica {
     const { role, term, leaderId, isLearner, lastLeaderContact, leaderTimeoutMs, knownCommitHeight } = this.core;
     const isHeard = role === "leader" || now - lastLeaderContact <= leaderTimeoutMs;
     return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, isLearner, knownCommitHeight };
+  }
+
+  get durableHeight(): Height {
+    return this.core.log.durableHeight;
   }
 
   get footing(): ReplicaFooting {

@@ -71,7 +71,7 @@ export class WriteTracker {
   private nextId = 1;
 
   constructor(
-    private readonly driver: Pick<Driver, "propose" | "soundBlock" | "holders" | "majority">,
+    private readonly driver: Pick<Driver, "propose" | "log" | "holders" | "majority">,
     private readonly logger: Pick<Logger, "warn">,
     private readonly clock: Clock,
   ) {}
@@ -218,7 +218,7 @@ export class WriteTracker {
 
   private async decideFromStore(at: Height): Promise<void> {
     try {
-      const sound = await this.driver.soundBlock(at);
+      const sound = await this.driver.log.soundBlock(at);
       // An unsound block decides nothing here; the writes end as `unknown` at their deadline.
       if (sound === null) return;
       for (const pending of [...(this.byHeight.get(at) ?? [])]) this.decideOne(pending, sound.block.blockHash, []);
@@ -232,7 +232,7 @@ export class WriteTracker {
     const { events: proposed } = pending.proposal;
     const ids = new Set(proposed.map((event) => event.id));
     try {
-      const sound = await this.driver.soundBlock(at);
+      const sound = await this.driver.log.soundBlock(at);
       if (sound === null) return;
       const own = sound.events.filter(({ record }) => ids.has(record.id));
       const found = own.length > 0 ? own : earlierRequest(proposed, sound.events);

@@ -5,12 +5,14 @@ import {
   ELECTION,
   FOLLOWER,
   LEADER,
+  MEMORY,
   type Mutant,
   one,
   READ_INDEX,
   RECOVERY,
   REPLICA,
   REPLICATION,
+  TAIL,
   TAKEOVER,
 } from "./mutant.js";
 
@@ -33,7 +35,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "29b",
     "the log is taken to end below a damaged block",
-    RECOVERY,
+    TAIL,
     "if (next === null) throw invalidLog(options, at, verdict.detail);",
     "if (next === null) return { base, tail, ids, idsFrom, campaignsLate };",
   ),
@@ -116,7 +118,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "32",
     "a node that lost its memory keeps its join",
-    RECOVERY,
+    MEMORY,
     "if (known === null || lost !== null) {",
     "if (known === null) {",
   ),
@@ -187,7 +189,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "38",
     "recovery publishes what is not known to be committed",
-    RECOVERY,
+    TAIL,
     "if (state.height > commitHeight) tail.push(recovered);",
     "if (state.height > commitHeight) {\n        tail.push(recovered);\n        await options.onCommitted(recovered);\n      }",
   ),
@@ -211,7 +213,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "41",
     "entries that a crash did not leave, or that somebody altered, are not looked for at an opening",
-    RECOVERY,
+    TAIL,
     "    if (opened.index !== null) await compareEntries(options, verified, opened.index);\n",
     "",
   ),
@@ -259,7 +261,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "45",
     "that a node joins anew is not stored",
-    RECOVERY,
+    MEMORY,
     "    await options.log.saveState(hardState, bootCounter);",
     "    if (known === null) await options.log.saveState(hardState, bootCounter);",
   ),
@@ -293,14 +295,14 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "62",
     "a recovery counts on blocks that arrived after it had read the tail",
-    RECOVERY,
+    TAIL,
     "if (state.height >= opened.tailHeight) break;",
     "if (state.height < 0) break;",
   ),
   one(
     "62b",
     "an insert that arrives after a truncation ends the node",
-    RECOVERY,
+    TAIL,
     "if (mayGo && isStray(",
     "if (mayGo && at < 0 && isStray(",
   ),

@@ -1,7 +1,7 @@
 import type { ReplicaLimits } from "../../cluster/limits.js";
 import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/types.js";
-import type { DriverMemory, IndexFinding } from "../../node/replica/driver.js";
-import type { VerifiedTail } from "../../node/replica/recovery.js";
+import type { IndexFinding, LogMemory } from "../../node/replica/held-log.js";
+import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
 import type { StoredBlock, StoreError } from "../../node/storage/port.js";
 import type { Height, NodeId } from "../../shared/ids.js";
@@ -39,7 +39,7 @@ export interface NodeSurroundings {
   readonly recoversAtOnce: boolean;
   readonly verifiedTail: VerifiedTail;
   readonly limits: ReplicaLimits;
-  readonly memory: DriverMemory;
+  readonly memory: LogMemory;
   /** Payload paths that a process may be told to index. */
   readonly indexedPaths: readonly (readonly string[])[];
   readonly transmit: (message: PeerMessage) => void;

@@ -69,7 +69,7 @@ export class Readers {
     await process.service.reads.awaitReadable({ isLinearizable });
     const { logSize } = process.service.reads;
     judge(logSize);
-    judgeNewest?.(process.driver.committed.height);
+    judgeNewest?.(process.driver.log.committed.height);
     return logSize;
   }
 

@@ -65,7 +65,7 @@ export function readNewest(process: SimProcess, answer: (at: Height | null) => v
   process.service.reads
     .awaitReadable({ isLinearizable: true })
     .then(
-      () => process.driver.committed.height,
+      () => process.driver.log.committed.height,
       (error: unknown) => {
         if (error instanceof ProblemError) return null;
         throw error;

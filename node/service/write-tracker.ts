@@ -111,16 +111,19 @@ export class WriteTracker {
     });
   }
 
-  /** How much it follows; `deadline` is the earliest of all. */
-  get load(): { pending: number; sealed: number; following: number; deadline: number } {
+  /** How much it follows. */
+  get load(): { pending: number; sealed: number; following: number } {
     const sizes = (sets: Iterable<{ readonly size: number }>): number =>
       [...sets].reduce((sum, { size }) => sum + size, 0);
     return {
       pending: this.pending.size,
       sealed: sizes(this.byHeight.values()),
       following: sizes([...this.groups.values()].flat().map(({ waiting }) => waiting)),
-      deadline: Math.min(...[...this.pending.values()].map(({ proposal }) => proposal.deadline)),
     };
+  }
+  /** The earliest of what it follows. */
+  get deadline(): number {
+    return Math.min(...[...this.pending.values()].map(({ proposal }) => proposal.deadline));
   }
 
   onEffect(effect: Effect): void {

@@ -14,7 +14,7 @@ import { Mongod, type OperationKind } from "./mongod.js";
 import type { Exchange } from "./peers.js";
 import { SimProcess } from "./process.js";
 import type { Random } from "./random.js";
-import { type Answer, post, readNewest, type Write } from "./requests.js";
+import { type Answer, askForHandOver, post, readNewest, type Write } from "./requests.js";
 import type { Scheduler } from "./scheduler.js";
 import type { SimTiming } from "./timing.js";
 import { describeEffect, type Trace } from "./trace.js";
@@ -120,6 +120,10 @@ export class SimNode {
   }
   read(answer: (at: Height | null) => void): void {
     readNewest(this.living, answer);
+  }
+  stepDown(target: NodeId | null): void {
+    const { process } = this;
+    process?.run(() => askForHandOver(process, target));
   }
   /** What its replica says; while there is none, that it knows nothing. */
   get view(): ReplicaView {

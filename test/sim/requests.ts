@@ -1,5 +1,5 @@
 import { ProblemError } from "../../node/problems.js";
-import type { HashHex, Height } from "../../shared/ids.js";
+import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import type { PreparedEvent } from "../../shared/log/event.js";
 import type { SimProcess } from "./process.js";
 import { check, noteError } from "./violation.js";
@@ -16,7 +16,13 @@ export interface WrittenEvent {
 
 /** What a node answers to a write: 201, 503, 504, 409, 422 and 412. */
 export type Outcome =
-  | { kind: "written"; events: readonly WrittenEvent[]; height: Height; isReplay: boolean }
+  | {
+      kind: "written";
+      events: readonly WrittenEvent[];
+      height: Height;
+      isReplay: boolean;
+      acknowledgedBy: readonly NodeId[];
+    }
   /** Certainly not written, and never will be. */
   | { kind: "not_written"; reason: string }
   | { kind: "unknown" }
@@ -34,9 +40,10 @@ const NOT_WRITTEN: ReadonlySet<string> = new Set(["no_quorum", "not_ready", "ove
 export function post(process: SimProcess, write: Write, answer: Answer): void {
   const { service, node } = process;
   const answered = service.writes.append({ ...write, requestId: "simulated" }).then(
-    ({ events, isReplay }): Outcome => {
+    ({ events, isReplay, acknowledgedBy }): Outcome => {
       const height = (events[0]?.height ?? 0) as Height;
-      return { kind: "written", events: events.map(({ sequence, hash }) => ({ sequence, hash })), height, isReplay };
+      const places = events.map(({ sequence, hash }) => ({ sequence, hash }));
+      return { kind: "written", events: places, height, isReplay, acknowledgedBy };
     },
     (error: unknown) => refusalOf(error),
   );
@@ -74,3 +81,21 @@ export function readNewest(process: SimProcess, answer: (at: Height | null) => v
     .then((height) => process.isAlive && answer(height))
     .catch(noteError);
 }
+
+/** A person asks any node for another leader, which is answered once one leads. */
+export function askForHandOver(process: SimProcess, target: NodeId | null): void {
+  const { elections } = process.node.around.checkers;
+  const { id } = process.node;
+  process.service.leadership
+    .stepDown({ actor: "simulated", reason: "simulated", ...(target === null ? {} : { target }) })
+    .then(
+      ({ leaderId, term }) =>
+        check(elections.hasLed(term, leaderId), "I1", () => `${id} says that ${leaderId} leads term ${term}`),
+      (error: unknown) => {
+        if (!(error instanceof ProblemError)) throw error;
+        check(NOT_HANDED_OVER.has(error.code), "exception", () => `a hand-over was answered ${error.code}`);
+      },
+    )
+    .catch(noteError);
+}
+const NOT_HANDED_OVER: ReadonlySet<string> = new Set(["step_down_conflict", "no_quorum"]);

@@ -29,6 +29,10 @@ export class ElectionChecker {
     private readonly nodes: () => readonly SimNode[],
   ) {}
 
+  hasLed(term: number, id: NodeId): boolean {
+    return this.leaders.get(term)?.who.startsWith(`${id},`) === true;
+  }
+
   get elections(): number {
     return this.leaders.size;
   }

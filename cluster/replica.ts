@@ -1,4 +1,4 @@
-import { height, term, unreachable } from "../shared/ids.js";
+import { type Height, height, term, unreachable } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
 import { admit, onMarkSaved } from "./admission.js";
 import { clockViews, onClockHeard, onClockTick } from "./clocks.js";
@@ -206,6 +206,10 @@ export class Replica {
       leader !== null && !leader.mustConfirm && now - leader.lastTickAt <= config.electionTimeoutMs / 2;
     const isHeard = role === "leader" ? isConfirmed : now - following.lastContact <= leaderTimeoutMs;
     return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, isLearner, knownCommitHeight };
+  }
+
+  get durableHeight(): Height {
+    return this.core.log.durableHeight;
   }
 
   get footing(): ReplicaFooting {

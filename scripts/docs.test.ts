@@ -204,6 +204,14 @@ describe("the ways through the code in docs/architecture.md", () => {
     expect(section.match(/^\| (?!file |---).*$/gm)).toHaveLength(steps.length);
   });
 
+  it("an append on the leader passes few files, and enters the driver twice at most", () => {
+    const append = /^### An append, on the leader$(.*?)^What a follower/ms.exec(section)?.[1] ?? "";
+    const files = rowsOf(append).map(([file]) => file);
+    expect(files.length).toBeGreaterThan(10);
+    expect(new Set(files).size).toBeLessThanOrEqual(25);
+    expect(files.filter((file) => file === "node/replica/driver.ts").length).toBeLessThanOrEqual(2);
+  });
+
   it.each(steps)("$file has $names", ({ file, names }) => {
     const source = read(file);
     const wanted = [...names.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);

@@ -121,7 +121,7 @@ async function fill(database: MemoryDatabase, folder: string, count: number): Pr
     const result = await tracker.propose([event(n)], { deadline: performance.now() + 2_000, sinceHeight: height(0) });
     expect(result.kind).toBe("committed");
   }
-  expect(driver.committed.size).toBe(count);
+  expect(driver.log.committed.size).toBe(count);
   await stop();
 }
 
@@ -161,7 +161,7 @@ it("recovers anew when the server restarts again while a recovery reads the log"
   closed.open();
   await eventually(() => driver.view()?.role === "leader", 10_000, "it leads again");
   expect(recoveries).toHaveLength(2);
-  expect(driver.committed.size).toBe(5);
+  expect(driver.log.committed.size).toBe(5);
   await stop();
 });
 
@@ -237,7 +237,10 @@ it("does not take itself for amnesiac when a truncation is finished by the next 
 
 it("says nothing of a repeated write whose first one is sealed when the store fails", async () => {
   const proposed: { proposalId: number }[] = [];
-  const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
+  const driver = {
+    propose: (one: { proposalId: number }) => proposed.push(one) > 0,
+    log: { soundBlock: async () => null },
+  };
   const tracker = new WriteTracker(driver as unknown as Driver, silent, systemClock);
   const write = (n: number) =>
     tracker.propose([event(n, "key")], { deadline: performance.now() + 100, sinceHeight: height(0) });
@@ -252,7 +255,10 @@ it("says nothing of a repeated write whose first one is sealed when the store fa
 
 it("lets a write take the place of one under its key that was refused after its client had been told so", async () => {
   const proposed: { proposalId: number }[] = [];
-  const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
+  const driver = {
+    propose: (one: { proposalId: number }) => proposed.push(one) > 0,
+    log: { soundBlock: async () => null },
+  };
   const tracker = new WriteTracker(driver as unknown as Driver, silent, systemClock);
   const write = (n: number, ms: number) =>
     tracker.propose([event(n, "key")], { deadline: performance.now() + ms, sinceHeight: height(0) });

@@ -95,7 +95,7 @@ export class Elections {
     const elections: Election[] = [];
     for (const { block } of stored) {
       // What was not committed is never served; the scheduled verification raises the alert.
-      const isSound = hashHeader(block.header) === block.blockHash && (await driver.isCommitted(block));
+      const isSound = hashHeader(block.header) === block.blockHash && (await driver.log.isCommitted(block));
       if (!isSound) logger.error({ height: block.header.height }, "an election is left out: its header was altered");
       const election = isSound ? electionIn(block) : null;
       if (election !== null) elections.push(election);

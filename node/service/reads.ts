@@ -74,11 +74,11 @@ export class Reads implements LogReads {
     this.stopLooking = clock.every(CONFIRMATION_LOOK_MS, () => this.lookForConfirmation());
     this.searches = new Searches({
       reader: storage.reader,
-      blocks: driver.blocks,
+      blocks: driver.log.blocks,
       clock,
-      commitHeight: () => driver.committed.height,
+      commitHeight: () => driver.log.committed.height,
       heldThrough: () => driver.heldThrough,
-      onIndexDiffers: (at) => driver.onIndexDiffers(at),
+      onIndexDiffers: (at) => driver.log.index.differs(at),
     });
     parts.peers.handle("read-index", async () => ({ height: await this.here.ask() }));
     parts.peers.handle("copy", ({ sequence }) => this.ownCopy(sequence));
@@ -104,15 +104,15 @@ export class Reads implements LogReads {
   }
 
   get indexedPaths(): readonly string[] {
-    return this.parts.driver.index.indexedPaths;
+    return this.parts.driver.log.index.indexedPaths;
   }
 
   subscribe(listener: (events: readonly ShownEvent[]) => void): () => void {
-    return this.parts.driver.committed.subscribe(listener);
+    return this.parts.driver.log.committed.subscribe(listener);
   }
 
   get logSize(): number {
-    return this.parts.driver.committed.size;
+    return this.parts.driver.log.committed.size;
   }
 
   async awaitReadable(condition: ReadCondition = {}): Promise<void> {
@@ -169,7 +169,7 @@ export class Reads implements LogReads {
   }
 
   private reachedBy(size: number, deadline: number): Promise<boolean> {
-    return this.within(this.parts.driver.committed.awaitSize(size), deadline);
+    return this.within(this.parts.driver.log.committed.awaitSize(size), deadline);
   }
 
   private within({ reached, cancel }: ReturnType<CommittedEvents["awaitSize"]>, deadline: number): Promise<boolean> {
@@ -185,7 +185,7 @@ export class Reads implements LogReads {
   /** The size of the log at a height that the leader confirmed after this was called, once this node has that height. */
   private async sizeConfirmedBy(deadline: number): Promise<number> {
     const confirmed = await this.confirmBy(deadline);
-    const { committed } = this.parts.driver;
+    const { committed } = this.parts.driver.log;
     if (committed.height < confirmed && !(await this.within(committed.awaitHeight(confirmed), deadline)))
       throw notReady(
         `The leader has confirmed the log up to block ${confirmed}, and this node has block ${committed.height}. Ask again shortly, or another node.`,
@@ -279,7 +279,7 @@ export class Reads implements LogReads {
       } catch (cause) {
         if (cause instanceof ProblemError) throw cause;
         // It is made anew meanwhile.
-        if (cause instanceof IndexDiffers) this.parts.driver.onIndexDiffers(cause.height);
+        if (cause instanceof IndexDiffers) this.parts.driver.log.index.differs(cause.height);
         const mayPass = cause instanceof IndexDiffers || cause instanceof StoreError;
         const isFinal = !mayPass || (cause instanceof StoreError && cause.failure === "index_lost");
         if (isFinal || this.clock.now() >= deadline) throw this.problemOf(cause);
@@ -299,8 +299,8 @@ export class Reads implements LogReads {
       return new ProblemError("index_rebuilding", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
     }
     if (cause instanceof StoreError && cause.failure === "index_lost") {
-      driver.onIndexLost();
-      const { through, of } = driver.index.progress;
+      driver.log.index.lost();
+      const { through, of } = driver.log.index.progress;
       const detail =
         `The index of this node is being made anew from its log: ${through} of ${of} blocks are done. Events can be read ` +
         "by sequence and listed without a filter meanwhile. Ask another node, or again later.";
@@ -334,7 +334,7 @@ export class Reads implements LogReads {
     if (sequence >= this.logSize) return { node, hash: null, event: null, detail: "it does not have it yet" };
     try {
       const place = await this.searches.places.placeOf(sequence);
-      const { header, events } = await this.parts.driver.blocks.fresh(place.height);
+      const { header, events } = await this.parts.driver.log.blocks.fresh(place.height);
       const event = eventView(events.event(sequence - header.firstSequence), header);
       return { node, hash: event.hash, event };
     } catch (error) {

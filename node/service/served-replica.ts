@@ -4,7 +4,9 @@ import type { Height, NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import type { Config } from "../config.js";
 import type { PeerTransport } from "../peers/transport.js";
-import { Driver, type DriverEvents, type DriverOptions, type IndexFinding } from "../replica/driver.js";
+import { Driver } from "../replica/driver.js";
+import type { DriverEvents, DriverOptions } from "../replica/driver-ports.js";
+import type { IndexFinding } from "../replica/held-log.js";
 import { NodeLogService } from "./log-service.js";
 import type { LogServiceOptions, PeerPort } from "./parts.js";
 
@@ -75,7 +77,7 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
 
   /** Others lead better: it neither asks for the lead nor stands in the way of those that may. */
   get isUnfit(): boolean {
-    return this.hasInvalidBlock || !this.ports.mayLead() || this.driver.campaignsLateForIndex;
+    return this.hasInvalidBlock || !this.ports.mayLead() || this.driver.log.isIndexGone;
   }
 
   /** Whether it may lead has perhaps changed. */

@@ -52,7 +52,7 @@ function nodeWith(
   const members = ["n1", "n2", "n3"].map((id, i) => ({ id, address: `http://${id}`, priority: i }));
   const config = { nodeId: "n1", electionTimeoutMs: 100, members, self: members[0] };
   const index = { isWhole: true, indexedPaths: [], progress: { through: 0, of: 0 } };
-  const driver = { view: () => view, index, submit: (input: unknown) => onSubmit(submitted.push(input)) };
+  const driver = { view: () => view, log: { index }, submit: (input: unknown) => onSubmit(submitted.push(input)) };
   const storage = { alerts: { list: async () => [], count: async () => 0 } };
   const disk = { isLow: false, describe: () => "" };
   const peers = new PeerDesk({ config, transport, clock: systemClock } as never);

@@ -81,7 +81,7 @@ export class Status implements LogStatus {
         isOk: this.reads.hasConfirmation,
         detail: this.reads.hasConfirmation ? "ok" : "no leader has confirmed yet how far the log goes",
       },
-      { name: "index", isOk: driver.index.isWhole, isAdvisory: true, detail: describeIndex(driver.index) },
+      { name: "index", isOk: driver.log.index.isWhole, isAdvisory: true, detail: describeIndex(driver.log.index) },
       // Reads are served whatever the disk holds, so it takes no node out of a load balancer.
       { name: "disk", isOk: !disk.isLow, isAdvisory: true, detail: disk.describe() },
       ...(this.isStopping ? [{ name: "stopping" as const, isOk: false, detail: "this node is stopping" }] : []),
@@ -133,9 +133,9 @@ export class Status implements LogStatus {
       stableSince: view === null ? null : this.stableSince,
       verifiedThrough: this.verifiedThrough,
       index: {
-        isWhole: this.parts.driver.index.isWhole,
-        paths: [...this.parts.driver.index.indexedPaths],
-        through: this.parts.driver.index.progress.through,
+        isWhole: this.parts.driver.log.index.isWhole,
+        paths: [...this.parts.driver.log.index.indexedPaths],
+        through: this.parts.driver.log.index.progress.through,
       },
     };
   }
@@ -164,7 +164,7 @@ export class Status implements LogStatus {
 
 type NodeAlerts = AnswerOf<"alerts">;
 
-const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>
+const describeIndex = ({ isWhole, progress }: Parts["driver"]["log"]["index"]): string =>
   isWhole ? "ok" : `it is being made anew: ${progress.through} of ${progress.of} blocks are done`;
 
 const ROLE_NAMES = {

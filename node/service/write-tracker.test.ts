@@ -35,7 +35,7 @@ function make(answer: (proposal: Proposal, nth: number) => Effect | null) {
         if (effect !== null) tracker.onEffect(effect);
         return true;
       },
-      soundBlock: async () => null,
+      log: { soundBlock: async () => null },
       holders: () => [],
     } as unknown as Driver,
     { warn: () => undefined },

@@ -43,6 +43,9 @@ export class Writes implements LogWrites {
   get load(): WriteTracker["load"] {
     return this.tracker.load;
   }
+  get earliestDeadline(): number {
+    return this.tracker.deadline;
+  }
   onEffect(effect: Effect): void {
     this.tracker.onEffect(effect);
   }

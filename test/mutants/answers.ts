@@ -1,4 +1,4 @@
-import { COMMIT, DRIVER, IDEMPOTENCY, type Mutant, one, RECOVERY, REPLICA } from "./mutant.js";
+import { COMMIT, DRIVER, IDEMPOTENCY, MEMORY, type Mutant, one, REPLICA } from "./mutant.js";
 
 /** 68 to 71: what answers say of the cluster, keys in several sources, and a vote that only the identity file knows of. */
 export const ANSWERS: readonly Mutant[] = [
@@ -54,7 +54,7 @@ export const ANSWERS: readonly Mutant[] = [
   one(
     "71",
     "that the database has lost a vote is not seen by the identity file",
-    RECOVERY,
+    MEMORY,
     '  if (opened.hardState.term < identity.votedTerm) return "its database has lost a vote";\n' +
       "  if (opened.hardState.term === identity.votedTerm && opened.hardState.votedFor === null && identity.votedTerm > 0)\n" +
       '    return "its database has lost a vote";\n',

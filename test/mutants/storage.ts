@@ -9,6 +9,7 @@ import {
   FOUNDING,
   LEADER,
   LEADER_STATE,
+  MEMORY,
   type Mutant,
   one,
   QUORUM,
@@ -16,6 +17,7 @@ import {
   RECOVERY,
   REPLICA,
   REPLICATION,
+  TAIL,
   TAKEOVER,
   TIMEOUTS,
   VOTE,
@@ -40,7 +42,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "29b",
     "the log is taken to end below a damaged block",
-    RECOVERY,
+    TAIL,
     "if (next === null) throw invalidLog(options, at, verdict.detail);",
     "if (next === null) return { base, tail, ids, idsFrom, campaignsLate };",
   ),
@@ -123,7 +125,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "32",
     "a node that lost its memory keeps its join",
-    RECOVERY,
+    MEMORY,
     "if (known === null || lost !== null) {",
     "if (known === null) {",
   ),
@@ -195,7 +197,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "38",
     "recovery publishes what is not known to be committed",
-    RECOVERY,
+    TAIL,
     "if (state.height > commitHeight) tail.push(recovered);",
     "if (state.height > commitHeight) {\n        tail.push(recovered);\n        await options.onCommitted(recovered);\n      }",
   ),
@@ -219,7 +221,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "41",
     "entries that a crash did not leave, or that somebody altered, are not looked for at an opening",
-    RECOVERY,
+    TAIL,
     "    if (opened.index !== null) await compareEntries(options, verified, opened.index);\n",
     "",
   ),
@@ -267,7 +269,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "45",
     "that a node joins anew is not stored",
-    RECOVERY,
+    MEMORY,
     "    await options.log.saveState(hardState, bootCounter);",
     "    if (known === null) await options.log.saveState(hardState, bootCounter);",
   ),
@@ -301,14 +303,14 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "62",
     "a recovery counts on blocks that arrived after it had read the tail",
-    RECOVERY,
+    TAIL,
     "if (state.height >= opened.tailHeight) break;",
     "if (state.height < 0) break;",
   ),
   one(
     "62b",
     "an insert that arrives after a truncation ends the node",
-    RECOVERY,
+    TAIL,
     "if (mayGo && isStray(",
     "if (mayGo && at < 0 && isStray(",
   ),

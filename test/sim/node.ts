@@ -1,7 +1,7 @@
 import type { ReplicaLimits } from "../../cluster/limits.js";
 import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/types.js";
-import type { DriverMemory, IndexFinding } from "../../node/replica/driver.js";
-import type { VerifiedTail } from "../../node/replica/recovery.js";
+import type { IndexFinding, LogMemory } from "../../node/replica/held-log.js";
+import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
 import type { StoredBlock, StoreError } from "../../node/storage/port.js";
 import type { Height, NodeId } from "../../shared/ids.js";
@@ -14,7 +14,7 @@ import { Mongod, type OperationKind } from "./mongod.js";
 import type { Exchange } from "./peers.js";
 import { SimProcess } from "./process.js";
 import type { Random } from "./random.js";
-import { type Answer, post, readNewest, type Write } from "./requests.js";
+import { type Answer, askForHandOver, post, readNewest, type Write } from "./requests.js";
 import type { Scheduler } from "./scheduler.js";
 import type { SimTiming } from "./timing.js";
 import { describeEffect, type Trace } from "./trace.js";
@@ -39,7 +39,7 @@ export interface NodeSurroundings {
   readonly recoversAtOnce: boolean;
   readonly verifiedTail: VerifiedTail;
   readonly limits: ReplicaLimits;
-  readonly memory: DriverMemory;
+  readonly memory: LogMemory;
   /** Payload paths that a process may be told to index. */
   readonly indexedPaths: readonly (readonly string[])[];
   readonly transmit: (message: PeerMessage) => void;
@@ -124,6 +124,10 @@ export class SimNode {
   }
   read(answer: (at: Height | null) => void): void {
     readNewest(this.living, answer);
+  }
+  stepDown(target: NodeId | null): void {
+    const { process } = this;
+    process?.run(() => askForHandOver(process, target));
   }
   /** What its replica says; while there is none, that it knows nothing. */
   get view(): ReplicaView {

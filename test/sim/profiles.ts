@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
-import type { DriverMemory } from "../../node/replica/driver.js";
-import type { VerifiedTail } from "../../node/replica/recovery.js";
+import type { LogMemory } from "../../node/replica/held-log.js";
+import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { ClientProfile } from "./clients.js";
 import { FAULT_NAMES, type FaultName, type FaultProfile } from "./nemesis.js";
@@ -21,7 +21,7 @@ export interface Plan {
   readonly timingOf: Record<NodeId, NodeTiming>;
   readonly limits: ReplicaLimits;
   readonly limitsOf: Record<NodeId, ReplicaLimits>;
-  readonly memory: DriverMemory;
+  readonly memory: LogMemory;
   readonly indexedPaths: readonly (readonly string[])[];
   readonly checksWire: boolean;
 }
@@ -191,7 +191,7 @@ const drawnLimits = (random: Random): ReplicaLimits => ({
 });
 
 /** Small, so that blocks are read again, keys looked up, and pages of anchors written and walked. */
-const memoryOf = (random: Random): DriverMemory => ({
+const memoryOf = (random: Random): LogMemory => ({
   cacheBytesMax: random.pick([1, 20_000, 1_000_000]),
   keyFilterBytes: random.pick([1, 16, 4_096]),
   anchors: { pageHeights: random.pick([4, 16, 256]), notesMax: random.pick([0, 5, 4_096]) },

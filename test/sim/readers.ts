@@ -39,7 +39,7 @@ export class Readers {
       world.scheduler.after(delayMs, () => {
         const { process } = node;
         process?.run(() => {
-          if (committed.treeSize > process.driver.committed.size) return;
+          if (committed.treeSize > process.driver.log.committed.size) return;
           const sequence = random.between(committed.firstSequence, committed.treeSize - 1);
           void this.guarded(process, () => this.one(process, sequence)).catch(noteError);
         });
@@ -86,7 +86,7 @@ export class Readers {
     await process.service.reads.awaitReadable({ isLinearizable });
     const { logSize } = process.service.reads;
     judge(logSize);
-    judgeNewest?.(process.driver.committed.height);
+    judgeNewest?.(process.driver.log.committed.height);
     return logSize;
   }
 

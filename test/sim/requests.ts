@@ -72,7 +72,7 @@ export function readNewest(process: SimProcess, answer: (at: Height | null) => v
   process.service.reads
     .awaitReadable({ isLinearizable: true })
     .then(
-      () => process.driver.committed.height,
+      () => process.driver.log.committed.height,
       (error: unknown) => {
         if (error instanceof ProblemError) return null;
         throw error;
@@ -81,3 +81,21 @@ export function readNewest(process: SimProcess, answer: (at: Height | null) => v
     .then((height) => process.isAlive && answer(height))
     .catch(noteError);
 }
+
+/** A person asks any node for another leader, which is answered once one leads. */
+export function askForHandOver(process: SimProcess, target: NodeId | null): void {
+  const { elections } = process.node.around.checkers;
+  const { id } = process.node;
+  process.service.leadership
+    .stepDown({ actor: "simulated", reason: "simulated", ...(target === null ? {} : { target }) })
+    .then(
+      ({ leaderId, term }) =>
+        check(elections.hasLed(term, leaderId), "I1", () => `${id} says that ${leaderId} leads term ${term}`),
+      (error: unknown) => {
+        if (!(error instanceof ProblemError)) throw error;
+        check(NOT_HANDED_OVER.has(error.code), "exception", () => `a hand-over was answered ${error.code}`);
+      },
+    )
+    .catch(noteError);
+}
+const NOT_HANDED_OVER: ReadonlySet<string> = new Set(["step_down_conflict", "no_quorum"]);

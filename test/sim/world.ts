@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
 import type { ReplicaAlert } from "../../cluster/types.js";
-import type { DriverMemory } from "../../node/replica/driver.js";
-import type { VerifiedTail } from "../../node/replica/recovery.js";
+import type { LogMemory } from "../../node/replica/held-log.js";
+import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { StoreError } from "../../node/storage/port.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
@@ -39,13 +39,13 @@ export interface WorldOptions {
   readonly timingOf?: Record<NodeId, Partial<Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">>>;
   readonly limits?: Partial<ReplicaLimits>;
   readonly limitsOf?: Record<NodeId, Partial<ReplicaLimits>>;
-  readonly memory?: Partial<DriverMemory>;
+  readonly memory?: Partial<LogMemory>;
   /** Payload paths that a process may be told to index; none unless given. */
   readonly indexedPaths?: readonly (readonly string[])[];
   readonly onExit?: (node: SimNode, error: StoreError) => void;
 }
 
-const MEMORY: DriverMemory = {
+const MEMORY: LogMemory = {
   cacheBytesMax: 1_000_000,
   keyFilterBytes: 4_096,
   anchors: { pageHeights: 256, notesMax: 4_096 },

@@ -48,7 +48,10 @@ export class BoundChecker {
       this.onView(node);
       const load = node.process?.driver.load() ?? null;
       if (load === null) continue;
-      const { pending, deadline } = node.service.writes.load;
+      const {
+        load: { pending },
+        earliestDeadline: deadline,
+      } = node.service.writes;
       check(
         deadline > node.now - OVERDUE_MS_MAX,
         "I13",

@@ -2,6 +2,7 @@ import { verifyAll } from "../../node/integrity/verification.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { type Clients, prepare } from "./clients.js";
 import { fakeKeys } from "./fake-crypto.js";
+import { admitterDies } from "./faults/admitter-dies.js";
 import { allLinks, cut, isDurableVoter } from "./faults/fault.js";
 import type { Nemesis } from "./nemesis.js";
 import type { SimNode } from "./node.js";
@@ -41,7 +42,7 @@ export class Liveness {
     this.nemesis.healAll();
     for (const node of world.nodes) node.resume();
     if (world.nodes.length < 3 || random.chance(0.3)) return;
-    if (random.chance(0.15) && this.admitterDies()) return;
+    if (random.chance(0.15) && this.withoutAdmitter()) return;
     const apart = random.chance(0.25) ? this.cutFromLeader() : null;
     // The leader that one of them is cut from stays with the majority.
     const voters = random
@@ -72,49 +73,20 @@ export class Liveness {
     for (const end of undo) end();
   }
 
-  /**
-   * I11: a leader dies right after it told a learner that its admission is committed, and stays dead. Nobody else knows
-   * that; the others count the learner by the record in their logs. False where it did not come to that.
-   */
-  private admitterDies(): boolean {
+  /** I11: a leader dies as it has told a learner of its admission, and stays dead. False where it did not come to that. */
+  private withoutAdmitter(): boolean {
     const { world, random, timeoutMs } = this;
     if (!world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * timeoutMs)) return false;
     world.run(timeoutMs);
-    const { leader } = world;
-    const learner = random.pick(world.nodes.filter((node) => node !== leader));
-    if (leader === undefined || learner === undefined || !world.nodes.every(isDurableVoter)) return false;
-    learner.crash();
-    if (learner.isUp) return false;
-    world.checkers.commits.onDiskLoss(learner);
-    learner.disk.wipe(random.hex(16), random.chance(0.5) ? fakeKeys(random) : null);
-    learner.start();
-    let isTold = false;
-    const passes = ({ from, to, body }: PeerMessage): boolean => {
-      if (from !== leader.id || isTold) return from !== leader.id;
-      isTold = to === learner.id && body.kind === "append" && this.tellsOfAdmission(learner, body);
-      if (isTold) world.scheduler.after(random.between(1, 10), () => leader.crash());
-      return true;
-    };
-    world.interceptors.add(passes);
-    world.runUntil(() => isTold && !leader.isUp, 6 * timeoutMs);
-    world.interceptors.delete(passes);
-    if (leader.isUp) return false;
+    const dead = admitterDies(world, random, 6 * timeoutMs);
+    if (dead === null) return false;
     this.nemesis.arises("admitter-dies");
-    world.trace.add(`${leader.id} stays dead, which has admitted ${learner.id}`);
     this.goesOn(
-      world.nodes.filter((node) => node !== leader),
+      world.nodes.filter((node) => node !== dead),
       14,
     );
-    leader.start();
+    dead.start();
     return true;
-  }
-
-  /** It holds the record of its admission, which the leader now calls committed. */
-  private tellsOfAdmission({ id, disk }: SimNode, body: { previousHeight: number; commitHeight: number }): boolean {
-    const { history } = this.world.checkers;
-    const isAdmitted = history.latestNonce(id) !== undefined && history.latestNonce(id) === disk.hardState?.joinNonce;
-    const top = Math.min(body.previousHeight, disk.tailHeight);
-    return isAdmitted && top >= body.commitHeight && body.commitHeight === history.committed.length;
   }
 
   /** I10: one that a majority does not answer stops to say that it leads. */

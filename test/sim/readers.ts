@@ -14,8 +14,8 @@ import type { World } from "./world.js";
 
 const RETRY_MS = 100;
 /** Reads that must see what any node acknowledged before, and how often a read is for an event that may not be there. */
-const LINEARIZABLE = 0.25;
-const ABSENT = 0.1;
+const LINEARIZABLE = 0.1;
+const ABSENT = 0.05;
 
 /** Readers of single events, lists and counts, at any node, as the routes read. */
 export class Readers {

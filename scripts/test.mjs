@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
+import { ensureDashboard, ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
 
 const SEEDS = "10000";
 const QUICK_SEEDS = "50";
@@ -19,8 +19,9 @@ const env = Object.assign({}, process.env);
 const sum = { passed: 0, failed: 0, skipped: 0 };
 
 const built = check("typecheck and build", "tsc -b", ["typescript/bin/tsc", "-b"]);
+ensureDashboard();
 check("lint", "biome", ["@biomejs/biome/bin/biome", "check", "."]);
-const folders = ["shared", "cluster", "node", "scripts", "test"];
+const folders = ["shared", "cluster", "node", "dashboard", "scripts", "test"];
 const depcruise = "dependency-cruiser/bin/dependency-cruise.mjs";
 check("layers", "dependency-cruiser", [depcruise, "--config", ".dependency-cruiser.cjs"].concat(folders));
 suite("unit", "no process, no mongod");

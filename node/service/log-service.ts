@@ -2,6 +2,7 @@ import type { Effect } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import type { ShownEvent } from "../../shared/log/event.js";
 import type { AlertRecord } from "../storage/port.js";
+import { BlockViews } from "./block-views.js";
 import { Elections } from "./elections.js";
 import { HandOver } from "./leadership.js";
 import type { LogService, StreamNotice } from "./log-port.js";
@@ -18,12 +19,14 @@ export class NodeLogService implements LogService {
   private readonly status: Status;
   private readonly elected: Elections;
   private readonly handOver: HandOver;
+  private readonly blockViews: BlockViews;
   private readonly noticeListeners = new Set<(notice: StreamNotice) => void>();
 
   constructor(private readonly options: LogServiceOptions) {
     this.nodeId = options.config.nodeId;
     const parts: Parts = { ...options, peers: new PeerDesk(options) };
     this.reads = new Reads(parts);
+    this.blockViews = new BlockViews(parts, this.reads.places);
     this.status = new Status(parts, this.reads);
     this.handOver = new HandOver(parts);
     this.elected = new Elections(parts, (election) => this.notify({ kind: "election", election }));
@@ -84,6 +87,8 @@ export class NodeLogService implements LogService {
   page: LogService["page"] = (request) => this.reads.page(request);
   count: LogService["count"] = (filter, range) => this.reads.count(filter, range);
   copies: LogService["copies"] = (sequence) => this.reads.copies(sequence);
+  block: LogService["block"] = (height) => this.reads.guarded(() => this.blockViews.block(height));
+  chain: LogService["chain"] = (from, count) => this.blockViews.chain(from, count);
   standing: LogService["standing"] = () => this.status.standing();
   readiness: LogService["readiness"] = () => this.status.readiness();
   clusterStatus: LogService["clusterStatus"] = () => this.status.clusterStatus();

@@ -18,6 +18,7 @@ import {
   resultWithin,
   unavailable,
 } from "./parts.js";
+import type { PlaceFinder } from "./place-finder.js";
 import { Searches } from "./search.js";
 import { SharedRun } from "./shared-run.js";
 import { Turns } from "./turns.js";
@@ -77,6 +78,9 @@ export class Reads {
     );
   }
 
+  get places(): PlaceFinder {
+    return this.searches.places;
+  }
   stop(): void {
     clearInterval(this.looking);
   }

@@ -101,6 +101,8 @@ export class MemoryLogService implements LogService {
     return () => {};
   }
   copies = unused;
+  block = unused;
+  chain = unused;
   clusterStatus = unused;
   admit = unused;
   alerts = unused;

@@ -16,6 +16,8 @@ const scratch = mkdtempSync(join(tmpdir(), "quorumlog-npm-test-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
 const env = Object.assign({}, process.env);
+/** What was not run, and what would enable it: said last. */
+const advice = [];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 
 const built = check("typecheck and build", "tsc -b", ["typescript/bin/tsc", "-b"]);
@@ -31,6 +33,7 @@ if (!isQuick) await integration();
 
 const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
 process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0;
+for (const line of advice) console.log(line);
 console.log(`${sum.passed} passed, ${sum.failed} failed${skipped}`);
 
 async function integration() {
@@ -48,6 +51,10 @@ async function integration() {
     return;
   }
   suite("integration", "real mongods, real processes, real sockets");
+  const chromium = await import(pathToFileURL(join(root, "dist/scripts/chromium.js")).href);
+  const found = chromium.ensureChromium();
+  suite("browser", found ? `the dashboard in ${found}` : "skipped, because there is no Chromium");
+  if (!found) advice.push(`The dashboard's journeys were skipped; this enables them: ${chromium.CHROMIUM_ADVICE}`);
 }
 
 /** A part that is one check: it passes or fails as a whole. */

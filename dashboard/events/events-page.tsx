@@ -58,7 +58,7 @@ export function EventsPage() {
           <Loading what="events" />
         ) : events.error !== null && rows.length === 0 ? (
           <Failure error={events.error} onRetry={events.retry} />
-        ) : rows.length === 0 && !events.hasMore ? (
+        ) : rows.length === 0 && (isCleared || !events.hasMore) ? (
           <NoEvents conditions={conditions} isCleared={isCleared} />
         ) : (
           <EventList

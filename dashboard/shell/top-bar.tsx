@@ -56,7 +56,7 @@ const STREAM_WORDS = { connecting: "connecting", live: "live", lost: "not live" 
 function LiveDot() {
   const state = useStreamState();
   return (
-    <span className={`${styles.live} ${styles[state]}`} role="status">
+    <span className={`${styles.live} ${styles[state]}`} role="status" data-stream={state}>
       <span aria-hidden="true">{state === "live" ? "●" : "○"}</span> {STREAM_WORDS[state]}
     </span>
   );

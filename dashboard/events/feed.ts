@@ -1,5 +1,4 @@
 import type { EventView } from "../../shared/log/event.js";
-import { type StreamListener, stream } from "../api/stream.js";
 
 /** Rows that came live and are shown; beyond them the list is loaded anew from the log. */
 const SHOWN_MAX = 5_000;
@@ -17,6 +16,14 @@ export interface FeedState {
 
 const EMPTY: FeedState = { shown: [], heldCount: 0, mustReload: false };
 
+/** Where events come from, in the order of the log. */
+export interface EventSource {
+  /** Kept and later events have sequences from here on; null until the place is known. */
+  readonly keptFrom: number | null;
+  since(sequence: number): readonly EventView[] | null;
+  subscribe(listener: { onEvents(events: readonly EventView[]): void }): () => void;
+}
+
 /** Events of a filter that came after a page of the list was loaded: each once, none left out. */
 export class Feed {
   state: FeedState = EMPTY;
@@ -30,9 +37,7 @@ export class Feed {
     /** Events from this sequence on are the feed's; those before it are the list's. */
     private readonly from: number,
     private readonly isWanted: (event: EventView) => boolean,
-    private readonly source: Pick<typeof stream, "since" | "keptFrom"> & {
-      subscribe(listener: StreamListener): () => void;
-    } = stream,
+    private readonly source: EventSource,
   ) {
     this.unsubscribe = source.subscribe({ onEvents: (events) => this.onEvents(events) });
     this.begin();

@@ -2,6 +2,7 @@ import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/r
 import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { EventView } from "../../shared/log/event.js";
 import { type Answer, ask } from "../api/client.js";
+import { stream } from "../api/stream.js";
 import type { EventPage } from "../api/types.js";
 import { Feed, type FeedState } from "./feed.js";
 import { type Condition, conditionsIn, matcherOf, queryOf } from "./filter.js";
@@ -74,7 +75,7 @@ function useFeed(from: number | null, query: string): Feed | null {
   const [feed, setFeed] = useState<Feed | null>(null);
   useEffect(() => {
     if (from === null) return;
-    const next = new Feed(from, matcherOf(conditionsIn(new URLSearchParams(query))));
+    const next = new Feed(from, matcherOf(conditionsIn(new URLSearchParams(query))), stream);
     setFeed(next);
     return () => {
       next.stop();

@@ -3,20 +3,17 @@ import { useAlerts } from "../api/queries.js";
 import type { AlertList, AlertView } from "../api/types.js";
 import { ago, count, localTime, many } from "../lib/format.js";
 import { useNow } from "../lib/use-now.js";
+import { AskedPage } from "../parts/asked-page.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
-import { Empty, Failure, Loading, Stale } from "../parts/states.js";
+import { Empty, Stale } from "../parts/states.js";
 
 /** Every open finding of every node that answers. */
 export function AlertsPage() {
   const alerts = useAlerts();
   const now = useNow();
   if (alerts.data === undefined)
-    return alerts.error === null ? (
-      <Loading what="alerts" />
-    ) : (
-      <Failure error={alerts.error} onRetry={() => void alerts.refetch()} />
-    );
+    return <AskedPage title="Alerts" what="alerts" error={alerts.error} onRetry={() => void alerts.refetch()} />;
   const list = alerts.data.body;
   return (
     <div className={page.page}>

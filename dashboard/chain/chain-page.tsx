@@ -3,11 +3,12 @@ import { useChain, useCluster } from "../api/queries.js";
 import { count, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
+import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
 import { FirstEvent } from "../parts/first-event.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
-import { Empty, Failure, Loading, Stale } from "../parts/states.js";
+import { Empty, Stale } from "../parts/states.js";
 import styles from "./chain.module.css";
 import { ChainTable } from "./chain-table.js";
 import { type ChainPicture, pictureOf } from "./columns.js";
@@ -23,11 +24,7 @@ export function ChainPage() {
   const chain = useChain(from, columns, !isPaused);
   const leaderId = useCluster().data?.body.leaderId ?? null;
   if (chain.data === undefined)
-    return chain.error === null ? (
-      <Loading what="the chain" />
-    ) : (
-      <Failure error={chain.error} onRetry={() => void chain.refetch()} />
-    );
+    return <AskedPage title="Chain" what="the chain" error={chain.error} onRetry={() => void chain.refetch()} />;
   const view = chain.data.body;
   const picture = pictureOf(view, columns);
   return (

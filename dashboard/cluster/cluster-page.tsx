@@ -3,10 +3,10 @@ import { useCluster } from "../api/queries.js";
 import type { ClusterView, NodeView } from "../api/types.js";
 import { ago, count, duration } from "../lib/format.js";
 import { useNow } from "../lib/use-now.js";
+import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
 import { Mark, type Tone } from "../parts/mark.js";
 import page from "../parts/page.module.css";
-import { Failure, Loading } from "../parts/states.js";
 import styles from "./cluster.module.css";
 import { Elections } from "./elections.js";
 import { Ring } from "./ring.js";
@@ -18,10 +18,8 @@ export function ClusterPage() {
   const now = useNow();
   const [isStepDownOpen, setStepDownOpen] = useState(false);
   if (cluster.data === undefined)
-    return cluster.error === null ? (
-      <Loading what="the cluster" />
-    ) : (
-      <Failure error={cluster.error} onRetry={() => void cluster.refetch()} />
+    return (
+      <AskedPage title="Cluster" what="the cluster" error={cluster.error} onRetry={() => void cluster.refetch()} />
     );
   const { body: status, servedBy } = cluster.data;
   return (

@@ -3,10 +3,10 @@ import { Link } from "wouter";
 import { useAlerts, useCluster, useElections } from "../api/queries.js";
 import { ago, count, duration, localTime } from "../lib/format.js";
 import { useNow } from "../lib/use-now.js";
+import { AskedPage } from "../parts/asked-page.js";
 import { FirstEvent } from "../parts/first-event.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
-import { Failure, Loading } from "../parts/states.js";
 import { intactnessOf } from "./intact.js";
 import styles from "./overview.module.css";
 import { Rate } from "./rate.js";
@@ -17,10 +17,8 @@ export function OverviewPage() {
   const alerts = useAlerts();
   const now = useNow();
   if (cluster.data === undefined)
-    return cluster.error === null ? (
-      <Loading what="the cluster" />
-    ) : (
-      <Failure error={cluster.error} onRetry={() => void cluster.refetch()} />
+    return (
+      <AskedPage title="Overview" what="the cluster" error={cluster.error} onRetry={() => void cluster.refetch()} />
     );
   const status = cluster.data.body;
   const size = Math.max(...status.nodes.map((node) => node.lastSequence)) + 1;

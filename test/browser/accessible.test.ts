@@ -67,20 +67,21 @@ journeys("a page for everybody", () => {
     });
 
     it.each(CASES)("24: $name, error, $theme", async ({ name, path, theme }) => {
-      const mine = await visit(browser, "about:blank", { colorScheme: theme, mayMissNodes: true });
       const body = JSON.stringify({
         title: "Not ready",
         detail: "It starts.",
         code: "not_ready",
         requestId: "request-1",
       });
-      await mine.page.route("**/api/v1/**", (route) =>
-        route.fulfill({ status: 503, contentType: "application/problem+json", body }),
-      );
-      await mine.page.goto(`${url}/#${path}`);
+      const mine = await visit(browser, `${url}/#${path}`, {
+        ...{ colorScheme: theme, mayMissNodes: true },
+        before: (page) =>
+          page.route("**/api/v1/**", (route) =>
+            route.fulfill({ status: 503, contentType: "application/problem+json", body }),
+          ),
+      });
       await mine.page.getByRole("heading", { name: "Not ready" }).first().waitFor();
       expect(await violationsOf(mine.page)).toEqual([]);
-      mine.foreign.length = 0;
       await leave(mine, `axe-${name}-error-${theme}`);
     });
 

@@ -43,13 +43,15 @@ export interface Visit {
 export interface VisitOptions extends BrowserContextOptions {
   /** Errors that the browser itself reports of a node that is not there. */
   readonly mayMissNodes?: boolean;
+  /** What is done before the page is loaded. */
+  readonly before?: (page: Page) => Promise<unknown>;
 }
 
 const OF_THE_NETWORK = /Failed to load resource|WebSocket connection to/;
 
 /** A page in a context of its own, as another person's browser would have it. */
 export async function visit(browser: Browser, url: string, options: VisitOptions = {}): Promise<Visit> {
-  const { mayMissNodes = false, ...rest } = options;
+  const { mayMissNodes = false, before, ...rest } = options;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...rest });
   const page = await context.newPage();
   page.setDefaultTimeout(STEP_MS_MAX);
@@ -61,8 +63,11 @@ export async function visit(browser: Browser, url: string, options: VisitOptions
   });
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("request", (request) => {
-    if (new URL(request.url()).origin !== new URL(url).origin) foreign.push(request.url());
+    // To go to another page is a person's own wish.
+    const isOwn = request.isNavigationRequest() || new URL(request.url()).origin === new URL(page.url()).origin;
+    if (!isOwn) foreign.push(request.url());
   });
+  await before?.(page);
   await page.goto(url);
   return { page, errors, foreign };
 }

@@ -143,8 +143,8 @@ function Legend() {
   return (
     <p className={page.muted}>
       <b>✓</b> equal on all nodes that have it · <b>✗ differs</b> nodes name different hashes · <b>! altered</b> the
-      node’s own database does not hold what was committed · <b>╳</b> the event before it has another hash · <b>–</b>{" "}
-      not there yet · <b>?</b> the node did not say
+      node’s own database does not hold what was committed · <b>╳</b> the chain breaks here · <b>–</b> not there yet ·{" "}
+      <b>?</b> the node did not say
     </p>
   );
 }

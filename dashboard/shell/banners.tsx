@@ -30,7 +30,7 @@ function Banner({ tone, text }: { readonly tone: "warn" | "bad"; readonly text: 
 }
 
 function Minority({ status }: { readonly status: ClusterView }) {
-  const silent = status.nodes.filter((node) => !node.healthy).map(({ id }) => id);
+  const silent = status.nodes.filter(({ role }) => role === "unknown").map(({ id }) => id);
   return (
     <Banner
       tone="bad"

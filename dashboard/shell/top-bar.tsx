@@ -36,11 +36,25 @@ function Standing({ cluster }: { readonly cluster: Asked<ClusterView> }) {
   const { data, error } = cluster;
   if (data === undefined) return <Mark tone="unknown">{error === null ? "asking" : "no answer"}</Mark>;
   const { nodes, quorum, leaderId, term } = data.body;
-  const healthy = nodes.filter((node) => node.healthy).length;
+  // Without a leader no node is healthy: then those that answer are counted.
+  const healthy = nodes.filter((node) => (leaderId === null ? node.role !== "unknown" : node.healthy)).length;
   // What was said last may no longer be so.
   const isCut = error instanceof NoAnswer;
-  const tone: Tone = isCut ? "unknown" : healthy < quorum ? "bad" : healthy < nodes.length ? "warn" : "ok";
-  const words = healthy < quorum ? "no majority" : healthy < nodes.length ? "majority" : "all nodes";
+  const tone: Tone = isCut
+    ? "unknown"
+    : healthy < quorum || leaderId === null
+      ? "bad"
+      : healthy < nodes.length
+        ? "warn"
+        : "ok";
+  const words =
+    healthy < quorum
+      ? "no majority"
+      : leaderId === null
+        ? "no leader"
+        : healthy < nodes.length
+          ? "majority"
+          : "all nodes";
   return (
     <>
       <Mark tone={tone}>{`${healthy}/${nodes.length} ${words}`}</Mark>

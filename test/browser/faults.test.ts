@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
 import { call, postJson } from "../integration/api-support.js";
 import { eventually } from "../support/eventually.js";
@@ -9,6 +9,8 @@ import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, visit } from
 import { event, seed, write } from "./seed.js";
 
 const FOUND_WITHIN_MS = 10_000;
+/** The banner takes some room from the list. */
+const ROWS_COMPARED = 8;
 
 journeys("a person whose cluster is in trouble", () => {
   let cluster: Cluster;
@@ -17,6 +19,10 @@ journeys("a person whose cluster is in trouble", () => {
   beforeAll(async () => {
     [cluster, browser] = await Promise.all([startCluster(), openBrowser()]);
     await seed(urlOf("n1"), 30);
+  });
+  afterEach(async () => {
+    await cluster.startAll();
+    await cluster.leader();
   });
   afterAll(async () => {
     await browser?.close();
@@ -50,45 +56,42 @@ journeys("a person whose cluster is in trouble", () => {
     await mine.page.getByRole("link", { name: "Cluster" }).click();
     await mine.page.getByRole("row", { name: /^2 .*no leader was heard/ }).waitFor();
     await leave(mine, "journey-16");
-    await cluster.start(leader.id);
-    await cluster.leader();
   });
 
   it("17: the serving node is killed: the page says how old it is, and goes on at another with its filters kept", async () => {
     const mine = await visit(browser, `${urlOf("n1")}/#/events?sourceAppId=seed`, { mayMissNodes: true });
     await mine.page.locator(LIVE).waitFor();
     await mine.page.locator("[data-sequence]").first().waitFor();
-    const rows = await rowsIn(mine.page);
+    const rows = (await rowsIn(mine.page)).slice(0, ROWS_COMPARED);
+    const topRows = async (): Promise<number[]> => (await rowsIn(mine.page)).slice(0, ROWS_COMPARED);
     await cluster.kill("n1");
     const banner = mine.page.getByRole("alert");
     await banner.getByText(/n1 does not answer. What is shown is \d+ s old/).waitFor();
     await mine.page.locator('[data-stream="lost"]').waitFor();
-    expect(await rowsIn(mine.page)).toEqual(rows);
+    expect(await topRows()).toEqual(rows);
     await banner.getByRole("link", { name: "n2" }).click();
     await mine.page.waitForURL(`${urlOf("n2")}/#/events?sourceAppId=seed`);
     await mine.page.locator("[data-sequence]").first().waitFor();
-    expect(await rowsIn(mine.page)).toEqual(rows);
+    expect(await topRows()).toEqual(rows);
     await leave(mine, "journey-17");
-    await cluster.start("n1");
-    await cluster.leader();
   });
 
   it("18: two of three are down: the page says that and why nothing is written, and marks what it shows", async () => {
     const mine = await visit(browser, `${urlOf("n1")}/#/cluster`, { mayMissNodes: true });
     await mine.page.getByText("3/3 all nodes").waitFor();
     await Promise.all([cluster.kill("n2"), cluster.kill("n3")]);
-    await mine.page.getByText(/0\/3 no majority|1\/3 no majority/).waitFor();
+    await mine.page.getByText("1/3 no majority").waitFor();
     await mine.page.getByText(/Nothing is written until they do/).waitFor();
     await mine.page.getByRole("link", { name: "Events" }).click();
     await mine.page.getByText(/No leader stands behind this list/).waitFor();
     await mine.page.locator("[data-sequence]").first().waitFor();
     await leave(mine, "journey-18");
-    await Promise.all([cluster.start("n2"), cluster.start("n3")]);
-    await cluster.leader();
   });
 
   it("26: an error, a missing answer and a slow one are told apart, with what to do", async () => {
-    const failing = await visit(browser, `${urlOf("n2")}/#/events?event=0`, { mayMissNodes: true });
+    const failing = await visit(browser, `${urlOf("n2")}/#/events?sourceAppId=seed&event=0`, {
+      ...{ mayMissNodes: true, viewport: { width: 1280, height: 1_600 } },
+    });
     const { page } = failing;
     await page.getByText(/verified in this browser/).waitFor();
     const problem = {
@@ -126,10 +129,12 @@ journeys("a person whose cluster is in trouble", () => {
       const { node: leader } = await cluster.leader();
       const altered = role === "leader" ? leader.id : (["n1", "n2", "n3"].find((id) => id !== leader.id) as string);
       const asked = ["n1", "n2", "n3"].find((id) => id !== altered) as string;
+      // So that an event that was altered before is not in view.
+      await seed(urlOf(asked), 40, "between");
       const sequence = await write(urlOf(asked), { sourceAppId: `altered-on-${role}` });
       const { height } = (await call(`${urlOf(asked)}/api/v1/events/${sequence}`)).body as { height: number };
       const mine = await visit(browser, `${urlOf(asked)}/#/chain?at=${sequence}`);
-      await mine.page.getByText("equal", { exact: true }).first().waitFor();
+      await mine.page.getByText(/All nodes hold the same hashes/).waitFor();
       await alterPayloads(cluster.node(altered).mongodbUri, height);
       await mine.page
         .getByRole("row", { name: new RegExp(`^${altered}`) })

@@ -47,5 +47,5 @@ journeys("a browser with much in it", () => {
     expect(seen.every((sequence, i) => i === 0 || sequence === (seen[i - 1] as number) - 1)).toBe(true);
     await mine.page.getByText("This is the beginning.").waitFor({ state: "attached" });
     await leave(mine, "journey-08");
-  }, 400_000);
+  }, 900_000);
 });

@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EventView } from "../../shared/log/event.js";
 import { Button } from "../parts/button.js";
 import styles from "./event-list.module.css";
@@ -25,12 +25,14 @@ interface EventListProps {
 export function EventList(props: EventListProps) {
   const { rows, hasMore, isLoadingMore, error, opened, onLoadMore, onAtTop } = props;
   const scroller = useRef<HTMLDivElement>(null);
+  // The same function for the same rows: with another one all of them are measured anew.
+  const getItemKey = useCallback((index: number) => rows[index]?.sequence ?? index, [rows]);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: ROWS_AROUND,
-    getItemKey: (index) => rows[index]?.sequence ?? index,
+    getItemKey,
     initialRect: { width: 800, height: 600 },
   });
   const items = virtual.getVirtualItems();
@@ -39,9 +41,16 @@ export function EventList(props: EventListProps) {
     if (hasMore && !isLoadingMore && error === null && last >= rows.length - NEAR_ROWS) onLoadMore();
   }, [hasMore, isLoadingMore, error, last, rows.length, onLoadMore]);
   const [active, setActive] = useState<number | null>(null);
-  const activeIndex = Math.max(
-    0,
-    rows.findIndex(({ sequence }) => sequence === (active ?? opened)),
+  const wanted = active ?? opened;
+  const activeIndex = useMemo(
+    () =>
+      wanted === null
+        ? 0
+        : Math.max(
+            0,
+            rows.findIndex(({ sequence }) => sequence === wanted),
+          ),
+    [rows, wanted],
   );
   const move = (to: number): void => {
     const row = rows[Math.max(0, Math.min(rows.length - 1, to))];

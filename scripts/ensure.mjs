@@ -1,7 +1,7 @@
 // What `npm start` and `npm test` need before anything else can run. Imports only node: modules, because
 // node_modules may not be there yet; written in plain syntax, so that an old Node reaches the version check.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -112,4 +112,23 @@ function refuse(what, folder) {
     `${what} this user may not write to ${folder}. Start once as the user who owns it, or give this one the right.`,
   );
   process.exit(MUST_BE_CHANGED);
+}
+
+/** The page that nodes serve to browsers. Vite takes some seconds, so it builds only what has changed since. */
+export function ensureDashboard() {
+  const built = join(root, "dist", "web", "index.html");
+  const sources = ["dashboard", "shared", "package-lock.json"].map((name) => join(root, name));
+  if (existsSync(built) && newest(sources) <= statSync(built).mtimeMs) return;
+  const vite = join(root, "node_modules", "vite", "bin", "vite.js");
+  const args = [vite, "build", join(root, "dashboard"), "--logLevel", "warn"];
+  runOrExit("Building the dashboard …", process.execPath, args, "Vite's messages above say why.");
+}
+
+function newest(paths) {
+  const times = paths.map((path) => {
+    const found = statSync(path);
+    const inside = found.isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [];
+    return Math.max(found.mtimeMs, newest(inside));
+  });
+  return Math.max(0, ...times);
 }

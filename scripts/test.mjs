@@ -4,7 +4,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
+import { ensureDashboard, ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
 
 const SEEDS = "10000";
 const QUICK_SEEDS = "50";
@@ -22,14 +22,17 @@ process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 process.on("SIGINT", () => process.exit(130));
 
 const env = Object.assign({}, process.env);
+/** What was not run, and what would enable it: said last. */
+const advice = [];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const took = [];
 
 const built = await check("typecheck and build", "tsc -b", ["typescript/bin/tsc", "-b"]);
+ensureDashboard();
 env.SIM_SEEDS = isQuick ? QUICK_SEEDS : SEEDS;
 const simulation = beside("sim", `the seeded simulator, ${env.SIM_SEEDS} seeds`);
 await check("lint", "biome", ["@biomejs/biome/bin/biome", "check", "."]);
-const folders = ["shared", "cluster", "node", "scripts", "test"];
+const folders = ["shared", "cluster", "node", "dashboard", "scripts", "test"];
 const depcruise = "dependency-cruiser/bin/dependency-cruise.mjs";
 await check("layers", "dependency-cruiser", [depcruise, "--config", ".dependency-cruiser.cjs"].concat(folders));
 await suite("unit", "no process, no mongod");
@@ -39,6 +42,7 @@ await simulation.end();
 printTimes();
 const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
 process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0;
+for (const line of advice) console.log(line);
 console.log(`${sum.passed} passed, ${sum.failed} failed${skipped}`);
 
 async function integration() {
@@ -56,6 +60,10 @@ async function integration() {
     return;
   }
   await suite("integration", "real mongods, real processes, real sockets");
+  const chromium = await import(pathToFileURL(join(root, "dist/scripts/chromium.js")).href);
+  const found = chromium.ensureChromium();
+  await suite("browser", found ? `the dashboard in ${found}` : "skipped, because there is no Chromium");
+  if (!found) advice.push(`The dashboard's journeys were skipped; this enables them: ${chromium.CHROMIUM_ADVICE}`);
 }
 
 /** A part that is one check: it passes or fails as a whole. */

@@ -15,6 +15,8 @@ export const SALT_BYTES = 16;
 export const MEMBERS_MAX = 64;
 
 /** Alerts or elections in one list. */
+/** Events of one answer about the chain. */
+export const CHAIN_EVENTS_MAX = 500;
 export const NOTICES_MAX = 500;
 
 /** The longest that a write may be tried for. */

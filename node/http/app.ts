@@ -1,4 +1,5 @@
 import type { RequestListener } from "node:http";
+import { fileURLToPath } from "node:url";
 import express from "express";
 import type { Logger } from "pino";
 import { EVENT_BYTES_MAX_DEFAULT } from "../../shared/limits.js";
@@ -11,8 +12,10 @@ import { notFound, problemHandler } from "./middleware/problem-handler.js";
 import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
+import { chain } from "./routes/chain.js";
 import { cluster } from "./routes/cluster.js";
 import type { RouteContext } from "./routes/context.js";
+import { readDashboard } from "./routes/dashboard.js";
 import { events } from "./routes/events.js";
 import { health } from "./routes/health.js";
 import { home } from "./routes/home.js";
@@ -30,7 +33,12 @@ export interface AppOptions {
   readonly eventBytesMax?: number;
   readonly now?: () => number;
   readonly bodies?: BodyRoom;
+  /** The folder of the built dashboard. */
+  readonly dashboardFolder?: string;
 }
+
+/** Beside the compiled code. */
+const DASHBOARD_FOLDER = fileURLToPath(new URL("../../web", import.meta.url));
 
 /** Of a server whose messages are made of its classes it answers most quickly, and of any other all the same. */
 export type App = RequestListener & { readonly messages: MessageClasses };
@@ -49,6 +57,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     gates: readGates(),
     bodies: options.bodies ?? new BodyRoom(),
   };
+  const dashboard = readDashboard(options.dashboardFolder ?? DASHBOARD_FOLDER);
   const app = express();
   app.disable("x-powered-by");
   // An ETag here is an event's hash, never a digest of whatever was sent.
@@ -61,10 +70,12 @@ export function createApp(service: LogService, options: AppOptions): App {
     options.streams.router,
     referenceA(context),
     referenceB(context),
-    home(context),
+    home(context, dashboard),
     health(context),
     cluster(context),
+    chain(context),
     problemPages(),
+    ...(dashboard === null ? [] : [dashboard.router]),
   ])
     app.use(router);
   app.use(notFound);

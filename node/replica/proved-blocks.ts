@@ -207,6 +207,23 @@ export class ProvedBlocks {
     return this.prove(at, stored, { isKept: false });
   }
 
+  /** Several as stored, in ascending order, as many as one read brings: each proved, or why it is not what was committed. */
+  async freshOf(heights: readonly Height[]): Promise<(ProvedBlock | AlteredBlock)[]> {
+    const stored = await this.limit(() => this.parts.reader.readBlocks(heights, READ_BYTES_MAX));
+    const byHeight = new Map(stored.map((one) => [one.block.header.height, one]));
+    // What stands below the last one that was brought, and was not, is missing.
+    const through = Math.max(heights[0] ?? 0, ...byHeight.keys());
+    const wanted = heights.filter((at) => at <= through);
+    return Promise.all(
+      wanted.map((at) =>
+        this.prove(at, byHeight.get(at), { isKept: false }).catch((error: unknown) => {
+          if (error instanceof AlteredBlock) return error;
+          throw error;
+        }),
+      ),
+    );
+  }
+
   private async prove(
     at: Height,
     stored: StoredBlock | undefined,

@@ -1,6 +1,7 @@
 import type { HashHex, NodeId } from "../../shared/ids.js";
 import type { EventView, PreparedEvent, ShownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import type { AlertRecord } from "../storage/port.js";
 
 /**
@@ -31,6 +32,10 @@ export interface LogReads {
   readonly indexedPaths: readonly string[];
   /** Each node's copy and hash of one event, as each says itself. */
   copies(sequence: number): Promise<NodeCopy[]>;
+  /** What a client needs to check a committed block; null above what this node knows to be committed. */
+  block(height: number): Promise<BlockView | null>;
+  /** Each node's hashes of the same events, as each says itself. */
+  chain(from: number, count: number): Promise<NodeChain[]>;
   /** Committed events that reads reflect at this moment. */
   readonly logSize: number;
   /** Every committed event from now on, once, in order, in the batches in which they were committed. */

@@ -2,11 +2,13 @@ import type { Effect } from "../../cluster/types.js";
 import type { Height } from "../../shared/ids.js";
 import { eventView, type ShownEvent, shownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import { type Clock, delay } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { CommittedEvents } from "../replica/committed.js";
 import { StoreError } from "../storage/port.js";
+import { BlockViews } from "./block-views.js";
 import type { Found, LogReads, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
 import { IndexDiffers } from "./page-builder.js";
 import { LEADER_POLL_MS, notReady, type Parts, RETRY_AFTER_SECONDS, resultWithin, unavailable } from "./parts.js";
@@ -60,6 +62,7 @@ export class Reads implements LogReads {
   private readonly stopLooking: () => void;
 
   private readonly searches: Searches;
+  private readonly blockViews: BlockViews;
   private readonly turns: Turns<Found>;
   /** Each brings an event from every node, as text to be read and written: a place rests after it, as after a large part. */
   private readonly copyTurns: Turns<NodeCopy[]>;
@@ -80,6 +83,7 @@ export class Reads implements LogReads {
       heldThrough: () => driver.heldThrough,
       onIndexDiffers: (at) => driver.log.index.differs(at),
     });
+    this.blockViews = new BlockViews(parts, this.searches.places);
     parts.peers.handle("read-index", async () => ({ height: await this.here.ask() }));
     parts.peers.handle("copy", ({ sequence }) => this.ownCopy(sequence));
   }
@@ -308,6 +312,14 @@ export class Reads implements LogReads {
     }
     logger.warn({ err: cause }, "a read failed");
     return notReady("This node could not read its MongoDB. Ask another node, or again shortly.", cause);
+  }
+
+  block(at: number): Promise<BlockView | null> {
+    return this.guarded(() => this.blockViews.block(at));
+  }
+
+  chain(from: number, count: number): Promise<NodeChain[]> {
+    return this.blockViews.chain(from, count);
   }
 
   copies(sequence: number): Promise<NodeCopy[]> {

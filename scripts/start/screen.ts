@@ -32,6 +32,7 @@ export class Screen {
     );
     const count = rows.length === 1 ? "one node" : `${rows.length} nodes`;
     this.write(`\nQuorumlog runs: ${count}, ${leaderId} leads (term ${term}).\n`);
+    this.write(`  Dashboard: ${cluster.nodes[0]?.url}/\n`);
     for (const row of [header, ...rows]) {
       const cells = Object.values(row).map((cell, index) => cell.padEnd(widths[index] as number));
       this.write(`  ${cells.join("   ").trimEnd()}`);

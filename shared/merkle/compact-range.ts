@@ -42,3 +42,10 @@ export function rootOf(range: CompactRange): Uint8Array {
   }
   return root ?? sha256(new Uint8Array());
 }
+
+/** How many subtree roots a compact range of `size` leaves has: the number of set bits. */
+export function rangeLength(size: number): number {
+  let count = 0;
+  for (let bits = size; bits > 0; bits = Math.floor(bits / 2)) count += bits % 2;
+  return count;
+}

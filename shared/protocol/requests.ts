@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../canonical.js";
 import { height } from "../ids.js";
-import { BATCH_EVENTS_MAX, NOTICES_MAX, REQUEST_TIMEOUT_MS_MAX } from "../limits.js";
+import { BATCH_EVENTS_MAX, CHAIN_EVENTS_MAX, NOTICES_MAX, REQUEST_TIMEOUT_MS_MAX } from "../limits.js";
 import { hashSchema, nodeIdSchema } from "../log/control.js";
 
 /**
@@ -138,6 +138,17 @@ const alert = z.strictObject({
   status: z.literal("open"),
 });
 
+/** What one node holds of the chain: its own word. */
+const nodeChain = z.strictObject({
+  node: nodeIdSchema,
+  events: z
+    .array(z.strictObject({ sequence: count, hash: hashSchema, previousHash: hashOrEmpty, height: count }))
+    .max(CHAIN_EVENTS_MAX),
+  altered: z.array(z.strictObject({ height: count, from: count, count, detail: z.string() })).max(CHAIN_EVENTS_MAX),
+  /** Why there is nothing, or not all. */
+  detail: z.string().exactOptional(),
+});
+
 /** A person's decision, and why; who asks a follower is passed on to the leader. */
 const decision = { actor: z.string(), reason: z.string() };
 
@@ -147,6 +158,7 @@ export const PEER_REQUESTS = {
   /** Up to which height the leader is sure to lead; null: it could not confirm that it does. */
   "read-index": { question: nothing, answer: z.object({ height: heightSchema.nullable() }) },
   copy: { question: z.object({ sequence: count }), answer: nodeCopy },
+  chain: { question: z.object({ from: count, count: z.int().min(1).max(CHAIN_EVENTS_MAX) }), answer: nodeChain },
   status: { question: nothing, answer: ownStatus },
   /** The newest open ones, and how many there are in all. */
   alerts: {

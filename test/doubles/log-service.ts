@@ -109,6 +109,8 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
     return () => {};
   }
   copies: LogReads["copies"] = unused;
+  block: LogReads["block"] = unused;
+  chain: LogReads["chain"] = unused;
   clusterStatus = unused;
   admit = unused;
   alerts: LogStatus["alerts"] = unused;

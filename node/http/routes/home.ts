@@ -3,6 +3,7 @@ import { escapeMarkup } from "../../../shared/escape.js";
 import { methods } from "../middleware/methods.js";
 import { baseUrl } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
+import type { Dashboard } from "./dashboard.js";
 import { htmlPage } from "./page.js";
 
 const EVENT = `{"eventType":"INFO","sourceAppId":"my-app","dataPayload":{"text":"hello"}}`;
@@ -39,6 +40,8 @@ function apis(base: string): Api[] {
         `curl ${base}/api/v1/events/0/nodes`,
         `curl -N -H 'Accept: text/event-stream' '${base}/api/v1/stream?after=-1'`,
         `# WebSocket: ${ws}/api/v1/stream`,
+        `curl '${base}/api/v1/chain?count=10'`,
+        `curl ${base}/api/v1/blocks/1`,
         `curl ${base}/api/v1/cluster`,
         `curl ${base}/api/v1/elections`,
         `curl ${base}/api/v1/alerts`,
@@ -48,8 +51,8 @@ function apis(base: string): Api[] {
   ];
 }
 
-/** A short page that names the APIs: HTML for browsers, JSON for all others. */
-export function home({ status, version }: RouteContext): Router {
+/** The dashboard for browsers, or, where it was not built, a short page that names the APIs; JSON for all others. */
+export function home({ status, version }: RouteContext, dashboard: Dashboard | null): Router {
   const router = Router();
   router
     .route("/")
@@ -60,6 +63,10 @@ export function home({ status, version }: RouteContext): Router {
       res.setHeader("Cache-Control", "no-store");
       if (req.accepts(["json", "html"]) !== "html") {
         res.json({ name: "quorumlog", version, node: status.nodeId, leader: leaderId, term, apis: found });
+        return;
+      }
+      if (dashboard !== null) {
+        dashboard.sendPage(req, res);
         return;
       }
       const leader = leaderId === null ? "no leader is known" : `the leader is ${leaderId}`;

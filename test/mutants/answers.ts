@@ -39,13 +39,6 @@ export const ANSWERS: readonly Mutant[] = [
   ),
   one(
     "70b",
-    "of the keys of a batch the first alone is looked for in what is not durable yet",
-    SEALING,
-    "heights.find((at) => at !== undefined);",
-    "heights[0];",
-  ),
-  one(
-    "70c",
     "of the keys of a batch the first alone is reserved",
     "cluster/reservations.ts",
     "...keysOf(proposal).map(reservation),",

@@ -1,4 +1,4 @@
-import { COMMIT, DRIVER, IDEMPOTENCY, MEMORY, type Mutant, one, REPLICA } from "./mutant.js";
+import { COMMIT, DRIVER, MEMORY, type Mutant, one, REPLICA } from "./mutant.js";
 
 /** 68 to 71: what answers say of the cluster, keys in several sources, and a vote that only the identity file knows of. */
 export const ANSWERS: readonly Mutant[] = [
@@ -39,13 +39,6 @@ export const ANSWERS: readonly Mutant[] = [
   ),
   one(
     "70b",
-    "of the keys of a batch the first alone is looked for in what is not durable yet",
-    IDEMPOTENCY,
-    "heights.find((at) => at !== undefined);",
-    "heights[0];",
-  ),
-  one(
-    "70c",
     "of the keys of a batch the first alone is reserved",
     "cluster/reservations.ts",
     "...keysOf(proposal).map(reservation),",

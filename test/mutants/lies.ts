@@ -1,6 +1,6 @@
-import { CONFLICT, CORE, type Mutant, one, RECOVERY, STORE_QUEUE, TERMS_OF_ELECTIONS } from "./mutant.js";
+import { CONFLICT, type Mutant, one, RECOVERY, STORE_QUEUE, TERMS_OF_ELECTIONS } from "./mutant.js";
 
-/** 72 to 77: lies of a leader, inserts that are replaced under way, what stands where a mark says something else. */
+/** 72 to 76: lies of a leader, inserts that are replaced under way, what stands where a mark says something else. */
 export const LIES: readonly Mutant[] = [
   one(
     "72",
@@ -36,12 +36,5 @@ export const LIES: readonly Mutant[] = [
     RECOVERY,
     "    if (block.blockHash === point.hash) known = point.height;",
     "    if (block.blockHash.length === point.hash.length) known = point.height;",
-  ),
-  one(
-    "77",
-    "a follower waits for its leader by its own timeout",
-    CORE,
-    "return (this.leaderId === null ? null : this.following.announcedTimeoutMs) ?? this.config.electionTimeoutMs;",
-    "return this.config.electionTimeoutMs;",
   ),
 ];

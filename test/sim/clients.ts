@@ -160,7 +160,7 @@ export class Clients {
   /** Posts again, wherever, until it is told that the event is written: the same key each time. */
   private keyed(what: KeyedEvents, attempts: number, done: () => void): void {
     // Somebody uses the key for something else: that one or this one is refused.
-    if (this.random.chance(REUSED)) {
+    if (this.random.chance(what.sources === undefined ? REUSED : REUSED_OF_BATCHES)) {
       const alone = { key: what.key, source: what.sources?.at(-1) ?? what.source };
       const other = this.random.chance(0.5) ? what : alone;
       this.post({ events: prepare(this.random, { ...other, isOtherBody: true }) }, () => {});
@@ -224,5 +224,7 @@ export class Clients {
 const READS_AFTER_ELECTION_MS = [20, 60, 120, 250, 500, 800];
 const KEYED_ATTEMPTS = 4;
 const REUSED = 0.02;
+/** One of its sources at the same time, by itself. */
+const REUSED_OF_BATCHES = 0.3;
 const SHARED = 0.2;
 const CLIENT_PATIENCE_MS = 200;

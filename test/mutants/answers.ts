@@ -1,4 +1,4 @@
-import { COMMIT, DRIVER, MEMORY, type Mutant, one, REPLICA } from "./mutant.js";
+import { COMMIT, DRIVER, IDEMPOTENCY, MEMORY, type Mutant, one, REPLICA } from "./mutant.js";
 
 /** 68 to 71: what answers say of the cluster, keys in several sources, and a vote that only the identity file knows of. */
 export const ANSWERS: readonly Mutant[] = [

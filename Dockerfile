@@ -6,7 +6,8 @@ COPY tsconfig.base.json ./
 COPY shared shared
 COPY cluster cluster
 COPY node node
-RUN npx tsc -b node && npm prune --omit=dev
+COPY dashboard dashboard
+RUN npx tsc -b node && npx vite build dashboard && npm prune --omit=dev
 
 FROM node:20-slim
 ENV NODE_ENV=production

@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Three kinds of test: `unit` (beside the code, no process, no mongod), `sim` (the seeded simulator)
- * and `integration` (real mongods, real processes, real sockets).
+ * Four kinds of test: `unit` (beside the code, no process, no mongod), `sim` (the seeded simulator),
+ * `integration` (real mongods, real processes, real sockets) and `browser` (the dashboard in a real Chromium).
  */
 interface Patch {
   readonly file: string;
@@ -26,7 +26,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{shared,cluster,node,scripts}/**/*.test.ts", "test/{contracts,mutants}/**/*.test.ts"],
+          include: ["{shared,cluster,node,dashboard,scripts}/**/*.test.ts", "test/{contracts,mutants}/**/*.test.ts"],
           exclude: ["**/*.mongo.test.ts"],
           testTimeout: 20_000,
         },
@@ -49,6 +49,17 @@ export default defineConfig({
           // Half of their time is waiting, for elections and deadlines: two at a time are what two cores can do.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          // A browser and three nodes are enough for two cores.
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

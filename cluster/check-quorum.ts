@@ -1,8 +1,14 @@
-import type { NodeId } from "../shared/ids.js";
+import { height, type NodeId } from "../shared/ids.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Progress } from "./leader-state.js";
-import { countedPeers } from "./replication.js";
-import { healthyPeers, runAndStepDown } from "./transfer.js";
+import { countedPeers, heardPeers } from "./quorum.js";
+import { runAndStepDown, standBack } from "./transfer.js";
+
+/** Who was told to lead since a block was committed last. */
+export class ToldToLead {
+  commitHeight = height(0);
+  readonly ids = new Set<NodeId>();
+}
 
 /** So many election timeouts may pass without anything coming nearer to the commit of a leader's own block. */
 const STUCK_TIMEOUTS = 4;
@@ -15,8 +21,8 @@ export function checkQuorum(core: Core, leader: LeaderState): boolean {
   const { electionTimeoutMs } = core.config;
   const sinceTickMs = core.now - leader.lastTickAt;
   leader.lastTickAt = core.now;
-  const heard = countedPeers(core).filter(([, peer]) => core.now - peer.lastContact <= electionTimeoutMs).length + 1;
-  const isSettled = core.now - core.lastLeaderContact > electionTimeoutMs;
+  const heard = heardPeers(core, electionTimeoutMs).length + 1;
+  const isSettled = core.now - core.following.lastContact > electionTimeoutMs;
   if (heard < core.quorum && isSettled) {
     core.becomeFollower(null, "it has not heard from a majority for an election timeout");
     return true;
@@ -40,31 +46,47 @@ function makesProgress(core: Core): boolean {
   return countedPeers(core).filter(([, peer]) => takes(peer)).length + 1 >= core.quorum;
 }
 
-/** To somebody who can lead: where nobody else has a healthy store, another leader could not commit either. */
+/** To somebody who could do better. */
 function giveUp(core: Core, leader: LeaderState): boolean {
-  const rank = (id: string): number => core.members.get(id)?.priority ?? 0;
-  // Of one that has confirmed nothing in this term it is known, perhaps, what it holds as committed.
-  const fit = healthyPeers(core, core.config.electionTimeoutMs).sort(
-    ([a, left], [b, right]) => right.match - left.match || right.next - left.next || rank(b) - rank(a),
-  );
-  const target = nextOf(
-    core,
-    fit.map(([id]) => id),
-  );
   leader.stuckMs = 0;
+  const target = nextOf(core, able(core));
   if (target === undefined) return false;
   core.note("warn", `blocks of this node reach no majority, which answers: ${target} is told to lead`);
-  core.standBack();
+  standBack(core);
   runAndStepDown(core, target, "its blocks do not reach a majority, which answers");
   return true;
 }
 
-/** The best that was not told since the last commit: one that is told and lacks a voter's blocks cannot win. */
-function nextOf({ toldToLead, log }: Core, fit: readonly NodeId[]): NodeId | undefined {
-  const { ids } = toldToLead;
-  if (toldToLead.commitHeight !== log.commitHeight || fit.every((id) => ids.has(id))) ids.clear();
+/**
+ * Who could be elected and commit, the likeliest first. Nobody can who lacks a committed block. One whose store may hang,
+ * or that should not lead, comes last, and only if enough others have healthy stores and no more than it has.
+ */
+function able(core: Core): NodeId[] {
+  const heard = heardPeers(core, core.config.electionTimeoutMs);
+  const isAble = (peer: Progress): boolean => {
+    if (peer.tailHeight < core.log.commitHeight) return false;
+    const behind = heard.filter(([, other]) => other.isStoreHealthy && other.tailHeight <= peer.tailHeight).length;
+    return peer.isStoreHealthy || behind + 1 >= core.quorum;
+  };
+  const rank = (id: string): number => core.members.get(id)?.priority ?? 0;
+  const byHope = heard
+    .filter(([, peer]) => isAble(peer))
+    .sort(
+      ([a, left], [b, right]) =>
+        Number(right.isStoreHealthy) - Number(left.isStoreHealthy) ||
+        right.match - left.match ||
+        right.tailHeight - left.tailHeight ||
+        rank(b) - rank(a),
+    );
+  return byHope.map(([id]) => id);
+}
+
+/** The best that was not told since the last commit: whether one can win only its election shows. */
+function nextOf({ toldToLead, log }: Core, ids: readonly NodeId[]): NodeId | undefined {
+  const told = toldToLead.ids;
+  if (toldToLead.commitHeight !== log.commitHeight || ids.every((id) => told.has(id))) told.clear();
   toldToLead.commitHeight = log.commitHeight;
-  const target = fit.find((id) => !ids.has(id));
-  if (target !== undefined) ids.add(target);
+  const target = ids.find((id) => !told.has(id));
+  if (target !== undefined) told.add(target);
   return target;
 }

@@ -92,6 +92,14 @@ export const clockViews = (core: Core): ClockView[] =>
   clocksOff(freshClocks(core)).filter(({ node }) => isClockOff(core, node));
 
 function clocksOff(fresh: readonly MemberClock[]): ClockView[] {
+  let earliest = Number.POSITIVE_INFINITY;
+  let latest = 0;
+  for (const { wallMs } of fresh) {
+    earliest = Math.min(earliest, wallMs);
+    latest = Math.max(latest, wallMs);
+  }
+  // Mostly none is even that far from another.
+  if (latest - earliest <= CLOCK_OFF_MS_MAX) return [];
   const { low, high } = middle(fresh);
   const offOf = (wallMs: number): number => (wallMs > high ? wallMs - high : Math.min(0, wallMs - low));
   return fresh

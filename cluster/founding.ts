@@ -1,10 +1,30 @@
 import { canonicalText } from "../shared/canonical.js";
-import type { NodeId } from "../shared/ids.js";
+import type { HashHex, NodeId } from "../shared/ids.js";
+import type { ChainState } from "../shared/log/chain.js";
 import type { Member } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
+import type { LeaderState } from "./leader-state.js";
+import { seal } from "./sealing.js";
+import { armElection } from "./timeouts.js";
 
 type Join = Extract<PeerBody, { kind: "join" }>;
+
+/**
+ * Each founder stores the list of all, and votes from then on. The first leader writes it into the genesis, once every
+ * member is known to have stored it. Whoever is not on it, or meets a formed cluster, is a learner.
+ */
+export class Founding {
+  /** Members heard while forming, by id, and when each was heard last. */
+  readonly heard = new Map<NodeId, { readonly member: Member; readonly at: number }>();
+  /** Members that were heard to have stored the same founding list; of no interest once there is a log. */
+  readonly founders = new Set<NodeId>();
+  lastJoinAt = Number.NEGATIVE_INFINITY;
+  /** When a formed cluster was met last, or a list of founders without this join: this node waits to be admitted there. */
+  metOthersAt = Number.NEGATIVE_INFINITY;
+  /** Lists of founders of which somebody was told that they are not this node's, by their sender. */
+  readonly otherLists = new Map<NodeId, HashHex>();
+}
 
 /** It has no list of founders and no log, and its identity belongs to none. */
 const isNew = (core: Core): boolean =>
@@ -14,7 +34,7 @@ export const isForming = (core: Core): boolean => isNew(core) && !isJoining(core
 
 /** Until nobody says so any more: what it met may have been moved away since, and all begin anew. */
 const isJoining = (core: Core): boolean =>
-  core.now - core.metOthersAt <= JOINING_TIMEOUTS * core.config.electionTimeoutMs;
+  core.now - core.founding.metOthersAt <= JOINING_TIMEOUTS * core.config.electionTimeoutMs;
 const JOINING_TIMEOUTS = 2;
 
 /** It has the list, and the log has not begun. */
@@ -25,10 +45,10 @@ export function noteFounders(core: Core, message: PeerMessage): void {
   if (!isFounding(core) || message.formingHash === "") return;
   const { from, formingHash, body } = message;
   if (formingHash === core.formingHash) {
-    core.founders.add(from);
-    if (body.kind === "append_answer") for (const id of body.founders ?? []) core.founders.add(id);
-  } else if (core.otherLists.get(from) !== formingHash) {
-    core.otherLists.set(from, formingHash);
+    core.founding.founders.add(from);
+    if (body.kind === "append_answer") for (const id of body.founders ?? []) core.founding.founders.add(id);
+  } else if (core.founding.otherLists.get(from) !== formingHash) {
+    core.founding.otherLists.set(from, formingHash);
     core.note(
       "warn",
       `${from} has another list of founders than ${core.selfId}: one of them was begun anew without the other. If there is ` +
@@ -42,15 +62,15 @@ export const missingMembers = (core: Core): NodeId[] =>
   core.config.configured.map((node) => node.id).filter((id) => id !== core.selfId && !isHeard(core, id));
 
 const isHeard = (core: Core, id: NodeId): boolean =>
-  core.now - (core.heard.get(id)?.at ?? Number.NEGATIVE_INFINITY) <= core.config.electionTimeoutMs;
+  core.now - (core.founding.heard.get(id)?.at ?? Number.NEGATIVE_INFINITY) <= core.config.electionTimeoutMs;
 
 /** Introduces this node until the founding list is complete, or a formed cluster is met. */
 export function onFormingTick(core: Core): void {
   if (!isNew(core)) return;
   if (core.config.configured.length === 1) return adoptRecord(core, [core.self]);
   const { heartbeatMs, electionTimeoutMs } = core.config;
-  if (core.now - core.lastJoinAt < (isJoining(core) ? electionTimeoutMs : heartbeatMs)) return;
-  core.lastJoinAt = core.now;
+  if (core.now - core.founding.lastJoinAt < (isJoining(core) ? electionTimeoutMs : heartbeatMs)) return;
+  core.founding.lastJoinAt = core.now;
   for (const { id } of core.config.configured) if (id !== core.selfId) core.send(id, introduction(core, true));
 }
 
@@ -65,10 +85,7 @@ const introduction = (core: Core, wantsAnswer: boolean): PeerBody => ({
 
 const configuredIds = (core: Core): NodeId[] => core.config.configured.map((node) => node.id).sort();
 
-/**
- * A node has the whole list once it has heard every configured member, or from one that has it and lists this store.
- * The list is stored before this node votes; who is not in it, or meets a formed cluster, is a learner.
- */
+/** A node has the whole list once it has heard every configured member, or from one that has it and lists this store. */
 export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number | undefined): void {
   if (body.member.id !== message.from) return;
   if (body.wantsAnswer) core.send(message.from, introduction(core, false), { ref });
@@ -86,9 +103,9 @@ export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number
     const detail = `${message.from} uses the same database as ${core.selfId}, or a copy of it: give each node its own`;
     return core.alert({ alertKind: "duplicate_store_id", accused: message.from, detail });
   }
-  core.heard.set(message.from, { member: body.member, at: core.now });
+  core.founding.heard.set(message.from, { member: body.member, at: core.now });
   if (isJoining(core) || missingMembers(core).length > 0) return;
-  adoptRecord(core, [core.self, ...[...core.heard.values()].map(({ member }) => member)]);
+  adoptRecord(core, [core.self, ...[...core.founding.heard.values()].map(({ member }) => member)]);
 }
 
 function meetRecord(core: Core, from: NodeId, body: Join): void {
@@ -102,7 +119,7 @@ function meetRecord(core: Core, from: NodeId, body: Join): void {
       "info",
       `${from} belongs to a formed cluster: ${core.selfId} joins it as a learner and waits to be admitted`,
     );
-  core.metOthersAt = core.now;
+  core.founding.metOthersAt = core.now;
 }
 
 function adoptRecord(core: Core, members: readonly Member[]): void {
@@ -110,5 +127,50 @@ function adoptRecord(core: Core, members: readonly Member[]): void {
   core.saveState({ forming: record });
   core.note("info", `the founding members are ${record.map((member) => member.id).join(", ")}`);
   // Nobody leads yet: no need to wait a whole timeout.
-  core.armElection(record.length === 1 ? 0 : 0.3);
+  armElection(core, record.length === 1 ? 0 : 0.3);
+}
+
+/**
+ * Begins the log, once every member is known to have stored this list of founders. Each of them will found no other log
+ * then; before that, a node that lost its disk could, with one that has not got the list: theirs would name its new join.
+ */
+export function found(core: Core): void {
+  if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;
+  const members = [...(core.hard.forming ?? [])];
+  seal(core, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
+}
+
+const missingFounders = (core: Core): NodeId[] => core.peerIds.filter((id) => !core.founding.founders.has(id));
+
+export function sayWhoIsMissing(core: Core, leader: LeaderState): void {
+  if (core.log.tail.height > 0 || leader.hasSaidWhoIsMissing) return;
+  if (core.now - core.following.lastContact <= core.config.electionTimeoutMs) return;
+  leader.hasSaidWhoIsMissing = true;
+  core.note(
+    "warn",
+    `nothing is written before every member has the list of founders, and ${missingFounders(core).join(", ")} has not ` +
+      "said so. Start what is down, and mend what keeps it from this node; if its data are lost, start all nodes anew with " +
+      "empty databases",
+  );
+}
+
+/** A genesis must carry the list that this node knows, and be the one that its identity joined. */
+export function genesisRefusal(core: Core, message: PeerMessage, next: ChainState): string | null {
+  if (next.height !== 1) return null;
+  const { formedClusterId } = core.config;
+  if (formedClusterId !== null && next.clusterId !== formedClusterId)
+    return `this node belongs to cluster ${formedClusterId.slice(0, 12)}, the genesis is of ${next.clusterId.slice(0, 12)}`;
+  const known = core.hard.forming;
+  // A node that joins a formed cluster knows no list yet: the genesis must be the one that the cluster is named after.
+  if (known === null) return next.clusterId === message.clusterId ? null : "the genesis is not the cluster's";
+  const isSame =
+    known.length === next.members.size && known.every((member) => sameMember(member, next.members.get(member.id)));
+  return isSame ? null : "the genesis lists other members than the forming record";
+}
+
+function sameMember(
+  a: { storeId: string; joinNonce: string; keys: { block: string } },
+  b: typeof a | undefined,
+): boolean {
+  return b !== undefined && a.storeId === b.storeId && a.joinNonce === b.joinNonce && a.keys.block === b.keys.block;
 }

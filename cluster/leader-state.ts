@@ -1,12 +1,19 @@
-import type { HashHex, Height, NodeId } from "../shared/ids.js";
+import { type Height, height, type NodeId } from "../shared/ids.js";
+import { BLOCK_BYTES_MAX } from "../shared/limits.js";
 import type { Control, Member } from "../shared/log/control.js";
-import type { Fifo } from "./fifo.js";
+import type { Core } from "./core.js";
+import { Fifo } from "./fifo.js";
+import type { LookUp } from "./idempotency.js";
+import type { PendingRead, PendingRefusal } from "./read-index.js";
+import type { Transfer } from "./transfer.js";
 import type { Proposal } from "./types.js";
 
 export interface Progress {
   /** Highest block that is durable there and equal to ours, as acknowledged in this term. */
   match: Height;
   next: Height;
+  /** How far its log goes, by its newest answer; what is in it may differ from ours. */
+  tailHeight: Height;
   round: number;
   /** The append with blocks of which nothing final is known. */
   inflight: Inflight | null;
@@ -45,34 +52,6 @@ export interface Queued {
   readonly bytes: number;
 }
 
-export interface LookUp extends Queued {
-  readonly askedAt: number;
-  /** Keys of the write of which nothing has been heard. */
-  open: number;
-}
-
-/** A hand-over under way, known to this leader in this term only. */
-export interface Transfer {
-  readonly target: NodeId;
-  readonly reason: "take_over" | "hand_over";
-  readonly deadline: number;
-  isRunSent: boolean;
-}
-
-export interface PendingRead {
-  readonly readId: number;
-  readonly height: Height;
-  readonly rounds: ReadonlyMap<NodeId, number>;
-}
-
-/** A write whose condition on the head does not hold, by what this node knows: whether it still led then is being asked. */
-export interface PendingRefusal {
-  readonly queued: Queued;
-  readonly headHash: HashHex | "";
-  readonly nextSequence: number;
-  readonly rounds: ReadonlyMap<NodeId, number>;
-}
-
 /** What only a leader knows; gone with its role. */
 export interface LeaderState {
   readonly progress: Map<NodeId, Progress>;
@@ -100,9 +79,53 @@ export interface LeaderState {
   sealed: { readonly at: number; readonly writes: number };
   /** After a commit: the next block waits for this many writes, until this time. */
   gathering: { readonly writes: number; readonly until: number } | null;
-  waitingIds(): number[];
 }
 
 /** Writes that are in no block. */
 export const waitingWrites = ({ queue, lookUps, refusals }: LeaderState): number =>
   queue.length + lookUps.size + refusals.length;
+
+export const waitingIds = ({ queue, lookUps, refusals }: LeaderState): number[] =>
+  [...queue, ...lookUps.values(), ...refusals.map(({ queued }) => queued)].map(({ proposal }) => proposal.proposalId);
+
+export const newLeader = (core: Core): LeaderState => ({
+  progress: new Map(core.peerIds.map((id) => [id, newProgress(core)])),
+  queue: new Fifo(),
+  queueBytes: 0,
+  controls: [],
+  lookUps: new Map(),
+  reserved: new Map(),
+  mustConfirm: false,
+  transfer: null,
+  failedTransfers: 0,
+  noTransferBefore: core.now + core.config.takeoverCooldownMs,
+  reads: [],
+  refusals: [],
+  noticeDueAt: null,
+  hasSaidWhoIsMissing: false,
+  stuckMs: 0,
+  lastTickAt: core.now,
+  sealed: { at: core.now, writes: 0 },
+  gathering: null,
+});
+
+const newProgress = (core: Core): Progress => ({
+  match: height(0),
+  next: height(core.log.tail.height + 1),
+  tailHeight: height(0),
+  round: 0,
+  inflight: null,
+  answeredRound: 0,
+  confirmRound: 0,
+  lastContact: core.now,
+  lastSentAt: Number.NEGATIVE_INFINITY,
+  sentCommit: height(0),
+  joinNonce: "",
+  isVoter: false,
+  isStoreHealthy: true,
+  learner: null,
+  readId: null,
+  readFrom: height(0),
+  pausedUntil: 0,
+  bulkBytesMax: BLOCK_BYTES_MAX,
+});

@@ -1,102 +1,43 @@
-import { height, type NodeId } from "../shared/ids.js";
-import { BLOCK_BYTES_MAX } from "../shared/limits.js";
+import { height } from "../shared/ids.js";
 import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import { maybeAdmit, wantsAdmission } from "./admission.js";
 import { checkQuorum } from "./check-quorum.js";
+import { maybeCommit, onLeaderPaused, sendNotices } from "./commit.js";
 import type { Core } from "./core.js";
-import { Fifo } from "./fifo.js";
-import type { LeaderState, Progress } from "./leader-state.js";
-import { gather, refuseExpired, refuseExpiredWaiting, seal, trySeal } from "./proposals.js";
-import { majorityHeight } from "./quorum.js";
+import { refuseExpired, refuseExpiredWaiting } from "./deadlines.js";
+import { found, sayWhoIsMissing } from "./founding.js";
+import { type LeaderState, newLeader, type Progress } from "./leader-state.js";
+import { counts } from "./quorum.js";
 import { confirmRounds } from "./read-index.js";
-import { countedPeers, counts, forgetUnanswered, onBulkAnswered, replicate, sendAppend } from "./replication.js";
+import { forgetUnanswered, onBulkAnswered, replicate, sendAppend } from "./replication.js";
+import { seal, trySeal } from "./sealing.js";
 import { advanceTransfer, handOverAtOnce, onTransferTick } from "./transfer.js";
 import type { PeerView } from "./types.js";
 
 type Answer = Extract<PeerBody, { kind: "append_answer" }>;
 
-/** A commit rides on the next append; a notice of its own leaves if none does within this time. */
-const COMMIT_NOTICE_MS = 5;
-
 export function becomeLeader(core: Core): void {
-  const progress = new Map<NodeId, Progress>();
-  for (const id of core.peerIds) progress.set(id, newProgress(core));
-  const leader: LeaderState = {
-    progress,
-    queue: new Fifo(),
-    queueBytes: 0,
-    controls: [],
-    lookUps: new Map(),
-    reserved: new Map(),
-    mustConfirm: false,
-    transfer: null,
-    failedTransfers: 0,
-    noTransferBefore: core.now + core.config.takeoverCooldownMs,
-    reads: [],
-    refusals: [],
-    noticeDueAt: null,
-    hasSaidWhoIsMissing: false,
-    stuckMs: 0,
-    lastTickAt: core.now,
-    sealed: { at: core.now, writes: 0 },
-    gathering: null,
-    waitingIds: () =>
-      [...leader.queue, ...leader.lookUps.values(), ...leader.refusals.map(({ queued }) => queued)].map(
-        ({ proposal }) => proposal.proposalId,
-      ),
-  };
-  core.leader = leader;
+  core.leader = newLeader(core);
   core.role = "leader";
   core.leaderId = core.selfId;
   const election = electionOf(core);
-  core.campaign = null;
-  core.lastLeaderContact = core.now;
-  core.wasSilenced = false;
-  core.votes.clear();
+  core.election.campaign = null;
+  core.following.lastContact = core.now;
+  core.election.wasSilenced = false;
+  core.election.votes.clear();
   core.announceRole(`elected by a majority of ${core.members.size}`);
   // Raft section 5.4.2: only a block of its own term lets a leader commit older ones.
   if (core.log.tail.height === 0) found(core);
   else seal(core, [], { kind: "term_started", election });
 }
 
-/**
- * Begins the log, once every member is known to have stored this list of founders. Each of them will found no other log
- * then; before that, a node that lost its disk could, with one that has not got the list: theirs would name its new join.
- */
-function found(core: Core): void {
-  if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;
-  const members = [...(core.hard.forming ?? [])];
-  seal(core, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
-}
-
-const missingFounders = (core: Core): NodeId[] => core.peerIds.filter((id) => !core.founders.has(id));
-
 /** What the log remembers of an election. */
 const electionOf = (core: Core): Election => ({
-  reason: core.campaign?.reason ?? "no_leader",
-  previousLeader: core.campaign?.previousLeader ?? null,
-  votes: [...core.votes].sort(),
-  tookMs: Math.max(0, Math.round(core.now - (core.campaign?.since ?? core.now))),
-});
-
-const newProgress = (core: Core): Progress => ({
-  match: height(0),
-  next: height(core.log.tail.height + 1),
-  round: 0,
-  inflight: null,
-  answeredRound: 0,
-  confirmRound: 0,
-  lastContact: core.now,
-  lastSentAt: Number.NEGATIVE_INFINITY,
-  sentCommit: height(0),
-  joinNonce: "",
-  isVoter: false,
-  isStoreHealthy: true,
-  learner: null,
-  readId: null,
-  readFrom: height(0),
-  pausedUntil: 0,
-  bulkBytesMax: BLOCK_BYTES_MAX,
+  reason: core.election.campaign?.reason ?? "no_leader",
+  previousLeader: core.election.campaign?.previousLeader ?? null,
+  votes: [...core.election.votes].sort(),
+  tookMs: Math.max(0, Math.round(core.now - (core.election.campaign?.since ?? core.now))),
 });
 
 export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer): void {
@@ -116,6 +57,7 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
   peer.lastContact = core.now;
   if (isLatest) {
     peer.answeredRound = answer.round;
+    peer.tailHeight = answer.tailHeight;
     peer.isVoter = answer.isVoter;
     peer.isStoreHealthy = answer.isStoreHealthy;
     peer.learner = answer.member ?? null;
@@ -155,71 +97,13 @@ function takeResult(core: Core, peer: Progress, answer: Answer, canRestart: bool
   }
 }
 
-/** Commits the highest block of this term that is durable on a majority; older ones commit with it. */
-export function maybeCommit(core: Core): void {
-  const { leader, log } = core;
-  if (leader === null) return;
-  const peers = countedPeers(core);
-  if (leader.mustConfirm) {
-    const confirmed = peers.filter(([, peer]) => peer.answeredRound >= peer.confirmRound).length + 1;
-    if (confirmed < core.quorum) return;
-    leader.mustConfirm = false;
-  }
-  const heights = [log.durableHeight, ...peers.map(([, peer]) => peer.match)];
-  const reached = height(majorityHeight(heights, core.members.size));
-  const through = height(Math.min(reached, log.durableHeight));
-  if (through <= log.commitHeight || log.at(through)?.term !== core.term) return;
-  const acknowledgedBy = [core.selfId, ...peers.filter(([, peer]) => peer.match >= through).map(([id]) => id)].sort();
-  core.advanceCommit(through, acknowledgedBy);
-  core.toldCommitHeight = log.commitHeight;
-  leader.noticeDueAt ??= core.now + COMMIT_NOTICE_MS;
-  gather(core, leader);
-  trySeal(core);
-}
-
-// --- Admission -------------------------------------------------------------------------------------------------------
-
-/** A learner with the keys that the log names is admitted by itself; one with new keys by a person or by configuration. */
-function maybeAdmit(core: Core, id: NodeId, peer: Progress): void {
-  if (peer.learner === null || !wantsAdmission(core, peer)) return;
-  const known = core.log.tail.members.get(id);
-  const hasKnownKeys = known !== undefined && known.keys.block === peer.learner.keys.block;
-  if (hasKnownKeys) admit(core, id, { actor: id, reason: "rejoined with its known keys" });
-  else if (core.config.admitsNewKeys) admit(core, id, { actor: id, reason: "admitted by ADMIT_NEW_KEYS" });
-}
-
-const wantsAdmission = (core: Core, peer: Progress): boolean =>
-  peer.learner !== null && !peer.isVoter && peer.match >= core.log.commitHeight && core.log.commitHeight > 0;
-
-export function admit(core: Core, id: NodeId, by: { actor: string; reason: string }): void {
-  const { leader } = core;
-  const learner = leader?.progress.get(id)?.learner;
-  const members = core.log.tail.members;
-  if (leader == null || learner == null || learner.id !== id || members.get(id)?.joinNonce === learner.joinNonce)
-    return;
-  const isWaiting = leader.controls.some((control) => control.kind === "node_admitted" && control.node === id);
-  if (isWaiting || leader.controls.length >= core.config.limits.waitingAdmissionsMax) return;
-  const twin = [...members.values()].find((member) => member.id !== id && member.storeId === learner.storeId);
-  if (twin !== undefined) {
-    const detail = `${id} has the storeId of ${twin.id}: one database was copied to the other; give ${id} an empty one`;
-    return core.alert({ alertKind: "duplicate_store_id", accused: id, detail });
-  }
-  const { joinNonce, storeId, keys } = learner;
-  leader.controls.push({ kind: "node_admitted", node: id, joinNonce, storeId, keys, ...by });
-  trySeal(core);
-}
-
 // --- Time ------------------------------------------------------------------------------------------------------------
 
 export function onLeaderTick(core: Core, gapMs: number): void {
   const { leader, config } = core;
   if (leader === null) return;
   if (checkQuorum(core, leader) || (core.isStalled && handOverAtOnce(core))) return;
-  if (gapMs > config.electionTimeoutMs / 2) {
-    // It was paused: another leader may have been elected meanwhile. Nothing is acknowledged before a majority answers.
-    leader.mustConfirm = core.quorum > 1;
-    for (const peer of leader.progress.values()) peer.confirmRound = peer.round + 1;
-  }
+  if (gapMs > config.electionTimeoutMs / 2) onLeaderPaused(core, leader);
   refuseExpired(core, leader);
   refuseExpiredWaiting(core, leader);
   testStore(core, leader);
@@ -245,26 +129,6 @@ function testStore(core: Core, leader: LeaderState): void {
   const isDue = oldest !== undefined && core.now - oldest.askedAt > electionTimeoutMs / 2;
   const isIdle = core.log.tail.height === core.log.commitHeight && leader.transfer === null;
   if (isDue && isIdle && core.now - leader.sealed.at > electionTimeoutMs) seal(core, []);
-}
-
-function sayWhoIsMissing(core: Core, leader: LeaderState): void {
-  if (core.log.tail.height > 0 || leader.hasSaidWhoIsMissing) return;
-  if (core.now - core.lastLeaderContact <= core.config.electionTimeoutMs) return;
-  leader.hasSaidWhoIsMissing = true;
-  core.note(
-    "warn",
-    `nothing is written before every member has the list of founders, and ${missingFounders(core).join(", ")} has not ` +
-      "said so. Start what is down, and mend what keeps it from this node; if its data are lost, start all nodes anew with " +
-      "empty databases",
-  );
-}
-
-function sendNotices(core: Core, leader: LeaderState): void {
-  if (leader.noticeDueAt === null || core.now < leader.noticeDueAt) return;
-  leader.noticeDueAt = null;
-  for (const [id, peer] of leader.progress) {
-    if (peer.sentCommit < core.log.commitHeight) sendAppend(core, id, peer, []);
-  }
 }
 
 export function peerViews(core: Core): PeerView[] {

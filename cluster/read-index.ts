@@ -1,10 +1,25 @@
-import type { NodeId } from "../shared/ids.js";
+import type { HashHex, Height, NodeId } from "../shared/ids.js";
 import type { Core } from "./core.js";
-import type { LeaderState, PendingRefusal, Progress } from "./leader-state.js";
-import { countedPeers, sendAppend } from "./replication.js";
+import type { LeaderState, Progress, Queued } from "./leader-state.js";
+import { countedPeers } from "./quorum.js";
+import { sendAppend } from "./replication.js";
 import { release } from "./reservations.js";
 
 type Rounds = ReadonlyMap<NodeId, number>;
+
+export interface PendingRead {
+  readonly readId: number;
+  readonly height: Height;
+  readonly rounds: Rounds;
+}
+
+/** A write whose condition on the head does not hold, by what this node knows: whether it still led then is being asked. */
+export interface PendingRefusal {
+  readonly queued: Queued;
+  readonly headHash: HashHex | "";
+  readonly nextSequence: number;
+  readonly rounds: Rounds;
+}
 
 /**
  * Confirms that this leader still leads (Raft section 8, ReadIndex): once a majority has answered what is sent from now
@@ -53,13 +68,13 @@ export function confirmRounds(core: Core, leader: LeaderState): void {
     known.set(rounds, isSo);
     return isSo;
   };
-  const waiting: LeaderState["reads"] = [];
+  const waiting: PendingRead[] = [];
   for (const read of leader.reads) {
     if (!isConfirmed(read)) waiting.push(read);
     else core.effects.push({ kind: "read_confirmed", readId: read.readId, height: read.height });
   }
   leader.reads = waiting;
-  const refusals: LeaderState["refusals"] = [];
+  const refusals: PendingRefusal[] = [];
   for (const refusal of leader.refusals) {
     if (!isConfirmed(refusal)) refusals.push(refusal);
     else refuseHead(core, leader, refusal);

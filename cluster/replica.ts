@@ -1,6 +1,8 @@
-import { height, type NodeId, type Term, term, unreachable } from "../shared/ids.js";
+import { type Height, height, term, unreachable } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
+import { admit, onMarkSaved } from "./admission.js";
 import { clockViews, onClockHeard, onClockTick } from "./clocks.js";
+import { maybeCommit } from "./commit.js";
 import { Core } from "./core.js";
 import {
   onAlive,
@@ -8,20 +10,21 @@ import {
   onElection,
   onElectionTick,
   onGone,
-  onOwnVote,
   onPreVote,
   onPreVoteAnswer,
   onRunNow,
-  onVote,
-  onVoteAnswer,
 } from "./election.js";
 import { onAppend, onDurable } from "./follower.js";
 import { isForming, missingMembers, noteFounders, onFormingTick, onJoin } from "./founding.js";
-import { admit, maybeCommit, onAppendAnswer, onLeaderTick, peerViews } from "./leader.js";
+import { onKeyLookedUp, onKeyLookUpFailed } from "./idempotency.js";
+import { onAppendAnswer, onLeaderTick, peerViews } from "./leader.js";
 import { waitingWrites } from "./leader-state.js";
-import { onKeyLookedUp, onKeyLookUpFailed, propose, trySeal } from "./proposals.js";
+import { propose } from "./proposals.js";
 import { onReadIndex } from "./read-index.js";
 import { onBlocksRead, onBulkOver, onBulkProgress } from "./replication.js";
+import { trySeal } from "./sealing.js";
+import { takeTerm } from "./terms.js";
+import { armElection } from "./timeouts.js";
 import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
 import type {
   BootState,
@@ -34,9 +37,7 @@ import type {
   ReplicaStanding,
   ReplicaView,
 } from "./types.js";
-
-/** A term further ahead than this is refused: one forged message must not use up the terms. */
-const TERM_LEAP_MAX = 10_000;
+import { onOwnVote, onVote, onVoteAnswer } from "./vote.js";
 
 /**
  * One node's part in the replicated log: a pure state machine. `step` takes one input and returns what the driver must
@@ -44,6 +45,7 @@ const TERM_LEAP_MAX = 10_000;
  */
 export class Replica {
   private readonly core: Core;
+  private lastTickAt: number | null = null;
 
   constructor(config: ReplicaConfig, boot: BootState, ports: Ports) {
     this.core = new Core(config, boot, ports);
@@ -101,7 +103,7 @@ export class Replica {
       case "read_index":
         return onReadIndex(core, input.readId);
       case "campaigns_late":
-        core.isToldLate = input.isLate;
+        core.election.isToldLate = input.isLate;
         return;
       default:
         return unreachable(input);
@@ -110,29 +112,29 @@ export class Replica {
 
   private tick(): void {
     const { core } = this;
-    const gapMs = core.lastTickAt === null ? 0 : core.now - core.lastTickAt;
+    const gapMs = this.lastTickAt === null ? 0 : core.now - this.lastTickAt;
     // The first tick is the replica's birth: it has heard nobody yet, and nobody is late. Alone it need not wait.
-    if (core.lastTickAt === null) core.armElection(core.members.size === 1 ? 0 : 1);
-    core.lastTickAt = core.now;
+    if (this.lastTickAt === null) armElection(core, core.members.size === 1 ? 0 : 1);
+    this.lastTickAt = core.now;
     onFormingTick(core);
     onClockTick(core);
     if (core.role === "leader") return onLeaderTick(core, gapMs);
     // After a pause the leader's messages are still waiting to be read: give them a chance before campaigning.
-    if (gapMs > core.config.electionTimeoutMs / 2) return core.armElection();
+    if (gapMs > core.config.electionTimeoutMs / 2) return armElection(core);
     onElectionTick(core);
     onFollowerTick(core);
   }
 
   private stored(opId: number): void {
     const { core } = this;
-    const done = core.complete(opId);
+    const done = core.store.complete(opId, core.effects);
     if (done === null) return;
     switch (done.kind) {
       case "save_state":
         if (done.ownVoteTerm > 0) onOwnVote(core, term(done.ownVoteTerm));
         return;
       case "save_mark":
-        return core.onMarkSaved();
+        return onMarkSaved(core);
       case "truncate":
         return;
       case "store_block":
@@ -155,10 +157,7 @@ export class Replica {
     noteFounders(core, message);
     if (!this.isOfThisCluster(message)) return;
     onClockHeard(core, { node: message.from, wallMs: message.wallMs });
-    if (message.term > core.term) {
-      if (message.term > core.term + TERM_LEAP_MAX && !this.isTermBelieved(message.from, message.term)) return;
-      core.adoptTerm(message.term);
-    }
+    if (!takeTerm(core, message)) return;
     switch (body.kind) {
       case "join":
         return onJoin(core, message, body, ref);
@@ -198,27 +197,24 @@ export class Replica {
     return core.clusterId !== "" && message.body.kind === "append_answer";
   }
 
-  private isTermBelieved(from: NodeId, high: Term): boolean {
-    const { core } = this;
-    if (core.isLearner) return true;
-    core.highTerms.set(from, high);
-    const agreeing = [...core.highTerms.values()].filter((seen) => seen > core.term + TERM_LEAP_MAX).length;
-    if (agreeing >= core.quorum) return true;
-    const detail = `${from} speaks of term ${high}, far above ${core.term}: refused until a majority does`;
-    core.alert({ alertKind: "term_too_high", accused: from, detail });
-    return false;
-  }
-
   /** The part of the view that is asked for with every request. */
   standing(now: number): ReplicaStanding {
-    const { role, term, leaderId, isLearner, lastLeaderContact, leaderTimeoutMs, knownCommitHeight } = this.core;
-    const isHeard = role === "leader" || now - lastLeaderContact <= leaderTimeoutMs;
+    const { role, term, leaderId, isLearner, following, leader, leaderTimeoutMs, knownCommitHeight, config } =
+      this.core;
+    // A leader that was stopped may be none any more: until a majority has answered it, nobody stands behind it.
+    const isConfirmed =
+      leader !== null && !leader.mustConfirm && now - leader.lastTickAt <= config.electionTimeoutMs / 2;
+    const isHeard = role === "leader" ? isConfirmed : now - following.lastContact <= leaderTimeoutMs;
     return { role, term, leaderId, hasQuorum: leaderId !== null && isHeard, isLearner, knownCommitHeight };
+  }
+
+  get durableHeight(): Height {
+    return this.core.log.durableHeight;
   }
 
   get footing(): ReplicaFooting {
     const { hard, log } = this.core;
-    return { hardState: hard, tail: log.tail, commitHeight: log.commitHeight };
+    return { hardState: hard, tail: log.tail, durableHeight: log.durableHeight, commitHeight: log.commitHeight };
   }
 
   get load(): ReplicaLoad {
@@ -227,8 +223,8 @@ export class Replica {
     const { log } = core;
     const events = log.tail.range.size;
     return {
-      gatedMessages: core.gatedMessages,
-      pendingAnswers: core.pendingAnswers.length,
+      gatedMessages: core.store.gatedMessages,
+      pendingAnswers: core.following.pendingAnswers.length,
       waitingProposals: leader === null ? 0 : waitingWrites(leader),
       waitingBytes: leader?.queueBytes ?? 0,
       reservingProposals: leader === null ? 0 : new Set(leader.reserved.values()).size,
@@ -258,7 +254,7 @@ export class Replica {
       committedSize: committed.range.size,
       headHash: committed.headHash,
       members: [...core.members.values()],
-      lastLeaderContact: core.role === "leader" ? now : core.lastLeaderContact,
+      lastLeaderContact: core.role === "leader" ? now : core.following.lastContact,
       peers: peerViews(core),
       clocksOff: clockViews(core),
     };

@@ -5,6 +5,7 @@ import type { PeerBody } from "../shared/protocol/messages.js";
 import { freshClocks } from "./clocks.js";
 import type { Core } from "./core.js";
 import type { Inflight, Progress } from "./leader-state.js";
+import { heardPeers } from "./quorum.js";
 import type { BulkEnd } from "./types.js";
 
 /** Sends the next blocks to a follower that has none on its way. */
@@ -60,23 +61,10 @@ export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: reado
     previousHash,
     commitHeight: log.commitHeight,
     acknowledgedHeight: peer.match,
-    isCoordinator: peer.round === 1,
     electionTimeoutMs: core.config.electionTimeoutMs,
     clocks: freshClocks(core),
   };
   core.send(id, body, { blocks });
-}
-
-/**
- * Whether a follower's word counts: it is a voter in its own eyes, which says that the record of its admission is
- * committed, and by the join admitted last in this log. A new leader may not know yet that the record is committed,
- * and could never commit anything if it waited to know: as with votes, the log's tail names the joins.
- */
-export const counts = (core: Core, id: NodeId, peer: Progress): boolean =>
-  peer.isVoter && core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;
-
-export function countedPeers(core: Core): [NodeId, Progress][] {
-  return [...(core.leader?.progress ?? [])].filter(([id, peer]) => counts(core, id, peer));
 }
 
 /** A message with blocks can take long on a narrow link: it arrives bit by bit. */
@@ -113,7 +101,7 @@ export function onBulkAnswered(core: Core, peer: Progress, { bytes, sentAt, prog
 /** How large a block may be so that enough followers can have it in half an election timeout. */
 export function sealBytesMax(core: Core): number {
   if (core.quorum === 1) return BLOCK_BYTES_MAX;
-  const heard = countedPeers(core).filter(([, peer]) => core.now - peer.lastContact <= core.config.electionTimeoutMs);
+  const heard = heardPeers(core, core.config.electionTimeoutMs);
   const links = heard.map(([, peer]) => peer.bulkBytesMax).sort((a, b) => b - a);
   return links[core.quorum - 2] ?? BLOCK_BYTES_MAX;
 }

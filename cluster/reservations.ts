@@ -24,6 +24,11 @@ export const reservations = (proposal: Proposal): string[] => [
   ...keysOf(proposal).map(reservation),
 ];
 
+export function reserve(leader: LeaderState, { proposal, bytes }: Queued): void {
+  for (const reservation of reservations(proposal)) leader.reserved.set(reservation, proposal.proposalId);
+  leader.queueBytes += bytes;
+}
+
 export function release(leader: LeaderState, { proposal, bytes }: Queued): void {
   leader.queueBytes -= bytes;
   for (const reservation of reservations(proposal)) leader.reserved.delete(reservation);

@@ -1,30 +1,56 @@
 import type { NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
-import { BACK_OFF_DOUBLINGS_MAX, type Core, LATE_FACTOR } from "./core.js";
-import type { Progress, Transfer } from "./leader-state.js";
-import { countedPeers, counts } from "./replication.js";
+import type { Core } from "./core.js";
+import type { Progress } from "./leader-state.js";
+import { counts, heardPeers } from "./quorum.js";
+import { armElection, LATE_FACTOR } from "./timeouts.js";
 
 /** A preferred follower asks this often, in parts of the cool-down. */
 const ASKS_A_COOLDOWN = 5;
 
+/** After each failure the wait for the next try doubles, so many times at most. */
+const BACK_OFF_DOUBLINGS_MAX = 6;
+
+/** A hand-over under way, known to this leader in this term only. */
+export interface Transfer {
+  readonly target: NodeId;
+  readonly reason: "take_over" | "hand_over";
+  readonly deadline: number;
+  isRunSent: boolean;
+}
+
+/** What a node that may take over from the leader knows. */
+export class TakeOver {
+  /** Since when this node has followed the present leader, and its store has been healthy. */
+  followsSince = 0;
+  healthySince = 0;
+  lastAskedAt = Number.NEGATIVE_INFINITY;
+  /** Its blocks reached no majority when it led: it does not ask for the lead again soon. */
+  notBefore = Number.NEGATIVE_INFINITY;
+  standBacks = 0;
+}
+
 /**
- * A higher-priority node that is level and has been healthy for a while asks the leader to hand over. Priority decides
- * who asks, never who may lead.
+ * The lead moves between living nodes so: the leader stops sealing, commits what is sealed, brings the successor level, and
+ * tells it to run at once. After one election timeout it goes on, whatever became of the successor.
+ *
+ * A higher-priority node that is level and has been healthy for a while asks for that. Priority decides who asks, never who
+ * may lead.
  */
 export function onFollowerTick(core: Core): void {
-  if (!core.isStoreHealthy) core.healthySince = core.now;
-  const { leaderId, config, log } = core;
+  const { config, log, now, takeOver } = core;
+  if (!core.isStoreHealthy) takeOver.healthySince = now;
+  const { leaderId } = core;
   if (core.role !== "follower" || leaderId === null || !core.hasFreshLeader || core.isLearner || core.campaignsLate)
     return;
   const leading = core.members.get(leaderId);
-  if (leading === undefined || leading.priority >= config.self.priority) return;
-  if (core.now < core.noTakeOverBefore) return;
+  if (leading === undefined || leading.priority >= config.self.priority || now < takeOver.notBefore) return;
   const { takeoverCooldownMs } = config;
   const isSettled =
-    core.now - core.followsSince >= takeoverCooldownMs && core.now - core.healthySince >= takeoverCooldownMs;
-  const isCaughtUp = log.durableHeight >= (core.toldCommitHeight ?? Number.POSITIVE_INFINITY);
-  if (!isSettled || !isCaughtUp || core.now - core.lastTakeOverAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
-  core.lastTakeOverAt = core.now;
+    now - takeOver.followsSince >= takeoverCooldownMs && now - takeOver.healthySince >= takeoverCooldownMs;
+  const isCaughtUp = log.durableHeight >= (core.following.toldCommitHeight ?? Number.POSITIVE_INFINITY);
+  if (!isSettled || !isCaughtUp || now - takeOver.lastAskedAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
+  takeOver.lastAskedAt = now;
   core.send(leaderId, { kind: "take_over" });
 }
 
@@ -59,9 +85,8 @@ function bestSuccessor(core: Core): NodeId | null {
 }
 
 /** Counted voters that answer and have a healthy store. One that is gone was healthy and level when it last spoke. */
-export function healthyPeers(core: Core, withinMs = core.config.electionTimeoutMs / 2): [NodeId, Progress][] {
-  const isHeard = (peer: Progress): boolean => core.now - peer.lastContact <= withinMs;
-  return countedPeers(core).filter(([, peer]) => peer.isStoreHealthy && isHeard(peer));
+function healthyPeers(core: Core): [NodeId, Progress][] {
+  return heardPeers(core, core.config.electionTimeoutMs / 2).filter(([, peer]) => peer.isStoreHealthy);
 }
 
 function beginTransfer(core: Core, target: NodeId, reason: Transfer["reason"]): void {
@@ -107,5 +132,13 @@ export function handOverAtOnce(core: Core): boolean {
 export function runAndStepDown(core: Core, target: NodeId, reason: string): void {
   core.send(target, { kind: "run_now", reason: "hand_over" });
   core.becomeFollower(null, reason);
-  core.armElection(LATE_FACTOR);
+  armElection(core, LATE_FACTOR);
+}
+
+/** Each time for twice as long, until it has stood back for nothing as long again. */
+export function standBack({ takeOver, config, now }: Core): void {
+  const waitMs = (): number => config.takeoverCooldownMs * 2 ** Math.min(takeOver.standBacks, BACK_OFF_DOUBLINGS_MAX);
+  if (now > takeOver.notBefore + 2 * waitMs()) takeOver.standBacks = 0;
+  takeOver.standBacks += 1;
+  takeOver.notBefore = now + waitMs();
 }

@@ -267,6 +267,7 @@ export interface ClockView {
 export interface ReplicaFooting {
   readonly hardState: HardState;
   readonly tail: ChainState;
+  readonly durableHeight: Height;
   readonly commitHeight: Height;
 }
 

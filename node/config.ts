@@ -1,9 +1,16 @@
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { validate as isCronExpression } from "node-cron";
 import { z } from "zod";
 import type { NodeId } from "../shared/ids.js";
-import { ELECTION_TIMEOUT_MS_MAX, EVENT_BYTES_MAX_CEILING, EVENT_BYTES_MAX_DEFAULT } from "../shared/limits.js";
+import {
+  ELECTION_TIMEOUT_MS_MAX,
+  EVENT_BYTES_MAX_CEILING,
+  EVENT_BYTES_MAX_DEFAULT,
+  MEMBERS_MAX,
+  REQUEST_TIMEOUT_MS_MAX,
+} from "../shared/limits.js";
 import { nodeIdSchema } from "../shared/log/control.js";
 import { baseUrl } from "./host/base-url.js";
 import { type EnvFile, parseEnvFile } from "./host/env-file.js";
@@ -64,7 +71,6 @@ export type ConfigResult =
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const MEMBERS_MAX = 63;
 const DISK_FREE_MIN_BYTES_DEFAULT = 1024 ** 3;
 const DISK_BYTES_MAX = 999_999_999_999_999;
 const SECRET_CHARACTERS_MIN = 32;
@@ -125,8 +131,8 @@ const environmentSchema = z.object({
   PORT: whole(1, 65_535).prefault("3000"),
   HOST: z
     .string()
-    .regex(
-      /^[A-Za-z0-9_.:-]{1,253}$/,
+    .refine(
+      (host) => /^[A-Za-z0-9_.-]{1,253}$/.test(host) || (isIPv6(host) && !host.includes("%")),
       "must be a host name or an IP address, such as 127.0.0.1, ::1 (without brackets or a zone), or 0.0.0.0 for all",
     )
     .prefault("127.0.0.1"),
@@ -146,7 +152,7 @@ const environmentSchema = z.object({
   MONGODB_MANAGED: flag.prefault("false"),
   HEARTBEAT_MS: whole(10, 60_000).prefault("100"),
   ELECTION_TIMEOUT_MS: whole(50, ELECTION_TIMEOUT_MS_MAX).prefault("1000"),
-  REQUEST_TIMEOUT_MS: whole(100, 30_000).prefault("5000"),
+  REQUEST_TIMEOUT_MS: whole(100, REQUEST_TIMEOUT_MS_MAX).prefault("5000"),
   TAKEOVER_COOLDOWN_MS: whole(0, 3_600_000).prefault("5000"),
   DISK_FREE_MIN_BYTES: whole(0, DISK_BYTES_MAX).prefault(String(DISK_FREE_MIN_BYTES_DEFAULT)),
   EVENT_BYTES_MAX: whole(1024, EVENT_BYTES_MAX_CEILING).prefault(String(EVENT_BYTES_MAX_DEFAULT)),

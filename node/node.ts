@@ -2,9 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import { hostname } from "node:os";
 import type { Logger } from "pino";
-import { DEFAULT_LIMITS } from "../cluster/limits.js";
 import type { Effect } from "../cluster/types.js";
-import type { HashHex, Height, NodeId } from "../shared/ids.js";
 import { blockVerifier } from "../shared/log/chain.js";
 import { systemClock } from "./clock.js";
 import type { Config } from "./config.js";
@@ -21,12 +19,13 @@ import { Alerts } from "./integrity/alerts.js";
 import { Integrity } from "./integrity/integrity.js";
 import { makeBootNonce } from "./peers/authentication.js";
 import { PeerTransport } from "./peers/transport.js";
-import { Driver } from "./replica/driver.js";
-import { NodeLogService } from "./service/log-service.js";
+import type { Driver } from "./replica/driver.js";
+import type { NodeLogService } from "./service/log-service.js";
 import { PeerDesk } from "./service/parts.js";
+import { type PeerEvents, ServedReplica } from "./service/served-replica.js";
 import { IdentityFile } from "./storage/identity.js";
 import { openStorage } from "./storage/open.js";
-import { StoreError } from "./storage/port.js";
+import { type Storage, StoreError } from "./storage/port.js";
 import { stateMacOf } from "./storage/state-mac.js";
 
 const WAITING_NOTICE_MS = 2_000;
@@ -63,113 +62,52 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     allowUnsafeMongod: config.allowsUnsafeMongod,
   });
   const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => service.onAlert(alert));
-  const disk = new DiskWatch({
-    freeMinBytes: config.diskFreeMinBytes,
-    askDatabase: () => storage.freeBytes(),
-    folders: [
-      { of: "this node's identity file", folder: config.identityFolder },
-      ...(config.managedDbFolder === null ? [] : [{ of: "its mongod's data", folder: config.managedDbFolder }]),
-    ],
-    logger,
-  });
+  const disk = watchDisk(config, storage, logger);
   const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });
   const verifyBlock = blockVerifier(verifier);
-  let hasInvalidBlock = false;
-  // A node that should not lead while others can neither asks for the lead nor stands in the way of those that may.
-  const campaignLateIfUnfit = (): void =>
-    driver.submit({ kind: "campaigns_late", now: performance.now(), isLate: isUnfit() });
-  const isUnfit = (): boolean => hasInvalidBlock || disk.isLow || driver.campaignsLateForIndex;
-  const onInvalidBlock = (at: Height, detail: string): void => {
-    logger.error(`stored block ${at} fails its check: ${detail}`);
-    integrity.suspect(at);
-    onAltered();
-  };
-  const onAltered = (): void => {
-    hasInvalidBlock = true;
-    campaignLateIfUnfit();
-    // A leader that cannot serve a block starves whoever needs it: another one may have it sound.
-    driver.submit({ kind: "hand_over", now: performance.now(), wall: new Date().toISOString(), target: null });
-  };
-  const transport =
-    config.clusterSecret === null
-      ? null
-      : makeTransport(config, logger, {
-          submit: (input) => driver.submit(input),
-          onHeard: (peer) => service.onPeerHeard(peer),
-          onGone: (peer) => service.onPeerGone(peer),
-        });
-  const driver: Driver = new Driver({
-    config: {
-      self: { id: config.nodeId, address: config.self.address, priority: config.self.priority },
-      configured: config.members,
-      heartbeatMs: config.heartbeatMs,
-      electionTimeoutMs: config.electionTimeoutMs,
-      requestTimeoutMs: config.requestTimeoutMs,
-      takeoverCooldownMs: config.takeoverCooldownMs,
-      admitsNewKeys: config.admitsNewKeys,
-      limits: DEFAULT_LIMITS,
+  const served = new ServedReplica({
+    ...{ config, version, storage, identity, signer, verifyBlock, logger, disk },
+    clock: systemClock,
+    log: { memory: { keyFilterBytes: config.keyFilterBytes } },
+    connect: (events) =>
+      config.clusterSecret === null ? null : makeTransport(config, config.clusterSecret, logger, events),
+    mayLead: () => !disk.isLow,
+    integrity: () => integrity.status,
+    observer: {
+      onEffect(effect) {
+        if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
+        if (effect.kind === "role_changed") announce(config.nodeId, effect, logger);
+      },
+      onReplicaLost: () => undefined,
+      onRecovered: () => undefined,
+      onInvalidBlock(at, detail) {
+        logger.error(`stored block ${at} fails its check: ${detail}`);
+        integrity.suspect(at);
+      },
+      onIndexFinding(finding) {
+        if (finding.kind === "key_repeated") alerts.onKeyRepeated(finding);
+        else integrity.onEntryDiffers(finding.height, finding.detail);
+      },
+      onFatal,
     },
-    storage,
-    identity,
-    signer,
-    verifyBlock,
-    logger,
-    send: (message, ref) => transport?.send(message, ref),
-    onEffect: (effect) => onEffect(effect),
-    onReplicaLost: () => service.onReplicaLost(),
-    onRecovered: (commitHeight) => {
-      service.onRecovered(commitHeight);
-      if (isUnfit()) campaignLateIfUnfit();
-    },
-    onInvalidBlock,
-    onIndexFinding: (finding) =>
-      finding.kind === "index_differs"
-        ? integrity.onEntryDiffers(finding.height, finding.detail)
-        : alerts.onKeyRepeated(finding),
-    onIndexChange: () => campaignLateIfUnfit(),
-    indexedPaths: config.indexedPaths,
-    memory: { keyFilterBytes: config.keyFilterBytes },
-    onFatal,
   });
+  const { driver, service, peers } = served;
   const integrity: Integrity = new Integrity({
     ...{ nodeId: config.nodeId, identityFolder: config.identityFolder, verifySchedule: config.verifySchedule },
-    ...{ storage, driver, verifyBlock, verifier, logger, clock: systemClock, onAltered },
-    desk: new PeerDesk({ config, transport }),
+    ...{ storage, driver, verifyBlock, verifier, logger, clock: systemClock },
+    desk: new PeerDesk({ config, transport: peers, clock: systemClock }),
     isOff: !switches.hasIntegrity,
     onOpened: (alert) => service.onAlert(alert),
+    onAltered: () => served.onAltered(),
   });
-  const service = new NodeLogService({ config, version, storage, driver, transport, disk, integrity, logger });
-  disk.onChecked(campaignLateIfUnfit);
-  const onEffect = (effect: Effect): void => {
-    service.onEffect(effect);
-    if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
-    if (effect.kind === "role_changed") announce(config.nodeId, effect, logger);
-    if (effect.kind === "committed") nameCluster(effect.blocks.at(-1)?.next.clusterId ?? "");
-  };
-
-  const nameCluster = (clusterId: HashHex | ""): void => {
-    if (clusterId !== "") transport?.setClusterId(clusterId);
-  };
 
   const { opened, boot } = await startDriver(driver, config, logger);
   for (const warning of opened.warnings) logger.warn(warning);
   assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
-  nameCluster(driver.view()?.clusterId ?? "");
   await disk.start();
   await integrity.start(opened.storeId);
 
-  const streams = createStreams(service, { logger });
-  const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax });
-  const server = createHardenedServer(transport?.listener(app) ?? app, {
-    messages: app.messages,
-    app,
-    allowedHosts: [hostname(), ...config.hostNames],
-    allowedOrigins: config.allowedOrigins,
-  });
-  streams.attach(server);
-  await listen(server, config);
-  logger.info(`${config.nodeId} answers at ${config.self.address}`);
-  notifySupervisor({ kind: "listening", node: config.nodeId, url: config.self.address });
+  const door = await openDoor({ config, version, logger, service, peers });
 
   const waiting = setInterval(() => tellWhoIsMissing(driver, config.nodeId), WAITING_NOTICE_MS);
 
@@ -181,27 +119,56 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       service.stop();
       await disk.stop();
       await integrity.stop();
-      await streams.close();
+      await door.streams.close();
       // Writes under way are answered first; then the peers' held exchanges end, so that no socket keeps the server open.
       await service.drained();
       await driver.stop();
-      await transport?.close();
-      await closeServer(server);
+      await peers?.close();
+      await closeServer(door.server);
       await identity.close();
       await storage.log.close();
     },
   };
 }
 
-function makeTransport(
-  config: Config,
-  logger: Logger,
-  to: { submit: Driver["submit"]; onHeard: (peer: NodeId) => void; onGone: (peer: NodeId) => void },
-): PeerTransport {
-  const { submit } = to;
+function watchDisk(config: Config, storage: Storage, logger: Logger): DiskWatch {
+  return new DiskWatch({
+    freeMinBytes: config.diskFreeMinBytes,
+    askDatabase: () => storage.freeBytes(),
+    folders: [
+      { of: "this node's identity file", folder: config.identityFolder },
+      ...(config.managedDbFolder === null ? [] : [{ of: "its mongod's data", folder: config.managedDbFolder }]),
+    ],
+    logger,
+  });
+}
+
+interface DoorParts extends Pick<NodeOptions, "config" | "version" | "logger"> {
+  readonly service: NodeLogService;
+  readonly peers: PeerTransport | null;
+}
+
+/** From here on clients and peers are answered. */
+async function openDoor({ config, version, logger, service, peers }: DoorParts) {
+  const streams = createStreams(service, { logger });
+  const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax });
+  const server = createHardenedServer(peers?.listener(app) ?? app, {
+    messages: app.messages,
+    app,
+    allowedHosts: [hostname(), ...config.hostNames],
+    allowedOrigins: config.allowedOrigins,
+  });
+  streams.attach(server);
+  await listen(server, config);
+  logger.info(`${config.nodeId} answers at ${config.self.address}`);
+  notifySupervisor({ kind: "listening", node: config.nodeId, url: config.self.address });
+  return { server, streams };
+}
+
+function makeTransport(config: Config, secret: string, logger: Logger, events: PeerEvents): PeerTransport {
   return new PeerTransport({
     selfId: config.nodeId,
-    secret: config.clusterSecret as string,
+    secret,
     peers: new Map(config.members.map((member) => [member.id, member.address])),
     bootNonce: makeBootNonce(),
     timeouts: {
@@ -209,21 +176,11 @@ function makeTransport(
       controlMs: config.electionTimeoutMs,
       bulkIdleMs: config.electionTimeoutMs,
     },
-    onMessage: (message, ref) => {
-      to.onHeard(message.from);
-      const wall = new Date().toISOString();
-      submit({ kind: "message", now: performance.now(), wall, message, ...(ref === undefined ? {} : { ref }) });
-    },
-    onBulkProgress: (peer, round) => submit({ kind: "bulk_progress", now: performance.now(), peer, round }),
-    onBulkOver: (peer, round, end) => submit({ kind: "bulk_over", now: performance.now(), peer, round, end }),
-    onUnreachable: (peer) => {
-      to.onGone(peer);
-      submit({ kind: "unreachable", now: performance.now(), peer });
-    },
-    onGone: (peer) => {
-      to.onGone(peer);
-      submit({ kind: "gone", now: performance.now(), peer });
-    },
+    onMessage: (message, ref) => events.onMessage(message, ref),
+    onBulkProgress: (peer, round) => events.onBulkProgress(peer, round),
+    onBulkOver: (peer, round, end) => events.onBulkOver(peer, round, end),
+    onUnreachable: (peer) => events.onUnreachable(peer),
+    onGone: (peer) => events.onGone(peer),
     onRejected: () => undefined,
     logger,
   });

@@ -4,7 +4,7 @@ import { runFilters } from "./bench/filters.js";
 import { USAGE } from "./bench/options.js";
 import { runSize } from "./bench/size.js";
 import { runSoak } from "./bench/soak.js";
-import { runCommand } from "./command.js";
+import { runCommand } from "./lib/command.js";
 
 async function main([first = "", ...rest]: string[]): Promise<number> {
   if ([first, ...rest].includes("--help")) process.stdout.write(USAGE);

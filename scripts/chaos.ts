@@ -1,11 +1,10 @@
 import { mergeEnvironment, writeReport } from "../node/config.js";
 import { readEnvFile } from "../node/host/env-file.js";
 import { runLive } from "./chaos/live.js";
-import { runMix } from "./chaos/mix/run.js";
 import { parseChaosOptions, USAGE } from "./chaos/options.js";
-import { runRounds } from "./chaos/rounds.js";
-import { INTEGRITY_FAILURE, runCommand, StartError } from "./command.js";
+import { runChaos } from "./chaos/run.js";
 import { describeVerdict, judgeFiles, provesNothing } from "./judge/cli.js";
+import { INTEGRITY_FAILURE, runCommand, StartError } from "./lib/command.js";
 
 async function main(): Promise<number> {
   const file = readEnvFile(".env");
@@ -17,10 +16,8 @@ async function main(): Promise<number> {
       return 0;
     case "live":
       return await runLive(options);
-    case "rounds":
-      return await runRounds(options);
-    case "mix":
-      return await runMix(options);
+    case "run":
+      return await runChaos(options);
     case "judge":
       return await judge(options.paths);
   }

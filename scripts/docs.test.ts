@@ -3,13 +3,15 @@ import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CONFIG_NAMES, loadConfig } from "../node/config.js";
 import { PROBLEMS } from "../node/problems.js";
-import { projectRoot } from "./project.js";
+import { projectRoot } from "./lib/project.js";
 
 const root = projectRoot();
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
 const pages = [
   "README.md",
   "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
   ...readdirSync(join(root, "docs"), { recursive: true })
     .map((name) => join("docs", String(name)))
     .filter((name) => name.endsWith(".md")),
@@ -49,6 +51,38 @@ describe.each(pages)("%s", (page) => {
   it("begins with its title and names nothing outside the repository", () => {
     expect(text).toMatch(/^# \S/);
     expect(text).not.toMatch(/\/work\/|\/root\/|\.\.\/shared\/[A-Z]|\/home\/\w/);
+  });
+});
+
+/** All that people read here, but for this file. */
+const words = [
+  ...pages,
+  ...["shared", "cluster", "node", "scripts", "test"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true })
+      .map((name) => join(folder, String(name)))
+      .filter((name) => /\.(?:ts|mjs|md|txt)$/.test(name) && name !== join("scripts", "docs.test.ts")),
+  ),
+];
+
+describe("what the sources and pages refer to", () => {
+  it("is in the repository: decisions have a page each", () => {
+    const numbers = new Set(readdirSync(join(root, "docs/decisions")).map((name) => name.slice(0, 4)));
+    const named = words.flatMap((file) =>
+      [...read(file).matchAll(/\b[Dd]ecisions? \[?(\d{4})\b/g)].map(([, number = ""]) => `${file}: ${number}`),
+    );
+    expect(named.filter((one) => !numbers.has(one.slice(-4)))).toEqual([]);
+  });
+
+  it("is no list of faults, rows, or texts that a reader does not have", () => {
+    const foreign =
+      /\bDESIGN\b|\bfaults?\.md\b|\((?:fault|row)s? \d+|\brow \d+ of\b|\bT\d{1,2}\b(?![:.\w])|\/work\/|\/root\//;
+    const found = words.flatMap((file) =>
+      read(file)
+        .split("\n")
+        .filter((line) => foreign.test(line))
+        .map((line) => `${file}: ${line.trim()}`),
+    );
+    expect(found).toEqual([]);
   });
 });
 
@@ -104,12 +138,14 @@ describe("what docs/reference/errors.md says that a sentence rests on", () => {
 
   it("has every such sentence of the code", () => {
     const claims =
-      /[Nn]othing (?:of [\w ]+ )?was|[Nn]obody was|[Nn]o block was|There is no|(?:not|n't) exist|does not answer|not answering|no majority|a majority|is taken|is in use|No node |[Nn]o other node|[Nn]o leader|[Nn]ot touched|[Nn]othing listens/;
+      /[Nn]othing (?:of [\w ]+ )?was|[Nn]obody was|[Nn]o block was|There is no|(?:not|n't) exist|does not answer|not answering|no majority|a majority|is taken|is in use|No node |[Nn]o other node|[Nn]o leader|[Nn]ot touched|[Nn]othing listens|(?:gives|got) no answer|could not (?:ask|read)|MongoDB could not|does not have|does not reach/;
     const files = ["node", "scripts"]
       .flatMap((folder) =>
         readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))),
       )
-      .filter((name) => /(?<!\.test)\.ts$/.test(name) && !/^scripts.(?:bench|chaos|fuzz|judge|kill|proxy)/.test(name));
+      .filter(
+        (name) => /(?<!\.test)\.(?:ts|mjs)$/.test(name) && !/^scripts.(?:bench|chaos|fuzz|judge|proxy)/.test(name),
+      );
     const missing = files.flatMap((file) => {
       const known = rows.filter((one) => one.file === file.replaceAll("\\", "/"));
       const unknown = textsIn(file).filter(
@@ -132,7 +168,6 @@ const textsIn = (file: string): string[] =>
 
 describe("the numbers of docs/reference/limits.md are those of the code", () => {
   const row = /^\| ([^|]+) \| ([\d.,]+)(?: (KiB|MiB|s|ms))? \| `([^`]+)` `(\w+)` \|$/gm;
-  const units: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, s: 1_000, ms: 1 };
   const rows = [...read("docs/reference/limits.md").matchAll(row)];
 
   it("has no row of another form", () => {
@@ -144,15 +179,17 @@ describe("the numbers of docs/reference/limits.md are those of the code", () => 
   it.each(rows.map(([, what = "", number = "", unit, file = "", name = ""]) => ({ what, number, unit, file, name })))(
     "$what: $number $unit",
     ({ number, unit, file, name }) => {
-      const shown = Number(number.replaceAll(",", "")) * (unit === undefined ? 1 : (units[unit] as number));
+      const shown = Number(number.replaceAll(",", "")) * (UNITS[unit ?? ""] ?? 1);
       expect(numberIn(read(file), name)).toBe(shown);
     },
   );
 });
 
-/** The number that a constant or a member of this name has in a source: products of digits and MIB. */
+const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, s: 1_000, ms: 1 };
+
+/** The number that a constant or a member of this name has in a source: products of digits and MIB; also as a text. */
 function numberIn(source: string, name: string): number | null {
-  const found = new RegExp(`\\b${name}(?:: | = )([\\d_MIB* ]+)[,; ]`).exec(source)?.[1];
+  const found = new RegExp(`\\b${name}(?:: | = )"?([\\d_MIB* ]+)"?[,; ]`).exec(source)?.[1];
   if (found === undefined) return null;
   const factors = found.split("*").map((factor) => factor.trim().replaceAll("_", ""));
   return factors.reduce((product, factor) => product * (factor === "MIB" ? 1024 ** 2 : Number(factor)), 1);
@@ -167,12 +204,31 @@ describe("the ways through the code in docs/architecture.md", () => {
     expect(section.match(/^\| (?!file |---).*$/gm)).toHaveLength(steps.length);
   });
 
+  it("an append on the leader passes few files, and enters the driver twice at most", () => {
+    const append = /^### An append, on the leader$(.*?)^What a follower/ms.exec(section)?.[1] ?? "";
+    const files = rowsOf(append).map(([file]) => file);
+    expect(files.length).toBeGreaterThan(10);
+    expect(new Set(files).size).toBeLessThanOrEqual(25);
+    expect(files.filter((file) => file === "node/replica/driver.ts").length).toBeLessThanOrEqual(2);
+  });
+
   it.each(steps)("$file has $names", ({ file, names }) => {
     const source = read(file);
     const wanted = [...names.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
     expect(wanted.length).toBeGreaterThan(0);
     for (const name of wanted) expect([name, isDefinedIn(source, name)]).toEqual([name, true]);
   });
+});
+
+describe("where a rule of the protocol stands, in docs/architecture.md", () => {
+  const section = /^### Where a rule stands$(.*?)^## /ms.exec(read("docs/architecture.md"))?.[1] ?? "";
+  const rules = rowsOf(section).filter((row) => row.length === 4);
+
+  it.each(rules)("%s with %s has about %s lines", (file = "", _, lines = "") => {
+    expect(10 * Math.round(read(file).trimEnd().split("\n").length / 10)).toBe(Number(lines));
+  });
+
+  it("are there", () => expect(rules.length).toBeGreaterThan(10));
 });
 
 /** A function, a class, a constant, or a method of a class; a mere call is a statement of its own. */
@@ -182,15 +238,32 @@ const isDefinedIn = (source: string, name: string): boolean =>
     `^ {2}(?:private |static |async |get |\\*)*${name}(?:: | = |[(<](?!.*;$))`,
   ].some((pattern) => new RegExp(pattern, "m").test(source));
 
-it("docs/protocol.md has the numbers of the code", () => {
-  const protocol = read("docs/protocol.md").replaceAll(/\s+/g, " ");
-  const limits = read("cluster/limits.ts");
-  const { format } = new Intl.NumberFormat("en");
-  expect(protocol).toContain(`within ${numberIn(read("cluster/leader.ts"), "COMMIT_NOTICE_MS")} ms`);
-  const [blocks = 0, bytes = 0] = ["messageBlocksMax", "messageBytesMax"].map((name) => numberIn(limits, name) ?? 0);
-  expect(protocol).toContain(`up to ${blocks} blocks or ${bytes / 1024 ** 2} MiB at a time`);
-  const [ids = 0, newest = 0] = ["idsMax", "idsBlocksMin"].map((name) => numberIn(limits, name) ?? 0);
-  expect(protocol).toContain(`${format(ids)} are kept; those of the newest ${newest} committed blocks`);
+/** A page names its numbers itself, in a comment at its end: `text of the page = file-or-folder NAME`. */
+describe("the numbers that a page names", () => {
+  const comment = /^<!-- A test compares the numbers of this page with the code:\n(.*?)^-->$/ms;
+  const rows = pages.flatMap((page) => {
+    const [, list = ""] = comment.exec(read(page)) ?? [];
+    return [...list.matchAll(/^(.+) = (\S+) (\w+)$/gm)].map(([, text = "", file = "", name = ""]) => ({
+      ...{ page, text, file, name },
+    }));
+  });
+
+  it("are there", () => {
+    const named = pages.filter((page) => comment.test(read(page)));
+    expect(named).toEqual(expect.arrayContaining(["docs/protocol.md", "docs/reference/http.md"]));
+    expect(rows.length).toBeGreaterThan(50);
+    const lines = named.flatMap((page) => comment.exec(read(page))?.[1]?.trimEnd().split("\n") ?? []);
+    expect(lines).toHaveLength(rows.length);
+  });
+
+  it.each(rows)("$page: $text", ({ page, text, file, name }) => {
+    expect(read(page).replace(comment, "").replaceAll(/\s+/g, " ")).toContain(text);
+    const [, number = "", unit = ""] = /(\d[\d,]*(?:\.\d+)?)(?: (KiB|MiB|s|ms)\b)?/.exec(text) ?? [];
+    // In a folder the name may stand in several files, if they agree.
+    const files = words.filter((one) => (one === file || one.startsWith(`${file}/`)) && !one.endsWith(".test.ts"));
+    const values = files.map((one) => numberIn(read(one), name)).filter((value) => value !== null);
+    expect([...new Set(values)]).toEqual([Number(number.replaceAll(",", "")) * (UNITS[unit] ?? 1)]);
+  });
 });
 
 it("every route of the code is in docs/reference/http.md", () => {

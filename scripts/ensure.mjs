@@ -1,9 +1,12 @@
 // What `npm start` and `npm test` need before anything else can run. Imports only node: modules, because
 // node_modules may not be there yet; written in plain syntax, so that an old Node reaches the version check.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+/** As `npm start` ends where a person must change something first. */
+const MUST_BE_CHANGED = 78;
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -11,7 +14,7 @@ export function refuseOldNode() {
   const parts = process.versions.node.split(".").map(Number);
   if (parts[0] > 20 || (parts[0] === 20 && parts[1] >= 19)) return;
   console.error(`Quorumlog needs Node 20.19 or newer, and this is ${process.versions.node}: see https://nodejs.org/`);
-  process.exit(1);
+  process.exit(MUST_BE_CHANGED);
 }
 
 /** Runs a command and shows its output; a failure ends this process with a sentence. */
@@ -26,7 +29,7 @@ export function runOrExit(title, command, args, advice) {
     console.error(
       `${command} ${args.join(" ")} failed (${reason}). ${result.error ? missingCommand(result.error, command) : advice}`,
     );
-    process.exit(result.status || 1);
+    process.exit(MUST_BE_CHANGED);
   }
   console.error(`  done in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
 }
@@ -40,6 +43,8 @@ function missingCommand(error, command) {
 export function ensureInstalled() {
   const missing = whatIsMissing(root);
   if (missing === undefined) return;
+  const folder = readOnly("node_modules");
+  if (folder !== undefined) refuse(`Libraries must be installed, as ${missing}, and`, folder);
   runOrExit(
     `Installing the libraries that package-lock.json names, as ${missing} (about 220 MB on disk, from npm's cache or registry) …`,
     "npm",
@@ -78,5 +83,52 @@ export function whatIsMissing(folder) {
 /** tsc with project references rebuilds what has changed, and takes a second or so when nothing has. */
 export function ensureBuilt(project = "scripts") {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const folder = readOnly("dist");
+  if (folder !== undefined && isUnbuilt(tsc, project)) refuse("The code must be built, and", folder);
+  if (folder !== undefined) return;
   runOrExit("Building …", process.execPath, [tsc, "-b", project], "The compiler's messages above say why.");
+}
+
+/** Asked only by who could not build: one error for each file says nothing, and takes long. */
+function isUnbuilt(tsc, project) {
+  const args = [tsc, "-b", project, "--dry"];
+  return (
+    !existsSync(join(root, "dist")) || /would build/.test(spawnSync(process.execPath, args, { cwd: root }).stdout || "")
+  );
+}
+
+/** The folder that keeps this user from writing there; undefined if none does. */
+function readOnly(name) {
+  const folder = existsSync(join(root, name)) ? join(root, name) : root;
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (_) {
+    return folder;
+  }
+}
+
+function refuse(what, folder) {
+  console.error(
+    `${what} this user may not write to ${folder}. Start once as the user who owns it, or give this one the right.`,
+  );
+  process.exit(MUST_BE_CHANGED);
+}
+
+/** The page that nodes serve to browsers. Vite takes some seconds, so it builds only what has changed since. */
+export function ensureDashboard() {
+  const built = join(root, "dist", "web", "index.html");
+  const sources = ["dashboard", "shared", "package-lock.json"].map((name) => join(root, name));
+  if (existsSync(built) && newest(sources) <= statSync(built).mtimeMs) return;
+  const vite = join(root, "node_modules", "vite", "bin", "vite.js");
+  const args = [vite, "build", join(root, "dashboard"), "--logLevel", "warn"];
+  runOrExit("Building the dashboard …", process.execPath, args, "Vite's messages above say why.");
+}
+
+function newest(paths) {
+  const times = paths.map((path) => {
+    const found = statSync(path);
+    const inside = found.isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [];
+    return Math.max(found.mtimeMs, newest(inside));
+  });
+  return Math.max(0, ...times);
 }

@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { runCommand } from "./command.js";
 import { runFuzz } from "./fuzz/run.js";
-import { wholeNumber } from "./options.js";
+import { runCommand } from "./lib/command.js";
+import { wholeNumber } from "./lib/usage.js";
 
 const USAGE = `Usage: npm run fuzz -- [options]
 

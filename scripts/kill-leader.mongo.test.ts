@@ -1,20 +1,32 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { projectRoot } from "./lib/project.js";
 import { reapWithUs } from "./mongod/reaper.js";
-import { projectRoot } from "./project.js";
 
-describe("the kill script, in short", () => {
+const { scripts } = JSON.parse(readFileSync(join(projectRoot(), "package.json"), "utf8")) as {
+  scripts: { "kill-leader": string };
+};
+/** What `npm run kill-leader` runs once all is built, with its own options. */
+const [, , program = "", ...preset] = scripts["kill-leader"].split(" ");
+
+describe("npm run kill-leader, in short", () => {
   it.each([
-    [["--kills", "3"], /Killed the leader 3 times under load/],
-    [["--kill-all", "2"], /Killed everything 2 times under load/],
-  ])("finds every acknowledged event once on equal nodes after %j", { timeout: 300_000 }, async (args, summary) => {
-    // Rejects, with what the script said, unless it ends with exit code 0.
-    const run = promisify(execFile)(process.execPath, [join(projectRoot(), "dist/scripts/kill-leader.js"), ...args]);
-    reapWithUs(run.child);
-    const { stdout } = await run;
-    expect(stdout).toMatch(summary);
-    expect(stdout).toMatch(/All 3 nodes hold the same \d+ events/);
-  });
+    [["--rounds", "3"], "leader-kill", 3],
+    [["--rounds", "2", "--faults", "all-kill"], "all-kill", 2],
+  ])(
+    "finds every acknowledged event once on equal nodes after %j",
+    { timeout: 300_000 },
+    async (args, fault, times) => {
+      // Rejects, with what the script said, unless it ends with exit code 0.
+      const run = promisify(execFile)(process.execPath, [join(projectRoot(), program), ...preset, ...args]);
+      reapWithUs(run.child);
+      const { stdout } = await run;
+      expect(stdout).toMatch(new RegExp(`^ +${fault} +${times} +\\d+ ms`, "m"));
+      expect(stdout).toMatch(/The logs of n1, n2, n3: \d+ events, head/);
+      expect(stdout).toContain("No anomaly.");
+    },
+  );
 });

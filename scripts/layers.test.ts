@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { projectRoot } from "./project.js";
+import { projectRoot } from "./lib/project.js";
 
 // dependency-cruiser reports "no violations" when it cannot parse TypeScript at all: so bad imports are planted.
 let folder: string;
@@ -13,12 +13,12 @@ beforeEach(() => {
     copyFileSync(join(projectRoot(), file), join(folder, file));
   }
   symlinkSync(join(projectRoot(), "node_modules"), join(folder, "node_modules"));
-  for (const layer of ["shared", "cluster", "node", "scripts/judge", "scripts/fuzz"])
+  for (const layer of ["shared", "cluster", "node", "dashboard", "scripts/judge", "scripts/fuzz"])
     mkdirSync(join(folder, layer), { recursive: true });
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-it("the layer rules see an upward import, a Node API in the core, a judge and a fuzz that borrow code", () => {
+it("the layer rules see an upward import, a Node API in the core, a judge, a fuzz and a dashboard that borrow code", () => {
   writeFileSync(join(folder, "node", "upper.ts"), `import "../shared/lower.js";\nexport const upper = 1;\n`);
   writeFileSync(
     join(folder, "shared", "lower.ts"),
@@ -27,13 +27,18 @@ it("the layer rules see an upward import, a Node API in the core, a judge and a 
   writeFileSync(join(folder, "cluster", "core.ts"), `import "node:fs";\nimport "../shared/lower.js";\n`);
   writeFileSync(join(folder, "scripts", "judge", "lazy.ts"), `import "../../shared/lower.js";\n`);
   writeFileSync(join(folder, "scripts", "fuzz", "knowing.ts"), `import "../../shared/lower.js";\n`);
+  writeFileSync(
+    join(folder, "dashboard", "page.tsx"),
+    `import { upper } from "../node/upper.js";\nexport const b = upper;\n`,
+  );
   const cruise = join(folder, "node_modules/dependency-cruiser/bin/dependency-cruise.mjs");
-  const args = [cruise, "--config", ".dependency-cruiser.cjs", "shared", "cluster", "node", "scripts"];
+  const args = [cruise, "--config", ".dependency-cruiser.cjs", "shared", "cluster", "node", "dashboard", "scripts"];
   const { status, stdout } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8" });
   expect(status).not.toBe(0);
   expect(stdout).toContain("shared-uses-nothing-above");
   expect(stdout).toContain("core-has-no-platform");
   expect(stdout).toContain("judge-shares-no-code");
   expect(stdout).toContain("fuzz-knows-no-code");
+  expect(stdout).toContain("dashboard-uses-shared-only");
   expect(stdout).toContain("no-circular");
 });

@@ -5,15 +5,16 @@ import { type Cluster, type ClusterOptions, launchCluster } from "./cluster/clus
 import { lockDataFolder } from "./cluster/leftovers.js";
 import type { MemberEvent } from "./cluster/member.js";
 import { refusePorts } from "./cluster/plan-nodes.js";
-import { BAD_CONFIGURATION, StartError, USAGE_ERROR } from "./command.js";
-import { eventsIn, nodesWithData, setAside } from "./fresh.js";
+import { BAD_CONFIGURATION, StartError, USAGE_ERROR } from "./lib/command.js";
+import { messageOf } from "./lib/project.js";
+import { UsageError } from "./lib/usage.js";
 import { findMongod } from "./mongod/ladder.js";
-import { USAGE, UsageError } from "./options.js";
-import { messageOf } from "./project.js";
-import { Screen } from "./screen.js";
+import { eventsIn, nodesWithData, setAside } from "./start/fresh.js";
+import { USAGE } from "./start/options.js";
 import { planStart, type StartPlan } from "./start/plan.js";
+import { Screen } from "./start/screen.js";
 
-/** Whoever waits longer than this is told for what. */
+/** A wait that is longer than this is told. */
 const TELL_AFTER_MS = 3_000;
 const LOOK_EVERY_MS = 50;
 const ALL_UP_WITHIN_MS = 10_000;

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createVerifier, deriveSigner } from "../node/host/signer.js";
-import { projectRoot } from "../scripts/project.js";
+import { projectRoot } from "../scripts/lib/project.js";
 import { makeVectors, type Vectors } from "../test/vectors/make-vectors.js";
 import { fromHex, fromUtf8, toHex, utf8 } from "./bytes.js";
 import { canonicalText } from "./canonical.js";

@@ -6,12 +6,20 @@ export const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 export const BLOCK_EVENTS_MAX = 1_000;
 export const BATCH_EVENTS_MAX = 1_000;
 export const NAME_CHARACTERS_MAX = 256;
+/** The reason that a person gives for a decision. */
+export const REASON_CHARACTERS_MAX = 1_000;
 export const TIMESTAMP_CHARACTERS_MAX = 64;
 export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
 export const NESTING_MAX = 64;
 export const SALT_BYTES = 16;
-/** A standard log entry (C2SP tlog-tiles) holds at most this much; a record always fits. */
-export const RECORD_BYTES_MAX = 65_535;
+export const MEMBERS_MAX = 64;
 
+/** Alerts or elections in one list. */
+/** Events of one answer about the chain. */
+export const CHAIN_EVENTS_MAX = 500;
+export const NOTICES_MAX = 500;
+
+/** The longest that a write may be tried for. */
+export const REQUEST_TIMEOUT_MS_MAX = 30_000;
 /** The longest that followers may be told to wait for their leader. */
 export const ELECTION_TIMEOUT_MS_MAX = 600_000;

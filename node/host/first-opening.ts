@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { hostsOf, waitingFor } from "../storage/mongo/causes.js";
 import { StoreError } from "../storage/port.js";
@@ -48,7 +49,7 @@ export async function openAtStart<T>(opening: FirstOpening<T>): Promise<T> {
         if (cause !== logged) logger.warn({ err: error }, `${cause} Trying again.`);
         wait = cause;
         logged = cause;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await sleep(RETRY_MS);
       }
     }
   } finally {

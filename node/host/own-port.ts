@@ -15,6 +15,8 @@ export function listen(server: Server, { host, port }: Address): Promise<void> {
 
 /** Why nobody, or not this user, can listen there: a sentence that says no more than the error shows, and what to do. */
 export function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Address): string {
+  if (error.syscall === "connect" || error.name === "AbortError")
+    return `HOST=${host} can be listened on, and this machine does not reach itself there (${error.code}). Set HOST to one of ${ownAddresses()}.`;
   switch (error.code) {
     case "EADDRINUSE":
       return `Port ${port} on ${host} is taken. Stop what uses it, or set another PORT.`;

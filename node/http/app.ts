@@ -1,4 +1,5 @@
 import type { RequestListener } from "node:http";
+import { fileURLToPath } from "node:url";
 import express from "express";
 import type { Logger } from "pino";
 import { EVENT_BYTES_MAX_DEFAULT } from "../../shared/limits.js";
@@ -8,11 +9,13 @@ import { readQuery } from "./door/target.js";
 import { type MessageClasses, messageClasses } from "./messages.js";
 import { failedRequest } from "./middleware/failed-request.js";
 import { notFound, problemHandler } from "./middleware/problem-handler.js";
-import { ReadGate } from "./middleware/read-gate.js";
+import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
+import { chain } from "./routes/chain.js";
 import { cluster } from "./routes/cluster.js";
 import type { RouteContext } from "./routes/context.js";
+import { readDashboard } from "./routes/dashboard.js";
 import { events } from "./routes/events.js";
 import { health } from "./routes/health.js";
 import { home } from "./routes/home.js";
@@ -30,7 +33,12 @@ export interface AppOptions {
   readonly eventBytesMax?: number;
   readonly now?: () => number;
   readonly bodies?: BodyRoom;
+  /** The folder of the built dashboard. */
+  readonly dashboardFolder?: string;
 }
+
+/** Beside the compiled code. */
+const DASHBOARD_FOLDER = fileURLToPath(new URL("../../web", import.meta.url));
 
 /** Of a server whose messages are made of its classes it answers most quickly, and of any other all the same. */
 export type App = RequestListener & { readonly messages: MessageClasses };
@@ -38,14 +46,18 @@ export type App = RequestListener & { readonly messages: MessageClasses };
 /** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for single appends. */
 export function createApp(service: LogService, options: AppOptions): App {
   const context: RouteContext = {
-    service,
+    writes: service.writes,
+    reads: service.reads,
+    leadership: service.leadership,
+    status: service.status,
     logger: options.logger,
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
     now: options.now ?? Date.now,
-    gate: new ReadGate(),
+    gates: readGates(),
     bodies: options.bodies ?? new BodyRoom(),
   };
+  const dashboard = readDashboard(options.dashboardFolder ?? DASHBOARD_FOLDER);
   const app = express();
   app.disable("x-powered-by");
   // An ETag here is an event's hash, never a digest of whatever was sent.
@@ -58,10 +70,12 @@ export function createApp(service: LogService, options: AppOptions): App {
     options.streams.router,
     referenceA(context),
     referenceB(context),
-    home(context),
+    home(context, dashboard),
     health(context),
     cluster(context),
+    chain(context),
     problemPages(),
+    ...(dashboard === null ? [] : [dashboard.router]),
   ])
     app.use(router);
   app.use(notFound);

@@ -99,7 +99,7 @@ export function keepDraining(socket: Duplex): void {
 }
 
 /** How long the other side may take to read the last words before the connection goes. */
-const LINGER_MS = 1_000;
+const LINGER_MS = 5_000;
 
 /**
  * Ends a connection after its last words. It is not destroyed at once: bytes that came and were not read would make

@@ -7,6 +7,7 @@ import type { MessageClasses } from "./messages.js";
 import { failWith } from "./middleware/failed-request.js";
 import { problemDocument } from "./middleware/problem-handler.js";
 import { PLACES, type PlaceLimits, Places } from "./places.js";
+import { cutUnread } from "./unread.js";
 import { asksForWebSocket, takeUpgrades } from "./upgrade.js";
 
 /** Longer than any client of ours keeps an idle socket: the server must never be the one that closes it first. */
@@ -21,6 +22,8 @@ export interface DoorOptions extends JudgeOptions {
   readonly app?: RequestListener;
   readonly places?: PlaceLimits;
   readonly messages?: MessageClasses;
+  /** How long a client may take nothing of what waits for it. */
+  readonly unreadMs?: number;
 }
 
 /** A server with its limits set. What it refuses never reaches the listener: the app answers that with a problem. */
@@ -63,6 +66,7 @@ export function createHardenedServer(listener: RequestListener, options: DoorOpt
     listener(req, res);
   };
   trackConnections(server);
+  cutUnread(server, options.unreadMs);
   places.watch(server);
   server.on("request", receive);
   server.on("checkContinue", receive);

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { ReplicaAlert } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import { notifySupervisor } from "../host/supervision.js";
-import type { IndexFinding } from "../replica/driver.js";
+import type { IndexFinding } from "../replica/held-log.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 
 /** Findings that wait to be stored while the database does not answer. */

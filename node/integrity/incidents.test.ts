@@ -105,12 +105,13 @@ it("goes on with those of an earlier run, and tells of them no second time", asy
 });
 
 it("ends only what says that a watch is down", async () => {
-  const { incidents, note, kept } = setUp();
+  const { incidents, store, note, kept, told } = setUp();
   note(5);
   incidents.note({ kind: "watch_down", foundBy: "watch", detail: "broken" });
   incidents.end("watch_down");
-  const ended = await kept();
-  expect(ended.map(({ kind, status, severity }) => [kind, status, severity]).sort()).toEqual([
+  expect((await kept()).map(({ kind }) => kind)).toEqual(["payload_modified"]);
+  const all = await Promise.all(told.map(({ id }) => store.get(id)));
+  expect(all.map((one) => [one?.kind, one?.status, one?.severity]).sort()).toEqual([
     ["payload_modified", "open", "critical"],
     ["watch_down", "ended", "warning"],
   ]);

@@ -6,7 +6,8 @@ import { type BlockVerifier, type ChainState, rangeMatches, type SignatureVerifi
 import { type Clock, delay } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { Driver } from "../replica/driver.js";
-import { membersAt, stateAfter } from "../replica/recovery.js";
+import type { HeldLog } from "../replica/held-log.js";
+import { membersAt, stateAfter } from "../replica/verified-tail.js";
 import type { FoundBy } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
@@ -37,10 +38,9 @@ export interface IntegrityParts {
     readonly integrity: IntegrityStore;
     readonly alerts: Pick<AlertStore, "save" | "list">;
   };
-  readonly driver: Pick<
-    Driver,
-    "committedAt" | "heldThrough" | "view" | "blocks" | "index" | "onIndexDiffers" | "onIndexLost"
-  >;
+  readonly driver: Pick<Driver, "heldThrough" | "view"> & {
+    readonly log: Pick<HeldLog, "committedAt" | "blocks" | "index">;
+  };
   readonly desk: PeerBlocksParts["desk"];
   readonly verifyBlock: BlockVerifier;
   readonly verifier: SignatureVerifier;
@@ -78,7 +78,7 @@ export class Integrity {
     const { nodeId, storage, driver, clock, logger } = parts;
     const store = storage.integrity;
     const heldThrough = (): Height => driver.heldThrough;
-    const committedAt = (at: Height) => driver.committedAt(at);
+    const committedAt = (at: Height) => driver.log.committedAt(at);
     this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onOpened: parts.onOpened });
     const note = this.incidents.note.bind(this.incidents);
     const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough });
@@ -89,12 +89,12 @@ export class Integrity {
     });
     this.entries = new EntryInspector({
       ...{ nodeId, store, heldThrough, note },
-      readBlocks: (heights) => driver.blocks.read(heights),
-      entryOf: (events, index, paths) => driver.index.entryOf(events, index, paths),
-      indexedPaths: () => driver.index.indexedPaths,
-      isWhole: () => driver.index.isWhole,
-      makeAnew: (at) => driver.onIndexDiffers(at),
-      makeAllAnew: () => driver.onIndexLost(),
+      readBlocks: (heights) => driver.log.blocks.read(heights),
+      entryOf: (events, index, paths) => driver.log.index.entryOf(events, index, paths),
+      indexedPaths: () => driver.log.index.indexedPaths,
+      isWhole: () => driver.log.index.isWhole,
+      makeAnew: (at) => driver.log.index.differs(at),
+      makeAllAnew: () => driver.log.index.lost(),
     });
     this.strangers = new StrangerWatch({
       ...{ nodeId, store, clock, note },
@@ -197,7 +197,7 @@ export class Integrity {
       store: storage.integrity,
       places,
       verifyBlock,
-      committedAt: (at) => driver.committedAt(at),
+      committedAt: (at) => driver.log.committedAt(at),
       heldThrough: () => driver.heldThrough,
       stateAt: (found) => this.stateAt(found),
       inspect: (from, through, suspicion) => this.inspect(from, through, suspicion),
@@ -224,12 +224,12 @@ export class Integrity {
     const { driver, storage } = this.parts;
     const { header } = block;
     try {
-      const { blockHash } = await driver.committedAt(height(at));
+      const { blockHash } = await driver.log.committedAt(height(at));
       if (headerHash({ at, block, frontier, ...found }) !== blockHash || block.blockHash !== blockHash) return null;
       if (!rangeMatches({ size: header.treeSize, hashes: frontier }, header)) return null;
       for (const one of await storage.log.readMembershipBlocks(height(at))) {
         const there = one.block.header;
-        if ((await driver.committedAt(there.height)).blockHash !== hashHeader(there)) return null;
+        if ((await driver.log.committedAt(there.height)).blockHash !== hashHeader(there)) return null;
       }
     } catch (error) {
       if (error instanceof AlteredBlock) return null;
@@ -277,10 +277,10 @@ export class Integrity {
     const { driver, storage, clock } = this.parts;
     // Work on the index that ends just now says so in the database first.
     for (let look = 0; look < 2; look++) {
-      if (!driver.index.isWhole || (await storage.integrity.isMarked())) return true;
+      if (!driver.log.index.isWhole || (await storage.integrity.isMarked())) return true;
       await delay(clock, MARKER_AGAIN_MS);
     }
-    driver.onIndexLost();
+    driver.log.index.lost();
     return false;
   }
 

@@ -1,43 +1,38 @@
 import { expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
 import { encodeBlock } from "../../shared/log/block.js";
+import { PEER_REQUESTS } from "../../shared/protocol/requests.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
-import { PeerBlocks } from "./peer-blocks.js";
+import { PeerBlocks, type PeerBlocksParts } from "./peer-blocks.js";
 
 const { blocks, log } = TestLog.grow(5);
 const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
 const committed = of(3).stored.block.blockHash;
 const text = (block: TestBlock): string => Buffer.from(encodeBlock(block.stored.block)).toString("base64");
 
-type Handler = (body: unknown) => Promise<{ status: number; body: unknown }>;
+type Handler = Parameters<PeerBlocksParts["desk"]["handle"]>[1];
+type Answer = Awaited<ReturnType<PeerBlocksParts["desk"]["ask"]>>;
 
 /** A node whose peers answer with what is given. */
 function setUp(answers: Record<string, unknown> = {}) {
   const store = new MemoryIntegrity(blocks);
-  let handler: Handler = async () => ({ status: 404, body: null });
-  const parsed = <T>(peer: string, parse: (body: unknown) => T): T | null => {
-    try {
-      return parse(answers[peer]);
-    } catch {
-      return null;
-    }
-  };
+  let handler: Handler = () => Promise.reject(new Error("nothing answers"));
+  const parsed = (peer: string): Answer =>
+    PEER_REQUESTS["committed-block"].answer.safeParse(answers[peer]).data ?? null;
   const peers = new PeerBlocks({
     desk: {
       handle: (_path, given) => {
         handler = given;
       },
-      askAll: async (_path, _body, parse) =>
-        Object.keys(answers).map((peer) => ({ peer, answer: parsed(peer, parse) })),
-      ask: async (peer, _path, _body, parse) => parsed(peer, parse),
+      askAll: async () => Object.keys(answers).map((peer) => ({ peer, answer: parsed(peer) })),
+      ask: async (peer) => parsed(peer),
     },
     store,
     committedAt: async (at) => ({ blockHash: of(at).stored.block.blockHash }),
     heldThrough: () => height(5),
   });
-  const asked = async (at: number, withBlock = true): Promise<unknown> =>
-    (await handler({ height: at, withBlock })).body;
+  const asked = (at: number, withBlock = true): ReturnType<Handler> => handler({ height: height(at), withBlock });
   return { store, peers, asked };
 }
 

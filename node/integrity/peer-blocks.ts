@@ -1,31 +1,21 @@
-import { z } from "zod";
 import type { HashHex, Height, NodeId } from "../../shared/ids.js";
-import { height } from "../../shared/ids.js";
 import { type Block, decodeBlock, encodeBlock, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
-import { hashSchema } from "../../shared/log/control.js";
 import { parseHeader } from "../../shared/protocol/messages.js";
+import type { AnswerOf, AnswerTo, QuestionOf, QuestionTo } from "../../shared/protocol/requests.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 
 const PATH = "committed-block";
-const questionSchema = z.object({ height: z.int().min(1), withBlock: z.boolean() });
-const answerSchema = z.object({
-  /** Of the block that is committed there, as that node has noted it. */
-  blockHash: hashSchema.nullable(),
-  /** Whether its own database holds that very block. */
-  isSound: z.boolean(),
-  block: z.string().optional(),
-});
-type Answer = z.infer<typeof answerSchema>;
+type Question = QuestionTo<typeof PATH>;
+type Answer = AnswerOf<typeof PATH>;
 
 interface AskedPeers {
-  handle(path: string, handler: (body: unknown) => Promise<{ status: number; body: unknown }>): void;
-  askAll<T>(
-    path: string,
-    body: unknown,
-    parse: (body: unknown) => T,
-  ): Promise<readonly { readonly peer: NodeId; readonly answer: T | null }[]>;
-  ask<T>(peer: NodeId, path: string, body: unknown, parse: (body: unknown) => T): Promise<T | null>;
+  handle(path: typeof PATH, handler: (question: QuestionOf<typeof PATH>) => Promise<AnswerTo<typeof PATH>>): void;
+  askAll(
+    path: typeof PATH,
+    question: Question,
+  ): Promise<readonly { readonly peer: NodeId; readonly answer: Answer | null }[]>;
+  ask(peer: NodeId, path: typeof PATH, question: Question): Promise<Answer | null>;
 }
 
 export interface PeerBlocksParts {
@@ -47,23 +37,18 @@ export interface PeerCopies {
 /** Questions to the other members for a committed block, and this node's answers to theirs. */
 export class PeerBlocks {
   constructor(private readonly parts: PeerBlocksParts) {
-    parts.desk.handle(PATH, async (body) => {
-      const question = questionSchema.parse(body);
-      return { status: 200, body: await this.own(height(question.height), question.withBlock) };
-    });
+    parts.desk.handle(PATH, ({ height: at, withBlock }) => this.own(at, withBlock));
   }
 
   /** Asks all who has it, and one of those for it. What comes is believed for its hash alone. */
   async copies(at: Height, committed: HashHex): Promise<PeerCopies> {
-    const answers = await this.parts.desk.askAll(PATH, { height: at, withBlock: false }, parseAnswer);
+    const answers = await this.parts.desk.askAll(PATH, { height: at, withBlock: false });
     const claiming = answers.flatMap(({ peer, answer }) =>
       answer?.isSound === true && answer.blockHash === committed ? [peer] : [],
     );
     const agreeing = [...claiming];
     for (const peer of claiming) {
-      const block = await this.parts.desk.ask(peer, PATH, { height: at, withBlock: true }, (body) =>
-        blockOf(parseAnswer(body), committed),
-      );
+      const block = blockOf(await this.parts.desk.ask(peer, PATH, { height: at, withBlock: true }), committed);
       if (block !== null) return { agreeing, block };
       // It says that it has it, and does not give it.
       agreeing.shift();
@@ -87,12 +72,14 @@ export class PeerBlocks {
   }
 }
 
-const parseAnswer = (body: unknown): Answer => answerSchema.parse(body);
-
-function blockOf({ block }: Answer, committed: HashHex): Block | null {
-  if (block === undefined) return null;
-  const decoded = decodeBlock(new Uint8Array(Buffer.from(block, "base64")), parseHeader);
-  return isBlock(decoded, committed) ? decoded : null;
+function blockOf(answer: Answer | null, committed: HashHex): Block | null {
+  if (answer?.block === undefined) return null;
+  try {
+    const decoded = decodeBlock(new Uint8Array(Buffer.from(answer.block, "base64")), parseHeader);
+    return isBlock(decoded, committed) ? decoded : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Whether header and body are those that this hash names. */

@@ -58,7 +58,7 @@ describe("the replay window", () => {
 describe("the gate for peer requests", () => {
   it("refuses a node of another version, and one from before versions were named, without a challenge", () => {
     const n2 = gate();
-    expect(n2.check(TARGET, signed({ protocol: "3" }), BODY)).toMatchObject({
+    expect(n2.check(TARGET, signed({ protocol: "2" }), BODY)).toMatchObject({
       ok: false,
       reason: "other_version",
       session: "",
@@ -66,7 +66,7 @@ describe("the gate for peer requests", () => {
     const { "x-quorumlog-protocol": _none, ...old } = writeEnvelope(signed({}));
     expect(n2.precheck(readEnvelope(old))).toBe("other_version");
     // The version is signed: nobody in between can make one of another.
-    expect(n2.check(TARGET, { ...signed({ protocol: "3" }), protocol: PEER_PROTOCOL }, BODY)).toMatchObject({
+    expect(n2.check(TARGET, { ...signed({ protocol: "2" }), protocol: PEER_PROTOCOL }, BODY)).toMatchObject({
       reason: "bad_signature",
     });
   });

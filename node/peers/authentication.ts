@@ -13,8 +13,8 @@ import { hashSchema, nodeIdSchema } from "../../shared/log/control.js";
  * earlier process, of the sender's or of the receiver's, is bound to a session that will never be valid again. A sender
  * without the session learns it from an authenticated 401 (`unknown_boot`) and repeats the request once.
  */
-/** Of messages, forwarded writes and blocks: nodes of different versions refuse each other. */
-export const PEER_PROTOCOL = "2";
+/** The version of messages, requests and blocks. Nodes of different versions refuse each other. */
+export const PEER_PROTOCOL = "3";
 
 export const HEADERS = {
   protocol: "x-quorumlog-protocol",

@@ -5,7 +5,7 @@ export interface BulkSlotOptions<M> {
   readonly transmit: (message: M, signal: AbortSignal, onProgress: () => void) => Promise<BulkEnd>;
   readonly onProgress: (message: M) => void;
   readonly onEnd: (message: M, end: BulkEnd) => void;
-  /** Without progress for so long a message has failed. */
+  /** A message has failed after so long without progress. */
   readonly idleMs: number;
 }
 

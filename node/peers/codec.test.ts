@@ -51,7 +51,6 @@ const append = (blocks: Block[]): PeerMessage => ({
     previousHash: ZERO_HASH,
     commitHeight: height(4),
     acknowledgedHeight: height(3),
-    isCoordinator: false,
     electionTimeoutMs: 1_000,
     clocks: [],
   },

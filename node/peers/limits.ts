@@ -1,6 +1,6 @@
 /** Bounds of the peer transport, with their units. */
 export const MESSAGE_BYTES_MAX = 10 * 1024 * 1024;
-/** Everything of a message but its blocks; the largest is a forming record of 64 members. */
+/** Everything of a message but its blocks; the largest is a founding list of all members. */
 export const MESSAGE_JSON_BYTES_MAX = 1024 * 1024;
 export const MESSAGE_BLOCKS_MAX = 64;
 /** A body of any request or answer: a JSON body carries payloads as text, so it may exceed a message. */
@@ -8,7 +8,7 @@ export const BODY_BYTES_MAX = 12 * 1024 * 1024;
 
 /** Bodies that arrive at once, before anybody has proved who they are. Small ones always pass: heartbeats and votes. */
 export const INCOMING_BYTES_MAX = 128 * 1024 * 1024;
-/** Of these, what connections may have on which nobody has proved anything yet. */
+/** The part of these for connections on which nobody has proved anything yet. */
 export const STRANGERS_BYTES_MAX = 32 * 1024 * 1024;
 export const SMALL_BODY_BYTES = 64 * 1024;
 /** A large body may take longer than this, as long as it comes at a rate; a narrow link is no attack. */

@@ -78,9 +78,9 @@ interface PeerAnswer {
 }
 
 /** What a peer answers to a JSON request. */
-export interface PeerResult<T = unknown> {
+export interface PeerResult {
   readonly status: number;
-  readonly body: T;
+  readonly body: unknown;
   /** The request was sent twice, and the peer may have taken it the first time: this answers the second. */
   readonly isRepeated: boolean;
 }

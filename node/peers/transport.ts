@@ -26,7 +26,7 @@ export interface PeerTransportOptions {
   };
   /** A message came; with `ref` when it arrived as a request, so that `send(answer, ref)` can answer it in place. */
   readonly onMessage: (message: PeerMessage, ref?: number) => void;
-  /** Of the one message with blocks that is on its way to a peer: more of it has arrived, or it is over. */
+  /** One message with blocks is on its way to a peer: more of it has arrived, or it is over. */
   readonly onBulkProgress: (peer: NodeId, round: number) => void;
   readonly onBulkOver: (peer: NodeId, round: number, end: BulkEnd) => void;
   readonly onUnreachable: (peer: NodeId) => void;
@@ -109,15 +109,10 @@ export class PeerTransport {
    * Throws PeerError when there is no authentic answer. A request may be sent twice (after a stale keep-alive
    * socket), so what it asks for must be idempotent.
    */
-  async request<T = unknown>(
-    peer: NodeId,
-    path: string,
-    body: unknown,
-    options: RequestOptions,
-  ): Promise<PeerResult<T>> {
+  async request(peer: NodeId, path: string, body: unknown, options: RequestOptions): Promise<PeerResult> {
     const client = this.clients.get(peer);
     if (client === undefined) throw new PeerError(peer, "unreachable", "no address is configured", false);
-    return (await client.request(path, body, options)) as PeerResult<T>;
+    return client.request(path, body, options);
   }
 
   handle(path: string, handler: PeerHandler): void {

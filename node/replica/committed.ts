@@ -10,8 +10,8 @@ type Listener = (events: readonly ShownEvent[]) => void;
  */
 export class CommittedEvents {
   private readonly listeners = new Set<Listener>();
-  private waiters: { readonly size: number; readonly resolve: () => void }[] = [];
-  private known = { height: 0 as Height, size: 0 };
+  private waiters: { readonly isReached: (known: Known) => boolean; readonly resolve: () => void }[] = [];
+  private known: Known = { height: 0 as Height, size: 0 };
 
   /** The newest committed block that was published. */
   get height(): Height {
@@ -23,7 +23,7 @@ export class CommittedEvents {
   }
 
   /** Where this process begins: what was committed before it is not published. */
-  begin(at: { readonly height: Height; readonly size: number }): void {
+  begin(at: Known): void {
     if (at.height > this.known.height) this.moveTo(at);
   }
 
@@ -42,26 +42,41 @@ export class CommittedEvents {
   }
 
   /** Resolves when all events below `size` are committed here; for one who may stop waiting: then nothing is kept for it. */
-  awaitSize(size: number): { readonly reached: Promise<void>; readonly cancel: () => void } {
-    const waiter = { size, resolve: () => {} };
-    const reached =
-      this.known.size >= size
-        ? Promise.resolve()
-        : new Promise<void>((resolve) => {
-            waiter.resolve = resolve;
-            this.waiters.push(waiter);
-          });
+  awaitSize(size: number): Waiting {
+    return this.await((known) => known.size >= size);
+  }
+  awaitHeight(height: Height): Waiting {
+    return this.await((known) => known.height >= height);
+  }
+
+  private await(isReached: (known: Known) => boolean): Waiting {
+    const waiter = { isReached, resolve: () => {} };
+    const reached = isReached(this.known)
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => {
+          waiter.resolve = resolve;
+          this.waiters.push(waiter);
+        });
     const cancel = (): void => {
       this.waiters = this.waiters.filter((other) => other !== waiter);
     };
     return { reached, cancel };
   }
 
-  private moveTo(known: { readonly height: Height; readonly size: number }): void {
+  private moveTo(known: Known): void {
     this.known = { ...known };
     if (this.waiters.length === 0) return;
-    const due = this.waiters.filter((waiter) => waiter.size <= known.size);
-    this.waiters = this.waiters.filter((waiter) => waiter.size > known.size);
+    const due = this.waiters.filter((waiter) => waiter.isReached(known));
+    this.waiters = this.waiters.filter((waiter) => !waiter.isReached(known));
     for (const waiter of due) waiter.resolve();
   }
+}
+
+interface Known {
+  readonly height: Height;
+  readonly size: number;
+}
+interface Waiting {
+  readonly reached: Promise<void>;
+  readonly cancel: () => void;
 }

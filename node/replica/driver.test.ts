@@ -14,6 +14,7 @@ import { STATE_MAC } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { eventually } from "../../test/support/eventually.js";
+import { systemClock } from "../clock.js";
 import { createVerifier, deriveSigner } from "../host/signer.js";
 import { WriteTracker } from "../service/write-tracker.js";
 import { IdentityFile } from "../storage/identity.js";
@@ -84,21 +85,25 @@ async function make(
     signer: deriveSigner(identity.seed),
     verifyBlock: blockVerifier(createVerifier()),
     logger: silent,
+    clock: systemClock,
     send: () => undefined,
-    onEffect,
-    onReplicaLost: () => tracker.onReplicaLost(),
-    onRecovered: (commitHeight) => {
-      recoveries.push(commitHeight);
-      tracker.onRecovered(commitHeight);
+    events: {
+      onEffect,
+      onReplicaLost: () => tracker.onReplicaLost(),
+      onRecovered: (commitHeight) => {
+        recoveries.push(commitHeight);
+        tracker.onRecovered(commitHeight);
+      },
+      onInvalidBlock: () => undefined,
+      onIndexFinding: (finding) => {
+        throw new Error(finding.detail);
+      },
+      onIndexChange: () => undefined,
+      onFatal: (error) => fatal.push(error),
     },
-    onInvalidBlock: () => undefined,
-    onIndexFinding: (finding) => {
-      throw new Error(finding.detail);
-    },
-    memory: { keyFilterBytes: 1_024 },
-    onFatal: (error) => fatal.push(error),
+    log: { memory: { keyFilterBytes: 1_024 } },
   });
-  const tracker = new WriteTracker(driver, silent);
+  const tracker = new WriteTracker(driver, silent, systemClock);
   const stop = async (): Promise<void> => {
     await driver.stop();
     await identity.close();
@@ -116,7 +121,7 @@ async function fill(database: MemoryDatabase, folder: string, count: number): Pr
     const result = await tracker.propose([event(n)], { deadline: performance.now() + 2_000, sinceHeight: height(0) });
     expect(result.kind).toBe("committed");
   }
-  expect(driver.committed.size).toBe(count);
+  expect(driver.log.committed.size).toBe(count);
   await stop();
 }
 
@@ -156,7 +161,7 @@ it("recovers anew when the server restarts again while a recovery reads the log"
   closed.open();
   await eventually(() => driver.view()?.role === "leader", 10_000, "it leads again");
   expect(recoveries).toHaveLength(2);
-  expect(driver.committed.size).toBe(5);
+  expect(driver.log.committed.size).toBe(5);
   await stop();
 });
 
@@ -232,8 +237,11 @@ it("does not take itself for amnesiac when a truncation is finished by the next 
 
 it("says nothing of a repeated write whose first one is sealed when the store fails", async () => {
   const proposed: { proposalId: number }[] = [];
-  const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
-  const tracker = new WriteTracker(driver as unknown as Driver, silent);
+  const driver = {
+    propose: (one: { proposalId: number }) => proposed.push(one) > 0,
+    log: { soundBlock: async () => null },
+  };
+  const tracker = new WriteTracker(driver as unknown as Driver, silent, systemClock);
   const write = (n: number) =>
     tracker.propose([event(n, "key")], { deadline: performance.now() + 100, sinceHeight: height(0) });
   const results = [write(1), write(2)];
@@ -247,8 +255,11 @@ it("says nothing of a repeated write whose first one is sealed when the store fa
 
 it("lets a write take the place of one under its key that was refused after its client had been told so", async () => {
   const proposed: { proposalId: number }[] = [];
-  const driver = { propose: (one: { proposalId: number }) => proposed.push(one) > 0, soundBlock: async () => null };
-  const tracker = new WriteTracker(driver as unknown as Driver, silent);
+  const driver = {
+    propose: (one: { proposalId: number }) => proposed.push(one) > 0,
+    log: { soundBlock: async () => null },
+  };
+  const tracker = new WriteTracker(driver as unknown as Driver, silent, systemClock);
   const write = (n: number, ms: number) =>
     tracker.propose([event(n, "key")], { deadline: performance.now() + ms, sinceHeight: height(0) });
   const first = write(1, 1);

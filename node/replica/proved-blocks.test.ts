@@ -163,6 +163,25 @@ it("keeps what lists read again, and not what they read once", async () => {
   expect(reads).toHaveBeenCalledTimes(1);
 });
 
+it("reads only what is not in memory, at once, wherever it stands among the rest", async () => {
+  const { blocks, proved, reads } = await setUp();
+  for (const i of [3, 5]) proved.add((blocks[i] as TestBlock).stored.block, before(blocks, i));
+  const found = await proved.read([3, 4, 5, 6, 7].map(height));
+  expect(found.map(({ header }) => header.height)).toEqual([3, 4, 5, 6, 7]);
+  expect(reads.mock.calls.map(([heights]) => heights)).toEqual([[3, 5, 7]]);
+});
+
+it("keeps of a larger message only what is the block's", async () => {
+  const { blocks, proved } = await setUp();
+  const { block } = (blocks[3] as TestBlock).stored;
+  const message = new Uint8Array(1_000_000);
+  message.set(block.records, 7);
+  const records = message.subarray(7, 7 + block.records.length);
+  proved.add({ ...block, records }, before(blocks, 3));
+  message.fill(0);
+  expect(proved.atHandAt(height(4))?.events.event(0).record.id).toBe(blocks[3]?.events[0]?.record.id);
+});
+
 it("reads a block once for all who wait for it", async () => {
   const { proved, reads } = await setUp({ bytesMax: 1 });
   const found = await Promise.all([proved.one(height(5)), proved.one(height(5)), proved.one(height(6))]);

@@ -6,13 +6,15 @@ import type { ReadEvent } from "../../shared/log/event.js";
 import { timestampMillis } from "../../shared/timestamp.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
 import { AlteredBlock, type Anchors, alteredAt } from "./anchors.js";
+import { type BlockNote, BlockNotes } from "./block-notes.js";
 import { Places } from "./places.js";
 import { owned, type ProvedBlock, proved } from "./proved-block.js";
 import { SharedRuns } from "./shared-runs.js";
 
-/** What a kept block takes of the heap beside its body: itself, and each of its events once decoded. */
+/** What a kept block takes of the heap beside its body. */
 const BLOCK_HEAP_BYTES = 2_048;
-const EVENT_HEAP_BYTES = 1_000;
+/** What is noted of blocks, kept or not. */
+const NOTES_BYTES_MAX = 4 * 1024 * 1024;
 /** Reads of the store at once; each may bring `READ_BYTES_MAX` and one block. */
 const READS_MAX = 2;
 /** Blocks that one read brings from the store. */
@@ -20,13 +22,15 @@ const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** Single blocks that one read of the store brings. */
 const SINGLES_AT_ONCE = 16;
 /** So many heights are remembered as read once: about as many as blocks of some size are kept. */
-const READ_ONCE_MAX = 512;
+const READ_ONCE_MAX = 4_096;
 /** Times of blocks that searches have looked at: the first looks of each search are at the same ones. */
 const TIMES_MAX = 10_000;
 
 interface Cached {
   readonly block: ProvedBlock;
   readonly weight: number;
+  /** Since it was looked at when room was made. */
+  isUsed: boolean;
 }
 
 /** An event, and the block that it stands in. */
@@ -49,6 +53,7 @@ export class ProvedBlocks {
     { readonly resolve: (block: ProvedBlock) => void; readonly reject: (error: unknown) => void }
   >();
   readonly places = new Places();
+  private readonly notes = new BlockNotes(NOTES_BYTES_MAX);
   /** Heights that have lately been read from the store, oldest first. */
   private readonly readOnce = new Set<Height>();
   private readonly times = new Map<Height, number>();
@@ -70,33 +75,52 @@ export class ProvedBlocks {
     const { header } = block;
     if (header.eventCount === 0) return;
     if (!this.places.add({ height: header.height, first: header.firstSequence, count: header.eventCount })) return;
-    this.keep(header.height, proved(block, previousHash));
+    const kept = proved(owned(block), previousHash);
+    this.notes.add(kept);
+    this.keep(header.height, kept);
+  }
+
+  /** What is known of a block that may not be in memory any more. */
+  noteOf(at: Height): BlockNote | null {
+    return this.notes.of(at);
   }
 
   /**
-   * The blocks at these heights, in that order, as many as one read brings; at least the first. Throws AlteredBlock, or
-   * StoreError where the store cannot say.
+   * The blocks at these heights, in that order, as many as memory and one read bring; at least the first. Throws
+   * AlteredBlock, or StoreError where the store cannot say.
    */
   async read(heights: readonly Height[]): Promise<ProvedBlock[]> {
-    const found = this.atHand(heights);
-    if (found.length > 0 || heights.length === 0) return found;
+    const known = this.atHand(heights);
+    if (known.size === heights.length) return [...known.values()];
     return this.limit(() => this.fetchMissing(heights));
   }
 
   private async fetchMissing(heights: readonly Height[]): Promise<ProvedBlock[]> {
-    // Somebody else may have brought the first ones while this read waited for its turn.
+    // Somebody else may have brought some while this read waited for its turn.
     const found = this.atHand(heights);
-    if (found.length > 0) return found;
-    const known = heights.findIndex((at) => this.cache.has(at));
-    return this.fetch(known === -1 ? heights : heights.slice(0, known));
+    const missing = heights.filter((at) => !found.has(at));
+    const stored = missing.length === 0 ? [] : await this.parts.reader.readBlocks(missing, READ_BYTES_MAX);
+    const blocks: ProvedBlock[] = [];
+    let read = 0;
+    for (const [i, at] of heights.entries()) {
+      const known = found.get(at);
+      if (known === undefined && i > 0 && stored[read] === undefined) break;
+      try {
+        blocks.push(known ?? (await this.prove(at, stored[read++])));
+      } catch (error) {
+        // Those before it are what they should be; whoever wants this one as well asks again, and is told.
+        if (i === 0) throw error;
+        break;
+      }
+    }
+    return blocks;
   }
 
-  private atHand(heights: readonly Height[]): ProvedBlock[] {
-    const found: ProvedBlock[] = [];
+  private atHand(heights: readonly Height[]): Map<Height, ProvedBlock> {
+    const found = new Map<Height, ProvedBlock>();
     for (const at of heights) {
-      const cached = this.atHandAt(at);
-      if (cached === null) break;
-      found.push(cached);
+      const block = this.atHandAt(at);
+      if (block !== null) found.set(at, block);
     }
     return found;
   }
@@ -160,8 +184,7 @@ export class ProvedBlocks {
   knownSealedAt(at: Height): number | null {
     const known = this.times.get(at);
     if (known === undefined) {
-      const cached = this.cache.get(at);
-      return cached === undefined ? null : timestampMillis(cached.block.header.sealedAt);
+      return this.notes.of(at)?.sealedAt ?? null;
     }
     // The order of the map is the order of their last use.
     this.times.delete(at);
@@ -184,20 +207,21 @@ export class ProvedBlocks {
     return this.prove(at, stored, { isKept: false });
   }
 
-  private async fetch(heights: readonly Height[]): Promise<ProvedBlock[]> {
-    const stored = await this.parts.reader.readBlocks(heights, READ_BYTES_MAX);
-    const found: ProvedBlock[] = [];
-    for (const [i, at] of heights.entries()) {
-      if (i > 0 && stored[i] === undefined) break;
-      try {
-        found.push(await this.prove(at, stored[i]));
-      } catch (error) {
-        // Those before it are what they should be; whoever wants this one as well asks again, and is told.
-        if (i === 0) throw error;
-        break;
-      }
-    }
-    return found;
+  /** Several as stored, in ascending order, as many as one read brings: each proved, or why it is not what was committed. */
+  async freshOf(heights: readonly Height[]): Promise<(ProvedBlock | AlteredBlock)[]> {
+    const stored = await this.limit(() => this.parts.reader.readBlocks(heights, READ_BYTES_MAX));
+    const byHeight = new Map(stored.map((one) => [one.block.header.height, one]));
+    // What stands below the last one that was brought, and was not, is missing.
+    const through = Math.max(heights[0] ?? 0, ...byHeight.keys());
+    const wanted = heights.filter((at) => at <= through);
+    return Promise.all(
+      wanted.map((at) =>
+        this.prove(at, byHeight.get(at), { isKept: false }).catch((error: unknown) => {
+          if (error instanceof AlteredBlock) return error;
+          throw error;
+        }),
+      ),
+    );
   }
 
   private async prove(
@@ -210,10 +234,10 @@ export class ProvedBlocks {
       const { block } = stored;
       if (!hasHash(block.header, proof.blockHash)) throw altered(ANOTHER_HEADER);
       if (bodyHash(block) !== block.header.bodyHash) throw altered("its body is another one");
-      if (!isKept) return proved(block, proof.previousHash);
-      const kept = proved(owned(block), proof.previousHash);
-      this.keep(at, kept);
-      return kept;
+      const found = proved(isKept ? owned(block) : block, proof.previousHash);
+      this.notes.add(found);
+      if (isKept) this.keep(at, found);
+      return found;
     });
   }
 
@@ -243,22 +267,26 @@ export class ProvedBlocks {
   atHandAt(at: Height): ProvedBlock | null {
     const cached = this.cache.get(at);
     if (cached === undefined) return null;
-    // The order of the map is the order of their last use.
-    this.cache.delete(at);
-    this.cache.set(at, cached);
+    cached.isUsed = true;
     return cached.block;
   }
 
   private keep(at: Height, block: ProvedBlock): void {
     this.drop(at);
-    const weight = BLOCK_HEAP_BYTES + EVENT_HEAP_BYTES * block.header.eventCount + block.bytes;
+    const weight = BLOCK_HEAP_BYTES + block.bytes;
     if (weight > this.parts.bytesMax / 2) return;
-    this.cache.set(at, { block, weight });
-    this.bytes += weight;
-    for (const oldest of this.cache.keys()) {
+    this.put(at, { block, weight, isUsed: true });
+    for (const [oldest, cached] of this.cache) {
       if (this.bytes <= this.parts.bytesMax) break;
       this.drop(oldest);
+      // What was used meanwhile begins anew: a map that is reordered at each use is made anew all the time.
+      if (cached.isUsed) this.put(oldest, { ...cached, isUsed: false });
     }
+  }
+
+  private put(at: Height, cached: Cached): void {
+    this.cache.set(at, cached);
+    this.bytes += cached.weight;
   }
 
   private drop(at: Height): void {

@@ -16,7 +16,8 @@ import { entryOf } from "../storage/entries.js";
 import { IdentityFile } from "../storage/identity.js";
 import type { IndexEntry, StoredEntry } from "../storage/port.js";
 import { stateMacOf } from "../storage/state-mac.js";
-import { type RecoveryOptions, type Remembered, recover } from "./recovery.js";
+import type { Remembered } from "./memory.js";
+import { type RecoveryOptions, recover } from "./recovery.js";
 
 let folder = "";
 let database = new MemoryDatabase("");

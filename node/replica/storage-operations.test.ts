@@ -10,7 +10,7 @@ import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { IdentityFile } from "../storage/identity.js";
 import { StoreError } from "../storage/port.js";
-import type { NodeIdentity } from "./recovery.js";
+import type { NodeIdentity } from "./memory.js";
 import { type StorageOperation, StorageOperations } from "./storage-operations.js";
 
 const READ_ALL = { bytesMax: 1 << 30, blocksMax: 10_000 };

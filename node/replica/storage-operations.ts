@@ -3,7 +3,7 @@ import type { Height } from "../../shared/ids.js";
 import { blockBytes } from "../../shared/log/block.js";
 import type { ChainState } from "../../shared/log/chain.js";
 import { type IndexEntry, type LogStore, StoreError } from "../storage/port.js";
-import type { NodeIdentity, Remembered } from "./recovery.js";
+import type { NodeIdentity, Remembered } from "./memory.js";
 
 /** Storage operations that wait for the one before; the core bounds its blocks in flight, this catches a bug. */
 const OPERATIONS_MAX = 4_096;

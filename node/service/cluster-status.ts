@@ -1,34 +1,11 @@
-import { z } from "zod";
 import { majority } from "../../cluster/quorum.js";
 import type { ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
+import type { AnswerOf } from "../../shared/protocol/requests.js";
 import type { MemberAddress } from "../config.js";
 import type { ClusterStatus, NodeStatus } from "./log-port.js";
 
-/** What a node says of itself, to a peer that asks for all. */
-export const ownStatusSchema = z.object({
-  id: z.string(),
-  /** Its wall clock when it answered. */
-  clock: z.string(),
-  version: z.string(),
-  address: z.string(),
-  clusterId: z.string(),
-  role: z.enum(["leader", "follower", "candidate", "learner", "unknown"]),
-  health: z.enum(["sound", "learner", "stalled", "unknown"]),
-  term: z.number(),
-  leaderId: z.string().nullable(),
-  lastHeight: z.number(),
-  commitHeight: z.number(),
-  committedSize: z.number(),
-  headHash: z.string(),
-  index: z.object({ isWhole: z.boolean(), paths: z.array(z.string()), through: z.number() }),
-  stableSince: z.string().nullable(),
-  watch: z.enum(["starting", "live", "down", "unsupported"]),
-  verifiedThrough: z.number(),
-  lastPassAt: z.string().nullable(),
-  oldestVerifiedAt: z.string().nullable(),
-});
-export type OwnStatus = z.infer<typeof ownStatusSchema>;
+export type OwnStatus = AnswerOf<"status">;
 
 interface StatusParts {
   readonly own: OwnStatus;
@@ -80,14 +57,15 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
   const healthyCount = nodes.filter((node) => node.healthy).length;
   // Of one that this node could not ask it knows nothing bad.
   const unaskedCount = others.filter(({ status, wasAsked }) => status === null && !wasAsked).length;
-  const leading = own.leaderId !== null && (view?.hasQuorum ?? false);
+  const isLedHere = own.leaderId !== null && (view?.hasQuorum ?? false);
+  const isLed = isLedHere || answered.some((status) => leadsMajority(status, answered, quorum));
   return {
     clusterId: own.clusterId,
-    state: !leading
+    state: !isLed
       ? "no_quorum"
       : parts.hasAlerts
         ? "integrity_alert"
-        : healthyCount + unaskedCount < memberCount
+        : !isLedHere || healthyCount + unaskedCount < memberCount
           ? "degraded"
           : "available",
     quorum,
@@ -100,6 +78,11 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     warnings: [...configuredDifferently(answered), ...clocksOff(view)],
     views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
   };
+}
+
+/** That this node hears no leader says nothing of the others: they say themselves whom they follow. */
+function leadsMajority({ id, role, term }: OwnStatus, all: readonly OwnStatus[], quorum: number): boolean {
+  return role === "leader" && all.filter((one) => one.leaderId === id && one.term === term).length >= quorum;
 }
 
 /** Filters by payload find the same everywhere only where all nodes index the same. */

@@ -1,12 +1,11 @@
-import { z } from "zod";
 import type { Effect } from "../../cluster/types.js";
 import type { NodeId, Term } from "../../shared/ids.js";
+import { NOTICES_MAX } from "../../shared/limits.js";
 import type { Block } from "../../shared/log/block.js";
 import { hashHeader } from "../../shared/log/block.js";
 import type { ElectionRecord } from "./log-port.js";
-import { notReady, ok, type Parts } from "./parts.js";
+import { notReady, type Parts } from "./parts.js";
 
-export const ELECTIONS_MAX = 500;
 /** Terms in which writes were refused; the oldest are forgotten. */
 const TERMS_MAX = 1_000;
 
@@ -70,10 +69,9 @@ export class Elections {
     private readonly parts: Parts,
     private readonly onElected: (election: Election) => void,
   ) {
-    parts.peers.handle("refused-writes", async (body) => {
-      const { terms } = z.object({ terms: z.array(z.int().min(0)).max(ELECTIONS_MAX) }).parse(body);
-      return ok({ counts: terms.map((term) => this.refused.of(term)) });
-    });
+    parts.peers.handle("refused-writes", async ({ terms }) => ({
+      counts: terms.map((term) => this.refused.of(term)),
+    }));
   }
 
   onRefused(): void {
@@ -93,19 +91,18 @@ export class Elections {
     const { driver, storage, peers, config, logger } = this.parts;
     const view = driver.view();
     if (view === null) throw notReady("This node's database is being recovered. Ask another node, or again shortly.");
-    const stored = await storage.log.readElectionBlocks(view.commitHeight, Math.min(limit, ELECTIONS_MAX));
+    const stored = await storage.log.readElectionBlocks(view.commitHeight, Math.min(limit, NOTICES_MAX));
     const elections: Election[] = [];
     for (const { block } of stored) {
       // What was not committed is never served; the scheduled verification raises the alert.
-      const isSound = hashHeader(block.header) === block.blockHash && (await driver.isCommitted(block));
+      const isSound = hashHeader(block.header) === block.blockHash && (await driver.log.isCommitted(block));
       if (!isSound) logger.error({ height: block.header.height }, "an election is left out: its header was altered");
       const election = isSound ? electionIn(block) : null;
       if (election !== null) elections.push(election);
     }
     const terms = elections.map(({ term }) => term);
-    const countsSchema = z.object({ counts: z.array(z.int().min(0)).length(terms.length) });
-    const others = await peers.askAll("refused-writes", { terms }, (body) => countsSchema.parse(body).counts);
-    const own = { peer: config.nodeId, answer: terms.map((term) => this.refused.of(term)) };
+    const others = await peers.askAll("refused-writes", { terms });
+    const own = { peer: config.nodeId, answer: { counts: terms.map((term) => this.refused.of(term)) } };
     return {
       elections: elections.map((election, i) => ({ ...election, writesRefused: refusedBy([own, ...others], i) })),
       unreachable: others.filter(({ answer }) => answer === null).map(({ peer }) => peer),
@@ -114,7 +111,7 @@ export class Elections {
 }
 
 /** Only nodes that refused some: of what was before its start a node knows nothing, and does not say "none". */
-function refusedBy(nodes: readonly { peer: NodeId; answer: readonly number[] | null }[], at: number) {
-  const counts = nodes.map(({ peer, answer }): [NodeId, number] => [peer, answer?.[at] ?? 0]);
+function refusedBy(nodes: readonly { peer: NodeId; answer: { counts: readonly number[] } | null }[], at: number) {
+  const counts = nodes.map(({ peer, answer }): [NodeId, number] => [peer, answer?.counts[at] ?? 0]);
   return Object.fromEntries(counts.filter(([, count]) => count > 0).sort());
 }

@@ -1,38 +1,10 @@
-import { z } from "zod";
 import { fromHex, fromUtf8, toHex, utf8 } from "../../shared/bytes.js";
-import { height } from "../../shared/ids.js";
-import { hashSchema } from "../../shared/log/control.js";
 import { canonicalObject, eventFault, type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
+import type { QuestionOf } from "../../shared/protocol/requests.js";
 
-/** Payload and salt as texts; everything is checked again where it arrives, so that the leader never seals what its followers must refuse. */
-const forwardedEvent = z.strictObject({
-  id: z.string().regex(/^[0-9a-f]{24}$/),
-  eventType: z.string(),
-  timestamp: z.string(),
-  isStampedHere: z.literal(true).optional(),
-  sourceAppId: z.string(),
-  payload: z.string(),
-  payloadSalt: z.string().regex(/^[0-9a-f]{32}$/),
-  payloadHash: hashSchema,
-  idempotencyKey: z.string().optional(),
-  batch: z.tuple([z.int().min(0), z.int().min(1)]).optional(),
-});
+type ForwardedEvent = QuestionOf<"append">["events"][number];
 
-export const forwardedWriteSchema = z.strictObject({
-  /** The term whose leader is asked: a write that was delayed into another term is not taken. */
-  term: z.int().min(1),
-  budgetMs: z.number().positive().max(600_000),
-  /** The write stands in no block up to here. */
-  sinceHeight: z
-    .int()
-    .min(0)
-    .transform((n) => height(n)),
-  ifPreviousHash: z.union([hashSchema, z.literal("")]).optional(),
-  events: z.array(forwardedEvent).min(1).max(1_000),
-});
-export type ForwardedWrite = z.infer<typeof forwardedWriteSchema>;
-
-export const toForwarded = ({ payloadValue: _value, ...event }: PreparedEvent): ForwardedWrite["events"][number] => ({
+export const toForwarded = ({ payloadValue: _value, ...event }: PreparedEvent): ForwardedEvent => ({
   ...event,
   payload: fromUtf8(event.payload),
   payloadSalt: toHex(event.payloadSalt),
@@ -40,7 +12,7 @@ export const toForwarded = ({ payloadValue: _value, ...event }: PreparedEvent): 
 });
 
 /** Throws when an event is not valid or its commitment does not match: the forwarder is broken, and nothing of it is sealed. */
-export function fromForwarded(event: ForwardedWrite["events"][number]): PreparedEvent {
+export function fromForwarded(event: ForwardedEvent): PreparedEvent {
   const { idempotencyKey, batch, isStampedHere, ...rest } = event;
   const payload = utf8(event.payload);
   const payloadSalt = fromHex(event.payloadSalt);

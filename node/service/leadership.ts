@@ -1,14 +1,11 @@
-import { z } from "zod";
 import type { Effect, PeerView, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
+import { delay } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { LeadingNode, StepDownRequest } from "./log-port.js";
-import { LEADER_POLL_MS, ok, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
 
-const stepDownSchema = z.strictObject({ actor: z.string(), reason: z.string(), target: z.string().optional() });
-const leadingSchema = z.object({ leaderId: z.string(), term: z.int().min(1) });
-const refusedSchema = z.object({ detail: z.string() });
 /** A follower that is this little behind is level within a message or two; one further behind cannot take over in time. */
 const LEVEL_BLOCKS_MAX = 64;
 /** A stop has 14 s for all it does, whatever the election timeout. */
@@ -23,15 +20,8 @@ export class HandOver {
   private diskRun: Promise<void> | null = null;
 
   constructor(private readonly parts: Parts) {
-    parts.peers.handle("step-down", async (body) => {
-      try {
-        return ok(await this.stepDownHere(stepDownSchema.parse(body)));
-      } catch (error) {
-        if (!(error instanceof ProblemError)) throw error;
-        return { status: 409, body: { detail: error.detail } };
-      }
-    });
-    parts.peers.handle("disk", async () => ok({ isLow: parts.disk.isLow }));
+    parts.peers.handle("step-down", (request) => this.stepDownHere(request));
+    parts.peers.handle("disk", async () => ({ isLow: parts.disk.isLow }));
   }
 
   /** Two election timeouts: the freeze lasts at most one, and an election after it another. */
@@ -58,10 +48,9 @@ export class HandOver {
     if (leaderId === config.nodeId) return this.stepDownHere(request);
     try {
       const timeoutMs = this.patienceMs + ANSWER_MARGIN_MS;
-      const answer = await peers.transport().request(leaderId, "step-down", request, { timeoutMs });
-      if (answer.status === 200) return leadingSchema.parse(answer.body);
-      const refused = refusedSchema.safeParse(answer.body);
-      throw answer.status === 409 && refused.success ? conflict(refused.data.detail) : noWord(leaderId);
+      const reply = await peers.request(leaderId, "step-down", request, { timeoutMs });
+      if (reply.kind === "answered") return reply.answer;
+      throw reply.kind === "refused" ? conflict(reply.detail) : noWord(leaderId);
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       throw noWord(leaderId);
@@ -113,10 +102,10 @@ export class HandOver {
 
   private async leaveForDisk(): Promise<void> {
     const { peers, driver, logger } = this.parts;
-    const roomy = await peers.askAll("disk", {}, (body) => z.object({ isLow: z.boolean() }).parse(body).isLow);
+    const roomy = await peers.askAll("disk", {});
     const view = driver.view();
     if (view?.role !== "leader") return;
-    const targets = roomy.filter(({ answer }) => answer === false).map(({ peer }) => peer);
+    const targets = roomy.filter(({ answer }) => answer?.isLow === false).map(({ peer }) => peer);
     const target = this.byPreference(view).find((id) => targets.includes(id));
     if (target === undefined) {
       logger.error(
@@ -132,23 +121,20 @@ export class HandOver {
 
   /** Resolves with who leads next, or null when nobody else does within two election timeouts. */
   private async handOver(target: NodeId | undefined, patienceMs = this.patienceMs): Promise<LeadingNode | null> {
-    const { driver, config } = this.parts;
-    const startedAt = performance.now();
+    const { driver, config, clock } = this.parts;
+    const startedAt = clock.now();
     const startTerm = driver.view()?.term ?? 0;
-    while (performance.now() < startedAt + patienceMs) {
+    while (clock.now() < startedAt + patienceMs) {
       const view = driver.view();
       if (view !== null && view.term > startTerm && view.leaderId !== null && view.leaderId !== config.nodeId)
         return { leaderId: view.leaderId, term: view.term };
       if (this.isQuorumGone(view)) return null;
-      const isLate = performance.now() > startedAt + config.electionTimeoutMs;
+      const isLate = clock.now() > startedAt + config.electionTimeoutMs;
       const best = view?.role === "leader" && !isLate ? this.fit(view, target) : null;
       // Until a block of this leader's own term is committed the core does not begin; and while it does, asking again
       // changes nothing. So it is asked until it moves; the last time early enough to end within the time.
-      if (best !== null) {
-        const wall = new Date().toISOString();
-        driver.submit({ kind: "hand_over", now: performance.now(), wall, target: best });
-      }
-      await pause(LEADER_POLL_MS);
+      if (best !== null) driver.submit({ kind: "hand_over", now: clock.now(), wall: clock.wall(), target: best });
+      await delay(clock, LEADER_POLL_MS);
     }
     return null;
   }
@@ -168,7 +154,7 @@ export class HandOver {
 
   /** Voters that answer, with a healthy store and nearly all that is committed; the highest priority first. */
   private byPreference(view: ReplicaView): NodeId[] {
-    const now = performance.now();
+    const now = this.parts.clock.now();
     const isFit = (peer: PeerView): boolean =>
       peer.isVoter &&
       peer.isStoreHealthy &&

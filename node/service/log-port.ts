@@ -1,6 +1,7 @@
 import type { HashHex, NodeId } from "../../shared/ids.js";
 import type { EventView, PreparedEvent, ShownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import type { AlertRecord } from "../storage/port.js";
 
 /**
@@ -8,9 +9,18 @@ import type { AlertRecord } from "../storage/port.js";
  * Failures that a client should see are thrown as `ProblemError` (node/problems.ts).
  */
 export interface LogService {
-  readonly nodeId: NodeId;
+  readonly writes: LogWrites;
+  readonly reads: LogReads;
+  readonly leadership: LogLeadership;
+  readonly status: LogStatus;
+}
+
+export interface LogWrites {
   /** Appends on whichever node leads; resolves once a majority has it durable. */
   append(write: WriteRequest): Promise<AppendOutcome>;
+}
+
+export interface LogReads {
   /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
   awaitReadable(condition?: ReadCondition): Promise<void>;
   /** null once the leader has confirmed that the log is shorter. */
@@ -22,22 +32,33 @@ export interface LogService {
   readonly indexedPaths: readonly string[];
   /** Each node's copy and hash of one event, as each says itself. */
   copies(sequence: number): Promise<NodeCopy[]>;
+  /** What a client needs to check a committed block; null above what this node knows to be committed. */
+  block(height: number): Promise<BlockView | null>;
+  /** Each node's hashes of the same events, as each says itself. */
+  chain(from: number, count: number): Promise<NodeChain[]>;
   /** Committed events that reads reflect at this moment. */
   readonly logSize: number;
-  standing(): Standing;
-  clusterStatus(): Promise<ClusterStatus>;
+  /** Every committed event from now on, once, in order, in the batches in which they were committed. */
+  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void;
+}
+
+export interface LogLeadership {
+  /** Resolves once another node leads. */
+  stepDown(request: StepDownRequest): Promise<LeadingNode>;
   admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
+  /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
+  elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
+}
+
+export interface LogStatus {
+  readonly nodeId: NodeId;
+  standing(): Standing;
+  readiness(): ReadinessCheck[];
+  clusterStatus(): Promise<ClusterStatus>;
   /** The newest open alerts of all nodes that answer, and how many more these have. */
   alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }>;
   /** From whichever node has it; null if none that answers does. */
   alert(id: string): Promise<AlertRecord | null>;
-  /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
-  elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
-  /** Resolves once another node leads. */
-  stepDown(request: StepDownRequest): Promise<LeadingNode>;
-  readiness(): ReadinessCheck[];
-  /** Every committed event from now on, once, in order, in the batches in which they were committed. */
-  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void;
   /** Elections as this node learns of their commit, and alerts that this node finds. */
   subscribeNotices(listener: (notice: StreamNotice) => void): () => void;
 }

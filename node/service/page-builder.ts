@@ -93,7 +93,7 @@ export class PageBuilder {
     }
     const wanted = found.slice(passed);
     for (let at = 0; at < wanted.length; ) {
-      const some = wanted.slice(at, at + this.blocksAtOnce(wanted.length - at));
+      const some = wanted.slice(at, at + this.blocksAtOnce(wanted, at));
       const read = await this.read(some);
       for (const [i, block] of read.entries()) if (!this.takeBlock(some[i] as WalkedHits, block)) return false;
       at += read.length;
@@ -106,9 +106,15 @@ export class PageBuilder {
     return there.length === hits.length ? there : this.blocks.read(hits.map(({ height }) => height));
   }
 
-  /** A page of few events needs few blocks; how many hits each has is known. */
-  private blocksAtOnce(left: number): number {
-    return Math.min(left, BLOCKS_AT_ONCE, this.search.limit - this.events.length + this.toSkip);
+  /** As many as seem to hold what is wanted: how many hits each has is known, or nearly so. */
+  private blocksAtOnce(found: readonly WalkedHits[], at: number): number {
+    let left = this.search.limit - this.events.length + this.toSkip;
+    let count = 0;
+    for (; left > 0 && count < BLOCKS_AT_ONCE && at + count < found.length; count++) {
+      const { sure, unsure } = found[at + count] as WalkedHits;
+      left -= sure.length + unsure.length;
+    }
+    return count;
   }
 
   private takeBlock(hits: WalkedHits, block: ProvedBlock): boolean {

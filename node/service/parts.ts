@@ -1,14 +1,24 @@
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
+import {
+  type AnswerOf,
+  type AnswerTo,
+  PEER_REQUESTS,
+  type PeerPath,
+  type QuestionOf,
+  type QuestionTo,
+  refusalSchema,
+} from "../../shared/protocol/requests.js";
+import type { Clock } from "../clock.js";
 import type { Config } from "../config.js";
 import type { DiskWatch } from "../host/disk-watch.js";
-import type { Integrity } from "../integrity/integrity.js";
-import { PeerError } from "../peers/peer-client.js";
-import type { PeerHandler } from "../peers/peer-server.js";
+import { PeerError, type RequestOptions } from "../peers/peer-client.js";
 import type { PeerTransport } from "../peers/transport.js";
-import { ProblemError } from "../problems.js";
+import { PROBLEMS, ProblemError } from "../problems.js";
 import type { Driver } from "../replica/driver.js";
 import type { Storage } from "../storage/port.js";
+import type { LeaderWatch } from "./leader-watch.js";
+import type { ReadLimits } from "./reads.js";
 
 /** How long one peer may take to say what it knows; a node that does not is listed as such. */
 export const PEER_ANSWER_MS_MAX = 1_000;
@@ -16,88 +26,121 @@ export const PEER_ANSWER_MS_MAX = 1_000;
 export const LEADER_POLL_MS = 20;
 export const RETRY_AFTER_SECONDS = 1;
 
+/** How a node asks another one, and answers it: the messages of their replicas go another way. */
+export type PeerPort = Pick<PeerTransport, "request" | "handle">;
+
 export interface LogServiceOptions {
-  readonly config: Config;
+  readonly config: Pick<Config, "nodeId" | "members" | "self" | "electionTimeoutMs" | "requestTimeoutMs">;
   readonly version: string;
   readonly storage: Storage;
   readonly driver: Driver;
-  readonly transport: PeerTransport | null;
-  readonly disk: DiskWatch;
-  readonly integrity: Pick<Integrity, "status">;
-  readonly logger: Logger;
+  /** null for a node that stands alone. */
+  readonly transport: PeerPort | null;
+  readonly disk: Pick<DiskWatch, "isLow" | "describe" | "onChecked">;
+  readonly logger: Pick<Logger, "info" | "warn" | "error">;
+  readonly clock: Clock;
+  readonly readLimits?: ReadLimits;
+  /** How far this node's own database is watched and verified. */
+  readonly integrity: () => Pick<AnswerOf<"status">, "watch" | "verifiedThrough" | "lastPassAt" | "oldestVerifiedAt">;
 }
 
 /** What the parts of the service share. */
 export interface Parts extends LogServiceOptions {
   readonly peers: PeerDesk;
+  readonly leaders: LeaderWatch;
 }
 
-export interface PeerAnswer<T> {
+export interface PeerAnswer<P extends PeerPath> {
   readonly peer: NodeId;
   /** null for one that does not answer in time. */
-  readonly answer: T | null;
+  readonly answer: AnswerOf<P> | null;
+  /** When it came: this node's wall clock, in milliseconds. */
+  readonly at: number;
   /** False if this node did not even try, for a reason of its own: that says nothing of the peer. */
   readonly wasAsked: boolean;
 }
 
-/** Questions to the other members, and the answers to theirs. */
-export class PeerDesk {
-  constructor(private readonly options: Pick<LogServiceOptions, "config" | "transport">) {}
+/** What a peer said: its answer, why it refuses, or nothing that can be used. */
+export type PeerReply<P extends PeerPath> =
+  | { readonly kind: "answered"; readonly answer: AnswerOf<P>; readonly isRepeated: boolean }
+  | { readonly kind: "refused"; readonly detail: string }
+  | { readonly kind: "none" };
 
-  transport(): PeerTransport {
-    if (this.options.transport === null) throw unavailable("This node stands alone and knows no other.");
-    return this.options.transport;
+/** Questions to the other members, and the answers to theirs, each as `PEER_REQUESTS` has it. */
+export class PeerDesk {
+  constructor(private readonly options: Pick<LogServiceOptions, "config" | "transport" | "clock">) {}
+
+  /** A problem of status 409 is told to the one who asks; any other failure stays here, in the log. */
+  handle<P extends PeerPath>(path: P, handler: (question: QuestionOf<P>) => Promise<AnswerTo<P>>): void {
+    const { question } = PEER_REQUESTS[path];
+    this.options.transport?.handle(path, async (body) => {
+      const parsed = question.safeParse(body);
+      if (!parsed.success) return { status: 400, body: { code: "bad_question" } };
+      try {
+        return { status: 200, body: await handler(parsed.data as QuestionOf<P>) };
+      } catch (error) {
+        if (!(error instanceof ProblemError) || PROBLEMS[error.code].status !== 409) throw error;
+        return { status: 409, body: { detail: error.detail } };
+      }
+    });
   }
 
-  handle(path: string, handler: (body: unknown) => ReturnType<PeerHandler>): void {
-    this.options.transport?.handle(path, handler);
+  /** Throws PeerError where the peer was not reached or gave no authentic answer. */
+  async request<P extends PeerPath>(
+    peer: NodeId,
+    path: P,
+    question: QuestionTo<P>,
+    options: RequestOptions,
+  ): Promise<PeerReply<P>> {
+    const { transport } = this.options;
+    if (transport === null) throw unavailable("This node stands alone and knows no other.");
+    const { status, body, isRepeated } = await transport.request(peer, path, question, options);
+    if (status === 409) {
+      const refusal = refusalSchema.safeParse(body);
+      return refusal.success ? { kind: "refused", detail: refusal.data.detail } : { kind: "none" };
+    }
+    const answer = status === 200 ? PEER_REQUESTS[path].answer.safeParse(body) : undefined;
+    return answer?.success === true
+      ? { kind: "answered", answer: answer.data as AnswerOf<P>, isRepeated }
+      : { kind: "none" };
   }
 
   /** Asks every other member at once. */
-  async askAll<T>(path: string, body: unknown, parse: (body: unknown) => T): Promise<PeerAnswer<T>[]> {
+  async askAll<P extends PeerPath>(path: P, question: QuestionTo<P>): Promise<PeerAnswer<P>[]> {
     const { config } = this.options;
     const peers = config.members.filter((member) => member.id !== config.nodeId);
-    return Promise.all(peers.map(({ id }) => this.asked(id, path, body, parse)));
+    return Promise.all(peers.map(({ id }) => this.asked(id, path, question)));
   }
 
-  async ask<T>(peer: NodeId, path: string, body: unknown, parse: (body: unknown) => T): Promise<T | null> {
-    return (await this.asked(peer, path, body, parse)).answer;
+  async ask<P extends PeerPath>(peer: NodeId, path: P, question: QuestionTo<P>): Promise<AnswerOf<P> | null> {
+    return (await this.asked(peer, path, question)).answer;
   }
 
-  private async asked<T>(
-    peer: NodeId,
-    path: string,
-    body: unknown,
-    parse: (body: unknown) => T,
-  ): Promise<PeerAnswer<T>> {
+  private async asked<P extends PeerPath>(peer: NodeId, path: P, question: QuestionTo<P>): Promise<PeerAnswer<P>> {
     try {
-      const answer = await this.transport().request(peer, path, body, { timeoutMs: PEER_ANSWER_MS_MAX });
-      return { peer, answer: answer.status === 200 ? parse(answer.body) : null, wasAsked: true };
+      const reply = await this.request(peer, path, question, { timeoutMs: PEER_ANSWER_MS_MAX });
+      return {
+        peer,
+        answer: reply.kind === "answered" ? reply.answer : null,
+        at: Date.parse(this.options.clock.wall()),
+        wasAsked: true,
+      };
     } catch (error) {
       const isOurs = error instanceof PeerError && (error.failure === "overloaded" || error.failure === "closed");
-      return { peer, answer: null, wasAsked: !isOurs };
+      return { peer, answer: null, at: Date.parse(this.options.clock.wall()), wasAsked: !isOurs };
     }
   }
 }
-
-export const ok = (body: unknown): { status: number; body: unknown } => ({ status: 200, body });
 
 export const unavailable = (detail: string): ProblemError =>
   new ProblemError("no_quorum", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
 export const notReady = (detail: string, cause?: unknown): ProblemError =>
   new ProblemError("not_ready", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** What the promise gives, or null if it does not within `ms`. */
-export async function resultWithin<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), Math.max(0, ms));
+export function resultWithin<T>(clock: Clock, promise: Promise<T>, ms: number): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(Math.max(0, ms), () => resolve(null));
+    promise.then(resolve, reject).finally(cancel);
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,6 +1,8 @@
 import { afterEach, expect, it, vi } from "vitest";
 import type { ReplicaView } from "../../cluster/types.js";
 import { height } from "../../shared/ids.js";
+import { systemClock } from "../clock.js";
+import { LeaderWatch } from "./leader-watch.js";
 import type { Parts } from "./parts.js";
 import { Reads } from "./reads.js";
 
@@ -22,12 +24,20 @@ class Follower {
       awaitSize: (size: number) => ({ reached: vi.waitUntil(() => this.through >= size), cancel: () => {} }),
     };
     Object.defineProperty(committed, "size", { get: () => this.through });
-    const driver = { view: look, standing: () => this.view, committed };
-    const ask = async (): Promise<number | null> => {
+    const driver = { view: look, standing: () => this.view, log: { committed } };
+    const ask = async (): Promise<{ height: number | null }> => {
       this.asked += 1;
-      return this.answer;
+      return { height: this.answer };
     };
-    const parts = { driver, config: { nodeId: "n1" }, storage: {}, peers: { handle: () => {}, ask } };
+    const peers = { handle: () => {}, ask };
+    const parts = {
+      driver,
+      config: { nodeId: "n1" },
+      storage: {},
+      peers,
+      clock: systemClock,
+      leaders: new LeaderWatch({ standing: () => null }),
+    };
     this.reads = new Reads(parts as unknown as Parts);
   }
 }

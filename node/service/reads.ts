@@ -1,23 +1,17 @@
-import { z } from "zod";
 import type { Effect } from "../../cluster/types.js";
-import { type Height, height } from "../../shared/ids.js";
+import type { Height } from "../../shared/ids.js";
 import { eventView, type ShownEvent, shownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
+import { type Clock, delay } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import { AlteredBlock } from "../replica/anchors.js";
+import type { CommittedEvents } from "../replica/committed.js";
 import { StoreError } from "../storage/port.js";
-import type { Found, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
+import { BlockViews } from "./block-views.js";
+import type { Found, LogReads, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
 import { IndexDiffers } from "./page-builder.js";
-import {
-  LEADER_POLL_MS,
-  notReady,
-  ok,
-  type Parts,
-  pause,
-  RETRY_AFTER_SECONDS,
-  resultWithin,
-  unavailable,
-} from "./parts.js";
+import { LEADER_POLL_MS, notReady, type Parts, RETRY_AFTER_SECONDS, resultWithin, unavailable } from "./parts.js";
 import { Searches } from "./search.js";
 import { SharedRun } from "./shared-run.js";
 import { Turns } from "./turns.js";
@@ -27,18 +21,22 @@ const READ_WAIT_MS_MAX = 2_000;
 const CONFIRMATION_LOOK_MS = 50;
 /** A leader that has not confirmed within this time is asked again, or the next one. */
 const CONFIRM_MS_MAX = 1_000;
-/** A search that takes longer ends with what it has found. */
-const SEARCH_MS_MAX = 1_500;
-/** One part of a list; with an event more, since the last one is taken whole. */
-const PART_BYTES_MAX = 256 * 1024;
 /** Parts of lists that are made at once. */
 const PARTS_AT_ONCE = 2;
 const LARGE_PART_BYTES = 64 * 1024;
 /** Between tries of a read that the store could not answer. */
 const RETRY_MS = 100;
 
+export interface ReadLimits {
+  /** One part of a list; with an event more, since the last one is taken whole. */
+  readonly partBytesMax: number;
+  /** A search that takes longer ends with what it has found. */
+  readonly searchMsMax: number;
+}
+const READ_LIMITS: ReadLimits = { partBytesMax: 256 * 1024, searchMsMax: 1_500 };
+
 /** Reads of what this node acknowledged and, where the request says so, of more. */
-export class Reads {
+export class Reads implements LogReads {
   /** Reads wait for these: events that this node acknowledged. */
   private acknowledgedSize = 0;
   /**
@@ -50,35 +48,48 @@ export class Reads {
   private isAsking = false;
   /** It has been reached. */
   private isConfirmed = false;
+  private becomeReadable = (): void => {};
+  private readonly isReadable = new Promise<true>((resolve) => {
+    this.becomeReadable = () => resolve(true);
+  });
   private readonly confirming = new Map<number, (confirmed: Height | null) => void>();
   private lastReadId = 0;
   private readonly here = new SharedRun<Height | null>(() => this.confirmHere());
   private readonly atLeader = new SharedRun<Height | null>(() => this.confirmAtLeader());
 
-  /** Looks without being asked: there may be no leader to ask when the first read comes. */
-  private readonly looking = setInterval(() => this.lookForConfirmation(), CONFIRMATION_LOOK_MS);
+  private readonly clock: Clock;
+  private readonly limits: ReadLimits;
+  private readonly stopLooking: () => void;
 
   private readonly searches: Searches;
-  private readonly turns = new Turns<Found>(PARTS_AT_ONCE, isLarge);
+  private readonly blockViews: BlockViews;
+  private readonly turns: Turns<Found>;
+  /** Each brings an event from every node, as text to be read and written: a place rests after it, as after a large part. */
+  private readonly copyTurns: Turns<NodeCopy[]>;
 
   constructor(private readonly parts: Parts) {
-    const { storage, driver } = parts;
+    const { storage, driver, clock } = parts;
+    this.clock = clock;
+    this.limits = parts.readLimits ?? READ_LIMITS;
+    this.turns = new Turns(PARTS_AT_ONCE, isLarge, clock);
+    this.copyTurns = new Turns(PARTS_AT_ONCE, () => true, clock);
+    // Looks without being asked: there may be no leader to ask when the first read comes.
+    this.stopLooking = clock.every(CONFIRMATION_LOOK_MS, () => this.lookForConfirmation());
     this.searches = new Searches({
       reader: storage.reader,
-      blocks: driver.blocks,
-      clock: { now: () => performance.now() },
-      commitHeight: () => driver.committed.height,
+      blocks: driver.log.blocks,
+      clock,
+      commitHeight: () => driver.log.committed.height,
       heldThrough: () => driver.heldThrough,
-      onIndexDiffers: (at) => driver.onIndexDiffers(at),
+      onIndexDiffers: (at) => driver.log.index.differs(at),
     });
-    parts.peers.handle("read-index", async () => ok({ height: await this.here.ask() }));
-    parts.peers.handle("copy", async (body) =>
-      ok(await this.ownCopy(z.object({ sequence: z.int().min(0) }).parse(body).sequence)),
-    );
+    this.blockViews = new BlockViews(parts, this.searches.places);
+    parts.peers.handle("read-index", async () => ({ height: await this.here.ask() }));
+    parts.peers.handle("copy", ({ sequence }) => this.ownCopy(sequence));
   }
 
   stop(): void {
-    clearInterval(this.looking);
+    this.stopLooking();
   }
   onAcknowledged(size: number): void {
     this.acknowledgedSize = Math.max(this.acknowledgedSize, size);
@@ -91,23 +102,32 @@ export class Reads {
     for (const readId of [...this.confirming.keys()]) this.settle(readId, null);
   }
 
+  /** How many wait for a leader's confirmation. */
+  get load(): number {
+    return this.confirming.size;
+  }
+
+  get indexedPaths(): readonly string[] {
+    return this.parts.driver.log.index.indexedPaths;
+  }
+
+  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void {
+    return this.parts.driver.log.committed.subscribe(listener);
+  }
+
   get logSize(): number {
-    return this.parts.driver.committed.size;
+    return this.parts.driver.log.committed.size;
   }
 
   async awaitReadable(condition: ReadCondition = {}): Promise<void> {
-    const deadline = performance.now() + READ_WAIT_MS_MAX;
+    const deadline = this.clock.now() + READ_WAIT_MS_MAX;
     const { driver } = this.parts;
-    while (!this.lookForConfirmation()) {
-      if (performance.now() > deadline) {
-        throw notReady(
-          this.confirmed === null
-            ? "This node has started and no leader has confirmed yet how far the log goes. Ask another node, or again shortly."
-            : `This node has started and has not caught up yet with block ${this.confirmed}, which a leader has confirmed. Ask another node, or again shortly.`,
-        );
-      }
-      await pause(LEADER_POLL_MS);
-    }
+    if (!this.lookForConfirmation() && (await resultWithin(this.clock, this.isReadable, READ_WAIT_MS_MAX)) === null)
+      throw notReady(
+        this.confirmed === null
+          ? "This node has started and no leader has confirmed yet how far the log goes. Ask another node, or again shortly."
+          : `This node has started and has not caught up yet with block ${this.confirmed}, which a leader has confirmed. Ask another node, or again shortly.`,
+      );
     // A learner counts for nothing and serves nothing: what it lost is not all known yet.
     if (driver.standing()?.isLearner === true)
       throw notReady(
@@ -136,10 +156,11 @@ export class Reads {
   private lookForConfirmation(): boolean {
     if (this.isConfirmed) return true;
     if (this.confirmed === null) void this.askForConfirmation();
-    const view = this.parts.driver.view();
+    const view = this.confirmed === null ? null : this.parts.driver.view();
     if (view === null || this.confirmed === null || view.commitHeight < this.confirmed) return false;
     this.acknowledgedSize = Math.max(this.acknowledgedSize, view.committedSize);
     this.isConfirmed = true;
+    this.becomeReadable();
     this.stop();
     return true;
   }
@@ -152,9 +173,12 @@ export class Reads {
   }
 
   private reachedBy(size: number, deadline: number): Promise<boolean> {
-    const { reached, cancel } = this.parts.driver.committed.awaitSize(size);
+    return this.within(this.parts.driver.log.committed.awaitSize(size), deadline);
+  }
+
+  private within({ reached, cancel }: ReturnType<CommittedEvents["awaitSize"]>, deadline: number): Promise<boolean> {
     const isThere = reached.then(() => true);
-    return resultWithin(isThere, deadline - performance.now()).then((there) => {
+    return resultWithin(this.clock, isThere, deadline - this.clock.now()).then((there) => {
       cancel();
       return there === true;
     });
@@ -165,22 +189,21 @@ export class Reads {
   /** The size of the log at a height that the leader confirmed after this was called, once this node has that height. */
   private async sizeConfirmedBy(deadline: number): Promise<number> {
     const confirmed = await this.confirmBy(deadline);
-    for (;;) {
-      const view = this.parts.driver.view();
-      if (view !== null && view.commitHeight >= confirmed) return view.committedSize;
-      if (performance.now() > deadline)
-        throw notReady(
-          `The leader has confirmed the log up to block ${confirmed}, and this node has block ${view?.commitHeight ?? 0}. Ask again shortly, or another node.`,
-        );
-      await pause(LEADER_POLL_MS / 4);
-    }
+    const { committed } = this.parts.driver.log;
+    if (committed.height < confirmed && !(await this.within(committed.awaitHeight(confirmed), deadline)))
+      throw notReady(
+        `The leader has confirmed the log up to block ${confirmed}, and this node has block ${committed.height}. Ask again shortly, or another node.`,
+      );
+    return committed.size;
   }
 
   private async confirmBy(deadline: number): Promise<Height> {
-    while (performance.now() < deadline) {
-      const confirmed = await resultWithin(this.atLeader.ask(), deadline - performance.now());
+    while (this.clock.now() < deadline) {
+      const confirmed = await resultWithin(this.clock, this.atLeader.ask(), deadline - this.clock.now());
       if (confirmed !== null) return confirmed;
-      await pause(LEADER_POLL_MS);
+      // Another one may lead any moment; and this one may know soon how far the log is committed.
+      const isLed = this.parts.driver.standing()?.leaderId != null;
+      await this.parts.leaders.changeWithin(this.clock, isLed ? LEADER_POLL_MS : deadline - this.clock.now());
     }
     const detail = `No leader has confirmed within ${READ_WAIT_MS_MAX} ms that it still leads, so this node cannot say that it has the newest events. Without consistency=linearizable it answers what it has.`;
     throw unavailable(detail);
@@ -188,13 +211,10 @@ export class Reads {
 
   private async confirmAtLeader(): Promise<Height | null> {
     const { driver, config, peers } = this.parts;
-    const leaderId = driver.view()?.leaderId ?? null;
+    const leaderId = driver.standing()?.leaderId ?? null;
     if (leaderId === null) return null;
     if (leaderId === config.nodeId) return this.here.ask();
-    return peers.ask(leaderId, "read-index", {}, (body) => {
-      const { height: at } = z.object({ height: z.int().min(0).nullable() }).parse(body);
-      return at === null ? null : height(at);
-    });
+    return (await peers.ask(leaderId, "read-index", {}))?.height ?? null;
   }
 
   /** Whether this node leads is the core's to say: it asks a majority, and refuses when it does not lead. */
@@ -202,13 +222,13 @@ export class Reads {
     const { driver } = this.parts;
     const readId = ++this.lastReadId;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.settle(readId, null), CONFIRM_MS_MAX);
+      const cancel = this.clock.after(CONFIRM_MS_MAX, () => this.settle(readId, null));
       this.confirming.set(readId, (confirmed) => {
-        clearTimeout(timer);
+        cancel();
         resolve(confirmed);
       });
-      if (driver.view() === null) this.settle(readId, null);
-      else driver.submit({ kind: "read_index", now: performance.now(), readId });
+      if (driver.standing() === null) this.settle(readId, null);
+      else driver.submit({ kind: "read_index", now: this.clock.now(), readId });
     });
   }
 
@@ -222,7 +242,7 @@ export class Reads {
 
   /** null is said only once the leader has confirmed that the log is shorter. */
   async get(sequence: number): Promise<ShownEvent | null> {
-    const deadline = performance.now() + READ_WAIT_MS_MAX;
+    const deadline = this.clock.now() + READ_WAIT_MS_MAX;
     if (sequence >= this.logSize && sequence >= (await this.sizeConfirmedBy(deadline))) return null;
     return this.guarded(async () => {
       const { events, header } = await this.searches.places.blockOf(sequence);
@@ -234,8 +254,8 @@ export class Reads {
     return this.guarded(() =>
       this.turns.run(async () => {
         // From here on: that others were first says nothing of how wide the filter is.
-        const deadline = performance.now() + SEARCH_MS_MAX;
-        const found = await this.searches.find({ ...request, bytesMax: PART_BYTES_MAX, deadline });
+        const deadline = this.clock.now() + this.limits.searchMsMax;
+        const found = await this.searches.find({ ...request, bytesMax: this.limits.partBytesMax, deadline });
         return { ...found, events: found.events.map(({ event, header }) => shownEvent(event, header)) };
       }),
     );
@@ -245,7 +265,7 @@ export class Reads {
     filter: EventFilter,
     range: { high: number; cap: number },
   ): Promise<{ total: number; isCapped: boolean }> {
-    const deadline = performance.now() + SEARCH_MS_MAX;
+    const deadline = this.clock.now() + this.limits.searchMsMax;
     const counted = await this.guarded(() => this.searches.count(filter, { ...range, deadline }));
     if (counted !== null) return counted;
     const detail =
@@ -256,19 +276,19 @@ export class Reads {
 
   /** A store that cannot answer is asked again for a while: it may be recovering. Then the client is told why. */
   async guarded<T>(read: () => Promise<T>): Promise<T> {
-    const deadline = performance.now() + READ_WAIT_MS_MAX;
+    const deadline = this.clock.now() + READ_WAIT_MS_MAX;
     for (;;) {
       try {
         return await read();
       } catch (cause) {
         if (cause instanceof ProblemError) throw cause;
         // It is made anew meanwhile.
-        if (cause instanceof IndexDiffers) this.parts.driver.onIndexDiffers(cause.height);
+        if (cause instanceof IndexDiffers) this.parts.driver.log.index.differs(cause.height);
         const mayPass = cause instanceof IndexDiffers || cause instanceof StoreError;
         const isFinal = !mayPass || (cause instanceof StoreError && cause.failure === "index_lost");
-        if (isFinal || performance.now() >= deadline) throw this.problemOf(cause);
+        if (isFinal || this.clock.now() >= deadline) throw this.problemOf(cause);
       }
-      await pause(RETRY_MS);
+      await delay(this.clock, RETRY_MS);
     }
   }
 
@@ -283,8 +303,8 @@ export class Reads {
       return new ProblemError("index_rebuilding", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
     }
     if (cause instanceof StoreError && cause.failure === "index_lost") {
-      driver.onIndexLost();
-      const { through, of } = driver.index.progress;
+      driver.log.index.lost();
+      const { through, of } = driver.log.index.progress;
       const detail =
         `The index of this node is being made anew from its log: ${through} of ${of} blocks are done. Events can be read ` +
         "by sequence and listed without a filter meanwhile. Ask another node, or again later.";
@@ -294,16 +314,28 @@ export class Reads {
     return notReady("This node could not read its MongoDB. Ask another node, or again shortly.", cause);
   }
 
-  async copies(sequence: number): Promise<NodeCopy[]> {
+  block(at: number): Promise<BlockView | null> {
+    return this.guarded(() => this.blockViews.block(at));
+  }
+
+  chain(from: number, count: number): Promise<NodeChain[]> {
+    return this.blockViews.chain(from, count);
+  }
+
+  copies(sequence: number): Promise<NodeCopy[]> {
+    return this.copyTurns.run(() => this.copiesNow(sequence));
+  }
+
+  private async copiesNow(sequence: number): Promise<NodeCopy[]> {
     const own: NodeCopy = await this.ownCopy(sequence);
-    const others = await this.parts.peers.askAll<NodeCopy>("copy", { sequence }, (body) => body as NodeCopy);
-    const unreachable = (node: string): NodeCopy => ({
+    const others = await this.parts.peers.askAll("copy", { sequence });
+    const silent = (node: string, wasAsked: boolean): NodeCopy => ({
       node,
       hash: null,
       event: null,
-      detail: "this node got no answer from it",
+      detail: wasAsked ? "this node got no answer from it" : "this node could not ask it",
     });
-    return [own, ...others.map(({ peer, answer }) => answer ?? unreachable(peer))].sort((a, b) =>
+    return [own, ...others.map(({ peer, answer, wasAsked }) => answer ?? silent(peer, wasAsked))].sort((a, b) =>
       a.node < b.node ? -1 : 1,
     );
   }
@@ -314,7 +346,7 @@ export class Reads {
     if (sequence >= this.logSize) return { node, hash: null, event: null, detail: "it does not have it yet" };
     try {
       const place = await this.searches.places.placeOf(sequence);
-      const { header, events } = await this.parts.driver.blocks.fresh(place.height);
+      const { header, events } = await this.parts.driver.log.blocks.fresh(place.height);
       const event = eventView(events.event(sequence - header.firstSequence), header);
       return { node, hash: event.hash, event };
     } catch (error) {

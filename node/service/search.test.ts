@@ -1,8 +1,10 @@
 import fc from "fast-check";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { utf8 } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
 import { type Height, height } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
+import { nameHash } from "../../shared/log/body.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import { type EventFilter, matches, WIDE } from "../../shared/log/filter.js";
 import type { Run } from "../../shared/log/index.js";
@@ -12,7 +14,7 @@ import { MemoryDatabase, type MemoryEntry } from "../../test/doubles/memory-data
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { Anchors } from "../replica/anchors.js";
 import { ProvedBlocks } from "../replica/proved-blocks.js";
-import type { IndexEntry } from "../storage/port.js";
+import type { IndexEntry, LogReader } from "../storage/port.js";
 import { type Found, IndexDiffers, type Search } from "./page-builder.js";
 import { Searches } from "./search.js";
 
@@ -58,6 +60,7 @@ interface Fixture {
   /** How far the store is known to hold the log. */
   readonly store: { held: Height };
   readonly database: MemoryDatabase;
+  readonly reader: LogReader;
   readonly searches: Searches;
   /** Each look at the clock takes so long. */
   readonly clock: { now: number; step: number };
@@ -66,11 +69,11 @@ interface Fixture {
   readonly differing: number[];
 }
 
-async function setUp({ remembers = 20, bytesMax = 200_000 } = {}): Promise<Fixture> {
+async function setUp({ remembers = 20, bytesMax = 200_000, of = blocks } = {}): Promise<Fixture> {
   const database = new MemoryDatabase("a".repeat(32));
   const storage = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
   await storage.log.open();
-  await insert(storage.log, blocks);
+  await insert(storage.log, of);
   // Too many terms of their own: what stands in these blocks only they can tell.
   for (const at of [5, 6, 40, 41, 42, 90]) {
     const found = database.entries.get(height(at));
@@ -79,7 +82,7 @@ async function setUp({ remembers = 20, bytesMax = 200_000 } = {}): Promise<Fixtu
     const stored = { ...found.stored, entry: { ...found.stored.entry, own } };
     database.entries.set(height(at), { ...found, stored });
   }
-  const heldThrough = (): Height => height(BLOCKS);
+  const heldThrough = (): Height => height(of.length);
   const inOrder = (run: () => Promise<void>): Promise<void> => run();
   const anchors = new Anchors({
     store: storage.log,
@@ -88,12 +91,12 @@ async function setUp({ remembers = 20, bytesMax = 200_000 } = {}): Promise<Fixtu
     inOrder,
     onWarning: () => {},
   });
-  for (const { stored } of blocks) anchors.add(stored.block.header, stored.block.blockHash, "c");
+  for (const { stored } of of) anchors.add(stored.block.header, stored.block.blockHash, "c");
   const altered: number[] = [];
   const onAltered = ({ height: at }: { height: number }): number => altered.push(at);
   const proved = new ProvedBlocks({ reader: storage.reader, anchors, bytesMax, heldThrough, onAltered });
-  for (const { stored, events: of } of blocks.slice(BLOCKS - remembers))
-    proved.add(stored.block, of[0]?.record.previousHash ?? "");
+  for (const { stored, events: those } of of.slice(-remembers || of.length))
+    proved.add(stored.block, those[0]?.record.previousHash ?? "");
   const clock = { now: 0, step: 0 };
   const now = (): number => {
     clock.now += clock.step;
@@ -109,7 +112,7 @@ async function setUp({ remembers = 20, bytesMax = 200_000 } = {}): Promise<Fixtu
     heldThrough: () => store.held,
     onIndexDiffers: (at) => differing.push(at),
   });
-  return { database, searches, clock, altered, store, differing };
+  return { database, reader: storage.reader, searches, clock, altered, store, differing };
 }
 
 let fixture: Fixture;
@@ -167,24 +170,63 @@ async function allPages(searches: Searches, search: Search): Promise<number[]> {
 }
 
 describe("a search", () => {
-  it("finds what a scan finds, in order, past what is skipped, as many as are wanted", async () => {
-    const pages = fc.record({ skip: fc.integer({ min: 0, max: 30 }), limit: fc.integer({ min: 1, max: 40 }) });
-    await fc.assert(
-      fc.asyncProperty(filters, orders, range, pages, async (filter, order, { low, high }, { skip, limit }) => {
-        const wanted = { filter, order, low, high };
-        const deadline = Number.POSITIVE_INFINITY;
-        const found = await fixture.searches.find({ ...wanted, skip, limit, bytesMax: 1e9, deadline });
-        expect(sequencesOf(found)).toEqual(scan(wanted).slice(skip, skip + limit));
-        expect(found.isCutOff).toBe(false);
-        if (found.events.length < limit) expect(found.next).toBeNull();
-        for (const { event, header } of found.events) {
-          const { event: logged, header: own } = events[event.record.sequence] as (typeof events)[0];
-          expect([event.hash, event.record, header]).toEqual([logged.hash, logged.record, own]);
-        }
-      }),
-      { numRuns: 150 },
-    );
-  }, 60_000);
+  it.each<[string, Parameters<typeof setUp>[0]]>([
+    ["with the newest blocks in memory", {}],
+    ["with the names of all blocks in memory, and no block", { remembers: BLOCKS, bytesMax: 1 }],
+    ["with some blocks in memory, and the names of more", { remembers: 70, bytesMax: 60_000 }],
+  ])(
+    "finds what a scan finds, in order, past what is skipped, as many as are wanted, %s",
+    async (_, memory) => {
+      fixture = await setUp(memory);
+      const pages = fc.record({ skip: fc.integer({ min: 0, max: 30 }), limit: fc.integer({ min: 1, max: 40 }) });
+      await fc.assert(
+        fc.asyncProperty(filters, orders, range, pages, async (filter, order, { low, high }, { skip, limit }) => {
+          const wanted = { filter, order, low, high };
+          const deadline = Number.POSITIVE_INFINITY;
+          const found = await fixture.searches.find({ ...wanted, skip, limit, bytesMax: 1e9, deadline });
+          expect(sequencesOf(found)).toEqual(scan(wanted).slice(skip, skip + limit));
+          expect(found.isCutOff).toBe(false);
+          if (found.events.length < limit) expect(found.next).toBeNull();
+          for (const { event, header } of found.events) {
+            const { event: logged, header: own } = events[event.record.sequence] as (typeof events)[0];
+            expect([event.hash, event.record, header]).toEqual([logged.hash, logged.record, own]);
+          }
+        }),
+        { numRuns: 70 },
+      );
+    },
+    60_000,
+  );
+
+  it("reads only blocks with hits, all of a page at once, where names are in memory", async () => {
+    const { searches, reader } = await setUp({ remembers: BLOCKS, bytesMax: 60_000 });
+    const [asked, read] = [vi.spyOn(reader, "heights"), vi.spyOn(reader, "readBlocks")];
+    const filter = { sourceAppId: "shop", eventType: "note" };
+    const search = { filter, order: "asc", low: 0, high: SIZE, limit: 8, bytesMax: 1e9, deadline: 1e9 } as const;
+    const due = scan(search).slice(0, 8);
+    expect(sequencesOf(await searches.find(search))).toEqual(due);
+    const heights = [...new Set(due.map((at) => (events[at] as (typeof events)[0]).header.height))];
+    expect(asked).not.toHaveBeenCalled();
+    expect(read.mock.calls.map(([of]) => of)).toEqual([heights]);
+  });
+
+  it.each([1, 1_000_000])(
+    "is not misled by two names with the same hash, with %d bytes of memory",
+    async (bytesMax) => {
+      const [name, other] = ["costarring", "liquid"];
+      expect(nameHash(utf8(name))).toBe(nameHash(utf8(other)));
+      const of = [name, other, "shop", other, name];
+      const made = new TestLog();
+      const { searches } = await setUp({
+        bytesMax,
+        of: of.map((sourceAppId) => made.block([{ sourceAppId }, { sourceAppId: "desk", eventType: sourceAppId }])),
+      });
+      const search = { order: "asc", low: 0, high: 2 * of.length, limit: 9, bytesMax: 1e9, deadline: 1e9 } as const;
+      const find = async (filter: EventFilter) => sequencesOf(await searches.find({ ...search, filter }));
+      expect(await find({ sourceAppId: name })).toEqual([0, 8]);
+      expect(await find({ eventType: other })).toEqual([3, 7]);
+    },
+  );
 
   it("finds all page by page, whatever ends a page: its limit, its bytes or its time", async () => {
     const ends = fc.record({

@@ -1,8 +1,10 @@
 import { type Height, height } from "../../shared/ids.js";
 import { type EventFilter, type Hits, hitsOf, matches, type Plan, planOf } from "../../shared/log/filter.js";
 import type { Clock } from "../clock.js";
+import { WantedNames } from "../replica/block-notes.js";
 import type { Place } from "../replica/places.js";
 import { type EntryQuery, type FoundEntry, StoreError } from "../storage/port.js";
+import { byNames, type Chunk, isOfNames, meeting, namedIn } from "./names.js";
 import {
   assertPlace,
   BLOCKS_AT_ONCE,
@@ -27,9 +29,6 @@ const WINDOW_SLOW_MS = 500;
 const ESTIMATE_MAX = 1_000;
 /** Filters whose counts are remembered. */
 const COUNTS_MAX = 256;
-/** Events of blocks in memory that one search compares itself, before it asks the index. */
-const EVENTS_AT_HAND_MAX = 10_000;
-const BLOCKS_AT_HAND = 16;
 
 export interface SearchParts extends PlaceFinderParts {
   readonly clock: Pick<Clock, "now">;
@@ -153,7 +152,7 @@ export class Searches {
   }
 
   private async *filtered(plan: Plan, search: Search, range: Range, readsBlocks: boolean): AsyncGenerator<Chunk> {
-    const at = yield* this.atHand(search, range);
+    const at = yield* byNames(this.parts.blocks, search, range, readsBlocks);
     if (at === null) return;
     const rest = search.order === "asc" ? { ...range, from: at } : { ...range, to: at };
     const [group] = plan.groups;
@@ -166,6 +165,7 @@ export class Searches {
   /** The blocks that have a term, as many as seem to hold what is wanted, say by their events what is wanted. */
   private async *byBlocks(group: readonly Uint8Array[], search: Search, range: Range): AsyncGenerator<Chunk> {
     const { filter, order, limit } = search;
+    const names = new WantedNames(filter);
     const isAsc = order === "asc";
     let at: Height | null = isAsc ? range.from : range.to;
     let found = 0;
@@ -186,10 +186,10 @@ export class Searches {
         const blocks = await this.parts.blocks.read(heights.slice(i, i + Math.min(BLOCKS_AT_ONCE, wanted)));
         const looked = blocks.map((block): WalkedHits => {
           const { height: of, firstSequence: first, eventCount: count } = block.header;
-          const named = block.candidates(filter);
+          const named = namedIn(block, names, this.parts.blocks.noteOf(of));
           // The block is right; what named it is not.
           if (named.length === 0 && group.length === 1) this.parts.onIndexDiffers(of);
-          const sure = named.filter((one) => matches(block.events.event(one), filter));
+          const sure = meeting(named, block, { filter, range });
           found += sure.length;
           return { height: of, first, count, sure, unsure: [], block };
         });
@@ -246,38 +246,6 @@ export class Searches {
     }
   }
 
-  /** Blocks in memory say by their events what is wanted, sooner than any entry. Returns where the index has to go on. */
-  private *atHand({ filter, order }: Search, range: Range): Generator<Chunk, Height | null> {
-    const { blocks } = this.parts;
-    const isAsc = order === "asc";
-    let at = isAsc ? range.from : range.to;
-    let left = isOfNames(filter) ? EVENTS_AT_HAND_MAX : 0;
-    while (left > 0) {
-      const looked: WalkedHits[] = [];
-      const places = blocks.places.at(at, order, BLOCKS_AT_HAND).filter((place) => isIn(place.height, range));
-      for (const place of places) {
-        const block = blocks.atHandAt(place.height);
-        if (block === null) {
-          left = 0;
-          break;
-        }
-        const sure = block.candidates(filter).filter((i) => matches(block.events.event(i), filter));
-        looked.push({ ...place, sure, unsure: [] });
-        left -= place.count;
-      }
-      const last = looked.at(-1);
-      if (last === undefined) return at;
-      const next = step(last.height, isAsc);
-      if (!isIn(next, range)) {
-        yield { looked, next: null };
-        return null;
-      }
-      at = next;
-      yield { looked, next };
-    }
-    return at;
-  }
-
   private async inOrder(groups: Plan["groups"], range: Range): Promise<Plan["groups"]> {
     if (groups.length < 2) return groups;
     const sized = await Promise.all(
@@ -288,17 +256,7 @@ export class Searches {
 }
 
 type Bounds = Pick<Range, "from" | "to">;
-interface Chunk {
-  /** In order; with hits or without. */
-  readonly looked: WalkedHits[];
-  /** The next height to look at. */
-  readonly next: Height | null;
-}
 const DONE: Ended = { next: null, isCutOff: false };
-
-/** By its names alone a block says quickly which of its events may be meant; all others it would have to decode. */
-const isOfNames = ({ eventType, sourceAppId, typePrefix, payload }: EventFilter): boolean =>
-  (eventType !== undefined || sourceAppId !== undefined) && typePrefix === undefined && payload === undefined;
 
 /** Only hits with a sequence that is wanted. */
 function cut(hits: WalkedHits, { low, high }: Search): WalkedHits {

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import type { AlertRecord } from "../storage/port.js";
+import { Admissions } from "./admissions.js";
 import { HandOver } from "./leadership.js";
 import { type Parts, PeerDesk } from "./parts.js";
 import { Status } from "./status.js";
@@ -12,13 +14,14 @@ const alert = (node: string, day: number): AlertRecord =>
 it("says how many open alerts of all nodes a list leaves out, and who did not tell", async () => {
   const others: Record<string, unknown> = {
     n2: { alerts: [alert("n2", 3)], count: 40 },
-    n3: { alerts: [alert("n3", 1)] },
+    n3: { alerts: [alert("n3", 1)], count: 1 },
   };
   const answers = [...Object.entries(others).map(([peer, answer]) => ({ peer, answer })), { peer: "n4", answer: null }];
   const parts = {
     config: { nodeId: "n1" },
     storage: { alerts: { list: async (limit: number) => [alert("n1", 2)].slice(0, limit), count: async () => 7 } },
     peers: { handle: () => {}, askAll: async () => answers },
+    clock: systemClock,
   };
   const status = new Status(parts as unknown as Parts, {} as never);
   const told = await status.alerts(2);
@@ -49,14 +52,15 @@ function nodeWith(
   const members = ["n1", "n2", "n3"].map((id, i) => ({ id, address: `http://${id}`, priority: i }));
   const config = { nodeId: "n1", electionTimeoutMs: 100, members, self: members[0] };
   const index = { isWhole: true, indexedPaths: [], progress: { through: 0, of: 0 } };
-  const driver = { view: () => view, index, submit: (input: unknown) => onSubmit(submitted.push(input)) };
+  const driver = { view: () => view, log: { index }, submit: (input: unknown) => onSubmit(submitted.push(input)) };
   const storage = { alerts: { list: async () => [], count: async () => 0 } };
   const disk = { isLow: false, describe: () => "" };
-  const peers = new PeerDesk({ config, transport } as never);
-  const integrity = { status: INTEGRITY };
-  const parts = { config, driver, storage, disk, integrity, peers, version: "1" } as unknown as Parts;
+  const peers = new PeerDesk({ config, transport, clock: systemClock } as never);
+  const integrity = () => INTEGRITY;
+  const shared = { config, driver, storage, disk, integrity, peers, version: "1", clock: systemClock };
+  const parts = shared as unknown as Parts;
   const status = new Status(parts, { hasConfirmation: true } as never);
-  return { status, handOver: new HandOver(parts), asked, submitted, members };
+  return { status, admissions: new Admissions(parts), handOver: new HandOver(parts), asked, submitted, members };
 }
 
 const INTEGRITY = { watch: "live", verifiedThrough: 0, lastPassAt: null, oldestVerifiedAt: null };
@@ -69,7 +73,7 @@ describe("what a decision is answered", () => {
   const asks = { id: "n2", wantsAdmission: true };
   const admit = (view: unknown, answer?: (peer: string) => Answered) =>
     nodeWith(view, answer)
-      .status.admit(DECISION)
+      .admissions.admit(DECISION)
       .then(
         () => "admitted",
         (problem: unknown) => problem,
@@ -77,12 +81,12 @@ describe("what a decision is answered", () => {
 
   it("says that nobody was admitted where this node no longer leads, and that a member is none only where it is none", async () => {
     const follower = nodeWith({ role: "follower", leaderId: "n1", members, peers: [asks] });
-    await expect(follower.status.admit(DECISION)).rejects.toThrow(/does not lead: nobody was admitted/);
+    await expect(follower.admissions.admit(DECISION)).rejects.toThrow(/does not lead: nobody was admitted/);
     expect(follower.submitted).toEqual([]);
     const leader = { role: "leader", leaderId: "n1", members, peers: [asks] };
-    const self = nodeWith(leader).status.admit({ ...DECISION, node: "n1" });
+    const self = nodeWith(leader).admissions.admit({ ...DECISION, node: "n1" });
     await expect(self).rejects.toThrow(/n1 does not ask to be admitted/);
-    await expect(nodeWith(leader).status.admit({ ...DECISION, node: "n9" })).rejects.toThrow(/n9 is not a member/);
+    await expect(nodeWith(leader).admissions.admit({ ...DECISION, node: "n9" })).rejects.toThrow(/n9 is not a member/);
   });
 
   it("says that a node is admitted once it counts, and before that only that nobody has said so", async () => {
@@ -91,7 +95,7 @@ describe("what a decision is answered", () => {
     const counts = (): void => {
       setTimeout(() => Object.assign(peer, { isVoter: true, wantsAdmission: false }), 100);
     };
-    const admitting = nodeWith(view, undefined, counts).status.admit(DECISION);
+    const admitting = nodeWith(view, undefined, counts).admissions.admit(DECISION);
     await expect(Promise.race([admitting, delay(50, "not yet")])).resolves.toBe("not yet");
     await admitting;
     Object.assign(peer, { isVoter: false, wantsAdmission: true });
@@ -160,6 +164,18 @@ describe("the status of the cluster", () => {
     const lost = await ofN3(silent);
     expect(lost.state).toBe("degraded");
     expect(lost.nodes[2]?.detail).toBe("this node got no answer from it");
+  });
+
+  it("has a leader where a majority of the others follows one, though this node hears none", async () => {
+    const deaf = { ...view, role: "follower", leaderId: null, hasQuorum: false };
+    const led = (id: string): Answered => {
+      const { status, body } = sound(id) as { status: number; body: object };
+      return { status, body: { ...body, role: id === "n2" ? "leader" : "follower", term: 2, leaderId: "n2" } };
+    };
+    const seen = await nodeWith(deaf, led).status.clusterStatus();
+    expect(seen).toMatchObject({ state: "degraded", leaderId: null });
+    const oneAnswers = (peer: string) => (peer === "n2" ? led(peer) : silent);
+    expect(await nodeWith(deaf, oneAnswers).status.clusterStatus()).toMatchObject({ state: "no_quorum" });
   });
 
   it("is asked for once, however many want it", async () => {

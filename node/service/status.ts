@@ -1,26 +1,22 @@
-import { z } from "zod";
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
-import type { WatchState } from "../integrity/watch.js";
-import { PeerError, type PeerResult } from "../peers/peer-client.js";
-import { ProblemError } from "../problems.js";
+import { NOTICES_MAX } from "../../shared/limits.js";
+import type { AnswerOf } from "../../shared/protocol/requests.js";
 import type { AlertRecord } from "../storage/port.js";
-import { clusterStatus, type OwnStatus, ownStatusSchema } from "./cluster-status.js";
-import type { ClusterStatus, ReadinessCheck, Standing } from "./log-port.js";
-import { LEADER_POLL_MS, ok, type Parts, PEER_ANSWER_MS_MAX, pause, unavailable } from "./parts.js";
+import { clusterStatus, type OwnStatus } from "./cluster-status.js";
+import type { ClusterStatus, LogStatus, ReadinessCheck, Standing, StreamNotice } from "./log-port.js";
+import type { Parts } from "./parts.js";
 import type { Reads } from "./reads.js";
 import { SharedRun } from "./shared-run.js";
 
-const ALERTS_MAX = 1_000;
-/** A block that says so is committed, and the node writes its mark. */
-const ADMITTED_WITHIN_MS = 3_000;
 /** More than there can be warnings, of which there is one a node and member. */
 const ALERTS_LOOKED_AT = 100;
 
-/** What this node says of itself, what all say together, and the admission of learners. */
-export class Status {
+/** What this node says of itself, and what all say together. */
+export class Status implements LogStatus {
   isStopping = false;
   private stableSince: string | null = null;
+  private readonly noticeListeners = new Set<(notice: StreamNotice) => void>();
   private readonly asking = new SharedRun(() => this.askForStatus());
 
   constructor(
@@ -28,28 +24,25 @@ export class Status {
     private readonly reads: Reads,
   ) {
     const { peers } = parts;
-    peers.handle("status", async () => ok(this.ownStatus()));
-    peers.handle("alerts", async (body) => {
-      const { limit } = z.object({ limit: z.int().min(1).max(ALERTS_MAX) }).parse(body);
-      return ok(await this.ownAlerts(limit));
-    });
-    peers.handle("alert", async (body) => {
-      const { id } = z.object({ id: z.string().max(24) }).parse(body);
-      return ok({ alert: await parts.storage.alerts.get(id) });
-    });
-    peers.handle("admit", async (body) => {
-      try {
-        await this.admitHere(z.object({ node: z.string(), actor: z.string(), reason: z.string() }).parse(body));
-        return ok({});
-      } catch (error) {
-        if (!(error instanceof ProblemError) || error.code !== "admission_conflict") throw error;
-        return { status: 409, body: { detail: error.detail } };
-      }
-    });
+    peers.handle("status", async () => this.ownStatus());
+    peers.handle("alerts", ({ limit }) => this.ownAlerts(limit));
+    peers.handle("alert", async ({ id }) => ({ alert: await parts.storage.alerts.get(id) }));
   }
 
   onEffect(effect: Effect): void {
-    if (effect.kind === "role_changed") this.stableSince = effect.leaderId === null ? null : new Date().toISOString();
+    if (effect.kind === "role_changed") this.stableSince = effect.leaderId === null ? null : this.parts.clock.wall();
+  }
+
+  get nodeId(): NodeId {
+    return this.parts.config.nodeId;
+  }
+
+  subscribeNotices(listener: (notice: StreamNotice) => void): () => void {
+    this.noticeListeners.add(listener);
+    return () => this.noticeListeners.delete(listener);
+  }
+  notify(notice: StreamNotice): void {
+    for (const listener of this.noticeListeners) listener(notice);
   }
 
   standing(): Standing {
@@ -87,8 +80,8 @@ export class Status {
         isOk: this.reads.hasConfirmation,
         detail: this.reads.hasConfirmation ? "ok" : "no leader has confirmed yet how far the log goes",
       },
-      watchCheck(this.parts.integrity.status.watch),
-      { name: "index", isOk: driver.index.isWhole, isAdvisory: true, detail: describeIndex(driver.index) },
+      watchCheck(this.parts.integrity().watch),
+      { name: "index", isOk: driver.log.index.isWhole, isAdvisory: true, detail: describeIndex(driver.log.index) },
       // Reads are served whatever the disk holds, so it takes no node out of a load balancer.
       { name: "disk", isOk: !disk.isLow, isAdvisory: true, detail: disk.describe() },
       ...(this.isStopping ? [{ name: "stopping" as const, isOk: false, detail: "this node is stopping" }] : []),
@@ -102,20 +95,21 @@ export class Status {
 
   private async askForStatus(): Promise<ClusterStatus> {
     const own = this.ownStatus();
-    const sentAt = Date.now();
-    const others = await this.parts.peers.askAll<OwnStatus & { skewMs: number }>("status", {}, (body) => {
-      const status = ownStatusSchema.parse(body);
-      // Half the round trip is taken as the way back.
-      return { ...status, skewMs: Math.round(Date.parse(status.clock) - (sentAt + Date.now()) / 2) };
-    });
+    const sentAt = Date.parse(this.parts.clock.wall());
+    const others = await this.parts.peers.askAll("status", {});
     const { alerts } = await this.alerts(ALERTS_LOOKED_AT);
     return clusterStatus({
       own,
-      others: others.map(({ peer, answer, wasAsked }) => ({ id: peer, status: answer, wasAsked })),
+      others: others.map(({ peer, answer, at, wasAsked }) => ({
+        id: peer,
+        // Half the round trip is taken as the way back.
+        status: answer && { ...answer, skewMs: Math.round(Date.parse(answer.clock) - (sentAt + at) / 2) },
+        wasAsked,
+      })),
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
       hasAlerts: alerts.some(({ severity }) => severity === "critical"),
-      now: performance.now(),
+      now: this.parts.clock.now(),
     });
   }
 
@@ -124,7 +118,7 @@ export class Status {
     const { config, version } = this.parts;
     return {
       id: this.parts.config.nodeId,
-      clock: new Date().toISOString(),
+      clock: this.parts.clock.wall(),
       version,
       address: config.self.address,
       clusterId: view?.clusterId ?? "",
@@ -137,55 +131,13 @@ export class Status {
       committedSize: view?.committedSize ?? 0,
       headHash: view?.headHash ?? "",
       stableSince: view === null ? null : this.stableSince,
-      ...this.parts.integrity.status,
+      ...this.parts.integrity(),
       index: {
-        isWhole: this.parts.driver.index.isWhole,
-        paths: [...this.parts.driver.index.indexedPaths],
-        through: this.parts.driver.index.progress.through,
+        isWhole: this.parts.driver.log.index.isWhole,
+        paths: [...this.parts.driver.log.index.indexedPaths],
+        through: this.parts.driver.log.index.progress.through,
       },
     };
-  }
-
-  async admit(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
-    const view = this.parts.driver.view();
-    const leaderId = view?.leaderId ?? null;
-    if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
-    if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
-    const answer = await this.askLeader(leaderId, request);
-    if (answer.status === 200) return;
-    if (answer.status !== 409 || answer.body?.detail === undefined) throw noWord(leaderId, request.node);
-    throw new ProblemError("admission_conflict", answer.body.detail);
-  }
-
-  private async askLeader(leaderId: NodeId, request: { node: NodeId }): Promise<PeerResult<{ detail?: string }>> {
-    try {
-      const timeoutMs = ADMITTED_WITHIN_MS + PEER_ANSWER_MS_MAX;
-      return await this.parts.peers.transport().request<{ detail?: string }>(leaderId, "admit", request, { timeoutMs });
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      throw noWord(leaderId, request.node);
-    }
-  }
-
-  /** Resolves once the node counts: its admission is committed, and it has said that it knows. */
-  private async admitHere(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
-    const view = this.parts.driver.view();
-    // Only a leader knows who asks; what another core is told it forgets.
-    if (view?.role !== "leader")
-      throw new ProblemError("admission_conflict", `${this.parts.config.nodeId} does not lead: nobody was admitted.`);
-    if (!view.members.some((member) => member.id === request.node))
-      throw new ProblemError("admission_conflict", `${request.node.slice(0, 64)} is not a member of this cluster.`);
-    if (view.peers.find((known) => known.id === request.node)?.wantsAdmission !== true) {
-      const detail = `${request.node} does not ask to be admitted: it counts already, has not caught up yet, or has not been heard.`;
-      throw new ProblemError("admission_conflict", detail);
-    }
-    const { driver, config } = this.parts;
-    driver.submit({ kind: "admit", now: performance.now(), wall: new Date().toISOString(), ...request });
-    const deadline = performance.now() + ADMITTED_WITHIN_MS;
-    while (driver.view()?.peers.find((known) => known.id === request.node)?.isVoter !== true) {
-      if (performance.now() > deadline) throw noWord(config.nodeId, request.node);
-      await pause(LEADER_POLL_MS);
-    }
   }
 
   private async ownAlerts(limit: number): Promise<NodeAlerts> {
@@ -197,16 +149,16 @@ export class Status {
   async alert(id: string): Promise<AlertRecord | null> {
     const own = await this.parts.storage.alerts.get(id).catch(() => null);
     if (own !== null) return own;
-    const others = await this.parts.peers.askAll("alert", { id }, (body) => body as { alert: AlertRecord | null });
+    const others = await this.parts.peers.askAll("alert", { id });
     return others.map(({ answer }) => answer?.alert ?? null).find((alert) => alert !== null) ?? null;
   }
 
   async alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }> {
-    const own = await this.ownAlerts(Math.min(limit, ALERTS_MAX)).catch(() => null);
-    const others = await this.parts.peers.askAll("alerts", { limit }, (body) => body as NodeAlerts);
+    const own = await this.ownAlerts(Math.min(limit, NOTICES_MAX)).catch(() => null);
+    const others = await this.parts.peers.askAll("alerts", { limit });
     const told = [own, ...others.map(({ answer }) => answer)].filter((answer) => answer !== null);
     const found = told.flatMap(({ alerts }) => alerts);
-    const count = told.reduce((sum, { alerts, count }) => sum + (count ?? alerts.length), 0);
+    const count = told.reduce((sum, one) => sum + one.count, 0);
     const unreachable = others.filter(({ answer }) => answer === null).map(({ peer }) => peer);
     found.sort((a, b) => (a.openedAt < b.openedAt ? 1 : -1));
     return {
@@ -217,30 +169,21 @@ export class Status {
   }
 }
 
-interface NodeAlerts {
-  readonly alerts: AlertRecord[];
-  /** Of all open ones; earlier versions do not tell. */
-  readonly count?: number;
-}
-
-const noWord = (leaderId: NodeId, node: NodeId): ProblemError =>
-  unavailable(
-    `The leader ${leaderId} has not said that ${node} is admitted; GET /api/v1/cluster shows it. Ask again if it has not.`,
-  );
+type NodeAlerts = AnswerOf<"alerts">;
 
 /** Whoever changed the database while the node was down is found before it is ready. */
-function watchCheck(watch: WatchState): ReadinessCheck {
+function watchCheck(watch: OwnStatus["watch"]): ReadinessCheck {
   const isOk = watch === "live" || watch === "unsupported";
   return { name: "watch", isOk, ...(watch === "down" ? { isAdvisory: true } : {}), detail: WATCH_DETAILS[watch] };
 }
-const WATCH_DETAILS: Readonly<Record<WatchState, string>> = {
+const WATCH_DETAILS: Readonly<Record<OwnStatus["watch"], string>> = {
   starting: "what was changed in the database while this node was down is being looked at",
   live: "ok",
   down: "changes in the database are not seen at once: only the scrub finds them",
   unsupported: "a standalone MongoDB says nothing of changes: only the scrub finds them",
 };
 
-const describeIndex = ({ isWhole, progress }: Parts["driver"]["index"]): string =>
+const describeIndex = ({ isWhole, progress }: Parts["driver"]["log"]["index"]): string =>
   isWhole ? "ok" : `it is being made anew: ${progress.through} of ${progress.of} blocks are done`;
 
 const ROLE_NAMES = {

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { systemClock } from "../clock.js";
 import { Turns } from "./turns.js";
 
 /** Keeps the event loop busy. */
@@ -8,7 +9,7 @@ function work(ms: number): void {
 }
 
 it("makes as many at once as it has places, gives each result at once, and rests after a large one", async () => {
-  const turns = new Turns<number>(1, (size) => size > 10);
+  const turns = new Turns<number>(1, (size) => size > 10, systemClock);
   const begins: number[] = [];
   const make = (size: number) => async (): Promise<number> => {
     begins.push(performance.now());
@@ -24,7 +25,7 @@ it("makes as many at once as it has places, gives each result at once, and rests
 });
 
 it("goes on after one that failed", async () => {
-  const turns = new Turns<number>(1, () => true);
+  const turns = new Turns<number>(1, () => true, systemClock);
   await expect(turns.run(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
   expect(await turns.run(async () => 3)).toBe(3);
 });

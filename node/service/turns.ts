@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import { pause } from "./parts.js";
+import { type Clock, delay } from "../clock.js";
 
 const REST_MS_MAX = 100;
 /** A place rests so many times as long as its part took. */
@@ -15,6 +15,7 @@ export class Turns<T> {
   constructor(
     placesMax: number,
     private readonly isLarge: (made: T) => boolean,
+    private readonly clock: Clock,
   ) {
     this.limit = pLimit(placesMax);
   }
@@ -22,11 +23,12 @@ export class Turns<T> {
   run(make: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       void this.limit(async () => {
-        const beganAt = performance.now();
+        const { clock } = this;
+        const beganAt = clock.now();
         try {
           const made = await make();
           resolve(made);
-          if (this.isLarge(made)) await pause(Math.min(REST_SHARE * (performance.now() - beganAt), REST_MS_MAX));
+          if (this.isLarge(made)) await delay(clock, Math.min(REST_SHARE * (clock.now() - beganAt), REST_MS_MAX));
         } catch (error) {
           reject(error);
         }

@@ -3,6 +3,7 @@ import type { Effect, Proposal } from "../../cluster/types.js";
 import { utf8 } from "../../shared/bytes.js";
 import { type HashHex, height, term } from "../../shared/ids.js";
 import { type LoggedEvent, type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
+import { systemClock } from "../clock.js";
 import type { Driver } from "../replica/driver.js";
 import { WriteTracker } from "./write-tracker.js";
 
@@ -34,10 +35,11 @@ function make(answer: (proposal: Proposal, nth: number) => Effect | null) {
         if (effect !== null) tracker.onEffect(effect);
         return true;
       },
-      soundBlock: async () => null,
+      log: { soundBlock: async () => null },
       holders: () => [],
     } as unknown as Driver,
     { warn: () => undefined },
+    systemClock,
   );
   const write = (...events: PreparedEvent[]) =>
     tracker.propose(events, { deadline: performance.now() + 60_000, sinceHeight: height(0) });

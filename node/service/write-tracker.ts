@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { CommittedBlock, Effect, Proposal, ProposalRefusal } from "../../cluster/types.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import { type EventView, eventFault, eventView, type LoggedEvent, type PreparedEvent } from "../../shared/log/event.js";
-import { type Clock, systemClock } from "../clock.js";
+import type { Clock } from "../clock.js";
 import type { Driver } from "../replica/driver.js";
 import { bodyOfLogged, bodyOfView, earlierRequest, isSameBody } from "./same-write.js";
 
@@ -71,9 +71,9 @@ export class WriteTracker {
   private nextId = 1;
 
   constructor(
-    private readonly driver: Pick<Driver, "propose" | "soundBlock" | "holders" | "majority">,
+    private readonly driver: Pick<Driver, "propose" | "log" | "holders" | "majority">,
     private readonly logger: Pick<Logger, "warn">,
-    private readonly clock: Clock = systemClock,
+    private readonly clock: Clock,
   ) {}
 
   /** `deadline` in monotonic milliseconds: what is in no block by then never will be. */
@@ -111,16 +111,19 @@ export class WriteTracker {
     });
   }
 
-  /** How much it follows; `deadline` is the earliest of all. */
-  get load(): { pending: number; sealed: number; following: number; deadline: number } {
+  /** How much it follows. */
+  get load(): { pending: number; sealed: number; following: number } {
     const sizes = (sets: Iterable<{ readonly size: number }>): number =>
       [...sets].reduce((sum, { size }) => sum + size, 0);
     return {
       pending: this.pending.size,
       sealed: sizes(this.byHeight.values()),
       following: sizes([...this.groups.values()].flat().map(({ waiting }) => waiting)),
-      deadline: Math.min(...[...this.pending.values()].map(({ proposal }) => proposal.deadline)),
     };
+  }
+  /** The earliest of what it follows. */
+  get deadline(): number {
+    return Math.min(...[...this.pending.values()].map(({ proposal }) => proposal.deadline));
   }
 
   onEffect(effect: Effect): void {
@@ -218,7 +221,7 @@ export class WriteTracker {
 
   private async decideFromStore(at: Height): Promise<void> {
     try {
-      const sound = await this.driver.soundBlock(at);
+      const sound = await this.driver.log.soundBlock(at);
       // An unsound block decides nothing here; the writes end as `unknown` at their deadline.
       if (sound === null) return;
       for (const pending of [...(this.byHeight.get(at) ?? [])]) this.decideOne(pending, sound.block.blockHash, []);
@@ -232,7 +235,7 @@ export class WriteTracker {
     const { events: proposed } = pending.proposal;
     const ids = new Set(proposed.map((event) => event.id));
     try {
-      const sound = await this.driver.soundBlock(at);
+      const sound = await this.driver.log.soundBlock(at);
       if (sound === null) return;
       const own = sound.events.filter(({ record }) => ids.has(record.id));
       const found = own.length > 0 ? own : earlierRequest(proposed, sound.events);

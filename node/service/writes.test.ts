@@ -1,8 +1,10 @@
 import { expect, it } from "vitest";
 import type { ReplicaStanding } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
+import { systemClock } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
-import type { Parts } from "./parts.js";
+import { LeaderWatch } from "./leader-watch.js";
+import { type Parts, PeerDesk } from "./parts.js";
 import { Writes } from "./writes.js";
 
 type Answer = { body: unknown; status?: number } | PeerError;
@@ -28,11 +30,14 @@ function follower(answers: readonly Answer[]) {
     if (answer instanceof PeerError) throw answer;
     return { status: 200, isRepeated: false, ...answer };
   };
+  const config = { nodeId: "n1", requestTimeoutMs: 300 };
   const parts = {
-    config: { nodeId: "n1", requestTimeoutMs: 300 },
+    config,
     driver: { standing },
-    peers: { handle: () => undefined, transport: () => ({ request }) },
+    peers: new PeerDesk({ config, transport: { handle: () => undefined, request }, clock: systemClock } as never),
     disk: { isLow: false },
+    clock: systemClock,
+    leaders: new LeaderWatch({ standing }),
   } as unknown as Parts;
   const hooks = { onRefused: () => undefined, onAcknowledged: () => undefined, isHandingOver: () => false };
   const writes = new Writes(parts, hooks);
@@ -54,6 +59,8 @@ it("says anew with each attempt where the write cannot stand while all before we
 it.each([
   ["the answer was lost", new PeerError("n2", "timeout", "no answer", true)],
   ["the leader did not know", { body: { kind: "unknown" } }],
+  ["the answer was of no known form", { body: { kind: "not_written", reason: "a new one" } }],
+  ["the leader failed", { status: 500, body: { code: "internal_error" } }],
 ] as [string, Answer][])("says the same as before once an attempt may have been written: %s", async (_, answer) => {
   const node = follower([refused("not_leader"), answer, refused("cannot_tell"), refused("not_leader"), committed]);
   await node.append();

@@ -1,15 +1,18 @@
 import type { Effect } from "../../cluster/types.js";
 import { type Height, height, type NodeId, type Term } from "../../shared/ids.js";
 import type { PreparedEvent } from "../../shared/log/event.js";
+import type { QuestionOf } from "../../shared/protocol/requests.js";
+import { delay } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
-import { forwardedWriteSchema, fromForwarded, toForwarded } from "./forwarded.js";
-import type { AppendOutcome, WriteRequest } from "./log-port.js";
-import { LEADER_POLL_MS, notReady, ok, type Parts, pause, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+import { fromForwarded, toForwarded } from "./forwarded.js";
+import type { AppendOutcome, LogWrites, WriteRequest } from "./log-port.js";
+import { LEADER_POLL_MS, notReady, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
 import { type WriteResult, WriteTracker } from "./write-tracker.js";
 
-/** Between looks whether the leader that was asked still leads. */
-const LEADER_WATCH_MS = 50;
+/** Between tries, if no other node leads before: after the first this long, then twice as long each time, up to a bound. */
+const RETRY_MS = 20;
+const RETRY_MS_MAX = 80;
 /** Writes under way in this process, from all clients. */
 const WRITES_MAX = 10_000;
 
@@ -24,7 +27,7 @@ export interface WriteHooks {
 }
 
 /** Appends on whichever node leads, across elections, within each write's deadline. */
-export class Writes {
+export class Writes implements LogWrites {
   private readonly tracker: WriteTracker;
   private underWay = 0;
   private isStopping = false;
@@ -33,10 +36,16 @@ export class Writes {
     private readonly parts: Parts,
     private readonly hooks: WriteHooks,
   ) {
-    this.tracker = new WriteTracker(parts.driver, parts.logger);
-    parts.peers.handle("append", async (body) => ok(await this.takeForwarded(body)));
+    this.tracker = new WriteTracker(parts.driver, parts.logger, parts.clock);
+    parts.peers.handle("append", (forwarded) => this.takeForwarded(forwarded));
   }
 
+  get load(): WriteTracker["load"] {
+    return this.tracker.load;
+  }
+  get earliestDeadline(): number {
+    return this.tracker.deadline;
+  }
   onEffect(effect: Effect): void {
     this.tracker.onEffect(effect);
   }
@@ -50,10 +59,11 @@ export class Writes {
   /** New writes are refused from now on; those under way go on for as long as there is a leader to take them. */
   stop(): void {
     this.isStopping = true;
+    this.parts.leaders.wake();
   }
   /** Resolves when the writes under way are answered, each within its own deadline. */
   async drained(): Promise<void> {
-    while (this.underWay > 0) await pause(LEADER_POLL_MS);
+    while (this.underWay > 0) await delay(this.parts.clock, LEADER_POLL_MS);
   }
 
   async append(write: WriteRequest): Promise<AppendOutcome> {
@@ -75,19 +85,20 @@ export class Writes {
 
   /** Tries until the deadline: here when this node leads, else at the leader; across elections with the same ids. */
   private async decide(write: WriteRequest): Promise<AppendOutcome> {
-    const { driver, config } = this.parts;
-    const deadline = performance.now() + config.requestTimeoutMs;
+    const { driver, config, clock, leaders } = this.parts;
+    const deadline = clock.now() + config.requestTimeoutMs;
     let mayBeWritten = false;
     let sinceHeight = height(0);
     let lastReason = "no leader is known";
     let isRebuilding = false;
-    while (performance.now() < deadline) {
+    let retryMs = RETRY_MS;
+    while (clock.now() < deadline) {
       const standing = driver.standing();
       const leaderId = standing?.leaderId ?? null;
       if (standing === null || leaderId === null) {
         lastReason = standing === null ? "this node has not opened its log" : "no leader is known";
         if (this.isStopping) break;
-        await pause(LEADER_POLL_MS);
+        await leaders.changeWithin(clock, deadline - clock.now());
         continue;
       }
       // It stands in no block that was known to be committed before any attempt that may have been written.
@@ -106,7 +117,8 @@ export class Writes {
       else if (result.kind === "key_reused") throw keyReused(result.sequence);
       // Without a client's key only an earlier attempt of this very write can be under way.
       else throw mayBeWritten || write.events[0]?.idempotencyKey === undefined ? outcomeUnknown() : inProgress();
-      await pause(LEADER_POLL_MS);
+      await leaders.changeWithin(clock, retryMs);
+      retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);
     }
     if (mayBeWritten) throw outcomeUnknown();
     const detail = `Nothing was written: ${lastReason}, within ${config.requestTimeoutMs} ms.`;
@@ -124,33 +136,32 @@ export class Writes {
     write: WriteRequest,
     at: { term: Term; leaderId: NodeId; deadline: number; sinceHeight: Height },
   ): Promise<WriteResult> {
-    const { config, driver, peers } = this.parts;
+    const { config, driver, peers, clock, leaders } = this.parts;
     const { ifPreviousHash } = write;
     if (at.leaderId === config.nodeId) return this.propose(write.events, { ...at, ifPreviousHash });
-    const budgetMs = Math.max(1, Math.floor(at.deadline - performance.now()));
+    const budgetMs = Math.max(1, Math.floor(at.deadline - clock.now()));
     // A leader that hangs is replaced: its request is given up as soon as this node follows another one.
     const given = new AbortController();
-    const watch = setInterval(() => {
+    const stopWatching = leaders.onChange(() => {
       const standing = driver.standing();
       if (standing?.leaderId !== at.leaderId || standing.term !== at.term) given.abort();
-    }, LEADER_WATCH_MS);
+    });
     try {
-      const answer = await peers.transport().request(
+      const reply = await peers.request(
         at.leaderId,
         "append",
         { term: at.term, budgetMs, sinceHeight: at.sinceHeight, ifPreviousHash, events: write.events.map(toForwarded) },
         // The leader answers at the deadline at the latest; a dead one is noticed by its closed connection.
         { timeoutMs: budgetMs + LEADER_POLL_MS * 2, requestId: write.requestId, signal: given.signal },
       );
-      if (answer.status !== 200) return { kind: "unknown" };
-      const result = answer.body as WriteResult;
+      if (reply.kind !== "answered") return { kind: "unknown" };
       // The first copy may have been sealed: that the second was refused says nothing of it.
-      return answer.isRepeated && result.kind === "not_written" ? { kind: "unknown" } : result;
+      return reply.isRepeated && reply.answer.kind === "not_written" ? { kind: "unknown" } : reply.answer;
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       return error.mayHaveArrived ? { kind: "unknown" } : { kind: "not_written", reason: "unreached" };
     } finally {
-      clearInterval(watch);
+      stopWatching();
     }
   }
 
@@ -167,15 +178,14 @@ export class Writes {
   }
 
   /** A forwarded write is taken by the leader of the term it was sent to, and is never forwarded again. */
-  private async takeForwarded(body: unknown): Promise<WriteResult> {
-    const forwarded = forwardedWriteSchema.parse(body);
+  private async takeForwarded(forwarded: QuestionOf<"append">): Promise<WriteResult> {
     const standing = this.parts.driver.standing();
     if (standing?.role !== "leader") return { kind: "not_written", reason: "not_leader" };
     if (standing.term !== forwarded.term) return { kind: "not_written", reason: "stale_term" };
     const budgetMs = Math.min(forwarded.budgetMs, this.parts.config.requestTimeoutMs);
     const { sinceHeight, ifPreviousHash } = forwarded;
     const events = forwarded.events.map(fromForwarded) as PreparedEvent[];
-    return this.propose(events, { deadline: performance.now() + budgetMs, sinceHeight, ifPreviousHash });
+    return this.propose(events, { deadline: this.parts.clock.now() + budgetMs, sinceHeight, ifPreviousHash });
   }
 }
 

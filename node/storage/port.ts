@@ -67,8 +67,6 @@ export interface OpenedStore {
   readonly indexWork: IndexWork | null;
   /** What this server lacks compared with a journaled one-member replica set; sentences for the start-up log. */
   readonly warnings: readonly string[];
-  /** Changes when the mongod process does: then everything is recovered anew before anything is acknowledged. */
-  readonly serverProcessId: string;
 }
 
 /**
@@ -135,8 +133,10 @@ export interface LogStore {
    * this node id, or of the node that the message names) has taken the database over.
    */
   checkOwner(): Promise<void>;
-  readonly serverProcessId: string;
-  /** Called once an opening, when the driver finds another mongod process, or loses the server: open again. */
+  /**
+   * Called once an opening, when the driver finds another mongod process, or loses the server: then everything is opened
+   * and recovered anew before anything is acknowledged.
+   */
   onServerChange(listener: () => void): void;
   close(): Promise<void>;
 }
@@ -261,8 +261,9 @@ export interface AlertStore {
   save(alert: AlertRecord): Promise<void>;
   /** Null: there is none with this id. */
   get(id: string): Promise<AlertRecord | null>;
-  /** The newest first. */
+  /** Open ones, the newest first. */
   list(limit: number): Promise<AlertRecord[]>;
+  /** Of open ones. */
   count(): Promise<number>;
 }
 

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { exitOf } from "../lib/processes.js";
+import { projectRoot } from "../lib/project.js";
 import { reapWithUs } from "../mongod/reaper.js";
-import { exitOf } from "../processes.js";
-import { projectRoot } from "../project.js";
 import { benchEvent } from "./load/events.js";
 import { median } from "./statistics.js";
 

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
+import { wholeNumber } from "../lib/usage.js";
 import { findMongod } from "../mongod/ladder.js";
-import { wholeNumber } from "../options.js";
 import { calibrate, calibrationText } from "./calibration.js";
 import type { DiskUse } from "./disk-use.js";
 import { type Fill, fillWith } from "./fill.js";
@@ -65,7 +65,7 @@ interface PerEvent {
   readonly collections: Readonly<Record<string, number>>;
 }
 
-/** Of the node in the middle, in bytes; collections below one byte an event are not named. */
+/** Bytes on the node in the middle; collections below one byte an event are not named. */
 export function perEvent(uses: readonly DiskUse[], events: number): PerEvent {
   const of = (key: "storage" | "indexes") =>
     median(uses.map((use) => Object.values(use).reduce((sum, one) => sum + one[key], 0))) / events;

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
+import { wholeNumber } from "../lib/usage.js";
 import { findMongod } from "../mongod/ladder.js";
-import { wholeNumber } from "../options.js";
 import { calibrate, calibrationText } from "./calibration.js";
 import { fillWith } from "./fill.js";
 import type { Spread } from "./load/events.js";

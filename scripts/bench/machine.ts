@@ -10,8 +10,8 @@ import {
 } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
+import { projectRoot } from "../lib/project.js";
 import { temporaryFolder } from "../mongod/reaper.js";
-import { projectRoot } from "../project.js";
 import { median } from "./statistics.js";
 import { etcdVersion } from "./targets/etcd.js";
 import { natsVersion } from "./targets/nats.js";
@@ -43,7 +43,7 @@ export interface Machine {
   readonly etcd: string;
   readonly nats: string;
   readonly commit: string;
-  /** Of the minute before the start: above 0.3 or so, something else was at work. */
+  /** The load of the minute before the start. Above 0.3 or so, something else was at work. */
   readonly loadAverage: number;
 }
 
@@ -92,7 +92,7 @@ function diskKind(): string {
   return [...new Set(kinds)].join(", ") || "unknown";
 }
 
-/** Of a checkout. */
+/** The commit of a checkout. */
 export function commitOf(root: string): string {
   const git = (...args: string[]) => versionOf("git", ["-C", root, ...args], /[\s\S]*/)?.trim();
   const id = git("rev-parse", "--short=12", "HEAD");

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../options.js";
+import { UsageError } from "../lib/usage.js";
 import { isChosen, NAMES } from "./measurements.js";
 import { parseBenchOptions } from "./options.js";
 

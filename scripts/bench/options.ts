@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { UsageError, wholeNumber } from "../options.js";
+import { UsageError, wholeNumber } from "../lib/usage.js";
 import { FILLS, type Fill } from "./fill.js";
 
 export const USAGE = `Usage: npm run bench -- [options]

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { projectRoot } from "../project.js";
+import { projectRoot } from "../lib/project.js";
 import { type Calibration, calibrationText } from "./calibration.js";
 import type { EVENT_BYTES } from "./load/events.js";
 import type { Machine } from "./machine.js";

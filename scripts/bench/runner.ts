@@ -38,7 +38,7 @@ export interface ArmResult {
   readonly rounds: readonly ArmRun[];
 }
 
-/** Of the first arm to another one: the median of the rounds' ratios, and the range. */
+/** How the first arm compares with another one: the median of the rounds' ratios, and the range. */
 export interface Ratio {
   readonly to: string;
   readonly acknowledged: number;

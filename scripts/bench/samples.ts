@@ -49,7 +49,7 @@ export function residentMb(pid: number): number | undefined {
   }
 }
 
-/** Of each process of a role, on average. */
+/** The average over the processes of a role. */
 export interface RoleUse {
   readonly processes: number;
   readonly cores: number;
@@ -116,7 +116,7 @@ export class MemorySampler {
     this.#during = during;
   }
 
-  /** Of some of them that may have been started again meanwhile. */
+  /** Some of them may have been started again meanwhile. */
   renew(watched: readonly Watched[]): void {
     const labels = new Set(watched.map(({ label }) => label));
     this.#watched = [...this.#watched.filter(({ label }) => !labels.has(label)), ...watched];

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { loopback } from "../loopback.js";
+import { loopback } from "../lib/loopback.js";
+import { poll } from "../lib/processes.js";
+import { wholeNumber } from "../lib/usage.js";
 import { findMongod } from "../mongod/ladder.js";
-import { wholeNumber } from "../options.js";
-import { poll } from "../processes.js";
 import { calibrate, calibrationText } from "./calibration.js";
 import { fillWith } from "./fill.js";
 import { MemorySampler } from "./samples.js";

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { messageOf } from "../lib/project.js";
+import { wholeNumber } from "../lib/usage.js";
 import { findMongod } from "../mongod/ladder.js";
-import { wholeNumber } from "../options.js";
-import { messageOf } from "../project.js";
 import { calibrate, calibrationText } from "./calibration.js";
 import { fillWith } from "./fill.js";
 import { AskedProcess } from "./load/asked-process.js";

@@ -12,7 +12,7 @@ const LOADS = [
 ];
 const ARRIVED_WITHIN_MS = 10_000;
 
-/** From the moment in which a client had its answer to the arrival of the event on a stream of that node. */
+/** The time from a client's answer to the arrival of the event on a stream of that node. */
 export interface StreamLag {
   readonly name: string;
   readonly load: string;

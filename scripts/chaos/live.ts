@@ -3,11 +3,14 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { nodeMark } from "../cluster/leftovers.js";
-import { type ClusterView, clusterView, isLevel } from "../kill/health.js";
-import { Load } from "../kill/load.js";
-import { UsageError } from "../options.js";
-import { commandOf, poll } from "../processes.js";
+import type { HistoryLine } from "../judge/format.js";
+import { commandOf, poll } from "../lib/processes.js";
+import { UsageError } from "../lib/usage.js";
+import { Clients } from "./clients/clients.js";
+import { type ClusterView, clusterView, isLevel } from "./health.js";
+import type { Recorder } from "./history.js";
 import type { LiveOptions } from "./options.js";
+import { Timeline } from "./report/timeline.js";
 import { electionsAfter, howElected, type LeaderChange, LeaderWatch, seconds } from "./watch.js";
 
 const NEW_WRITE_WITHIN_MS = 60_000;
@@ -27,7 +30,7 @@ export async function runLive(options: LiveOptions): Promise<number> {
   const name = options.program === "node" ? id : `the mongod of ${id}`;
   const role = id === leaderId ? `, which leads in term ${term}` : "";
   console.log(`${options.signal} to ${name} (process ${pid})${role}.`);
-  const story = new Story(view, { atMs: performance.now(), term });
+  const story = new Story(view, term);
   try {
     await story.tell(options, { id, name, pid });
   } finally {
@@ -36,7 +39,7 @@ export async function runLive(options: LiveOptions): Promise<number> {
   return 0;
 }
 
-/** From the pid file that the start script wrote, if that process still is this program of this folder. */
+/** Reads the pid file that the start script wrote. Throws unless that process still is this program of this folder. */
 function pidOf({ dataDir, program }: LiveOptions, id: string): number {
   const folder = join(resolve(dataDir), id);
   let pid = 0;
@@ -50,44 +53,78 @@ function pidOf({ dataDir, program }: LiveOptions, id: string): number {
   throw new UsageError(`Process ${pid} of ${folder}/${program}.pid is not running, or is another program.`);
 }
 
+/** Measures the pause of writes by what clients are told. Its clock starts with the fault. */
+class Pause implements Recorder {
+  readonly #timeline = new Timeline();
+  readonly #startedMs = performance.now();
+  /** When a write that was begun after the fault was first acknowledged. */
+  endedAt: number | undefined;
+
+  now(): number {
+    return performance.now() - this.#startedMs;
+  }
+
+  add(line: HistoryLine): void {
+    this.#timeline.add(line);
+    if (line.type === "append" && line.outcome === "ok") this.endedAt ??= line.end;
+  }
+
+  async room(): Promise<void> {}
+
+  /** The longest time until now in which no write at all was acknowledged. */
+  stallMs(): number {
+    this.#timeline.add({ type: "episode", number: 1, start: 0, end: this.now() });
+    return this.#timeline.pauses()[0]?.stallMs ?? 0;
+  }
+}
+
 class Story {
-  readonly #load: Load;
+  readonly #pause = new Pause();
+  readonly #clients: Clients;
   readonly #watch: LeaderWatch;
-  readonly #atMs: number;
   #leaderId: string;
 
   constructor(
     private readonly view: ClusterView,
-    since: { atMs: number; term: number },
+    term: number,
   ) {
-    const urls = view.nodes.map(({ address }) => address);
-    this.#atMs = since.atMs;
+    const nodes = view.nodes.map(({ id, address }) => ({ id, url: address }));
     this.#leaderId = view.leaderId as string;
-    this.#load = new Load({ urls, runId: `chaos-${randomBytes(4).toString("hex")}`, sourceAppId: "chaos" });
-    this.#watch = new LeaderWatch(urls, since, (change) => this.#changed(change));
+    const prefix = `${randomBytes(4).toString("hex")}-`;
+    this.#clients = new Clients({ nodes, history: this.#pause, writers: 0, readers: 0, seed: 0, prefix });
+    const since = { atMs: performance.now(), term };
+    this.#watch = new LeaderWatch(
+      nodes.map(({ url }) => url),
+      since,
+      (change) => this.#changed(change),
+    );
   }
 
   async tell(options: LiveOptions, target: { id: string; name: string; pid: number }): Promise<void> {
     const { id, name, pid } = target;
-    const probing = this.#load.probe(this.#atMs);
     process.kill(pid, options.signal);
-    const writes = probing.firstAcknowledgement(NEW_WRITE_WITHIN_MS).then(({ gapMs }) => {
-      this.#say(`a newly begun write is acknowledged: writes paused ${seconds(gapMs)}`);
-    });
+    this.#clients.start();
+    const writes = this.#newWrite();
     writes.catch(() => {}); // Reported where it is awaited.
     if (options.signal === "SIGSTOP") await this.#resumeAfter(options.pauseMs, pid);
     else await this.#awaitRestart(options, id, pid);
     await writes;
     const { address } = this.view.nodes.find((node) => node.id === id) as ClusterView["nodes"][number];
-    const isBack = await poll(() => isLevel(address, id, this.#load.highestSequence), { withinMs: BACK_WITHIN_MS });
+    const isBack = await poll(() => isLevel(address, id, this.#clients.highestSequence), { withinMs: BACK_WITHIN_MS });
     if (isBack === undefined) throw new Error(`${name} is not level again after ${BACK_WITHIN_MS / 1000} s.`);
     this.#say(`${id} is ready and level with the others`);
     const [preferred] = this.view.priority;
     await poll(() => this.#leaderId === preferred, { withinMs: TAKEOVER_WITHIN_MS });
-    this.#say(`in all that time the longest stall of writes was ${seconds(probing.stop().stallMs)}`);
-    await this.#load.stop();
+    this.#say(`in all that time the longest stall of writes was ${seconds(this.#pause.stallMs())}`);
+    await this.#clients.stop();
     for (const election of await electionsAfter(address, this.view.term))
       console.log(`The log records of term ${election.term}: ${election.leaderId}, ${howElected(election)}.`);
+  }
+
+  async #newWrite(): Promise<void> {
+    const endedAt = await poll(() => this.#pause.endedAt, { withinMs: NEW_WRITE_WITHIN_MS, everyMs: 10 });
+    if (endedAt === undefined) throw new Error(`No write was acknowledged within ${NEW_WRITE_WITHIN_MS} ms.`);
+    this.#say(`a newly begun write is acknowledged: writes paused ${seconds(endedAt)}`);
   }
 
   async end(): Promise<void> {
@@ -132,6 +169,6 @@ class Story {
   }
 
   #say(line: string): void {
-    console.log(`${seconds(performance.now() - this.#atMs).padStart(9)}  ${line}`);
+    console.log(`${seconds(this.#pause.now()).padStart(9)}  ${line}`);
   }
 }

@@ -1,40 +1,34 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { minutesOf, UsageError, wholeNumber } from "../options.js";
-import { FAULT_KINDS, type FaultKind } from "./faults.js";
-import { FAULT_NAMES, type FaultName, NOT_MADE_HERE } from "./mix/catalogue.js";
-import { isMadeOn } from "./mix/schedule.js";
+import { minutesOf, UsageError, wholeNumber } from "../lib/usage.js";
+import { FAULT_NAMES, type FaultName, isMadeOn, NOT_MADE_HERE, ROUND_FAULTS } from "./faults/catalogue.js";
 
-export const USAGE = `Usage: npm run chaos -- [options]
+const ROUNDS = "50";
+const MINUTES = "5";
+
+export const USAGE = `Usage: npm run chaos -- [--rounds N] [--faults NAME,…] [options]
        npm run chaos -- --minutes M [--faults NAME,…] [options]
        npm run chaos -- judge FOLDER
        npm run chaos -- COMMAND [--data FOLDER] [--url URL]
 
-Starts a cluster with mongods of its own in a temporary folder, puts it under load, and breaks it again and again. After
-each round every acknowledged event must be on every node once, in its place and unchanged, and all heads must be equal.
-Exit code 3 says that they are not.
+Starts a cluster with mongods of its own in a temporary folder, and breaks it again and again while clients write and read
+through all nodes. Every call goes into a history (docs/reference/history-format.md), which a judge that shares no code with
+the nodes holds against the log of every node. Exit code 3 says that something does not hold.
 
-  --rounds N        how many faults (default 50)
-  --nodes N         3 or 5 (default 3)
-  --writers N       how many writes are under way at any time (default 16)
-  --only KIND,…     only these faults: ${FAULT_KINDS.slice(0, 5).join(", ")},
-                    ${FAULT_KINDS.slice(5).join(", ")}
+  --rounds N        N faults, one at a time (default ${ROUNDS}): kills, pauses and hand-overs, unless --faults says otherwise
+  --minutes M       for so long, faults alone and overlapping (default ${MINUTES}, if only --faults is given): all of them,
+                    unless --faults says otherwise
+  --faults NAME,…   these: first each alone, in this order, then as they are drawn
+  --nodes N         1, 3, 5, … (default 3)
+  --writers N       how many clients write (default 16)
+  --readers N       how many read (default 6)
   --seed N          the same choice of faults again
-  --mongod-kills N  instead: kill mongods N times, in turn, the leader's every second time
-  --data DIR        keep the data in DIR
-
-With --minutes or --faults: faults alone and overlapping, drawn from the seed (of a list: first each alone, in order), while
-clients write and read through all nodes. Every call goes into a history (docs/reference/history-format.md), which a judge
-that shares no code with the nodes holds against the log of every node. Exit code 3 says that something does not hold.
-
-  --minutes M       for how long faults are made (default 5)
-  --faults NAME,…   ${names(0, 6)},
-                    ${names(6, 13)},
-                    ${names(13, 15)},
-                    ${names(15, 21)},
-                    ${names(21)} (default: all)
-  --nodes N, --writers N, --seed N as above; --readers N (default 6)
   --out FOLDER      where history, logs and report go (default: a new temporary folder)
+
+Faults:
+${wrapped(FAULT_NAMES)}
+
+npm run kill-leader is --rounds 20 --faults leader-kill; each of the options may be given besides, and --faults anew.
 
 judge FOLDER        judges the history and the logs in such a folder again
 
@@ -49,13 +43,19 @@ With a COMMAND: does it to the cluster that npm start runs, and tells what happe
   --url URL         one of its nodes (default: http://127.0.0.1:PORT, or port 3000)
 `;
 
-function names(from: number, to?: number): string {
-  return FAULT_NAMES.slice(from, to).join(", ");
+/** Lines of names, as long as a terminal is wide. */
+function wrapped(names: readonly string[]): string {
+  return names
+    .join(", ")
+    .replaceAll(/(.{1,100}(?:,|$)) ?/g, "  $1\n")
+    .trimEnd();
 }
 
-export interface MixOptions {
-  mode: "mix";
-  minutes: number;
+export interface RunOptions {
+  mode: "run";
+  /** Whichever ends first; at least one of the two is given. With `rounds`, faults come one at a time. */
+  minutes: number | undefined;
+  rounds: number | undefined;
   nodes: number;
   writers: number;
   readers: number;
@@ -64,17 +64,6 @@ export interface MixOptions {
   alone: readonly FaultName[];
   seed: number;
   out: string | undefined;
-}
-
-export interface RoundsOptions {
-  mode: "rounds";
-  rounds: number;
-  nodes: number;
-  writers: number;
-  kinds: readonly FaultKind[];
-  seed: number;
-  mongodKills: number | undefined;
-  dataDir: string | undefined;
 }
 
 export interface LiveOptions {
@@ -89,15 +78,13 @@ export interface LiveOptions {
 }
 
 const FLAGS = {
-  rounds: { type: "string", default: "50" },
-  nodes: { type: "string", default: "3" },
-  writers: { type: "string", default: "16" },
-  only: { type: "string" },
-  seed: { type: "string" },
-  "mongod-kills": { type: "string" },
+  rounds: { type: "string" },
   minutes: { type: "string" },
   faults: { type: "string" },
+  nodes: { type: "string", default: "3" },
+  writers: { type: "string", default: "16" },
   readers: { type: "string", default: "6" },
+  seed: { type: "string" },
   out: { type: "string" },
   data: { type: "string" },
   url: { type: "string" },
@@ -107,7 +94,7 @@ const FLAGS = {
 export function parseChaosOptions(
   args: string[],
   env: NodeJS.ProcessEnv,
-): RoundsOptions | MixOptions | LiveOptions | { mode: "judge"; paths: string[] } | { mode: "help" } {
+): RunOptions | LiveOptions | { mode: "judge"; paths: string[] } | { mode: "help" } {
   const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true });
   if (values.help) return { mode: "help" };
   if (positionals[0] === "judge") {
@@ -118,39 +105,34 @@ export function parseChaosOptions(
     const url = values.url ?? `http://127.0.0.1:${env.PORT || "3000"}`;
     return { mode: "live", ...parseCommand(positionals), dataDir: values.data ?? (env.DATA_DIR || "data"), url };
   }
-  const kills = values["mongod-kills"];
+  return runOptions(values);
+}
+
+type Flags = ReturnType<typeof parseArgs<{ options: typeof FLAGS; allowPositionals: true }>>["values"];
+
+function runOptions(values: Flags): RunOptions {
+  const { faults, seed } = values;
   const nodes = wholeNumber("--nodes", values.nodes, 1, 9);
   if (nodes % 2 === 0) throw new UsageError(`--nodes ${nodes}: give an odd number.`);
-  const writers = wholeNumber("--writers", values.writers, 1, 1_000);
-  const seed = values.seed === undefined ? randomInt(1_000_000) : wholeNumber("--seed", values.seed, 0, 0xffff_ffff);
-  if (values.minutes !== undefined || values.faults !== undefined) {
-    if (nodes < 3) throw new UsageError("--minutes and --faults need three nodes or more.");
-    const readers = wholeNumber("--readers", values.readers, 0, 1_000);
-    const alone = values.faults?.split(",").map(faultName) ?? [];
-    const names = values.faults === undefined ? FAULT_NAMES : alone;
-    const tooBig = alone.find((name) => !isMadeOn(name, nodes));
-    if (tooBig !== undefined) throw new UsageError(`--faults: ${tooBig} takes more than ${nodes} nodes.`);
-    return {
-      mode: "mix",
-      minutes: minutesOf(values.minutes ?? "5"),
-      nodes,
-      writers,
-      readers,
-      names,
-      alone,
-      seed,
-      out: values.out,
-    };
-  }
+  const asked = faults?.split(",").map(faultName);
+  const tooBig = asked?.find((name) => !isMadeOn(name, nodes));
+  if (tooBig !== undefined) throw new UsageError(`--faults: ${tooBig} is not made on ${nodes} nodes.`);
+  const isByTime = values.minutes !== undefined || (values.rounds === undefined && asked !== undefined);
+  const minutes = isByTime ? minutesOf(values.minutes ?? MINUTES) : undefined;
+  const isInRounds = values.rounds !== undefined || !isByTime;
+  const rounds = isInRounds ? wholeNumber("--rounds", values.rounds ?? ROUNDS, 1, 10_000) : undefined;
+  const names = asked ?? (isInRounds ? ROUND_FAULTS : FAULT_NAMES);
   return {
-    mode: "rounds",
-    rounds: wholeNumber("--rounds", values.rounds, 1, 10_000),
+    mode: "run",
+    minutes,
+    rounds,
     nodes,
-    writers,
-    kinds: values.only === undefined ? FAULT_KINDS : values.only.split(",").map(faultKind),
-    seed,
-    mongodKills: kills === undefined ? undefined : wholeNumber("--mongod-kills", kills, 1, 10_000),
-    dataDir: values.data,
+    writers: wholeNumber("--writers", values.writers, 1, 1_000),
+    readers: wholeNumber("--readers", values.readers, 0, 1_000),
+    names,
+    alone: asked ?? (isInRounds ? names : []),
+    seed: seed === undefined ? randomInt(1_000_000) : wholeNumber("--seed", seed, 0, 0xffff_ffff),
+    out: values.out,
   };
 }
 
@@ -162,12 +144,6 @@ function faultName(text: string): FaultName {
     throw new UsageError(`--faults: ${text} is not made on real processes (${why}); the simulator has it.`);
   }
   throw new UsageError(`--faults: "${text}" is none of ${FAULT_NAMES.join(", ")}.`);
-}
-
-function faultKind(text: string): FaultKind {
-  const kind = FAULT_KINDS.find((known) => known === text);
-  if (kind === undefined) throw new UsageError(`--only: "${text}" is none of ${FAULT_KINDS.join(", ")}.`);
-  return kind;
 }
 
 const COMMANDS = {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { loopback } from "../loopback.js";
+import { loopback } from "../lib/loopback.js";
 
 const LOOK_EVERY_MS = 40;
 const LOOK_WITHIN_MS = 1_000;
@@ -73,18 +73,6 @@ export async function electionsAfter(url: string, term: number): Promise<Electio
   } catch {
     return [];
   }
-}
-
-/** What the nodes were seen to say, and what the log adds to it: an election may be too short-lived to be seen. */
-export function describeElections(changes: LeaderChange[], recorded: Election[]): string {
-  const terms = [...new Set([...changes, ...recorded].map(({ term }) => term))].sort((a, b) => a - b);
-  const lines = terms.map((term) => {
-    const seen = changes.find((change) => change.term === term);
-    const record = recorded.find((election) => election.term === term);
-    const when = seen === undefined ? "unseen" : `after ${seconds(seen.afterMs)}`;
-    return `${seen?.leaderId ?? record?.leaderId} leads in term ${term} ${when}${record ? ` (${howElected(record)})` : ""}`;
-  });
-  return lines.length === 0 ? "no election" : lines.join(", ");
 }
 
 export function howElected({ reason, votes, tookMs }: Election): string {

@@ -20,7 +20,7 @@ const MONGOD_STARTS = 4_615_611;
 const OTHER_VERSION =
   /unsupported WiredTiger file version|UPGRADE PROBLEM|under any compatibility version|too recent to start up|Wrong mongod version|featureCompatibilityVersion document/i;
 
-/** What no second start can end otherwise. The first that fits is the cause; none of the advice gives data away. */
+/** Causes that a second start meets again. The first that fits is the cause; none of the advice gives data away. */
 const FINAL_CAUSES: readonly {
   /** `errors` are those of its newest run; `text` has its warnings as well. */
   fits: (end: End, errors: string, text: string) => boolean;
@@ -70,7 +70,7 @@ export interface Circumstances {
 
 const FULL_DISK_BYTES = 64 * 1024;
 
-/** Of the newest run's errors the first one names the cause; the rest tell how mongod went down. */
+/** The first error of the newest run names the cause; the rest tell how mongod went down. */
 export function whyMongodEnded(end: End, logLines: string[], { freeBytes, hasServed }: Circumstances): Autopsy {
   const lines = logLines.map(parse);
   const newestRun = lines.slice(lines.findLastIndex((line) => line?.id === MONGOD_STARTS) + 1);

@@ -1,6 +1,6 @@
 import { closeSync, copyFileSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
-import { isMissing } from "../file-problem.js";
+import { isMissing } from "../lib/file-problem.js";
 
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
 const OLD_FILES_MAX = 3;

@@ -1,10 +1,10 @@
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
-import { loopback } from "../loopback.js";
+import { loopback } from "../lib/loopback.js";
+import { freePorts, poll } from "../lib/processes.js";
+import { messageOf } from "../lib/project.js";
 import { findMongod } from "../mongod/ladder.js";
 import { temporaryFolder } from "../mongod/reaper.js";
-import { freePorts, poll } from "../processes.js";
-import { messageOf } from "../project.js";
 import { type FolderLock, lockDataFolder, stopLeftovers } from "./leftovers.js";
 import { Member, type MemberEvent } from "./member.js";
 import { clusterSecret, planNodes, refusePorts } from "./plan-nodes.js";
@@ -28,7 +28,7 @@ export interface ClusterOptions {
   mongodArgs?: string[];
   /** Environment of every node, over the launcher's own values. */
   env?: NodeJS.ProcessEnv;
-  /** Of one node, over all others; asked at each of its starts, with the address that its mongod has then. */
+  /** One node's environment, over all others. It is asked for at each start, with the address that the mongod has then. */
   nodeEnv?: (id: string, mongodbUri: string) => NodeJS.ProcessEnv;
   onEvent?: (event: MemberEvent) => void;
   /** What is being done and takes its time. */

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { commandOf, poll } from "../lib/processes.js";
 import { MONGOD_MARK } from "../mongod/server.js";
-import { commandOf, poll } from "../processes.js";
 import { isLockFile, lockDataFolder, nodeMark, stopLeftovers } from "./leftovers.js";
 
 let folder: string;

@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StartError } from "../command.js";
-import { fileProblem, isMissing } from "../file-problem.js";
+import { StartError } from "../lib/command.js";
+import { fileProblem, isMissing } from "../lib/file-problem.js";
+import { commandOf, poll, signal } from "../lib/processes.js";
 import { MONGOD_MARK } from "../mongod/server.js";
-import { commandOf, poll, signal } from "../processes.js";
 
 /** A node is given 15 s to stop by itself; a mongod that is asked to shut down writes a last checkpoint. */
 export const NODE_PATIENCE_MS = 18_000;
@@ -51,7 +51,7 @@ function ignoreErrors(action: () => void): void {
   try {
     action();
   } catch {
-    // Whoever calls this can do without.
+    // The caller can do without.
   }
 }
 

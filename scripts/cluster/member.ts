@@ -3,12 +3,12 @@ import { mkdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WITHOUT_ENV_FILE } from "../../node/host/env-file.js";
 import type { NodeNotice } from "../../node/host/supervision.js";
-import { BAD_CONFIGURATION, StartError } from "../command.js";
-import { fileProblem } from "../file-problem.js";
+import { BAD_CONFIGURATION, StartError } from "../lib/command.js";
+import { fileProblem } from "../lib/file-problem.js";
+import { freePorts, isPortFree } from "../lib/processes.js";
+import { projectRoot } from "../lib/project.js";
 import { reapWithUs } from "../mongod/reaper.js";
 import { mongodReady, mongodUri, spawnMongod } from "../mongod/server.js";
-import { freePorts, isPortFree } from "../processes.js";
-import { projectRoot } from "../project.js";
 import { whyMongodEnded, whyNodeEnded } from "./autopsy.js";
 import { BoundedLog } from "./bounded-log.js";
 import { MONGOD_PATIENCE_MS, NODE_PATIENCE_MS, nodeMark } from "./leftovers.js";
@@ -105,7 +105,7 @@ export class Member {
     }
   }
 
-  /** What the next start looks for. Nothing of this run depends on it, so nothing of it ends for want of it. */
+  /** Notes what the next start looks for. This run does not depend on it, so it goes on when the note cannot be written. */
   #note(program: string, name: string, content: string, use: string): void {
     const path = join(this.#folder, name);
     try {

@@ -3,9 +3,9 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { baseUrl } from "../../node/host/base-url.js";
 import { whyNotListening } from "../../node/host/own-port.js";
-import { StartError } from "../command.js";
-import { fileProblem } from "../file-problem.js";
-import { listenProblem } from "../processes.js";
+import { StartError } from "../lib/command.js";
+import { fileProblem } from "../lib/file-problem.js";
+import { listenProblem } from "../lib/processes.js";
 import type { ClusterOptions } from "./cluster.js";
 
 /** What each node is started with, but for its MONGODB_URI. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { afterEach, describe, expect, it } from "vitest";
-import { poll } from "../processes.js";
+import { poll } from "../lib/processes.js";
 import { type ProgramEvent, RestartPolicy, Supervised } from "./supervised.js";
 
 describe("the restart policy", () => {

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
-import { fileProblem, isPassing } from "../file-problem.js";
-import { exitOf, hasExited, stopChild } from "../processes.js";
-import { messageOf } from "../project.js";
+import { fileProblem, isPassing } from "../lib/file-problem.js";
+import { exitOf, hasExited, stopChild } from "../lib/processes.js";
+import { messageOf } from "../lib/project.js";
 import type { Autopsy } from "./autopsy.js";
 
 const DEATHS_MAX = 5;
@@ -149,5 +149,5 @@ export class Supervised {
   }
 }
 
-/** What cannot be prepared or spawned (no right, no such file) cannot be a second later either, save a full disk and its like. */
+/** A program that cannot be prepared or spawned (no right, no such file) cannot be a second later either, save on a full disk. */
 const failureOf = (error: unknown): Autopsy => ({ reason: fileProblem(error), isFinal: !isPassing(error) });

@@ -12,7 +12,7 @@ export interface ReadAnswers {
   readonly answers: readonly Answer[];
   /** An answer that has begun: its head is there, its body is not whole. */
   readonly open: Answer | null;
-  /** What is no answer. */
+  /** Bytes that are no answer. */
   readonly rest: string;
 }
 

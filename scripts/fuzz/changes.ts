@@ -3,7 +3,7 @@ import { type Draft, type Meant, withHeaders } from "./requests.js";
 
 export interface Change {
   readonly name: string;
-  /** What is other afterwards. */
+  /** The request after the change. */
   change(draft: Draft, random: Random): Partial<Draft>;
 }
 
@@ -190,6 +190,15 @@ export const SPOILERS: readonly (Change & { readonly meant: Meant })[] = [
       transfer: "none",
       ...withHeaders(draft, ["Transfer-Encoding", "chunked"]),
       body: `${random.pick(["zz", "-1", "0x5", "ffffffffffffffffff"])}\r\n${draft.body}\r\n0\r\n\r\n`,
+    }),
+  },
+  {
+    name: "chunk extensions that are too large",
+    meant: "broken",
+    change: (draft, random) => ({
+      transfer: "none",
+      ...withHeaders(draft, ["Transfer-Encoding", "chunked"]),
+      body: `${draft.body.length.toString(16)};${"e".repeat(random.whole(17_000, 60_000))}\r\n${draft.body}\r\n0\r\n\r\n`,
     }),
   },
   {

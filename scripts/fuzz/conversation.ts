@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, readAnswers } from "./answers.js";
 import { type Change, DRESSINGS, SPOILERS } from "./changes.js";
 import { garbage, readRequest, streamRequest } from "./others.js";
@@ -25,7 +25,7 @@ export interface Outcome {
   readonly answers: readonly Answer[];
   /** The answer that never ended. */
   readonly open: Answer | null;
-  /** What came and is no answer. */
+  /** Bytes that came and are no answer. */
   readonly rest: string;
   /** The client waited as long as it does, and something was still missing. */
   readonly isLate: boolean;
@@ -41,7 +41,7 @@ export function makeConversation(id: string, random: Random, authority: string):
   while (requests.length < count) {
     const made = makeRequests(`${id}-${requests.length}`, random, authority);
     requests.push(...made);
-    // What is no HTTP, and what has no end, leaves nothing behind it that could be told apart.
+    // Behind bytes that are no HTTP, or that have no end, nothing can be told apart.
     if (["broken", "either", "stream"].includes(made.at(-1)?.meant ?? "")) break;
   }
   const text = requests.map((request) => request.text).join("");
@@ -120,14 +120,14 @@ export async function converse(
   socket.on("data", (data: string) => {
     text += data;
   });
-  // What becomes of the connection is for the judge to see in the answers.
+  // The judge sees in the answers what has become of the connection.
   socket.on("error", () => undefined);
   for (const event of ["end", "close"])
     socket.on(event, () => {
       isOver = true;
     });
   for (const piece of conversation.pieces) {
-    if (piece.pauseMs > 0) await delay(piece.pauseMs);
+    if (piece.pauseMs > 0) await sleep(piece.pauseMs);
     if (!isOver) await write(socket, piece.text);
   }
   const methods = conversation.requests.map(({ method }) => method);
@@ -139,7 +139,7 @@ export async function converse(
   if (conversation.end !== "answers") {
     if (conversation.end === "reset") socket.resetAndDestroy();
     else socket.end();
-    await delay(LOOK_MS);
+    await sleep(LOOK_MS);
     const outcome = { conversation, ...read(), isLate: false };
     socket.destroy();
     return outcome;
@@ -154,7 +154,7 @@ async function answered({ requests }: Conversation, isDone: () => boolean): Prom
   const isNoHttp = ["broken", "either"].includes(requests.at(-1)?.meant ?? "");
   const beganAt = performance.now();
   while (!isDone()) {
-    await delay(LOOK_MS);
+    await sleep(LOOK_MS);
     const waited = performance.now() - beganAt;
     if (waited > ANSWERS_MS) return true;
     if (isNoHttp && requests.length === 1 && waited > MOMENT_MS) return false;

@@ -53,8 +53,18 @@ describe("the judge", () => {
     expect(found(outcome([request("refused", "a")], answer(400, PROBLEM)), {})).toEqual([]);
     const unknown = answer(504, PROBLEM.replace("400", "504"));
     for (const stored of [{}, { a: 1 }]) expect(found(outcome([written], unknown), stored)).toEqual([]);
+    const inProgress = answer(409, '{"status":409,"code":"in_progress","detail":"wait"}');
+    for (const stored of [{}, { a: 1 }])
+      expect(found(outcome([written, written], unknown + inProgress), stored)).toEqual([]);
     const left = { end: "reset" } as const;
     for (const stored of [{}, { a: 1 }]) expect(found(outcome([written], "", left), stored)).toEqual([]);
+  });
+
+  it("takes what a probe is told for what it is: a list of what is missing", () => {
+    const probe = { ...request("read", "a", 0), name: "GET /readyz?verbose", method: "GET" };
+    const notReady = answer(503, "[-]quorum failed");
+    expect(found(outcome([probe], notReady), {})).toEqual([]);
+    expect(found(outcome([{ ...probe, name: "GET /events" }], notReady), {})).toHaveLength(1);
   });
 
   it.each<[string, Outcome, Record<string, number>]>([
@@ -66,6 +76,7 @@ describe("the judge", () => {
     ["1 of 3 events", outcome([request("written", "a", 3)], answer(201, "{}")), { a: 1 }],
     ["nobody sent it", outcome([written], answer(201, "{}")), { a: 1, b: 1 }],
     ["a write was answered 404", outcome([written], answer(404, PROBLEM.replace("400", "404"))), {}],
+    ["a write was answered 409", outcome([written], answer(409, PROBLEM.replace("400", "409"))), {}],
     ["must be refused was answered 201", outcome([request("refused", "a")], answer(201, "{}")), {}],
     ["500", outcome([request("read", "a", 0)], answer(500, "")), {}],
     [

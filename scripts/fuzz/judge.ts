@@ -41,15 +41,22 @@ function judgeStored(outcome: Outcome, source: string, count: number): string | 
   const sent = requests.flatMap((request, at) => (request.source === source ? [{ request, at }] : []));
   const { name, events } = (sent[0] as { request: Request }).request;
   const mayBe = sent.some(({ request, at }) => isWhole(outcome, at) && /^(?:written|either)$/.test(request.meant));
-  const told = sent.map(({ at }) => outcome.answers[at]?.status ?? 0);
+  const answers = sent.map(({ at }) => outcome.answers[at]);
+  const told = answers.map((answer) => answer?.status ?? 0);
   const what = `${name}, answered ${told.join(" and ")}`;
   if (count > 0 && !mayBe) return `${count} events are stored that nobody may store (${what})`;
   if (count !== 0 && count !== events) return `${count} of ${events} events are stored (${what})`;
   if (told.includes(201) && count === 0) return `acknowledged and not stored (${what})`;
-  const isDenied = told.every((status) => (status >= 400 && status < 500) || status === 503);
+  const isDenied = answers.every((answer) => answer !== undefined && denies(answer));
   if (count > 0 && isDenied) return `stored, and its client was told that it is not (${what})`;
   return null;
 }
+
+const denies = (answer: Answer): boolean =>
+  answer.status === 503 || (answer.status >= 400 && answer.status < 500 && !isInProgress(answer));
+
+/** The first write with this key is not decided yet: the answer says nothing of its fate. */
+const isInProgress = ({ status, body }: Answer): boolean => status === 409 && body.includes('"code":"in_progress"');
 
 function judgeAnswers(outcome: Outcome): string[] {
   const { conversation, answers, rest, isLate, open } = outcome;
@@ -80,16 +87,19 @@ function judgeExtra({ conversation: { requests }, answers }: Outcome, answer: An
   return `an answer ${answer.status} to nothing`;
 }
 
-function judgeAnswer({ meant, method }: Request, answer: Answer, isWhole: boolean): string | null {
+function judgeAnswer({ meant, method, name }: Request, answer: Answer, isWhole: boolean): string | null {
   const { status } = answer;
   const isRefusal = status >= 400 && status < 500;
   if (status === 500) return "the node failed: 500";
   // Half a request may be refused for what is known of it.
   if (!isWhole && !isRefusal && status !== 503 && meant !== "read") return `answered ${status} before it was sent`;
-  if (meant === "written" && isWhole && ![201, 503, 504].includes(status)) return `a write was answered ${status}`;
+  if (meant === "written" && isWhole && ![201, 503, 504].includes(status) && !isInProgress(answer))
+    return `a write was answered ${status}`;
   if ((meant === "refused" || meant === "broken") && !isRefusal && status !== 503 && status !== 505)
     return `what must be refused was answered ${status}`;
   if (meant === "read" && status === 201) return "a read was answered 201";
+  // A node that is not ready lists why, in a form of its own.
+  if (status === 503 && /^\w+ \/readyz/.test(name)) return null;
   return status >= 400 && method !== "HEAD" ? judgeProblem(answer) : null;
 }
 

@@ -1,6 +1,6 @@
 import { METHODS } from "node:http";
 import type { Random } from "./random.js";
-import { type Draft, type Request, withHeaders, writeOut } from "./requests.js";
+import { type Draft, type Request, WRITE_PATHS, withHeaders, writeOut } from "./requests.js";
 
 const READ_PATHS = [
   "/",
@@ -32,12 +32,13 @@ const READ_PATHS = [
   "/api/event-logs?page=0",
 ];
 
-/** Every method that Node knows, on every path, with a body that would be an event on the right one. */
-const READ_METHODS = METHODS.filter((method) => method !== "POST");
+/** Whether a POST there is a write: changes.ts makes those. */
+const takesWrites = (target: string): boolean => WRITE_PATHS.some((path) => path === target.split("?", 1)[0]);
 
+/** Every method that Node knows, on every path, with a body that would be an event on the right one. */
 export function readRequest(random: Random, source: string, authority: string): Request {
-  const method = random.chance(0.5) ? random.pick(["GET", "HEAD", "OPTIONS"]) : random.pick(READ_METHODS);
-  const target = random.pick(READ_PATHS);
+  const method = random.chance(0.5) ? random.pick(["GET", "HEAD", "OPTIONS", "POST"]) : random.pick(METHODS);
+  const target = random.pick(READ_PATHS.filter((path) => method !== "POST" || !takesWrites(path)));
   const bare = emptyDraft(method, target, authority);
   const withEvent: Draft = {
     ...bare,
@@ -49,7 +50,7 @@ export function readRequest(random: Random, source: string, authority: string): 
   // CONNECT takes the rest of the connection with it.
   return {
     name: `${method} ${target}`,
-    meant: method === "CONNECT" ? "broken" : "read",
+    meant: method === "CONNECT" ? "broken" : method === "POST" ? "refused" : "read",
     method,
     text,
     source,

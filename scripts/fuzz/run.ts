@@ -1,10 +1,11 @@
 import { connect, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, startCluster } from "../cluster/cluster.js";
-import { INTEGRITY_FAILURE } from "../command.js";
+import { endOf } from "../cluster/ends.js";
 import { firstOf } from "../judge/first-of.js";
-import { type LoopbackInit, loopback } from "../loopback.js";
-import { poll } from "../processes.js";
+import { INTEGRITY_FAILURE } from "../lib/command.js";
+import { type LoopbackInit, loopback } from "../lib/loopback.js";
+import { poll } from "../lib/processes.js";
 import { converse, makeConversation, type Outcome } from "./conversation.js";
 import { judge, type Stored } from "./judge.js";
 import { Random } from "./random.js";
@@ -26,7 +27,8 @@ export async function runFuzz({ seconds, seed, clients }: FuzzOptions): Promise<
   const deaths: string[] = [];
   const cluster = await startCluster({
     onEvent: (event) => {
-      if (event.kind === "died") deaths.push(`${event.program} died: ${event.reason}`);
+      const end = endOf(event);
+      if (end !== undefined) deaths.push(end.text);
     },
   });
   const abandon = () => {
@@ -139,6 +141,6 @@ async function ask(url: string, init: LoopbackInit = {}): Promise<Record<string,
     const answer = await loopback(url, { ...init, signal: AbortSignal.timeout(20_000) });
     if (answer.ok) return (await answer.json()) as Record<string, unknown>;
     if (tries === 20) throw new Error(`${url} answers ${answer.status}: ${await answer.text()}`);
-    await delay(500);
+    await sleep(500);
   }
 }

@@ -34,7 +34,7 @@ export interface Totals {
   unknown: number;
   reads: number;
   linearizableReads: number;
-  /** Of them, those that were answered. */
+  /** The linearizable ones that were answered. */
   linearizableAnswers: number;
   failedReads: number;
 }

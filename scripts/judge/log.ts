@@ -63,7 +63,7 @@ export class JudgedLog {
       ...(event.hash === hash ? [] : ["has a wrong hash"]),
       ...(event.previousHash === previousHash ? [] : ["does not link"]),
     ];
-    for (const fault of broken) this.anomalies.add("broken_chain", `${node}: event ${event.sequence} ${fault}`);
+    for (const finding of broken) this.anomalies.add("broken_chain", `${node}: event ${event.sequence} ${finding}`);
   }
 
   #add(event: LogEvent): void {

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { commandOf } from "../processes.js";
-import { cacheFolder } from "../project.js";
+import { commandOf } from "../lib/processes.js";
+import { cacheFolder } from "../lib/project.js";
 
 export type Say = (line: string) => void;
 

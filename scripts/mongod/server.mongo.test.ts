@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { MongoClient } from "mongodb";
 import { afterEach, describe, expect, it } from "vitest";
 import { startMongod, type TestMongod } from "../../test/support/mongod.js";
-import { commandOf, freePorts } from "../processes.js";
+import { commandOf, freePorts } from "../lib/processes.js";
 
 describe("a managed mongod", () => {
   let mongod: TestMongod;

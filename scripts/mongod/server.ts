@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { MongoClient, MongoServerError } from "mongodb";
-import { hasExited, poll } from "../processes.js";
-import { messageOf } from "../project.js";
+import { hasExited, poll } from "../lib/processes.js";
+import { messageOf } from "../lib/project.js";
 
 const SET_NAME = "quorumlog";
 const DATABASE = "quorumlog";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { Agent, createServer, type Server as HttpServer, request as httpRequest } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, it } from "vitest";
-import { poll } from "../processes.js";
+import { poll } from "../lib/processes.js";
 import { Link } from "./link.js";
 import { OPEN_WAY } from "./pipe.js";
 

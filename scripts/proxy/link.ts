@@ -9,11 +9,11 @@ export interface Conditions {
   readonly back: Way;
   /** Connections are reset at once, old and new ones. */
   readonly isRefusing: boolean;
-  /** Of the chunks that pass: each such one resets its connection instead. (TCP shows no lost packets.) */
+  /** The share of chunks that reset their connection instead of passing. (TCP shows no lost packets.) */
   readonly resetShare: number;
-  /** Of the requests: the server gets a copy of each such one a moment later, on a connection of its own. */
+  /** The share of requests of which the server gets a copy a moment later, on a connection of its own. */
   readonly replayShare: number;
-  /** Of the requests (of a mongod's: of the writes): the server gets it, its answer is swallowed, the connection broken. */
+  /** The share of requests (to a mongod: of writes) that the server gets, while the answer is swallowed and the connection broken. */
   readonly lostReplyShare: number;
 }
 

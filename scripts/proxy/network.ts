@@ -1,4 +1,4 @@
-import { freePorts } from "../processes.js";
+import { freePorts } from "../lib/processes.js";
 import { type Conditions, Link, type LinkCounts } from "./link.js";
 import type { Way } from "./pipe.js";
 
@@ -14,7 +14,7 @@ export class Network {
   readonly #stores = new Map<string, Link>();
   readonly #mongodPorts = new Map<string, number>();
 
-  /** Of the nodes themselves, in the order of `ids`. */
+  /** The nodes' own ports, in the order of `ids`. */
   ports: readonly number[] = [];
 
   private constructor(readonly ids: readonly string[]) {}

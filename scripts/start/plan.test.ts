@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { parseEnvFile } from "../../node/host/env-file.js";
 import { planNodes } from "../cluster/plan-nodes.js";
-import { StartError } from "../command.js";
-import { UsageError } from "../options.js";
+import { StartError } from "../lib/command.js";
+import { UsageError } from "../lib/usage.js";
 import { planStart } from "./plan.js";
 
 const folder = mkdtempSync(join(tmpdir(), "quorumlog-plan-"));
@@ -76,6 +76,13 @@ describe("what npm start refuses", () => {
     expect(() => plan(env as NodeJS.ProcessEnv, "", args)).toThrow(UsageError);
     expect(() => plan(env as NodeJS.ProcessEnv, "", args)).toThrow(message);
   });
+
+  it.each(["127.0.0.1:80", "[::1]", "fe80::1%lo", "http://localhost", "a b"])(
+    "is a HOST that is none, told once: %s",
+    (HOST) => {
+      expect(() => plan({ HOST })).toThrow(/^The configuration has one mistake:\n {2}- HOST must be a host name/);
+    },
+  );
 
   it("is a secret that cannot be read, and a data folder that is none", () => {
     expect(() => plan({ MONGODB_URI_FILE: "/nowhere" })).toThrow(/MONGODB_URI_FILE: cannot read \/nowhere \(ENOENT\)/);

@@ -4,10 +4,11 @@ import type { EnvFile } from "../../node/host/env-file.js";
 import { judgeNames, readSetting } from "../../node/host/setting-sources.js";
 import type { ClusterOptions } from "../cluster/cluster.js";
 import { planNodes } from "../cluster/plan-nodes.js";
-import { StartError } from "../command.js";
-import { clusterSizeIn } from "../fresh.js";
+import { StartError } from "../lib/command.js";
+import { UsageError } from "../lib/usage.js";
 import { mongodUri } from "../mongod/server.js";
-import { parseStartOptions, type StartOptions, UsageError } from "../options.js";
+import { clusterSizeIn } from "./fresh.js";
+import { parseStartOptions, type StartOptions } from "./options.js";
 
 type Env = NodeJS.ProcessEnv;
 
@@ -113,7 +114,10 @@ function judgeNodes(cluster: StartPlan["cluster"]): { mistakes: string[]; warnin
     for (const one of result.ok ? result.warnings : []) warnings.add(one);
     const place =
       plans.length > 1 && cluster.mongodbUris !== undefined ? `MONGODB_URIS, server ${index + 1},` : "MONGODB_URI";
-    for (const one of result.ok ? [] : result.mistakes) mistakes.add(one.replace(/^MONGODB_URI(?= )/, place));
+    // What we have made of HOST is wrong only because that is.
+    const isOurs = (one: string): boolean => cluster.env?.MEMBERS === undefined && one.startsWith("MEMBERS ");
+    for (const one of result.ok ? [] : result.mistakes)
+      if (!isOurs(one)) mistakes.add(one.replace(/^MONGODB_URI(?= )/, place));
   }
   return { mistakes: [...mistakes], warnings: [...warnings] };
 }

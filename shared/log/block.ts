@@ -23,9 +23,9 @@ export interface BlockHeader {
   readonly headHash: HashHex | "";
   readonly treeSize: TreeSize;
   readonly rootHash: HashHex;
-  /** Of the body as it was sealed: a body with this hash is the one that was checked when the block was stored. */
+  /** The hash of the body as it was sealed. A body with this hash is the one that was checked when the block was stored. */
   readonly bodyHash: HashHex;
-  /** Of the committed part of the block's index entry. */
+  /** The hash of the committed part of the block's index entry. */
   readonly indexHash: HashHex;
   /** What the leader knew to be committed when it sealed. */
   readonly commitHeight: Height;

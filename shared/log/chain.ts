@@ -167,7 +167,7 @@ function verifyBody(before: ChainState, block: Block): BodyVerdict {
   return { ok: true, events, range, index };
 }
 
-/** Where an event's hash is not the one that is noted for it, it is the altered one. */
+/** The altered event is the one whose hash is not the one that is noted for it. */
 function whereAltered(before: ChainState, block: Block): { detail: string; sequence?: number } {
   const detail = "the body is not the one that was sealed";
   try {

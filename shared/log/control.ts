@@ -1,5 +1,7 @@
 import { z } from "zod";
 import type { NodeId } from "../ids.js";
+import { MEMBERS_MAX, NAME_CHARACTERS_MAX, REASON_CHARACTERS_MAX } from "../limits.js";
+import { hasAtMost } from "./event.js";
 
 export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/);
 export const nodeIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/);
@@ -25,8 +27,8 @@ export type NodeKeys = z.infer<typeof keysSchema>;
 export const membersSchema = z
   .array(memberSchema)
   .min(1)
-  .max(64)
-  // Whoever stood there twice would be counted twice for a majority.
+  .max(MEMBERS_MAX)
+  // A member that stood there twice would be counted twice for a majority.
   .refine((members) => new Set(members.map(({ id }) => id)).size === members.length, {
     error: "a member stands there twice",
   });
@@ -37,11 +39,14 @@ const electionSchema = z.strictObject({
   /** Who was known to lead before. */
   previousLeader: nodeIdSchema.nullable(),
   /** The votes that made the majority, the winner's own among them. */
-  votes: z.array(nodeIdSchema).max(64),
+  votes: z.array(nodeIdSchema).max(MEMBERS_MAX),
   /** From the last sign of the leader before, or the order to run, to the election: milliseconds, as the winner saw it. */
   tookMs: z.int().min(0),
 });
 export type Election = z.infer<typeof electionSchema>;
+
+/** Counted as the door counts: a leader seals what the door took. */
+const textUpTo = (charactersMax: number) => z.string().refine((text) => hasAtMost(text, charactersMax));
 
 /** Cluster history, carried in block headers. Kinds of later versions have their place here. */
 export const controlSchema = z.discriminatedUnion("kind", [
@@ -53,8 +58,8 @@ export const controlSchema = z.discriminatedUnion("kind", [
     joinNonce: nonceSchema,
     storeId: nonceSchema,
     keys: keysSchema,
-    actor: z.string().max(256),
-    reason: z.string().max(1024),
+    actor: textUpTo(NAME_CHARACTERS_MAX),
+    reason: textUpTo(REASON_CHARACTERS_MAX),
   }),
 ]);
 export type Control = z.infer<typeof controlSchema>;

@@ -87,7 +87,7 @@ export interface Condition {
 export interface Plan {
   readonly filter: EventFilter;
   readonly conditions: readonly Condition[];
-  /** Of each group of terms an entry has at least one, or its block has no hit. No group finds every block. */
+  /** An entry has at least one term of each group, or its block has no hit. Without a group every block is found. */
   readonly groups: readonly (readonly Uint8Array[])[];
   /** The range in whole milliseconds: what is outside of it is not in the filter's. */
   readonly millis: { readonly from: number; readonly to: number } | null;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Height, height, sequence, type Term, term, treeSize } from "../ids.js";
-import { ELECTION_TIMEOUT_MS_MAX } from "../limits.js";
+import { ELECTION_TIMEOUT_MS_MAX, MEMBERS_MAX } from "../limits.js";
 import type { Block, BlockHeader } from "../log/block.js";
 import { controlSchema, hashSchema, memberSchema, membersSchema, nodeIdSchema } from "../log/control.js";
 
@@ -52,7 +52,7 @@ const body = z.discriminatedUnion("kind", [
     kind: z.literal("join"),
     member: memberSchema,
     /** Ids of the configured member set, sorted. */
-    configured: z.array(nodeIdSchema).max(64),
+    configured: z.array(nodeIdSchema).max(MEMBERS_MAX),
     record: membersSchema.nullable(),
     isFormed: z.boolean(),
     wantsAnswer: z.boolean(),
@@ -69,19 +69,17 @@ const body = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("vote_answer"), isGranted: z.boolean(), joinNonce: nonce }),
   z.strictObject({
     kind: z.literal("append"),
-    /** Counts the leader's sends to this follower in this term, so that late answers are known as such. */
+    /** Counts the leader's sends to this follower in this term, so that late answers are known as such. The first is Bully's COORDINATOR. */
     round: count,
     previousHeight: heightSchema,
     previousHash: hashSchema,
     commitHeight: heightSchema,
     /** The highest block that this follower has acknowledged to this leader in this term. */
     acknowledgedHeight: heightSchema,
-    /** True in the first message of a term: COORDINATOR. */
-    isCoordinator: z.boolean(),
     /** So long its followers wait for it, whatever their own configuration says. */
     electionTimeoutMs: z.int().min(1).max(ELECTION_TIMEOUT_MS_MAX),
     /** The members' clocks as the leader knows them at present. */
-    clocks: z.array(z.strictObject({ node: nodeIdSchema, wallMs: wallSchema })).max(64),
+    clocks: z.array(z.strictObject({ node: nodeIdSchema, wallMs: wallSchema })).max(MEMBERS_MAX),
   }),
   z.strictObject({
     kind: z.literal("append_answer"),
@@ -89,13 +87,14 @@ const body = z.discriminatedUnion("kind", [
     /** ok: `matchHeight` is durable here and equal to the leader's. mismatch: the leader starts at `commitHeight`. rejected: a block was wrong. stale: the sender's term is past. */
     result: z.enum(["ok", "mismatch", "rejected", "stale"]),
     matchHeight: heightSchema,
-    tailHeight: heightSchema,
     commitHeight: heightSchema,
+    /** Its log's end: how well it would do in an election. */
+    tailHeight: heightSchema,
     joinNonce: nonce,
     isVoter: z.boolean(),
     isStoreHealthy: z.boolean(),
-    /** Before there is a log: members that are known to have stored the sender's list of founders. */
-    founders: z.array(nodeIdSchema).max(64).optional(),
+    /** Before there is a log: members that are known to have stored the sender's founding list. */
+    founders: z.array(nodeIdSchema).max(MEMBERS_MAX).optional(),
     /** A learner introduces itself, so that it can be admitted. */
     member: memberSchema.optional(),
   }),
@@ -107,7 +106,7 @@ export const peerMessageSchema = z.strictObject({
   to: nodeIdSchema,
   /** Empty until the genesis is committed at the sender. */
   clusterId: emptyOrHash,
-  /** SHA-256 of the forming record; empty for a node that has none. */
+  /** SHA-256 of the founding list; empty for a node that has none. */
   formingHash: emptyOrHash,
   term: termSchema,
   /** The sender's clock. */

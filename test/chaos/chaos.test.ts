@@ -4,18 +4,20 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { HISTORY_FILE } from "../../scripts/judge/cli.js";
+import { projectRoot } from "../../scripts/lib/project.js";
 import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
-import { projectRoot } from "../../scripts/project.js";
 
-it("seven faults under load lose, double and reorder no acknowledged event", { timeout: 180_000 }, async () => {
-  const kinds = "kill-leader,pause-leader,kill-mongod,pause-node,hand-over,kill-all,mixed";
-  const args = [join(projectRoot(), "dist/scripts/chaos.js"), "--rounds", "7", "--only", kinds];
+it("five faults, one at a time, lose, double and reorder no acknowledged event", { timeout: 240_000 }, async () => {
+  const faults = "leader-pause,mongod-kill,node-pause,hand-over,majority-kill";
+  const args = [join(projectRoot(), "dist/scripts/chaos.js"), "--rounds", "5", "--faults", faults];
   // Rejects, with what the script said (its seed, too), unless it ends with exit code 0.
   const run = promisify(execFile)(process.execPath, args);
   reapWithUs(run.child);
   const { stdout } = await run;
-  expect(stdout).toMatch(/7 rounds; \d+ events acknowledged/);
-  expect(stdout).toMatch(/All 3 nodes hold the same \d+ events/);
+  expect(stdout).toContain("5 faults in 5 episodes");
+  expect(stdout).toMatch(/\d+ appends: \d{2,} events acknowledged/);
+  expect(stdout).toMatch(/The logs of n1, n2, n3: \d+ events, head/);
+  expect(stdout).toContain("No anomaly.");
 });
 
 it("a partition, a one-way cut and lost replies leave a history that the outside judge finds sound", {

@@ -20,12 +20,21 @@ export interface Door {
   close(): Promise<void>;
 }
 
-export async function openDoor(options: DoorOptions & { readonly bodyBytesMax?: number } = {}): Promise<Door> {
+export interface DoubleDoorOptions extends DoorOptions {
+  readonly bodyBytesMax?: number;
+  readonly dashboardFolder?: string;
+}
+
+export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
   const log = new MemoryLogService();
   const logger = pino({ level: "silent" });
   const streams = createStreams(log, { logger });
   const bodies = new BodyRoom(options.bodyBytesMax);
-  const app = createApp(log, { logger, version: "0", streams, bodies });
+  const { dashboardFolder } = options;
+  const app = createApp(log, {
+    ...{ logger, version: "0", streams, bodies },
+    ...(dashboardFolder === undefined ? {} : { dashboardFolder }),
+  });
   const server = createHardenedServer(app, { app, messages: app.messages, ...options });
   streams.attach(server);
   server.listen(0, "127.0.0.1");

@@ -3,7 +3,11 @@ import { shownView } from "../../node/http/routes/shapes.js";
 import type {
   AppendOutcome,
   Found,
+  LogLeadership,
+  LogReads,
   LogService,
+  LogStatus,
+  LogWrites,
   PageRequest,
   ReadCondition,
   WriteRequest,
@@ -19,7 +23,11 @@ const unused = (): never => {
 };
 
 /** For tests of the HTTP side: a log in memory whose appends take as long as the test says. */
-export class MemoryLogService implements LogService {
+export class MemoryLogService implements LogService, LogWrites, LogReads, LogLeadership, LogStatus {
+  readonly writes = this;
+  readonly reads = this;
+  readonly leadership = this;
+  readonly status = this;
   readonly nodeId = "n1";
   readonly stored: EventView[] = [];
   appendMs = 0;
@@ -100,11 +108,13 @@ export class MemoryLogService implements LogService {
   subscribeNotices(): () => void {
     return () => {};
   }
-  copies = unused;
+  copies: LogReads["copies"] = unused;
+  block: LogReads["block"] = unused;
+  chain: LogReads["chain"] = unused;
   clusterStatus = unused;
   admit = unused;
-  alerts = unused;
-  alert = unused;
-  elections = unused;
+  alerts: LogStatus["alerts"] = unused;
+  alert: LogStatus["alert"] = unused;
+  elections: LogLeadership["elections"] = unused;
   stepDown = unused;
 }

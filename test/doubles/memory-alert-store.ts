@@ -4,9 +4,13 @@ import type { MemoryDatabase } from "./memory-database.js";
 
 type Finding = Parameters<AlertStore["raise"]>[0];
 
-/** Open alerts in memory. */
+/** Alerts in memory. */
 export class MemoryAlertStore implements AlertStore {
   constructor(private readonly database: MemoryDatabase) {}
+
+  private get open(): AlertRecord[] {
+    return [...this.database.alerts.values()].filter(({ status }) => status !== "ended");
+  }
 
   async raise(finding: Finding, at: string): Promise<AlertRecord> {
     const { alerts } = this.database;
@@ -37,13 +41,12 @@ export class MemoryAlertStore implements AlertStore {
   }
 
   async count(): Promise<number> {
-    return this.database.alerts.size;
+    return this.open.length;
   }
 
-  /** The newest first. */
   async list(limit: number): Promise<AlertRecord[]> {
     const newestFirst = (a: AlertRecord, b: AlertRecord): number =>
       b.lastSeenAt === a.lastSeenAt ? (a.id < b.id ? -1 : 1) : b.lastSeenAt < a.lastSeenAt ? -1 : 1;
-    return [...this.database.alerts.values()].sort(newestFirst).slice(0, Math.max(1, limit));
+    return this.open.sort(newestFirst).slice(0, Math.max(1, limit));
   }
 }

@@ -60,10 +60,6 @@ export class MemoryLogStore implements LogStore {
     this.inserts = new MemoryInserts(database);
   }
 
-  get serverProcessId(): string {
-    return this.opening === null ? "" : `memory-${this.opening.serverRun}`;
-  }
-
   onServerChange(listener: () => void): void {
     this.listeners.push(listener);
   }
@@ -107,7 +103,6 @@ export class MemoryLogStore implements LogStore {
       index: standingOf(database),
       indexWork,
       warnings: [],
-      serverProcessId: this.serverProcessId,
     };
   }
 

@@ -152,7 +152,21 @@ function readable({ entry }: StoredEntry): NonNullable<StoredEntry["entry"]> {
 }
 
 /** 8 bytes as text: only for being compared. */
-const nameOf = (term: Uint8Array): string => String.fromCharCode(...term);
+const nameOf = (term: Uint8Array): string => {
+  const at = (i: number): number => term[i] ?? 0;
+  return String.fromCharCode(at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
+};
+
+/** Nodes hand the runs of a block on. */
+const namesIn = new WeakMap<Run, readonly string[]>();
+function namesOf(run: Run): readonly string[] {
+  let names = namesIn.get(run);
+  if (names === undefined) {
+    names = run.terms.map(nameOf);
+    namesIn.set(run, names);
+  }
+  return names;
+}
 
 const named = new WeakMap<StoredEntry, ReadonlySet<string>>();
 function termsOf(stored: StoredEntry): ReadonlySet<string> {
@@ -160,7 +174,7 @@ function termsOf(stored: StoredEntry): ReadonlySet<string> {
   if (terms === undefined) {
     const { entry } = stored;
     const runs = entry === null ? [] : [entry.index.names, entry.index.keys, entry.own];
-    terms = new Set(runs.flatMap((run) => run.terms.map(nameOf)));
+    terms = new Set(runs.flatMap(namesOf));
     named.set(stored, terms);
   }
   return terms;

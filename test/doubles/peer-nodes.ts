@@ -136,12 +136,7 @@ export const alive = (from: string, to: string) => messageOf(from, to, { kind: "
 export function append(round: number, blocks: Block[] = []): PeerMessage {
   const [previousHeight, commitHeight, acknowledgedHeight] = [height(1), height(0), height(0)];
   const place = { previousHeight, previousHash: ZERO_HASH, commitHeight, acknowledgedHeight };
-  return messageOf(
-    "n1",
-    "n2",
-    { kind: "append", round, ...place, isCoordinator: false, electionTimeoutMs: 1_000, clocks: [] },
-    blocks,
-  );
+  return messageOf("n1", "n2", { kind: "append", round, ...place, electionTimeoutMs: 1_000, clocks: [] }, blocks);
 }
 export function largeBlock(): Block {
   const header: BlockHeader = {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
-import { poll } from "../../scripts/processes.js";
+import { poll } from "../../scripts/lib/processes.js";
 import { call, postJson, readLog, uniqueSource } from "./api-support.js";
 
 let cluster: Cluster;

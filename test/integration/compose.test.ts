@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { CONFIG_NAMES, loadConfig } from "../../node/config.js";
-import { projectRoot } from "../../scripts/project.js";
+import { projectRoot } from "../../scripts/lib/project.js";
 
 interface Service {
   image: string;

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { projectRoot } from "../../scripts/lib/project.js";
 import { reapWithUs } from "../../scripts/mongod/reaper.js";
-import { projectRoot } from "../../scripts/project.js";
 
 it("broken, pipelined, cut and foreign requests end no node, lose no place, and are answered with the truth", {
   timeout: 240_000,

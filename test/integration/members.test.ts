@@ -6,8 +6,8 @@ import {
   launchCluster,
   startCluster,
 } from "../../scripts/cluster/cluster.js";
+import { freePorts } from "../../scripts/lib/processes.js";
 import { temporaryFolder } from "../../scripts/mongod/reaper.js";
-import { freePorts } from "../../scripts/processes.js";
 import { levelHead } from "../support/level.js";
 import { MemberEvents } from "../support/member-events.js";
 import { startMongod, type TestMongod } from "../support/mongod.js";

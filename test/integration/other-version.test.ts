@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WITHOUT_ENV_FILE } from "../../node/host/env-file.js";
 import { identityFolder } from "../../node/storage/identity.js";
 import { FORMAT } from "../../node/storage/mongo/state.js";
+import { freePorts } from "../../scripts/lib/processes.js";
+import { projectRoot } from "../../scripts/lib/project.js";
 import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
-import { freePorts } from "../../scripts/processes.js";
-import { projectRoot } from "../../scripts/project.js";
 import { startMongod, type TestMongod } from "../support/mongod.js";
 
 type Documents = Readonly<Record<string, readonly Record<string, unknown>[]>>;

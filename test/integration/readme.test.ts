@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { projectRoot } from "../../scripts/project.js";
+import { projectRoot } from "../../scripts/lib/project.js";
 import { openNodes, postJson, type TestNodes } from "./api-support.js";
 
 /** How long a line that follows a stream runs; meanwhile events are posted. */
@@ -87,6 +87,8 @@ const expected: readonly [start: RegExp, status: number, check: (body: Body) => 
   [/^curl \S+\/api\/v1\/events\/0\/nodes$/, 200, (copies) => expect(copies.nodes).toHaveLength(3)],
   [/^curl -X DELETE \S+\/api\/v1\/events\/0$/, 405, (problem) => expect(problem.code).toBe("append_only")],
   [/^curl \S+\/api\/v1\/cluster$/, 200, (status) => expect(status).toMatchObject({ state: "available", quorum: 2 })],
+  [/^curl '\S+\/api\/v1\/chain\?count=10'$/, 200, (chain) => expect(chain.nodes).toHaveLength(3)],
+  [/^curl \S+\/api\/v1\/blocks\/1$/, 200, (block) => expect(block.header).toMatchObject({ height: 1 })],
   [/^curl \S+\/api\/v1\/alerts$/, 200, ({ alerts }) => expect(alerts).toEqual([])],
   [/^curl -X POST \S+\/cluster\/admit /, 409, (problem) => expect(problem.code).toBe("admission_conflict")],
   [/^curl \S+\/livez$/, 200, (alive) => expect(alive.status).toBe("alive")],

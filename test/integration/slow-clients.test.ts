@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
-import { poll } from "../../scripts/processes.js";
+import { poll } from "../../scripts/lib/processes.js";
 import { call, postJson, uniqueSource } from "./api-support.js";
 
 const IDLE_SOCKETS = 10_000;

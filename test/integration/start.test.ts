@@ -4,10 +4,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { commandOf, exitOf, freePorts, isPortFree, poll } from "../../scripts/lib/processes.js";
+import { projectRoot } from "../../scripts/lib/project.js";
 import { findMongod } from "../../scripts/mongod/ladder.js";
 import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
-import { commandOf, exitOf, freePorts, isPortFree, poll } from "../../scripts/processes.js";
-import { projectRoot } from "../../scripts/project.js";
 import { startMongod } from "../support/mongod.js";
 
 const READY_MS = 60_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { poll } from "../../scripts/processes.js";
+import { poll } from "../../scripts/lib/processes.js";
 import { call, openNodes, postJson, type TestNodes, uniqueSource } from "./api-support.js";
 
 let nodes: TestNodes;

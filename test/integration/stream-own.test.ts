@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
-import { poll } from "../../scripts/processes.js";
+import { poll } from "../../scripts/lib/processes.js";
 import { call, postJson, uniqueSource } from "./api-support.js";
 
 let cluster: Cluster;

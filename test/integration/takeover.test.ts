@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
-import { poll } from "../../scripts/processes.js";
+import { poll } from "../../scripts/lib/processes.js";
 import { call, postJson, readLog, uniqueSource } from "./api-support.js";
 
 const ELECTION_TIMEOUT_MS = 1_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
-import { poll } from "../../scripts/processes.js";
+import { poll } from "../../scripts/lib/processes.js";
 import { call, postJson, uniqueSource } from "./api-support.js";
 
 const SLOW = { HEARTBEAT_MS: "3000", ELECTION_TIMEOUT_MS: "9000" };

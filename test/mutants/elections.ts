@@ -1,20 +1,20 @@
-import { CORE, ELECTION, type Mutant, one, REPLICA } from "./mutant.js";
+import { CORE, ELECTION, type Mutant, one, QUORUM, REPLICA, STORE_QUEUE, TERMS_OF_ELECTIONS, VOTE } from "./mutant.js";
 
 /** 1 to 10: votes, terms and pre-votes. */
 export const ELECTIONS: readonly Mutant[] = [
   one(
     "1",
     "a vote leaves before it is durable",
-    CORE,
-    'if (!this.operations.some((operation) => operation.kind === "save_state")) this.effects.push(effect);',
-    "if (this.nextOpId > 0) this.effects.push(effect);",
+    STORE_QUEUE,
+    "if (!this.isSavingState) effects.push(effect);",
+    "if (this.nextOpId > 0) effects.push(effect);",
   ),
   one(
     "1b",
     "term and vote are saved in two writes, the vote first",
-    CORE,
-    "this.saveState({ term: higher, votedFor: null });",
-    "this.saveState({ votedFor: null });\n    this.saveState({ term: higher });",
+    TERMS_OF_ELECTIONS,
+    "core.saveState({ term, votedFor: null });",
+    "core.saveState({ votedFor: null });\n  core.saveState({ term });",
   ),
   one(
     "2",
@@ -26,53 +26,60 @@ export const ELECTIONS: readonly Mutant[] = [
   one(
     "3",
     "a candidate's own vote is not saved",
-    ELECTION,
+    VOTE,
     "core.saveState({ term: nextTerm(core), votedFor: core.selfId }, nextTerm(core));",
     "core.saveState({ term: nextTerm(core), votedFor: null }, nextTerm(core));",
   ),
-  one("4", "votes are given without looking at the log", ELECTION, "isAtLeast(candidate, core.log.tail);", "true;"),
+  one("4", "votes are given without looking at the log", VOTE, "isAtLeast(candidate, core.log.tail);", "true;"),
   one(
     "4b",
     "logs are compared by height alone",
-    ELECTION,
+    VOTE,
     "isAtLeast(candidate, core.log.tail);",
     "candidate.height >= core.log.tail.height;",
   ),
   one(
     "4c",
     "the voter compares with its commit height",
-    ELECTION,
+    VOTE,
     "isAtLeast(candidate, core.log.tail);",
     "isAtLeast(candidate, core.log.committed);",
   ),
   one(
     "5",
     "half of the members are a majority",
-    "cluster/quorum.ts",
+    QUORUM,
     "Math.floor(memberCount / 2) + 1;",
     "Math.max(1, Math.floor(memberCount / 2));",
   ),
   one(
     "6",
     "a vote that arrives twice counts twice",
-    ELECTION,
-    "  core.votes.add(id);\n  if (core.votes.size >= core.quorum) becomeLeader(core);",
-    "  core.votes.add(core.votes.has(id) ? id.concat(' again') : id);\n  if (core.votes.size >= core.quorum) becomeLeader(core);",
+    VOTE,
+    "  core.election.votes.add(id);\n",
+    "  core.election.votes.add(core.election.votes.has(id) ? id.concat(' again') : id);\n",
   ),
   one(
     "7",
     "a vote of an earlier term counts",
-    ELECTION,
+    VOTE,
     'if (core.role !== "candidate" || message.term !== core.term || !body.isGranted) return;',
     'if (core.role !== "candidate" || !body.isGranted) return;',
   ),
-  one(
-    "7b",
-    "a pre-vote counts as a vote",
-    ELECTION,
-    '  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;',
-    '  if (core.role === "candidate" && body.forTerm === core.term && body.isGranted) return countVote(core, message.from);\n  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;',
-  ),
+  {
+    id: "7b",
+    what: "a pre-vote counts as a vote",
+    patches: [
+      { file: VOTE, find: "function countVote", replace: "export function countVote" },
+      { file: ELECTION, find: "import { canVote, ", replace: "import { countVote, canVote, " },
+      {
+        file: ELECTION,
+        find: '  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;',
+        replace:
+          '  if (core.role === "candidate" && body.forTerm === core.term && body.isGranted) return countVote(core, message.from);\n  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;',
+      },
+    ],
+  },
   one(
     "8",
     "a pre-vote raises the term",
@@ -91,8 +98,8 @@ export const ELECTIONS: readonly Mutant[] = [
     "9",
     "a higher term is believed only with a vote or an append",
     REPLICA,
-    "      core.adoptTerm(message.term);\n",
-    '      if (body.kind !== "vote" && body.kind !== "append") return;\n      core.adoptTerm(message.term);\n',
+    "    if (!takeTerm(core, message)) return;\n",
+    '    if (message.term > core.term && body.kind !== "vote" && body.kind !== "append") return;\n    if (!takeTerm(core, message)) return;\n',
   ),
   one(
     "10",

@@ -1,7 +1,7 @@
 import {
   ANCHORS,
   BLOCKS,
-  DRIVER,
+  HELD_LOG,
   KEEPER,
   KEYS,
   MEMORY_INDEX,
@@ -75,7 +75,7 @@ export const INDEX: readonly Mutant[] = [
     id: "54",
     what: "a key is called absent from an index that is being made anew",
     patches: [
-      { file: DRIVER, find: "      if (!this.index.isWhole) throw indexLost();\n", replace: "" },
+      { file: HELD_LOG, find: "      if (!this.index.isWhole) throw indexLost();\n", replace: "" },
       {
         file: MEMORY_READER,
         find: "    assertWhole(this.database, this.opening);\n    const name = nameOf(term);",

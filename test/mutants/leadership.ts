@@ -2,14 +2,15 @@ import {
   CHECK_QUORUM,
   CLOCKS,
   CORE,
-  ELECTION,
   LEADER,
+  LEADER_STATE,
   type Mutant,
   one,
   READ_INDEX,
   REPLICATION,
   SEALING,
   TAKEOVER,
+  VOTE,
 } from "./mutant.js";
 
 /** 20 to 27: leading, reads, duplicates, hand-overs. */
@@ -53,15 +54,15 @@ export const LEADERSHIP: readonly Mutant[] = [
     patches: [
       {
         file: CORE,
-        find: "  private joinCount = 0;",
-        replace: "  private joinCount = 0;\n  leftover: LeaderState['queue'] | null = null;",
+        find: "  nextReadId = 1;",
+        replace: "  nextReadId = 1;\n  leftover: LeaderState['queue'] | null = null;",
       },
       {
         file: CORE,
-        find: "    this.leader = null;\n    this.armElection();",
-        replace: "    this.leftover = this.leader?.queue ?? null;\n    this.leader = null;\n    this.armElection();",
+        find: "    this.leader = null;\n    armElection(this);",
+        replace: "    this.leftover = this.leader?.queue ?? null;\n    this.leader = null;\n    armElection(this);",
       },
-      { file: LEADER, find: "    queue: new Fifo(),", replace: "    queue: core.leftover ?? new Fifo()," },
+      { file: LEADER_STATE, find: "  queue: new Fifo(),", replace: "  queue: core.leftover ?? new Fifo()," },
     ],
   },
   one(
@@ -105,27 +106,27 @@ export const LEADERSHIP: readonly Mutant[] = [
     patches: [
       {
         file: CORE,
-        find: "  private joinCount = 0;",
-        replace: "  private joinCount = 0;\n  handedOver: LeaderState['transfer'] = null;",
+        find: "  nextReadId = 1;",
+        replace: "  nextReadId = 1;\n  handedOver: LeaderState['transfer'] = null;",
       },
       {
         file: CORE,
-        find: "    this.leader = null;\n    this.armElection();",
+        find: "    this.leader = null;\n    armElection(this);",
         replace:
-          "    this.handedOver = this.leader?.transfer ?? null;\n    this.leader = null;\n    this.armElection();",
+          "    this.handedOver = this.leader?.transfer ?? null;\n    this.leader = null;\n    armElection(this);",
       },
       {
-        file: LEADER,
-        find: "    transfer: null,",
+        file: LEADER_STATE,
+        find: "  transfer: null,",
         replace:
-          "    transfer: core.handedOver === null ? null : { ...core.handedOver, deadline: Number.POSITIVE_INFINITY },",
+          "  transfer: core.handedOver === null ? null : { ...core.handedOver, deadline: Number.POSITIVE_INFINITY },",
       },
     ],
   },
   one(
     "27",
     "a vote is refused to a node of lower priority",
-    ELECTION,
+    VOTE,
     "message.term === core.term && isFree && canVote(core)",
     "message.term === core.term && (core.members.get(message.from)?.priority ?? 0) >= core.config.self.priority && isFree && canVote(core)",
   ),

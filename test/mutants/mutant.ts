@@ -26,19 +26,33 @@ export const one = (id: string, what: string, file: string, find: string, replac
   patches: [{ file, find, replace }],
 });
 
+export const ADMISSION = "cluster/admission.ts";
 export const CHECK_QUORUM = "cluster/check-quorum.ts";
 export const CLOCKS = "cluster/clocks.ts";
+export const COMMIT = "cluster/commit.ts";
+export const CONFLICT = "cluster/conflict.ts";
 export const CORE = "cluster/core.ts";
 export const ELECTION = "cluster/election.ts";
 export const FOLLOWER = "cluster/follower.ts";
+export const FOUNDING = "cluster/founding.ts";
+export const IDEMPOTENCY = "cluster/idempotency.ts";
 export const LEADER = "cluster/leader.ts";
+export const LEADER_STATE = "cluster/leader-state.ts";
+export const QUORUM = "cluster/quorum.ts";
 export const READ_INDEX = "cluster/read-index.ts";
 export const REPLICA = "cluster/replica.ts";
 export const REPLICATION = "cluster/replication.ts";
-export const SEALING = "cluster/proposals.ts";
+export const SEALING = "cluster/sealing.ts";
+export const STORE_QUEUE = "cluster/store-queue.ts";
 export const TAKEOVER = "cluster/transfer.ts";
+export const TERMS_OF_ELECTIONS = "cluster/terms.ts";
+export const TIMEOUTS = "cluster/timeouts.ts";
+export const VOTE = "cluster/vote.ts";
 export const RECOVERY = "node/replica/recovery.ts";
+export const MEMORY = "node/replica/memory.ts";
+export const TAIL = "node/replica/verified-tail.ts";
 export const DRIVER = "node/replica/driver.ts";
+export const HELD_LOG = "node/replica/held-log.ts";
 export const BLOCKS = "node/replica/blocks.ts";
 export const ANCHORS = "node/replica/anchors.ts";
 export const PROVED = "node/replica/proved-blocks.ts";

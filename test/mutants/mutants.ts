@@ -1,6 +1,8 @@
+import { ANSWERS } from "./answers.js";
 import { ELECTIONS } from "./elections.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
+import { LIES } from "./lies.js";
 import type { Mutant } from "./mutant.js";
 import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
@@ -17,4 +19,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...STORAGE,
   ...REPEATS,
   ...INDEX,
+  ...ANSWERS,
+  ...LIES,
 ];

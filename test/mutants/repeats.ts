@@ -1,4 +1,4 @@
-import { type Mutant, one, SEALING } from "./mutant.js";
+import { IDEMPOTENCY, type Mutant, one } from "./mutant.js";
 
 const DUPLICATES = "cluster/duplicates.ts";
 
@@ -7,9 +7,9 @@ export const REPEATS: readonly Mutant[] = [
   one(
     "47",
     "a leader takes a write of which it no longer knows whether it was logged",
-    SEALING,
-    'if (proposal.sinceHeight + 1 < core.duplicates.idsFrom) return refuse("cannot_tell");',
-    "",
+    IDEMPOTENCY,
+    "if (proposal.sinceHeight + 1 >= core.duplicates.idsFrom) return false;",
+    "if (proposal.sinceHeight >= 0) return false;",
   ),
   one(
     "47b",
@@ -28,8 +28,8 @@ export const REPEATS: readonly Mutant[] = [
   one(
     "58",
     "after an attempt of unknown outcome a write says anew where it cannot stand",
-    "test/sim/gateway.ts",
-    "if (!attempt.isUncertain) attempt.sinceHeight = standing.knownCommitHeight;",
-    "attempt.sinceHeight = standing.knownCommitHeight;",
+    "node/service/writes.ts",
+    "if (!mayBeWritten) sinceHeight = standing.knownCommitHeight;",
+    "sinceHeight = standing.knownCommitHeight;",
   ),
 ];

@@ -1,13 +1,13 @@
-import { CORE, FOLLOWER, LEADER, type Mutant, one } from "./mutant.js";
+import { COMMIT, CONFLICT, FOLLOWER, LEADER, type Mutant, one, TERMS_OF_ELECTIONS } from "./mutant.js";
 
 /** 11 to 19: what is committed, what a follower takes and acknowledges. */
 export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
   one(
     "11",
     "blocks of earlier terms are committed by counting",
-    LEADER,
-    "through <= log.commitHeight || log.at(through)?.term !== core.term",
-    "through <= log.commitHeight",
+    COMMIT,
+    "if (through > log.commitHeight && log.at(through)?.term === core.term)",
+    "if (through > log.commitHeight)",
   ),
   one(
     "12",
@@ -18,17 +18,17 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
   ),
   one(
     "13",
-    "a refusal counts as an acknowledgement of the follower's tail",
+    "a refusal counts as an acknowledgement of all that the leader holds",
     LEADER,
     '    case "mismatch":\n',
-    '    case "mismatch":\n      peer.match = height(Math.min(answer.tailHeight, core.log.tail.height));\n',
+    '    case "mismatch":\n      peer.match = core.log.tail.height;\n',
   ),
   one(
     "13b",
-    "a leader counts what a follower says it holds, compared or not",
+    "a leader counts all that it holds itself, whatever the follower has compared",
     LEADER,
     "Math.min(answer.matchHeight, core.log.tail.height)",
-    "Math.min(answer.tailHeight, core.log.tail.height)",
+    "core.log.tail.height",
   ),
   one(
     "13c",
@@ -56,16 +56,16 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
   one(
     "15b",
     "a follower replaces what is committed",
-    FOLLOWER,
-    "if (expected <= Math.max(log.commitHeight, core.learnedCommit)) return below(expected);",
-    "if (expected <= 0) return below(expected);",
+    CONFLICT,
+    "if (at <= Math.max(core.log.commitHeight, core.following.learnedCommit)) return",
+    "if (at <= 0) return",
   ),
   one(
     "16",
     "equal heights are taken for equal blocks",
-    FOLLOWER,
-    "if (state.blockHash !== body.previousHash)",
-    "if (state.height !== body.previousHeight)",
+    CONFLICT,
+    "if (state.blockHash === body.previousHash) return null;",
+    "if (state.height === body.previousHeight) return null;",
   ),
   one(
     "17",
@@ -86,19 +86,19 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
     what: "a leader counts itself before its own write is durable",
     patches: [
       {
-        file: LEADER,
-        find: "const heights = [log.durableHeight, ...",
-        replace: "const heights = [log.tail.height, ...",
+        file: COMMIT,
+        find: "const heights = [durableHeight, ...",
+        replace: "const heights = [core.log.tail.height, ...",
       },
       {
-        file: LEADER,
-        find: "const through = height(Math.min(reached, log.durableHeight));",
-        replace: "const through = reached;",
+        file: COMMIT,
+        find: "height(Math.min(majorityHeight(heights, core.members.size), durableHeight));",
+        replace: "height(majorityHeight(heights, core.members.size));",
       },
       {
-        file: CORE,
-        find: "Math.min(known, this.log.durableHeight)",
-        replace: 'Math.min(known, this.role === "leader" ? this.log.tail.height : this.log.durableHeight)',
+        file: COMMIT,
+        find: "Math.min(known, log.durableHeight)",
+        replace: 'Math.min(known, core.role === "leader" ? log.tail.height : log.durableHeight)',
       },
     ],
   },
@@ -112,8 +112,8 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
   one(
     "19b",
     "a leader stays one in a higher term",
-    CORE,
-    "this.becomeFollower(null, `term ",
-    'if (this.role !== "leader") this.becomeFollower(null, `term ',
+    TERMS_OF_ELECTIONS,
+    "core.becomeFollower(null, `term ",
+    'if (core.role !== "leader") core.becomeFollower(null, `term ',
   ),
 ];

@@ -1,32 +1,31 @@
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import ts from "typescript";
-import { runCommand } from "../../scripts/command.js";
-import { UsageError, wholeNumber } from "../../scripts/options.js";
+import { runCommand } from "../../scripts/lib/command.js";
+import { UsageError, wholeNumber } from "../../scripts/lib/usage.js";
 import type { Kill } from "../sim/first-kill.js";
+import { copyWith, root } from "./copy.js";
+import { checkGuards } from "./guard-check.js";
 import type { Mutant, Scenario } from "./mutant.js";
 import { MUTANTS } from "./mutants.js";
 
 const USAGE = `Usage: npm run simulate:mutants -- [options]
 
 Breaks the product on purpose, one mistake at a time, and must notice each by a violated property, or by the
-scenario that the mistake names. Exit code 1 says that a mistake survived.
+scenario that the mistake names. Then it lists the guards of the core, of recovery and of the storage operations that no
+run of some seeds comes to; each must name a test. Exit code 1 says that a mistake survived, or a guard names none.
 
-  --only 4,11     only these mutants
+  --only 4,11     only these mutants, without the guards
+  --guards        only the guards
+  --guard-seeds N how many seeds those are looked for in (default 300)
   --seeds COUNT   how many seeds a mutant may survive at most (default 1000)
   --workers N     how many mutants at a time (default: one a core)
 `;
-
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-/** Inside of the repository, so that imports of packages are found. */
-const scratch = join(root, "dist/mutants");
-const COMPILED = ["shared", "cluster", "node", "test/sim", "test/doubles"];
 
 interface Verdict extends Kill {
   readonly mutant: Mutant;
@@ -39,16 +38,13 @@ interface Options {
   readonly chosen: readonly Mutant[];
   readonly seedsMax: number;
   readonly workers: number;
+  /** 0: not at all. */
+  readonly guardSeeds: number;
 }
 
-/** A copy of the compiled product with one mistake in it. Throws if the source no longer reads as the patch expects. */
+/** The product with one mistake in it. Throws if the source no longer reads as the patch expects. */
 function build(mutant: Mutant): string {
-  const folder = join(scratch, mutant.id);
-  rmSync(folder, { recursive: true, force: true });
-  for (const part of COMPILED) {
-    mkdirSync(dirname(join(folder, part)), { recursive: true });
-    cpSync(join(root, "dist", part), join(folder, part), { recursive: true, filter: (path) => !path.endsWith(".map") });
-  }
+  const changed = new Map<string, string>();
   for (const file of new Set(mutant.patches.map((patch) => patch.file))) {
     let source = readFileSync(join(root, file), "utf8");
     for (const { find, replace } of mutant.patches.filter((patch) => patch.file === file)) {
@@ -59,10 +55,9 @@ function build(mutant: Mutant): string {
     const { outputText } = ts.transpileModule(source, {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true },
     });
-    writeFileSync(join(folder, file.replace(/\.ts$/, ".js")), outputText);
+    changed.set(file, outputText);
   }
-  writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
-  return folder;
+  return copyWith(mutant.id, changed);
 }
 
 function run(folder: string, { id }: Mutant, seedsMax: number): Promise<Kill> {
@@ -114,16 +109,19 @@ function parseOptions(): Options | null {
   const { values } = parseArgs({
     options: {
       only: { type: "string" },
+      guards: { type: "boolean", default: false },
+      "guard-seeds": { type: "string", default: "300" },
       seeds: { type: "string", default: "1000" },
       workers: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return null;
-  const only = values.only?.split(",");
+  const only = values.guards ? [] : values.only?.split(",");
   const unknown = only?.find((id) => !MUTANTS.some((mutant) => mutant.id === id));
   if (unknown !== undefined) throw new UsageError(`--only: there is no mutant ${unknown}.`);
   return {
+    guardSeeds: values.only === undefined ? wholeNumber("--guard-seeds", values["guard-seeds"], 1, 1_000_000) : 0,
     chosen: MUTANTS.filter(({ id }) => only === undefined || only.includes(id)),
     seedsMax: wholeNumber("--seeds", values.seeds, 1, 1_000_000),
     workers: values.workers === undefined ? availableParallelism() : wholeNumber("--workers", values.workers, 1, 256),
@@ -136,6 +134,12 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
+  const areKilled = options.chosen.length === 0 || (await runMutants(options));
+  const areCovered = options.guardSeeds === 0 || (await checkGuards(options.guardSeeds, options.workers));
+  return areKilled && areCovered ? 0 : 1;
+}
+
+async function runMutants(options: Options): Promise<boolean> {
   const waiting = [...options.chosen];
   const verdicts: Verdict[] = [];
   const work = async (): Promise<void> => {
@@ -153,7 +157,7 @@ async function main(): Promise<number> {
       `median ${seeds[Math.floor(seeds.length / 2)]} seeds to the kill, most ${seeds.at(-1)}` +
       (survivors.length === 0 ? "" : `; survivors: ${survivors.map(({ mutant }) => mutant.id).join(", ")}`),
   );
-  return survivors.length === 0 ? 0 : 1;
+  return survivors.length === 0;
 }
 
 runCommand(main, USAGE);

@@ -1,17 +1,26 @@
 import {
+  ADMISSION,
   BLOCKS,
+  CONFLICT,
   CORE,
   DRIVER,
   ELECTION,
   FOLLOWER,
+  FOUNDING,
   LEADER,
+  LEADER_STATE,
+  MEMORY,
   type Mutant,
   one,
+  QUORUM,
   READ_INDEX,
   RECOVERY,
   REPLICA,
   REPLICATION,
+  TAIL,
   TAKEOVER,
+  TIMEOUTS,
+  VOTE,
 } from "./mutant.js";
 
 /** 28 to 46 and 59 to 65: damaged and lost storage, learners and joins, recovery, what is sent and refused. */
@@ -33,7 +42,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "29b",
     "the log is taken to end below a damaged block",
-    RECOVERY,
+    TAIL,
     "if (next === null) throw invalidLog(options, at, verdict.detail);",
     "if (next === null) return { base, tail, ids, idsFrom, campaignsLate };",
   ),
@@ -42,12 +51,12 @@ export const STORAGE: readonly Mutant[] = [
     what: "signatures are not checked on catching up",
     patches: [
       {
-        file: FOLLOWER,
+        file: CONFLICT,
         find: 'import type { ChainState } from "../shared/log/chain.js";',
         replace: 'import { type ChainState, verifyBlock } from "../shared/log/chain.js";',
       },
       {
-        file: FOLLOWER,
+        file: CONFLICT,
         find: "const verdict = core.ports.verifyBlock(state, block);",
         replace:
           "const verdict = message.blocks.length > 1 ? verifyBlock(state, block, { verify: () => true }) : core.ports.verifyBlock(state, block);",
@@ -66,13 +75,13 @@ export const STORAGE: readonly Mutant[] = [
     what: "the hash of a block is not checked on catching up",
     patches: [
       {
-        file: FOLLOWER,
+        file: CONFLICT,
         find: 'import type { ChainState } from "../shared/log/chain.js";',
         replace:
           'import type { ChainState } from "../shared/log/chain.js";\nimport { hashHeader } from "../shared/log/block.js";',
       },
       {
-        file: FOLLOWER,
+        file: CONFLICT,
         find: "const verdict = core.ports.verifyBlock(state, block);",
         replace:
           "const checked = message.blocks.length === 1 ? block : { ...block, blockHash: hashHeader(header) };\n" +
@@ -91,10 +100,10 @@ export const STORAGE: readonly Mutant[] = [
     id: "31b",
     what: "nothing keeps candidates apart: no random timeout, no order, no pre-vote",
     patches: [
-      { file: CORE, find: "const spread = 1 + TIMEOUT_SPREAD * this.random.next();", replace: "const spread = 1;" },
+      { file: TIMEOUTS, find: "const spread = 1 + TIMEOUT_SPREAD * core.random.next();", replace: "const spread = 1;" },
       {
         file: ELECTION,
-        find: 'if (higher.length === 0 || core.wasSilenced) return startPreVote(core, "no leader is heard");',
+        find: 'if (higher.length === 0 || core.election.wasSilenced) return startPreVote(core, "no leader is heard");',
         replace: 'if (higher.length >= 0) return startVote(core, "no leader is heard");',
       },
     ],
@@ -109,14 +118,14 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "31d",
     "a new leader hands over at once",
-    LEADER,
+    LEADER_STATE,
     "noTransferBefore: core.now + core.config.takeoverCooldownMs,",
     "noTransferBefore: core.now,",
   ),
   one(
     "32",
     "a node that lost its memory keeps its join",
-    RECOVERY,
+    MEMORY,
     "if (known === null || lost !== null) {",
     "if (known === null) {",
   ),
@@ -137,7 +146,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "34",
     "a learner counts towards a majority",
-    REPLICATION,
+    QUORUM,
     "  peer.isVoter && core.membersAt",
     "  id !== core.selfId || core.membersAt",
   ),
@@ -146,13 +155,14 @@ export const STORAGE: readonly Mutant[] = [
     what: "a learner that has caught up is a voter, admitted or not",
     patches: [
       {
-        file: CORE,
-        find: "return this.isMarking || !this.isAdmitted;",
+        file: ADMISSION,
+        find: "core.admission.isMarking || !isAdmitted(core);",
         replace:
-          "const isLevel = this.toldCommitHeight !== null && this.log.commitHeight >= this.toldCommitHeight;\n    return (this.isMarking || !this.isAdmitted) && !isLevel;",
+          "(core.admission.isMarking || !isAdmitted(core)) &&\n" +
+          "  (core.following.toldCommitHeight === null || core.log.commitHeight < core.following.toldCommitHeight);",
       },
       {
-        file: REPLICATION,
+        file: QUORUM,
         find: "  peer.isVoter && core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;",
         replace: "  peer.isVoter && core.membersAt(core.log.tail.members).has(id);",
       },
@@ -163,11 +173,11 @@ export const STORAGE: readonly Mutant[] = [
     what: "learners vote, and votes count whatever their join",
     patches: [
       {
-        file: ELECTION,
+        file: VOTE,
         find: "core.membersAt(core.log.tail.members).get(id)?.joinNonce === joinNonce;",
         replace: 'core.membersAt(core.log.tail.members).has(id) || joinNonce === "";',
       },
-      { file: ELECTION, find: "!core.isLearner && !core.isStalled;", replace: "!core.isStalled;" },
+      { file: VOTE, find: "!core.isLearner && !core.isStalled;", replace: "!core.isStalled;" },
     ],
   },
   one(
@@ -187,7 +197,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "38",
     "recovery publishes what is not known to be committed",
-    RECOVERY,
+    TAIL,
     "if (state.height > commitHeight) tail.push(recovered);",
     "if (state.height > commitHeight) {\n        tail.push(recovered);\n        await options.onCommitted(recovered);\n      }",
   ),
@@ -211,7 +221,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "41",
     "entries that a crash did not leave, or that somebody altered, are not looked for at an opening",
-    RECOVERY,
+    TAIL,
     "    if (opened.index !== null) await compareEntries(options, verified, opened.index);\n",
     "",
   ),
@@ -227,12 +237,12 @@ export const STORAGE: readonly Mutant[] = [
     "a conflict makes an honest follower give up its vote",
     FOLLOWER,
     '    core.alert(checked.alert);\n    return reply("rejected");',
-    '    core.alert(checked.alert);\n    if (!core.isLearner) core.becomeLearner(checked.alert.detail);\n    return reply("rejected");',
+    '    core.alert(checked.alert);\n    if (!core.isLearner) becomeLearner(core, checked.alert.detail);\n    return reply("rejected");',
   ),
   one(
     "44",
     "a candidate offers what it has not stored yet",
-    ELECTION,
+    VOTE,
     "  const { durable } = core.log;",
     "  const { tail: durable } = core.log;",
   ),
@@ -242,11 +252,11 @@ export const STORAGE: readonly Mutant[] = [
     what: "a voter compares with its durable tail only, and acknowledges to the earlier leader what it stores after its vote",
     patches: [
       {
-        file: ELECTION,
+        file: VOTE,
         find: "isAtLeast(candidate, core.log.tail);",
         replace: "isAtLeast(candidate, core.log.durable);",
       },
-      { file: CORE, find: "    if (leaderId === null) this.pendingAnswers = [];\n", replace: "" },
+      { file: CORE, find: "    if (leaderId === null) this.following.pendingAnswers = [];\n", replace: "" },
       {
         file: FOLLOWER,
         find: '    if (pending.term === core.term && pending.to === core.leaderId) {\n      answer(core, pending.to, { ...pending, result: "ok" });\n',
@@ -259,7 +269,7 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "45",
     "that a node joins anew is not stored",
-    RECOVERY,
+    MEMORY,
     "    await options.log.saveState(hardState, bootCounter);",
     "    if (known === null) await options.log.saveState(hardState, bootCounter);",
   ),
@@ -267,8 +277,8 @@ export const STORAGE: readonly Mutant[] = [
     "46",
     "a node that should not lead never campaigns",
     ELECTION,
-    "  if (core.isLearner || core.isStalled) return core.armElection();\n  if (core.now",
-    "  if (core.isLearner || core.isStalled || core.campaignsLate) return core.armElection();\n  if (core.now",
+    "  if (core.isLearner || core.isStalled) return armElection(core);\n  if (core.now",
+    "  if (core.isLearner || core.isStalled || core.campaignsLate) return armElection(core);\n  if (core.now",
   ),
   {
     ...one(
@@ -293,14 +303,14 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "62",
     "a recovery counts on blocks that arrived after it had read the tail",
-    RECOVERY,
+    TAIL,
     "if (state.height >= opened.tailHeight) break;",
     "if (state.height < 0) break;",
   ),
   one(
     "62b",
     "an insert that arrives after a truncation ends the node",
-    RECOVERY,
+    TAIL,
     "if (mayGo && isStray(",
     "if (mayGo && at < 0 && isStray(",
   ),
@@ -314,9 +324,9 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "60b",
     "another block in the place of a committed one is refused without an alert",
-    FOLLOWER,
-    "const below = (at: number): Comparison =>\n    core.isLearner\n",
-    'const below = (at: number): Comparison =>\n    at > 0 ? { kind: "mismatch" } : core.isLearner\n',
+    CONFLICT,
+    "at: Height): Refused =>\n  isLearner\n",
+    "at: Height): Refused =>\n  at > 0 ? MISMATCH : isLearner\n",
   ),
   one(
     "61",
@@ -335,15 +345,15 @@ export const STORAGE: readonly Mutant[] = [
   one(
     "64",
     "the log begins before all founders are known to have stored the list",
-    LEADER,
+    FOUNDING,
     "if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;",
     "if (core.log.tail.height > 0) return;",
   ),
   one(
     "65",
     "a node says that it is a voter before its mark says that its admission is committed",
-    CORE,
-    "      this.isMarking = true;\n",
+    ADMISSION,
+    "  core.admission.isMarking = true;\n",
     "",
   ),
 ];

@@ -38,16 +38,60 @@ it("tells one to lead that can win, where nobody has confirmed any of its blocks
   lab.finish();
 });
 
-it("stays the leader where nobody could do better: the only other voter's disk hangs", () => {
+/** Only n1 and n3 have the newest committed blocks, n2 has been down; no message with blocks leaves n1 from now on. */
+function lacking(): Lab {
+  const lab = new Lab().form();
+  lab.node("n2").crash();
+  for (let i = 0; i < 3; i++) lab.writeTo("n1");
+  lab.until("n3 knows it", () => lab.node("n3").view.commitHeight === lab.node("n1").view.commitHeight);
+  lab.drop(({ from, blocks }) => from === "n1" && blocks.length > 0);
+  lab.node("n2").start();
+  lab.timeouts(1);
+  lab.effects.length = 0;
+  lab.sent.length = 0;
+  return lab;
+}
+
+it("tells nobody to lead that lacks what is committed, though it hears nobody else", () => {
+  const lab = lacking();
+  lab.split(["n1", "n2"], ["n3"]);
+  lab.begin("n1");
+  lab.timeouts(12);
+  expect(lab.sentBy("n1", "run_now")).toEqual([]);
+  expect(lab.leader?.id).toBe("n1");
+  lab.network.mendAll();
+  lab.until("n3 leads", () => lab.leader?.id === "n3");
+  lab.finish();
+});
+
+it("tells one to lead that campaigns late, where nobody else could win", () => {
+  const lab = lacking();
+  lab.node("n3").input({ kind: "campaigns_late", isLate: true });
+  lab.begin("n1");
+  lab.until("n3 leads", () => lab.leader?.id === "n3", 6_000);
+  expect(lab.sentBy("n1", "run_now").map(({ to }) => to)).toEqual(["n3"]);
+  expect(lab.leaderChanges()).toHaveLength(1);
+  lab.writeTo("n2");
+  lab.finish();
+});
+
+it.each([
+  ["the only other voter's disk hangs", (lab: Lab) => lab.node("n3").crash()],
+  ["all other disks hang", (lab: Lab) => hang(lab, "n3")],
+])("stays the leader where nobody could do better: %s", (_, breakN3) => {
   const lab = new Lab({ timing: { stallMs: 600_000 } }).form();
-  lab.node("n3").crash();
-  lab.node("n2").store.behaviour.held = ({ kind }) => kind !== "read";
+  breakN3(lab);
+  hang(lab, "n2");
   lab.begin("n1");
   lab.timeouts(20);
   expect(lab.leader?.id).toBe("n1");
   expect(lab.leaderChanges()).toEqual([]);
   lab.finish();
 });
+
+function hang(lab: Lab, id: string): void {
+  lab.node(id).store.behaviour.held = ({ kind }) => kind !== "read";
+}
 
 it("waits while a follower that is far behind catches up", () => {
   const lab = new Lab({ limits: { messageBlocksMax: 1 } }).form();

@@ -9,7 +9,7 @@ import { Lab } from "./lab.js";
 const random = new Random(28);
 const BAD = 5 as Height;
 
-it("with every copy of a committed block altered (fault 28), nobody makes one up, and the log goes on", () => {
+it("with every copy of a committed block altered, nobody makes one up, and the log goes on", () => {
   // A start verifies the newest blocks only: what is older is found when somebody needs it.
   const lab = new Lab({ verifiedTail: { events: 1, blocksMax: 8, blocksMin: 4 } }).form();
   for (let i = 0; i < 20; i++) lab.writeTo("n1");

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
-import type { Outcome } from "../sim/gateway.js";
+import type { Outcome } from "../sim/requests.js";
 import { Lab } from "./lab.js";
 
 /** Filters of keys that know of no key that it was never used. */
@@ -35,7 +35,7 @@ it("hands over to a node whose index is whole, and campaigns late itself", () =>
   expect(settled(lab, "n1", "a")).toMatchObject({ kind: "written", isReplay: true });
   lab.until("another leads", () => lab.leader !== undefined && lab.leader.id !== "n1");
   // It is whole again already, and lost with the next look-up that fails.
-  expect(n1.process?.driver.index.progress.of).toBeGreaterThan(0);
+  expect(n1.process?.driver.log.index.progress.of).toBeGreaterThan(0);
   n1.store.behaviour.lookUps = "answered";
   lab.until("its index is whole", () => n1.process?.campaignsLate === false && n1.disk.isIndexWhole);
   lab.finish();
@@ -59,10 +59,10 @@ it("goes on with what it has shown while its store is lost and comes back empty"
   const n3 = lab.node("n3");
   const driver = n3.process?.driver;
   if (driver === undefined) throw new Error("n3 is down");
-  const { size, height: known } = driver.committed;
+  const { size, height: known } = driver.log.committed;
   const states: string[] = [];
   const read = (): void => {
-    driver.blocks.one(height(known)).then(
+    driver.log.blocks.one(height(known)).then(
       ({ header }) => states.push(header.height === known ? "shown" : "another"),
       (error: Error) => states.push(error.name),
     );
@@ -70,7 +70,7 @@ it("goes on with what it has shown while its store is lost and comes back empty"
   n3.store.restart();
   for (let i = 0; i < 40; i++) {
     read();
-    expect(driver.committed.size).toBeGreaterThanOrEqual(size);
+    expect(driver.log.committed.size).toBeGreaterThanOrEqual(size);
     lab.run(20);
   }
   expect(states).toContain("shown");

@@ -2,8 +2,8 @@ import type { Effect } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../../shared/protocol/messages.js";
 import { prepare } from "../sim/clients.js";
-import type { Answer, Outcome, Write } from "../sim/gateway.js";
 import { Random } from "../sim/random.js";
+import type { Answer, Outcome, Write } from "../sim/requests.js";
 import { World, type WorldOptions } from "../sim/world.js";
 
 /**
@@ -89,7 +89,7 @@ export class Lab extends World {
       outcome = it;
       this.checkers.ledger.onAnswer(write, it);
     };
-    this.node(id).gateway.submit(write, answer);
+    this.node(id).write(write, answer);
     return { write, outcome: () => outcome };
   }
 

@@ -39,18 +39,18 @@ describe("a leader that is stopped, slow or deposed", () => {
     ["are known to be new", () => new Lab().form()],
   ])("gives up the lead when its database hangs and all that comes are writes with keys that %s", (_, form) => {
     const lab = form();
-    const { store, gateway } = lab.node("n1");
-    store.behaviour.isStalled = true;
+    const n1 = lab.node("n1");
+    n1.store.behaviour.isStalled = true;
     const write = (i: number): void =>
-      gateway.submit({ events: prepare(new Random(i), { source: "keyed", key: `key ${i}` }) }, () => undefined);
+      n1.write({ events: prepare(new Random(i), { source: "keyed", key: `key ${i}` }) }, () => undefined);
     // Each waits for its key to be looked up, so that nothing is sealed, and no write to the log hangs.
     for (let i = 0; i < 40 && lab.leader?.id === "n1"; i++) {
       write(i);
       lab.run(100);
     }
     expect(lab.leader?.id).not.toBe("n1");
-    store.behaviour.isStalled = false;
-    store.next();
+    n1.store.behaviour.isStalled = false;
+    n1.store.next();
     lab.finish();
   });
 
@@ -112,12 +112,31 @@ describe("a leader that is stopped, slow or deposed", () => {
     const { headHash } = lab.node("n2").view;
     const outcomes: string[] = [];
     const write = { events: prepare(new Random(5), { source: "conditional" }), ifPreviousHash: headHash };
-    lab.node("n1").gateway.submit(write, ({ kind }) => outcomes.push(kind));
+    lab.node("n1").write(write, ({ kind }) => outcomes.push(kind));
     lab.run(300);
     expect(outcomes).toEqual([]);
     lab.network.mendAll();
     lab.until("it is answered", () => outcomes.length > 0);
     expect(outcomes).toEqual(["written"]);
+    lab.finish();
+  });
+
+  it("does not say that a majority stands behind it after a pause, until one has answered", () => {
+    const lab = new Lab().form();
+    const n1 = lab.node("n1");
+    const isSaid = (): boolean | undefined => n1.process?.driver.standing()?.hasQuorum;
+    expect(isSaid()).toBe(true);
+    // Shorter than the others wait for it, so that it leads on.
+    n1.pause();
+    lab.run(600);
+    expect(isSaid()).toBe(false);
+    const undo = lab.drop(({ to }) => to === "n1");
+    n1.resume();
+    lab.run(50);
+    expect([n1.view.role, isSaid()]).toEqual(["leader", false]);
+    undo();
+    lab.run(150);
+    expect([n1.view.role, isSaid()]).toEqual(["leader", true]);
     lab.finish();
   });
 
@@ -127,7 +146,7 @@ describe("a leader that is stopped, slow or deposed", () => {
     const random = new Random(6);
     const submit = (): void => {
       const write = { events: prepare(random, { source: "conditional" }), ifPreviousHash: "f".repeat(64) };
-      lab.node("n2").gateway.submit(write, ({ kind }) => outcomes.push(kind));
+      lab.node("n2").write(write, ({ kind }) => outcomes.push(kind));
     };
     for (let i = 0; i < 20; i++) submit();
     lab.run(60);

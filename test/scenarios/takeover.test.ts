@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Outcome } from "../sim/gateway.js";
+import type { Outcome } from "../sim/requests.js";
 import { Lab } from "./lab.js";
 
 /** n1 died, n2 leads, n1 is back: priority asks, the leader decides, the log loses nothing. */

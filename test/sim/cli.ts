@@ -1,4 +1,4 @@
-import { INTEGRITY_FAILURE, runCommand } from "../../scripts/command.js";
+import { INTEGRITY_FAILURE, runCommand } from "../../scripts/lib/command.js";
 import { inMacrotask } from "./drain.js";
 import { type ManyRuns, type OneRun, parseSimOptions, USAGE } from "./options.js";
 import type { ProfileName } from "./profiles.js";

@@ -1,7 +1,7 @@
 import { fromHex, utf8 } from "../../shared/bytes.js";
 import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
-import type { Outcome, Write } from "./gateway.js";
 import type { Random } from "./random.js";
+import type { Outcome, Write } from "./requests.js";
 import { check } from "./violation.js";
 import type { World } from "./world.js";
 
@@ -25,11 +25,19 @@ export const TIMES = [
   "2031-05-05T12:00:00.000Z",
 ] as const;
 
+interface EventsAsked {
+  readonly source: string;
+  readonly key?: string;
+  readonly count?: number;
+  readonly isOtherBody?: boolean;
+  /** The sources of a batch's events, in turn. */
+  readonly sources?: readonly string[];
+}
+
+type KeyedEvents = EventsAsked & { readonly key: string };
+
 /** Events as a receiving node prepares them: new ids each time; the client's key, if it has one, always with the same body. */
-export function prepare(
-  random: Random,
-  what: { source: string; key?: string; count?: number; isOtherBody?: boolean },
-): PreparedEvent[] {
+export function prepare(random: Random, what: EventsAsked): PreparedEvent[] {
   const count = what.count ?? 1;
   return Array.from({ length: count }, (_, i) => {
     const body = `${what.key}${what.isOtherBody === true ? " of another" : ""} ${i}`;
@@ -40,7 +48,7 @@ export function prepare(
       id: random.hex(12),
       eventType: TYPES[n % TYPES.length] as string,
       timestamp: TIMES[n % TIMES.length] as string,
-      sourceAppId: what.source,
+      sourceAppId: what.sources?.[i % what.sources.length] ?? what.source,
       payload,
       payloadSalt,
       payloadHash: payloadCommitment(payloadSalt, payload),
@@ -72,9 +80,7 @@ export class Clients {
       // A write at once, so that there is something that a deposed leader does not know.
       const write = { events: prepare(this.random, { source: "elected" }) };
       world.scheduler.after(1, () =>
-        elected.process?.run(() =>
-          elected.gateway.submit(write, (outcome) => world.checkers.ledger.onAnswer(write, outcome)),
-        ),
+        elected.process?.run(() => elected.write(write, (outcome) => world.checkers.ledger.onAnswer(write, outcome))),
       );
       for (const delayMs of READS_AFTER_ELECTION_MS)
         world.scheduler.after(delayMs, () => {
@@ -98,7 +104,7 @@ export class Clients {
       const write = { events: prepare(this.random, { source: "conditional" }), ifPreviousHash };
       const judge = ledger.beginCondition(ifPreviousHash);
       node.process?.run(() =>
-        node.gateway.submit(write, (outcome) => {
+        node.write(write, (outcome) => {
           judge(outcome);
           ledger.onAnswer(write, outcome);
         }),
@@ -112,7 +118,7 @@ export class Clients {
     for (const node of leaders) {
       const answer = this.world.checkers.ledger.beginRead(node.id);
       // One that is stopped finds the request when it goes on: it may have been deposed meanwhile.
-      node.process?.run(() => node.gateway.read(answer));
+      node.process?.run(() => node.read(answer));
     }
   }
 
@@ -126,11 +132,11 @@ export class Clients {
     const { random, profile } = this;
     this.requests += 1;
     if (random.chance(profile.keyed)) {
-      const key = `key-${this.requests}`;
+      const what = this.withKey(source);
       const goals = random.chance(profile.doubled) ? 2 : 1;
       let open = goals;
       for (let i = 0; i < goals; i++)
-        this.keyed(source, key, KEYED_ATTEMPTS, () => {
+        this.keyed(what, KEYED_ATTEMPTS, () => {
           open -= 1;
           if (open === 0) this.think(source);
         });
@@ -143,15 +149,26 @@ export class Clients {
     this.post({ events, ...(head === undefined ? {} : { ifPreviousHash: head }) }, () => this.think(source));
   }
 
+  /** Now and then a key that others use as well, in their own sources; and batches, of several sources. */
+  private withKey(source: string): KeyedEvents {
+    const { random, profile } = this;
+    const key = random.chance(SHARED) ? `shared-${this.requests >> 2}` : `key-${this.requests}`;
+    if (!random.chance(profile.batches)) return { source, key };
+    return { source, key, count: random.between(2, 4), sources: [source, random.pick(SOURCES), random.pick(SOURCES)] };
+  }
+
   /** Posts again, wherever, until it is told that the event is written: the same key each time. */
-  private keyed(source: string, key: string, attempts: number, done: () => void): void {
+  private keyed(what: KeyedEvents, attempts: number, done: () => void): void {
     // Somebody uses the key for something else: that one or this one is refused.
-    if (this.random.chance(REUSED))
-      this.post({ events: prepare(this.random, { source, key, isOtherBody: true }) }, () => {});
-    this.post({ events: prepare(this.random, { source, key }) }, (outcome) => {
+    if (this.random.chance(what.sources === undefined ? REUSED : REUSED_OF_BATCHES)) {
+      const alone = { key: what.key, source: what.sources?.at(-1) ?? what.source };
+      const other = this.random.chance(0.5) ? what : alone;
+      this.post({ events: prepare(this.random, { ...other, isOtherBody: true }) }, () => {});
+    }
+    this.post({ events: prepare(this.random, what) }, (outcome) => {
       const isSettled = outcome !== null && (outcome.kind === "written" || outcome.kind === "key_reused");
       if (isSettled || attempts <= 1 || this.isStopped) return done();
-      this.world.scheduler.after(this.random.between(5, 200), () => this.keyed(source, key, attempts - 1, done));
+      this.world.scheduler.after(this.random.between(5, 200), () => this.keyed(what, attempts - 1, done));
     });
   }
 
@@ -176,7 +193,7 @@ export class Clients {
     };
     world.scheduler.after(this.random.between(1, 3), () => {
       if (!node.isUp) return answer(null);
-      node.process?.run(() => node.gateway.submit(write, answer));
+      node.process?.run(() => node.write(write, answer));
     });
     world.scheduler.after(world.timing.requestTimeoutMs + CLIENT_PATIENCE_MS, () => answer(null));
   }
@@ -192,7 +209,7 @@ export class Clients {
       if (!world.runUntil(() => node.isUp, deadline - world.scheduler.now)) break;
       const write = { events: prepare(this.random, { source: "probe", key: `${nodeId} ${deadline}` }) };
       let answered = false;
-      node.gateway.submit(write, (outcome) => {
+      node.write(write, (outcome) => {
         answered = true;
         last = outcome.kind;
         world.checkers.ledger.onAnswer(write, outcome);
@@ -207,4 +224,7 @@ export class Clients {
 const READS_AFTER_ELECTION_MS = [20, 60, 120, 250, 500, 800];
 const KEYED_ATTEMPTS = 4;
 const REUSED = 0.02;
+/** One of its sources at the same time, by itself. */
+const REUSED_OF_BATCHES = 0.3;
+const SHARED = 0.2;
 const CLIENT_PATIENCE_MS = 200;

@@ -46,6 +46,8 @@ export class Disk {
   hasLost = false;
   /** It lost something that its node has not found out yet. */
   isDoubtful = false;
+  /** A liar has given it a block that nobody else has. */
+  isDeceived = false;
   /** Only the process that lives can tell what it lost, so it must live until it has found out. */
   isRememberedOnly = false;
 

@@ -1,5 +1,5 @@
 import type { HardState } from "../../cluster/types.js";
-import type { NodeIdentity } from "../../node/replica/recovery.js";
+import type { NodeIdentity } from "../../node/replica/memory.js";
 import type { Identity, IdentityChange, Mark } from "../../node/storage/identity.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
 import type { NodeKeys } from "../../shared/log/control.js";

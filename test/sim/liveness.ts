@@ -1,6 +1,7 @@
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { type Clients, prepare } from "./clients.js";
 import { fakeKeys } from "./fake-crypto.js";
+import { admitterDies } from "./faults/admitter-dies.js";
 import { allLinks, cut, isDurableVoter } from "./faults/fault.js";
 import type { Nemesis } from "./nemesis.js";
 import type { SimNode } from "./node.js";
@@ -31,7 +32,7 @@ export class Liveness {
   ) {}
 
   private get timeoutMs(): number {
-    return this.world.timing.electionTimeoutMs;
+    return Math.max(...this.world.nodes.map((node) => node.electionTimeoutMs));
   }
 
   /** Faults end for a random majority, and the others stay broken: the majority goes on. */
@@ -41,6 +42,7 @@ export class Liveness {
     this.nemesis.healAll();
     for (const node of world.nodes) node.resume();
     if (world.nodes.length < 3 || random.chance(0.3)) return;
+    if (random.chance(0.15) && this.withoutAdmitter()) return;
     const apart = random.chance(0.25) ? this.cutFromLeader() : null;
     // The leader that one of them is cut from stays with the majority.
     const voters = random
@@ -69,6 +71,22 @@ export class Liveness {
     this.goesOn(healthy, 14);
     for (const node of broken) this.checkLead(node, healthy);
     for (const end of undo) end();
+  }
+
+  /** I11: a leader dies as it has told a learner of its admission, and stays dead. False where it did not come to that. */
+  private withoutAdmitter(): boolean {
+    const { world, random, timeoutMs } = this;
+    if (!world.runUntil(() => this.isLed(world.nodes), LEADER_TIMEOUTS * timeoutMs)) return false;
+    world.run(timeoutMs);
+    const dead = admitterDies(world, random, 6 * timeoutMs);
+    if (dead === null) return false;
+    this.nemesis.arises("admitter-dies");
+    this.goesOn(
+      world.nodes.filter((node) => node !== dead),
+      14,
+    );
+    dead.start();
+    return true;
   }
 
   /** I10: one that a majority does not answer stops to say that it leads. */
@@ -194,7 +212,7 @@ export class Liveness {
     world.trace.add(`the blocks of ${leader.id} are ${how}`);
     const undo = how === "lost" ? this.loseBlocks(leader) : this.slowDown(leader);
     const committed = world.checkers.history.committed.length;
-    leader.gateway.submit({ events: prepare(random, { source: "hindered" }) }, () => undefined);
+    leader.write({ events: prepare(random, { source: "hindered" }) }, () => undefined);
     const bound = (LEADER_TIMEOUTS + STUCK_TIMEOUTS) * timeoutMs;
     const goesOn = world.runUntil(() => world.checkers.history.committed.length > committed, bound);
     check(goesOn, "I11", () => `nothing was committed while the blocks of ${leader.id} were ${how}, for ${bound} ms`);
@@ -235,6 +253,9 @@ export class Liveness {
     for (const node of nodes) this.users.clients.probe(node.id, probeTimeouts * timeoutMs);
     const isLevel = world.runUntil(() => this.isAgreed(nodes) && this.isLed(nodes), 10 * timeoutMs);
     check(isLevel, "I11", () => `the nodes are not level: ${this.standing(nodes)}`);
+    const saysSo = ({ process }: SimNode): boolean => process?.driver.standing()?.hasQuorum === true;
+    const isSaid = world.runUntil(() => nodes.every(saysSo), 2 * timeoutMs);
+    check(isSaid, "I10", () => `a node says that no leader stands behind it: ${this.standing(nodes)}`);
     // One that finds a block of its own unsound hands over, or ends.
     if (isSound && earlier !== undefined && nodes.includes(earlier))
       this.checkSteadiness(nodes, earlier, checkers.elections.elections - elections);

@@ -1,6 +1,10 @@
 import { bridge } from "./faults/bridge.js";
 import { diskFaults } from "./faults/disk.js";
+import { equivocating } from "./faults/equivocation.js";
+import { farTerm } from "./faults/far-term.js";
 import type { Fault, Situation, Strike, Undo } from "./faults/fault.js";
+import { fedByDeposed } from "./faults/fed-by-deposed.js";
+import { heldBack } from "./faults/held-back.js";
 import { indexFaults } from "./faults/index.js";
 import { interruptedTruncation } from "./faults/interrupted-truncation.js";
 import { lateAnswers } from "./faults/late-answers.js";
@@ -8,6 +12,7 @@ import { lateInsert } from "./faults/late-insert.js";
 import { lies } from "./faults/lies.js";
 import { networkFaults } from "./faults/network.js";
 import { processFaults } from "./faults/process.js";
+import { toldReplaced } from "./faults/told-replaced.js";
 import { CALM_LINKS, type LinkProfile } from "./network.js";
 import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
@@ -23,6 +28,11 @@ const FAULTS = {
   "late-answers": lateAnswers,
   "interrupted-truncation": interruptedTruncation,
   "late-insert": lateInsert,
+  "held-back": heldBack,
+  "far-term": farTerm,
+  "equivocating-leader": equivocating,
+  "fed-by-deposed": fedByDeposed,
+  "told-replaced": toldReplaced,
 };
 export type FaultName = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];

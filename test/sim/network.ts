@@ -91,12 +91,13 @@ export class Network {
   }
 
   /** For requests that a connection carries at most once: never duplicated, otherwise as `send`. */
-  sendOnce(from: NodeId, to: NodeId, deliver: () => void): void {
-    let isDelivered = false;
-    this.send(from, to, () => {
-      if (isDelivered) return;
-      isDelivered = true;
-      deliver();
-    });
+  sendOnce(from: NodeId, to: NodeId, deliver: () => void, onLost: () => void = () => {}): void {
+    let isSettled = false;
+    const once = (action: () => void) => (): void => {
+      if (isSettled) return;
+      isSettled = true;
+      action();
+    };
+    this.send(from, to, once(deliver), once(onLost));
   }
 }

@@ -1,7 +1,8 @@
 import type { ReplicaLimits } from "../../cluster/limits.js";
 import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/types.js";
-import type { DriverMemory, IndexFinding } from "../../node/replica/driver.js";
-import type { VerifiedTail } from "../../node/replica/recovery.js";
+import type { IndexFinding, LogMemory } from "../../node/replica/held-log.js";
+import type { VerifiedTail } from "../../node/replica/verified-tail.js";
+import type { NodeLogService } from "../../node/service/log-service.js";
 import type { StoredBlock, StoreError } from "../../node/storage/port.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import type { NodeKeys } from "../../shared/log/control.js";
@@ -9,10 +10,11 @@ import type { PeerMessage } from "../../shared/protocol/messages.js";
 import type { Checkers } from "./checkers/checkers.js";
 import { Disk } from "./disk.js";
 import { drainMicrotasks } from "./drain.js";
-import type { ForwardPort, Gateway } from "./gateway.js";
 import { Mongod, type OperationKind } from "./mongod.js";
+import type { Exchange } from "./peers.js";
 import { SimProcess } from "./process.js";
 import type { Random } from "./random.js";
+import { type Answer, askForHandOver, post, readNewest, type Write } from "./requests.js";
 import type { Scheduler } from "./scheduler.js";
 import type { SimTiming } from "./timing.js";
 import { describeEffect, type Trace } from "./trace.js";
@@ -37,12 +39,12 @@ export interface NodeSurroundings {
   readonly recoversAtOnce: boolean;
   readonly verifiedTail: VerifiedTail;
   readonly limits: ReplicaLimits;
-  readonly memory: DriverMemory;
+  readonly memory: LogMemory;
   /** Payload paths that a process may be told to index. */
   readonly indexedPaths: readonly (readonly string[])[];
   readonly transmit: (message: PeerMessage) => void;
-  readonly forward: ForwardPort;
-  readonly onProcessEnd: (node: SimNode) => void;
+  readonly exchange: (exchange: Exchange) => void;
+  readonly onProcessEnd: (node: SimNode, process: SimProcess) => void;
   /** The process ended by itself: what a person does then. */
   readonly onExit: (node: SimNode, error: StoreError) => void;
 }
@@ -106,11 +108,26 @@ export class SimNode {
   shiftWall(byMs: number): void {
     this.wallOffsetsMs.push(this.wallOffsetMs + byMs);
   }
+  get electionTimeoutMs(): number {
+    const { timing, timingOf } = this.around;
+    return timingOf(this.id).electionTimeoutMs ?? timing.electionTimeoutMs;
+  }
   get now(): number {
     return this.living.now();
   }
-  get gateway(): Gateway {
-    return this.living.gateway;
+  get service(): NodeLogService {
+    return this.living.service;
+  }
+  /** A client's write, which the process may die of, or be paused over. */
+  write(write: Write, answer: Answer): void {
+    post(this.living, write, answer);
+  }
+  read(answer: (at: Height | null) => void): void {
+    readNewest(this.living, answer);
+  }
+  stepDown(target: NodeId | null): void {
+    const { process } = this;
+    process?.run(() => askForHandOver(process, target));
   }
   /** What its replica says; while there is none, that it knows nothing. */
   get view(): ReplicaView {
@@ -157,7 +174,7 @@ export class SimNode {
     this.end(process);
     const hasLanded = this.store.abandon(process);
     if (this.around.trace.isOn) this.around.trace.add(`${this.id} crash${hasLanded ? " (a write landed)" : ""}`);
-    this.around.onProcessEnd(this);
+    this.around.onProcessEnd(this, process);
   }
 
   /** At a boundary of a write: once the step that asked for it is over; somebody starts it again. False if it must live. */
@@ -224,18 +241,16 @@ export class SimNode {
     const { process } = this;
     process?.run(() => {
       this.around.checkers.onReceive(this, message, ref);
-      const received = { kind: "message", now: process.now(), wall: process.wall(), message } as const;
-      process.input(ref === undefined ? received : { ...received, ref });
+      process.served.onMessage(message, ref);
       this.around.checkers.onReceived(this);
       drainMicrotasks();
     });
   }
 
-  input(bare: BareInput): void {
+  input(input: BareInput): void {
     const { process } = this;
     process?.run(() => {
-      if (bare.kind === "campaigns_late") process.campaignsLate = bare.isLate;
-      else process.input({ ...bare, now: process.now(), wall: process.wall() } as Input);
+      process.input(input);
       drainMicrotasks();
     });
   }

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { minutesOf, UsageError, wholeNumber } from "../../scripts/options.js";
+import { minutesOf, UsageError, wholeNumber } from "../../scripts/lib/usage.js";
 import { PROFILE_NAMES, type ProfileName } from "./profiles.js";
 import type { SeedsOptions } from "./seeds.js";
 

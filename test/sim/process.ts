@@ -1,13 +1,16 @@
 import type { Effect, Input } from "../../cluster/types.js";
 import type { Clock } from "../../node/clock.js";
-import { Driver } from "../../node/replica/driver.js";
+import type { Driver } from "../../node/replica/driver.js";
+import type { NodeLogService } from "../../node/service/log-service.js";
+import type { ReadLimits } from "../../node/service/reads.js";
+import { ServedReplica } from "../../node/service/served-replica.js";
 import { type Storage, StoreError } from "../../node/storage/port.js";
 import type { ShownEvent } from "../../shared/log/event.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { fakeSigner } from "./fake-crypto.js";
-import { Gateway } from "./gateway.js";
 import { fakeStateMac, SimIdentity } from "./identity.js";
-import type { SimNode } from "./node.js";
+import type { BareInput, SimNode } from "./node.js";
+import { SimPeers } from "./peers.js";
 import { forgetting } from "./promises.js";
 import { simStorage } from "./storage.js";
 import { describeInput } from "./trace.js";
@@ -16,22 +19,20 @@ import { noteError } from "./violation.js";
 
 const START_RETRY_MS = 500;
 const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
-/** Where the nodes' wall clocks begin: 2030-01-01. */
 
-/** One life of a node's process: the real driver on simulated time, storage and identity, wired as node/node.ts does. */
+/** One life of a node's process: what the product serves, on simulated time, storage, identity and network. */
 export class SimProcess implements Clock {
   isAlive = true;
   isPaused = false;
   /** True while a recovery takes no time: scenarios begin with the node there. */
   recoversAtOnce: boolean;
   readonly bootId: string;
-  readonly driver: Driver;
-  readonly gateway: Gateway;
+  readonly peers = new SimPeers(this);
+  readonly served: ServedReplica<SimPeers>;
   readonly storage: Storage;
   /** False while its store is being recovered: nobody may ask for a block to be written or removed then. */
   hasReplica = false;
   private readonly streamed: ShownEvent[] = [];
-  private hasInvalidBlock = false;
   private isReluctant = false;
   /** What waits while the process is stopped: overdue timers, and what came in from outside. */
   private overdue: (() => void)[] = [];
@@ -45,7 +46,7 @@ export class SimProcess implements Clock {
 
   constructor(readonly node: SimNode) {
     const { around, id, disk } = node;
-    const { random, scheduler, timing } = around;
+    const { random, scheduler } = around;
     this.bootId = random.hex(8);
     this.clockBase = random.between(1, 1_000_000);
     this.startedAt = scheduler.now;
@@ -55,63 +56,64 @@ export class SimProcess implements Clock {
     const logger = this.logger();
     const storage = simStorage(this, fakeStateMac(identity.identity.seed));
     this.storage = storage;
-    this.driver = new Driver({
-      config: {
-        self: {
-          id,
-          address: `http://${id}.test`,
-          priority: around.configured.find((member) => member.id === id)?.priority ?? 0,
-        },
-        configured: around.configured,
-        heartbeatMs: timing.heartbeatMs,
-        electionTimeoutMs: timing.electionTimeoutMs,
-        ...around.timingOf(id),
-        requestTimeoutMs: timing.requestTimeoutMs,
-        takeoverCooldownMs: timing.takeoverCooldownMs,
-        admitsNewKeys: around.admitsNewKeys,
-        limits: around.limits,
-      },
-      storage,
-      identity,
+    this.served = new ServedReplica({
+      ...{ config: this.config(), version: "simulated", storage, identity, logger, clock: this },
       signer: { keys, block: fakeSigner(keys.block) },
       verifyBlock: rememberedVerdicts,
-      logger,
-      clock: this,
-      verifiedTail: around.verifiedTail,
-      send: (message, ref) => this.send(message, ref),
-      onEffect: (effect) => this.onEffect(effect),
-      onReplicaLost: (reason) => {
-        if (!STORE_REASONS.test(reason)) noteError(new Error(`${id} loses its replica: ${reason}`));
-        node.loseReplica();
-        this.hasReplica = false;
-        this.gateway.tracker.onReplicaLost();
-      },
-      onRecovered: (commitHeight) => {
-        this.hasReplica = true;
-        this.showStreamed();
-        node.onRecovered(commitHeight);
-        this.gateway.tracker.onRecovered(commitHeight);
-        if (this.campaignsLate) this.tellLate();
-      },
-      onInvalidBlock: (at, detail) => {
-        node.onInvalidBlock(at, detail);
-        this.hasInvalidBlock = true;
-        this.tellLate();
-        this.driver.submit({ kind: "hand_over", now: this.now(), wall: this.wall(), target: null });
-      },
-      onIndexFinding: (finding) => node.onIndexFinding(finding),
-      onIndexChange: () => this.tellLate(),
-      memory: around.memory,
-      indexedPaths: random.pick(around.indexedPaths),
-      ownRun: rememberedOwnRun,
-      onFatal: (error) => {
-        // Anything else is thrown, too, and is the run's failure.
-        if (error instanceof StoreError) node.exit(error);
+      connect: () => this.peers,
+      disk: ROOMY,
+      integrity: () => UNWATCHED,
+      mayLead: () => !this.isReluctant,
+      limits: around.limits,
+      readLimits: random.pick(READ_LIMITS),
+      log: { verifiedTail: around.verifiedTail, memory: around.memory, ownRun: rememberedOwnRun },
+      observer: {
+        onEffect: (effect) => this.onEffect(effect),
+        onReplicaLost: (reason) => {
+          if (!STORE_REASONS.test(reason)) noteError(new Error(`${id} loses its replica: ${reason}`));
+          node.loseReplica();
+          this.hasReplica = false;
+        },
+        onRecovered: (commitHeight) => {
+          this.hasReplica = true;
+          this.showStreamed();
+          node.onRecovered(commitHeight);
+        },
+        onInvalidBlock: (at, detail) => node.onInvalidBlock(at, detail),
+        onIndexFinding: (finding) => node.onIndexFinding(finding),
+        onFatal: (error) => {
+          // Anything else is thrown, too, and is the run's failure.
+          if (error instanceof StoreError) node.exit(error);
+        },
       },
     });
-    this.driver.committed.subscribe((events) => this.streamed.push(...events));
+    this.service.reads.subscribe((events) => this.streamed.push(...events));
     if (around.trace.isOn) this.traceInputs();
-    this.gateway = new Gateway(this, logger, around.forward);
+  }
+
+  get driver(): Driver {
+    return this.served.driver;
+  }
+  get service(): NodeLogService {
+    return this.served.service;
+  }
+
+  private config(): ConstructorParameters<typeof ServedReplica>[0]["config"] {
+    const { around, id } = this.node;
+    const { timing } = around;
+    const members = around.configured.map((member) => ({ ...member, address: `http://${member.id}.test` }));
+    return {
+      nodeId: id,
+      members,
+      self: members.find((member) => member.id === id) as (typeof members)[number],
+      heartbeatMs: timing.heartbeatMs,
+      electionTimeoutMs: timing.electionTimeoutMs,
+      ...around.timingOf(id),
+      requestTimeoutMs: timing.requestTimeoutMs,
+      takeoverCooldownMs: timing.takeoverCooldownMs,
+      admitsNewKeys: around.admitsNewKeys,
+      indexedPaths: around.random.pick(around.indexedPaths),
+    };
   }
 
   async start(): Promise<void> {
@@ -157,24 +159,32 @@ export class SimProcess implements Clock {
     for (const action of waiting) this.node.around.scheduler.after(0, () => this.run(action));
   }
 
-  input(input: Input): void {
-    this.driver.submit(input);
+  /** The clocks are read when it is handled, which after a pause is later. */
+  input(input: BareInput): void {
+    const { served } = this;
+    switch (input.kind) {
+      case "bulk_progress":
+        return served.onBulkProgress(input.peer, input.round);
+      case "bulk_over":
+        return served.onBulkOver(input.peer, input.round, input.end);
+      case "unreachable":
+        return served.onUnreachable(input.peer);
+      case "gone":
+        return served.onGone(input.peer);
+      case "campaigns_late":
+        this.isReluctant = input.isLate;
+        return served.tellFitness();
+      default:
+        served.driver.submit({ ...input, now: this.now(), wall: this.wall() } as Input);
+    }
   }
 
-  /** It found an unsound block in its log, or was told that it should not lead. */
+  /** It found an unsound block in its log, has lost its index, or was told that it should not lead. */
   get campaignsLate(): boolean {
-    return this.hasInvalidBlock || this.isReluctant || this.driver.campaignsLateForIndex;
-  }
-  set campaignsLate(isLate: boolean) {
-    this.isReluctant = isLate;
-    this.tellLate();
+    return this.served.isUnfit;
   }
 
-  private tellLate(): void {
-    this.driver.submit({ kind: "campaigns_late", now: this.now(), isLate: this.campaignsLate });
-  }
-
-  private send(message: PeerMessage, ref: number | undefined): void {
+  send(message: PeerMessage, ref: number | undefined): void {
     if (!this.isAlive) return;
     const { node } = this;
     node.around.checkers.onSend(node, message, ref);
@@ -189,7 +199,6 @@ export class SimProcess implements Clock {
     node.around.checkers.onEffect(node, effect);
     if (effect.kind === "committed") this.showStreamed();
     node.note(effect);
-    this.gateway.onEffect(effect);
   }
 
   /** Whoever commits a block first publishes it before it says so. */
@@ -244,9 +253,10 @@ export class SimProcess implements Clock {
       if (slept === 0) action();
       else this.after(Math.min(ms, slept * this.node.clockRate), () => isOn && action());
     };
-    this.node.around.scheduler.after(waits, () => this.run(fire, { isTimer: true }));
+    const entry = this.node.around.scheduler.timer(waits, () => this.run(fire, { isTimer: true }));
     return () => {
       isOn = false;
+      entry.action = null;
     };
   }
 
@@ -260,14 +270,15 @@ export class SimProcess implements Clock {
     };
     const again = (): void => {
       if (!isOn || !this.isAlive) return;
-      scheduler.after(ms / this.node.clockRate + random.between(0, JITTER_MS), again);
+      entry = scheduler.timer(ms / this.node.clockRate + random.between(0, JITTER_MS), again);
       if (isDue) return;
       isDue = true;
       this.run(fire, { isTimer: true });
     };
-    scheduler.after(random.between(0, ms), again);
+    let entry = scheduler.timer(random.between(0, ms), again);
     return () => {
       isOn = false;
+      entry.action = null;
     };
   }
 
@@ -281,6 +292,17 @@ export class SimProcess implements Clock {
   }
 }
 
+/** Nobody alters a database under a node but the faults, whose findings go to the checkers. */
+const UNWATCHED = { watch: "unsupported", verifiedThrough: -1, lastPassAt: null, oldestVerifiedAt: null } as const;
+/** No volume is nearly full. */
+const ROOMY = { isLow: false, describe: () => "roomy", onChecked: () => undefined };
+/** A list's part may end after any event, and a search at any moment. */
+const READ_LIMITS: readonly ReadLimits[] = [
+  { partBytesMax: 1, searchMsMax: 1_500 },
+  { partBytesMax: 1_000, searchMsMax: 20 },
+  { partBytesMax: 1_000_000, searchMsMax: 0 },
+  { partBytesMax: 1_000_000, searchMsMax: 1_500 },
+];
 const JITTER_MS = 5;
 /** Why a store may be lost here; any other reason is a bug that the driver took for a failure of its store. */
 const STORE_REASONS =

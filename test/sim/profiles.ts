@@ -1,11 +1,14 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
-import type { DriverMemory } from "../../node/replica/driver.js";
-import type { VerifiedTail } from "../../node/replica/recovery.js";
+import type { LogMemory } from "../../node/replica/held-log.js";
+import type { VerifiedTail } from "../../node/replica/verified-tail.js";
+import type { NodeId } from "../../shared/ids.js";
 import type { ClientProfile } from "./clients.js";
 import { FAULT_NAMES, type FaultName, type FaultProfile } from "./nemesis.js";
 import { CALM_LINKS } from "./network.js";
 import type { Random } from "./random.js";
 import type { SimTiming } from "./timing.js";
+
+type NodeTiming = Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">;
 
 /** What one run is made of, drawn from its seed. */
 export interface Plan {
@@ -14,8 +17,11 @@ export interface Plan {
   readonly faults: FaultProfile;
   readonly clients: ClientProfile;
   readonly verifiedTail: VerifiedTail;
+  /** Where nodes are configured differently. */
+  readonly timingOf: Record<NodeId, NodeTiming>;
   readonly limits: ReplicaLimits;
-  readonly memory: DriverMemory;
+  readonly limitsOf: Record<NodeId, ReplicaLimits>;
+  readonly memory: LogMemory;
   readonly indexedPaths: readonly (readonly string[])[];
   readonly checksWire: boolean;
 }
@@ -49,6 +55,7 @@ const STORM: readonly FaultName[] = [
   "late-answers",
   "interrupted-truncation",
   "late-insert",
+  "held-back",
   "suspended",
   "look-ups-fail",
   "index-dropped",
@@ -56,6 +63,7 @@ const STORM: readonly FaultName[] = [
 const LOSSES: readonly FaultName[] = [
   "lost-disk",
   "lost-disk",
+  "fed-by-deposed",
   "disk-went-back",
   "lost-state",
   "crash",
@@ -105,6 +113,10 @@ const LIES: readonly FaultName[] = [
   "forging-leader",
   "forging-leader",
   "replacing-leader",
+  "told-replaced",
+  "told-replaced",
+  "far-term",
+  "equivocating-leader",
   "altered-block",
   "starved",
   "starved",
@@ -112,6 +124,16 @@ const LIES: readonly FaultName[] = [
   "crash",
   "isolate",
 ];
+
+const NODES: readonly NodeId[] = ["n1", "n2", "n3", "n4", "n5"];
+/** A leader's heartbeats can be rarer than a follower's own timeout. */
+const nodeTiming = (random: Random): NodeTiming => {
+  const electionTimeoutMs = random.pick([1_000, 1_000, 4_000]);
+  return { electionTimeoutMs, heartbeatMs: Math.floor(electionTimeoutMs / random.pick([3, 3, 10])) };
+};
+
+/** Scripts for five nodes. */
+const FOR_FIVE: readonly FaultName[] = ["staggered", "fed-by-deposed"];
 
 export function planOf(random: Random, name: ProfileName): Plan {
   const profile = name === "mixed" ? drawn(random) : name;
@@ -128,19 +150,23 @@ export function planOf(random: Random, name: ProfileName): Plan {
   const verifiedTail = random.chance(0.05)
     ? WHOLE_TAIL
     : { events: random.pick([1, 10, 100]), blocksMax: random.pick([2, 250]), blocksMin: random.pick([1, 8]) };
-  const limits = limitsOf(random);
+  const limits = drawnLimits(random);
   const memory = memoryOf(random);
   const indexedPaths = random.chance(0.85) ? [random.pick([[], ["n"]])] : [[], ["n"], ["m"], ["m", "n"]];
   const checksWire = random.chance(0.02);
-  // This one is a script for five.
-  const isForFive = faults.enabled.includes("staggered") && random.chance(0.3);
+  const differing = random.chance(0.06) ? NODES : [];
+  const timingOf = Object.fromEntries(differing.map((id) => [id, nodeTiming(random)]));
+  const limitsOf = Object.fromEntries(differing.map((id) => [id, drawnLimits(random)]));
+  const isForFive = FOR_FIVE.some((name) => faults.enabled.includes(name)) && random.chance(0.3);
   return {
     nodes: isForFive ? 5 : profile === "losses" && nodes === 1 ? 3 : nodes,
     timing,
     faults,
     clients,
     verifiedTail,
+    timingOf,
     limits,
+    limitsOf,
     memory,
     indexedPaths,
     checksWire,
@@ -148,7 +174,7 @@ export function planOf(random: Random, name: ProfileName): Plan {
 }
 
 /** Small, so that in every run something is forgotten, dropped or refused, and blocks are read from disks. */
-const limitsOf = (random: Random): ReplicaLimits => ({
+const drawnLimits = (random: Random): ReplicaLimits => ({
   idsMax: random.pick([1, 1, 5, 20, DEFAULT_LIMITS.idsMax]),
   idsBlocksMin: random.pick([1, 1, 2, 16, DEFAULT_LIMITS.idsBlocksMin]),
   cachedBlocksMax: random.pick([1, 4, 32, 1_024]),
@@ -165,7 +191,7 @@ const limitsOf = (random: Random): ReplicaLimits => ({
 });
 
 /** Small, so that blocks are read again, keys looked up, and pages of anchors written and walked. */
-const memoryOf = (random: Random): DriverMemory => ({
+const memoryOf = (random: Random): LogMemory => ({
   cacheBytesMax: random.pick([1, 20_000, 1_000_000]),
   keyFilterBytes: random.pick([1, 16, 4_096]),
   anchors: { pageHeights: random.pick([4, 16, 256]), notesMax: random.pick([0, 5, 4_096]) },

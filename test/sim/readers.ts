@@ -1,9 +1,8 @@
-import { AlteredBlock } from "../../node/replica/anchors.js";
-import type { EventAt } from "../../node/replica/proved-blocks.js";
-import { IndexDiffers, type Search } from "../../node/service/page-builder.js";
-import { Searches } from "../../node/service/search.js";
+import { ProblemError } from "../../node/problems.js";
+import type { PageRequest } from "../../node/service/log-port.js";
+import { IndexDiffers } from "../../node/service/page-builder.js";
 import { StoreError } from "../../node/storage/port.js";
-import { type ShownEvent, shownEvent } from "../../shared/log/event.js";
+import type { ShownEvent } from "../../shared/log/event.js";
 import { type EventFilter, matches } from "../../shared/log/filter.js";
 import { instantOf } from "../../shared/timestamp.js";
 import { SOURCES, TIMES, TYPES } from "./clients.js";
@@ -13,13 +12,14 @@ import type { Random } from "./random.js";
 import { check, noteError } from "./violation.js";
 import type { World } from "./world.js";
 
-const SEARCH_MS_MAX = 1_500;
 const RETRY_MS = 100;
+/** Reads that must see what any node acknowledged before, and how often a read is for an event that may not be there. */
+const LINEARIZABLE = 0.1;
+const ABSENT = 0.05;
 
-/** Readers of single events, lists and counts, at any node, through the product's own searches. */
+/** Readers of single events, lists and counts, at any node, as the routes read. */
 export class Readers {
   isStopped = false;
-  private readonly searches = new WeakMap<SimProcess, Searches>();
 
   constructor(
     private readonly world: World,
@@ -27,6 +27,23 @@ export class Readers {
     private readonly thinkMaxMs: number,
   ) {
     this.readLater();
+    world.onReplaced = (node, at) => this.comeBy(node, at);
+  }
+
+  /** Events of a block that is not the committed one any more are read from the disk, and were kept in no memory. */
+  private comeBy(node: SimNode, at: number): void {
+    const { world, random } = this;
+    const committed = world.checkers.history.committed[at - 1]?.block.block.header;
+    if (committed === undefined || committed.eventCount === 0) return;
+    for (const delayMs of [1, 30, 300, 1_000])
+      world.scheduler.after(delayMs, () => {
+        const { process } = node;
+        process?.run(() => {
+          if (committed.treeSize > process.driver.log.committed.size) return;
+          const sequence = random.between(committed.firstSequence, committed.treeSize - 1);
+          void this.guarded(process, () => this.one(process, sequence)).catch(noteError);
+        });
+      });
   }
 
   private readLater(): void {
@@ -35,86 +52,83 @@ export class Readers {
       if (this.isStopped) return;
       const { process } = random.pick(world.nodes);
       process?.run(() => {
-        // What it lost is not all known yet: it serves nothing. What it reads all the same it must not call altered.
+        // What it lost is not all known yet: it serves nothing but streams. What it reads for them it must not call altered.
         const isLearner = process.driver.standing()?.isLearner === true;
-        void (isLearner ? this.readShown(process) : this.readOnce(process)).catch(noteError);
+        void this.guarded(process, () => (isLearner ? this.readShown(process) : this.readOnce(process))).catch(
+          noteError,
+        );
       });
       this.readLater();
     });
   }
 
   private async readShown(process: SimProcess): Promise<void> {
-    const { size } = process.driver.committed;
-    if (size > 0) await this.guarded(process, () => this.one(process, this.random.between(0, size - 1)));
+    const { logSize } = process.service.reads;
+    if (logSize > 0) await this.one(process, this.random.between(0, logSize - 1));
   }
 
   private async readOnce(process: SimProcess): Promise<void> {
-    const size = this.world.checkers.reads.begin(process);
-    if (size === 0) return;
     const { random } = this;
+    const size = await this.begin(process, random.chance(LINEARIZABLE));
+    if (random.chance(ABSENT)) return this.one(process, size + random.pick([0, 0, 2]));
+    if (size === 0) return;
     const kind = random.unit();
-    await this.guarded(process, async () => {
-      if (kind < 0.4) return this.one(process, random.between(Math.max(0, size - random.pick([5, 500])), size - 1));
-      if (kind < 0.85) return this.list(process, this.drawn(process, size));
-      return this.count(process, this.drawn(process, size));
-    });
+    if (kind < 0.4) return this.one(process, random.between(Math.max(0, size - random.pick([5, 500])), size - 1));
+    if (kind < 0.85) return this.list(process, this.drawn(process, size));
+    return this.count(process, this.drawn(process, size));
   }
 
-  /** What a route does with what goes wrong: true if it was answered. */
+  /** How much of the log the node answers from. */
+  private async begin(process: SimProcess, isLinearizable: boolean): Promise<number> {
+    const { reads, ledger } = this.world.checkers;
+    const judge = reads.begin(process);
+    const judgeNewest = isLinearizable ? ledger.beginRead(process.node.id) : null;
+    await process.service.reads.awaitReadable({ isLinearizable });
+    const { logSize } = process.service.reads;
+    judge(logSize);
+    judgeNewest?.(process.driver.log.committed.height);
+    return logSize;
+  }
+
+  /** True if it was answered. */
   private async guarded(process: SimProcess, read: () => Promise<void>): Promise<boolean> {
-    const { node, driver } = process;
+    const { node } = process;
     const { reads } = this.world.checkers;
     try {
       await read();
       return true;
     } catch (error) {
-      if (error instanceof IndexDiffers) {
+      if (!(error instanceof ProblemError)) throw error;
+      const { cause } = error;
+      if (cause instanceof IndexDiffers) {
         // Or what arrived late, where a block without events has been stored since.
-        const isMisplaced = node.disk.at(error.height)?.block.header.eventCount === 0;
+        const isMisplaced = node.disk.at(cause.height)?.block.header.eventCount === 0;
         check(
-          isMisplaced || node.disk.everTouched.has(error.height),
+          isMisplaced || node.disk.everTouched.has(cause.height),
           "alert",
-          () => `${node.id}: ${error.message}; nobody touched it`,
+          () => `${node.id}: ${cause.message}; nobody touched it`,
         );
-        driver.onIndexDiffers(error.height);
-        reads.onRefused("index_differs");
-      } else if (error instanceof AlteredBlock) reads.onRefused("altered");
-      else if (error instanceof StoreError) {
-        if (error.failure === "index_lost") driver.onIndexLost();
-        reads.onRefused(error.failure);
-      } else throw error;
+      }
+      reads.onRefused(cause instanceof StoreError ? cause.failure : error.code);
       return false;
     }
   }
 
-  private searchesOf(process: SimProcess): Searches {
-    let searches = this.searches.get(process);
-    if (searches === undefined) {
-      const { driver, storage } = process;
-      const commitHeight = () => driver.committed.height;
-      searches = new Searches({
-        reader: storage.reader,
-        blocks: driver.blocks,
-        clock: process,
-        commitHeight,
-        heldThrough: () => driver.heldThrough,
-        onIndexDiffers: (at) => driver.onIndexDiffers(at),
-      });
-      this.searches.set(process, searches);
-    }
-    return searches;
-  }
-
   private async one(process: SimProcess, sequence: number): Promise<void> {
-    const { events, header } = await this.searchesOf(process).places.blockOf(sequence);
-    this.shown(process, [{ event: events.event(sequence - header.firstSequence), header }]);
+    const { node, service } = process;
+    const mayBeAbsent = this.world.checkers.reads.beginAbsence(process, sequence);
+    const isShown = sequence < service.reads.logSize;
+    const event = await service.reads.get(sequence);
+    if (event !== null) return this.shown(process, [event]);
+    check(!isShown, "I10", () => `${node.id} denies #${sequence}, which it has`);
+    mayBeAbsent();
   }
 
-  private drawn(process: SimProcess, size: number): Search {
+  private drawn(process: SimProcess, size: number): PageRequest {
     const { random } = this;
     const maybe = <T>(chance: number, of: () => T | null): T | undefined =>
       random.chance(chance) ? (of() ?? undefined) : undefined;
-    const indexed = process.driver.index.indexedPaths;
+    const indexed = process.service.reads.indexedPaths;
     const recorded = (): ReturnType<typeof instantOf> => {
       const at = this.world.checkers.history.events[random.between(0, size - 1)];
       return instantOf(at?.event.record.recordedAt ?? "");
@@ -141,18 +155,16 @@ export class Readers {
       high: random.between(low, size),
       skip: random.pick([0, 0, 3]),
       limit: random.pick([1, 5, 100]),
-      bytesMax: random.pick([1, 1_000, 1_000_000]),
-      deadline: process.now() + random.pick([0, 20, SEARCH_MS_MAX]),
     };
   }
 
-  private async list(process: SimProcess, search: Search): Promise<void> {
+  private async list(process: SimProcess, search: PageRequest): Promise<void> {
     const { node } = process;
-    const found = await this.searchesOf(process).find(search);
+    const found = await process.service.reads.page(search);
     this.shown(process, found.events);
     const { order, skip = 0 } = search;
     const due = this.scan(search);
-    const sequences = found.events.map(({ event }) => event.record.sequence as number);
+    const sequences = found.events.map(({ sequence }) => sequence);
     const says = (): string => `${node.id} answers ${JSON.stringify(search)} with ${sequences}; ${due} are due`;
     // An entry that somebody touched can hide events until that is found.
     if (node.disk.touched.size > 0) return check(isWithin(sequences, due), "I10", says);
@@ -163,11 +175,11 @@ export class Readers {
     check(!isShort, "I10", says);
   }
 
-  private async count(process: SimProcess, { filter, high, deadline, limit: cap }: Search): Promise<void> {
+  private async count(process: SimProcess, { filter, high, limit: cap }: PageRequest): Promise<void> {
     const { node } = process;
-    const counted = await this.searchesOf(process).count(filter, { high, cap, deadline });
+    const counted = await process.service.reads.count(filter, { high, cap });
     this.world.checkers.reads.answered += 1;
-    if (counted === null || node.disk.touched.size > 0) return;
+    if (node.disk.touched.size > 0) return;
     const due = this.scan({ filter, order: "asc", low: 0, high }).length;
     check(
       counted.total === Math.min(due, cap) && counted.isCapped === due > cap,
@@ -176,7 +188,7 @@ export class Readers {
     );
   }
 
-  private scan({ filter, order, low, high }: Pick<Search, "filter" | "order" | "low" | "high">): number[] {
+  private scan({ filter, order, low, high }: Pick<PageRequest, "filter" | "order" | "low" | "high">): number[] {
     const due: number[] = [];
     const { events } = this.world.checkers.history;
     for (let at = low; at < high; at++) {
@@ -186,9 +198,8 @@ export class Readers {
     return order === "asc" ? due : due.reverse();
   }
 
-  private shown(process: SimProcess, events: readonly EventAt[]): void {
-    const shown: ShownEvent[] = events.map(({ event, header }) => shownEvent(event, header));
-    this.world.checkers.reads.onShown(process, shown);
+  private shown(process: SimProcess, events: readonly ShownEvent[]): void {
+    this.world.checkers.reads.onShown(process, events);
   }
 
   /** In the calm every read is answered, the first ones perhaps with a hint at what has to be mended. */
@@ -210,10 +221,11 @@ export class Readers {
       const { process } = node;
       const again = (): void => world.scheduler.after(RETRY_MS, () => world.scheduler.now < end && read());
       if (process === null) return again();
-      const high = world.checkers.reads.begin(process);
-      const limits = { limit: high + 1, bytesMax: 1e9, deadline: process.now() + withinMs };
-      const search: Search = { filter, order: "asc", low: 0, high, ...limits };
-      void this.guarded(process, () => this.list(process, search))
+      const all = async (): Promise<void> => {
+        const high = await this.begin(process, false);
+        await this.list(process, { filter, order: "asc", low: 0, high, limit: high + 1 });
+      };
+      void this.guarded(process, all)
         .then((isDone) => {
           isAnswered ||= isDone;
           if (!isDone) again();

@@ -18,7 +18,7 @@ it("does not take a late answer to its earlier term for a sign that it leads", (
   lab.split(["n1"], ["n2", "n3"]);
 
   const answers: (number | null)[] = [];
-  lab.node("n1").gateway.read((height) => answers.push(height));
+  lab.node("n1").read((height) => answers.push(height));
   const { joinNonce = "" } = lab.node("n3").disk.hardState ?? {};
   const stale = lab.message("n3", "n1", {
     kind: "append_answer",
@@ -26,8 +26,8 @@ it("does not take a late answer to its earlier term for a sign that it leads", (
     round: 5_000,
     result: "stale",
     matchHeight: lab.node("n3").view.commitHeight,
-    tailHeight: lab.node("n3").view.tailHeight,
     commitHeight: lab.node("n3").view.commitHeight,
+    tailHeight: lab.node("n3").view.tailHeight,
     joinNonce,
     isVoter: true,
     isStoreHealthy: true,

@@ -1,10 +1,11 @@
 import { drainMicrotasks } from "./drain.js";
 import { assertNoViolation } from "./violation.js";
 
-interface Entry {
+export interface Entry {
   readonly time: number;
   readonly order: number;
-  readonly action: () => void;
+  /** Null once it was taken back: then it is no step. */
+  action: (() => void) | null;
 }
 
 /** Virtual time in whole milliseconds and what is due when; equal times run in the order in which they were asked for. */
@@ -17,15 +18,23 @@ export class Scheduler {
   private readonly heap: Entry[] = [];
 
   after(delayMs: number, action: () => void): void {
+    this.timer(delayMs, action);
+  }
+
+  /** For one that may be taken back. */
+  timer(delayMs: number, action: () => void): Entry {
     const time = this.now + Math.max(0, Math.round(delayMs));
     this.order += 1;
-    this.push({ time, order: this.order, action });
+    const entry = { time, order: this.order, action };
+    this.push(entry);
+    return entry;
   }
 
   /** Runs everything that is due up to `time`, then stands at `time`. */
   runUntil(time: number): void {
     for (let next = this.heap[0]; next !== undefined && next.time <= time; next = this.heap[0]) {
       this.pop();
+      if (next.action === null) continue;
       this.now = next.time;
       this.steps += 1;
       next.action();

@@ -14,20 +14,6 @@ const seeds = process.env.SIM_SEEDS ?? "300";
 const firstSeed = process.env.SIM_FIRST_SEED ?? "1";
 const cli = fileURLToPath(new URL("../../dist/test/sim/cli.js", import.meta.url));
 
-/** Seeds of known faults that are not mended: each delays a leader, and breaks no promise of safety. */
-const OPEN = [1214, 9810];
-
-/** Ranges of seeds, as first and count. */
-function withoutOpen(from: number, count: number): [number, number][] {
-  const ranges: [number, number][] = [];
-  let first = from;
-  for (const open of [...OPEN.filter((seed) => seed >= from && seed < from + count), from + count]) {
-    if (open > first) ranges.push([first, open - first]);
-    first = open + 1;
-  }
-  return ranges;
-}
-
 const REFUSALS = [
   "cannot_tell",
   "look_up_failed",
@@ -49,21 +35,13 @@ async function digestOf(seed: number): Promise<string> {
 describe("the replicated log under faults", () => {
   // The compiled simulator, on all cores; it prints what fails, and how to replay it.
   it(`keeps every promise with ${seeds} seeds from ${firstSeed}`, () => {
-    for (const [first, count] of withoutOpen(Number(firstSeed), Number(seeds))) {
-      const args = [cli, "--seed", `${first}`, "--seeds", `${count}`];
-      const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-        encoding: "utf8",
-        maxBuffer: 64 * 1024 * 1024,
-      });
-      process.stdout.write(`${stdout.trimEnd().split("\n").at(-1)}\n`);
-      expect(status, `${stdout}${stderr}`).toBe(0);
-    }
-  });
-
-  it.each(OPEN)("does not lead again in time with seed %i, as docs/reliability.md says", async (seed) => {
-    // Once it holds, or breaks another promise, it belongs among the others, or is a new fault.
-    const { failure } = await run(seed);
-    expect(failure).toMatchObject({ property: expect.stringMatching(/^I1[12]$/) });
+    const args = [cli, "--seed", firstSeed, "--seeds", seeds];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    process.stdout.write(`${stdout.trimEnd().split("\n").at(-1)}\n`);
+    expect(status, `${stdout}${stderr}`).toBe(0);
   });
 
   it.each([
@@ -106,7 +84,7 @@ describe("the replicated log under faults", () => {
     const arisen = new Map<Situation, number>();
     const struck = new Set<string>();
     const refusals = new Map<ProposalRefusal, number>();
-    for (const profile of ["storm", "network", "disks", "lies", "swarm"] as const)
+    for (const profile of ["storm", "losses", "network", "disks", "lies", "swarm"] as const)
       for (let seed = 1; seed <= 40; seed++) {
         const { situations, faults, refused } = await run(seed, profile);
         for (const why of REFUSALS) refusals.set(why, (refusals.get(why) ?? 0) + (refused[why] ?? 0));

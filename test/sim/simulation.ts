@@ -59,6 +59,7 @@ export interface RunOptions {
 
 /** A run ends no earlier. */
 export const RUN_MS_MIN = 60_000;
+const NOT_FORMED_MS = 6_000;
 const SAFETY_MS: readonly [number, number] = [44_000, 48_000];
 
 /**
@@ -92,7 +93,9 @@ class Run {
       checksWire: plan.checksWire,
       recoversAtOnce: false,
       verifiedTail: plan.verifiedTail,
+      timingOf: plan.timingOf,
       limits: plan.limits,
+      limitsOf: plan.limitsOf,
       memory: plan.memory,
       indexedPaths: plan.indexedPaths,
       onExit: (node, error) => this.onExit(node, error.message),
@@ -150,12 +153,47 @@ class Run {
   private phases(): void {
     const { world, random } = this;
     for (const node of world.nodes) world.scheduler.after(random.between(0, 1_000), () => node.start());
+    if (random.chance(0.1)) world.scheduler.after(random.between(200, 2_500), () => this.loseEarly());
     world.run(Math.min(random.between(...SAFETY_MS), this.options.stopAtMs ?? Number.POSITIVE_INFINITY));
     if (this.options.stopAtMs !== undefined) return;
     this.liveness.majority();
     this.liveness.all();
     world.checkers.bounds.finish(world.nodes);
     world.run(Math.max(0, RUN_MS_MIN - world.scheduler.now));
+  }
+
+  /** A disk is lost before the log has begun. */
+  private loseEarly(): void {
+    const { world, random } = this;
+    if (world.checkers.history.committed.length > 0 || world.nodes.length === 1) return;
+    const node = random.pick(world.nodes);
+    node.crash();
+    this.nemesis.arises("early-loss");
+    this.replace(node, random.chance(0.5));
+    world.scheduler.after(random.between(10, 500), () => node.start());
+    this.beginAnewLater();
+  }
+
+  /** Where its list of founders was stored elsewhere, nothing can begin: a person starts all anew, as the nodes say. */
+  private beginAnewLater(): void {
+    const { world } = this;
+    world.scheduler.after(NOT_FORMED_MS, () => {
+      if (world.checkers.history.committed.length > 0) return;
+      world.trace.add("all begin anew");
+      for (const node of world.nodes) node.crash();
+      world.checkers.history.beginAnew();
+      world.checkers.elections.beginAnew();
+      for (const node of world.nodes) {
+        this.replace(node, true);
+        node.start();
+      }
+      this.beginAnewLater();
+    });
+  }
+
+  private replace(node: SimNode, withNewKeys: boolean): void {
+    this.world.checkers.commits.onDiskLoss(node);
+    node.disk.wipe(this.random.hex(16), withNewKeys ? fakeKeys(this.random) : null);
   }
 
   private failureOf(body: () => void): Failure | null {
@@ -190,8 +228,7 @@ class Run {
     world.scheduler.after(random.between(100, 2_000), () => {
       this.replaced.delete(node);
       if (node.isUp) return;
-      world.checkers.commits.onDiskLoss(node);
-      node.disk.wipe(random.hex(16), fakeKeys(random));
+      this.replace(node, true);
       node.start();
     });
   }

@@ -45,9 +45,6 @@ class SlowLogStore implements LogStore {
     private readonly process: SimProcess,
   ) {}
 
-  get serverProcessId(): string {
-    return this.inner.serverProcessId;
-  }
   onServerChange(listener: () => void): void {
     this.inner.onServerChange(listener);
   }

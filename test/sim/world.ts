@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
 import type { ReplicaAlert } from "../../cluster/types.js";
-import type { DriverMemory } from "../../node/replica/driver.js";
-import type { VerifiedTail } from "../../node/replica/recovery.js";
+import type { LogMemory } from "../../node/replica/held-log.js";
+import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { StoreError } from "../../node/storage/port.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
@@ -9,14 +9,15 @@ import { BulkTransport } from "./bulk.js";
 import { Checkers } from "./checkers/checkers.js";
 import { assertDrains } from "./drain.js";
 import { fakeKeys, useFastHasher } from "./fake-crypto.js";
-import type { ForwardPort } from "./gateway.js";
 import { Network } from "./network.js";
 import { type NodeSurroundings, SimNode } from "./node.js";
+import type { Exchange } from "./peers.js";
+import type { SimProcess } from "./process.js";
 import { Random } from "./random.js";
 import { Scheduler } from "./scheduler.js";
 import { DEFAULT_TIMING, type SimTiming } from "./timing.js";
 import { Trace } from "./trace.js";
-import { check, forgetViolations } from "./violation.js";
+import { check, forgetViolations, noteError } from "./violation.js";
 import { checkWireForm } from "./wire.js";
 
 export interface WorldOptions {
@@ -37,13 +38,14 @@ export interface WorldOptions {
   readonly verifiedTail?: VerifiedTail;
   readonly timingOf?: Record<NodeId, Partial<Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">>>;
   readonly limits?: Partial<ReplicaLimits>;
-  readonly memory?: Partial<DriverMemory>;
+  readonly limitsOf?: Record<NodeId, Partial<ReplicaLimits>>;
+  readonly memory?: Partial<LogMemory>;
   /** Payload paths that a process may be told to index; none unless given. */
   readonly indexedPaths?: readonly (readonly string[])[];
   readonly onExit?: (node: SimNode, error: StoreError) => void;
 }
 
-const MEMORY: DriverMemory = {
+const MEMORY: LogMemory = {
   cacheBytesMax: 1_000_000,
   keyFilterBytes: 4_096,
   anchors: { pageHeights: 256, notesMax: 4_096 },
@@ -62,8 +64,12 @@ export class World {
   readonly timing: SimTiming;
   /** A hand on the wire: a false from any of them keeps the message from being sent. */
   readonly interceptors = new Set<(message: PeerMessage) => boolean>();
+  /** Whether connections between two nodes carry anything: one that does not turns out to be closed. */
+  isConnected: (from: NodeId, to: NodeId) => boolean = () => true;
   onNewLeader: (node: SimNode) => void = () => {};
   afterElection: (node: SimNode) => void = () => {};
+  /** Somebody put another block in the place of a committed one. */
+  onReplaced: (node: SimNode, at: number) => void = () => {};
 
   constructor(private readonly options: WorldOptions) {
     useFastHasher();
@@ -97,13 +103,13 @@ export class World {
       admitsNewKeys: this.options.admitsNewKeys ?? true,
       recoversAtOnce: this.options.recoversAtOnce ?? true,
       verifiedTail: this.options.verifiedTail ?? VERIFIED_TAIL,
-      limits: { ...DEFAULT_LIMITS, ...this.options.limits },
+      limits: { ...DEFAULT_LIMITS, ...this.options.limits, ...this.options.limitsOf?.[id] },
       indexedPaths: this.options.indexedPaths ?? [[]],
       memory: { ...MEMORY, ...this.options.memory },
       onExit: (exited, error) => this.onExit(exited, error),
       transmit: (message) => this.transmit(message),
-      forward: (request) => this.forward(request),
-      onProcessEnd: (ended) => this.onProcessEnd(ended),
+      exchange: (exchange) => this.exchange(exchange),
+      onProcessEnd: (ended, process) => this.onProcessEnd(ended, process),
     });
     node.onEffect = (effect) => {
       if (effect.kind === "role_changed" && effect.role === "leader") {
@@ -161,8 +167,10 @@ export class World {
   }
 
   /** A process that ends closes its connections; some peers notice at once, and say "gone". */
-  onProcessEnd(ended: SimNode): void {
+  private onProcessEnd(ended: SimNode, process: SimProcess): void {
     const probability = this.options.noticesEnd ?? 0.5;
+    for (const { from, onBroken } of process.peers.answering)
+      if (this.random.chance(probability)) this.network.send(ended.id, from, onBroken);
     for (const peer of this.nodes) {
       if (peer === ended || !this.random.chance(probability)) continue;
       this.network.send(ended.id, peer.id, () => {
@@ -177,19 +185,59 @@ export class World {
     const receiver = this.node(message.to);
     if (receiver.isUp) return receiver.receive(message);
     const sender = this.node(message.from);
-    // A process that is gone refuses the connection; a machine that is gone says nothing.
-    if (sender.isUp && this.random.chance(0.7)) sender.input({ kind: "unreachable", peer: message.to });
+    if (sender.isUp && this.random.chance(REFUSES)) sender.input({ kind: "unreachable", peer: message.to });
   };
 
-  private readonly forward: ForwardPort = ({ from, to, write, answer, ...at }) => {
-    const target = this.node(to);
-    this.network.sendOnce(from, to, () => {
-      if (!target.isUp) return answer({ kind: "not_written", reason: "connection refused" });
-      target.process?.run(() => {
-        target.gateway.receiveForwarded(write, at, (outcome) => {
-          this.network.sendOnce(to, from, () => answer(outcome));
-        });
+  /** A question of one node to another one, over a connection. */
+  private exchange(exchange: Exchange): void {
+    // After a connection that turns out to be closed the question is sent again, though it may have arrived.
+    const isRepeated = this.random.chance(this.network.profile.duplication);
+    if (isRepeated) this.ask(exchange, () => undefined);
+    this.ask(exchange, (answer) => {
+      const { to, from, onAnswer } = exchange;
+      this.carry(exchange, [to, from], () => onAnswer({ ...answer, body: this.onWire(answer.body), isRepeated }));
+    });
+  }
+
+  private ask(exchange: Exchange, then: (answer: { status: number; body: unknown }) => void): void {
+    const { from, to, onRefused } = exchange;
+    this.carry(exchange, [from, to], () => {
+      const { process } = this.node(to);
+      if (process === null) {
+        if (this.random.chance(REFUSES)) this.network.send(to, from, onRefused);
+        return;
+      }
+      process.peers.answering.add(exchange);
+      process.run(() => {
+        process.peers
+          .answer(exchange, this.onWire(exchange.question))
+          .then((answer) => process.isAlive && then(answer))
+          .catch(noteError)
+          .finally(() => process.peers.answering.delete(exchange));
       });
     });
-  };
+  }
+
+  /** What a connection loses it sends again, as long as somebody waits for it. */
+  private carry(
+    exchange: Exchange,
+    [from, to]: readonly [NodeId, NodeId],
+    deliver: () => void,
+    againMs = RETRANSMISSION_MS,
+  ): void {
+    if (!this.isConnected(from, to)) return this.scheduler.after(againMs, exchange.onBroken);
+    this.network.sendOnce(from, to, deliver, () => {
+      this.scheduler.after(againMs, () => {
+        if (!exchange.isOver()) this.carry(exchange, [from, to], deliver, 2 * againMs);
+      });
+    });
+  }
+
+  private onWire(body: unknown): unknown {
+    return this.options.checksWire ? JSON.parse(JSON.stringify(body)) : body;
+  }
 }
+
+/** A process that is gone refuses the connection; a machine that is gone says nothing. */
+const REFUSES = 0.7;
+const RETRANSMISSION_MS = 200;

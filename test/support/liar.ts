@@ -75,7 +75,6 @@ export class Liar {
       previousHash: before.blockHash,
       commitHeight: before.commitHeight,
       acknowledgedHeight: height(0),
-      isCoordinator: claim.round === 1,
       electionTimeoutMs: 1_000,
       clocks: [],
     };

@@ -1,9 +1,9 @@
 import type { ChildProcess } from "node:child_process";
 import { rm } from "node:fs/promises";
+import { exitOf, freePorts, stopChild } from "../../scripts/lib/processes.js";
 import { findMongod } from "../../scripts/mongod/ladder.js";
 import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
 import { MongodExited, mongodReady, mongodUri, spawnMongod } from "../../scripts/mongod/server.js";
-import { exitOf, freePorts, stopChild } from "../../scripts/processes.js";
 
 export interface TestMongodOptions {
   /** A one-member replica set with its primary elected (default), or a plain standalone server. */

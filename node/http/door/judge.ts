@@ -5,7 +5,7 @@ import { isOwnHost, isSameOrigin } from "./origin.js";
 import { readTarget } from "./target.js";
 
 export const HEADERS_MAX = 100;
-/** Of these Node would silently take the first. */
+/** If they come twice, Node silently takes the first. */
 const SINGLE = ["host", "content-type"];
 
 export interface JudgeOptions {

@@ -56,7 +56,6 @@ export const batchSchema = z.strictObject(
 export const BATCH_RULE = `A batch holds at most ${BATCH_EVENTS_MAX} events`;
 
 export type EventInput = z.infer<typeof eventSchema>;
-export type ConditionalEventInput = z.infer<typeof conditionalEventSchema>;
 
 type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errors: FieldError[] };
 

@@ -35,7 +35,7 @@ export const notFound: RequestHandler = (req) => {
 };
 
 /** The last of all handlers. What a client may know it gets as a problem document; the rest goes to the log only. */
-export function problemHandler(service: LogService, logger: Logger): ErrorRequestHandler {
+export function problemHandler(service: Pick<LogService, "status">, logger: Logger): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     const problem = asProblem(error, req);
     if (problem.code === "internal_error") logger.error({ err: error, requestId: requestId(res) }, "request failed");

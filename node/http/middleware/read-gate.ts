@@ -1,49 +1,52 @@
 import type { Response } from "express";
 import { ProblemError } from "../../problems.js";
 
-/** Bytes of answers under way, over all clients of this process. */
+/** Bytes of lists under way, over all clients of this process. */
 const BYTES_MAX = 32 * 1024 * 1024;
 const WAITING_MAX = 512;
 const WAIT_MS_MAX = 5_000;
+/** Single answers that are large: bytes of those that clients take, and how many wait with theirs for a place. */
+const SINGLE_BYTES_MAX = 16 * 1024 * 1024;
+const SINGLE_WAITING_MAX = 128;
+/** Requests at once, each of which reads this node's database and asks every other node. */
+const QUESTIONS_MAX = 4;
 
 interface Waiting {
-  readonly bytes: number;
+  readonly share: number;
   readonly enter: () => void;
 }
 
-/**
- * Bounds the memory of answers with more than one event: each has a place while it is made and until its client has taken
- * it. Whoever comes later waits in a queue that has an end.
- */
+/** Bounds what answers of one kind take together. Whoever comes later waits in a queue that has an end. */
 export class ReadGate {
-  private bytes = 0;
+  private used = 0;
   private readonly waiting: Waiting[] = [];
 
-  constructor(private readonly limits = { bytesMax: BYTES_MAX, waitingMax: WAITING_MAX, waitMsMax: WAIT_MS_MAX }) {}
+  constructor(private readonly limits: { readonly max: number; readonly waitingMax: number }) {}
 
-  /** Runs `answer` with a place for so many bytes. Throws ProblemError `overloaded` where there is none. */
-  async run(res: Response, bytes: number, answer: () => Promise<void>): Promise<void> {
-    await this.enter(res, bytes);
+  /** Runs `answer` with its share of what there is. Throws ProblemError `overloaded` where nothing is left in time. */
+  async run(res: Response, share: number, answer: () => Promise<void>): Promise<void> {
+    const part = Math.min(share, this.limits.max);
+    await this.enter(res, part);
     try {
       if (!res.destroyed) await answer();
     } finally {
-      this.bytes -= bytes;
+      this.used -= part;
       this.admit();
     }
   }
 
-  private async enter(res: Response, bytes: number): Promise<void> {
-    if (this.waiting.length === 0 && this.bytes + bytes <= this.limits.bytesMax) {
-      this.bytes += bytes;
+  private async enter(res: Response, share: number): Promise<void> {
+    if (this.waiting.length === 0 && this.used + share <= this.limits.max) {
+      this.used += share;
       return;
     }
     if (this.waiting.length >= this.limits.waitingMax) throw overloaded();
     await new Promise<void>((resolve, reject) => {
       const waiting: Waiting = {
-        bytes,
+        share,
         enter: () => {
           stop();
-          this.bytes += bytes;
+          this.used += share;
           resolve();
         },
       };
@@ -53,7 +56,7 @@ export class ReadGate {
         reject(overloaded());
         this.admit();
       };
-      const timer = setTimeout(leave, this.limits.waitMsMax);
+      const timer = setTimeout(leave, WAIT_MS_MAX);
       const stop = (): void => {
         clearTimeout(timer);
         res.off("close", leave);
@@ -65,18 +68,32 @@ export class ReadGate {
 
   private admit(): void {
     for (let first = this.waiting[0]; first !== undefined; first = this.waiting[0]) {
-      if (this.bytes + first.bytes > this.limits.bytesMax) return;
+      if (this.used + first.share > this.limits.max) return;
       this.waiting.shift();
       first.enter();
     }
   }
 }
 
+/** What reads may take of this process, whatever its clients ask for, and however many they are. */
+export interface ReadGates {
+  /** Lists of events, in bytes: each has a place while it is made and until its client has taken it. */
+  readonly lists: ReadGate;
+  /** Large answers that are none, in bytes: each has a place until its client has taken it. */
+  readonly singles: ReadGate;
+  /** What asks every node, in requests. Its peers' answers come where those to forwarded writes do. */
+  readonly questions: ReadGate;
+}
+
+export const readGates = (): ReadGates => ({
+  lists: new ReadGate({ max: BYTES_MAX, waitingMax: WAITING_MAX }),
+  singles: new ReadGate({ max: SINGLE_BYTES_MAX, waitingMax: SINGLE_WAITING_MAX }),
+  questions: new ReadGate({ max: QUESTIONS_MAX, waitingMax: WAITING_MAX }),
+});
+
 const overloaded = (): ProblemError =>
   new ProblemError(
     "overloaded",
-    "This node is answering as many lists of events as it can. Ask again shortly, or another node.",
-    {
-      retryAfterSeconds: 1,
-    },
+    "This node is answering as many requests of this kind as it can. Ask again shortly, or another node.",
+    { retryAfterSeconds: 1 },
   );

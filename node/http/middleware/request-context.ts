@@ -6,6 +6,9 @@ import type { LogService, ReadCondition } from "../../service/log-port.js";
 
 const REQUEST_ID = /^[\w-]{8,128}$/;
 
+type Shown = Pick<LogService, "status">;
+type Reading = Pick<LogService, "reads" | "status">;
+
 /** The id that the client sent, if it is one, or a new one. */
 export function requestIdOf({ headers }: IncomingMessage): string {
   const sent = headers["x-request-id"];
@@ -13,7 +16,7 @@ export function requestIdOf({ headers }: IncomingMessage): string {
 }
 
 /** Gives each request its id, and each answer its X-Request-Id, X-Served-By, X-Leader and X-Term. */
-export function requestContext(service: LogService): RequestHandler {
+export function requestContext(service: Shown): RequestHandler {
   return (req, res, next) => {
     const id = requestIdOf(req);
     res.locals.requestId = id;
@@ -26,9 +29,9 @@ export function requestContext(service: LogService): RequestHandler {
 export const requestId = (res: Response): string => String(res.locals.requestId);
 
 /** Set when the request comes in, and again before an answer that took its time: the leader may have changed. */
-export function showStanding(res: Response, service: LogService): void {
-  const { leaderId, term, isStale } = service.standing();
-  res.setHeader("X-Served-By", service.nodeId);
+export function showStanding(res: Response, { status }: Shown): void {
+  const { leaderId, term, isStale } = status.standing();
+  res.setHeader("X-Served-By", status.nodeId);
   res.setHeader("X-Term", String(term));
   if (leaderId === null) res.removeHeader("X-Leader");
   else res.setHeader("X-Leader", leaderId);
@@ -36,15 +39,15 @@ export function showStanding(res: Response, service: LogService): void {
 }
 
 /** A read's headers: how many committed events the answer reflects, and whether a leader stands behind it. */
-export async function beginRead(res: Response, service: LogService, condition?: ReadCondition): Promise<number> {
-  await service.awaitReadable(condition);
+export async function beginRead(res: Response, service: Reading, condition?: ReadCondition): Promise<number> {
+  await service.reads.awaitReadable(condition);
   return showRead(res, service);
 }
 
 /** The same for what this node can say at once, whatever it has read of its log. */
-export function showRead(res: Response, service: LogService): number {
+export function showRead(res: Response, service: Reading): number {
   showStanding(res, service);
-  const size = service.logSize;
+  const size = service.reads.logSize;
   res.setHeader("X-Log-Size", String(size));
   res.setHeader("Cache-Control", "private, no-cache");
   if (res.locals.isStale === true) res.setHeader("X-Stale", "true");

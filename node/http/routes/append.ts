@@ -10,13 +10,13 @@ import type { RouteContext } from "./context.js";
 
 /** One write, the same for all three APIs: through the door, to the leader, back with the stored event. Throws ProblemError. */
 export async function appendEvent(
-  { service, eventBytesMax, now }: RouteContext,
+  { writes, eventBytesMax, now }: RouteContext,
   api: DoorApi,
   { req, raw, requestId }: { req: IncomingMessage; raw: RawRequest; requestId: string },
 ): Promise<{ event: EventView; outcome: AppendOutcome }> {
   const key = idempotencyKey(req);
   const { event, ifPreviousHash } = admitEvent(raw, api, { eventBytesMax, now, idempotencyKey: key });
-  const outcome = await service.append({
+  const outcome = await writes.append({
     events: [event],
     requestId,
     ...(ifPreviousHash === undefined ? {} : { ifPreviousHash }),
@@ -35,7 +35,7 @@ export async function appendOne(
 ): Promise<{ event: EventView; outcome: AppendOutcome }> {
   const appended = await appendEvent(context, api, { req, raw: rawRequest(req), requestId: requestId(res) });
   answerHeaders(res, appended.outcome);
-  showStanding(res, context.service);
+  showStanding(res, context);
   return appended;
 }
 

@@ -1,17 +1,16 @@
 import type { Logger } from "pino";
 import type { LogService } from "../../service/log-port.js";
 import type { BodyRoom } from "../body-room.js";
-import type { ReadGate } from "../middleware/read-gate.js";
+import type { ReadGates } from "../middleware/read-gate.js";
 
 /** What every router is made from. */
-export interface RouteContext {
-  readonly service: LogService;
+export interface RouteContext extends LogService {
   readonly logger: Logger;
   readonly eventBytesMax: number;
   /** Milliseconds since 1970: the timestamp of events that bring none. */
   readonly now: () => number;
   readonly version: string;
-  readonly gate: ReadGate;
+  readonly gates: ReadGates;
   readonly bodies: BodyRoom;
 }
 

@@ -1,5 +1,7 @@
 import type { Request } from "express";
 import { z } from "zod";
+import { REASON_CHARACTERS_MAX } from "../../../shared/limits.js";
+import { hasAtMost } from "../../../shared/log/event.js";
 import { ProblemError } from "../../problems.js";
 import { parseBody, requireJsonType } from "../door/body.js";
 import { check, isName, NAME_RULE } from "../door/schema.js";
@@ -7,7 +9,6 @@ import { rawRequest } from "../middleware/raw-body.js";
 
 export const DECISION_BYTES_MAX = 16 * 1024;
 const LIMITS = { depthMax: 8, partsMax: 100 };
-const REASON_CHARACTERS_MAX = 1_000;
 
 export const name = z.string({ error: "must be a string" }).refine(isName, { error: NAME_RULE });
 
@@ -17,7 +18,9 @@ export const decision = {
   reason: z
     .string({ error: "must be a string" })
     .min(1, { error: "must not be empty" })
-    .max(REASON_CHARACTERS_MAX, { error: `must have at most ${REASON_CHARACTERS_MAX} characters` }),
+    .refine((text) => hasAtMost(text, REASON_CHARACTERS_MAX), {
+      error: `must have at most ${REASON_CHARACTERS_MAX} characters`,
+    }),
 };
 
 /** The body of a decision, or a problem with every field error; `refusal` says what was not done, and what it takes. */

@@ -1,7 +1,7 @@
 import { type EventFilter, payloadTexts } from "../../../shared/log/filter.js";
 import { PREFIXES_MAX } from "../../../shared/log/index.js";
 import { compareInstants } from "../../../shared/timestamp.js";
-import type { Found, LogService, ReadCondition } from "../../service/log-port.js";
+import type { Found, LogReads, ReadCondition } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 import { slices } from "./slices.js";
@@ -117,7 +117,7 @@ export interface EventList {
  * One page of the log as of `size` events, with cursors to its neighbours. Where the search was not over in time the page
  * has what it found, perhaps nothing, and a cursor to go on from.
  */
-export async function fetchEvents(service: LogService, query: ListQuery, size: number): Promise<EventList> {
+export async function fetchEvents(reads: LogReads, query: ListQuery, size: number): Promise<EventList> {
   const { order, limit, from, filter } = query;
   const isBackward = from?.side === "before";
   // A page before a cursor is read away from it, and turned round.
@@ -128,7 +128,7 @@ export async function fetchEvents(service: LogService, query: ListQuery, size: n
       : direction === "asc"
         ? { low: from.sequence + 1, high: size }
         : { low: 0, high: Math.min(from.sequence, size) };
-  const { found, next } = await gather(slices(service, { filter, order: direction, limit: limit + 1, ...range }));
+  const { found, next } = await gather(slices(reads, { filter, order: direction, limit: limit + 1, ...range }));
   const page = found.slice(0, limit);
   const edge = page.at(-1)?.sequence ?? null;
   // Where the page goes on away from the cursor: behind its last event, or where a search that was cut off ended.

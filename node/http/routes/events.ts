@@ -14,11 +14,11 @@ import { fetchEvents, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
 import { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 import { ownText } from "./shapes.js";
-import { sendText } from "./slices.js";
+import { sendSingle, sendText } from "./slices.js";
 
 /** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
 export function events(context: RouteContext): Router {
-  const { service, gate } = context;
+  const { reads, gates } = context;
   const router = Router();
   router
     .route("/api/v1/events")
@@ -28,10 +28,10 @@ export function events(context: RouteContext): Router {
       created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
     })
     .get(async (req, res) => {
-      const query = readListQuery(new QueryReader(req.query), service.indexedPaths);
-      const size = await beginRead(res, service, query.condition);
-      await gate.run(res, 2 * PAGE_BYTES_MAX, async () => {
-        const { events: page, next, links } = await fetchEvents(service, query, size);
+      const query = readListQuery(new QueryReader(req.query), reads.indexedPaths);
+      const size = await beginRead(res, context, query.condition);
+      await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
+        const { events: page, next, links } = await fetchEvents(reads, query, size);
         if (Object.keys(links).length > 0) res.links(links);
         const cursor = next === undefined ? "" : `,"next":"${next}"`;
         await sendText(res, `{"events":[${page.map(ownText).join(",")}]${cursor}}`);
@@ -52,32 +52,37 @@ export function events(context: RouteContext): Router {
       const event = await find(context, req.params.sequence, res, condition);
       res.setHeader("ETag", `"${event.hash}"`);
       if (isKnown(req.headers["if-none-match"], event.hash)) res.status(304).end();
-      else await sendText(res, ownText(event));
+      else await sendSingle(res, ownText(event), context);
     })
     .all(eventMethods("GET"));
   router
     .route("/api/v1/events/:sequence/nodes")
     .get(async (req, res) => {
       // This node's own copy may be the altered one: then, too, it is to be seen beside the others.
-      await beginRead(res, service, {});
+      await beginRead(res, context, {});
       const sequence = sequenceIn(req.params.sequence);
       // How long the log is only its leader knows.
-      if (sequence !== null && sequence >= service.logSize) await service.awaitReadable({ isLinearizable: true });
-      if (sequence === null || sequence >= service.logSize) throw absent(req.params.sequence, service.logSize);
-      res.json({ sequence, nodes: await service.copies(sequence) });
+      if (sequence >= reads.logSize) await reads.awaitReadable({ isLinearizable: true });
+      if (sequence >= reads.logSize) throw absent(sequence, reads.logSize);
+      let text = "";
+      await gates.questions.run(res, 1, async () => {
+        text = JSON.stringify({ sequence, nodes: await reads.copies(sequence) });
+      });
+      await sendSingle(res, text, context);
     })
     .all(eventMethods("GET"));
   router.all("/api/v1/events/{*path}", eventMethods("GET"));
   return router;
 }
 
-function batch({ service, eventBytesMax, now }: RouteContext) {
+function batch(context: RouteContext) {
+  const { writes, eventBytesMax, now } = context;
   return async (req: Parameters<typeof rawRequest>[0], res: Response): Promise<void> => {
     const key = idempotencyKey(req);
     const prepared = admitBatch(rawRequest(req), { eventBytesMax, now, idempotencyKey: key });
-    const outcome = await service.append({ events: prepared, requestId: requestId(res) });
+    const outcome = await writes.append({ events: prepared, requestId: requestId(res) });
     answerHeaders(res, outcome);
-    showStanding(res, service);
+    showStanding(res, context);
     created(res, { events: outcome.events.map(place), acknowledgedBy: outcome.acknowledgedBy });
   };
 }
@@ -90,24 +95,31 @@ const isKnown = (ifNoneMatch: string | undefined, hash: string): boolean =>
   ifNoneMatch?.split(",").some((tag) => ["*", `"${hash}"`, `W/"${hash}"`].includes(tag.trim())) ?? false;
 
 async function find(
-  { service }: RouteContext,
+  context: RouteContext,
   text: string,
   res: Response,
   condition: ReadCondition = {},
 ): Promise<ShownEvent> {
-  await beginRead(res, service, condition);
+  const { reads } = context;
+  await beginRead(res, context, condition);
   const sequence = sequenceIn(text);
-  if (sequence !== null) {
-    const event = await service.get(sequence);
-    if (event !== null) return event;
-  }
-  throw absent(text, service.logSize);
+  const event = await reads.get(sequence);
+  if (event === null) throw absent(sequence, reads.logSize);
+  return event;
 }
 
-const sequenceIn = (text: string): number | null => (/^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null);
+/** Of what is no sequence nothing is known but that; how long the log is no leader was asked. */
+function sequenceIn(text: string): number {
+  if (/^(?:0|[1-9]\d{0,14})$/.test(text)) return Number(text);
+  const shown = JSON.stringify(text.slice(0, 40));
+  throw new ProblemError(
+    "not_found",
+    `There is no event ${shown}: a sequence is a whole number, as in /api/v1/events/0.`,
+  );
+}
 
 /** Said only once the leader has confirmed how long the log is. */
-function absent(text: string, size: number): ProblemError {
+function absent(sequence: number, size: number): ProblemError {
   const known = size === 0 ? "the log is empty" : `the log has the sequences 0 to ${size - 1}`;
-  return new ProblemError("not_found", `There is no event ${JSON.stringify(text.slice(0, 40))}: ${known}.`);
+  return new ProblemError("not_found", `There is no event "${sequence}": ${known}.`);
 }

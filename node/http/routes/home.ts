@@ -1,8 +1,10 @@
 import { Router } from "express";
+import { escapeMarkup } from "../../../shared/escape.js";
 import { methods } from "../middleware/methods.js";
 import { baseUrl } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { escapeHtml, htmlPage } from "./page.js";
+import type { Dashboard } from "./dashboard.js";
+import { htmlPage } from "./page.js";
 
 const EVENT = `{"eventType":"INFO","sourceAppId":"my-app","dataPayload":{"text":"hello"}}`;
 const post = (url: string): string => `curl -H 'Content-Type: application/json' -d '${EVENT}' ${url}`;
@@ -38,6 +40,8 @@ function apis(base: string): Api[] {
         `curl ${base}/api/v1/events/0/nodes`,
         `curl -N -H 'Accept: text/event-stream' '${base}/api/v1/stream?after=-1'`,
         `# WebSocket: ${ws}/api/v1/stream`,
+        `curl '${base}/api/v1/chain?count=10'`,
+        `curl ${base}/api/v1/blocks/1`,
         `curl ${base}/api/v1/cluster`,
         `curl ${base}/api/v1/elections`,
         `curl ${base}/api/v1/alerts`,
@@ -47,25 +51,29 @@ function apis(base: string): Api[] {
   ];
 }
 
-/** A short page that names the APIs: HTML for browsers, JSON for all others. */
-export function home({ service, version }: RouteContext): Router {
+/** The dashboard for browsers, or, where it was not built, a short page that names the APIs; JSON for all others. */
+export function home({ status, version }: RouteContext, dashboard: Dashboard | null): Router {
   const router = Router();
   router
     .route("/")
     .get((req, res) => {
-      const { leaderId, term } = service.standing();
+      const { leaderId, term } = status.standing();
       const found = apis(baseUrl(req));
       res.vary("Accept");
       res.setHeader("Cache-Control", "no-store");
       if (req.accepts(["json", "html"]) !== "html") {
-        res.json({ name: "quorumlog", version, node: service.nodeId, leader: leaderId, term, apis: found });
+        res.json({ name: "quorumlog", version, node: status.nodeId, leader: leaderId, term, apis: found });
+        return;
+      }
+      if (dashboard !== null) {
+        dashboard.sendPage(req, res);
         return;
       }
       const leader = leaderId === null ? "no leader is known" : `the leader is ${leaderId}`;
       const sections = found.map(
-        ({ name, lines }) => `<h2>${escapeHtml(name)}</h2>\n<pre>${escapeHtml(lines.join("\n"))}</pre>`,
+        ({ name, lines }) => `<h2>${escapeMarkup(name)}</h2>\n<pre>${escapeMarkup(lines.join("\n"))}</pre>`,
       );
-      const intro = `<p>A tamper-evident, append-only event log. This is node ${escapeHtml(service.nodeId)}; ${escapeHtml(leader)} (term ${term}). Any node takes any request.</p>`;
+      const intro = `<p>A tamper-evident, append-only event log. This is node ${escapeMarkup(status.nodeId)}; ${escapeMarkup(leader)} (term ${term}). Any node takes any request.</p>`;
       res.type("html").send(htmlPage("Quorumlog", [intro, ...sections].join("\n")));
     })
     .all(methods("GET"));

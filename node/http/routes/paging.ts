@@ -1,6 +1,6 @@
 import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { compareInstants } from "../../../shared/timestamp.js";
-import type { Found, LogService } from "../../service/log-port.js";
+import type { Found, LogReads } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
 import { refuseCutOff, slices } from "./slices.js";
 
@@ -62,12 +62,12 @@ export interface Page {
 }
 
 /** One page of the log as of `size` events. Without filters a place is a sequence, so any page costs the same. */
-export async function openPage(service: LogService, query: PageQuery, size: number): Promise<Page> {
+export async function openPage(reads: LogReads, query: PageQuery, size: number): Promise<Page> {
   const { filter, order, limit } = query;
   const skip = (query.page - 1) * limit;
   const isFiltered = Object.keys(filter).length > 0;
   const { total, isCapped } = isFiltered
-    ? await service.count(filter, { high: size, cap: COUNT_MAX })
+    ? await reads.count(filter, { high: size, cap: COUNT_MAX })
     : { total: size, isCapped: false };
   if (skip >= total && !isCapped) return { parts: nothing(), total, isCapped };
   const range = isFiltered
@@ -75,7 +75,7 @@ export async function openPage(service: LogService, query: PageQuery, size: numb
     : order === "asc"
       ? { low: skip, high: size }
       : { low: 0, high: size - skip };
-  return { parts: whole(slices(service, { filter, order, limit, ...range })), total, isCapped };
+  return { parts: whole(slices(reads, { filter, order, limit, ...range })), total, isCapped };
 }
 
 async function* nothing(): AsyncGenerator<Found> {}

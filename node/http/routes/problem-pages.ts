@@ -1,7 +1,8 @@
 import { Router } from "express";
+import { escapeMarkup } from "../../../shared/escape.js";
 import { PROBLEMS, type ProblemCode, ProblemError } from "../../problems.js";
 import { methods } from "../middleware/methods.js";
-import { escapeHtml, htmlPage } from "./page.js";
+import { htmlPage } from "./page.js";
 
 const isProblemCode = (name: string): name is ProblemCode => Object.hasOwn(PROBLEMS, name);
 
@@ -21,7 +22,9 @@ export function problemPages(): Router {
       }
       const retry = isRetryable ? "Yes: the same request can succeed later." : "No: change the request first.";
       const facts = `<dl><dt>Code</dt><dd><code>${name}</code></dd><dt>HTTP status</dt><dd>${status}</dd><dt>Retry?</dt><dd>${retry}</dd></dl>`;
-      res.type("html").send(htmlPage(title, `<p>${escapeHtml(help)}</p>\n${facts}\n<p><a href="/">All routes</a></p>`));
+      res
+        .type("html")
+        .send(htmlPage(title, `<p>${escapeMarkup(help)}</p>\n${facts}\n<p><a href="/">All routes</a></p>`));
     })
     .all(methods("GET"));
   return router;

@@ -7,7 +7,7 @@ import { UNREADABLE } from "../door/target.js";
 /** A page number or limit has at most nine digits, so that their product is a safe integer. */
 const WHOLE_NUMBER = /^\d{1,9}$/;
 /** Fifteen digits always fit a safe integer. */
-const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
+export const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
 const BARE_DATE = /^\d{4}-\d\d-\d\d$/;
 const DAY_MS = 86_400_000;
 

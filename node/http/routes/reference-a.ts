@@ -11,7 +11,7 @@ import { sendArray } from "./slices.js";
 
 /** Reference API A, "event-logging-system". Its stream is in node/http/stream. */
 export function referenceA(context: RouteContext): Router {
-  const { service } = context;
+  const { reads } = context;
   const router = Router();
   router
     .route("/api/event-logs")
@@ -21,9 +21,9 @@ export function referenceA(context: RouteContext): Router {
     })
     .get(async (req, res) => {
       const query = readPageQuery(new QueryReader(req.query));
-      const size = await beginRead(res, service);
-      await context.gate.run(res, LIST_BYTES, async () => {
-        const { parts, total, isCapped } = await openPage(service, query, size);
+      const size = await beginRead(res, context);
+      await context.gates.lists.run(res, LIST_BYTES, async () => {
+        const { parts, total, isCapped } = await openPage(reads, query, size);
         const { page, limit } = query;
         const capped = isCapped ? { totalIsCapped: true } : {};
         const rest = { page, limit, total, totalPages: Math.ceil(total / limit), ...capped };

@@ -11,7 +11,7 @@ import { sendArray } from "./slices.js";
 
 /** Reference API B, "Event Logger Backend". Its stream, at the server's root, is in node/http/stream. */
 export function referenceB(context: RouteContext): Router {
-  const { service } = context;
+  const { reads } = context;
   const router = Router();
   router
     .route("/events")
@@ -23,9 +23,9 @@ export function referenceB(context: RouteContext): Router {
       const query = new QueryReader(req.query);
       const page = readPage(query, 100);
       query.finish();
-      const size = await beginRead(res, service);
-      await context.gate.run(res, LIST_BYTES, async () => {
-        const { parts } = await openPage(service, { ...page, order: "asc", filter: {} }, size);
+      const size = await beginRead(res, context);
+      await context.gates.lists.run(res, LIST_BYTES, async () => {
+        const { parts } = await openPage(reads, { ...page, order: "asc", filter: {} }, size);
         await sendArray(res, parts, { open: "[", shape: textOfB, close: "]" });
       });
     })

@@ -1,19 +1,19 @@
 import { once } from "node:events";
 import type { Response } from "express";
 import { ProblemError } from "../../problems.js";
-import type { Found, LogService, PageRequest } from "../../service/log-port.js";
+import type { Found, LogReads, PageRequest } from "../../service/log-port.js";
+import type { RouteContext } from "./context.js";
 import type { Shape } from "./shapes.js";
 
-/** Written at once; a client that takes not even so much in `UNREAD_MS_MAX` is cut. */
+/** Written at once; what follows waits until the client has taken it. */
 const CHUNK_BYTES = 64 * 1024;
-const UNREAD_MS_MAX = 30_000;
 
 /** The pages of a list, one after the other, until `limit` events were found, or all of the range was looked at. */
-export async function* slices(service: LogService, request: PageRequest): AsyncGenerator<Found> {
+export async function* slices(reads: LogReads, request: PageRequest): AsyncGenerator<Found> {
   let left = request.limit;
   let rest = request;
   for (;;) {
-    const found = await service.page({ ...rest, limit: left });
+    const found = await reads.page({ ...rest, limit: left });
     left -= found.events.length;
     yield found;
     if (left <= 0 || found.next === null || found.isCutOff) return;
@@ -62,6 +62,13 @@ export async function sendText(res: Response, text: string): Promise<void> {
   if (!res.destroyed) res.end();
 }
 
+/** The same of an answer that may be large and is no list: it has a place until its client has taken it. */
+export async function sendSingle(res: Response, text: string, { gates }: RouteContext): Promise<void> {
+  if (text.length <= CHUNK_BYTES) return sendText(res, text);
+  // The text, and its bytes.
+  await gates.singles.run(res, 2 * text.length, () => sendText(res, text));
+}
+
 async function writeAll(res: Response, text: string): Promise<void> {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length && !res.destroyed; at += CHUNK_BYTES)
@@ -73,9 +80,7 @@ async function drained(res: Response): Promise<void> {
   const gone = new AbortController();
   const stop = (): void => gone.abort();
   res.once("close", stop);
-  const timer = setTimeout(() => res.destroy(), UNREAD_MS_MAX);
   await once(res, "drain", { signal: gone.signal }).catch(() => undefined);
-  clearTimeout(timer);
   res.off("close", stop);
 }
 

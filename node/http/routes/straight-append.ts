@@ -19,17 +19,17 @@ export function straightAppends(context: RouteContext, app: RequestListener): Re
   const security = securityHeaderValues();
 
   async function append(req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> {
-    const { service } = context;
+    const { status } = context;
     const requestId = requestIdOf(req);
     try {
       const raw = { contentType: req.headers["content-type"], body };
       const { event, outcome } = await appendEvent(context, "own", { req, raw, requestId });
       const text = JSON.stringify({ ...place(event), acknowledgedBy: outcome.acknowledgedBy });
-      const { leaderId, term } = service.standing();
+      const { leaderId, term } = status.standing();
       res.writeHead(201, {
         ...security,
         "X-Request-Id": requestId,
-        "X-Served-By": service.nodeId,
+        "X-Served-By": status.nodeId,
         "X-Term": String(term),
         ...(leaderId === null ? {} : { "X-Leader": leaderId }),
         ...(outcome.isReplay ? { "Idempotent-Replayed": "true" } : {}),

@@ -63,17 +63,19 @@ let hub: StreamHub;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate", "performance"] });
   unsubscribed = 0;
-  const service = {
+  const reads = {
     subscribe(listener: typeof commit) {
       commit = listener;
       return () => unsubscribed++;
     },
+  };
+  const status = {
     subscribeNotices(listener: typeof tell) {
       tell = listener;
       return () => unsubscribed++;
     },
-  } as unknown as LogService;
-  hub = new StreamHub(service, { logger: pino({ level: "silent" }), clientsMax: 3 });
+  };
+  hub = new StreamHub({ reads, status } as unknown as LogService, { logger: pino({ level: "silent" }), clientsMax: 3 });
 });
 afterEach(() => {
   vi.useRealTimers();

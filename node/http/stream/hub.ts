@@ -69,12 +69,12 @@ export class StreamHub {
   private readonly unsubscribers: readonly (() => void)[];
 
   constructor(
-    service: LogService,
+    { reads, status }: Pick<LogService, "reads" | "status">,
     private readonly options: { readonly logger: Logger; readonly clientsMax: number },
   ) {
     this.unsubscribers = [
-      service.subscribe((events) => this.push(events)),
-      service.subscribeNotices((notice) => this.tell(notice)),
+      reads.subscribe((events) => this.push(events)),
+      status.subscribeNotices((notice) => this.tell(notice)),
     ];
   }
 

@@ -1,14 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { ProblemError } from "../../problems.js";
-import type { LogService } from "../../service/log-port.js";
+import type { LogReads } from "../../service/log-port.js";
 import { readTimes } from "../routes/paging.js";
-import { QueryReader } from "../routes/query.js";
+import { QueryReader, SEQUENCE } from "../routes/query.js";
 
 /** How far another node may be ahead of this one. */
 const AHEAD_MS_MAX = 2_000;
 const AHEAD_LOOK_MS = 20;
-const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
 const PLACE_RULE = "must be the sequence of the last event that the client has, or -1 for all from the beginning";
 
 export type StreamFilter = Pick<EventFilter, "eventType" | "sourceAppId"> & TimesFilter;
@@ -84,22 +83,22 @@ function lastEventId(header: string | string[] | undefined): Place | null {
  * The client may come from a node that was ahead of this one by a moment. A place that the log does not reach is one of
  * another log: to wait for it would show nothing, and skip what comes until then. Ends early once the client is gone.
  */
-export async function awaitPlace(place: Place, service: LogService, isGone: () => boolean): Promise<void> {
+export async function awaitPlace(place: Place, reads: LogReads, isGone: () => boolean): Promise<void> {
   const deadline = performance.now() + AHEAD_MS_MAX;
-  while (service.logSize <= place.lastSeen && !isGone()) {
-    if (performance.now() > deadline) return confirmBeyond(place, service);
+  while (reads.logSize <= place.lastSeen && !isGone()) {
+    if (performance.now() > deadline) return confirmBeyond(place, reads);
     await delay(AHEAD_LOOK_MS);
   }
 }
 
 /** How long the log is only its leader knows: unless it says so, this node may lag, and the answer is 503. */
-async function confirmBeyond({ lastSeen, from }: Place, service: LogService): Promise<void> {
-  await service.awaitReadable({ isLinearizable: true });
-  if (service.logSize > lastSeen) return;
+async function confirmBeyond({ lastSeen, from }: Place, reads: LogReads): Promise<void> {
+  await reads.awaitReadable({ isLinearizable: true });
+  if (reads.logSize > lastSeen) return;
   const named = from === "header" ? "The header Last-Event-ID" : `The parameter ${from}`;
   throw new ProblemError(
     from === "header" ? "invalid_header" : "invalid_parameter",
-    `${named} names event ${lastSeen}; this log has ${service.logSize} events.`,
+    `${named} names event ${lastSeen}; this log has ${reads.logSize} events.`,
   );
 }
 
@@ -107,8 +106,8 @@ async function confirmBeyond({ lastSeen, from }: Place, service: LogService): Pr
  * What this node acknowledged before a client connected is not news to it, even where the node itself (a follower that
  * forwarded the write) hears of the commit a moment later. Without a leader the stream opens all the same.
  */
-export async function afterOwnWrites(service: LogService): Promise<void> {
-  await service.awaitReadable().catch(() => undefined);
+export async function afterOwnWrites(reads: LogReads): Promise<void> {
+  await reads.awaitReadable().catch(() => undefined);
 }
 
 const RETRY_AFTER_SECONDS = 10;

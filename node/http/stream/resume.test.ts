@@ -1,9 +1,9 @@
+import pLimit from "p-limit";
 import pino from "pino";
 import { describe, expect, it, vi } from "vitest";
 import type { ShownEvent } from "../../../shared/log/event.js";
-import type { Found, LogService, PageRequest } from "../../service/log-port.js";
+import type { Found, LogReads, LogService, PageRequest } from "../../service/log-port.js";
 import { connectClient } from "./client.js";
-import { Gate } from "./gate.js";
 import { StreamHub } from "./hub.js";
 import type { StreamFilter } from "./request.js";
 import { resume } from "./resume.js";
@@ -83,7 +83,10 @@ function seeded(seed: number): () => number {
 }
 
 function connect(log: FakeLog, filter: StreamFilter = {}) {
-  const hub = new StreamHub(log as unknown as LogService, { logger: pino({ level: "silent" }), clientsMax: 10 });
+  const hub = new StreamHub({ reads: log, status: log } as unknown as LogService, {
+    logger: pino({ level: "silent" }),
+    clientsMax: 10,
+  });
   const got: { kind: string; sequence: number }[] = [];
   const state = { isOpen: true, bufferedBytes: 0, closed: "" };
   const client = connectClient(
@@ -104,8 +107,8 @@ function connect(log: FakeLog, filter: StreamFilter = {}) {
     "own",
     filter,
   );
-  const gate = new Gate(2);
-  const parts = { hub, service: log as unknown as LogService, gate };
+  const gate = pLimit(2);
+  const parts = { hub, reads: log as unknown as LogReads, gate };
   return { hub, gate, client, state, got, start: (from: number) => resume(client, from, filter, parts) };
 }
 
@@ -154,21 +157,5 @@ describe("resuming", () => {
     hub.remove(client);
     await resumed;
     expect([hub.clientCount, log.pagesAtOnceMax]).toEqual([0, 1]);
-  });
-
-  it("lets as many read at once as the gate has places", async () => {
-    const gate = new Gate(2);
-    let running = 0;
-    let most = 0;
-    const done: number[] = [];
-    const work = (i: number) =>
-      gate.run(async () => {
-        most = Math.max(most, ++running);
-        await Promise.resolve();
-        running -= 1;
-        done.push(i);
-      });
-    await Promise.all([work(0), work(1), work(2), work(3).catch(() => undefined)]);
-    expect([most, done]).toEqual([2, [0, 1, 2, 3]]);
   });
 });

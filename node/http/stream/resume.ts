@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { LogService } from "../../service/log-port.js";
+import type { LimitFunction } from "p-limit";
+import type { LogReads } from "../../service/log-port.js";
 import type { ConnectedClient } from "./client.js";
 import { formOf } from "./forms.js";
-import type { Gate } from "./gate.js";
 import { CLIENT_BUFFER_BYTES_MAX, type StreamHub } from "./hub.js";
 import type { StreamFilter } from "./request.js";
 
@@ -18,9 +18,9 @@ const WAIT_MS_MAX = 10_000;
 
 export interface ResumeParts {
   readonly hub: StreamHub;
-  readonly service: LogService;
+  readonly reads: LogReads;
   /** Bounds the pages that are read, and held in memory, at the same time. */
-  readonly gate: Gate;
+  readonly gate: LimitFunction;
 }
 
 /**
@@ -29,7 +29,7 @@ export interface ResumeParts {
  * meanwhile, the hub drops them, and the reading goes on as before.
  */
 export async function resume(client: ConnectedClient, from: number, filter: StreamFilter, parts: ResumeParts) {
-  const { hub, service } = parts;
+  const { hub, reads } = parts;
   const reader = new PastReader(client, from, filter, parts);
   hub.read(client);
   let isPinned = false;
@@ -39,13 +39,13 @@ export async function resume(client: ConnectedClient, from: number, filter: Stre
     const target = pinnedAt ?? null;
     if (target !== null && reader.next >= target) return hub.release(client, target);
     // What the hub cannot know (nothing was committed since this node started), the log's size tells.
-    if (isPinned && target === null && reader.next >= service.logSize) return hub.release(client, reader.next);
-    if (!isPinned && service.logSize - reader.next < NEAR_EVENTS) {
+    if (isPinned && target === null && reader.next >= reads.logSize) return hub.release(client, reader.next);
+    if (!isPinned && reads.logSize - reader.next < NEAR_EVENTS) {
       hub.pin(client);
       isPinned = true;
       continue;
     }
-    if (await reader.readUpTo(Math.min(service.logSize, target ?? Number.POSITIVE_INFINITY))) continue;
+    if (await reader.readUpTo(Math.min(reads.logSize, target ?? Number.POSITIVE_INFINITY))) continue;
     if (reader.isLate) return hub.closeSlow(client, reader.next);
     await delay(LOOK_MS);
   }
@@ -75,7 +75,7 @@ class PastReader {
     if (this.next >= end || this.isFull) return false;
     const before = this.next;
     const askedAt = performance.now();
-    await this.parts.gate.run(async () => {
+    await this.parts.gate(async () => {
       // Waiting for one's turn is nobody's slowness.
       this.deadline += performance.now() - askedAt;
       if (this.client.isOpen) await this.page(end);
@@ -94,7 +94,7 @@ class PastReader {
     const isFiltered = Object.keys(filter).length > 0;
     const request = { filter, order: "asc", low: this.next, high: end, limit: this.limit } as const;
     // A database that does not answer is waited for, as a client is.
-    const page = await this.parts.service.page(request).catch(() => null);
+    const page = await this.parts.reads.page(request).catch(() => null);
     if (page === null) return;
     let bytes = 0;
     for (const event of page.events) {

@@ -58,9 +58,9 @@ async function stream(
   { filter, place }: StreamRequest,
   parts: ResumeParts,
 ): Promise<void> {
-  const { hub, service } = parts;
-  await afterOwnWrites(service);
-  if (place !== null) await awaitPlace(place, service, () => res.destroyed);
+  const { hub, reads } = parts;
+  await afterOwnWrites(reads);
+  if (place !== null) await awaitPlace(place, reads, () => res.destroyed);
   // Its `close` has come already, and would not come again to give the place back.
   if (res.destroyed) return;
   if (!hub.canAdd()) throw noPlaceLeft();

@@ -1,8 +1,8 @@
 import type { Server } from "node:http";
 import type { Router } from "express";
+import pLimit from "p-limit";
 import type { Logger } from "pino";
 import type { LogService } from "../../service/log-port.js";
-import { Gate } from "./gate.js";
 import { CLIENTS_MAX_DEFAULT, StreamHub } from "./hub.js";
 import { sseRouter } from "./sse.js";
 import { attachWebSockets } from "./websocket.js";
@@ -24,12 +24,12 @@ export interface Streams {
 }
 
 export function createStreams(
-  service: LogService,
+  service: Pick<LogService, "reads" | "status">,
   options: { readonly logger: Logger; readonly clientsMax?: number },
 ): Streams {
   const { logger, clientsMax = CLIENTS_MAX_DEFAULT } = options;
   const hub = new StreamHub(service, { logger, clientsMax });
-  const parts = { hub, service, gate: new Gate(PAST_READS_MAX) };
+  const parts = { hub, reads: service.reads, gate: pLimit(PAST_READS_MAX) };
   const attached: { close(): Promise<void> }[] = [];
   return {
     router: sseRouter(parts),

@@ -38,7 +38,7 @@ export function attachWebSockets(
   server: Server,
   parts: ResumeParts & { readonly logger: Logger },
 ): { close(): Promise<void> } {
-  const { hub, service, logger } = parts;
+  const { hub, reads, logger } = parts;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
   const refusals = new WeakMap<IncomingMessage, (error: unknown) => void>();
   sockets.on("wsClientError", (error, _socket, req) => {
@@ -56,8 +56,8 @@ export function attachWebSockets(
     const { api, form } = found;
     const asked = readStreamRequest(api, readQuery(query.join("?")), req.headers["last-event-id"]);
     const { filter, place } = asked;
-    await afterOwnWrites(service);
-    if (place !== null) await awaitPlace(place, service, () => socket.destroyed);
+    await afterOwnWrites(reads);
+    if (place !== null) await awaitPlace(place, reads, () => socket.destroyed);
     if (!hub.canAdd()) throw noPlaceLeft();
     sockets.handleUpgrade(req, socket, head, (webSocket) => {
       const client = serve(webSocket, { hub, form, filter });

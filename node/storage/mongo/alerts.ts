@@ -6,7 +6,9 @@ import { isDuplicateKey, readError, storeError } from "./errors.js";
 type AlertDocument = { _id: string } & Omit<AlertRecord, "id">;
 type Finding = Parameters<AlertStore["raise"]>[0];
 
-/** Open alerts in the collection `alerts`, one document each. */
+const IS_OPEN = { status: { $ne: "ended" } } as const;
+
+/** Alerts in the collection `alerts`, one document each. */
 export class MongoAlertStore implements AlertStore {
   private alerts: Collection<AlertDocument> | null = null;
   private durable: WriteConcern | null = null;
@@ -57,10 +59,9 @@ export class MongoAlertStore implements AlertStore {
     }
   }
 
-  /** The newest first. */
   async list(limit: number): Promise<AlertRecord[]> {
     try {
-      const found = this.opened().find().sort({ lastSeenAt: -1, _id: 1 }).limit(Math.max(1, limit));
+      const found = this.opened().find(IS_OPEN).sort({ lastSeenAt: -1, _id: 1 }).limit(Math.max(1, limit));
       return (await found.toArray()).map(alertOf);
     } catch (error) {
       throw readError(error, "Reading the alerts");
@@ -69,7 +70,7 @@ export class MongoAlertStore implements AlertStore {
 
   async count(): Promise<number> {
     try {
-      return await this.opened().countDocuments();
+      return await this.opened().countDocuments(IS_OPEN);
     } catch (error) {
       throw readError(error, "Counting the alerts");
     }

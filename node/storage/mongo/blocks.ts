@@ -3,7 +3,7 @@ import type { Height } from "../../../shared/ids.js";
 import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 
-/** Members are at most 63; whoever altered the database may name more. */
+/** Members are few; whoever altered the database may name more. */
 const ADMITTED_NODES_MAX = 10_000;
 const CONTROL_INDEX = {
   name: "header.control.kind_1",

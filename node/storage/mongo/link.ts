@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Db,
   type DbOptions,
@@ -195,7 +196,7 @@ async function untilWritable(db: Db, options: LinkOptions): Promise<Hello> {
     if (others > 1) throw unfit(`The MongoDB is one of ${others} members of a replica set; each node needs its own`);
     if (performance.now() > deadline)
       throw new StoreError("not_stored", `The MongoDB is no writable primary yet (${roleOf(answer)}).`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(POLL_MS);
   }
 }
 

@@ -52,7 +52,6 @@ export class MongoLogStore implements LogStore {
   private opening: Opening | null = null;
   private ownerWatch: NodeJS.Timeout | null = null;
   private bootCounter: number | null = null;
-  private processId = "";
   private readonly listeners: (() => void)[] = [];
   private readonly inserts: BlockInserts;
   private readonly uncleanWait: UncleanWait = { isDue: false };
@@ -62,10 +61,6 @@ export class MongoLogStore implements LogStore {
     private readonly companion: Companion,
   ) {
     this.inserts = new BlockInserts(options);
-  }
-
-  get serverProcessId(): string {
-    return this.processId;
   }
 
   onServerChange(listener: () => void): void {
@@ -140,7 +135,6 @@ export class MongoLogStore implements LogStore {
       () => void this.watchOwner(opening),
       Math.max(OWNER_WATCH_MS_MIN, options.slowMs),
     ).unref();
-    this.processId = link.processId;
     this.bootCounter = bootCounter;
     link.onLost(() => this.notify(opening));
     return {
@@ -153,7 +147,6 @@ export class MongoLogStore implements LogStore {
       index,
       indexWork,
       warnings,
-      serverProcessId: link.processId,
     };
   }
 

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
+import { exitOf } from "../../lib/processes.js";
+import { projectRoot } from "../../lib/project.js";
 import { reapWithUs } from "../../mongod/reaper.js";
-import { exitOf } from "../../processes.js";
-import { projectRoot } from "../../project.js";
 
 type Answer<T> = T | { readonly failed: string };
 

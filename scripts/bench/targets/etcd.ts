@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { loopback } from "../../loopback.js";
+import { loopback } from "../../lib/loopback.js";
+import { freePorts, poll, stopChild } from "../../lib/processes.js";
 import { reapWithUs, temporaryFolder } from "../../mongod/reaper.js";
-import { freePorts, poll, stopChild } from "../../processes.js";
 import { EVENT_BYTES } from "../load/events.js";
 import { LoadProcess } from "../load/load-process.js";
 import type { LoadTarget, Work } from "../load/spec.js";

@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Cluster, type ClusterNode, type ClusterOptions, startCluster } from "../../cluster/cluster.js";
-import { loopback } from "../../loopback.js";
-import { poll } from "../../processes.js";
+import { loopback } from "../../lib/loopback.js";
+import { poll } from "../../lib/processes.js";
 import { type DiskUse, diskUseAt } from "../disk-use.js";
 import { LoadProcess } from "../load/load-process.js";
 import type { LoadTarget } from "../load/spec.js";

@@ -1,6 +1,6 @@
+import { escapeMarkup } from "../../../shared/escape.js";
 import { seconds } from "../watch.js";
 import { chart } from "./chart.js";
-import { escapeXml } from "./svg.js";
 import type { Timeline } from "./timeline.js";
 
 const STYLE = `
@@ -34,16 +34,16 @@ export function htmlReport(timeline: Timeline, text: readonly string[], isSound:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeXml(title)}</title>
+<title>${escapeMarkup(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
-<h1>${escapeXml(title)}</h1>
-<p>${verdict} &nbsp; begun ${escapeXml(run?.startedAt ?? "")}</p>
+<h1>${escapeMarkup(title)}</h1>
+<p>${verdict} &nbsp; begun ${escapeMarkup(run?.startedAt ?? "")}</p>
 ${chart(timeline)}
 <h2>Figures and verdict</h2>
-<pre>${escapeXml(text.join("\n").trim())}</pre>
+<pre>${escapeMarkup(text.join("\n").trim())}</pre>
 <h2>Every fault</h2>
 ${faultTable(timeline)}
 </main>
@@ -58,7 +58,7 @@ function faultTable({ faults }: Timeline): string {
     .map(({ name, nodes, settings, start, end }) => {
       const how = Object.entries(settings).map(([key, value]) => `${key} ${value}`);
       const cells = [seconds(start), seconds(end - start)].map((cell) => `<td class="number">${cell}</td>`);
-      const words = [name, nodes.join(" "), how.join(", ")].map((cell) => `<td>${escapeXml(cell)}</td>`);
+      const words = [name, nodes.join(" "), how.join(", ")].map((cell) => `<td>${escapeMarkup(cell)}</td>`);
       return `<tr>${cells.join("")}${words.join("")}</tr>`;
     });
   const head = ["from", "for", "fault", "nodes", "how"].map((cell) => `<th>${cell}</th>`);

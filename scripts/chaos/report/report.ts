@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { HISTORY_FILE, linesOf } from "../../judge/cli.js";
 import type { HistoryLine } from "../../judge/format.js";
 import type { LinkCounts } from "../../proxy/link.js";
-import { FAULT_NAMES, NOT_MADE_HERE } from "../mix/catalogue.js";
-import { median, pauseTable } from "../summary.js";
+import { FAULT_NAMES, NOT_MADE_HERE } from "../faults/catalogue.js";
 import { htmlReport } from "./html.js";
+import { median, pauseTable } from "./summary.js";
 import { Timeline } from "./timeline.js";
 
 export interface Outcome {
@@ -33,6 +33,8 @@ export function textReport(timeline: Timeline, { verdict, links }: Outcome): str
   const replays = Object.entries(links.replays).map(([status, count]) => `${count} × ${status}`);
   const asked = run?.faults ?? [];
   const notAsked = FAULT_NAMES.filter((name) => !asked.includes(name));
+  const isFew = asked.length <= notAsked.length;
+  const choice = isFew ? `Asked for: ${asked.join(", ")}.` : `Not asked for: ${notAsked.join(", ")}.`;
   const summary = (values: number[]) =>
     values.length === 0
       ? "none"
@@ -48,7 +50,7 @@ export function textReport(timeline: Timeline, { verdict, links }: Outcome): str
     "",
     `Links: ${links.connections} connections, ${links.resets} reset at random, ${links.lostReplies} replies lost after the request was carried out;`,
     `requests delivered twice, by the answer to the copy: ${replays.join(", ") || "none"} (401: refused as a replay).`,
-    ...(notAsked.length === 0 ? [] : [`Not asked for: ${notAsked.join(", ")}.`]),
+    ...(notAsked.length === 0 ? [] : [choice]),
     "Not made on real processes, covered by the simulator:",
     ...Object.entries(NOT_MADE_HERE).map(([name, why]) => `  ${name.padEnd(14)}${why}`),
     "",

@@ -1,11 +1,4 @@
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-export const escapeXml = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => ENTITIES[c] ?? c);
+import { escapeMarkup } from "../../../shared/escape.js";
 
 const rounded = (value: number): string => String(Math.round(value * 10) / 10);
 
@@ -20,12 +13,12 @@ export function rect({ x, y, width, height }: Box, fill: string, title = ""): st
   const place = `x="${rounded(x)}" y="${rounded(y)}" width="${rounded(Math.max(0, width))}" height="${rounded(height)}"`;
   return title === ""
     ? `<rect ${place} fill="${fill}"/>`
-    : `<rect ${place} fill="${fill}"><title>${escapeXml(title)}</title></rect>`;
+    : `<rect ${place} fill="${fill}"><title>${escapeMarkup(title)}</title></rect>`;
 }
 
 export function text(x: number, y: number, content: string, { anchor = "start", isSoft = false } = {}): string {
   const soft = isSoft ? ` class="soft"` : "";
-  return `<text x="${rounded(x)}" y="${rounded(y)}" text-anchor="${anchor}"${soft}>${escapeXml(content)}</text>`;
+  return `<text x="${rounded(x)}" y="${rounded(y)}" text-anchor="${anchor}"${soft}>${escapeMarkup(content)}</text>`;
 }
 
 export function line(from: [number, number], to: [number, number], stroke: string): string {

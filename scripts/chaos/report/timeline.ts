@@ -66,7 +66,7 @@ export class Timeline {
     }
   }
 
-  /** Of each episode, in their order. */
+  /** One pause an episode, in their order. */
   pauses(): Pause[] {
     this.#acks.sort((a, b) => a.end - b.end);
     let place = 0;

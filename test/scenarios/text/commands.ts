@@ -213,7 +213,6 @@ function injected(stage: Stage, link: string, kind: string, fields: readonly str
       previousHash: chain.blockHash,
       commitHeight: number("commit", chain.height),
       acknowledgedHeight: 0,
-      isCoordinator: false,
       electionTimeoutMs: 1_000,
       clocks: [],
     },

@@ -80,7 +80,6 @@ export function otherBlock(
     previousHash: base.blockHash,
     commitHeight: height(commit),
     acknowledgedHeight: height(0),
-    isCoordinator: false,
     electionTimeoutMs: 1_000,
     clocks: [],
   };

@@ -42,7 +42,7 @@ function sayBody(body: PeerMessage["body"], blocks: readonly Block[]): string {
     case "append_answer": {
       const counts = body.isVoter ? "" : ", of a learner";
       const named = body.matchHeight > 0 ? `, naming #${body.matchHeight}` : "";
-      const place = body.result === "ok" ? ` #${body.matchHeight}` : `${named}, tail #${body.tailHeight}`;
+      const place = body.result === "ok" ? ` #${body.matchHeight}` : named;
       return `${place}, commit #${body.commitHeight}${counts}`;
     }
     case "join":

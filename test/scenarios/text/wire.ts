@@ -12,7 +12,7 @@ export function nameOf({ body, blocks }: PeerMessage): string {
   switch (body.kind) {
     case "append":
       if (blocks.length > 0) return "blocks";
-      return body.isCoordinator ? "coordinator" : "heartbeat";
+      return body.round === 1 ? "coordinator" : "heartbeat";
     case "append_answer":
       return body.result === "ok" ? "ack" : body.result;
     default:

@@ -37,7 +37,7 @@ export class BoundChecker {
     most(load.idsFrom, commitHeight + 1, "as the height from which on it knows all ids");
     most(load.cachedBlocks, limits.cachedBlocksMax + tailHeight - commitHeight, "blocks in memory");
     most(load.keys, load.eventsNotDurable, "keys, of events that its disk has not confirmed");
-    const tracked = node.gateway.tracker.load;
+    const tracked = node.service.writes.load;
     most(tracked.sealed, tracked.pending, "sealed writes, of those that it follows");
     most(tracked.following, tracked.pending, "writes that wait for another one, of those that it follows");
   }
@@ -48,7 +48,10 @@ export class BoundChecker {
       this.onView(node);
       const load = node.process?.driver.load() ?? null;
       if (load === null) continue;
-      const { pending, deadline } = node.gateway.tracker.load;
+      const {
+        load: { pending },
+        earliestDeadline: deadline,
+      } = node.service.writes;
       check(
         deadline > node.now - OVERDUE_MS_MAX,
         "I13",
@@ -60,9 +63,9 @@ export class BoundChecker {
         () => `${load.waitingProposals} writes wait for a block of ${node.id}, which follows ${pending}`,
       );
       check(
-        load.waitingReads <= node.gateway.openReads,
+        load.waitingReads <= node.service.reads.load,
         "I13",
-        () => `${load.waitingReads} reads wait on ${node.id}, of which ${node.gateway.openReads} are not answered`,
+        () => `${load.waitingReads} reads wait on ${node.id}, of which ${node.service.reads.load} are not answered`,
       );
       check(
         load.gatedMessages === 0 || load.storageOperations > 0,

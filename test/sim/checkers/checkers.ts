@@ -13,6 +13,7 @@ import { History } from "./history.js";
 import { IndexChecker } from "./index.js";
 import { Ledger } from "./ledger.js";
 import { PromiseChecker } from "./promises.js";
+import { QuorumChecker } from "./quorums.js";
 import { ReadChecker } from "./reads.js";
 import { RefusalChecker } from "./refusals.js";
 import { TakeOverChecker } from "./takeovers.js";
@@ -20,14 +21,15 @@ import { TakeOverChecker } from "./takeovers.js";
 /** Separate from the system: fed with what each node does, it throws a `Violation` when a property does not hold. */
 export class Checkers {
   readonly history = new History();
-  readonly ledger = new Ledger(this.history);
+  readonly ledger = new Ledger(this.history, (id, at) => this.commits.hasHeld(id, at));
   readonly elections: ElectionChecker;
   readonly commits: CommitChecker;
   readonly alerts: AlertChecker;
   readonly forgeries = new ForgeryChecker();
   readonly bounds = new BoundChecker(this.history);
   readonly index = new IndexChecker(this.history);
-  readonly reads = new ReadChecker(this.history);
+  readonly quorums = new QuorumChecker();
+  readonly reads = new ReadChecker(this.history, this.quorums);
   readonly clocks: ClockChecker;
   readonly takeOvers = new TakeOverChecker();
   /** Why proposals were refused, and how often. */
@@ -58,6 +60,7 @@ export class Checkers {
     this.promises.onReceive(node, message, ref);
     this.refusals.onReceive(node, message);
     this.takeOvers.onReceive(message);
+    this.quorums.onReceive(node, message);
   }
 
   /** The step that took the message is over. */
@@ -93,6 +96,7 @@ export class Checkers {
       case "role_changed":
         if (effect.role !== "leader") return;
         this.takeOvers.onLeader(node);
+        this.quorums.onLeader(node);
         return this.elections.onLeader(node, effect.term);
       case "refused":
         this.refused[effect.reason] = (this.refused[effect.reason] ?? 0) + 1;
@@ -135,9 +139,10 @@ export class Checkers {
   /** I5 and I13, of what a node says of itself. */
   onView(node: SimNode): void {
     if (node.isDoubtful || node.isPaused) return;
-    const view = node.view;
-    if (view.role === "leader") this.elections.onLeader(node, view.term);
-    this.commits.onView(node, view);
+    const { standing } = node;
+    if (standing.role === "leader") this.elections.onLeader(node, standing.term);
+    const footing = node.process?.driver.footing() ?? null;
+    if (footing !== null) this.commits.onView(node, footing);
     this.bounds.onView(node);
   }
 }

@@ -1,4 +1,4 @@
-import type { Effect, ReplicaView } from "../../../cluster/types.js";
+import type { Effect, ReplicaFooting } from "../../../cluster/types.js";
 import { canonicalText } from "../../../shared/canonical.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
 import type { Control } from "../../../shared/log/control.js";
@@ -6,6 +6,8 @@ import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 import type { ElectionChecker } from "./election.js";
 import type { History } from "./history.js";
+
+type Committed = Extract<Effect, { kind: "committed" }>;
 
 /** I4 and I5: commits are contiguous, never change, rest on a majority of voters and on the leader's own term. */
 export class CommitChecker {
@@ -49,7 +51,7 @@ export class CommitChecker {
     }
   }
 
-  onCommitted(node: SimNode, effect: Extract<Effect, { kind: "committed" }>): void {
+  onCommitted(node: SimNode, effect: Committed): void {
     const { term, role } = node.standing;
     let at = this.heights.get(node) ?? 0;
     for (const committed of effect.blocks) {
@@ -69,6 +71,7 @@ export class CommitChecker {
       const entry = this.history.committed[height - 1];
       if (entry !== undefined) this.elections.onCommitted(entry);
     }
+    if (role === "leader") this.checkAcknowledgedBy(node, effect);
     check(at === effect.height, "I4", () => `committed ${effect.height}, but its blocks end at ${at}`);
     this.heights.set(node, at);
     const top = effect.blocks.at(-1)?.block.header;
@@ -92,6 +95,23 @@ export class CommitChecker {
     );
   }
 
+  private checkAcknowledgedBy(node: SimNode, { height, acknowledgedBy }: Committed): void {
+    check(
+      acknowledgedBy.length * 2 > this.nodes().length && acknowledgedBy.every((id) => this.hasHeld(id, height)),
+      "I5",
+      () => `${node.id} says that ${acknowledgedBy.join(", ")} hold block ${height}`,
+    );
+  }
+
+  /** Whether a node holds the block that is committed at a height, or held it when its disk was lost. */
+  hasHeld(id: NodeId, at: number): boolean {
+    const hash = this.history.committed[at - 1]?.hash;
+    const disk = this.nodes().find((node) => node.id === id)?.disk;
+    if (hash === undefined || disk === undefined) return false;
+    if (this.lostCopies.get(hash)?.has(id) || disk.altered.has(at)) return true;
+    return disk.at(at)?.block.blockHash === hash && !disk.database.unjournaled.has(at);
+  }
+
   /** I1: when a log has begun nobody may begin another one, but who has lost its disk. */
   private checkFounders(control: Control | undefined): void {
     const members = control?.kind === "genesis" ? canonicalText(control.members) : "";
@@ -101,22 +121,22 @@ export class CommitChecker {
     }
   }
 
-  onView(node: SimNode, view: ReplicaView): void {
+  onView(node: SimNode, { commitHeight, durableHeight, tail }: ReplicaFooting): void {
     const announced = this.heights.get(node) ?? 0;
     check(
-      view.commitHeight === announced,
+      commitHeight === announced,
       "I5",
-      () => `${node.id} shows commit height ${view.commitHeight}, and announced ${announced}`,
+      () => `${node.id} shows commit height ${commitHeight}, and announced ${announced}`,
     );
     check(
-      view.commitHeight <= view.durableHeight && view.durableHeight <= view.tailHeight,
+      commitHeight <= durableHeight && durableHeight <= tail.height,
       "I5",
-      () => `${node.id}: commit ${view.commitHeight}, durable ${view.durableHeight}, tail ${view.tailHeight}`,
+      () => `${node.id}: commit ${commitHeight}, durable ${durableHeight}, tail ${tail.height}`,
     );
     check(
-      view.durableHeight <= node.disk.tailHeight,
+      durableHeight <= node.disk.tailHeight,
       "I5",
-      () => `${node.id} thinks ${view.durableHeight} durable; its disk ends at ${node.disk.tailHeight}`,
+      () => `${node.id} thinks ${durableHeight} durable; its disk ends at ${node.disk.tailHeight}`,
     );
   }
 }

@@ -29,6 +29,15 @@ export class ElectionChecker {
     private readonly nodes: () => readonly SimNode[],
   ) {}
 
+  hasLed(term: number, id: NodeId): boolean {
+    return this.leaders.get(term)?.who.startsWith(`${id},`) === true;
+  }
+
+  /** Before there is a log: all begin anew, with empty disks, and in the first term. */
+  beginAnew(): void {
+    for (const known of [this.leaders, this.votes, this.terms, this.joins, this.seen, this.votesOf]) known.clear();
+  }
+
   get elections(): number {
     return this.leaders.size;
   }

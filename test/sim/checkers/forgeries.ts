@@ -7,10 +7,17 @@ import type { SimNode } from "../node.js";
 /** I8: which forged blocks a follower cannot but judge; it must refuse them with an alert. */
 export class ForgeryChecker {
   private readonly forged = new WeakMap<Block, string>();
+  /** Messages that nobody can take, in whatever state they are heard. */
+  private readonly lies = new WeakMap<PeerMessage, string>();
 
   /** A liar is about to send this block. */
   add({ block, what }: { readonly block: Block; readonly what: string }): void {
     this.forged.set(block, what);
+  }
+
+  /** The same of a whole message, of which whoever tells it knows that it is refused. */
+  addMessage(message: PeerMessage, what: string): void {
+    this.lies.set(message, what);
   }
 
   /**
@@ -19,6 +26,8 @@ export class ForgeryChecker {
    */
   mustRefuse(node: SimNode, message: PeerMessage, { hardState, tail, commitHeight }: ReplicaFooting): string | null {
     const { body, blocks } = message;
+    const lie = this.lies.get(message);
+    if (lie !== undefined) return lie;
     if (body.kind !== "append") return null;
     const block = blocks.find((it) => this.forged.has(it));
     if (block === undefined || message.term < hardState.term) return null;

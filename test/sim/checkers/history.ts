@@ -26,6 +26,7 @@ export class History {
   /** Every block that was ever handed to a store. */
   private readonly blocks = new Map<HashHex, Block>();
   private readonly sealedAt = new Map<string, HashHex>();
+  private readonly excused = new Set<HashHex>();
   /** Index 0 is the genesis. */
   readonly committed: CommittedEntry[] = [];
   /** All committed events, by sequence. */
@@ -33,10 +34,21 @@ export class History {
   private readonly committedIds = new Map<string, number>();
   private readonly committedKeys = new Map<string, number>();
 
+  /** A liar has made it, and it stands in the log of somebody who cannot know better. */
+  excuse({ blockHash }: Block): void {
+    this.excused.add(blockHash);
+  }
+
+  /** Before there is a log: all begin anew, with empty disks. */
+  beginAnew(): void {
+    this.blocks.clear();
+    this.sealedAt.clear();
+  }
+
   /** I2: one header a (term, height), and headers are chained, so equal hashes mean equal history. */
   recordBlock(block: Block): void {
     const known = this.blocks.get(block.blockHash);
-    if (known === block) return;
+    if (known === block || this.excused.has(block.blockHash)) return;
     if (known !== undefined) {
       const isSame =
         equalBytes(known.signature, block.signature) &&
@@ -64,7 +76,7 @@ export class History {
   }
 
   hasRecorded(block: Block | undefined): boolean {
-    return block === undefined || this.blocks.has(block.blockHash);
+    return block === undefined || this.blocks.has(block.blockHash) || this.excused.has(block.blockHash);
   }
 
   /** Whether the chain that ends in `tip` holds `hash` at `height`. */
@@ -99,8 +111,11 @@ export class History {
       const { record } = event;
       this.events.push({ event, payloadText: fromUtf8(event.payload), height, term: block.header.term });
       this.once(this.committedIds, record.id, record.sequence, "id");
-      if (record.idempotencyKey !== undefined)
-        this.once(this.committedKeys, `${record.sourceAppId}\n${record.idempotencyKey}`, record.sequence, "key");
+      // A batch has its key once, whatever number of its events is of one source.
+      const first = record.sequence - (record.batch?.[0] ?? 0);
+      const key = `${record.sourceAppId}\n${record.idempotencyKey}`;
+      if (record.idempotencyKey !== undefined && this.committedKeys.get(key) !== first)
+        this.once(this.committedKeys, key, first, "key");
     }
     return "new";
   }

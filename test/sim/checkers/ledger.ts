@@ -1,7 +1,9 @@
 import { equalBytes } from "../../../shared/bytes.js";
+import type { NodeId } from "../../../shared/ids.js";
 import { EMPTY_CHAIN } from "../../../shared/log/chain.js";
+import type { LoggedEvent, PreparedEvent } from "../../../shared/log/event.js";
 import type { Disk } from "../disk.js";
-import type { Outcome, Write } from "../gateway.js";
+import type { Outcome, Write } from "../requests.js";
 import { rememberedVerdicts } from "../verdicts.js";
 import { check } from "../violation.js";
 import type { History } from "./history.js";
@@ -19,7 +21,10 @@ export class Ledger {
   private readonly denied: Write[] = [];
   private readonly keysReused: Write[] = [];
 
-  constructor(private readonly history: History) {}
+  constructor(
+    private readonly history: History,
+    private readonly hasHeld: (node: NodeId, height: number) => boolean,
+  ) {}
 
   onAnswer(write: Write, outcome: Outcome): void {
     if (outcome.kind === "not_written" || outcome.kind === "head_differs" || outcome.kind === "key_reused")
@@ -31,6 +36,12 @@ export class Ledger {
     this.acknowledgedHeight = Math.max(this.acknowledgedHeight, outcome.height);
     this.written.push({ write, outcome });
     this.checkWritten(write, outcome);
+    for (const id of outcome.acknowledgedBy)
+      check(
+        this.hasHeld(id, outcome.height),
+        "I5",
+        () => `a client was told that ${id} holds block ${outcome.height}, and it does not`,
+      );
   }
 
   /**
@@ -105,18 +116,19 @@ export class Ledger {
     const [first] = events;
     const key = first?.idempotencyKey;
     check(first !== undefined && key !== undefined, "I9", () => "a write without a key was told that its key is used");
-    const holder = this.history.holderOf(first.sourceAppId, key);
+    const holder = events
+      .map(({ sourceAppId }) => this.history.holderOf(sourceAppId, key))
+      .find((it) => it !== undefined);
     check(
       holder !== undefined,
       "I9",
       () => `a client was told that its key ${key} is used; nothing is logged under it`,
     );
-    const { record, payload } = holder.event;
+    const { record } = holder.event;
+    const begin = record.sequence - (record.batch?.[0] ?? 0);
+    const logged = this.history.events.slice(begin, begin + (record.batch?.[1] ?? 1)).map(({ event }) => event);
     const isOther =
-      (record.batch?.[1] ?? 1) !== events.length ||
-      record.eventType !== first.eventType ||
-      (first.isStampedHere !== true && record.timestamp !== first.timestamp) ||
-      !equalBytes(payload, first.payload);
+      logged.length !== events.length || events.some((event, i) => !isSameEvent(event, logged[i] as LoggedEvent));
     check(
       isOther,
       "I9",
@@ -129,6 +141,12 @@ export class Ledger {
       check(disk.at(i + 1)?.block.blockHash === hash, "I3", () => `a disk lacks committed block ${i + 1}`);
   }
 }
+
+const isSameEvent = (asked: PreparedEvent, { record, payload }: LoggedEvent): boolean =>
+  record.eventType === asked.eventType &&
+  record.sourceAppId === asked.sourceAppId &&
+  (asked.isStampedHere === true || record.timestamp === asked.timestamp) &&
+  equalBytes(payload, asked.payload);
 
 /** I7: equal hashes make the other nodes' logs equal, so one whole verification serves all. */
 function verifyWhole(disk: Disk): void {

@@ -98,7 +98,7 @@ export class PromiseChecker {
       "I12",
       () => `${node.id} tells ${message.to} to run, which does not hold its block ${tailHeight}`,
     );
-    const until = node.handsOverSince + node.around.timing.electionTimeoutMs;
+    const until = node.handsOverSince + node.electionTimeoutMs;
     this.freezes.set(node, { term: message.term, tailHeight, until });
   }
 

@@ -26,7 +26,7 @@ export class RefusalChecker {
     const before = driver?.footing() ?? null;
     // After a pause what comes in is lost until the node knows that its database is still its own.
     if (before === null || driver?.takesMessages !== true) return;
-    const mustRefuse = message.blocks.length === 0 ? null : this.forgeries.mustRefuse(node, message, before);
+    const mustRefuse = this.forgeries.mustRefuse(node, message, before);
     this.step = { node, message, before, quarantined: node.disk.quarantined, mustRefuse, alert: null };
   }
 

@@ -36,7 +36,8 @@ export class TakeOverChecker {
   onHandsOver(node: SimNode): void {
     const lead = this.leads.get(node);
     if (lead === undefined) return;
-    const { electionTimeoutMs, takeoverCooldownMs } = node.around.timing;
+    const { electionTimeoutMs } = node;
+    const { takeoverCooldownMs } = node.around.timing;
     check(
       !this.isAsked || node.now >= lead.restsUntil,
       "I12",

@@ -1,6 +1,8 @@
 import type { StoredBlock } from "../../../node/storage/port.js";
 import { height, type Term } from "../../../shared/ids.js";
+import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { MemoryState } from "../../doubles/memory-database.js";
+import type { Backup } from "../disk.js";
 import { fakeKeys } from "../fake-crypto.js";
 import type { SimNode } from "../node.js";
 import type { Random } from "../random.js";
@@ -109,36 +111,66 @@ const lostState: Fault = (strike) => {
 
 /**
  * An older copy of the database is put in its place, under a living node or a stopped one. Only copies that the
- * identity file can tell from the present state: of an earlier boot, or below the mark.
+ * identity file can tell from the present state: of an earlier boot, below the mark, or from before a vote, which now and
+ * then is all that tells.
  */
 const wentBack: Fault = (strike) => {
   const { world, random } = strike;
   const node = strike.victim();
   const { database } = node.disk;
   const backup = node.disk.backUp();
-  world.scheduler.after(random.between(500, 8_000), () => {
+  const isAfterVote = random.chance(0.4);
+  const putBack = (): void => {
     if (!strike.isOpen() || node.disk.database !== database || !mayLoseDisk(world, node)) return;
     const file = node.disk.identity.file;
     const isOfEarlierBoot = (backup.state?.bootCounter ?? 0) < (file?.bootCounter ?? 0);
     const isBelowMark = backup.blocks.length < (file?.mark?.height ?? 0);
+    const isBelowVote = hasLostVote(backup, file?.votedTerm ?? 0);
     // A copy of an earlier process's would end this one, which alone could tell what was lost.
     const isOwn = backup.state?.owner.bootId === node.process?.bootId;
     // What it has not been told of yet it does not remember, and nothing that it said rests on it.
     const remembersAll = node.process?.isAlive === true && node.process.driver.load()?.storageOperations === 0;
-    const isRemembered = isOwn && !node.isDoubtful && random.chance(0.5) && remembersAll;
-    if (backup.state === null || !(isOfEarlierBoot || isBelowMark || isRemembered)) return;
+    const isRemembered = isOwn && !node.isDoubtful && !isAfterVote && random.chance(0.5) && remembersAll;
+    if (backup.state === null || !(isOfEarlierBoot || isBelowMark || isBelowVote || isRemembered)) return;
     strike.arises("disk-went-back");
+    if (!isOfEarlierBoot && !isBelowMark && !isRemembered) strike.arises("vote-went-back");
     world.trace.add(`${node.id} database goes back to ${backup.blocks.length} blocks`);
     world.checkers.commits.onDiskLoss(node);
     if (!isRemembered) node.crash();
     node.disk.restore(backup);
-    node.disk.isRememberedOnly = isRemembered && !isOfEarlierBoot && !isBelowMark;
+    node.disk.isRememberedOnly = isRemembered && !isOfEarlierBoot && !isBelowMark && !isBelowVote;
     node.isDoubtful = true;
     node.store.restart({ landsPending: false });
     crash(strike, isRemembered ? [] : [node]);
-  });
+  };
+  if (isAfterVote) afterVote(strike, node, putBack);
+  else world.scheduler.after(random.between(500, 8_000), putBack);
   return nothingToUndo;
 };
+
+/** Once it has voted, in an election that is brought about: of the vote the copy does not know. */
+function afterVote(strike: Strike, node: SimNode, putBack: () => void): void {
+  const { world, random } = strike;
+  const { leader } = world;
+  if (leader !== undefined)
+    for (const other of world.nodes) if (other !== leader) other.input({ kind: "gone", peer: leader.id });
+  const watch = ({ from, body }: PeerMessage): boolean => {
+    const isVote = body.kind === "vote" || (body.kind === "vote_answer" && body.isGranted);
+    if (from !== node.id || !isVote) return true;
+    world.interceptors.delete(watch);
+    world.scheduler.after(random.between(1, 60), putBack);
+    return true;
+  };
+  world.interceptors.add(watch);
+  strike.lastsFor(() => world.interceptors.delete(watch), VOTES_MS);
+}
+const VOTES_MS = 2_000;
+
+/** A vote was given after the copy was made. */
+function hasLostVote({ state }: Backup, votedTerm: number): boolean {
+  const { term = 0, votedFor = null } = state?.hard ?? {};
+  return votedTerm > 0 && (term < votedTerm || (term === votedTerm && votedFor === null));
+}
 
 /** A block that nobody sealed, where the next one will go. */
 function plantAbove({ world, random }: Strike, node: SimNode, model: StoredBlock): void {

@@ -21,10 +21,13 @@ export const SITUATIONS = [
   "replacing-leader",
   "hand-over",
   "disk-went-back",
+  "vote-went-back",
   "altered-block",
   "planted-block",
   "starved",
   "partly",
+  "admitter-dies",
+  "early-loss",
   "bridge",
   "late-answers",
   "interrupted-truncation",
@@ -32,6 +35,11 @@ export const SITUATIONS = [
   "index-dropped",
   "entry-touched",
   "copied-back",
+  "held-back",
+  "far-term",
+  "equivocating-leader",
+  "fed-by-deposed",
+  "told-replaced",
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 
@@ -92,12 +100,15 @@ export function crash(
 }
 
 export function pause(node: SimNode): Undo | null {
-  if (!node.isUp || node.isPaused) return null;
-  node.pause();
   const { process } = node;
+  if (process === null || node.isPaused) return null;
+  node.pause();
   // A later process that is paused is another fault's.
   return () => {
-    if (node.process === process) node.resume();
+    if (node.process !== process) return;
+    // A reader has waited for it.
+    process.run(() => node.around.checkers.quorums.onSaid(process));
+    node.resume();
   };
 }
 
@@ -105,7 +116,7 @@ export function pause(node: SimNode): Undo | null {
 export function isDurableVoter({ id, disk }: SimNode): boolean {
   const { members } = disk.chainAt(disk.knownCommitHeight);
   // Beside what arrived late a node that starts anew cannot trust its memory.
-  const isSound = disk.altered.size === 0 && !disk.isDoubtful && disk.database.stranded.size === 0;
+  const isSound = disk.altered.size === 0 && !disk.isDoubtful && !disk.isDeceived && disk.database.stranded.size === 0;
   return isSound && disk.hardState !== null && members.get(id)?.joinNonce === disk.hardState.joinNonce;
 }
 

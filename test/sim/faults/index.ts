@@ -1,11 +1,13 @@
-import type { StoredEntry } from "../../../node/storage/port.js";
+import type { StoredBlock, StoredEntry } from "../../../node/storage/port.js";
+import { utf8 } from "../../../shared/bytes.js";
 import { type Height, height } from "../../../shared/ids.js";
+import { sealBlock } from "../../../shared/log/chain.js";
+import { payloadCommitment } from "../../../shared/log/event.js";
 import type { Run } from "../../../shared/log/index.js";
 import { fakeSigner } from "../fake-crypto.js";
 import type { SimNode } from "../node.js";
 import type { Random } from "../random.js";
-import { sealedAnew } from "./alter.js";
-import { crash, type Fault, mayLoseDisk, nothingToUndo } from "./fault.js";
+import { crash, type Fault, mayLoseDisk, nothingToUndo, type Strike } from "./fault.js";
 
 /**
  * Somebody drops the index, under writes with keys: all entries, or what tells that they are whole, or what the database
@@ -137,6 +139,31 @@ const alteredAlive: Fault = (strike) => {
   return nothingToUndo;
 };
 
+/** Sealed by another member at this height, with other events of the same types, sources and times. */
+function neverCommitted({ world, random }: Strike, { disk }: SimNode, at: number): StoredBlock | undefined {
+  const there = world.checkers.history.committed[at - 1];
+  if (there === undefined) return undefined;
+  const { header } = there.block.block;
+  // The block alone does not say who led its term.
+  const { id: leaderId, disk: itsDisk } = random.pick(world.nodes.filter(({ id }) => id !== header.leaderId));
+  const payload = utf8(`{"n":"never"}`);
+  const events = world.checkers.history.events
+    .slice(header.firstSequence, header.treeSize)
+    .map(({ event: { record, payloadSalt } }) => {
+      const { eventType, timestamp, sourceAppId, idempotencyKey, batch } = record;
+      return {
+        ...{ id: random.hex(12), eventType, timestamp, sourceAppId, payload, payloadSalt },
+        payloadHash: payloadCommitment(payloadSalt, payload),
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...(batch === undefined ? {} : { batch }),
+      };
+    });
+  const { term, sealedAt: now, commitHeight, control } = header;
+  const request = { term, leaderId, events, now, commitHeight, ...(control === undefined ? {} : { control }) };
+  const { block, next } = sealBlock(disk.chainAt(at - 1), request, fakeSigner(itsDisk.identity.keys.block));
+  return { block, frontier: next.range.hashes };
+}
+
 /** Somebody puts a block that was replaced, or one just as validly signed, in the place of the one committed there. */
 const copiedBack: Fault = (strike) => {
   const { world, random } = strike;
@@ -148,17 +175,8 @@ const copiedBack: Fault = (strike) => {
   const replaced = [...disk.database.quarantined.values()].filter(({ block }) =>
     isOther(block.header.height, block.blockHash),
   );
-  const from = disk.at(random.between(2, known - 1));
-  let other = replaced.length === 0 ? undefined : random.pick(replaced);
-  if (other === undefined && from !== undefined) {
-    // By another member: the block alone does not say who led its term.
-    const { id: leaderId, disk: itsDisk } = random.pick(
-      world.nodes.filter(({ id }) => id !== from.block.header.leaderId),
-    );
-    const signer = fakeSigner(itsDisk.identity.keys.block);
-    const [block] = sealedAnew([from.block], { leaderId, term: from.block.header.term, signer });
-    other = block === undefined ? undefined : { ...from, block };
-  }
+  const other =
+    replaced.length === 0 ? neverCommitted(strike, node, random.between(2, known - 1)) : random.pick(replaced);
   if (other === undefined || disk.at(other.block.header.height) === undefined) return null;
   const stored = other;
   const at = stored.block.header.height;
@@ -169,6 +187,7 @@ const copiedBack: Fault = (strike) => {
   disk.copied.add(at);
   // The block that its mark names is not the one that it held: the node must doubt all that it remembers.
   if (disk.identity.file?.mark?.height === at) disk.lostSomething = true;
+  world.onReplaced(node, at);
   return random.chance(0.3) ? crash(strike, [node]) : nothingToUndo;
 };
 

@@ -49,7 +49,8 @@ const handOver: Fault = (strike) => {
   const targets = world.nodes.filter((it) => isOdd || it !== leader).map((it) => it.id);
   const target = random.pick([null, ...targets]);
   if (node === leader && target !== leader.id) strike.arises("hand-over");
-  node.input({ kind: "hand_over", target });
+  if (random.chance(0.5)) node.stepDown(target);
+  else node.input({ kind: "hand_over", target });
   return nothingToUndo;
 };
 

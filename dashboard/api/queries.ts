@@ -1,0 +1,53 @@
+import { keepPreviousData, QueryClient, type UseQueryResult, useQuery } from "@tanstack/react-query";
+import type { ChainView } from "../../shared/protocol/http.js";
+import { type Answer, ask } from "./client.js";
+import type { AlertList, ClusterView, ElectionList } from "./types.js";
+
+const CLUSTER_EVERY_MS = 1_000;
+const CHAIN_EVERY_MS = 2_000;
+const ALERTS_EVERY_MS = 5_000;
+const ELECTIONS_EVERY_MS = 10_000;
+export const ALERTS_SHOWN = 200;
+const ELECTIONS_SHOWN = 50;
+
+/** What was answered last stays on the screen, with its age, while a node does not answer. */
+export const makeQueryClient = (): QueryClient =>
+  new QueryClient({
+    defaultOptions: {
+      queries: { retry: false, networkMode: "always", refetchOnWindowFocus: true, refetchIntervalInBackground: false },
+      mutations: { networkMode: "always" },
+    },
+  });
+
+export type Asked<T> = UseQueryResult<Answer<T>, Error>;
+
+export const useCluster = (): Asked<ClusterView> =>
+  useQuery({
+    queryKey: ["cluster"],
+    queryFn: ({ signal }) => ask<ClusterView>("api/v1/cluster", { signal }),
+    refetchInterval: CLUSTER_EVERY_MS,
+  });
+
+export const useAlerts = (): Asked<AlertList> =>
+  useQuery({
+    queryKey: ["alerts"],
+    queryFn: ({ signal }) => ask<AlertList>(`api/v1/alerts?limit=${ALERTS_SHOWN}`, { signal }),
+    refetchInterval: ALERTS_EVERY_MS,
+  });
+
+export const useElections = (): Asked<ElectionList> =>
+  useQuery({
+    queryKey: ["elections"],
+    queryFn: ({ signal }) => ask<ElectionList>(`api/v1/elections?limit=${ELECTIONS_SHOWN}`, { signal }),
+    refetchInterval: ELECTIONS_EVERY_MS,
+  });
+
+/** `from` null: the newest. */
+export const useChain = (from: number | null, count: number, isLive: boolean): Asked<ChainView> =>
+  useQuery({
+    queryKey: ["chain", from, count],
+    queryFn: ({ signal }) =>
+      ask<ChainView>(`api/v1/chain?count=${count}${from === null ? "" : `&from=${from}`}`, { signal }),
+    refetchInterval: isLive ? CHAIN_EVERY_MS : false,
+    placeholderData: keepPreviousData,
+  });

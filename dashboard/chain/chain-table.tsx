@@ -1,0 +1,65 @@
+import { Link } from "wouter";
+import { count } from "../lib/format.js";
+import styles from "./chain.module.css";
+import type { ChainCell, ChainPicture } from "./columns.js";
+
+const SHOWN_DIGITS = 6;
+
+/** The picture is a table, so that it can be read cell by cell. */
+export function ChainTable({
+  picture,
+  leaderId,
+}: {
+  readonly picture: ChainPicture;
+  readonly leaderId: string | null;
+}) {
+  return (
+    <section className={styles.scroll} aria-label="Hashes" tabIndex={-1}>
+      <table className={styles.chain}>
+        <thead>
+          <tr>
+            <th scope="col">Node</th>
+            {picture.sequences.map((sequence) => (
+              <th key={sequence} scope="col">
+                <Link href={`/events?event=${sequence}&tab=nodes`}>#{count(sequence)}</Link>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {picture.rows.map(({ node, cells }) => (
+            <tr key={node}>
+              <th scope="row">
+                {node}
+                {node === leaderId ? <abbr title="leader"> L</abbr> : null}
+              </th>
+              {cells.map((cell, i) => (
+                <td key={picture.sequences[i]}>
+                  <Tile cell={cell} />
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Tile({ cell }: { readonly cell: ChainCell }) {
+  const { state, hash, isLinked, detail } = cell;
+  return (
+    <span className={styles.place}>
+      <span className={isLinked === false ? styles.broken : styles.link} aria-hidden="true">
+        {isLinked === false ? "╳" : ""}
+      </span>
+      {isLinked === false ? <span className="offscreen">not linked; </span> : null}
+      <span className={`${styles.tile} ${styles[state]}`} title={hash === "" ? detail : hash}>
+        {hash === "" ? WORDS[state] : `${hash.slice(0, SHOWN_DIGITS)}${state === "differs" ? " ✗" : ""}`}
+        <span className="offscreen">{hash === "" ? detail : WORDS[state]}</span>
+      </span>
+    </span>
+  );
+}
+
+const WORDS = { equal: " ✓", differs: " differs", altered: "! altered", missing: "–", unknown: "?" } as const;

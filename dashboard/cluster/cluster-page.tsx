@@ -1,0 +1,152 @@
+import { useState } from "react";
+import { useCluster } from "../api/queries.js";
+import type { ClusterView, NodeView } from "../api/types.js";
+import { ago, count, duration } from "../lib/format.js";
+import { useNow } from "../lib/use-now.js";
+import { AskedPage } from "../parts/asked-page.js";
+import { Button } from "../parts/button.js";
+import { Mark, type Tone } from "../parts/mark.js";
+import page from "../parts/page.module.css";
+import styles from "./cluster.module.css";
+import { Elections } from "./elections.js";
+import { Ring } from "./ring.js";
+import { StepDown } from "./step-down.js";
+
+/** Who is there, who leads, what each node itself says, and how it came to that. */
+export function ClusterPage() {
+  const cluster = useCluster();
+  const now = useNow();
+  const [isStepDownOpen, setStepDownOpen] = useState(false);
+  if (cluster.data === undefined)
+    return (
+      <AskedPage title="Cluster" what="the cluster" error={cluster.error} onRetry={() => void cluster.refetch()} />
+    );
+  const { body: status, servedBy } = cluster.data;
+  return (
+    <div className={page.page}>
+      <div className={page.header}>
+        <h1>Cluster</h1>
+        <p className={page.muted}>
+          As {servedBy} sees it, {ago(now - cluster.dataUpdatedAt)}
+        </p>
+        <Button onClick={() => setStepDownOpen(true)} disabled={status.leaderId === null}>
+          Change the leader …
+        </Button>
+      </div>
+      <div className={styles.top}>
+        <section className={page.card} aria-labelledby="topology">
+          <h2 id="topology">Topology</h2>
+          <Ring status={status} />
+          <p className={page.muted}>
+            A majority is {status.quorum} of {status.nodes.length}; {status.failureTolerance} more can fail now.
+          </p>
+        </section>
+        <Views status={status} />
+      </div>
+      <Nodes status={status} />
+      <Elections />
+      <StepDown status={status} isOpen={isStepDownOpen} onOpenChange={setStepDownOpen} />
+    </div>
+  );
+}
+
+/** What each node itself says; any two that disagree are seen here. */
+function Views({ status }: { readonly status: ClusterView }) {
+  const words = (view: ClusterView["views"][number]): string => `${view.leaderId ?? "nobody"} in term ${view.term}`;
+  const said = new Set(status.views.map(words));
+  const unheard = status.nodes.filter(({ id }) => !status.views.some(({ node }) => node === id));
+  return (
+    <section className={page.card} aria-labelledby="views">
+      <h2 id="views">Who leads, by each node’s own word</h2>
+      <p>{said.size > 1 ? <Mark tone="bad">they disagree</Mark> : <Mark tone="ok">all that answer agree</Mark>}</p>
+      <table className={page.table}>
+        <thead>
+          <tr>
+            <th scope="col">Node</th>
+            <th scope="col">Says</th>
+          </tr>
+        </thead>
+        <tbody>
+          {status.views.map((view) => (
+            <tr key={view.node} className={said.size > 1 ? styles.disagrees : undefined}>
+              <th scope="row">{view.node}</th>
+              <td>
+                {view.leaderId === null
+                  ? `nobody leads, term ${view.term}`
+                  : `${view.leaderId} leads, term ${view.term}`}
+              </td>
+            </tr>
+          ))}
+          {unheard.map(({ id, detail }) => (
+            <tr key={id}>
+              <th scope="row">{id}</th>
+              <td>
+                <Mark tone="unknown">no answer</Mark> {detail}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+const toneOf = (node: NodeView): Tone => (node.healthy ? "ok" : node.role === "unknown" ? "unknown" : "bad");
+
+function Nodes({ status }: { readonly status: ClusterView }) {
+  return (
+    <section className={page.card} aria-labelledby="nodes">
+      <h2 id="nodes">Nodes</h2>
+      <div className={page.scroll}>
+        <table className={page.table}>
+          <thead>
+            <tr>
+              {[
+                "Node",
+                "Role",
+                "Health",
+                "Term",
+                "Priority",
+                "Last event",
+                "Behind",
+                "Last heard",
+                "Clock",
+                "Version",
+              ].map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {status.nodes.map((node) => (
+              <tr key={node.id}>
+                <th scope="row">{node.id}</th>
+                <td>{node.role}</td>
+                <td>
+                  <Mark tone={toneOf(node)}>{node.role === "unknown" ? "no answer" : node.health}</Mark>
+                </td>
+                <td className={page.number}>{node.role === "unknown" ? "" : node.term}</td>
+                <td className={page.number}>{node.priority}</td>
+                <td className={page.number}>
+                  {node.role === "unknown" ? "" : node.lastSequence < 0 ? "none" : count(node.lastSequence)}
+                </td>
+                <td className={page.number}>{node.role === "unknown" ? "" : count(node.lagEvents)}</td>
+                <td className={page.number}>{node.lastContactMs === null ? "–" : ago(node.lastContactMs)}</td>
+                <td className={page.number}>{clock(node.clockSkewMs)}</td>
+                <td>{node.version}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <p className={page.muted}>When a node was last heard only the leader knows: open its page to see it.</p>
+    </section>
+  );
+}
+
+function clock(skewMs: number | null): string {
+  if (skewMs === null) return "";
+  return Math.abs(skewMs) < 50 ? "level" : `${duration(Math.abs(skewMs))} ${skewMs > 0 ? "ahead" : "behind"}`;
+}

@@ -1,0 +1,90 @@
+import { useMemo, useState } from "react";
+import { many } from "../lib/format.js";
+import { useHashSearch, useParameters } from "../lib/hash-location.js";
+import { isPausedIn, turned } from "../lib/still.js";
+import { Button } from "../parts/button.js";
+import { CopyButton } from "../parts/copy-button.js";
+import { Failure, Loading, Stale } from "../parts/states.js";
+import { EventDrawer } from "./event-drawer.js";
+import { EventList } from "./event-list.js";
+import styles from "./events-page.module.css";
+import { conditionsIn } from "./filter.js";
+import { FilterBar } from "./filter-bar.js";
+import { NoEvents } from "./no-events.js";
+import { TailLog } from "./tail-log.js";
+import { useEvents } from "./use-events.js";
+
+/** The page that people live in: all events that meet some conditions, live, and one of them beside. */
+export function EventsPage() {
+  const search = useHashSearch();
+  const { parameters, change } = useParameters();
+  const conditions = useMemo(() => conditionsIn(new URLSearchParams(search)), [search]);
+  const [isAtTop, setAtTop] = useState(true);
+  const [clearedAt, setClearedAt] = useState(-1);
+  const isPaused = isPausedIn(parameters);
+  const events = useEvents(conditions, isPaused || !isAtTop);
+  const rows = useMemo(
+    () => (clearedAt < 0 ? events.rows : events.rows.filter(({ sequence }) => sequence > clearedAt)),
+    [events.rows, clearedAt],
+  );
+  const opened = /^\d{1,15}$/.exec(parameters.get("event") ?? "")?.[0];
+  const isCleared = clearedAt >= 0;
+  return (
+    <div className={styles.layout} data-open={opened !== undefined}>
+      <section className={styles.column} aria-label="Events">
+        <h1 className={styles.title}>Events</h1>
+        <FilterBar conditions={conditions} />
+        <div className={styles.controls}>
+          <Button aria-pressed={isPaused} onClick={() => change({ paused: turned(isPaused) }, { replace: true })}>
+            {isPaused ? `▶ Resume (+${events.heldCount})` : "❚❚ Pause"}
+          </Button>
+          {isCleared ? (
+            <Button onClick={() => setClearedAt(-1)}>Show earlier</Button>
+          ) : (
+            <Button onClick={() => setClearedAt(rows[0]?.sequence ?? -1)} disabled={rows.length === 0}>
+              Clear
+            </Button>
+          )}
+          <CopyButton text={window.location.href} label="Copy link" />
+          {!isPaused && events.heldCount > 0 ? (
+            <Button kind="main" onClick={() => document.querySelector("[data-scroller]")?.scrollTo({ top: 0 })}>
+              ↑ {many(events.heldCount, "new event")}
+            </Button>
+          ) : null}
+          <TailLog newest={rows[0]} isPaused={isPaused} />
+        </div>
+        {events.isStale ? <Stale text="No leader stands behind this list: it may lack the newest events." /> : null}
+        {events.isLoading ? (
+          <Loading what="events" />
+        ) : events.error !== null && rows.length === 0 ? (
+          <Failure error={events.error} onRetry={events.retry} />
+        ) : rows.length === 0 && (isCleared || !events.hasMore) ? (
+          <NoEvents conditions={conditions} isCleared={isCleared} />
+        ) : (
+          <EventList
+            rows={rows}
+            hasMore={events.hasMore && !isCleared}
+            isLoadingMore={events.isLoadingMore}
+            error={events.error}
+            opened={opened === undefined ? null : Number(opened)}
+            onOpen={(sequence) => change({ event: String(sequence) })}
+            onLoadMore={events.loadMore}
+            onAtTop={setAtTop}
+          />
+        )}
+      </section>
+      {opened === undefined ? null : (
+        <EventDrawer key={opened} sequence={Number(opened)} onClose={() => closeDrawer(Number(opened), change)} />
+      )}
+    </div>
+  );
+}
+
+function closeDrawer(sequence: number, change: ReturnType<typeof useParameters>["change"]): void {
+  change({ event: "", tab: "" });
+  // The row that it was opened from, or the list where that row is not drawn.
+  requestAnimationFrame(() => {
+    const row = document.querySelector<HTMLElement>(`[data-sequence="${sequence}"]`);
+    (row ?? document.querySelector<HTMLElement>("[data-scroller]"))?.focus();
+  });
+}

@@ -1,0 +1,29 @@
+const numbers = new Intl.NumberFormat("en");
+export const count = (value: number): string => numbers.format(value);
+
+/** `1 event`, `2 events`. */
+export const many = (value: number, one: string, more = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : more}`;
+
+export const shortHash = (hash: string): string => (hash === "" ? "none" : `${hash.slice(0, 8)}…`);
+
+/** How long something takes or took. */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+}
+
+export const ago = (ms: number): string => (ms < 1_000 ? "just now" : `${duration(ms)} ago`);
+
+/** `10:02:16.114` of an RFC 3339 text in UTC. */
+export const clockTime = (text: string): string => text.slice(11, 23);
+export const dateOf = (text: string): string => text.slice(0, 10);
+export const localTime = (text: string): string => {
+  const at = new Date(text);
+  return Number.isNaN(at.getTime()) ? text : at.toLocaleString();
+};

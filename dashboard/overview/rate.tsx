@@ -1,0 +1,119 @@
+import { useEffect, useRef, useState } from "react";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { stream } from "../api/stream.js";
+import { clockTime, count } from "../lib/format.js";
+import { isStill } from "../lib/still.js";
+import { useTheme } from "../lib/theme.js";
+import page from "../parts/page.module.css";
+import styles from "./overview.module.css";
+
+const SECONDS = 60;
+const HEIGHT = 140;
+/** For who wants nothing to move. */
+const STILL_EVERY_MS = 10_000;
+
+interface Rates {
+  /** Seconds since 1970, and how many events came in each. */
+  readonly at: readonly number[];
+  readonly counts: readonly number[];
+}
+
+/** Events a second since the page was opened, as they come by the stream. */
+function useRates(): Rates {
+  const perSecond = useRef(new Map<number, number>());
+  const [rates, setRates] = useState<Rates>({ at: [], counts: [] });
+  useEffect(() => {
+    const now = (): number => Math.floor(Date.now() / 1_000);
+    const unsubscribe = stream.subscribe({
+      onEvents: ({ length }) => perSecond.current.set(now(), (perSecond.current.get(now()) ?? 0) + length),
+    });
+    const draw = (): void => {
+      const at = Array.from({ length: SECONDS }, (_, i) => now() - SECONDS + i);
+      for (const second of perSecond.current.keys()) if (second < (at[0] ?? 0)) perSecond.current.delete(second);
+      setRates({ at, counts: at.map((second) => perSecond.current.get(second) ?? 0) });
+    };
+    draw();
+    const timer = setInterval(draw, isStill() ? STILL_EVERY_MS : 1_000);
+    return () => {
+      unsubscribe();
+      clearInterval(timer);
+    };
+  }, []);
+  return rates;
+}
+
+export function Rate() {
+  const rates = useRates();
+  // The chart holds its colours, so another theme is another chart.
+  const theme = useTheme();
+  const total = rates.counts.reduce((sum, one) => sum + one, 0);
+  return (
+    <section className={page.card} aria-labelledby="rate">
+      <h2 id="rate">Events a second</h2>
+      <p className={page.muted}>
+        {count(total)} in the last minute, {count(rates.counts.at(-1) ?? 0)} in the last second,{" "}
+        {count(Math.max(0, ...rates.counts))} at most.
+      </p>
+      <Chart key={theme} rates={rates} />
+      <details>
+        <summary>As a table</summary>
+        <table className={page.table}>
+          <thead>
+            <tr>
+              <th scope="col">Second (UTC)</th>
+              <th scope="col">Events</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rates.at.map((second, i) => (
+              <tr key={second}>
+                <td>{new Date(second * 1_000).toISOString().slice(11, 19)}</td>
+                <td className={page.number}>{count(rates.counts[i] ?? 0)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </details>
+    </section>
+  );
+}
+
+function Chart({ rates }: { readonly rates: Rates }) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
+    const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    const drawn = new uPlot(
+      {
+        width: element.clientWidth,
+        height: HEIGHT,
+        legend: { show: false },
+        cursor: { show: false },
+        scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max)] } },
+        axes: [
+          {
+            ...axis,
+            values: (_plot, seconds) => seconds.map((at) => clockTime(new Date(at * 1_000).toISOString()).slice(0, 8)),
+          },
+          { ...axis, size: 44 },
+        ],
+        series: [{}, { stroke: colour("accent"), fill: colour("accent-soft"), width: 2, points: { show: false } }],
+      },
+      [[], []],
+      element,
+    );
+    plot.current = drawn;
+    const resize = new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: HEIGHT }));
+    resize.observe(element);
+    return () => {
+      resize.disconnect();
+      drawn.destroy();
+    };
+  }, []);
+  useEffect(() => plot.current?.setData([[...rates.at], [...rates.counts]]), [rates]);
+  return <div ref={place} className={styles.chart} aria-hidden="true" />;
+}

@@ -1,0 +1,14 @@
+import styles from "./mark.module.css";
+
+export type Tone = "ok" | "warn" | "bad" | "unknown";
+const SIGNS: Readonly<Record<Tone, string>> = { ok: "✓", warn: "!", bad: "✗", unknown: "?" };
+
+/** A word with its sign: never a colour alone. */
+export function Mark({ tone, children }: { readonly tone: Tone; readonly children: string }) {
+  return (
+    <span className={`${styles.mark} ${styles[tone]}`}>
+      <span aria-hidden="true">{SIGNS[tone]}</span>
+      {children}
+    </span>
+  );
+}

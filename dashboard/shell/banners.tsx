@@ -1,0 +1,65 @@
+import { NoAnswer } from "../api/client.js";
+import type { Asked } from "../api/queries.js";
+import type { ClusterView } from "../api/types.js";
+import { duration } from "../lib/format.js";
+import { useNow } from "../lib/use-now.js";
+import styles from "./banners.module.css";
+import { useNodeLinks } from "./node-switcher.js";
+
+/** What is wrong with all that is shown, and what to do about it. */
+export function Banners({ cluster }: { readonly cluster: Asked<ClusterView> }) {
+  const { data, error } = cluster;
+  return (
+    <>
+      {error instanceof NoAnswer ? <Disconnected cluster={cluster} /> : null}
+      {error === null && data?.body.state === "no_quorum" ? <Minority status={data.body} /> : null}
+      {error === null
+        ? data?.body.warnings.map((warning) => <Banner key={warning} tone="warn" text={warning} />)
+        : null}
+    </>
+  );
+}
+
+function Banner({ tone, text }: { readonly tone: "warn" | "bad"; readonly text: string }) {
+  return (
+    <div className={`${styles.banner} ${styles[tone]}`} role="status">
+      <strong>{tone === "bad" ? "✗" : "!"}</strong>
+      <p>{text}</p>
+    </div>
+  );
+}
+
+function Minority({ status }: { readonly status: ClusterView }) {
+  const silent = status.nodes.filter(({ role }) => role === "unknown").map(({ id }) => id);
+  return (
+    <Banner
+      tone="bad"
+      text={
+        `No majority stands behind this node: of ${status.nodes.length} nodes, ${status.quorum} must agree. ` +
+        "Nothing is written until they do; what is shown is what this node knew last. " +
+        `Start ${silent.join(" and ") || "the other nodes"} again, or mend the network between them.`
+      }
+    />
+  );
+}
+
+function Disconnected({ cluster }: { readonly cluster: Asked<ClusterView> }) {
+  const now = useNow();
+  const { self, others } = useNodeLinks(cluster);
+  const at = cluster.dataUpdatedAt;
+  const age = at === 0 ? "Nothing has been shown yet." : `What is shown is ${duration(now - at)} old.`;
+  return (
+    <div className={`${styles.banner} ${styles.bad}`} role="alert">
+      <strong>✗</strong>
+      <p>
+        {self === "" ? "This node" : self} does not answer. {age}{" "}
+        {others.length > 0 ? "Go on at another node: " : "It is asked again every second."}
+        {others.map(({ id, href }) => (
+          <a key={id} href={href}>
+            {id}
+          </a>
+        ))}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,23 @@
+import type { ComponentType } from "react";
+import { AlertsPage } from "../alerts/alerts-page.js";
+import { ChainPage } from "../chain/chain-page.js";
+import { ClusterPage } from "../cluster/cluster-page.js";
+import { EventsPage } from "../events/events-page.js";
+import { OverviewPage } from "../overview/overview-page.js";
+
+export interface Page {
+  readonly path: string;
+  readonly title: string;
+  /** Pressed after `g`. */
+  readonly key: string;
+  readonly component: ComponentType;
+}
+
+/** What stands in the rail: pages that are there. */
+export const PAGES: readonly Page[] = [
+  { path: "/", title: "Overview", key: "o", component: OverviewPage },
+  { path: "/events", title: "Events", key: "e", component: EventsPage },
+  { path: "/chain", title: "Chain", key: "c", component: ChainPage },
+  { path: "/cluster", title: "Cluster", key: "n", component: ClusterPage },
+  { path: "/alerts", title: "Alerts", key: "a", component: AlertsPage },
+];

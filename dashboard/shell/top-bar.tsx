@@ -1,0 +1,77 @@
+import { Link } from "wouter";
+import { NoAnswer } from "../api/client.js";
+import type { Asked } from "../api/queries.js";
+import type { ClusterView } from "../api/types.js";
+import { useStreamState } from "../api/use-stream.js";
+import { chooseTheme, useTheme } from "../lib/theme.js";
+import { Button } from "../parts/button.js";
+import { Mark, type Tone } from "../parts/mark.js";
+import { NodeSwitcher } from "./node-switcher.js";
+import styles from "./top-bar.module.css";
+
+/** Never leaves: majority, leader and term, which node speaks, and whether it still does. */
+export function TopBar({ cluster, onHelp }: { readonly cluster: Asked<ClusterView>; readonly onHelp: () => void }) {
+  const theme = useTheme();
+  const other = theme === "dark" ? "light" : "dark";
+  return (
+    <header className={styles.bar}>
+      <Link href="/" className={styles.name}>
+        Quorumlog
+      </Link>
+      <Standing cluster={cluster} />
+      <span className={styles.space} />
+      <LiveDot />
+      <NodeSwitcher cluster={cluster} />
+      <Button kind="quiet" onClick={() => chooseTheme(other)} aria-label={`Use the ${other} theme`}>
+        {theme === "dark" ? "☀" : "☾"}
+      </Button>
+      <Button kind="quiet" onClick={onHelp} aria-label="Keys">
+        ?
+      </Button>
+    </header>
+  );
+}
+
+function Standing({ cluster }: { readonly cluster: Asked<ClusterView> }) {
+  const { data, error } = cluster;
+  if (data === undefined) return <Mark tone="unknown">{error === null ? "asking" : "no answer"}</Mark>;
+  const { nodes, quorum, leaderId, term } = data.body;
+  // Without a leader no node is healthy: then those that answer are counted.
+  const healthy = nodes.filter((node) => (leaderId === null ? node.role !== "unknown" : node.healthy)).length;
+  // What was said last may no longer be so.
+  const isCut = error instanceof NoAnswer;
+  const tone: Tone = isCut
+    ? "unknown"
+    : healthy < quorum || leaderId === null
+      ? "bad"
+      : healthy < nodes.length
+        ? "warn"
+        : "ok";
+  const words =
+    healthy < quorum
+      ? "no majority"
+      : leaderId === null
+        ? "no leader"
+        : healthy < nodes.length
+          ? "majority"
+          : "all nodes";
+  return (
+    <>
+      <Mark tone={tone}>{`${healthy}/${nodes.length} ${words}`}</Mark>
+      <span className={styles.leader}>
+        {leaderId === null ? "no leader" : `${leaderId} leads`} · term {term}
+      </span>
+    </>
+  );
+}
+
+const STREAM_WORDS = { connecting: "connecting", live: "live", lost: "not live" } as const;
+
+function LiveDot() {
+  const state = useStreamState();
+  return (
+    <span className={`${styles.live} ${styles[state]}`} role="status" data-stream={state}>
+      <span aria-hidden="true">{state === "live" ? "●" : "○"}</span> {STREAM_WORDS[state]}
+    </span>
+  );
+}

@@ -1,0 +1,65 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Door, get, openDoor } from "../../../test/doubles/door.js";
+
+let door: Door;
+beforeEach(async () => {
+  door = await openDoor();
+  door.log.store();
+});
+afterEach(() => door.close());
+
+describe("reads that ask every node", () => {
+  it.each(["/api/v1/events/0/nodes", "/api/v1/alerts", "/api/v1/elections"])(
+    "ask for few clients at once, however many there are: %s",
+    async (path) => {
+      let asking = 0;
+      let most = 0;
+      const ask = async <T>(answer: T): Promise<T> => {
+        most = Math.max(most, ++asking);
+        await delay(10);
+        asking--;
+        return answer;
+      };
+      door.log.copies = () => ask([]);
+      door.log.alerts = () => ask({ alerts: [], more: 0, unreachable: [] });
+      door.log.elections = () => ask({ elections: [], unreachable: [] });
+      const clients = Array.from({ length: 700 }, () => door.open().send(get(path)));
+      await expect.poll(() => clients.every(({ statuses }) => statuses.length === 1), { timeout: 15_000 }).toBe(true);
+      const refused = clients.filter(({ statuses }) => statuses[0] !== 200);
+      expect(most).toBeLessThanOrEqual(4);
+      expect(refused.length).toBeLessThan(clients.length - 400);
+      for (const { answer, problem } of refused) {
+        expect(problem).toMatchObject({ status: 503, code: "overloaded" });
+        expect(answer).toContain("Retry-After: 1");
+      }
+    },
+  );
+});
+
+it("large answers that are no lists have a place until their clients have taken them", async () => {
+  // More than the buffers of the system take in.
+  door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text: "x".repeat(7_000_000) } };
+  const clients = Array.from({ length: 12 }, () => door.open());
+  for (const client of clients) {
+    client.socket.pause();
+    client.send(get("/api/v1/events/0"));
+  }
+  // What is small goes past them.
+  const small = door.open().send(get("/api/v1/events/1"));
+  await expect.poll(() => small.statuses, { timeout: 4_000 }).toEqual([200]);
+  await delay(5_500);
+  for (const { socket } of clients) socket.resume();
+  await expect.poll(() => clients.every(({ statuses }) => statuses.length === 1), { timeout: 10_000 }).toBe(true);
+  const refused = clients.filter(({ statuses }) => statuses[0] === 503);
+  expect(refused).toHaveLength(clients.length - 1);
+  expect(refused[0]?.problem).toMatchObject({ code: "overloaded", retryable: true });
+});
+
+it("what is no sequence is said to be none, and nothing of a log that no leader was asked about", async () => {
+  for (const path of ["/api/v1/events/x", "/api/v1/events/-1/nodes", "/api/v1/events/01"]) {
+    const client = door.open().send(get(path));
+    await expect.poll(() => client.statuses).toEqual([404]);
+    expect(client.problem.detail).toMatch(/^There is no event "\S+": a sequence is a whole number/);
+  }
+});

@@ -1,0 +1,206 @@
+import type { BlockIds, BootState } from "../../cluster/types.js";
+import { type Height, height } from "../../shared/ids.js";
+import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
+import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
+import { type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
+import { applyControl, type Membership } from "../../shared/log/control.js";
+import type { LoggedEvent } from "../../shared/log/event.js";
+import type { BlockIndex } from "../../shared/log/index.js";
+import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
+import { compareEntries } from "./compare-entries.js";
+import type { RecoveryOptions } from "./recovery.js";
+import { isStray } from "./stray.js";
+
+/** So much of the log's end is re-verified at every start: its ids are what repeated writes are recognised by. */
+export interface VerifiedTail {
+  readonly events: number;
+  readonly blocksMax: number;
+  /** A log of empty blocks has no events to count: this many blocks are re-verified in any case. */
+  readonly blocksMin: number;
+}
+const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
+const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
+
+export interface RecoveredBlock {
+  readonly block: Block;
+  readonly next: ChainState;
+  readonly events: readonly LoggedEvent[];
+  /** null where the body was altered. */
+  readonly index: BlockIndex | null;
+}
+
+export type Chain = Pick<BootState, "base" | "tail" | "ids" | "idsFrom" | "campaignsLate">;
+export interface Strays {
+  readonly strayFrom: Height;
+  readonly detail: string;
+}
+/** Before the genesis, those that founded. */
+const membersKnown = ({ members }: ChainState, { hardState }: OpenedStore): Membership =>
+  members.size > 0 ? members : new Map((hardState?.forming ?? []).map((member) => [member.id, member]));
+
+/** Where nothing that may be committed is: above what the log, the mark and this process know of. */
+const isAboveCommitted = ({ identity, remembered, publishedHeight }: RecoveryOptions, at: Height): boolean =>
+  at > Math.max(identity.identity.mark?.height ?? 0, remembered?.committed.height ?? 0, publishedHeight ?? 0);
+
+/** Verifies the end of the log, block by block; or says from where on what is stored does not belong to it. */
+export async function verifyTail(
+  options: RecoveryOptions,
+  opened: OpenedStore,
+  { commitHeight, isHeldWhole }: { readonly commitHeight: Height; readonly isHeldWhole: boolean },
+): Promise<Chain | Strays> {
+  const { log, publishedHeight } = options;
+  const recent = await recentPart(log, opened.tailHeight, options.verifiedTail ?? VERIFIED_TAIL);
+  const through = Math.min(commitHeight, publishedHeight ?? commitHeight);
+  let state = await startingPoint(log, opened.tailHeight, { through, recent });
+  let base = state;
+  const tail: RecoveredBlock[] = [];
+  let ids: BlockIds[] = [];
+  let idsFrom = height(state.height + 1);
+  let campaignsLate = false;
+  while (state.height < opened.tailHeight) {
+    // A recovery within a living process leaves the event loop to others between its reads.
+    await options.clock.breathe();
+    const verified: RecoveredBlock[] = [];
+    for (const stored of await readSome(log, height(state.height + 1))) {
+      // A late insert may be there above it, of which nobody knows yet that it is in the journal: it is inserted again.
+      if (state.height >= opened.tailHeight) break;
+      const verdict = options.verifyBlock(state, stored.block);
+      if (!verdict.ok) {
+        const at = height(state.height + 1);
+        const isNeeded = at > commitHeight || at === opened.tailHeight || at > (publishedHeight ?? at);
+        // Where something below is not what it was, what is above need not be what does not belong there.
+        const mayGo = isHeldWhole && at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
+        const before = { ...state, members: membersKnown(state, opened) };
+        if (mayGo && isStray(options.verifyBlock, before, stored.block))
+          return { strayFrom: at, detail: verdict.detail };
+        const next = isNeeded ? null : headerOnly(state, stored);
+        if (next === null) throw invalidLog(options, at, verdict.detail);
+        options.onInvalidBlock(at, verdict.detail);
+        campaignsLate = true;
+        state = next;
+        // Which events it held is not known any more.
+        ids = [];
+        idsFrom = height(at + 1);
+      } else state = verdict.next;
+      const { events, index } = verdict.ok ? verdict : { events: [], index: null };
+      const recovered = { block: stored.block, next: state, events, index };
+      verified.push(recovered);
+      ids.push({ height: state.height, ids: events.map(({ record }) => record.id) });
+      if (state.height > commitHeight) tail.push(recovered);
+      else {
+        base = state;
+        options.onCommitted(recovered);
+      }
+    }
+    if (opened.index !== null) await compareEntries(options, verified, opened.index);
+  }
+  return { base, tail, ids, idsFrom, campaignsLate };
+}
+
+/** A block whose header still links, while its body does not verify: what follows can be checked, the block is not served. */
+function headerOnly(before: ChainState, stored: StoredBlock): ChainState | null {
+  const { block } = stored;
+  const { header } = block;
+  const range = rangeOf(stored);
+  const isLinked = hashHeader(header) === block.blockHash && header.previousBlockHash === before.blockHash;
+  if (!isLinked || !rangeMatches(range, header)) return null;
+  return stateAfter(stored, applyControl(before.members, header.control), before.clusterId || block.blockHash);
+}
+
+export function invalidLog(options: RecoveryOptions, at: Height, detail: string): StoreError {
+  options.onInvalidBlock(at, detail);
+  return new StoreError(
+    "unfit",
+    `Stored block ${at} fails its check (${detail}). No block was changed or deleted for that. Move this node's data away ` +
+      `(its database and ${options.identity.folder}) as evidence and start it anew: it then copies the log from its peers.`,
+  );
+}
+
+interface RecentPart {
+  /** Whether a block is in it; all above it are, too. */
+  begins(header: BlockHeader): boolean;
+}
+
+/** The end of the log that is verified at each start, by number of blocks and events. */
+async function recentPart(log: LogStore, tailHeight: Height, verified: VerifiedTail): Promise<RecentPart> {
+  if (tailHeight === 0) return { begins: () => true };
+  const { header: tail } = (await readOne(log, tailHeight)).block;
+  return {
+    begins: (header) =>
+      header.height > tailHeight - verified.blocksMin ||
+      (header.height > tailHeight - verified.blocksMax && header.treeSize > tail.treeSize - verified.events),
+  };
+}
+
+/** The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size. */
+async function startingPoint(
+  log: LogStore,
+  tailHeight: Height,
+  need: { through: number; recent: RecentPart },
+): Promise<ChainState> {
+  let low = 0;
+  let high = Math.min(need.through, tailHeight);
+  // The highest block of those that need not be read again.
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const { header } = (await readOne(log, height(middle))).block;
+    if (!need.recent.begins(header)) low = middle;
+    else high = middle - 1;
+  }
+  if (low === 0) return EMPTY_CHAIN;
+  const stored = await readOne(log, height(low));
+  if (hashHeader(stored.block.header) !== stored.block.blockHash || !rangeMatches(rangeOf(stored), stored.block.header))
+    throw new StoreError(
+      "unfit",
+      `The header of stored block ${low} does not match its hash and root. No block was changed for that.`,
+    );
+  const { members, clusterId } = await membersAt(log, height(low));
+  return stateAfter(stored, members, clusterId);
+}
+
+export async function membersAt(
+  log: Pick<LogStore, "readMembershipBlocks">,
+  at: Height,
+): Promise<{ members: Membership; clusterId: string }> {
+  let members: Membership = new Map();
+  let clusterId = "";
+  for (const { block } of await log.readMembershipBlocks(at)) {
+    if (block.header.height === 1) clusterId = block.blockHash;
+    members = applyControl(members, block.header.control);
+  }
+  return { members, clusterId };
+}
+
+export const rangeOf = ({ block, frontier }: StoredBlock) => ({ size: block.header.treeSize, hashes: frontier });
+
+export function stateAfter(stored: StoredBlock, members: Membership, clusterId: string): ChainState {
+  const { header, blockHash } = stored.block;
+  return {
+    clusterId,
+    height: header.height,
+    term: header.term,
+    blockHash,
+    headHash: header.headHash,
+    range: rangeOf(stored),
+    commitHeight: header.commitHeight,
+    sealedAt: header.sealedAt,
+    members,
+  };
+}
+
+async function readSome(log: LogStore, from: Height): Promise<StoredBlock[]> {
+  const blocks = await log.readBlocks(from, READ_LIMIT);
+  if (blocks.length === 0) throw new StoreError("unknown", `Block ${from} is missing from the database.`);
+  return blocks;
+}
+
+export async function readOne(log: LogStore, at: Height): Promise<StoredBlock> {
+  const [stored] = await log.readBlocks(at, { bytesMax: 0, blocksMax: 1 });
+  if (stored === undefined || stored.block.header.height !== at)
+    throw new StoreError(
+      "unfit",
+      `Block ${at} is missing from the database, though later blocks are there. Bring a whole copy of it back; or, ` +
+        "where other nodes have the log, keep this database as evidence and start the node with an empty one.",
+    );
+  return stored;
+}

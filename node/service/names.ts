@@ -1,0 +1,111 @@
+import type { Height } from "../../shared/ids.js";
+import { type EventFilter, matches } from "../../shared/log/filter.js";
+import { type BlockNote, WantedNames } from "../replica/block-notes.js";
+import type { Place } from "../replica/places.js";
+import type { ProvedBlock } from "../replica/proved-block.js";
+import type { ProvedBlocks } from "../replica/proved-blocks.js";
+import { BLOCKS_AT_ONCE, type Search, type WalkedHits } from "./page-builder.js";
+import { isIn, type Range, step } from "./place-finder.js";
+
+/** Events whose names are in memory that one search compares itself, before it asks the index. */
+const EVENTS_AT_HAND_MAX = 50_000;
+
+export interface Chunk {
+  /** In order; with hits or without. */
+  readonly looked: WalkedHits[];
+  /** The next height to look at. */
+  readonly next: Height | null;
+}
+
+/**
+ * Names that are in memory say what is wanted sooner than any entry; with `readsBlocks` also those of blocks that are
+ * not. Returns where the index has to go on.
+ */
+export function* byNames(
+  blocks: ProvedBlocks,
+  search: Search,
+  range: Range,
+  readsBlocks: boolean,
+): Generator<Chunk, Height | null> {
+  const { filter, order } = search;
+  const limit = readsBlocks ? search.limit : Number.POSITIVE_INFINITY;
+  const isAsc = order === "asc";
+  const names = new WantedNames(filter);
+  let at = isAsc ? range.from : range.to;
+  let left = isOfNames(filter) ? EVENTS_AT_HAND_MAX : 0;
+  let found = 0;
+  while (left > 0) {
+    const looked: WalkedHits[] = [];
+    let last: Place | null = null;
+    for (const place of blocks.places.at(at, order, BLOCKS_AT_ONCE)) {
+      if (!isIn(place.height, range)) break;
+      const hits = hitsAtHand(blocks, place, names, { filter, range, readsBlocks });
+      if (hits === null) {
+        left = 0;
+        break;
+      }
+      last = place;
+      left -= place.count;
+      const count = hits.sure.length + hits.unsure.length;
+      if (count > 0) looked.push({ ...place, ...hits });
+      found += count;
+      if (found >= limit) break;
+    }
+    if (last === null) return at;
+    if (looked.at(-1)?.height !== last.height) looked.push({ ...last, ...NOTHING });
+    const next = step(last.height, isAsc);
+    if (!isIn(next, range)) {
+      yield { looked, next: null };
+      return null;
+    }
+    at = next;
+    yield { looked, next };
+  }
+  return at;
+}
+
+const NOTHING = { sure: [], unsure: [] };
+
+/** Null where memory does not say it. */
+function hitsAtHand(
+  blocks: ProvedBlocks,
+  place: Place,
+  names: WantedNames,
+  by: Criteria & { readsBlocks: boolean },
+): Pick<WalkedHits, "sure" | "unsure" | "block"> | null {
+  const note = blocks.noteOf(place.height);
+  if (note === null) return null;
+  const named = names.in(note.hashes);
+  if (named.length === 0) return NOTHING;
+  const block = blocks.atHandAt(place.height);
+  if (block !== null) {
+    const sure = meeting(namedIn(block, names, note), block, by);
+    return { sure, unsure: [], block };
+  }
+  // An entry says more of a time than names do.
+  return by.readsBlocks && !isOfTimes(by.filter) ? { sure: [], unsure: named } : null;
+}
+
+/** By its names alone a block says quickly which of its events may be meant; all others it would have to decode. */
+export const isOfNames = ({ eventType, sourceAppId, typePrefix, payload }: EventFilter): boolean =>
+  (eventType !== undefined || sourceAppId !== undefined) && typePrefix === undefined && payload === undefined;
+
+const isOfTimes = ({ timestampFrom, timestampTo, timestampBefore }: EventFilter): boolean =>
+  timestampFrom !== undefined || timestampTo !== undefined || timestampBefore !== undefined;
+
+interface Criteria {
+  readonly filter: EventFilter;
+  readonly range: Range;
+}
+
+/** Positions of the events that have the names. */
+export function namedIn({ events, header }: ProvedBlock, names: WantedNames, note: BlockNote | null): number[] {
+  const all = note === null ? Array.from({ length: header.eventCount }, (_, i) => i) : names.in(note.hashes);
+  return all.filter((i) => events.hasNames(i, names));
+}
+
+/** Those of the events with the names that meet the rest of the filter. */
+export function meeting(named: number[], { events, header }: ProvedBlock, { filter, range }: Criteria): number[] {
+  if (!isOfTimes(filter) && range.isDecided(header.height)) return named;
+  return named.filter((i) => matches(events.event(i), filter));
+}

@@ -1,0 +1,194 @@
+import { z } from "zod";
+import type { JsonObject } from "../canonical.js";
+import { height } from "../ids.js";
+import { BATCH_EVENTS_MAX, CHAIN_EVENTS_MAX, NOTICES_MAX, REQUEST_TIMEOUT_MS_MAX } from "../limits.js";
+import { hashSchema, nodeIdSchema } from "../log/control.js";
+import { alertSchema } from "./alert.js";
+
+/**
+ * What one node asks another beside the messages of consensus: `POST /peer/v1/<path>`, JSON both ways. The HMAC says who
+ * sent a question or an answer, not that it is well formed: both are parsed by this table.
+ */
+const count = z.int().min(0);
+const heightSchema = count.transform((n) => height(n));
+const hashOrEmpty = z.union([hashSchema, z.literal("")]);
+const nothing = z.object({});
+const salt = z.string().regex(/^[0-9a-f]{32}$/);
+const eventId = z.string().regex(/^[0-9a-f]{24}$/);
+const alertId = eventId;
+/** It is not looked into: whoever shows it recomputes its hash, or leaves that to the client. */
+const jsonObject = z.custom<JsonObject>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
+
+/** Payload and salt as texts; everything is checked again where it arrives, so that the leader never seals what its followers must refuse. */
+const forwardedEvent = z.strictObject({
+  id: eventId,
+  eventType: z.string(),
+  timestamp: z.string(),
+  isStampedHere: z.literal(true).optional(),
+  sourceAppId: z.string(),
+  payload: z.string(),
+  payloadSalt: salt,
+  payloadHash: hashSchema,
+  idempotencyKey: z.string().optional(),
+  batch: z.tuple([count, z.int().min(1)]).optional(),
+});
+
+const forwardedWrite = z.strictObject({
+  /** The term whose leader is asked: a write that was delayed into another term is not taken. */
+  term: z.int().min(1),
+  budgetMs: z.number().positive().max(REQUEST_TIMEOUT_MS_MAX),
+  /** The write stands in no block up to here. */
+  sinceHeight: heightSchema,
+  ifPreviousHash: hashOrEmpty.optional(),
+  events: z.array(forwardedEvent).min(1).max(BATCH_EVENTS_MAX),
+});
+
+/** Its members stand in the order in which a node shows them itself. */
+const eventView = z.strictObject({
+  v: z.literal(1),
+  sequence: count,
+  id: eventId,
+  eventType: z.string(),
+  timestamp: z.string(),
+  sourceAppId: z.string(),
+  dataPayload: jsonObject,
+  payloadSalt: salt,
+  payloadHash: hashSchema,
+  recordedAt: z.string(),
+  idempotencyKey: z.string().exactOptional(),
+  batch: z.tuple([count, z.int().min(1)]).exactOptional(),
+  previousHash: hashOrEmpty,
+  hash: hashSchema,
+  height: count,
+  term: count,
+});
+
+const writeResult = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("committed"),
+    events: z.array(eventView).max(BATCH_EVENTS_MAX),
+    acknowledgedBy: z.array(nodeIdSchema),
+    isReplay: z.boolean(),
+  }),
+  z.strictObject({
+    kind: z.literal("not_written"),
+    reason: z.enum([
+      "not_leader",
+      "expired",
+      "queue_full",
+      "unavailable",
+      "cannot_tell",
+      "look_up_failed",
+      "index_rebuilding",
+      "superseded",
+      "stale_term",
+      "unreached",
+      "handing_over",
+      "disk_low",
+    ]),
+  }),
+  z.strictObject({ kind: z.literal("head_differs"), headHash: hashOrEmpty, nextSequence: count }),
+  z.strictObject({ kind: z.literal("in_progress") }),
+  z.strictObject({ kind: z.literal("key_reused"), sequence: count }),
+  z.strictObject({ kind: z.literal("unknown") }),
+]);
+
+const nodeCopy = z.strictObject({
+  node: nodeIdSchema,
+  hash: hashSchema.nullable(),
+  event: eventView.nullable(),
+  /** Why there is no copy. */
+  detail: z.string().exactOptional(),
+});
+
+/** What a node says of itself. */
+const ownStatus = z.object({
+  id: nodeIdSchema,
+  /** Its wall clock when it answered. */
+  clock: z.iso.datetime(),
+  version: z.string(),
+  address: z.string(),
+  clusterId: hashOrEmpty,
+  role: z.enum(["leader", "follower", "candidate", "learner", "unknown"]),
+  health: z.enum(["sound", "learner", "stalled", "unknown"]),
+  term: count,
+  leaderId: nodeIdSchema.nullable(),
+  lastHeight: count,
+  commitHeight: count,
+  committedSize: count,
+  headHash: hashOrEmpty,
+  index: z.object({ isWhole: z.boolean(), paths: z.array(z.string()), through: count }),
+  stableSince: z.iso.datetime().nullable(),
+  /** Whether changes in its database are seen at once. */
+  watch: z.enum(["starting", "live", "down", "unsupported"]),
+  /** -1 before the first full verification. */
+  verifiedThrough: z.int().min(-1),
+  lastPassAt: z.iso.datetime().nullable(),
+  oldestVerifiedAt: z.iso.datetime().nullable(),
+});
+
+/** What one node holds of the chain: its own word. */
+const nodeChain = z.strictObject({
+  node: nodeIdSchema,
+  events: z
+    .array(z.strictObject({ sequence: count, hash: hashSchema, previousHash: hashOrEmpty, height: count }))
+    .max(CHAIN_EVENTS_MAX),
+  altered: z.array(z.strictObject({ height: count, from: count, count, detail: z.string() })).max(CHAIN_EVENTS_MAX),
+  /** Why there is nothing, or not all. */
+  detail: z.string().exactOptional(),
+});
+
+const committedBlock = z.object({
+  /** Of the block that is committed there, as that node has noted it. */
+  blockHash: hashSchema.nullable(),
+  /** Whether its own database holds that very block. */
+  isSound: z.boolean(),
+  /** Its bytes in base64; its hash is recomputed where it arrives. */
+  block: z.string().exactOptional(),
+});
+
+/** A person's decision, and why; who asks a follower is passed on to the leader. */
+const decision = { actor: z.string(), reason: z.string() };
+
+export const PEER_REQUESTS = {
+  /** A client's write, to the leader. */
+  append: { question: forwardedWrite, answer: writeResult },
+  /** Up to which height the leader is sure to lead; null: it could not confirm that it does. */
+  "read-index": { question: nothing, answer: z.object({ height: heightSchema.nullable() }) },
+  copy: { question: z.object({ sequence: count }), answer: nodeCopy },
+  chain: { question: z.object({ from: count, count: z.int().min(1).max(CHAIN_EVENTS_MAX) }), answer: nodeChain },
+  status: { question: nothing, answer: ownStatus },
+  /** The newest open ones, and how many there are in all. */
+  alerts: {
+    question: z.object({ limit: z.int().min(1).max(NOTICES_MAX) }),
+    answer: z.object({ alerts: z.array(alertSchema).max(NOTICES_MAX), count }),
+  },
+  alert: { question: z.object({ id: alertId }), answer: z.object({ alert: alertSchema.nullable() }) },
+  "committed-block": { question: z.object({ height: heightSchema, withBlock: z.boolean() }), answer: committedBlock },
+  admit: { question: z.object({ node: z.string(), ...decision }), answer: nothing },
+  /** Answered once another node leads. */
+  "step-down": {
+    question: z.strictObject({ ...decision, target: z.string().optional() }),
+    answer: z.object({ leaderId: nodeIdSchema, term: z.int().min(1) }),
+  },
+  /** Whether the node's disk is nearly full. */
+  disk: { question: nothing, answer: z.object({ isLow: z.boolean() }) },
+  /** How many writes the node refused, of each term asked for, in their order. */
+  "refused-writes": {
+    question: z.object({ terms: z.array(count).max(NOTICES_MAX) }),
+    answer: z.object({ counts: z.array(count).max(NOTICES_MAX) }),
+  },
+} as const satisfies Record<string, { question: z.ZodType; answer: z.ZodType }>;
+
+/** The answer with status 409: why the node does not do what it was asked for, as a sentence for the client. */
+export const refusalSchema = z.object({ detail: z.string() });
+
+export type PeerPath = keyof typeof PEER_REQUESTS;
+type Table = typeof PEER_REQUESTS;
+/** As the one who asks gives it, and as the one who is asked gets it. */
+export type QuestionTo<P extends PeerPath> = z.input<Table[P]["question"]>;
+export type QuestionOf<P extends PeerPath> = z.output<Table[P]["question"]>;
+export type AnswerTo<P extends PeerPath> = z.input<Table[P]["answer"]>;
+export type AnswerOf<P extends PeerPath> = z.output<Table[P]["answer"]>;

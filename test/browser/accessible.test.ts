@@ -1,0 +1,140 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import { eventually } from "../support/eventually.js";
+import { journeys, LIVE, leave, openBrowser, violationsOf, visit } from "./browser.js";
+import { seed } from "./seed.js";
+
+const PAGES = { overview: "/", events: "/events", chain: "/chain", cluster: "/cluster", alerts: "/alerts" } as const;
+const THEMES = ["light", "dark"] as const;
+const CASES = THEMES.flatMap((theme) => Object.entries(PAGES).map(([name, path]) => ({ theme, name, path })));
+const WIDTHS = [320, 1280, 2560];
+
+journeys("a page for everybody", () => {
+  let cluster: Cluster;
+  let browser: Browser;
+  let url: string;
+  beforeAll(async () => {
+    [cluster, browser] = await Promise.all([startCluster(), openBrowser()]);
+    // A follower: every page works on each node.
+    url = cluster.nodes[0]?.url as string;
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await cluster?.stop();
+  });
+
+  const overflow = (page: Page): Promise<number> =>
+    page.evaluate<number>("document.documentElement.scrollWidth - window.innerWidth");
+
+  async function check(name: string, path: string, theme: (typeof THEMES)[number]): Promise<void> {
+    const mine = await visit(browser, `${url}/#${path}`, { colorScheme: theme });
+    await mine.page.getByRole("heading", { level: 1 }).waitFor();
+    await mine.page.locator(LIVE).waitFor();
+    expect(await violationsOf(mine.page)).toEqual([]);
+    for (const width of WIDTHS) {
+      await mine.page.setViewportSize({ width, height: 800 });
+      expect([width, await overflow(mine.page)]).toEqual([width, 0]);
+    }
+    await mine.page.setViewportSize({ width: 1280, height: 800 });
+    await leave(mine, `axe-${name}-${theme}`);
+  }
+
+  it.each(CASES)("24: $name, empty, $theme", ({ name, path, theme }) => check(`${name}-empty`, path, theme));
+
+  describe("with events", () => {
+    beforeAll(() => seed(url, 300));
+
+    it.each(CASES)("24: $name, loaded, $theme", ({ name, path, theme }) => check(`${name}-loaded`, path, theme));
+
+    it.each(THEMES)("24: the event beside the list, each of its tabs, the dialogs, %s", async (theme) => {
+      for (const tab of ["fields", "json", "hash", "nodes", "curl"]) {
+        const path = `/events?event=7&tab=${tab}&eventType=role.*`;
+        const mine = await visit(browser, `${url}/#${path}`, { colorScheme: theme });
+        await mine.page.getByText(/verified in this browser/).waitFor();
+        expect([tab, await violationsOf(mine.page)]).toEqual([tab, []]);
+        await leave(mine, `axe-drawer-${tab}-${theme}`);
+      }
+      const mine = await visit(browser, `${url}/#/cluster`, { colorScheme: theme });
+      await mine.page.getByRole("button", { name: /Change the leader/ }).click();
+      await mine.page.getByRole("dialog", { name: "Change the leader" }).waitFor();
+      expect(await violationsOf(mine.page)).toEqual([]);
+      await mine.page.keyboard.press("Escape");
+      await mine.page.keyboard.press("?");
+      await mine.page.getByRole("dialog", { name: "Keys" }).waitFor();
+      expect(await violationsOf(mine.page)).toEqual([]);
+      await leave(mine, `axe-dialog-${theme}`);
+    });
+
+    it.each(CASES)("24: $name, error, $theme", async ({ name, path, theme }) => {
+      const body = JSON.stringify({
+        title: "Not ready",
+        detail: "It starts.",
+        code: "not_ready",
+        requestId: "request-1",
+      });
+      const mine = await visit(browser, `${url}/#${path}`, {
+        ...{ colorScheme: theme, mayMissNodes: true },
+        before: (page) =>
+          page.route("**/api/v1/**", (route) =>
+            route.fulfill({ status: 503, contentType: "application/problem+json", body }),
+          ),
+      });
+      await mine.page.getByRole("heading", { name: "Not ready" }).first().waitFor();
+      expect(await violationsOf(mine.page)).toEqual([]);
+      await leave(mine, `axe-${name}-error-${theme}`);
+    });
+
+    it("23, in part: by keyboard only: a page, the search, a row, the event, its tabs, and back", async () => {
+      const mine = await visit(browser, `${url}/`);
+      const { page } = mine;
+      await page.locator(LIVE).waitFor();
+      await page.keyboard.press("g");
+      await page.keyboard.press("e");
+      await page.locator('[data-sequence="299"]').waitFor();
+      await page.keyboard.press("/");
+      await page.keyboard.type("type:user.login");
+      await page.keyboard.press("Enter");
+      await page.getByRole("button", { name: /user.login/ }).waitFor();
+      await page.locator('[data-sequence="296"]').waitFor();
+      for (let tabs = 0; tabs < 12; tabs++) {
+        if ((await focused(page)) === "296") break;
+        await page.keyboard.press("Tab");
+      }
+      await page.keyboard.press("ArrowDown");
+      await eventually(async () => (await focused(page)) === "292", 5_000, "the next row has the focus");
+      await page.keyboard.press("Enter");
+      await page.getByRole("complementary", { name: "Event 292" }).waitFor();
+      await page.getByText(/verified in this browser/).waitFor();
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("ArrowRight");
+      await page.getByRole("tab", { name: "JSON", selected: true }).waitFor();
+      await page.keyboard.press("Escape");
+      await eventually(async () => (await focused(page)) === "292", 5_000, "its row has the focus again");
+      await page.keyboard.press("g");
+      await page.keyboard.press("a");
+      await page.getByText("No alert is open").waitFor();
+      await leave(mine, "journey-23");
+    });
+
+    it("hands the lead over by keyboard, and says who leads then", async () => {
+      const mine = await visit(browser, `${url}/#/cluster`);
+      const { page } = mine;
+      await page.getByRole("button", { name: /Change the leader/ }).press("Enter");
+      await page.getByLabel("Your name").fill("ada");
+      await page.getByLabel("Reason").fill("a journey");
+      await page.getByLabel("Reason").press("Enter");
+      await page.getByText(/^n[12] leads now\.$/).waitFor();
+      await page.keyboard.press("Escape");
+      await page
+        .getByRole("row", { name: /the leader handed over/ })
+        .first()
+        .waitFor();
+      await leave(mine, "step-down");
+    });
+  });
+});
+
+const focused = (page: Page): Promise<string | null> =>
+  page.evaluate<string | null>("document.activeElement?.dataset.sequence ?? null");

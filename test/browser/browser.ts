@@ -1,0 +1,141 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { describe, expect } from "vitest";
+import { findChromium } from "../../scripts/chromium.js";
+import { projectRoot } from "../../scripts/lib/project.js";
+
+const executablePath = findChromium();
+const SCREENSHOTS = join(projectRoot(), "dist", "screenshots");
+/** A machine with many tests on it is slow; what a journey promises in time it measures itself. */
+const STEP_MS_MAX = 20_000;
+const ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** The page has its stream. */
+export const LIVE = '[data-stream="live"]';
+
+/** Skipped, and counted so, where there is no Chromium. */
+export function journeys(name: string, body: () => void): void {
+  describe.skipIf(executablePath === null)(name, body);
+}
+
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: executablePath ?? "", args: ARGS });
+}
+
+export interface Visit {
+  readonly page: Page;
+  /** What the page wrote to its console as an error, or threw. */
+  readonly errors: string[];
+  /** Requests that went to another origin than the page's. */
+  readonly foreign: string[];
+}
+
+export interface VisitOptions extends BrowserContextOptions {
+  /** Errors that the browser itself reports of a node that is not there. */
+  readonly mayMissNodes?: boolean;
+  /** What is done before the page is loaded. */
+  readonly before?: (page: Page) => Promise<unknown>;
+}
+
+const OF_THE_NETWORK = /Failed to load resource|WebSocket connection to/;
+
+/** A page in a context of its own, as another person's browser would have it. */
+export async function visit(browser: Browser, url: string, options: VisitOptions = {}): Promise<Visit> {
+  const { mayMissNodes = false, before, ...rest } = options;
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...rest });
+  const page = await context.newPage();
+  page.setDefaultTimeout(STEP_MS_MAX);
+  const errors: string[] = [];
+  const foreign: string[] = [];
+  page.on("console", (message) => {
+    const isExpected = mayMissNodes && OF_THE_NETWORK.test(message.text());
+    if (message.type() === "error" && !isExpected) errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("request", (request) => {
+    // To go to another page is a person's own wish.
+    const isOwn = request.isNavigationRequest() || new URL(request.url()).origin === new URL(page.url()).origin;
+    if (!isOwn) foreign.push(request.url());
+  });
+  await before?.(page);
+  await page.goto(url);
+  return { page, errors, foreign };
+}
+
+/** The end of a journey: a picture of it, nothing in the console, nothing asked of anybody else. */
+export async function leave({ page, errors, foreign }: Visit, name: string): Promise<void> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+  await page.context().close();
+  expect({ errors, foreign }).toEqual({ errors: [], foreign: [] });
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+interface AxeResult {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
+}
+
+/** What axe-core finds wrong with the page: one line a rule and element. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  // By the debugger, so that the page's own policy stays in force.
+  await page.evaluate(axeSource);
+  const run = `axe.run(document, { runOnly: ${JSON.stringify(RULES)} })`;
+  const { violations } = (await page.evaluate(run)) as AxeResult;
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+}
+
+/** The sequences of the rows in the page, from the top. */
+export const rowsIn = (page: Page): Promise<number[]> =>
+  page.evaluate(`[...document.querySelectorAll("[data-sequence]")]
+    .map((row) => [Number(row.dataset.sequence), row.getBoundingClientRect().top])
+    .sort((a, b) => a[1] - b[1]).map(([sequence]) => sequence)`) as Promise<number[]>;
+
+export interface Passed {
+  /** The sequences of all rows, in the order in which they were first in the page. */
+  readonly seen: number[];
+  /** How many rows were in the page at once. */
+  readonly rowNodesMax: number;
+}
+
+/** Scrolls through the whole list, from its top to its end, and back to the top. */
+export const scrollThrough = (page: Page): Promise<Passed> => page.evaluate<Passed>(PASS_ALL);
+
+/** Goes on only where the rows in view are drawn; it is over where the list says that it has no more. */
+const PASS_ALL = `(async () => {
+  const scroller = document.querySelector("[data-scroller]");
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  const seen = [];
+  const known = new Set();
+  let rowNodesMax = 0;
+  let isOver = false;
+  scroller.scrollTo({ top: 0 });
+  while (!isOver) {
+    await frame();
+    const rows = [...scroller.querySelectorAll("[data-sequence]")];
+    rowNodesMax = Math.max(rowNodesMax, rows.length);
+    const bottom = Math.max(...rows.map((row) => row.getBoundingClientRect().bottom));
+    const isAtEnd = scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - 1;
+    if (!isAtEnd && bottom < scroller.getBoundingClientRect().bottom) continue;
+    const fresh = rows.map((row) => Number(row.dataset.sequence)).filter((sequence) => !known.has(sequence));
+    for (const sequence of fresh.sort((a, b) => b - a)) {
+      known.add(sequence);
+      seen.push(sequence);
+    }
+    isOver = isAtEnd && fresh.length === 0 && scroller.textContent.includes("This is the beginning.");
+    scroller.scrollBy({ top: Math.floor(scroller.clientHeight * 0.8) });
+  }
+  scroller.scrollTo({ top: 0 });
+  return { seen, rowNodesMax };
+})()`;

@@ -1,0 +1,211 @@
+import { spawnSync } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import { eventually } from "../support/eventually.js";
+import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, visit } from "./browser.js";
+import { seed, write } from "./seed.js";
+
+const SHOWN_WITHIN_MS = 1_000;
+
+journeys("a person with a browser", () => {
+  let cluster: Cluster;
+  let browser: Browser;
+  let url: string;
+  beforeAll(async () => {
+    [cluster, browser] = await Promise.all([startCluster({ env: { INDEX_PAYLOAD: "user" } }), openBrowser()]);
+    url = cluster.nodes[0]?.url as string;
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await cluster?.stop();
+  });
+
+  const seen = async (page: Page, sequences: readonly number[], withinMs: number): Promise<void> => {
+    const first = sequences[0] as number;
+    const rows = await eventually(
+      async () => {
+        const found = (await rowsIn(page)).filter((sequence) => sequence >= first);
+        return found.length >= sequences.length && found;
+      },
+      withinMs,
+      `the rows ${sequences.join(", ")}`,
+    );
+    expect(rows).toEqual([...sequences].reverse());
+  };
+
+  it("1, 2: sees a sound and empty cluster, copies the line, and sees its event live and verified", async () => {
+    const other = await visit(browser, `${url}/#/events`, { permissions: ["clipboard-read", "clipboard-write"] });
+    const { page } = other;
+    await page.getByText("3/3 all nodes").waitFor();
+    await page.getByText("The log has no events yet").waitFor();
+    await page.getByRole("button", { name: "Copy the line" }).click();
+    await page.getByRole("status").getByText("Copied").waitFor({ state: "attached" });
+    const line = (await page.evaluate("navigator.clipboard.readText()")) as string;
+    await page.locator(LIVE).waitFor();
+    expect(spawnSync("sh", ["-c", line], { encoding: "utf8" }).stdout).toContain('"sequence":0');
+    const answeredAt = performance.now();
+    await page.locator('[data-sequence="0"]').waitFor();
+    expect(performance.now() - answeredAt).toBeLessThan(SHOWN_WITHIN_MS);
+    await page.locator('[data-sequence="0"]').getByText("✓ this browser").waitFor();
+    await page.locator('[data-sequence="0"]').click();
+    await page.getByText(/verified in this browser/).waitFor();
+    await page.getByRole("tab", { name: "Hash" }).click();
+    await page.getByText("Equal on 3 of 3 nodes").waitFor();
+    await page.getByText("Signed by n3 (Ed25519)").waitFor();
+    await leave(other, "journey-02");
+  });
+
+  it("3: filters, and the copied URL shows the same rows elsewhere", async () => {
+    await seed(url, 40, "filtered");
+    const mine = await visit(browser, `${url}/#/events`);
+    await mine.page.locator(LIVE).waitFor();
+    await mine.page.keyboard.press("/");
+    await mine.page.keyboard.type("type:invoice.* source:filtered payload.user:ada");
+    await mine.page.keyboard.press("Enter");
+    await mine.page.getByRole("list", { name: "Conditions" }).getByText("invoice.*").waitFor();
+    await mine.page.locator("[data-sequence]").first().waitFor();
+    const rows = await rowsIn(mine.page);
+    expect(rows.length).toBeGreaterThan(3);
+    expect(rows.length).toBeLessThan(20);
+    const theirs = await visit(browser, mine.page.url().replace(url, cluster.nodes[2]?.url as string));
+    await theirs.page.locator("[data-sequence]").first().waitFor();
+    expect(await rowsIn(theirs.page)).toEqual(rows);
+    // What does not match does not come live; what matches does.
+    await write(url, { sourceAppId: "filtered", eventType: "user.login" });
+    const next = await write(url, { sourceAppId: "filtered", eventType: "invoice.late", dataPayload: { user: "ada" } });
+    await theirs.page.locator(`[data-sequence="${next}"]`).waitFor();
+    expect(await rowsIn(theirs.page)).toEqual([next, ...rows]);
+    await leave(theirs, "journey-03-elsewhere");
+    await mine.page.getByRole("button", { name: "invoice.*" }).click();
+    await mine.page.getByRole("button", { name: /filtered/ }).click();
+    await mine.page.getByPlaceholder(/type:/).fill("colour:red");
+    await mine.page.keyboard.press("Enter");
+    await mine.page
+      .getByRole("alert")
+      .getByText(/is no condition/)
+      .waitFor();
+    await leave(mine, "journey-03");
+  });
+
+  it("says what to clear where nothing matches, and clears it", async () => {
+    const mine = await visit(browser, `${url}/#/events?eventType=nobody.wrote.this`);
+    await mine.page.getByText("No events match").waitFor();
+    await mine.page.getByRole("button", { name: "Clear type:nobody.wrote.this" }).click();
+    await mine.page.locator("[data-sequence]").first().waitFor();
+    await leave(mine, "no-match");
+  });
+
+  it("4: pauses at 200 events a second, reads how many came, and goes on without a gap or a repeat", async () => {
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=fast`);
+    await mine.page.locator(LIVE).waitFor();
+    const first = await write(url, { sourceAppId: "fast" });
+    await mine.page.locator(`[data-sequence="${first}"]`).waitFor();
+    await mine.page.getByRole("button", { name: "Pause" }).click();
+    for (let second = 0; second < 3; second++) await Promise.all([seed(url, 200, "fast"), delay(1_000)]);
+    await mine.page.getByRole("button", { name: "Resume (+600)" }).waitFor();
+    expect(await rowsIn(mine.page)).toEqual([first]);
+    await mine.page.getByRole("button", { name: "Resume" }).click();
+    await mine.page.locator(`[data-sequence="${first + 600}"]`).waitFor();
+    const { seen: all } = await scrollThrough(mine.page);
+    expect(all).toEqual(Array.from({ length: 601 }, (_, i) => first + 600 - i));
+    await leave(mine, "journey-04");
+  });
+
+  it("5: sees all of a burst of 500 events", async () => {
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=burst`);
+    await mine.page.getByText("No events match").waitFor();
+    await mine.page.locator(LIVE).waitFor();
+    await seed(url, 500, "burst");
+    await mine.page.locator("[data-sequence]").first().waitFor();
+    const all = await eventually(
+      async () => {
+        const { seen: found } = await scrollThrough(mine.page);
+        return found.length === 500 && found;
+      },
+      20_000,
+      "500 rows",
+    );
+    expect(new Set(all).size).toBe(500);
+    await leave(mine, "journey-05");
+  });
+
+  it("clears the list, sees only what comes then, and brings the earlier rows back", async () => {
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=fast`);
+    await mine.page.locator("[data-sequence]").first().waitFor();
+    await mine.page.getByRole("button", { name: "Clear", exact: true }).click();
+    await mine.page.getByText("The list is cleared").waitFor();
+    const next = await write(url, { sourceAppId: "fast" });
+    await seen(mine.page, [next], 10_000);
+    await mine.page.getByRole("button", { name: "Show earlier" }).click();
+    await eventually(async () => (await rowsIn(mine.page)).length > 5, 10_000, "the earlier rows");
+    await leave(mine, "clear");
+  });
+
+  it("9: opens an event by its link; Esc gives the focus back to its row", async () => {
+    const mine = await visit(browser, `${url}/#/events?event=1&tab=json`);
+    await mine.page.getByRole("complementary", { name: "Event 1" }).waitFor();
+    await mine.page.getByRole("textbox", { name: "The event as JSON" }).waitFor();
+    expect(await mine.page.evaluate("document.activeElement.textContent")).toBe("Event 1");
+    await mine.page.keyboard.press("Escape");
+    await mine.page.getByRole("complementary").waitFor({ state: "detached" });
+    const focused = "document.activeElement.dataset.sequence ?? document.activeElement.dataset.scroller";
+    await eventually(() => mine.page.evaluate(`${focused} !== undefined`) as Promise<boolean>, 5_000, "the focus");
+    await leave(mine, "journey-09");
+  });
+
+  it("25: hostile texts are only texts, and the layout holds", async () => {
+    const markup = "<img src=x onerror=\"document.title='taken'\">";
+    const first = await write(url, { eventType: markup, sourceAppId: "hostile", dataPayload: { html: markup } });
+    await write(url, { eventType: "حدث", sourceAppId: "hostile", dataPayload: { نص: "مرحبا \u202e بالعالم" } });
+    const last = await write(url, {
+      eventType: "t".repeat(256),
+      sourceAppId: "hostile",
+      dataPayload: { x: "y".repeat(200_000) },
+    });
+    for (const width of [320, 1280]) {
+      const mine = await visit(browser, `${url}/#/events?sourceAppId=hostile`, { viewport: { width, height: 800 } });
+      await seen(mine.page, [first, first + 1, last], 10_000);
+      for (const sequence of [first, last]) {
+        await mine.page.locator(`[data-sequence="${sequence}"]`).click();
+        await mine.page.getByText(/verified in this browser/).waitFor();
+        expect(await mine.page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+        expect(await mine.page.evaluate("document.images.length")).toBe(0);
+        await mine.page.keyboard.press("Escape");
+      }
+      expect(await mine.page.title()).toContain("Quorumlog");
+      await leave(mine, `journey-25-${width}`);
+    }
+  });
+
+  it("27: nothing moves for who wants no motion; what came is shown when it is asked for", async () => {
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=still`, { reducedMotion: "reduce" });
+    await mine.page.getByText("No events match").waitFor();
+    await mine.page.locator(LIVE).waitFor();
+    await seed(url, 20, "still");
+    await mine.page.getByRole("button", { name: "Resume (+20)" }).waitFor();
+    expect(await rowsIn(mine.page)).toEqual([]);
+    expect(await mine.page.evaluate("document.getAnimations().length")).toBe(0);
+    await mine.page.getByRole("button", { name: "Resume" }).click();
+    await mine.page.locator("[data-sequence]").first().waitFor();
+    await leave(mine, "journey-27");
+  });
+
+  it("works under a path prefix, as behind a proxy", async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.route("**/log/**", async (route) => {
+      const target = route.request().url().replace("/log/", "/");
+      await route.fulfill({ response: await route.fetch({ url: target }) });
+    });
+    const missed: string[] = [];
+    page.on("request", (request) => {
+      if (!new URL(request.url()).pathname.startsWith("/log/")) missed.push(request.url());
+    });
+    await page.goto(`${url}/log/#/events`);
+    await page.locator("[data-sequence]").first().waitFor();
+    expect(missed).toEqual([]);
+    await context.close();
+  });
+});

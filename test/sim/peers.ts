@@ -1,0 +1,71 @@
+import { PeerError, type PeerFailure, type PeerResult, type RequestOptions } from "../../node/peers/peer-client.js";
+import type { PeerHandler } from "../../node/peers/peer-server.js";
+import type { ClusterPort } from "../../node/service/served-replica.js";
+import type { NodeId } from "../../shared/ids.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
+import type { SimProcess } from "./process.js";
+
+/** A question of one process to another node, and how it can end; none of these need be called. */
+export interface Exchange {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly path: string;
+  readonly question: unknown;
+  /** Nobody waits for the answer any more. */
+  readonly isOver: () => boolean;
+  readonly onAnswer: (answer: PeerResult) => void;
+  /** Nobody listens there. */
+  readonly onRefused: () => void;
+  /** The connection was closed, and perhaps the question had arrived. */
+  readonly onBroken: () => void;
+}
+
+/** What one process has of the network, as `PeerTransport` gives it. */
+export class SimPeers implements ClusterPort {
+  /** Questions of others that are being answered: their connections close when this process ends. */
+  readonly answering = new Set<Exchange>();
+  private readonly handlers = new Map<string, PeerHandler>();
+
+  constructor(private readonly process: SimProcess) {}
+
+  send(message: PeerMessage, ref?: number): void {
+    this.process.send(message, ref);
+  }
+  setClusterId(): void {}
+
+  handle(path: string, handler: PeerHandler): void {
+    this.handlers.set(path, handler);
+  }
+
+  async answer({ path, from }: Exchange, question: unknown): Promise<Omit<PeerResult, "isRepeated">> {
+    const handler = this.handlers.get(path);
+    if (handler === undefined) throw new Error(`nobody handles ${path}`);
+    return handler(question, { from, requestId: "simulated", signal: NEVER });
+  }
+
+  request(to: NodeId, path: string, question: unknown, options: RequestOptions): Promise<PeerResult> {
+    const { process } = this;
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const end = (settle: () => void): void => {
+        if (isOver) return;
+        isOver = true;
+        cancel();
+        settle();
+      };
+      const fail = (failure: PeerFailure, mayHaveArrived: boolean): void =>
+        end(() => reject(new PeerError(to, failure, `${path}: ${failure}`, mayHaveArrived)));
+      const cancel = process.after(options.timeoutMs, () => fail("timeout", true));
+      options.signal?.addEventListener("abort", () => fail("aborted", true));
+      process.node.around.exchange({
+        ...{ from: process.node.id, to, path, question },
+        isOver: () => isOver || !process.isAlive,
+        onAnswer: (answer) => process.run(() => end(() => resolve(answer))),
+        onRefused: () => process.run(() => fail("unreachable", false)),
+        onBroken: () => process.run(() => fail("failed", true)),
+      });
+    });
+  }
+}
+
+const NEVER = new AbortController().signal;

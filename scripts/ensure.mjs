@@ -119,6 +119,8 @@ export function ensureDashboard() {
   const built = join(root, "dist", "web", "index.html");
   const sources = ["dashboard", "shared", "package-lock.json"].map((name) => join(root, name));
   if (existsSync(built) && newest(sources) <= statSync(built).mtimeMs) return;
+  // Nodes serve what is built, or a plain page: no reason to keep anybody from starting.
+  if (readOnly("dist") !== undefined) return;
   const vite = join(root, "node_modules", "vite", "bin", "vite.js");
   const args = [vite, "build", join(root, "dashboard"), "--logLevel", "warn"];
   runOrExit("Building the dashboard …", process.execPath, args, "Vite's messages above say why.");

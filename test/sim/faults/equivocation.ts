@@ -79,10 +79,11 @@ function secondBlock(committed: number, leader: SimNode, { blocks, term }: PeerM
 }
 
 /** It has one block, and now gets another one of the same term and height. */
-function mustSaySo({ world, arises }: Strike, { process, disk, view }: SimNode, message: PeerMessage): void {
+function mustSaySo({ world, arises }: Strike, { process, disk }: SimNode, message: PeerMessage): void {
   const footing = process?.driver.footing() ?? null;
   const { body, blocks } = message;
-  if (footing === null || body.kind !== "append" || process?.isPaused === true || view.isLearner) return;
+  if (process === null || footing === null || body.kind !== "append" || process.isPaused) return;
+  if (process.driver.view()?.isLearner !== false) return;
   const before = disk.at(body.previousHeight)?.block.blockHash;
   const isLinked = body.previousHeight === 0 || before === body.previousHash;
   const areWhole = blocks.every((block) => hashHeader(block.header) === block.blockHash);

@@ -48,8 +48,9 @@ function replace(
   const { hardState, tail, durableHeight, commitHeight } = footing;
   const told = Math.min(body.commitHeight, body.previousHeight + message.blocks.length);
   const isHeard = message.term === hardState.term && follower.standing.leaderId === leader.id;
-  // Its tail is the very one of the leader, so it compared the message and found nothing wrong.
-  const isLevel = leader.disk.at(tail.height)?.block.blockHash === tail.blockHash && tail.height >= told;
+  // Its tail is the very one of the leader and no shorter than the message, so it compared that and found nothing wrong.
+  const last = body.previousHeight + message.blocks.length;
+  const isLevel = leader.disk.at(tail.height)?.block.blockHash === tail.blockHash && tail.height >= last;
   const at = durableHeight + 1;
   if (!isHeard || !isLevel || told < at || commitHeight > durableHeight || at === 1) return;
   const [block] = [leader.disk.at(random.between(at, told))?.block];

@@ -4,7 +4,8 @@ import { type HashHex, type Height, height, type NodeId, sequence, type Term, te
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../merkle/compact-range.js";
 import { exactMillis } from "../timestamp.js";
 import { type Block, type BlockHeader, bodyReader, headerBytes } from "./block.js";
-import { BodyError, bodyHash, encodeBody } from "./body.js";
+import { bodyHash, encodeBody } from "./body.js";
+import { BodyError } from "./body-bytes.js";
 import { applyControl, type Control, type Membership } from "./control.js";
 import { canonicalObject, eventFault, type LoggedEvent, logEvent, type PreparedEvent } from "./event.js";
 import { type BlockIndex, blockIndex, indexHash } from "./index.js";

@@ -1,4 +1,4 @@
-import { Binary, type Collection, type Db } from "mongodb";
+import { Binary, type Collection, type Db, type Document } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
 import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
@@ -12,8 +12,14 @@ import { call, postJson, uniqueSource } from "./api-support.js";
 
 const FOUND_WITHIN_MS = 10_000;
 
-// biome-ignore lint/suspicious/noExplicitAny: whatever stands in the database
-type Blocks = Collection<any>;
+/** Whatever stands in the database. */
+type Blocks = Collection<Document & { _id: number | string }>;
+
+async function stored(blocks: Blocks, _id: number): Promise<Document> {
+  const document = await blocks.findOne({ _id });
+  if (document === null) throw new Error(`nothing stands at ${_id}`);
+  return document;
+}
 
 /** Replaces text in a stored part by another of the same length. */
 function edit(part: Binary, from: string, to: string): Binary {
@@ -97,7 +103,7 @@ describe("what somebody does to a node's database", () => {
       const alert = await found(
         victim,
         async (blocks) => {
-          const { payloads } = await blocks.findOne({ _id: written.height });
+          const { payloads } = await stored(blocks, written.height);
           await blocks.updateOne({ _id: written.height }, { $set: { payloads: edit(payloads, '"ada"', '"eve"') } });
         },
         isMeant,
@@ -142,7 +148,7 @@ describe("what somebody does to a node's database", () => {
       kind: "record_modified",
       fields: ["eventType"],
       act: async (blocks, at) => {
-        const { records } = await blocks.findOne({ _id: at });
+        const { records } = await stored(blocks, at);
         await blocks.updateOne({ _id: at }, { $set: { records: edit(records, "paid", "kept") } });
       },
     },
@@ -169,7 +175,7 @@ describe("what somebody does to a node's database", () => {
       kind: "hash_rewritten",
       fields: ["header.bodyHash", "blockHash", "dataPayload.by.name"],
       act: async (blocks, at) => {
-        const document = await blocks.findOne({ _id: at });
+        const document = await stored(blocks, at);
         const payloads = edit(document.payloads, '"ada"', '"eve"');
         const body = { records: document.records.value(), payloads: payloads.value() };
         const header = { ...document.header, bodyHash: bodyHash(body) };
@@ -193,7 +199,7 @@ describe("what somebody does to a node's database", () => {
       kind: "hash_rewritten",
       fields: ["header.height", "dataPayload.amount"],
       act: async (blocks, at) => {
-        const { _id, ...other } = await blocks.findOne({ _id: at - 1 });
+        const { _id, ...other } = await stored(blocks, at - 1);
         await blocks.replaceOne({ _id: at }, other);
       },
     },
@@ -202,7 +208,7 @@ describe("what somebody does to a node's database", () => {
       kind: "payload_modified",
       fields: [],
       act: async (blocks, at) => {
-        const { payloads } = await blocks.findOne({ _id: at });
+        const { payloads } = await stored(blocks, at);
         const edited = edit(payloads, '"ada"', '"eve"');
         await blocks.bulkWrite([
           { updateOne: { filter: { _id: at }, update: { $set: { payloads: edited } } } },
@@ -237,8 +243,7 @@ describe("what somebody does to a node's database", () => {
   });
 
   it("finds documents that no block can be", async () => {
-    const copy = async (blocks: Blocks, _id: unknown) =>
-      blocks.insertOne({ ...(await blocks.findOne({ _id: 2 })), _id });
+    const copy = async (blocks: Blocks, _id: string) => blocks.insertOne({ ...(await stored(blocks, 2)), _id });
     const isMeant = ({ kind, detail }: AlertRecord) => kind === "forged" && detail.includes("with the id evil");
     await found(follower, (blocks) => copy(blocks, "evil"), isMeant);
   });
@@ -302,7 +307,7 @@ describe("what somebody does to a node's log as a whole", () => {
     await cluster.kill(victim.id);
     await withDatabase(victim.mongodbUri, async (db) => {
       const blocks: Blocks = db.collection("blocks");
-      const { payloads } = await blocks.findOne({ _id: written.height });
+      const { payloads } = await stored(blocks, written.height);
       await blocks.updateOne({ _id: written.height }, { $set: { payloads: edit(payloads, '"ada"', '"eve"') } });
     });
     await cluster.start(victim.id);
@@ -350,7 +355,7 @@ describe("a node on a standalone MongoDB, which says nothing of changes", () => 
     await write();
     await withDatabase(leader.mongodbUri, async (db) => {
       const blocks: Blocks = db.collection("blocks");
-      const { payloads } = await blocks.findOne({ _id: written.height });
+      const { payloads } = await stored(blocks, written.height);
       await blocks.updateOne({ _id: written.height }, { $set: { payloads: edit(payloads, '"ada"', '"eve"') } });
       await blocks.updateOne({ _id: -written.height - 1 }, { $set: { terms: [] } });
     });

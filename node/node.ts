@@ -61,7 +61,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     initReplicaSet: config.initiatesReplicaSet,
     allowUnsafeMongod: config.allowsUnsafeMongod,
   });
-  const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => service.onAlert(alert));
+  const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => integrity.onStep(alert));
   const disk = watchDisk(config, storage, logger);
   const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });
   const verifyBlock = blockVerifier(verifier);
@@ -95,11 +95,12 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   const { driver, service, peers } = served;
   const integrity: Integrity = new Integrity({
     ...{ nodeId: config.nodeId, identityFolder: config.identityFolder, verifySchedule: config.verifySchedule },
-    ...{ storage, driver, verifyBlock, verifier, logger, clock: systemClock },
+    ...{ storage, driver, verifyBlock, verifier, signer: signer.block, logger, clock: systemClock },
     desk: new PeerDesk({ config, transport: peers, clock: systemClock }),
     isOff: !switches.hasIntegrity,
     onStep: (alert) => service.onAlert(alert),
     onAltered: () => served.onAltered(),
+    onHealed: () => served.onHealed(),
   });
 
   const { opened, boot } = await startDriver(driver, config, logger);

@@ -4,6 +4,7 @@ import type { Asked } from "../api/queries.js";
 import type { ClusterView } from "../api/types.js";
 import { useStreamState } from "../api/use-stream.js";
 import { chooseTheme, useTheme } from "../lib/theme.js";
+import { chooseZone, useZone } from "../lib/zone.js";
 import { Button } from "../parts/button.js";
 import { Mark, type Tone } from "../parts/mark.js";
 import { NodeSwitcher } from "./node-switcher.js";
@@ -12,6 +13,7 @@ import styles from "./top-bar.module.css";
 /** Never leaves: majority, leader and term, which node speaks, and whether it still does. */
 export function TopBar({ cluster, onHelp }: { readonly cluster: Asked<ClusterView>; readonly onHelp: () => void }) {
   const theme = useTheme();
+  const zone = useZone();
   const other = theme === "dark" ? "light" : "dark";
   return (
     <header className={styles.bar}>
@@ -24,6 +26,13 @@ export function TopBar({ cluster, onHelp }: { readonly cluster: Asked<ClusterVie
       <NodeSwitcher cluster={cluster} />
       <Button kind="quiet" onClick={() => chooseTheme(other)} aria-label={`Use the ${other} theme`}>
         {theme === "dark" ? "☀" : "☾"}
+      </Button>
+      <Button
+        kind="quiet"
+        onClick={() => chooseZone(zone === "utc" ? "local" : "utc")}
+        aria-label={zone === "utc" ? "Times are in UTC: show local time" : "Times are local: show UTC"}
+      >
+        {zone === "utc" ? "UTC" : "local"}
       </Button>
       <Button kind="quiet" onClick={onHelp} aria-label="Keys">
         ?

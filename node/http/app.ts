@@ -13,6 +13,7 @@ import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
 import { chain } from "./routes/chain.js";
+import { type ChaosDesk, chaos } from "./routes/chaos.js";
 import { cluster } from "./routes/cluster.js";
 import type { RouteContext } from "./routes/context.js";
 import { readDashboard } from "./routes/dashboard.js";
@@ -33,6 +34,8 @@ export interface AppOptions {
   readonly eventBytesMax?: number;
   readonly now?: () => number;
   readonly bodies?: BodyRoom;
+  /** Who makes faults on demand; nobody, unless a person has allowed it. */
+  readonly chaos?: ChaosDesk | null;
   /** The folder of the built dashboard. */
   readonly dashboardFolder?: string;
 }
@@ -74,6 +77,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     health(context),
     cluster(context),
     chain(context),
+    chaos(context, options.chaos ?? null),
     problemPages(),
     ...(dashboard === null ? [] : [dashboard.router]),
   ])

@@ -37,3 +37,13 @@ it("names members whose clocks are off, and how far each is from the node that w
   expect(warnings).toEqual(["the clock of n3 is 7200 s behind the members' median: set it right"]);
   expect(nodes.map(({ clockSkewMs }) => clockSkewMs)).toEqual([0, -7_200_000]);
 });
+
+it("says that anybody can write and decide where other machines reach the node", () => {
+  const status = (isOpen: boolean) =>
+    clusterStatus({
+      ...{ own, others: [], configured: [{ id: "n1", address: "", priority: 1 }], view: null },
+      ...{ hasAlerts: false, now: 0, isOpen },
+    });
+  expect(status(true).warnings).toEqual([expect.stringMatching(/no API keys yet: .* resolve alerts under any name/)]);
+  expect(status(false).warnings).toEqual([]);
+});

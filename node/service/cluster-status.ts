@@ -13,6 +13,8 @@ interface StatusParts {
   readonly configured: readonly MemberAddress[];
   readonly view: ReplicaView | null;
   readonly hasAlerts: boolean;
+  /** Other machines reach this node. */
+  readonly isOpen?: boolean;
   /** Monotonic milliseconds. */
   readonly now: number;
 }
@@ -75,10 +77,14 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     priority: [...nodes].sort((a, b) => b.priority - a.priority).map((node) => node.id),
     nodes,
     index: { payload: [...own.index.paths], wholeThrough: own.index.isWhole ? own.commitHeight : own.index.through },
-    warnings: [...configuredDifferently(answered), ...clocksOff(view)],
+    warnings: [...(parts.isOpen === true ? [OPEN] : []), ...configuredDifferently(answered), ...clocksOff(view)],
     views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
   };
 }
+
+const OPEN =
+  "this node listens beyond its own machine and there are no API keys yet: whoever reaches it can write, and can resolve alerts " +
+  "under any name";
 
 /** That this node hears no leader says nothing of the others: they say themselves whom they follow. */
 function leadsMajority({ id, role, term }: OwnStatus, all: readonly OwnStatus[], quorum: number): boolean {

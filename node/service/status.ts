@@ -2,6 +2,7 @@ import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import { NOTICES_MAX } from "../../shared/limits.js";
 import type { AnswerOf } from "../../shared/protocol/requests.js";
+import { LOOPBACK } from "../config.js";
 import type { AlertRecord } from "../storage/port.js";
 import { clusterStatus, type OwnStatus } from "./cluster-status.js";
 import type { ClusterStatus, LogStatus, ReadinessCheck, Standing, StreamNotice } from "./log-port.js";
@@ -108,6 +109,7 @@ export class Status implements LogStatus {
       })),
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
+      isOpen: !LOOPBACK.test(this.parts.config.host ?? "127.0.0.1"),
       hasAlerts: alerts.some(({ severity }) => severity === "critical"),
       now: this.parts.clock.now(),
     });

@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
+import { useRef, useState } from "react";
 import { Link } from "wouter";
 import { type Answer, ask } from "../api/client.js";
 import { useAlert } from "../api/queries.js";
 import type { AlertView, CopyList, PlaceRange } from "../api/types.js";
-import { ago, clockTime, count, dateOf, duration, many, zoneName } from "../lib/format.js";
+import { ago, clockTime, count, dateOf, duration, lasting, many, zoneName } from "../lib/format.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Mark } from "../parts/mark.js";
@@ -11,13 +12,18 @@ import page from "../parts/page.module.css";
 import { Stale } from "../parts/states.js";
 import styles from "./alerts.module.css";
 import { Comparison } from "./comparison.js";
-import { ResolveForm } from "./resolve-form.js";
+import { Overtaken, ResolveForm } from "./resolve-form.js";
 import { actionWord, causeOf, isOver } from "./standing.js";
 
 /** One finding in full: what differs, how it was found, what was decided, and what can be. */
 export function AlertDetail({ id }: { readonly id: string }) {
   const alert = useAlert(id);
   const now = useNow();
+  const [isMine, setMine] = useState(false);
+  // How it stood when the person opened it.
+  const first = useRef<string | undefined>(undefined);
+  first.current ??= alert.data?.body.status;
+  const wasOpen = first.current !== undefined && !isOver(first.current);
   if (alert.data === undefined)
     return <AskedPage title="Alert" what="the alert" error={alert.error} onRetry={() => void alert.refetch()} />;
   const found = alert.data.body;
@@ -60,7 +66,11 @@ export function AlertDetail({ id }: { readonly id: string }) {
       </section>
       <ComparisonOf alert={found} />
       <History alert={found} />
-      {isOver(status) ? null : <ResolveForm alert={found} etag={alert.data.etag} />}
+      {isOver(status) ? (
+        wasOpen && !isMine ? <Overtaken alert={found} /> : null
+      ) : (
+        <ResolveForm alert={found} etag={alert.data.etag} onDecided={() => setMine(true)} />
+      )}
     </div>
   );
 }
@@ -96,7 +106,7 @@ function Facts({ alert }: { readonly alert: AlertView }) {
       ? []
       : [
           ["Changed at", `${at(changedAt)}, by MongoDB’s own log`] as [string, string],
-          ["Found after", duration(Math.max(0, Date.parse(openedAt) - Date.parse(changedAt)))] as [string, string],
+          ["Found after", lasting(Math.max(0, Date.parse(openedAt) - Date.parse(changedAt)))] as [string, string],
         ]),
     ...(lastKnownGoodAt === undefined ? [] : [["Last known good", at(lastKnownGoodAt)] as [string, string]]),
     ...(agreeing === undefined

@@ -32,10 +32,11 @@ interface ResolveFormProps {
   readonly alert: AlertView;
   /** The version of the alert that the person sees: a decision holds for no other. */
   readonly etag: string | null;
+  onDecided(): void;
 }
 
 /** A person decides, with a name and a reason; both are recorded in the log for ever. */
-export function ResolveForm({ alert, etag }: ResolveFormProps) {
+export function ResolveForm({ alert, etag, onDecided }: ResolveFormProps) {
   const client = useQueryClient();
   const [actor, setActor] = useState("");
   const [reason, setReason] = useState("");
@@ -47,6 +48,7 @@ export function ResolveForm({ alert, etag }: ResolveFormProps) {
         { actor, reason },
         etag === null ? {} : { "If-Match": etag },
       ),
+    onSuccess: onDecided,
     // Whatever came of it, the alert is another one now.
     onSettled: () => client.invalidateQueries({ queryKey: ["alerts"] }),
   });

@@ -54,7 +54,8 @@ export function ChaosPanel() {
                 <td>
                   <Stands node={node} />
                 </td>
-                <td className={styles.faults}>
+                <td>
+<div className={styles.faults}>
                   {actionsFor(node).map(({ action, label }) => (
                     <Button
                       key={action}
@@ -65,7 +66,8 @@ export function ChaosPanel() {
                       {label}
                     </Button>
                   ))}
-                </td>
+                </div>
+</td>
               </tr>
             ))}
           </tbody>

@@ -1,6 +1,7 @@
+import { Link } from "wouter";
 import { useChaos, useElections } from "../api/queries.js";
 import type { ClusterView, ElectionView } from "../api/types.js";
-import { clockTime, count, dateOf, duration, localTime, many, zoneName } from "../lib/format.js";
+import { clockTime, count, dateOf, duration, lasting, localTime, many, zoneName } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
 import { useHeld } from "../lib/use-held.js";
@@ -144,19 +145,14 @@ function TimelineCard({ status, elections }: TimelineCardProps) {
 }
 
 function Row({ election, next }: { readonly election: ElectionView; readonly next: ElectionView | undefined }) {
-  const { change } = useParameters();
   const { term, leaderId, at, reason, previousLeader, votes, tookMs, writesRefused } = election;
   const refused = Object.entries(writesRefused);
   return (
     <tr>
       <th scope="row">
-        <Button
-          kind="quiet"
-          aria-label={`${count(term)}: show it in the picture`}
-          onClick={() => change({ term: String(term) })}
-        >
+        <Link href={`/cluster?term=${term}`} aria-label={`${count(term)}: show it in the picture`}>
           {count(term)}
-        </Button>
+        </Link>
       </th>
       <td>{leaderId}</td>
       <td className={page.number} title={localTime(at)}>
@@ -166,7 +162,7 @@ function Row({ election, next }: { readonly election: ElectionView; readonly nex
       <td>{reason === null ? "the log does not say" : (REASONS[reason] ?? reason)}</td>
       <td>{previousLeader ?? "–"}</td>
       <td>{votes.join(", ") || "–"}</td>
-      <td className={page.number}>{tookMs === null ? "–" : duration(tookMs)}</td>
+      <td className={page.number}>{tookMs === null ? "–" : lasting(tookMs)}</td>
       <td>
         {refused.length === 0
           ? "none"

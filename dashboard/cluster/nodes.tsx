@@ -54,7 +54,7 @@ export function Nodes({ status }: { readonly status: ClusterView }) {
           </tbody>
         </table>
       </div>
-      <p className={page.muted}>When a node was last heard only the leader knows: open its page to see it.</p>
+      <p className={page.muted}>Last heard is by the leader.</p>
     </section>
   );
 }

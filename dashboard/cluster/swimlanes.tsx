@@ -1,5 +1,5 @@
 import { useId, useRef } from "react";
-import { clockTime, dateOf, duration } from "../lib/format.js";
+import { clockTime, dateOf, duration, lasting } from "../lib/format.js";
 import { useWidth } from "../lib/use-width.js";
 import styles from "./swimlanes.module.css";
 import { type Gap, type Lane, type Mark, type Span, type Timeline, ticksOf } from "./timeline.js";
@@ -128,7 +128,7 @@ function Bar({
   const isThin = span.kind === "silent";
   const high = isThin ? BAR / 3 : BAR;
   const pattern = PATTERNED.find((kind) => kind === span.kind);
-  const lasted = duration(span.to - span.from);
+  const lasted = lasting(span.to - span.from);
   return (
     <g className={styles[span.kind]}>
       <rect
@@ -163,7 +163,7 @@ function Sign({ mark, x, middle }: { readonly mark: Mark; readonly x: number; re
 function NoLeader({ gap, xOf, height }: { readonly gap: Gap; readonly height: number; xOf(at: number): number }) {
   const x = xOf(gap.from);
   const width = Math.max(SPAN_PX_MIN, xOf(gap.to) - x);
-  const text = `no leader ${duration(gap.to - gap.from)}`;
+  const text = `no leader ${lasting(gap.to - gap.from)}`;
   return (
     <g className={styles.gap}>
       <rect x={x} y={AXIS} width={width} height={height - AXIS}>
@@ -223,6 +223,6 @@ function inWords({ lanes, gaps }: Timeline, from: number, to: number): string {
   ).length;
   const inWindow = gaps.filter((gap) => gap.to > from && gap.from < to);
   const longest = Math.max(0, ...inWindow.map((gap) => gap.to - gap.from));
-  const worst = inWindow.length === 0 ? "" : ` The longest time without a leader was ${duration(longest)}.`;
+  const worst = inWindow.length === 0 ? "" : ` The longest time without a leader was ${lasting(longest)}.`;
   return `Elections of ${lanes.map(({ node }) => node).join(", ")} within ${duration(to - from)}: ${count} won.${worst} The table below has each.`;
 }

@@ -20,6 +20,10 @@ export function duration(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
+/** The same of what took some seconds: to a tenth of one. */
+export const lasting = (ms: number): string =>
+  ms < 1_000 || ms >= 10_000 ? duration(ms) : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
+
 export const ago = (ms: number): string => (ms < 1_000 ? "just now" : `${duration(ms)} ago`);
 
 /** In the zone that the person has chosen: the page is drawn anew when that changes. */

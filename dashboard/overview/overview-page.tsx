@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { useAlerts, useCluster, useElections } from "../api/queries.js";
-import { ago, count, duration, localTime } from "../lib/format.js";
+import { ago, count, duration, lasting, localTime } from "../lib/format.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { FirstEvent } from "../parts/first-event.js";
@@ -119,7 +119,7 @@ function LastElection() {
   return (
     <Figure title="Last election" value={`${last.leaderId}, term ${last.term}`}>
       <span title={localTime(last.at)}>
-        {duration(now - Date.parse(last.at))} ago{last.tookMs === null ? "" : `, took ${duration(last.tookMs)}`}
+        {duration(now - Date.parse(last.at))} ago{last.tookMs === null ? "" : `, took ${lasting(last.tookMs)}`}
       </span>
     </Figure>
   );

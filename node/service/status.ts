@@ -111,7 +111,6 @@ export class Status implements LogStatus {
       view: this.parts.driver.view(),
       isOpen: !LOOPBACK.test(this.parts.config.host ?? "127.0.0.1"),
       hasAlerts: alerts.some(({ severity }) => severity === "critical"),
-      now: this.parts.clock.now(),
     });
   }
 
@@ -133,6 +132,7 @@ export class Status implements LogStatus {
       committedSize: view?.committedSize ?? 0,
       headHash: view?.headHash ?? "",
       stableSince: view === null ? null : this.stableSince,
+      contacts: contactsOf(view, this.parts.clock.now()),
       ...this.parts.integrity(),
       index: {
         isWhole: this.parts.driver.log.index.isWhole,
@@ -170,6 +170,12 @@ export class Status implements LogStatus {
     };
   }
 }
+
+/** Only a leader hears from all; of one that it never heard it says nothing. */
+const contactsOf = (view: ReplicaView | null, now: number): NonNullable<OwnStatus["contacts"]> =>
+  (view?.peers ?? [])
+    .map(({ id, lastContact }) => ({ node: id, ms: Math.max(0, Math.round(now - lastContact)) }))
+    .filter(({ ms }) => Number.isSafeInteger(ms));
 
 type NodeAlerts = AnswerOf<"alerts">;
 

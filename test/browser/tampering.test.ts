@@ -1,6 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import type { AlertView } from "../../dashboard/api/types.js";
 import { call } from "../integration/api-support.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
@@ -102,6 +103,59 @@ journeys("a person whose databases somebody edits", () => {
     await mine.page.getByRole("row", { name: /dataPayload\.by\.name/ }).waitFor();
     await mine.page.getByText(/changed so that they agree with each other/).waitFor();
     await leave(mine, "journey-11");
+  });
+
+  it("14: edited alike on two of three nodes: the edited copy is never called true for being the more frequent one", async () => {
+    const { node: leader } = await cluster.leader();
+    const asked = leader.id as Id;
+    const altered = IDS.filter((id) => id !== asked);
+    const [place] = (await written(asked)) as [Written];
+    const alerts = await see(asked, "/alerts");
+    await Promise.all(altered.map((id) => editPayload(uriOf(id), place.height, { from: '"ada"', to: '"eve"' })));
+    for (const id of altered)
+      await alertRow(alerts.page, `payload_modified ${id} .*event ${place.sequence}`).waitFor({ timeout: FOUND_WITHIN_MS });
+    await leave(alerts, "journey-14-alerts");
+    const sound = await see(asked, `/events?event=${place.sequence}&tab=nodes`);
+    await sound.page.getByText(/^verified in this browser/).waitFor();
+    for (const id of altered) expect(await alertRow(sound.page, `^${id} .*not seen`).count()).toBe(1);
+    await sound.page.getByRole("tab", { name: "Fields" }).click();
+    await sound.page.getByText("ada", { exact: true }).waitFor();
+    await leave(sound, "journey-14");
+    // The page of a node that was edited shows the committed event, or says why it shows none.
+    const edited = await visit(browser, `${urlOf(altered[0] as string)}/#/events?event=${place.sequence}`, {
+      mayMissNodes: true,
+    });
+    const drawer = edited.page.getByRole("complementary");
+    await drawer.getByText("ada", { exact: true }).or(drawer.getByText("The stored event was altered")).first().waitFor();
+    expect(await edited.page.getByText("eve", { exact: true }).count()).toBe(0);
+    await leave(edited, "journey-14-edited");
+  });
+
+  it("13: edited while the node is stopped: it is found before the node is ready", async () => {
+    const { node: leader } = await cluster.leader();
+    const altered = otherThan(leader.id);
+    const asked = otherThan(altered);
+    const [place] = (await written(asked)) as [Written];
+    const mine = await visit(browser, `${urlOf(asked)}/#/alerts`, { mayMissNodes: true });
+    await cluster.kill(altered);
+    await mine.page.getByText(`${altered} did not tell`, { exact: false }).waitFor();
+    await editPayload(uriOf(altered), place.height, { from: '"ada"', to: '"eve"' });
+    await cluster.start(altered);
+    await eventually(
+      async () => {
+        const isReady = (await call(`${urlOf(altered)}/readyz`)).status === 200;
+        const { alerts } = (await call(`${urlOf(asked)}/api/v1/alerts?limit=500`)).body as { alerts: AlertView[] };
+        const isFound = alerts.some(({ accused, sequences = [] }) =>
+          accused === altered && sequences.some(([low, high]) => low <= place.sequence && place.sequence <= high),
+        );
+        if (isReady) expect(isFound).toBe(true);
+        return isFound;
+      },
+      60_000,
+      "the alert",
+    );
+    await alertRow(mine.page, `payload_modified ${altered} `).waitFor();
+    await leave(mine, "journey-13");
   });
 
   it("12: a block in the middle is deleted, one is forged, the newest three are deleted", async () => {

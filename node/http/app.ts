@@ -12,6 +12,7 @@ import { notFound, problemHandler } from "./middleware/problem-handler.js";
 import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
+import { alerts } from "./routes/alerts.js";
 import { chain } from "./routes/chain.js";
 import { type ChaosDesk, chaos } from "./routes/chaos.js";
 import { cluster } from "./routes/cluster.js";
@@ -53,6 +54,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     reads: service.reads,
     leadership: service.leadership,
     status: service.status,
+    alerts: service.alerts,
     logger: options.logger,
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
@@ -76,6 +78,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     home(context, dashboard),
     health(context),
     cluster(context),
+    alerts(context),
     chain(context),
     chaos(context, options.chaos ?? null),
     problemPages(),

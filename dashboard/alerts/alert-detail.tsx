@@ -67,7 +67,9 @@ export function AlertDetail({ id }: { readonly id: string }) {
       <ComparisonOf alert={found} />
       <History alert={found} />
       {isOver(status) ? (
-        wasOpen && !isMine ? <Overtaken alert={found} /> : null
+        wasOpen && !isMine ? (
+          <Overtaken alert={found} />
+        ) : null
       ) : (
         <ResolveForm alert={found} etag={alert.data.etag} onDecided={() => setMine(true)} />
       )}

@@ -55,19 +55,19 @@ export function ChaosPanel() {
                   <Stands node={node} />
                 </td>
                 <td>
-<div className={styles.faults}>
-                  {actionsFor(node).map(({ action, label }) => (
-                    <Button
-                      key={action}
-                      aria-label={`${label}: ${node.node}`}
-                      disabled={strike.isPending}
-                      onClick={() => strike.mutate({ action, node: node.node })}
-                    >
-                      {label}
-                    </Button>
-                  ))}
-                </div>
-</td>
+                  <div className={styles.faults}>
+                    {actionsFor(node).map(({ action, label }) => (
+                      <Button
+                        key={action}
+                        aria-label={`${label}: ${node.node}`}
+                        disabled={strike.isPending}
+                        onClick={() => strike.mutate({ action, node: node.node })}
+                      >
+                        {label}
+                      </Button>
+                    ))}
+                  </div>
+                </td>
               </tr>
             ))}
           </tbody>

@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
 import type { AlertView } from "../../dashboard/api/types.js";
+import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
 import { call } from "../integration/api-support.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
@@ -113,7 +113,9 @@ journeys("a person whose databases somebody edits", () => {
     const alerts = await see(asked, "/alerts");
     await Promise.all(altered.map((id) => editPayload(uriOf(id), place.height, { from: '"ada"', to: '"eve"' })));
     for (const id of altered)
-      await alertRow(alerts.page, `payload_modified ${id} .*event ${place.sequence}`).waitFor({ timeout: FOUND_WITHIN_MS });
+      await alertRow(alerts.page, `payload_modified ${id} .*event ${place.sequence}`).waitFor({
+        timeout: FOUND_WITHIN_MS,
+      });
     await leave(alerts, "journey-14-alerts");
     const sound = await see(asked, `/events?event=${place.sequence}&tab=nodes`);
     await sound.page.getByText(/^verified in this browser/).waitFor();
@@ -126,7 +128,11 @@ journeys("a person whose databases somebody edits", () => {
       mayMissNodes: true,
     });
     const drawer = edited.page.getByRole("complementary");
-    await drawer.getByText("ada", { exact: true }).or(drawer.getByText("The stored event was altered")).first().waitFor();
+    await drawer
+      .getByText("ada", { exact: true })
+      .or(drawer.getByText("The stored event was altered"))
+      .first()
+      .waitFor();
     expect(await edited.page.getByText("eve", { exact: true }).count()).toBe(0);
     await leave(edited, "journey-14-edited");
   });
@@ -145,8 +151,9 @@ journeys("a person whose databases somebody edits", () => {
       async () => {
         const isReady = (await call(`${urlOf(altered)}/readyz`)).status === 200;
         const { alerts } = (await call(`${urlOf(asked)}/api/v1/alerts?limit=500`)).body as { alerts: AlertView[] };
-        const isFound = alerts.some(({ accused, sequences = [] }) =>
-          accused === altered && sequences.some(([low, high]) => low <= place.sequence && place.sequence <= high),
+        const isFound = alerts.some(
+          ({ accused, sequences = [] }) =>
+            accused === altered && sequences.some(([low, high]) => low <= place.sequence && place.sequence <= high),
         );
         if (isReady) expect(isFound).toBe(true);
         return isFound;

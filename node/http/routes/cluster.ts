@@ -1,21 +1,16 @@
 import { Router } from "express";
-import { z } from "zod";
 import { NOTICES_MAX } from "../../../shared/limits.js";
 import { ProblemError } from "../../problems.js";
 import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { showRead, showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { DECISION_BYTES_MAX, decision, name, readDecision } from "./decision.js";
+import { admitSchema, DECISION_BYTES_MAX, readDecision, stepDownSchema } from "./decision.js";
 import { QueryReader } from "./query.js";
 
-const LIMIT_DEFAULT = 50;
+export const NOTICES_DEFAULT = 50;
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
-
-const object = { error: "must be a JSON object" };
-const admitSchema = z.strictObject({ node: name, ...decision }, object);
-const stepDownSchema = z.strictObject({ target: name.optional(), ...decision }, object);
 
 /** The cluster as its nodes see it, who led it, the decisions of persons on it, and the open alerts of all nodes. */
 export function cluster(context: RouteContext): Router {
@@ -89,7 +84,7 @@ export function cluster(context: RouteContext): Router {
 function readLimit(parameters: object): number {
   const query = new QueryReader(parameters);
   query.refuseUnknown(["limit"]);
-  const limit = query.number("limit", { fallback: LIMIT_DEFAULT, max: NOTICES_MAX });
+  const limit = query.number("limit", { fallback: NOTICES_DEFAULT, max: NOTICES_MAX });
   query.finish();
   return limit;
 }

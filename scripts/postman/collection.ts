@@ -59,6 +59,8 @@ function itemOf(operation: Operation): object {
       url: urlOf(path, parameters),
       ...(body === undefined ? {} : { body: rawBody(body.example) }),
     },
+    // Where a redirect leads is a page for browsers.
+    ...(operation.answers[302] === undefined ? {} : { protocolProfileBehavior: { followRedirects: false } }),
     event: [
       { listen: "test", script: { type: "text/javascript", exec: checks(operation, MAY_ALSO_ANSWER[id] ?? []) } },
     ],

@@ -39,8 +39,8 @@ async function run(url: string): Promise<Report> {
   return JSON.parse(readFileSync(report, "utf8")) as Report;
 }
 
-it.each([0, 2])("Postman's own runner gets from node %i what the collection says", async (i) => {
-  const { stats, failures } = (await run(nodes.urls[i] as string)).run;
+it("Postman's own runner gets from a follower what the collection says", async () => {
+  const { stats, failures } = (await run(nodes.urls[0] as string)).run;
   expect(failures.map(({ source, error }) => `${source?.name}: ${error.message}`)).toEqual([]);
   expect(stats.requests.total).toBeGreaterThanOrEqual(OPERATIONS.length);
   expect(stats.assertions.total).toBeGreaterThanOrEqual(2 * OPERATIONS.length);

@@ -15,6 +15,7 @@ const MAY_ALSO_ANSWER: Readonly<Record<string, readonly number[]>> = {
   admitNode: [409],
   stepDown: [409],
   readAlert: [404],
+  readEvidence: [404],
   asset: [404],
 };
 

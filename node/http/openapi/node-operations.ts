@@ -72,6 +72,14 @@ const alerts: Operation[] = [
     answers: { 200: { description: "The alert.", schema: "Alert", headers: READ } },
     problems: ["not_found", "not_ready", "overloaded"],
   },
+  {
+    ...{ method: "get", path: "/api/v1/alerts/{id}/evidence", id: "readEvidence", tag: "Alerts" },
+    summary: "Reads what an incident is checked by, without a node",
+    description: "Made by the node whose alert it is. docs/reference/evidence.md says how to check it.",
+    parameters: [byAlert],
+    answers: { 200: { description: "The bundle.", schema: "Evidence", headers: READ } },
+    problems: ["not_found", "not_ready", "overloaded"],
+  },
 ];
 
 const node: Operation[] = [

@@ -5,10 +5,10 @@ import {
   NOTICES_MAX,
 } from "../../../shared/limits.js";
 import { COUNT_DEFAULT } from "../routes/chain.js";
-import { NOTICES_DEFAULT } from "../routes/cluster.js";
 import { LIMIT_DEFAULT, LIMIT_MAX, PAYLOAD_FILTERS_MAX } from "../routes/event-list.js";
 import { BUCKETS_DEFAULT, BUCKETS_MAX } from "../routes/histogram.js";
 import { PAGE_LIMIT_MAX, PAGE_MAX } from "../routes/paging.js";
+import { NOTICES_DEFAULT } from "../routes/query.js";
 
 /** A parameter as OpenAPI has it. */
 export interface Parameter {

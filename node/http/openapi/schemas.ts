@@ -124,6 +124,44 @@ const election = z.strictObject({
   writesRefused: z.record(z.string(), count),
 }) satisfies z.ZodType<ElectionRecord>;
 
+const signed = z.strictObject({ header: headerSchema, signature: z.string().regex(/^[0-9a-f]{128}$/) });
+const evidenceDocument = z.strictObject({
+  id: z.string(),
+  keptAt: time,
+  isWhole: z.boolean(),
+  sha256: hashSchema,
+  document: object,
+});
+const evidence = z.strictObject({
+  format: z.literal("quorumlog/evidence/v1"),
+  about: z.string(),
+  clusterId: hashOrEmpty,
+  madeBy: nodeIdSchema,
+  madeAt: time,
+  alert: object,
+  membership: z.array(signed),
+  blocks: z.array(
+    z.strictObject({
+      height: z.number(),
+      stored: z.array(evidenceDocument),
+      committed: z
+        .strictObject({
+          ...signed.shape,
+          blockHash: hashSchema,
+          records: z.string(),
+          payloads: z.string(),
+          previousHash: hashOrEmpty,
+          from: nodeIdSchema,
+        })
+        .nullable(),
+      links: z.array(signed),
+    }),
+  ),
+  others: z.array(evidenceDocument),
+  evidenceHash: hashSchema,
+  omitted: z.strictObject({ blocks: count, documents: count }),
+});
+
 const check = z.strictObject({
   name: z.string(),
   isOk: z.boolean(),
@@ -189,6 +227,7 @@ export const SCHEMAS = {
   ElectionList: z.strictObject({ elections: z.array(election), unreachable: nodes }),
   Alert: alertSchema,
   AlertList: z.strictObject({ alerts: z.array(alertSchema), more: count, unreachable: nodes }),
+  Evidence: evidence,
   Alive: z.strictObject({ status: z.literal("alive"), node: nodeIdSchema, version: z.string() }),
   Readiness: z.strictObject({ status: z.enum(["ready", "not_ready"]), node: nodeIdSchema, checks: z.array(check) }),
   Home: z.strictObject({

@@ -8,33 +8,27 @@ const NONE: readonly AlertView[] = [];
 const isAt = ({ sequences = [], sequence: first }: AlertView, sequence: number): boolean =>
   sequence === first || sequences.some(([low, high]) => sequence >= low && sequence <= high);
 
-function useStanding(): readonly AlertView[] {
-  return useAlerts().data?.body.alerts ?? NONE;
-}
-
-/** Which nodes an open alert says to hold another event than the one that was committed; empty for none. */
-export function useAccused(): (sequence: number) => string {
-  const alerts = useStanding();
+/** The unresolved alerts that name an event: its copy on the accused node is not what was committed. */
+export function useAlertsAt(): (sequence: number) => readonly AlertView[] {
+  const alerts = useAlerts().data?.body.alerts ?? NONE;
   return useCallback(
     (sequence) =>
-      [
-        ...new Set(
-          alerts
-            .filter((alert) => alert.severity === "critical" && !isOver(alert.status) && isAt(alert, sequence))
-            .map(({ accused }) => accused),
-        ),
-      ]
-        .sort()
-        .join(", "),
+      alerts.filter((alert) => alert.severity === "critical" && !isOver(alert.status) && isAt(alert, sequence)),
     [alerts],
+  );
+}
+
+/** The accused nodes in words; empty for none. */
+export function useAccused(): (sequence: number) => string {
+  const alertsAt = useAlertsAt();
+  return useCallback(
+    (sequence) => [...new Set(alertsAt(sequence).map(({ accused }) => accused))].sort().join(", "),
+    [alertsAt],
   );
 }
 
 /** The alert that names an event of a node. */
 export function useAlertAt(): (node: string, sequence: number) => AlertView | undefined {
-  const alerts = useStanding();
-  return useCallback(
-    (node, sequence) => alerts.find((alert) => alert.accused === node && isAt(alert, sequence)),
-    [alerts],
-  );
+  const alertsAt = useAlertsAt();
+  return useCallback((node, sequence) => alertsAt(sequence).find(({ accused }) => accused === node), [alertsAt]);
 }

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { useAlerts, useCluster, useElections } from "../api/queries.js";
+import { useAlerts, useChaos, useCluster, useElections } from "../api/queries.js";
 import { ago, count, duration, lasting, localTime } from "../lib/format.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
@@ -59,6 +59,7 @@ export function OverviewPage() {
           <FirstEvent />
         </section>
       ) : null}
+      <TryIt />
       <Rate />
       <section className={page.card} aria-labelledby="checks">
         <h2 id="checks">How far each node has checked its log</h2>
@@ -108,6 +109,21 @@ function Figure({ title, value, children }: FigureProps) {
       <h2 className={styles.small}>{title}</h2>
       <p className={styles.value}>{value}</p>
       <p className={page.muted}>{children}</p>
+    </section>
+  );
+}
+
+/** Where faults may be made, the shortest way to see one found. */
+function TryIt() {
+  if (useChaos().data?.body.allowed !== true) return null;
+  return (
+    <section className={page.card} aria-labelledby="try">
+      <h2 id="try">Try it</h2>
+      <p>
+        This cluster takes faults on demand. On the <Link href="/cluster">Cluster page</Link> press “Alter an event” for
+        one node: within seconds its row of the <Link href="/chain">chain</Link> breaks, and an{" "}
+        <Link href="/alerts">alert</Link> names the event and the field.
+      </p>
     </section>
   );
 }

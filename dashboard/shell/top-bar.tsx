@@ -3,6 +3,7 @@ import { NoAnswer } from "../api/client.js";
 import type { Asked } from "../api/queries.js";
 import type { ClusterView } from "../api/types.js";
 import { useStreamState } from "../api/use-stream.js";
+import { count } from "../lib/format.js";
 import { chooseTheme, useTheme } from "../lib/theme.js";
 import { chooseZone, useZone } from "../lib/zone.js";
 import { Button } from "../parts/button.js";
@@ -70,8 +71,19 @@ function Standing({ cluster }: { readonly cluster: Asked<ClusterView> }) {
       <span className={styles.leader}>
         {leaderId === null ? "no leader" : `${leaderId} leads`} · term {term}
       </span>
+      <Link href="/cluster" className={styles.verified}>
+        {verifiedOf(data.body)}
+      </Link>
     </>
   );
+}
+
+/** What passes over the log have covered on every node that answers. */
+function verifiedOf({ nodes }: ClusterView): string {
+  const answering = nodes.filter(({ role }) => role !== "unknown");
+  const size = Math.max(0, ...answering.map(({ lastSequence }) => lastSequence + 1));
+  const through = Math.min(size, ...answering.map(({ verifiedThrough }) => verifiedThrough + 1));
+  return `verified ${count(through)} of ${count(size)}`;
 }
 
 const STREAM_WORDS = { connecting: "connecting", live: "live", lost: "not live" } as const;

@@ -8,6 +8,7 @@ import {
 import { ProblemError } from "../../problems.js";
 import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
+import { showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
 import { DECISION_BYTES_MAX, readDecision } from "./decision.js";
 
@@ -26,6 +27,7 @@ export function chaos(context: RouteContext, desk: ChaosDesk | null): Router {
     .route("/api/v1/chaos")
     .get(async (_req, res) => {
       const found: ChaosView = desk === null ? NOT_ALLOWED : { allowed: true, ...(await desk.state()) };
+      showStanding(res, context);
       res.setHeader("Cache-Control", "no-store");
       res.json(found);
     })
@@ -34,6 +36,7 @@ export function chaos(context: RouteContext, desk: ChaosDesk | null): Router {
         throw new ProblemError("not_found", "Faults on demand are off: start with npm start -- --allow-chaos.");
       const request = readDecision(req, chaosRequestSchema, "Nothing was done. The body must name action and node.");
       const found: ChaosView = { allowed: true, ...(await desk.strike(request)) };
+      showStanding(res, context);
       res.setHeader("Cache-Control", "no-store");
       res.json(found);
     })

@@ -140,6 +140,12 @@ export const PROBLEMS = {
     isRetryable: false,
     help: "Somebody has decided, or more was found. GET the alert, decide again, and send its new ETag as If-Match.",
   },
+  chaos_conflict: {
+    status: 409,
+    title: "This fault cannot be made now",
+    isRetryable: false,
+    help: "GET /api/v1/chaos shows which nodes run, which are paused, and which are cut off.",
+  },
   too_large: {
     status: 413,
     title: "The request is too large",

@@ -15,7 +15,7 @@ const ALERT_ID = /^[0-9a-f]{24}$/;
 const ACTIONS = ["acknowledge", "repair", "rebuild", "dismiss"] as const;
 type Action = (typeof ACTIONS)[number];
 
-const decisionSchema = z.strictObject({ ...decision }, { error: "must be a JSON object" });
+export const alertDecisionSchema = z.strictObject({ ...decision }, { error: "must be a JSON object" });
 
 /** The alerts of all nodes, what proves them, and what persons decide about them. */
 export function alerts(context: RouteContext): Router {
@@ -75,12 +75,12 @@ function readListQuery(parameters: object): { limit: number; wanted: AlertsWante
   query.finish();
   return { limit, wanted: wanted ?? "unresolved" };
 }
-const WANTED = ["unresolved", "resolved", "all"] as const satisfies AlertsWanted[];
+export const WANTED = ["unresolved", "resolved", "all"] as const satisfies AlertsWanted[];
 
 async function decide(context: RouteContext, action: Action, req: Request, res: Response): Promise<void> {
   const id = String(req.params.id);
   const version = expectedVersion(req);
-  const by = readDecision(req, decisionSchema, "Nothing was decided. The body must name actor and reason.");
+  const by = readDecision(req, alertDecisionSchema, "Nothing was decided. The body must name actor and reason.");
   const decided = ALERT_ID.test(id) ? await context.alerts.decide({ id, action, version, ...by }) : null;
   if (decided === null) throw unknown(id);
   showStanding(res, context);
@@ -98,7 +98,7 @@ function expectedVersion(req: Request): string {
   if (header === undefined)
     throw new ProblemError("precondition_required", "Nothing was decided: the header If-Match is missing.");
   // A star would be a decision about whatever is there.
-  return /^"([0-9a-f]{32})"$/.exec(header.trim())?.[1] ?? "none";
+  return /^"([0-9a-f]{64})"$/.exec(header.trim())?.[1] ?? "none";
 }
 
 /** Who decided last, and what; or that more was found since. */

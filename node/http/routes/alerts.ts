@@ -1,5 +1,4 @@
 import { type Request, type Response, Router } from "express";
-import { z } from "zod";
 import { NOTICES_MAX } from "../../../shared/limits.js";
 import { ProblemError } from "../../problems.js";
 import { alertVersion } from "../../storage/alert-steps.js";
@@ -8,14 +7,12 @@ import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { showRead, showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { DECISION_BYTES_MAX, decision, readDecision } from "./decision.js";
+import { alertDecisionSchema, DECISION_BYTES_MAX, readDecision } from "./decision.js";
 import { NOTICES_DEFAULT, QueryReader } from "./query.js";
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
 const ACTIONS = ["acknowledge", "repair", "rebuild", "dismiss"] as const;
 type Action = (typeof ACTIONS)[number];
-
-export const alertDecisionSchema = z.strictObject({ ...decision }, { error: "must be a JSON object" });
 
 /** The alerts of all nodes, what proves them, and what persons decide about them. */
 export function alerts(context: RouteContext): Router {

@@ -3,7 +3,8 @@ import { canonicalText } from "../canonical.js";
 import { sha256Hex, sha256HexOf } from "../hash.js";
 import type { HashHex, Height, NodeId, Sequence, Term, TreeSize } from "../ids.js";
 import { BLOCK_BYTES_MAX, BLOCK_EVENTS_MAX } from "../limits.js";
-import { BodyReader, ProvedBodyReader } from "./body.js";
+import { BodyReader } from "./body.js";
+import { ProvedBodyReader } from "./proved-body.js";
 import { BodyError } from "./body-bytes.js";
 import type { Control } from "./control.js";
 

@@ -1,5 +1,6 @@
 import { type EventFilter, payloadTexts } from "../../../shared/log/filter.js";
 import { PREFIXES_MAX } from "../../../shared/log/index.js";
+import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { compareInstants } from "../../../shared/timestamp.js";
 import type { Found, LogReads, ReadCondition } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
@@ -146,13 +147,13 @@ export async function fetchEvents(reads: LogReads, query: ListQuery, size: numbe
   };
 }
 
-async function gather(parts: AsyncIterable<Found>): Promise<{ found: Found["events"]; next: number | null }> {
-  const found: Found["events"] = [];
+async function gather(parts: AsyncIterable<Found>): Promise<{ found: FoundEvent[]; next: number | null }> {
+  const found: FoundEvent[] = [];
   let bytes = 0;
   let next: number | null = null;
   for await (const part of parts) {
     found.push(...part.events);
-    for (const event of part.events) bytes += event.payload.length;
+    for (const event of part.events) bytes += event.payloadBytes;
     next = part.isCutOff ? part.next : null;
     if (bytes > PAGE_BYTES_MAX) return { found, next: part.next };
   }

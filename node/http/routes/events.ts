@@ -1,6 +1,6 @@
 import { type Response, Router } from "express";
 import { BLOCK_BYTES_MAX } from "../../../shared/limits.js";
-import type { ShownEvent } from "../../../shared/log/event.js";
+import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
 import type { ReadCondition } from "../../service/log-port.js";
 import { admitBatch } from "../door/door.js";
@@ -13,8 +13,8 @@ import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { fetchEvents, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
 import { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
-import { ownText } from "./shapes.js";
-import { sendSingle, sendText } from "./slices.js";
+import { OWN } from "./shapes.js";
+import { arrayOf, sendJson, sendSingle } from "./slices.js";
 
 /** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
 export function events(context: RouteContext): Router {
@@ -33,8 +33,8 @@ export function events(context: RouteContext): Router {
       await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
         const { events: page, next, links } = await fetchEvents(reads, query, size);
         if (Object.keys(links).length > 0) res.links(links);
-        const cursor = next === undefined ? "" : `,"next":"${next}"`;
-        await sendText(res, `{"events":[${page.map(ownText).join(",")}]${cursor}}`);
+        const close = next === undefined ? "]}" : `],"next":"${next}"}`;
+        await sendJson(res, arrayOf(page, { open: '{"events":[', shape: OWN, close }));
       });
     })
     .all(eventMethods("GET", "POST"));
@@ -52,7 +52,7 @@ export function events(context: RouteContext): Router {
       const event = await find(context, req.params.sequence, res, condition);
       res.setHeader("ETag", `"${event.hash}"`);
       if (isKnown(req.headers["if-none-match"], event.hash)) res.status(304).end();
-      else await sendSingle(res, ownText(event), context);
+      else await sendSingle(res, arrayOf([event], { open: "", shape: OWN, close: "" }), context);
     })
     .all(eventMethods("GET"));
   router
@@ -64,11 +64,11 @@ export function events(context: RouteContext): Router {
       // How long the log is only its leader knows.
       if (sequence >= reads.logSize) await reads.awaitReadable({ isLinearizable: true });
       if (sequence >= reads.logSize) throw absent(sequence, reads.logSize);
-      let text = "";
+      let bytes = Buffer.alloc(0);
       await gates.questions.run(res, 1, async () => {
-        text = JSON.stringify({ sequence, nodes: await reads.copies(sequence) });
+        bytes = Buffer.from(JSON.stringify({ sequence, nodes: await reads.copies(sequence) }));
       });
-      await sendSingle(res, text, context);
+      await sendSingle(res, bytes, context);
     })
     .all(eventMethods("GET"));
   router.all("/api/v1/events/{*path}", eventMethods("GET"));
@@ -99,7 +99,7 @@ async function find(
   text: string,
   res: Response,
   condition: ReadCondition = {},
-): Promise<ShownEvent> {
+): Promise<FoundEvent> {
   const { reads } = context;
   await beginRead(res, context, condition);
   const sequence = sequenceIn(text);

@@ -6,7 +6,7 @@ import { appendOne, created } from "./append.js";
 import { eventRequestBytesMax, LIST_BYTES, type RouteContext } from "./context.js";
 import { openPage, readPageQuery } from "./paging.js";
 import { QueryReader } from "./query.js";
-import { shownView, textOfA } from "./shapes.js";
+import { REFERENCE_A, shownView } from "./shapes.js";
 import { sendArray } from "./slices.js";
 
 /** Reference API A, "event-logging-system". Its stream is in node/http/stream. */
@@ -17,7 +17,7 @@ export function referenceA(context: RouteContext): Router {
     .route("/api/event-logs")
     .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_a", req, res);
-      created(res, textOfA(shownView(event)));
+      created(res, REFERENCE_A.text(shownView(event)));
     })
     .get(async (req, res) => {
       const query = readPageQuery(new QueryReader(req.query));
@@ -29,7 +29,7 @@ export function referenceA(context: RouteContext): Router {
         const rest = { page, limit, total, totalPages: Math.ceil(total / limit), ...capped };
         await sendArray(res, parts, {
           open: '{"data":[',
-          shape: textOfA,
+          shape: REFERENCE_A,
           close: `],${JSON.stringify(rest).slice(1)}`,
         });
       });

@@ -6,7 +6,7 @@ import { appendOne, created } from "./append.js";
 import { eventRequestBytesMax, LIST_BYTES, type RouteContext } from "./context.js";
 import { openPage, readPage } from "./paging.js";
 import { QueryReader } from "./query.js";
-import { shownView, textOfB } from "./shapes.js";
+import { REFERENCE_B, shownView } from "./shapes.js";
 import { sendArray } from "./slices.js";
 
 /** Reference API B, "Event Logger Backend". Its stream, at the server's root, is in node/http/stream. */
@@ -17,7 +17,7 @@ export function referenceB(context: RouteContext): Router {
     .route("/events")
     .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_b", req, res);
-      created(res, `{"message":"Event logged successfully","event":${textOfB(shownView(event))}}`);
+      created(res, `{"message":"Event logged successfully","event":${REFERENCE_B.text(shownView(event))}}`);
     })
     .get(async (req, res) => {
       const query = new QueryReader(req.query);
@@ -26,7 +26,7 @@ export function referenceB(context: RouteContext): Router {
       const size = await beginRead(res, context);
       await context.gates.lists.run(res, LIST_BYTES, async () => {
         const { parts } = await openPage(reads, { ...page, order: "asc", filter: {} }, size);
-        await sendArray(res, parts, { open: "[", shape: textOfB, close: "]" });
+        await sendArray(res, parts, { open: "[", shape: REFERENCE_B, close: "]" });
       });
     })
     .all(eventMethods("GET", "POST"));

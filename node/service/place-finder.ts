@@ -60,7 +60,10 @@ export class PlaceFinder {
     let bound = this.boundAtHand(millis);
     while (bound.unknown !== undefined) {
       const isBefore = (await blocks.sealedAt(bound.unknown)) < millis;
-      bound = this.boundAtHand(millis, isBefore ? { ...bound, from: bound.unknown + 1 } : { ...bound, to: bound.unknown });
+      bound = this.boundAtHand(
+        millis,
+        isBefore ? { ...bound, from: bound.unknown + 1 } : { ...bound, to: bound.unknown },
+      );
     }
     return bound;
   }

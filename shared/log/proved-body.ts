@@ -172,7 +172,9 @@ export class ProvedBodyReader {
     const place = new EventBytes();
     this.locate(i, place);
     const { records, isMillis, time, timeEnd } = place;
-    return isMillis ? { millis: millisAt(records, time), rest: "" } : instantOf(fromUtf8(records.subarray(time, timeEnd)));
+    return isMillis
+      ? { millis: millisAt(records, time), rest: "" }
+      : instantOf(fromUtf8(records.subarray(time, timeEnd)));
   }
 
   private assertHas(i: number): void {

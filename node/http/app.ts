@@ -8,7 +8,7 @@ import { BodyRoom } from "./body-room.js";
 import { readQuery } from "./door/target.js";
 import { type MessageClasses, messageClasses } from "./messages.js";
 import { failedRequest } from "./middleware/failed-request.js";
-import { notFound, problemHandler } from "./middleware/problem-handler.js";
+import { answerBreaker, notFound, problemHandler } from "./middleware/problem-handler.js";
 import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
@@ -23,6 +23,7 @@ import { problemPages } from "./routes/problem-pages.js";
 import { referenceA } from "./routes/reference-a.js";
 import { referenceB } from "./routes/reference-b.js";
 import { straightAppends } from "./routes/straight-append.js";
+import { straightReads } from "./routes/straight-reads.js";
 import type { Streams } from "./stream/streams.js";
 
 export interface AppOptions {
@@ -43,7 +44,7 @@ const DASHBOARD_FOLDER = fileURLToPath(new URL("../../web", import.meta.url));
 /** Of a server whose messages are made of its classes it answers most quickly, and of any other all the same. */
 export type App = RequestListener & { readonly messages: MessageClasses };
 
-/** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for single appends. */
+/** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for what comes most often. */
 export function createApp(service: LogService, options: AppOptions): App {
   const context: RouteContext = {
     writes: service.writes,
@@ -80,5 +81,6 @@ export function createApp(service: LogService, options: AppOptions): App {
     app.use(router);
   app.use(notFound);
   app.use(problemHandler(service, options.logger));
-  return Object.assign(straightAppends(context, app), { messages: messageClasses(app) });
+  const straight = straightReads(context, app, answerBreaker(options.logger));
+  return Object.assign(straightAppends(context, app, straight), { messages: messageClasses(app) });
 }

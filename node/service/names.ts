@@ -48,12 +48,12 @@ export function* byNames(
       last = place;
       left -= place.count;
       const count = hits.sure.length + hits.unsure.length;
-      if (count > 0) looked.push({ ...place, ...hits });
+      if (count > 0) looked.push(hits);
       found += count;
       if (found >= limit) break;
     }
     if (last === null) return at;
-    if (looked.at(-1)?.height !== last.height) looked.push({ ...last, ...NOTHING });
+    if (looked.at(-1)?.height !== last.height) looked.push(noHits(last));
     const next = step(last.height, isAsc);
     if (!isIn(next, range)) {
       yield { looked, next: null };
@@ -65,22 +65,21 @@ export function* byNames(
   return at;
 }
 
-const NOTHING = { sure: [], unsure: [] };
+const NONE: readonly number[] = [];
+const noHits = ({ height, first, count }: Place): WalkedHits => ({ height, first, count, sure: NONE, unsure: NONE });
 
 /** Null where memory does not say it. */
-function hitsAtHand(
-  blocks: ProvedBlocks,
-  place: Place,
-  by: Criteria,
-): Pick<WalkedHits, "sure" | "unsure" | "block"> | null {
+function hitsAtHand(blocks: ProvedBlocks, place: Place, by: Criteria): WalkedHits | null {
   const note = blocks.noteOf(place.height);
   if (note === null) return null;
   const named = by.filter.names.in(note.hashes);
-  if (named.length === 0) return NOTHING;
+  if (named.length === 0) return noHits(place);
+  // Written out: this is done for every block of a page, and a second spread is slow.
+  const { height, first, count } = place;
   const block = blocks.atHandAt(place.height);
-  if (block !== null) return { sure: meeting(named, block, by), unsure: [], block };
+  if (block !== null) return { height, first, count, sure: meeting(named, block, by), unsure: NONE, block };
   // An entry says more of a time than names do.
-  return by.readsBlocks && !by.isOfTimes ? { sure: [], unsure: named } : null;
+  return by.readsBlocks && !by.isOfTimes ? { height, first, count, sure: NONE, unsure: named } : null;
 }
 
 /** By its names alone a block says quickly which of its events may be meant; all others it would have to decode. */

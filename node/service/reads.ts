@@ -252,13 +252,17 @@ export class Reads implements LogReads {
   }
 
   page(request: PageRequest): Promise<Found> {
-    return this.guarded(() =>
-      this.turns.run(async () => {
+    const bytesMax = this.limits.partBytesMax;
+    return this.guarded(async () => {
+      // What is in memory, and small, takes nobody's turn.
+      const atHand = this.searches.atHand({ ...request, bytesMax, deadline: Number.POSITIVE_INFINITY });
+      if (atHand !== null && !isLarge(atHand)) return atHand;
+      return this.turns.run(() => {
         // From here on: that others were first says nothing of how wide the filter is.
         const deadline = this.clock.now() + this.limits.searchMsMax;
-        return this.searches.find({ ...request, bytesMax: this.limits.partBytesMax, deadline });
-      }),
-    );
+        return this.searches.find({ ...request, bytesMax, deadline });
+      });
+    });
   }
 
   async count(

@@ -187,6 +187,9 @@ describe("a search", () => {
           expect(sequencesOf(found)).toEqual(scan(wanted).slice(skip, skip + limit));
           expect(found.isCutOff).toBe(false);
           if (found.events.length < limit) expect(found.next).toBeNull();
+          const atHand = fixture.searches.atHand({ ...wanted, skip, limit, bytesMax: 1e9, deadline });
+          if (atHand !== null)
+            expect({ ...atHand, events: sequencesOf(atHand) }).toEqual({ ...found, events: sequencesOf(found) });
           for (const event of found.events) {
             const { event: logged, header } = events[event.sequence] as (typeof events)[0];
             expect([event.hash, event.shown()]).toEqual([logged.hash, shownEvent(logged, header)]);

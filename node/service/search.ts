@@ -50,8 +50,6 @@ export class Searches {
   /** Throws StoreError or AlteredBlock. */
   async find(search: Search): Promise<Found> {
     if (search.low >= search.high || search.limit < 1) return { events: [], next: null, isCutOff: false };
-    const atHand = this.atHand(search);
-    if (atHand !== null) return atHand;
     const page = new PageBuilder(search, this.parts.blocks);
     const walk = this.walk(planOf(search.filter), search, { readsBlocks: (search.skip ?? 0) === 0 });
     for (;;) {
@@ -62,11 +60,13 @@ export class Searches {
   }
 
   /** The same at once, where all that it takes is in memory; else null. */
-  private atHand(search: Search): Found | null {
-    if (!isOfNames(search.filter) || (search.skip ?? 0) > 0) return null;
+  atHand(search: Search): Found | null {
+    if (search.low >= search.high || search.limit < 1 || (search.skip ?? 0) > 0) return null;
+    const page = new PageBuilder(search, this.parts.blocks);
+    if (Object.keys(search.filter).length === 0) return this.everyAtHand(search, page);
+    if (!isOfNames(search.filter)) return null;
     const range = this.places.heightsAtHand(search);
     if (range === null) return null;
-    const page = new PageBuilder(search, this.parts.blocks);
     const chunks = byNames(this.parts.blocks, search, range, true);
     for (;;) {
       const { value, done } = chunks.next();
@@ -75,6 +75,24 @@ export class Searches {
       if (goesOn === null) return null;
       if (!goesOn) return page.end(null);
     }
+  }
+
+  /** Without a filter, block after block. */
+  private everyAtHand({ order, low, high, limit }: Search, page: PageBuilder): Found | null {
+    const { blocks } = this.parts;
+    const isAsc = order === "asc";
+    for (let next = isAsc ? low : high - 1; next >= low && next < high; ) {
+      const place = blocks.places.of(next);
+      const block = place === null ? null : blocks.atHandAt(place.height);
+      if (place === null || block === null) return null;
+      const end = place.first + place.count;
+      const from = isAsc ? next : Math.max(low, place.first, next + 1 - limit);
+      const to = isAsc ? Math.min(high, end, next + limit) : next + 1;
+      const sure = Array.from({ length: to - from }, (_, i) => from + i - place.first);
+      if (page.takeAtHand([{ ...place, sure, unsure: [], block }]) === false) return page.end(null);
+      next = isAsc ? end : place.first - 1;
+    }
+    return page.end(DONE);
   }
 
   /** Counts the events below `high` that meet a filter, up to `cap`. null: it could not be told before the deadline. */

@@ -15,8 +15,12 @@ export class BodyError extends RangeError {
 
 /** The number that stands there as int64. */
 export function millisAt(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
-  return view.getInt32(0) * TWO_32 + view.getUint32(4);
+  const int32 = (from: number): number =>
+    ((bytes[from] as number) << 24) |
+    ((bytes[from + 1] as number) << 16) |
+    ((bytes[from + 2] as number) << 8) |
+    (bytes[from + 3] as number);
+  return int32(at) * TWO_32 + (int32(at + 4) >>> 0);
 }
 
 /** A part's table of ends. */

@@ -105,9 +105,20 @@ export class ProvedBodyReader {
     return toHex(this.records.bytes.subarray(end - HASH_BYTES, end));
   }
 
-  /** Bytes of an event's payload as stored, its tag and its salt among them. */
+  /** The last six bytes of an event's hash, as a number. */
+  hashBits(i: number): number {
+    const { bytes } = this.records;
+    let bits = 0;
+    const end = this.records.end(i);
+    for (let at = end - HASH_BITS_BYTES; at < end; at++) bits = bits * 256 + (bytes[at] as number);
+    return bits;
+  }
+
+  /** How many bytes an event's payload has. */
   payloadBytes(i: number): number {
-    return this.payloads.end(i) - this.payloads.start(i);
+    const start = this.payloads.start(i);
+    const isErased = this.payloads.bytes[start] === ERASED;
+    return isErased ? 0 : this.payloads.end(i) - start - 1 - SALT_BYTES;
   }
 
   /** The same event as it stands there: nothing of it is decoded. */
@@ -169,9 +180,8 @@ export class ProvedBodyReader {
 
   /** The instant of an event's own timestamp; null if its text stands for none. */
   instantOf(i: number): Instant | null {
-    const place = new EventBytes();
-    this.locate(i, place);
-    const { records, isMillis, time, timeEnd } = place;
+    this.locate(i, looked);
+    const { records, isMillis, time, timeEnd } = looked;
     return isMillis
       ? { millis: millisAt(records, time), rest: "" }
       : instantOf(fromUtf8(records.subarray(time, timeEnd)));
@@ -182,9 +192,12 @@ export class ProvedBodyReader {
   }
 }
 
+/** Looked at and let go at once. */
+const looked = new EventBytes();
 /** In a record part's entry: the length of the type, the type, the length of the source, the source. */
 const NAMES_AT = 1 + ID_BYTES;
 const MILLIS_BYTES = 8;
+const HASH_BITS_BYTES = 6;
 const u16At = (bytes: Uint8Array, at: number): number => (bytes[at] as number) * 256 + (bytes[at + 1] as number);
 
 /** Whether a text with its length in front is this one. */

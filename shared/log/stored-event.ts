@@ -7,7 +7,6 @@ import type { EventBytes, ProvedBodyReader } from "./proved-body.js";
 export interface FoundEvent {
   readonly sequence: number;
   readonly hash: HashHex;
-  /** About as many bytes as its payload has. */
   readonly payloadBytes: number;
   shown(): ShownEvent;
 }
@@ -25,6 +24,10 @@ export class StoredEvent implements FoundEvent {
   }
   get hash(): HashHex {
     return this.body.hashOf(this.position);
+  }
+  /** Bits of the hash, enough to tell it from all others. */
+  get hashBits(): number {
+    return this.body.hashBits(this.position);
   }
   get previousHash(): HashHex | "" {
     return this.body.hashOf(this.position - 1);

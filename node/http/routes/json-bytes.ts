@@ -36,6 +36,11 @@ export class JsonBytes {
     return taken;
   }
 
+  /** What was written from there on; to be read at once. */
+  since(at: number): Uint8Array {
+    return this.bytes.subarray(at, this.at);
+  }
+
   /** Forgets what was written and not taken, by somebody who failed. */
   begin(): void {
     this.at = 0;

@@ -4,6 +4,7 @@ import { EventBytes } from "../../../shared/log/proved-body.js";
 import { type FoundEvent, StoredEvent } from "../../../shared/log/stored-event.js";
 import { millisText, timestampMillis } from "../../../shared/timestamp.js";
 import type { JsonBytes } from "./json-bytes.js";
+import { KeptTexts } from "./kept-texts.js";
 
 /** A member's value: as text of an event that is decoded, and as the same bytes from those of its block. */
 interface Member {
@@ -133,6 +134,7 @@ export class Shape {
   constructor(
     private readonly texts: readonly string[],
     private readonly members: readonly Member[],
+    private readonly kept: KeptTexts | null = null,
   ) {
     this.between = texts.map((text) => Buffer.from(text));
   }
@@ -146,20 +148,27 @@ export class Shape {
   /** The same text as bytes. */
   write(out: JsonBytes, event: FoundEvent): void {
     if (!(event instanceof StoredEvent)) return out.text(this.text(event.shown()));
-    const { place, between, members } = this;
+    const { place, between, members, kept } = this;
+    const known = kept?.of(event.sequence, event.hashBits);
+    if (known != null) return out.copy(known, 0, known.length);
+    const start = out.length;
     event.locate(place);
     for (let i = 0; i < between.length; i++) {
       const text = between[i] as Buffer;
       out.copy(text, 0, text.length);
       members[i]?.write(out, place, event);
     }
+    kept?.keep(event.sequence, event.hashBits, out.since(start));
   }
 }
 
 const shape = (texts: TemplateStringsArray, ...members: Member[]): Shape => new Shape(texts, members);
+/** The same with the newest texts kept, which hold a hash that has to be computed. */
+const keptShape = (texts: TemplateStringsArray, ...members: Member[]): Shape =>
+  new Shape(texts, members, new KeptTexts());
 
 /** Our own API: the whole record, with what is needed to recompute its hashes. */
-export const OWN = shape`{"v":1,"sequence":${sequence},"id":${id},"eventType":${eventType},"timestamp":${timestamp},"sourceAppId":${sourceAppId},"dataPayload":${dataPayload},"payloadSalt":${payloadSalt},"payloadHash":${payloadHash},"recordedAt":${recordedAt},${optional}"previousHash":${previousHash},"hash":${hash},"height":${height},"term":${term}}`;
+export const OWN = keptShape`{"v":1,"sequence":${sequence},"id":${id},"eventType":${eventType},"timestamp":${timestamp},"sourceAppId":${sourceAppId},"dataPayload":${dataPayload},"payloadSalt":${payloadSalt},"payloadHash":${payloadHash},"recordedAt":${recordedAt},${optional}"previousHash":${previousHash},"hash":${hash},"height":${height},"term":${term}}`;
 
 /** Reference API A. */
 export const REFERENCE_A = shape`{"_id":${id},"eventType":${eventType},"timestamp":${timestamp},"sourceAppId":${sourceAppId},"dataPayload":${dataPayload},"previousHash":${previousHash},"hash":${hash},"sequence":${sequence}}`;

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { Response } from "express";
+import type { ServerResponse } from "node:http";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
 import type { Found, LogReads, PageRequest } from "../../service/log-port.js";
@@ -9,6 +9,7 @@ import type { Shape } from "./shapes.js";
 
 /** Written at once; what follows waits until the client has taken it. */
 const CHUNK_BYTES = 64 * 1024;
+const JSON_TYPE = "application/json; charset=utf-8";
 
 /** The pages of a list, one after the other, until `limit` events were found, or all of the range was looked at. */
 export async function* slices(reads: LogReads, request: PageRequest): AsyncGenerator<Found> {
@@ -29,7 +30,7 @@ export async function* slices(reads: LogReads, request: PageRequest): AsyncGener
  * client to take the one before: however long a list is, one part of it is in memory.
  */
 export async function sendArray(
-  res: Response,
+  res: ServerResponse,
   parts: AsyncIterable<Found>,
   form: { readonly open: string; readonly shape: Shape; readonly close: string },
 ): Promise<void> {
@@ -37,7 +38,7 @@ export async function sendArray(
   let isEmpty = true;
   for await (const { events } of parts) {
     if (bytes !== null) {
-      if (!res.headersSent) res.type("json");
+      if (!res.headersSent) res.setHeader("Content-Type", JSON_TYPE);
       await writeAll(res, bytes);
       if (res.destroyed) return;
     }
@@ -67,10 +68,10 @@ export function arrayOf(
 }
 
 /** What `res.json` sends, of JSON that is there already; the last part of an answer that has begun. */
-export async function sendJson(res: Response, bytes: Buffer): Promise<void> {
+export async function sendJson(res: ServerResponse, bytes: Buffer): Promise<void> {
   if (!res.headersSent) {
     res.statusCode = 200;
-    res.setHeader("Content-Type", "application/json; charset=utf-8");
+    res.setHeader("Content-Type", JSON_TYPE);
     res.setHeader("Content-Length", bytes.length);
   }
   if (bytes.length > CHUNK_BYTES) await writeAll(res, bytes);
@@ -79,17 +80,17 @@ export async function sendJson(res: Response, bytes: Buffer): Promise<void> {
 }
 
 /** The same of an answer that may be large and is no list: it has a place until its client has taken it. */
-export async function sendSingle(res: Response, bytes: Buffer, { gates }: RouteContext): Promise<void> {
+export async function sendSingle(res: ServerResponse, bytes: Buffer, { gates }: RouteContext): Promise<void> {
   if (bytes.length <= CHUNK_BYTES) return sendJson(res, bytes);
   await gates.singles.run(res, bytes.length, () => sendJson(res, bytes));
 }
 
-async function writeAll(res: Response, bytes: Buffer): Promise<void> {
+async function writeAll(res: ServerResponse, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length && !res.destroyed; at += CHUNK_BYTES)
     if (!res.write(bytes.subarray(at, at + CHUNK_BYTES))) await drained(res);
 }
 
-async function drained(res: Response): Promise<void> {
+async function drained(res: ServerResponse): Promise<void> {
   if (res.destroyed) return;
   const gone = new AbortController();
   const stop = (): void => gone.abort();

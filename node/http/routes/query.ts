@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { NOTICES_MAX } from "../../../shared/limits.js";
 import { type Instant, instantOf } from "../../../shared/timestamp.js";
 import { type FieldError, ProblemError } from "../../problems.js";
 import { boundErrors } from "../door/pointer.js";
@@ -112,4 +113,15 @@ const withPlus = (text: string): string => text.replace(/^(.{16,}) (\d\d:\d\d)$/
 export function queryOf({ url = "" }: IncomingMessage): QueryReader {
   const at = url.indexOf("?");
   return new QueryReader(readParameters(at < 0 ? "" : url.slice(at + 1)));
+}
+
+export const NOTICES_DEFAULT = 50;
+
+/** How many alerts or elections a list has; it takes no other parameter. */
+export function readLimit(parameters: object): number {
+  const query = new QueryReader(parameters);
+  query.refuseUnknown(["limit"]);
+  const limit = query.number("limit", { fallback: NOTICES_DEFAULT, max: NOTICES_MAX });
+  query.finish();
+  return limit;
 }

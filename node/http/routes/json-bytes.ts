@@ -47,8 +47,8 @@ export class JsonBytes {
   }
 
   text(text: string): void {
-    // A UTF-16 unit takes at most 3 bytes.
-    this.reserve(3 * text.length);
+    // A UTF-16 unit takes at most 3 bytes; of a long text it is worth the time to know how many.
+    this.reserve(text.length > BYTES_FIRST ? Buffer.byteLength(text) : 3 * text.length);
     this.at += this.bytes.write(text, this.at);
   }
 

@@ -148,7 +148,7 @@ journeys("a person whose cluster is in trouble", () => {
         name: new RegExp(`payload_modified ${altered} .*block ${height} of ${altered} `),
       });
       await row.waitFor();
-      await eventually(async () => /^\(\d+\) Alerts/.test(await alerts.page.title()), 10_000, "the count in the title");
+      await eventually(async () => /^\(\d+\) Alerts/.test(await alerts.page.title()), 30_000, "the count in the title");
       await alerts.page.getByRole("link", { name: "Overview" }).click();
       await alerts.page.getByText(/No: \d+ critical alerts?/).waitFor();
       await leave(alerts, `journey-10-overview-${role}`);

@@ -170,12 +170,8 @@ export class Reads implements LogReads {
   private lookForConfirmation(): boolean {
     if (this.isConfirmed) return true;
     if (this.confirmed === null) void this.askForConfirmation();
-    const { driver } = this.parts;
-    // Asked often while nobody confirms anything: a view tells more, and is made of much.
-    const commitHeight = driver.footing()?.commitHeight ?? null;
-    if (commitHeight === null || this.confirmed === null || commitHeight < this.confirmed) return false;
-    const view = driver.view();
-    if (view === null) return false;
+    const view = this.confirmed === null ? null : this.parts.driver.view();
+    if (view === null || this.confirmed === null || view.commitHeight < this.confirmed) return false;
     this.acknowledgedSize = Math.max(this.acknowledgedSize, view.committedSize);
     this.isConfirmed = true;
     this.becomeReadable();

@@ -12,6 +12,7 @@ import { notFound, problemHandler } from "./middleware/problem-handler.js";
 import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
+import { alerts } from "./routes/alerts.js";
 import { chain } from "./routes/chain.js";
 import { cluster } from "./routes/cluster.js";
 import type { RouteContext } from "./routes/context.js";
@@ -50,6 +51,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     reads: service.reads,
     leadership: service.leadership,
     status: service.status,
+    alerts: service.alerts,
     logger: options.logger,
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
@@ -73,6 +75,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     home(context, dashboard),
     health(context),
     cluster(context),
+    alerts(context),
     chain(context),
     problemPages(),
     ...(dashboard === null ? [] : [dashboard.router]),

@@ -1,6 +1,7 @@
 import type { HashHex, NodeId } from "../../shared/ids.js";
 import type { EventView, PreparedEvent, ShownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import type { AlertRecord } from "../storage/port.js";
 
@@ -13,6 +14,7 @@ export interface LogService {
   readonly reads: LogReads;
   readonly leadership: LogLeadership;
   readonly status: LogStatus;
+  readonly alerts: LogAlerts;
 }
 
 export interface LogWrites {
@@ -55,12 +57,23 @@ export interface LogStatus {
   standing(): Standing;
   readiness(): ReadinessCheck[];
   clusterStatus(): Promise<ClusterStatus>;
-  /** The newest open alerts of all nodes that answer, and how many more these have. */
-  alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }>;
-  /** From whichever node has it; null if none that answers does. */
-  alert(id: string): Promise<AlertRecord | null>;
   /** Elections as this node learns of their commit, and alerts that this node finds. */
   subscribeNotices(listener: (notice: StreamNotice) => void): () => void;
+}
+
+/** The newest unresolved alerts of all nodes that answer, and how many more these have. */
+export interface AlertList {
+  readonly alerts: AlertRecord[];
+  readonly more: number;
+  readonly unreachable: NodeId[];
+}
+
+export interface LogAlerts {
+  alerts(limit: number): Promise<AlertList>;
+  /** From whichever node has it; null if none that answers does. */
+  alert(id: string): Promise<AlertRecord | null>;
+  /** With what it can be checked; made by the node whose alert it is. */
+  evidence(id: string): Promise<EvidenceBundle | null>;
 }
 
 /** Events with a sequence from `low` on and below `high` that meet a filter. */

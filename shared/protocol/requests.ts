@@ -147,6 +147,8 @@ const committedBlock = z.object({
   isSound: z.boolean(),
   /** Its bytes in base64; its hash is recomputed where it arrives. */
   block: z.string().exactOptional(),
+  /** The compact range after it; whoever takes it folds it to the block's root. */
+  frontier: z.array(hashSchema).max(64).exactOptional(),
 });
 
 /** A person's decision, and why; who asks a follower is passed on to the leader. */
@@ -165,7 +167,19 @@ export const PEER_REQUESTS = {
     question: z.object({ limit: z.int().min(1).max(NOTICES_MAX) }),
     answer: z.object({ alerts: z.array(alertSchema).max(NOTICES_MAX), count }),
   },
+  /** A person's decision about an alert of the node that is asked; `version` is the one that the person saw. */
+  "decide-alert": {
+    question: z.strictObject({
+      id: alertId,
+      action: z.enum(["acknowledge", "repair", "rebuild", "dismiss"]),
+      version: z.string(),
+      ...decision,
+    }),
+    answer: z.strictObject({ kind: z.enum(["taken", "stale"]), alert: alertSchema }),
+  },
   alert: { question: z.object({ id: alertId }), answer: z.object({ alert: alertSchema.nullable() }) },
+  /** Too large to be looked into: whoever it is for checks it. */
+  evidence: { question: z.object({ id: alertId }), answer: z.object({ bundle: jsonObject.nullable() }) },
   "committed-block": { question: z.object({ height: heightSchema, withBlock: z.boolean() }), answer: committedBlock },
   admit: { question: z.object({ node: z.string(), ...decision }), answer: nothing },
   /** Answered once another node leads. */

@@ -3,6 +3,7 @@ import { shownView } from "../../node/http/routes/shapes.js";
 import type {
   AppendOutcome,
   Found,
+  LogAlerts,
   LogLeadership,
   LogReads,
   LogService,
@@ -113,8 +114,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   chain: LogReads["chain"] = unused;
   clusterStatus = unused;
   admit = unused;
-  alerts: LogStatus["alerts"] = unused;
-  alert: LogStatus["alert"] = unused;
+  readonly alerts: LogAlerts = { alerts: unused, alert: unused, evidence: unused };
   elections: LogLeadership["elections"] = unused;
   stepDown = unused;
 }

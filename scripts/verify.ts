@@ -1,6 +1,8 @@
+import { readFile } from "node:fs/promises";
 import { INTEGRITY_FAILURE, runCommand } from "./lib/command.js";
 import { isMissing } from "./lib/file-problem.js";
 import { messageOf } from "./lib/project.js";
+import { verifyEvidence } from "./verify/evidence.js";
 import { ExpectedHead } from "./verify/expected.js";
 import { fsck } from "./verify/fsck.js";
 import { verifyCluster } from "./verify/live.js";
@@ -44,6 +46,10 @@ async function verify({ target, signatures, expect }: VerifyOptions, progress: P
     const onProgress = (done: number, of: number): void => progress.show(done, of, "blocks");
     const found = await verifyCluster(target.value, { signatures, expected, onProgress });
     return { what: "Live cluster", ...found, seconds: seconds() };
+  }
+  if (target.kind === "file") {
+    const { node, blocks, findings } = verifyEvidence(await readFile(target.value, "utf8"));
+    return { what: "Evidence bundle", nodes: [node], blocks, head: null, findings, silent: [], seconds: seconds() };
   }
   const onProgress = (done: number, of: number): void => progress.show(done, of, "events");
   const database = await NodeDatabase.open(target.value);

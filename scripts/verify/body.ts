@@ -1,5 +1,5 @@
 import { canonical } from "../judge/canonical.js";
-import { Reader, sha256, sha256Hex, textOf, u32 } from "./bytes.js";
+import { Reader, sha256Hex, textOf, u32 } from "./bytes.js";
 import { Fault } from "./fault.js";
 import { isInYears, isShortForm, millisOf, shortForm } from "./instant.js";
 import { leafOf } from "./tree.js";
@@ -89,9 +89,30 @@ export function alteredEvents(body: Body, place: Place): number[] | null {
 
 interface Decoded extends Event {
   readonly noted: string;
+  readonly id: string;
   readonly timestamp: string;
+  readonly batch: readonly number[] | undefined;
   /** Null where it was erased. */
   readonly payload: Buffer | null;
+  readonly salt: Buffer | null;
+}
+
+/**
+ * What the bytes of each event say, whether or not its hash is theirs; null for an event whose bytes say none. Throws Fault
+ * where a part cannot be taken apart.
+ */
+export function looselyDecoded(body: Body, place: Place): (Decoded | null)[] {
+  const [records, payloads] = partsOf(body, place.eventCount);
+  let { previousHash } = place;
+  return records.map((record, i) => {
+    const at = { sequence: place.firstSequence + i, sealedAt: place.sealedAt, previousHash };
+    previousHash = record.subarray(-32).toString("hex");
+    try {
+      return decode(record, payloads[i] as Buffer, at);
+    } catch {
+      return null;
+    }
+  });
 }
 
 function partsOf({ records, payloads }: Body, count: number): [Buffer[], Buffer[]] {
@@ -132,7 +153,7 @@ function decode(record: Buffer, payload: Buffer, at: EventPlace): Decoded {
 }
 
 function decodeEvent(record: Buffer, stored: Buffer, { sequence, sealedAt, previousHash }: EventPlace): Decoded {
-  const { payload, payloadHash } = decodePayload(stored);
+  const { payload, salt, payloadHash } = decodePayload(stored);
   const fields = new Reader(record);
   const flags = fields.u8();
   if (flags > 7) throw new RangeError("an unknown flag is set");
@@ -153,18 +174,17 @@ function decodeEvent(record: Buffer, stored: Buffer, { sequence, sealedAt, previ
     `"previousHash":"${previousHash}","recordedAt":${json(sealedAt)},"sequence":${sequence},` +
     `"sourceAppId":${json(sourceAppId)},"timestamp":${json(timestamp)},"v":1}`;
   const bytes = Buffer.from(text);
-  const named = { sequence, eventType, sourceAppId, idempotencyKey, timestamp, millis };
-  return { ...named, hash: sha256Hex(bytes), leaf: leafOf(bytes), noted, payload };
+  const named = { sequence, id, eventType, sourceAppId, idempotencyKey, timestamp, batch, millis };
+  return { ...named, hash: sha256Hex(bytes), leaf: leafOf(bytes), noted, payload, salt };
 }
 
-function decodePayload(stored: Buffer): { payload: Buffer | null; payloadHash: string } {
+function decodePayload(stored: Buffer): { payload: Buffer | null; salt: Buffer | null; payloadHash: string } {
   const rest = stored.subarray(1);
-  if (stored[0] === 0 && rest.length >= SALT_BYTES)
-    return {
-      payload: rest.subarray(SALT_BYTES),
-      payloadHash: sha256(Buffer.concat([PAYLOAD_DOMAIN, rest])).toString("hex"),
-    };
-  if (stored[0] === 1 && rest.length === 32) return { payload: null, payloadHash: rest.toString("hex") };
+  if (stored[0] === 0 && rest.length >= SALT_BYTES) {
+    const payloadHash = sha256Hex(Buffer.concat([PAYLOAD_DOMAIN, rest]));
+    return { payload: rest.subarray(SALT_BYTES), salt: rest.subarray(0, SALT_BYTES), payloadHash };
+  }
+  if (stored[0] === 1 && rest.length === 32) return { payload: null, salt: null, payloadHash: rest.toString("hex") };
   throw new RangeError("its payload has an unknown tag or length");
 }
 

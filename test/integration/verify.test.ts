@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,7 +12,7 @@ import type { Difference } from "../../scripts/verify/fault.js";
 import { fsck } from "../../scripts/verify/fsck.js";
 import { NodeDatabase } from "../../scripts/verify/mongodb.js";
 import { levelHead } from "../support/level.js";
-import { postJson, uniqueSource } from "./api-support.js";
+import { call, postJson, uniqueSource } from "./api-support.js";
 
 /** More than one page of anchors. */
 const BLOCKS = 300;
@@ -249,5 +251,47 @@ describe("npm run verify on a node whose database somebody has changed", () => {
     expect(text.stdout).toContain(
       `NOT WHAT WAS COMMITTED: ${victim.id}, block ${at.height}, event ${at.sequence}, dataPayload.by.name`,
     );
+  });
+
+  it("checks the evidence of an alert offline, and refuses one that was changed", async () => {
+    const { url } = cluster.nodes.find(({ id }) => id !== victim.id) as ClusterNode;
+    const at = heights[140] as Place;
+    const { body } = await call(`${url}/api/v1/alerts?limit=500`);
+    const isMeant = ({ kind, differences = [] }: { kind: string; differences?: { height: number }[] }) =>
+      kind === "payload_modified" && differences.some(({ height }) => height === at.height);
+    const bundle = (await call(`${url}/api/v1/alerts/${body.alerts.find(isMeant).id}/evidence`)).body;
+    const folder = mkdtempSync(join(tmpdir(), "quorumlog-evidence-"));
+    try {
+      const check = (changed: object) => {
+        writeFileSync(join(folder, "evidence.json"), JSON.stringify(changed));
+        return verify("--file", join(folder, "evidence.json"));
+      };
+      const sound = await check(bundle);
+      expect(sound.stdout).toContain(
+        `Shown: ${victim.id}, block ${at.height}, event ${at.sequence}, dataPayload.by.name was found as eve; committed was ada.`,
+      );
+      expect(sound).toMatchObject({ exitCode: 0, stderr: "" });
+      const changed = (change: (copy: typeof bundle) => void) => {
+        const copy = structuredClone(bundle);
+        change(copy);
+        return check(copy);
+      };
+      const untrue: readonly (readonly [string, (copy: typeof bundle) => void])[] = [
+        ["membership", (copy) => (copy.clusterId = "0".repeat(64))],
+        ["signature", (copy) => (copy.blocks[0].committed.signature = "00".repeat(64))],
+        ["committed", (copy) => (copy.blocks[0].committed.payloads = copy.blocks[0].committed.records)],
+        ["links", (copy) => copy.blocks[0].links.unshift(copy.membership[0])],
+        ["stored", (copy) => (copy.blocks[0].stored[0].sha256 = "0".repeat(64))],
+        ["evidenceHash", (copy) => (copy.evidenceHash = "0".repeat(64))],
+        ["alert.differences", (copy) => (copy.alert.differences[0].field = "dataPayload.amount")],
+      ];
+      for (const [field, change] of untrue) {
+        const { exitCode, stdout } = await changed(change);
+        expect([field, exitCode]).toEqual([field, 3]);
+        expect(stdout, field).toContain(field);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -24,6 +24,7 @@ export default defineConfig({
   test: {
     projects: [
       {
+        plugins: [broken(JSON.parse(process.env.MUTANT_PATCHES ?? "[]"))],
         test: {
           name: "unit",
           include: ["{shared,cluster,node,dashboard,scripts}/**/*.test.ts", "test/{contracts,mutants}/**/*.test.ts"],

@@ -30,6 +30,8 @@ export interface LogReads {
   page(request: PageRequest): Promise<Found>;
   /** Exact up to `cap`. Throws ProblemError where the filter cannot be counted in time. */
   count(filter: EventFilter, range: { high: number; cap: number }): Promise<{ total: number; isCapped: boolean }>;
+  /** How many events were recorded when. Throws ProblemError where not even the newest span can be counted in time. */
+  histogram(request: HistogramRequest): Promise<HistogramFound>;
   /** Payload paths that events can be filtered by. */
   readonly indexedPaths: readonly string[];
   /** Each node's copy and hash of one event, as each says itself. */
@@ -96,6 +98,24 @@ export interface Found {
   readonly next: number | null;
   /** The time of a search, or what it may look at, is used up. */
   readonly isCutOff: boolean;
+}
+
+/** Events below `size` that meet a filter, by the time at which they were recorded: that is no condition of the filter here. */
+export interface HistogramRequest {
+  readonly filter: Omit<EventFilter, "recordedSince" | "recordedUntil">;
+  /** Milliseconds since 1970, the first inclusive, the second exclusive; null: from the first event, to the newest one. */
+  readonly since: number | null;
+  readonly until: number | null;
+  /** So many spans of the same length, or as many as there are milliseconds. */
+  readonly buckets: number;
+  readonly size: number;
+}
+
+export interface HistogramFound {
+  /** Milliseconds since 1970, ascending: one more than there are buckets. None where there is no time to look at. */
+  readonly edges: readonly number[];
+  /** null: not counted in time. */
+  readonly counts: readonly (number | null)[];
 }
 
 /** What a read must see besides what this node acknowledged. */

@@ -95,6 +95,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   async count(): Promise<{ total: number; isCapped: boolean }> {
     return { total: this.stored.length, isCapped: false };
   }
+  histogram: LogReads["histogram"] = unused;
   leaderId: string | null = "n1";
   standing() {
     return { leaderId: this.leaderId, term: 1, isStale: false };

@@ -1,15 +1,10 @@
 import { Router } from "express";
-import { z } from "zod";
 import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { showRead, showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { DECISION_BYTES_MAX, decision, name, readDecision } from "./decision.js";
+import { admitSchema, DECISION_BYTES_MAX, readDecision, stepDownSchema } from "./decision.js";
 import { readLimit } from "./query.js";
-
-const object = { error: "must be a JSON object" };
-const admitSchema = z.strictObject({ node: name, ...decision }, object);
-const stepDownSchema = z.strictObject({ target: name.optional(), ...decision }, object);
 
 /** The cluster as its nodes see it, who led it, and the decisions of persons on it. */
 export function cluster(context: RouteContext): Router {

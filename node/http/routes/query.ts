@@ -108,7 +108,7 @@ export class QueryReader {
 /** A "+02:00" that was not percent-encoded arrives with a space in its place; nothing else can be meant by it. */
 const withPlus = (text: string): string => text.replace(/^(.{16,}) (\d\d:\d\d)$/, "$1+$2");
 
-const NOTICES_DEFAULT = 50;
+export const NOTICES_DEFAULT = 50;
 
 /** How many alerts or elections a list has; it takes no other parameter. */
 export function readLimit(parameters: object): number {

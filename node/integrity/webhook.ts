@@ -11,7 +11,7 @@ const LOOK_MS = 500;
 export const RETRY_MS_FIRST = 5_000;
 export const RETRY_MS_MAX = 30 * 60_000;
 /** What could not be delivered for so long is given up. */
-export const GIVEN_UP_AFTER_MS = 24 * 3_600_000;
+export const GIVEN_UP_AFTER_MS = 86_400_000;
 /** Messages that wait; beyond it the oldest one goes. */
 export const WAITING_MAX = 1_000;
 

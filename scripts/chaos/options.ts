@@ -38,15 +38,15 @@ ${wrapped(FAULT_NAMES)}
 
 npm run kill-leader is --rounds 20 --faults leader-kill; each of the options may be given besides, and --faults anew.
 
-tamper              changes data behind the nodes' backs under load, in every way that is to be found, on follower and leader;
-                    prints how long each took to be found, and whether node, event and field were named. 3: one was not
+tamper              changes data behind the nodes' backs under load, in every way that is to be found, on follower and
+                    leader; prints how long each took to be found, and whether node, event and field were named. 3: one was not
                     found within 10 s
   --events N        how many events are there before (default ${TAMPER_EVENTS})
   --writers N       how many clients write meanwhile (default ${TAMPER_WRITERS})
   --only TEXT       only what has this in its description
 
-no-alarm            nobody touches the data: failovers, replaced tails, catching up, hand-overs, restarts, and full passes over
-                    the log all the while; prints how many alerts there were. 3: one or more
+no-alarm            nobody touches the data: failovers, replaced tails, catching up, hand-overs, restarts, and full
+                    passes over the log all the while; prints how many alerts there were. 3: one or more
   --minutes M       for so long (default ${CALM_MINUTES})
   --writers N       how many clients write (default ${CALM_WRITERS})
 

@@ -1,11 +1,10 @@
 import { Router } from "express";
-import { z } from "zod";
 import { ProblemError } from "../../problems.js";
 import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { showRead } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { DECISION_BYTES_MAX, readDecision } from "./decision.js";
+import { DECISION_BYTES_MAX, readDecision, webhookTestSchema } from "./decision.js";
 import { readLimit } from "./query.js";
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
@@ -53,7 +52,7 @@ export function alerts(context: RouteContext): Router {
   router
     .route("/api/v1/webhook/test")
     .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
-      readDecision(req, z.strictObject({}, { error: "must be an empty JSON object" }), "Nothing was sent.");
+      readDecision(req, webhookTestSchema, "Nothing was sent.");
       const outcome = await context.alerts.testWebhook();
       if (outcome === null)
         throw new ProblemError(

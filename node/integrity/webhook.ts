@@ -58,8 +58,15 @@ export class Webhook {
   async stop(): Promise<void> {
     for (const stop of this.stops) stop();
     this.abort.abort();
-    await this.sending;
-    await this.saving;
+    await this.idle();
+  }
+
+  /** Resolves once nothing is being sent or written. */
+  async idle(): Promise<void> {
+    while (this.sending !== null || this.saving !== null) {
+      await this.sending;
+      await this.saving;
+    }
   }
 
   /** An alert was opened, or something was decided about it. */
@@ -132,6 +139,8 @@ export class Webhook {
       const now = this.now();
       const due = this.waiting.find(({ nextAtMs }) => nextAtMs <= now);
       if (due === undefined || this.abort.signal.aborted) return;
+      // What is sent is on the disk before: whenever this process ends, the next one goes on with it.
+      await this.saving;
       const fault = await this.post(due);
       // A stop that cut it off is no failure of the receiver.
       if (this.abort.signal.aborted && fault !== null) return;

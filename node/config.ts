@@ -65,6 +65,15 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Where alerts are told, besides the log and the screen; null: nowhere. */
   readonly webhook: WebhookConfig | null;
+  /** Where the start script takes requests for faults; null where it takes none. */
+  readonly chaos: ChaosAddress | null;
+  /** Where this node reaches others instead of at their addresses: proxies that can be cut. */
+  readonly links: ReadonlyMap<NodeId, string>;
+}
+
+export interface ChaosAddress {
+  readonly url: string;
+  readonly token: string;
 }
 
 export interface WebhookConfig extends WebhookTarget {
@@ -176,6 +185,8 @@ const environmentSchema = z.object({
   ALERT_WEBHOOK_SECRET: text(parseWebhookSecret).optional(),
   ALERT_WEBHOOK_ALLOW_PRIVATE: flag.prefault("false"),
   ALERT_WEBHOOK_HEARTBEAT_SECONDS: whole(0, 86_400).prefault("3600"),
+  CHAOS_URL: text(parseChaosUrl).optional(),
+  CHAOS_LINKS: text(parseMembers).optional(),
   /** Read by `npm start` only; accepted here because nodes inherit its environment. */
   MONGODB_URIS: z.string().optional(),
   MONGOD_BINARY: z.string().optional(),
@@ -184,7 +195,13 @@ type Environment = z.infer<typeof environmentSchema>;
 type Name = keyof Environment;
 
 const NAMES = Object.keys(environmentSchema.shape) as Name[];
-const SECRET_NAMES: readonly Name[] = ["CLUSTER_SECRET", "MONGODB_URI", "MONGODB_URIS", "ALERT_WEBHOOK_SECRET"];
+const SECRET_NAMES: readonly Name[] = [
+  "CLUSTER_SECRET",
+  "MONGODB_URI",
+  "MONGODB_URIS",
+  "ALERT_WEBHOOK_SECRET",
+  "CHAOS_URL",
+];
 /** Every accepted name, the `_FILE` twins of the secrets included. */
 export const CONFIG_NAMES: readonly string[] = [...NAMES, ...SECRET_NAMES.map((name) => `${name}_FILE`)];
 
@@ -296,6 +313,16 @@ function parseWebhookSecret(value: string): Uint8Array | Error {
   return new Error("must be base64 of 24 to 64 bytes, with or without whsec_ before it (try: openssl rand -base64 32)");
 }
 
+/** Whoever is asked for faults stands on this machine. */
+function parseChaosUrl(value: string): ChaosAddress | Error {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  const isFit =
+    url?.protocol === "http:" && url.hostname === "127.0.0.1" && url.pathname === "/" && url.username !== "";
+  return isFit
+    ? { url: `${url.origin}/`, token: url.username }
+    : new Error("must look like http://token@127.0.0.1:4999; npm start -- --allow-chaos sets it");
+}
+
 /** What single values cannot say: each broken relation as a sentence. Values that are wrong themselves are absent. */
 function brokenRelations(values: Partial<Environment>, wrong: ReadonlySet<Name>): string[] {
   const { HEARTBEAT_MS: heartbeat, ELECTION_TIMEOUT_MS: timeout, NODE_ID: id, MEMBERS: members, PRIORITY } = values;
@@ -367,6 +394,8 @@ function toConfig(values: Environment): Config {
     hostNames: [...new Set([new URL(self.address).hostname, values.HOST.toLowerCase(), ...values.ALLOWED_HOSTS])],
     allowedOrigins: values.ALLOWED_ORIGINS,
     webhook: webhookOf(values),
+    chaos: values.CHAOS_URL ?? null,
+    links: new Map(values.CHAOS_LINKS?.map(({ id, address }) => [id, address])),
   };
 }
 
@@ -377,7 +406,7 @@ function webhookOf(values: Environment): WebhookConfig | null {
   return { url, secret, allowsPrivate: values.ALERT_WEBHOOK_ALLOW_PRIVATE, heartbeatMs };
 }
 
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
+export const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 
 function warningsOf(config: Config): string[] {
   const warnings: string[] = [];

@@ -66,6 +66,8 @@ export interface IntegrityParts {
   readonly logger: Logger;
   /** Of an incident, once it is stored: opened, decided, found again. */
   readonly onStep: (alert: AlertRecord) => void;
+  /** Of another node's alert, as the log has it. */
+  readonly onHeard: (alert: AlertRecord) => void;
   /** A committed block of this node is not what it was. */
   readonly onAltered: () => void;
   /** Nothing of this node's is known to be altered any more. */
@@ -180,7 +182,7 @@ export class Integrity {
     if (!this.logged.take(header) || control?.kind !== "alert_records" || control.node === this.parts.nodeId) return;
     for (const id of new Set(control.notes.map((note) => note.id))) {
       const alert = this.logged.find(id);
-      if (alert !== null) this.parts.onStep(alert);
+      if (alert !== null) this.parts.onHeard(alert);
     }
   }
 

@@ -82,6 +82,8 @@ export interface LogAlerts {
   decide(
     decision: QuestionOf<"decide-alert">,
   ): Promise<{ readonly kind: "taken" | "stale"; readonly alert: AlertRecord } | null>;
+  /** Whether this node's webhook takes a message, and why not; null: it has none. */
+  testWebhook(): Promise<{ readonly delivered: boolean; readonly detail?: string } | null>;
 }
 
 /** Events with a sequence from `low` on and below `high` that meet a filter. */

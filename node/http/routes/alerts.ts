@@ -7,7 +7,7 @@ import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { showRead, showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { alertDecisionSchema, DECISION_BYTES_MAX, readDecision } from "./decision.js";
+import { alertDecisionSchema, DECISION_BYTES_MAX, readDecision, webhookTestSchema } from "./decision.js";
 import { NOTICES_DEFAULT, QueryReader } from "./query.js";
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
@@ -59,6 +59,20 @@ export function alerts(context: RouteContext): Router {
       .route(`/api/v1/alerts/:id/${action}`)
       .post(rawBody(context, DECISION_BYTES_MAX), (req, res) => decide(context, action, req, res))
       .all(methods("POST"));
+  router
+    .route("/api/v1/webhook/test")
+    .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
+      readDecision(req, webhookTestSchema, "Nothing was sent.");
+      const outcome = await context.alerts.testWebhook();
+      if (outcome === null)
+        throw new ProblemError(
+          "not_found",
+          "This node has no webhook: set ALERT_WEBHOOK_URL and ALERT_WEBHOOK_SECRET.",
+        );
+      res.setHeader("Cache-Control", "no-store");
+      res.json(outcome);
+    })
+    .all(methods("POST"));
   return router;
 }
 

@@ -47,7 +47,9 @@ export function ChainPage() {
           <Jump onJump={(sequence) => change({ at: sequence })} />
         </div>
       </div>
-      {chain.error === null ? null : <Stale text={`The node did not answer again: this is what it said ${ago(now - chain.dataUpdatedAt)}.`} />}
+      {chain.error === null ? null : (
+        <Stale text={`The node did not answer again: this is what it said ${ago(now - chain.dataUpdatedAt)}.`} />
+      )}
       {view.size === 0 ? (
         <Empty title="The log has no events yet">
           <FirstEvent />

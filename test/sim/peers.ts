@@ -11,6 +11,8 @@ export interface Exchange {
   readonly to: NodeId;
   readonly path: string;
   readonly question: unknown;
+  /** Not again over another connection. */
+  readonly isSentOnce: boolean;
   /** Nobody waits for the answer any more. */
   readonly isOver: () => boolean;
   readonly onAnswer: (answer: PeerResult) => void;
@@ -37,7 +39,7 @@ export class SimPeers implements ClusterPort {
     this.handlers.set(path, handler);
   }
 
-  async answer({ path, from }: Exchange, question: unknown): Promise<Omit<PeerResult, "isRepeated">> {
+  async answer({ path, from }: Exchange, question: unknown): Promise<PeerResult> {
     const handler = this.handlers.get(path);
     if (handler === undefined) throw new Error(`nobody handles ${path}`);
     return handler(question, { from, requestId: "simulated", signal: NEVER });
@@ -58,7 +60,7 @@ export class SimPeers implements ClusterPort {
       const cancel = process.after(options.timeoutMs, () => fail("timeout", true));
       options.signal?.addEventListener("abort", () => fail("aborted", true));
       process.node.around.exchange({
-        ...{ from: process.node.id, to, path, question },
+        ...{ from: process.node.id, to, path, question, isSentOnce: options.isSentOnce === true },
         isOver: () => isOver || !process.isAlive,
         onAnswer: (answer) => process.run(() => end(() => resolve(answer))),
         onRefused: () => process.run(() => fail("unreachable", false)),

@@ -190,12 +190,13 @@ export class World {
 
   /** A question of one node to another one, over a connection. */
   private exchange(exchange: Exchange): void {
-    // After a connection that turns out to be closed the question is sent again, though it may have arrived.
-    const isRepeated = this.random.chance(this.network.profile.duplication);
-    if (isRepeated) this.ask(exchange, () => undefined);
+    // A connection may turn out to be closed after the question has gone into it, and perhaps has arrived.
+    const isStale = this.random.chance(this.network.profile.duplication);
+    if (isStale) this.ask(exchange, () => undefined);
+    if (isStale && exchange.isSentOnce) return this.scheduler.after(1, exchange.onBroken);
     this.ask(exchange, (answer) => {
       const { to, from, onAnswer } = exchange;
-      this.carry(exchange, [to, from], () => onAnswer({ ...answer, body: this.onWire(answer.body), isRepeated }));
+      this.carry(exchange, [to, from], () => onAnswer({ ...answer, body: this.onWire(answer.body) }));
     });
   }
 

@@ -25,7 +25,7 @@ const logged = logEvent(event, { sequence: sequence(7), recordedAt: "2030-01-01T
 const view = eventView(logged, { height: height(3), term: term(3) });
 
 /** A node that follows n2 and learns of one more committed block with each look; what it sends, and what comes back. */
-function follower(answers: readonly Answer[]) {
+function follower(answers: readonly Answer[], requestTimeoutMs = 300) {
   const sent: { sinceHeight: number }[] = [];
   let known = 100;
   const standing = (): ReplicaStanding => {
@@ -48,7 +48,7 @@ function follower(answers: readonly Answer[]) {
     if ("status" in answer) return answer;
     return { status: 200, body: { answers: [{ n: write.n, ...answer }] } };
   };
-  const config = { nodeId: "n1", requestTimeoutMs: 300 };
+  const config = { nodeId: "n1", requestTimeoutMs };
   const parts = {
     config,
     driver: { standing },
@@ -69,7 +69,7 @@ const heightsOf = ({ sent }: ReturnType<typeof follower>): number[] => sent.map(
 const isRising = (heights: readonly number[]): boolean => heights.every((at, i) => at > (heights[i - 1] ?? 0));
 
 it("says anew with each attempt where the write cannot stand while all before were certainly not written", async () => {
-  const node = follower([refused("cannot_tell"), refused("not_leader"), refused("look_up_failed"), committed]);
+  const node = follower([refused("cannot_tell"), refused("not_leader"), refused("look_up_failed"), committed], 20_000);
   expect(await node.append()).toEqual({ kind: "committed", events: [view], acknowledgedBy: ["n1"], isReplay: false });
   expect(node.sent).toHaveLength(4);
   expect(isRising(heightsOf(node))).toBe(true);
@@ -85,7 +85,10 @@ it.each([
   ],
   ["the leader failed", { status: 500, body: { code: "internal_error" } }],
 ] as [string, Answer][])("says the same as before once an attempt may have been written: %s", async (_, answer) => {
-  const node = follower([refused("not_leader"), answer, refused("cannot_tell"), refused("not_leader"), committed]);
+  const node = follower(
+    [refused("not_leader"), answer, refused("cannot_tell"), refused("not_leader"), committed],
+    20_000,
+  );
   await node.append();
   const [first, ...rest] = heightsOf(node);
   expect(rest).toHaveLength(4);

@@ -1,5 +1,6 @@
 import { ANSWERS } from "./answers.js";
 import { ELECTIONS } from "./elections.js";
+import { FORWARDING } from "./forwarding.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
 import { LIES } from "./lies.js";
@@ -21,4 +22,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...INDEX,
   ...ANSWERS,
   ...LIES,
+  ...FORWARDING,
 ];

@@ -1,9 +1,7 @@
-import type { Mutant, Scenario } from "./mutant.js";
+import type { Mutant } from "./mutant.js";
 
 const FORWARDER = "node/service/forwarder.ts";
 const FORWARDED = "node/service/forwarded.ts";
-
-const scenario = (test: string): Scenario => ({ file: "test/scenarios/forwarding.test.ts", test });
 
 /** 77 to 79: writes that are forwarded together. */
 export const FORWARDING: readonly Mutant[] = [
@@ -11,7 +9,7 @@ export const FORWARDING: readonly Mutant[] = [
     id: "77",
     what: "of the answers of one response the first is dropped",
     patches: [{ file: FORWARDER, find: "of answers) {", replace: "of answers.slice(answers.length > 1 ? 1 : 0)) {" }],
-    scenario: scenario("travel in one request"),
+    scenario: { file: "test/scenarios/forwarding.test.ts", test: "travel in one request" },
   },
   {
     id: "78",
@@ -29,7 +27,6 @@ export const FORWARDING: readonly Mutant[] = [
     id: "79",
     what: "what was sent is sent again with the next request",
     patches: [{ file: FORWARDER, find: "return this.queue.splice(0,", replace: "return this.queue.slice(0," }],
-    scenario: scenario("each once"),
   },
   {
     id: "79b",

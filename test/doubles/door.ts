@@ -2,8 +2,9 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { pino } from "pino";
-import { createApp } from "../../node/http/app.js";
+import { type App, createApp } from "../../node/http/app.js";
 import { BodyRoom } from "../../node/http/body-room.js";
+import type { ChaosDesk } from "../../node/http/routes/chaos.js";
 import { createHardenedServer, type DoorOptions } from "../../node/http/server.js";
 import { createStreams, type Streams } from "../../node/http/stream/streams.js";
 import { MemoryLogService } from "./log-service.js";
@@ -15,6 +16,7 @@ export interface Door {
   readonly streams: Streams;
   readonly bodies: BodyRoom;
   readonly url: string;
+  readonly routers: App["routers"];
   /** A raw connection. */
   open(): RawSocket;
   close(): Promise<void>;
@@ -23,6 +25,7 @@ export interface Door {
 export interface DoubleDoorOptions extends DoorOptions {
   readonly bodyBytesMax?: number;
   readonly dashboardFolder?: string;
+  readonly chaos?: ChaosDesk;
 }
 
 export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
@@ -30,10 +33,11 @@ export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
   const logger = pino({ level: "silent" });
   const streams = createStreams(log, { logger });
   const bodies = new BodyRoom(options.bodyBytesMax);
-  const { dashboardFolder } = options;
+  const { dashboardFolder, chaos } = options;
   const app = createApp(log, {
     ...{ logger, version: "0", streams, bodies },
     ...(dashboardFolder === undefined ? {} : { dashboardFolder }),
+    ...(chaos === undefined ? {} : { chaos }),
   });
   const server = createHardenedServer(app, { app, messages: app.messages, ...options });
   streams.attach(server);
@@ -47,6 +51,7 @@ export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
     streams,
     bodies,
     url: `http://127.0.0.1:${port}`,
+    routers: app.routers,
     open: () => {
       const socket = new RawSocket(port);
       sockets.push(socket);

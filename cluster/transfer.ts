@@ -128,9 +128,12 @@ export function handOverAtOnce(core: Core): boolean {
   return true;
 }
 
+/** Tells one to be elected. */
+export const run = (core: Core, target: NodeId): void => core.send(target, { kind: "run_now", reason: "hand_over" });
+
 /** Any other may try before this node does. */
 export function runAndStepDown(core: Core, target: NodeId, reason: string): void {
-  core.send(target, { kind: "run_now", reason: "hand_over" });
+  run(core, target);
   core.becomeFollower(null, reason);
   armElection(core, LATE_FACTOR);
 }

@@ -3,6 +3,7 @@ import { ELECTIONS } from "./elections.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
 import { LIES } from "./lies.js";
+import { MEMBERSHIPS } from "./memberships.js";
 import type { Mutant } from "./mutant.js";
 import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
@@ -21,4 +22,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...INDEX,
   ...ANSWERS,
   ...LIES,
+  ...MEMBERSHIPS,
 ];

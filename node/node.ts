@@ -73,6 +73,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       config.clusterSecret === null ? null : makeTransport(config, config.clusterSecret, logger, events),
     mayLead: () => !disk.isLow,
     integrity: () => integrity.status,
+    incidents: () => integrity,
     observer: {
       onEffect(effect) {
         if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
@@ -97,7 +98,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     ...{ storage, driver, verifyBlock, verifier, logger, clock: systemClock },
     desk: new PeerDesk({ config, transport: peers, clock: systemClock }),
     isOff: !switches.hasIntegrity,
-    onOpened: (alert) => service.onAlert(alert),
+    onStep: (alert) => service.onAlert(alert),
     onAltered: () => served.onAltered(),
   });
 

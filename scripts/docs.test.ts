@@ -275,7 +275,7 @@ it("every route of the code is in docs/reference/http.md", () => {
       .map(([, route = ""]) =>
         route
           .replaceAll("\\\\", "")
-          .replaceAll(/:(\w+)$|:(sequence)(?=\/)/g, (_, a, b) => (a === "batch" ? ":batch" : `{${a ?? b}}`)),
+          .replaceAll(/:(\w+)$|:(sequence|id)(?=\/)/g, (_, a, b) => (a === "batch" ? ":batch" : `{${a ?? b}}`)),
       ),
   );
   expect(routes.length).toBeGreaterThan(10);

@@ -19,6 +19,12 @@ export const MEMBERS_MAX = 64;
 export const CHAIN_EVENTS_MAX = 500;
 export const NOTICES_MAX = 500;
 
+/** What one control record says of alerts: its header has at most 64 KiB. */
+export const ALERT_NOTES_MAX = 8;
+export const ALERT_RANGES_MAX = 8;
+export const ALERT_FIELDS_MAX = 8;
+export const ALERT_FIELD_CHARACTERS_MAX = 128;
+
 /** The longest that a write may be tried for. */
 export const REQUEST_TIMEOUT_MS_MAX = 30_000;
 /** The longest that followers may be told to wait for their leader. */

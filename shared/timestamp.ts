@@ -14,8 +14,8 @@ const MARKS = [
   [23, "Z"],
 ] as const;
 /** The years 0000 to 9999 of UTC. */
-const MILLIS_FIRST = -62_167_219_200_000;
-const MILLIS_LAST = 253_402_300_799_999;
+export const MILLIS_FIRST = -62_167_219_200_000;
+export const MILLIS_LAST = 253_402_300_799_999;
 
 /** A place in time: whole milliseconds since 1970, rounded down, and the digits of the fraction beyond them. */
 export interface Instant {

@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import { fileURLToPath } from "node:url";
-import express from "express";
+import express, { type Router } from "express";
 import type { Logger } from "pino";
 import { EVENT_BYTES_MAX_DEFAULT } from "../../shared/limits.js";
 import type { LogService } from "../service/log-port.js";
@@ -12,6 +12,7 @@ import { notFound, problemHandler } from "./middleware/problem-handler.js";
 import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
+import { alerts } from "./routes/alerts.js";
 import { chain } from "./routes/chain.js";
 import { cluster } from "./routes/cluster.js";
 import type { RouteContext } from "./routes/context.js";
@@ -19,6 +20,7 @@ import { readDashboard } from "./routes/dashboard.js";
 import { events } from "./routes/events.js";
 import { health } from "./routes/health.js";
 import { home } from "./routes/home.js";
+import { openapi } from "./routes/openapi.js";
 import { problemPages } from "./routes/problem-pages.js";
 import { referenceA } from "./routes/reference-a.js";
 import { referenceB } from "./routes/reference-b.js";
@@ -41,7 +43,11 @@ export interface AppOptions {
 const DASHBOARD_FOLDER = fileURLToPath(new URL("../../web", import.meta.url));
 
 /** Of a server whose messages are made of its classes it answers most quickly, and of any other all the same. */
-export type App = RequestListener & { readonly messages: MessageClasses };
+export type App = RequestListener & {
+  readonly messages: MessageClasses;
+  /** A test holds the API's description against them. */
+  readonly routers: readonly Router[];
+};
 
 /** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for single appends. */
 export function createApp(service: LogService, options: AppOptions): App {
@@ -50,6 +56,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     reads: service.reads,
     leadership: service.leadership,
     status: service.status,
+    alerts: service.alerts,
     logger: options.logger,
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
@@ -65,7 +72,7 @@ export function createApp(service: LogService, options: AppOptions): App {
   app.set("query parser", readQuery);
   app.use(requestContext(service), requestLog(options.logger), securityHeaders, failedRequest);
   // Each router that a request passes costs it something: those of writes come first.
-  for (const router of [
+  const routers = [
     events(context),
     options.streams.router,
     referenceA(context),
@@ -73,12 +80,14 @@ export function createApp(service: LogService, options: AppOptions): App {
     home(context, dashboard),
     health(context),
     cluster(context),
+    alerts(context),
     chain(context),
     problemPages(),
+    openapi(context, dashboard !== null),
     ...(dashboard === null ? [] : [dashboard.router]),
-  ])
-    app.use(router);
+  ];
+  for (const router of routers) app.use(router);
   app.use(notFound);
   app.use(problemHandler(service, options.logger));
-  return Object.assign(straightAppends(context, app), { messages: messageClasses(app) });
+  return Object.assign(straightAppends(context, app), { messages: messageClasses(app), routers });
 }

@@ -9,7 +9,7 @@ function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32))))
   const clock = hastyClock();
   const told: AlertRecord[] = [];
   const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
-  const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onOpened: (alert) => told.push(alert) });
+  const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onStep: (alert) => told.push(alert) });
   const note = (at: number, more: Partial<IncidentFinding> = {}): void =>
     incidents.note({
       kind: "payload_modified",

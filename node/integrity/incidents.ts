@@ -4,6 +4,8 @@ import { sha256Hex } from "../../shared/hash.js";
 import type { NodeId } from "../../shared/ids.js";
 import { type Clock, delay } from "../clock.js";
 import { notifySupervisor } from "../host/supervision.js";
+import { ALERTS_MAX } from "../storage/alert-key.js";
+import { isOver, stepped } from "../storage/alert-steps.js";
 import type { FieldDifference, FoundBy, IncidentDetails, IncidentKind, Range } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { countOf, covers, withRange } from "./ranges.js";
@@ -37,11 +39,11 @@ interface Incident {
 
 export interface IncidentsParts {
   readonly nodeId: NodeId;
-  readonly store: Pick<AlertStore, "save" | "list">;
+  readonly store: Pick<AlertStore, "save" | "list" | "count">;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "error" | "warn" | "info">;
-  /** Told of each incident once it is stored for the first time. */
-  readonly onOpened: (alert: AlertRecord) => void;
+  /** Told of each incident once it is stored with another step: opened, decided, found again. */
+  readonly onStep: (alert: AlertRecord) => void;
 }
 
 /**
@@ -50,6 +52,10 @@ export interface IncidentsParts {
  */
 export class Incidents {
   private readonly known: Incident[] = [];
+  /** Of each incident the newest step that others were told of. */
+  private readonly told = new Map<string, number>();
+  /** Alerts in the store. */
+  private count = 0;
   private saving: Promise<void> | null = null;
   private isStopped = false;
 
@@ -57,14 +63,30 @@ export class Incidents {
 
   /** Those of earlier runs, so that what is found again is no new incident. */
   async load(): Promise<void> {
-    const open = (await this.parts.store.list(KNOWN_MAX)).filter(isOwnIncident);
-    for (const alert of open) this.told.add(alert.id);
-    for (const alert of open.reverse())
-      this.known.push({ alert, first: alert.detail, seenAt: Number.NEGATIVE_INFINITY, isSaved: true });
+    const { store } = this.parts;
+    const open = await store.list(KNOWN_MAX);
+    const over = open.length < KNOWN_MAX ? await store.list(KNOWN_MAX - open.length, "resolved") : [];
+    this.count = await store.count("all");
+    for (const alert of [...open, ...over].reverse()) {
+      if (alert.foundBy === undefined) continue;
+      this.told.set(alert.id, stepOf(alert));
+      const first = alert.detail.replace(EXTENT, "");
+      this.known.push({ alert, first, seenAt: Number.NEGATIVE_INFINITY, isSaved: true });
+    }
   }
 
   get openCount(): number {
-    return this.known.filter(({ alert }) => alert.status === "open").length;
+    return this.known.filter(({ alert }) => !isOver(alert)).length;
+  }
+
+  /** As it is known here, also before it is stored. */
+  find(id: string): AlertRecord | null {
+    return this.known.find(({ alert }) => alert.id === id)?.alert ?? null;
+  }
+
+  /** Those that nobody has resolved. */
+  get unresolved(): readonly AlertRecord[] {
+    return this.known.flatMap(({ alert }) => (isOver(alert) ? [] : [alert]));
   }
 
   note(finding: IncidentFinding): void {
@@ -73,17 +95,21 @@ export class Incidents {
     let incident = this.belongingTo(finding);
     const isNew = incident === undefined;
     if (incident === undefined) {
-      incident = { alert: this.opened(finding, wall), first: finding.detail, seenAt: 0, isSaved: false };
+      const opened = stepped(this.opened(finding, wall), { action: "opened", at: wall });
+      incident = { alert: opened, first: finding.detail, seenAt: 0, isSaved: false };
       this.known.push(incident);
-      if (this.known.length > KNOWN_MAX) this.known.splice(0, 1);
+      this.count += 1;
+      this.forgetOne();
     }
+    const isReopened = isOver(incident.alert);
+    if (isReopened) incident.alert = stepped(incident.alert, { action: "reopened", at: wall });
     // What is only seen again, pass after pass, must not draw all that is found later into itself.
     if (isNew || !isKnown(incident.alert, finding)) incident.seenAt = clock.now();
     incident.alert = merged(incident, finding, wall);
     incident.isSaved = false;
-    if (isNew) {
+    if (isNew || isReopened) {
       const { alert } = incident;
-      this.parts.logger.error({ alert }, `alert: ${alert.kind}: ${alert.detail}`);
+      this.parts.logger.error({ alert }, `alert${isReopened ? " again" : ""}: ${alert.kind}: ${alert.detail}`);
       notifySupervisor({ kind: "alert", node: this.parts.nodeId, alertKind: alert.kind, detail: alert.detail });
     }
     this.save();
@@ -91,14 +117,22 @@ export class Incidents {
 
   /** What this kind says is so no longer. */
   end(kind: "watch_down"): void {
-    for (const incident of this.known) {
-      if (incident.alert.kind !== kind || incident.alert.status !== "open") continue;
+    for (const { alert } of this.known) {
+      if (alert.kind !== kind || isOver(alert)) continue;
       const endedAt = this.parts.clock.wall();
-      incident.alert = { ...incident.alert, status: "ended", endedAt, lastSeenAt: endedAt };
-      incident.isSaved = false;
-      this.parts.logger.info(`alert ${incident.alert.id} (${kind}) is over`);
+      this.change(alert.id, (one) => ({ ...stepped(one, { action: "ended", at: endedAt }), lastSeenAt: endedAt }));
+      this.parts.logger.info(`alert ${alert.id} (${kind}) is over`);
     }
+  }
+
+  /** What a person decides about it, or what comes of that; null if it is not known here. */
+  change(id: string, change: (alert: AlertRecord) => AlertRecord): AlertRecord | null {
+    const incident = this.known.find(({ alert }) => alert.id === id);
+    if (incident === undefined) return null;
+    incident.alert = change(incident.alert);
+    incident.isSaved = false;
     this.save();
+    return incident.alert;
   }
 
   /** Somebody may have taken them away: all that are known are written again. */
@@ -116,14 +150,34 @@ export class Incidents {
     this.isStopped = true;
   }
 
+  /** What is over goes first. */
+  private forgetOne(): void {
+    if (this.known.length <= KNOWN_MAX) return;
+    const over = this.known.findIndex(({ alert, isSaved }) => isSaved && isOver(alert));
+    this.known.splice(Math.max(0, over), 1);
+  }
+
   private belongingTo({ kind, heights, detail }: IncidentFinding): Incident | undefined {
-    const alike = this.known.filter(({ alert }) => alert.kind === kind && alert.status === "open");
+    const alike = this.known.filter(({ alert }) => alert.kind === kind);
+    const open = alike.filter(({ alert }) => !isOver(alert));
+    const over = alike.filter(({ alert }) => alert.status === "resolved");
     // What has no place in the log is told apart by what is said of it.
-    if (heights === undefined) return alike.find(({ first }) => first === detail);
+    if (heights === undefined) return [...open, ...over].find(({ first }) => first === detail) ?? this.shared(open);
     const since = this.parts.clock.now() - TOGETHER_MS;
-    const placed = alike.filter(({ alert }) => alert.heights !== undefined);
-    const covering = placed.find(({ alert }) => covers(alert.heights ?? [], heights[0]));
-    return covering ?? placed.find(({ seenAt }) => seenAt >= since);
+    const isPlaced = ({ alert }: Incident): boolean => alert.heights !== undefined;
+    const isCovering = ({ alert }: Incident): boolean => covers(alert.heights ?? [], heights[0]);
+    return (
+      open.find(isCovering) ??
+      open.find((one) => isPlaced(one) && one.seenAt >= since) ??
+      // What was resolved is found once more.
+      over.find(isCovering) ??
+      this.shared(open)
+    );
+  }
+
+  /** Beyond so many alerts those of a kind share the newest one, so that nobody fills a disk with them. */
+  private shared(open: readonly Incident[]): Incident | undefined {
+    return this.count >= ALERTS_MAX ? open.at(-1) : undefined;
   }
 
   private opened(finding: IncidentFinding, at: string): AlertRecord {
@@ -158,12 +212,14 @@ export class Incidents {
     for (;;) {
       const due = this.known.find(({ isSaved }) => !isSaved);
       if (due === undefined || this.isStopped) return;
-      const isFirst = due.alert.occurrences > 0 && !this.told.has(due.alert.id);
+      const { alert } = due;
       due.isSaved = true;
       try {
-        await this.parts.store.save(due.alert);
-        if (isFirst) this.told.add(due.alert.id);
-        if (isFirst) this.parts.onOpened(due.alert);
+        await this.parts.store.save(alert);
+        const step = stepOf(alert);
+        if (step === this.told.get(alert.id)) continue;
+        this.told.set(alert.id, step);
+        this.parts.onStep(alert);
       } catch (error) {
         due.isSaved = false;
         this.parts.logger.warn({ err: error }, "an alert could not be stored: trying again");
@@ -171,13 +227,15 @@ export class Incidents {
       }
     }
   }
-  private readonly told = new Set<string>();
 }
+
+/** "(one of 4 blocks and 9 events)" at the end of a detail. */
+const EXTENT = / \(one of [^()]*\)$/;
+
+const stepOf = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? -1;
 
 const isKnown = ({ heights = [] }: AlertRecord, { heights: [first, last] = [-1, -1] }: IncidentFinding): boolean =>
   covers(heights, first) && covers(heights, last);
-
-const isOwnIncident = ({ status, foundBy }: AlertRecord): boolean => status === "open" && foundBy !== undefined;
 
 function merged({ alert, first }: Incident, finding: IncidentFinding, at: string): AlertRecord {
   const { heights: added, sequences: events = [], differences: seen = [], evidence = [] } = finding;

@@ -64,7 +64,7 @@ it("keeps what was there, and names event, field and who has it as it was commit
     ...{ evidence: ["4-altered"], changedAt: "2026-01-02T00:00:00.000Z", lastKnownGoodAt: "2026-01-01T00:00:00.000Z" },
     differences: [{ height: 4, sequence: 2, field: "dataPayload.i", stored: 3, expected: 2 }],
   });
-  expect([store.kept, standing.altered]).toEqual([[4], 1]);
+  expect([store.keptIds, standing.altered]).toEqual([[4], 1]);
 });
 
 it("says which event it is when nobody has a sound copy", async () => {

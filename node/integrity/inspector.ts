@@ -9,7 +9,7 @@ import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import { type BlockDifference, blockDifference, headerHash } from "./difference.js";
 import { firstDifference, type IncidentFinding } from "./incidents.js";
 import { ownDifference } from "./own-difference.js";
-import { isBlock, type PeerBlocks, type PeerCopies } from "./peer-blocks.js";
+import { isBlock, type PeerCopies } from "./peer-blocks.js";
 
 /** Blocks that are read at once: each may have 4 MiB. */
 const AT_ONCE = 8;
@@ -45,7 +45,7 @@ interface Verdict {
 export interface InspectorParts {
   readonly nodeId: NodeId;
   readonly store: Pick<IntegrityStore, "blocksAt" | "blocksFrom" | "keep">;
-  readonly peers: Pick<PeerBlocks, "copies">;
+  readonly peers: { copies(at: Height, committed: HashHex): Promise<Pick<PeerCopies, "agreeing" | "block">> };
   readonly committedAt: (at: Height) => Promise<Proof>;
   /** The store must hold every block up to here as it was committed. */
   readonly heldThrough: () => Height;
@@ -202,7 +202,7 @@ export class Inspector {
     }
   }
 
-  private async copies(at: Height, blockHash: HashHex): Promise<PeerCopies> {
+  private async copies(at: Height, blockHash: HashHex): Promise<Pick<PeerCopies, "agreeing" | "block">> {
     if (this.compared >= COMPARED_MAX) return { agreeing: [], block: null };
     this.compared += 1;
     return this.parts.peers.copies(at, blockHash);
@@ -234,14 +234,17 @@ export class Inspector {
     }
   }
 
-  private async committedCopy(at: Height, suspicion: Suspicion): Promise<PeerCopies | null> {
+  private async committedCopy(
+    at: Height,
+    suspicion: Suspicion,
+  ): Promise<Pick<PeerCopies, "agreeing" | "block"> | null> {
     const proof = await this.proofOf(at, suspicion);
     return proof === null ? null : this.copies(at, proof.blockHash);
   }
 }
 
 /** All of a stored block but its signature, which needs a member's key, or a sound copy. */
-function isWhole(found: FoundBlock, blockHash: HashHex): boolean {
+export function isWhole(found: FoundBlock, blockHash: HashHex): boolean {
   const { block, frontier } = found;
   return (
     headerHash(found) === blockHash &&

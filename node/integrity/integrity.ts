@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { type Height, height, type NodeId } from "../../shared/ids.js";
 import { type Block, hashHeader, headerBytes } from "../../shared/log/block.js";
 import { type BlockVerifier, type ChainState, rangeMatches, type SignatureVerifier } from "../../shared/log/chain.js";
+import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import { type Clock, delay } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { Driver } from "../replica/driver.js";
@@ -13,6 +14,7 @@ import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
 import { headerHash } from "./difference.js";
 import { EntryInspector } from "./entry-inspector.js";
+import { Evidence } from "./evidence.js";
 import { Incidents } from "./incidents.js";
 import { Inspector, type Suspicion } from "./inspector.js";
 import { PeerBlocks, type PeerBlocksParts } from "./peer-blocks.js";
@@ -36,7 +38,7 @@ export interface IntegrityParts {
   readonly storage: {
     readonly log: Pick<LogStore, "readMembershipBlocks">;
     readonly integrity: IntegrityStore;
-    readonly alerts: Pick<AlertStore, "save" | "list">;
+    readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing">;
   };
   readonly driver: Pick<Driver, "heldThrough" | "view"> & {
     readonly log: Pick<HeldLog, "committedAt" | "blocks" | "index">;
@@ -46,7 +48,8 @@ export interface IntegrityParts {
   readonly verifier: SignatureVerifier;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onOpened: (alert: AlertRecord) => void;
+  /** Of an incident, once it is stored: opened, decided, found again. */
+  readonly onStep: (alert: AlertRecord) => void;
   /** A committed block of this node is not what it was. */
   readonly onAltered: () => void;
   /** Nothing is watched and verified, for a measurement. */
@@ -63,6 +66,7 @@ export class Integrity {
   private readonly inspector: Inspector;
   private readonly entries: EntryInspector;
   private readonly strangers: StrangerWatch;
+  private readonly bundles: Evidence;
   private running: {
     readonly places: PlaceFile;
     readonly watch: Watch;
@@ -79,9 +83,14 @@ export class Integrity {
     const store = storage.integrity;
     const heldThrough = (): Height => driver.heldThrough;
     const committedAt = (at: Height) => driver.log.committedAt(at);
-    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onOpened: parts.onOpened });
+    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep: parts.onStep });
     const note = this.incidents.note.bind(this.incidents);
     const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough });
+    this.bundles = new Evidence({
+      ...{ nodeId, store, peers, committedAt, heldThrough, log: storage.log },
+      clusterId: () => driver.view()?.clusterId ?? "",
+      wall: () => clock.wall(),
+    });
     this.inspector = new Inspector({
       ...{ nodeId, store, peers, committedAt, heldThrough, clock, note, logger },
       verifiedAt: (at) => this.running?.scrub.verifiedAt(at) ?? null,
@@ -113,6 +122,10 @@ export class Integrity {
         oldestVerifiedAt: null,
       };
     return { watch: running.watch.state, ...running.scrub.coverage };
+  }
+
+  evidence(alert: AlertRecord): Promise<EvidenceBundle> {
+    return this.bundles.bundle(alert);
   }
 
   /** A read, or a start, met a block that does not verify. */

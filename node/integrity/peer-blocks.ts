@@ -1,3 +1,4 @@
+import { fromHex, toHex } from "../../shared/bytes.js";
 import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import { type Block, decodeBlock, encodeBlock, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
@@ -32,6 +33,10 @@ export interface PeerCopies {
   readonly agreeing: readonly NodeId[];
   /** That block, from the first of them that gave it; null if nobody did. */
   readonly block: Block | null;
+  /** The compact range after it, unchecked. */
+  readonly frontier: readonly Uint8Array[];
+  /** Members that have noted another block as the committed one. */
+  readonly contradicting: readonly NodeId[];
 }
 
 /** Questions to the other members for a committed block, and this node's answers to theirs. */
@@ -40,20 +45,27 @@ export class PeerBlocks {
     parts.desk.handle(PATH, ({ height: at, withBlock }) => this.own(at, withBlock));
   }
 
-  /** Asks all who has it, and one of those for it. What comes is believed for its hash alone. */
-  async copies(at: Height, committed: HashHex): Promise<PeerCopies> {
+  /**
+   * Asks all who has it, and one of those for it. What comes is believed for its hash alone, and for what `isTaken` asks
+   * of what no hash covers.
+   */
+  async copies(at: Height, committed: HashHex, isTaken: (block: Block) => boolean = () => true): Promise<PeerCopies> {
     const answers = await this.parts.desk.askAll(PATH, { height: at, withBlock: false });
-    const claiming = answers.flatMap(({ peer, answer }) =>
-      answer?.isSound === true && answer.blockHash === committed ? [peer] : [],
+    const noted = answers.flatMap(({ peer, answer }) =>
+      answer === null || answer.blockHash === null ? [] : [{ peer, isSame: answer.blockHash === committed, answer }],
     );
+    const contradicting = noted.filter(({ isSame }) => !isSame).map(({ peer }) => peer);
+    const claiming = noted.filter(({ isSame, answer }) => isSame && answer.isSound).map(({ peer }) => peer);
     const agreeing = [...claiming];
     for (const peer of claiming) {
-      const block = blockOf(await this.parts.desk.ask(peer, PATH, { height: at, withBlock: true }), committed);
-      if (block !== null) return { agreeing, block };
+      const answer = await this.parts.desk.ask(peer, PATH, { height: at, withBlock: true });
+      const block = blockOf(answer, committed);
+      if (block !== null && isTaken(block))
+        return { agreeing, block, frontier: (answer?.frontier ?? []).map(fromHex), contradicting };
       // It says that it has it, and does not give it.
       agreeing.shift();
     }
-    return { agreeing, block: null };
+    return { agreeing, block: null, frontier: [], contradicting };
   }
 
   private async own(at: Height, withBlock: boolean): Promise<Answer> {
@@ -64,7 +76,8 @@ export class PeerBlocks {
       const [found] = await store.blocksAt([at]);
       const isSound = found !== undefined && isBlock(found.block, blockHash);
       if (!isSound || !withBlock) return { blockHash, isSound };
-      return { blockHash, isSound, block: Buffer.from(encodeBlock(found.block)).toString("base64") };
+      const block = Buffer.from(encodeBlock(found.block)).toString("base64");
+      return { blockHash, isSound, block, frontier: found.frontier.map(toHex) };
     } catch {
       // What it cannot prove itself it does not tell of.
       return { blockHash: null, isSound: false };

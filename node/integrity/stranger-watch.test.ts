@@ -8,6 +8,7 @@ import { StrangerWatch } from "./stranger-watch.js";
 const { blocks } = TestLog.grow(5);
 const above = (at: number) => ({
   id: String(at),
+  rawId: at,
   block: { ...foundBlock((blocks[at - 1] as (typeof blocks)[0]).stored), at },
 });
 
@@ -34,7 +35,7 @@ it("takes a block that is on its way for none that was put there", async () => {
 
 it("tells of what stays above the log's end, and of ids that are none, once", async () => {
   const { store, noted, watch } = setUp();
-  store.others = [above(5), { id: "evil", block: null }];
+  store.others = [above(5), { id: "evil", rawId: "evil", block: null }];
   await watch.look();
   expect(noted).toEqual([]);
   await watch.look();

@@ -192,6 +192,10 @@ export class ProvedBlocks {
     return known;
   }
 
+  async header(at: Height): Promise<BlockHeader> {
+    return (this.atHandAt(at) ?? (await this.provedHeader(at))).header;
+  }
+
   private async provedHeader(at: Height): Promise<{ readonly header: BlockHeader }> {
     const [stored] = await this.parts.reader.readHeaders(at, at);
     return this.checked(at, async ({ blockHash }, altered) => {

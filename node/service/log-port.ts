@@ -1,6 +1,7 @@
 import type { HashHex, NodeId } from "../../shared/ids.js";
 import type { EventView, PreparedEvent, ShownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import type { AlertRecord } from "../storage/port.js";
 
@@ -13,6 +14,7 @@ export interface LogService {
   readonly reads: LogReads;
   readonly leadership: LogLeadership;
   readonly status: LogStatus;
+  readonly alerts: LogAlerts;
 }
 
 export interface LogWrites {
@@ -28,6 +30,8 @@ export interface LogReads {
   page(request: PageRequest): Promise<Found>;
   /** Exact up to `cap`. Throws ProblemError where the filter cannot be counted in time. */
   count(filter: EventFilter, range: { high: number; cap: number }): Promise<{ total: number; isCapped: boolean }>;
+  /** How many events were recorded when. Throws ProblemError where not even the newest span can be counted in time. */
+  histogram(request: HistogramRequest): Promise<HistogramFound>;
   /** Payload paths that events can be filtered by. */
   readonly indexedPaths: readonly string[];
   /** Each node's copy and hash of one event, as each says itself. */
@@ -55,12 +59,23 @@ export interface LogStatus {
   standing(): Standing;
   readiness(): ReadinessCheck[];
   clusterStatus(): Promise<ClusterStatus>;
-  /** The newest open alerts of all nodes that answer, and how many more these have. */
-  alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }>;
-  /** From whichever node has it; null if none that answers does. */
-  alert(id: string): Promise<AlertRecord | null>;
   /** Elections as this node learns of their commit, and alerts that this node finds. */
   subscribeNotices(listener: (notice: StreamNotice) => void): () => void;
+}
+
+/** The newest unresolved alerts of all nodes that answer, and how many more these have. */
+export interface AlertList {
+  readonly alerts: AlertRecord[];
+  readonly more: number;
+  readonly unreachable: NodeId[];
+}
+
+export interface LogAlerts {
+  alerts(limit: number): Promise<AlertList>;
+  /** From whichever node has it; null if none that answers does. */
+  alert(id: string): Promise<AlertRecord | null>;
+  /** With what it can be checked; made by the node whose alert it is. */
+  evidence(id: string): Promise<EvidenceBundle | null>;
 }
 
 /** Events with a sequence from `low` on and below `high` that meet a filter. */
@@ -81,6 +96,24 @@ export interface Found {
   readonly next: number | null;
   /** The time of a search, or what it may look at, is used up. */
   readonly isCutOff: boolean;
+}
+
+/** Events below `size` that meet a filter, by the time at which they were recorded: that is no condition of the filter here. */
+export interface HistogramRequest {
+  readonly filter: Omit<EventFilter, "recordedSince" | "recordedUntil">;
+  /** Milliseconds since 1970, the first inclusive, the second exclusive; null: from the first event, to the newest one. */
+  readonly since: number | null;
+  readonly until: number | null;
+  /** So many spans of the same length, or as many as there are milliseconds. */
+  readonly buckets: number;
+  readonly size: number;
+}
+
+export interface HistogramFound {
+  /** Milliseconds since 1970, ascending: one more than there are buckets. None where there is no time to look at. */
+  readonly edges: readonly number[];
+  /** null: not counted in time. */
+  readonly counts: readonly (number | null)[];
 }
 
 /** What a read must see besides what this node acknowledged. */

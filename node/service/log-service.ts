@@ -2,6 +2,7 @@ import type { Effect } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Admissions } from "./admissions.js";
+import { AlertDesk } from "./alert-desk.js";
 import { Elections } from "./elections.js";
 import { LeaderWatch } from "./leader-watch.js";
 import { HandOver } from "./leadership.js";
@@ -17,6 +18,7 @@ export class NodeLogService implements LogService {
   readonly reads: Reads;
   readonly leadership: LogLeadership;
   readonly status: Status;
+  readonly alerts: AlertDesk;
   private readonly elected: Elections;
   private readonly handOver: HandOver;
   private readonly leaders: LeaderWatch;
@@ -25,7 +27,8 @@ export class NodeLogService implements LogService {
     this.leaders = new LeaderWatch(options.driver);
     const parts: Parts = { ...options, peers: new PeerDesk(options), leaders: this.leaders };
     this.reads = new Reads(parts);
-    this.status = new Status(parts, this.reads);
+    this.alerts = new AlertDesk(parts);
+    this.status = new Status(parts, this.reads, this.alerts);
     this.handOver = new HandOver(parts);
     this.elected = new Elections(parts, (election) => this.status.notify({ kind: "election", election }));
     this.writes = new Writes(parts, {

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
+import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import {
   type AnswerOf,
   type AnswerTo,
@@ -16,7 +17,7 @@ import { PeerError, type RequestOptions } from "../peers/peer-client.js";
 import type { PeerTransport } from "../peers/transport.js";
 import { PROBLEMS, ProblemError } from "../problems.js";
 import type { Driver } from "../replica/driver.js";
-import type { Storage } from "../storage/port.js";
+import type { AlertRecord, Storage } from "../storage/port.js";
 import type { LeaderWatch } from "./leader-watch.js";
 import type { ReadLimits } from "./reads.js";
 
@@ -40,8 +41,15 @@ export interface LogServiceOptions {
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
   readonly clock: Clock;
   readonly readLimits?: ReadLimits;
+  /** What this node does about its own alerts; a node without has none. */
+  readonly incidents?: () => IncidentsPort;
   /** How far this node's own database is watched and verified. */
   readonly integrity: () => Pick<AnswerOf<"status">, "watch" | "verifiedThrough" | "lastPassAt" | "oldestVerifiedAt">;
+}
+
+/** This node's own alerts, of which it alone can say and do more. */
+export interface IncidentsPort {
+  evidence(alert: AlertRecord): Promise<EvidenceBundle>;
 }
 
 /** What the parts of the service share. */

@@ -142,7 +142,7 @@ function follows(place: Place, before: Place | null, first: { sequence: number; 
 export const isIn = (at: number, { from, to }: { from: number; to: number }): boolean => at >= from && at <= to;
 
 /** The number between two (inclusive) that the largest power of two divides: the same for many ranges. */
-function roundest(from: number, to: number): Height {
+export function roundest(from: number, to: number): Height {
   let width = 2 ** Math.floor(Math.log2(Math.max(1, to)));
   while (Math.floor(to / width) * width < from) width /= 2;
   return height(Math.floor(to / width) * width);

@@ -9,7 +9,16 @@ import { AlteredBlock } from "../replica/anchors.js";
 import type { CommittedEvents } from "../replica/committed.js";
 import { StoreError } from "../storage/port.js";
 import { BlockViews } from "./block-views.js";
-import type { Found, LogReads, NodeCopy, PageRequest, ReadCondition } from "./log-port.js";
+import { Histograms } from "./histogram.js";
+import type {
+  Found,
+  HistogramFound,
+  HistogramRequest,
+  LogReads,
+  NodeCopy,
+  PageRequest,
+  ReadCondition,
+} from "./log-port.js";
 import { IndexDiffers } from "./page-builder.js";
 import { LEADER_POLL_MS, notReady, type Parts, RETRY_AFTER_SECONDS, resultWithin, unavailable } from "./parts.js";
 import { Searches } from "./search.js";
@@ -63,6 +72,7 @@ export class Reads implements LogReads {
 
   private readonly searches: Searches;
   private readonly blockViews: BlockViews;
+  private readonly histograms: Histograms;
   private readonly turns: Turns<Found>;
   /** Each brings an event from every node, as text to be read and written: a place rests after it, as after a large part. */
   private readonly copyTurns: Turns<NodeCopy[]>;
@@ -85,6 +95,10 @@ export class Reads implements LogReads {
       onIndexDiffers: (at) => driver.log.index.differs(at),
     });
     this.blockViews = new BlockViews(parts, this.searches.places);
+    this.histograms = new Histograms({
+      ...{ searches: this.searches, blocks: driver.log.blocks, clock },
+      commitHeight: () => driver.log.committed.height,
+    });
     parts.peers.handle("read-index", async () => ({ height: await this.here.ask() }));
     parts.peers.handle("copy", ({ sequence }) => this.ownCopy(sequence));
   }
@@ -272,6 +286,15 @@ export class Reads implements LogReads {
     const detail =
       "The filter is too wide: its events could not be counted in time. Narrow its range of time, or name a type and a " +
       "source; GET /api/v1/events gives what it has found, with a cursor to go on from.";
+    throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+
+  async histogram(request: HistogramRequest): Promise<HistogramFound> {
+    const deadline = this.clock.now() + this.limits.searchMsMax;
+    const found = await this.guarded(() => this.histograms.of(request, deadline));
+    if (found !== null) return found;
+    const detail =
+      "It could not be told in time which blocks were sealed when. Narrow the range, or ask again shortly.";
     throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
   }
 

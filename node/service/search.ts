@@ -102,6 +102,23 @@ export class Searches {
     return isCutOff ? null : { total, isCapped: false };
   }
 
+  /** How many hits each block has that has any, the newest first; returns where it ended. */
+  async *counted(
+    filter: EventFilter,
+    range: { low: number; high: number; deadline: number },
+  ): AsyncGenerator<{ readonly height: Height; readonly count: number }, Ended> {
+    const search: Search = { filter, order: "desc", limit: 1, bytesMax: 0, ...range };
+    const walk = this.walk(planOf(filter), search, { readsBlocks: false });
+    for (;;) {
+      const { value, done } = await walk.next();
+      if (done) return value;
+      for (const hits of value) {
+        const count = hits.sure.length + (await this.confirmed(hits, filter)).length;
+        if (count > 0) yield { height: hits.height, count };
+      }
+    }
+  }
+
   private remember(name: string, count: Counted): void {
     this.counts.delete(name);
     this.counts.set(name, count);

@@ -4,6 +4,7 @@ import { systemClock } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Admissions } from "./admissions.js";
+import { AlertDesk } from "./alert-desk.js";
 import { HandOver } from "./leadership.js";
 import { type Parts, PeerDesk } from "./parts.js";
 import { Status } from "./status.js";
@@ -23,8 +24,7 @@ it("says how many open alerts of all nodes a list leaves out, and who did not te
     peers: { handle: () => {}, askAll: async () => answers },
     clock: systemClock,
   };
-  const status = new Status(parts as unknown as Parts, {} as never);
-  const told = await status.alerts(2);
+  const told = await new AlertDesk(parts as unknown as Parts).alerts(2);
   expect(told.alerts.map(({ id }) => id)).toEqual(["n23", "n12"]);
   expect(told).toMatchObject({ more: 40 + 1 + 7 - 2, unreachable: ["n4"] });
 });
@@ -59,7 +59,7 @@ function nodeWith(
   const integrity = () => INTEGRITY;
   const shared = { config, driver, storage, disk, integrity, peers, version: "1", clock: systemClock };
   const parts = shared as unknown as Parts;
-  const status = new Status(parts, { hasConfirmation: true } as never);
+  const status = new Status(parts, { hasConfirmation: true } as never, new AlertDesk(parts));
   return { status, admissions: new Admissions(parts), handOver: new HandOver(parts), asked, submitted, members };
 }
 

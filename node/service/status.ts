@@ -1,8 +1,6 @@
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
-import { NOTICES_MAX } from "../../shared/limits.js";
-import type { AnswerOf } from "../../shared/protocol/requests.js";
-import type { AlertRecord } from "../storage/port.js";
+import type { AlertDesk } from "./alert-desk.js";
 import { clusterStatus, type OwnStatus } from "./cluster-status.js";
 import type { ClusterStatus, LogStatus, ReadinessCheck, Standing, StreamNotice } from "./log-port.js";
 import type { Parts } from "./parts.js";
@@ -22,11 +20,9 @@ export class Status implements LogStatus {
   constructor(
     private readonly parts: Parts,
     private readonly reads: Reads,
+    private readonly alerts: Pick<AlertDesk, "alerts">,
   ) {
-    const { peers } = parts;
-    peers.handle("status", async () => this.ownStatus());
-    peers.handle("alerts", ({ limit }) => this.ownAlerts(limit));
-    peers.handle("alert", async ({ id }) => ({ alert: await parts.storage.alerts.get(id) }));
+    parts.peers.handle("status", async () => this.ownStatus());
   }
 
   onEffect(effect: Effect): void {
@@ -97,7 +93,7 @@ export class Status implements LogStatus {
     const own = this.ownStatus();
     const sentAt = Date.parse(this.parts.clock.wall());
     const others = await this.parts.peers.askAll("status", {});
-    const { alerts } = await this.alerts(ALERTS_LOOKED_AT);
+    const { alerts } = await this.alerts.alerts(ALERTS_LOOKED_AT);
     return clusterStatus({
       own,
       others: others.map(({ peer, answer, at, wasAsked }) => ({
@@ -139,37 +135,7 @@ export class Status implements LogStatus {
       },
     };
   }
-
-  private async ownAlerts(limit: number): Promise<NodeAlerts> {
-    const { alerts } = this.parts.storage;
-    const [newest, count] = await Promise.all([alerts.list(limit), alerts.count()]);
-    return { alerts: newest, count };
-  }
-
-  async alert(id: string): Promise<AlertRecord | null> {
-    const own = await this.parts.storage.alerts.get(id).catch(() => null);
-    if (own !== null) return own;
-    const others = await this.parts.peers.askAll("alert", { id });
-    return others.map(({ answer }) => answer?.alert ?? null).find((alert) => alert !== null) ?? null;
-  }
-
-  async alerts(limit: number): Promise<{ alerts: AlertRecord[]; more: number; unreachable: NodeId[] }> {
-    const own = await this.ownAlerts(Math.min(limit, NOTICES_MAX)).catch(() => null);
-    const others = await this.parts.peers.askAll("alerts", { limit });
-    const told = [own, ...others.map(({ answer }) => answer)].filter((answer) => answer !== null);
-    const found = told.flatMap(({ alerts }) => alerts);
-    const count = told.reduce((sum, one) => sum + one.count, 0);
-    const unreachable = others.filter(({ answer }) => answer === null).map(({ peer }) => peer);
-    found.sort((a, b) => (a.openedAt < b.openedAt ? 1 : -1));
-    return {
-      alerts: found.slice(0, limit),
-      more: count - Math.min(limit, found.length),
-      unreachable: own === null ? [this.parts.config.nodeId, ...unreachable] : unreachable,
-    };
-  }
 }
-
-type NodeAlerts = AnswerOf<"alerts">;
 
 /** Whoever changed the database while the node was down is found before it is ready. */
 function watchCheck(watch: OwnStatus["watch"]): ReadinessCheck {

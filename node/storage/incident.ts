@@ -53,6 +53,37 @@ export interface IncidentHashes {
   };
 }
 
+/**
+ * What became of an alert: found, seen to by a person, put right. `failed`: what was begun could not be done, and the alert is
+ * open again. `reopened`: it was found once more after it was resolved.
+ */
+export type AlertAction =
+  | "opened"
+  | "acknowledged"
+  | "repair_begun"
+  | "repaired"
+  | "rebuild_begun"
+  | "rebuilt"
+  | "dismissed"
+  | "failed"
+  | "reopened"
+  | "ended";
+
+export interface AlertStep {
+  /** From 0; numbers are never given again. */
+  readonly n: number;
+  readonly action: AlertAction;
+  readonly at: string;
+  /** Of a decision: who made it, and why. */
+  readonly actor?: string;
+  readonly reason?: string;
+  readonly detail?: string;
+}
+
+/** `resolved` by a person's decision; `ended` by itself, which only a watch that was down does. */
+export type AlertStatus = "open" | "acknowledged" | "repairing" | "rebuilding" | "resolved" | "ended";
+export type Resolution = "repaired" | "rebuilt" | "dismissed";
+
 /** What an alert says of an incident beside its kind and place. */
 export interface IncidentDetails {
   readonly foundBy?: FoundBy;
@@ -71,4 +102,9 @@ export interface IncidentDetails {
   readonly lastKnownGoodAt?: string;
   /** Documents in the collection `quarantine`: what was there, kept before anything else was done. */
   readonly evidence?: readonly string[];
+  readonly resolution?: Resolution;
+  /** The first step and the newest ones. */
+  readonly history?: readonly AlertStep[];
+  /** Of a repair that is under way. */
+  readonly progress?: { readonly done: number; readonly of: number };
 }

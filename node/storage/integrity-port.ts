@@ -1,3 +1,4 @@
+import type { JsonObject } from "../../shared/canonical.js";
 import type { HashHex, Height } from "../../shared/ids.js";
 import type { StoredBlock, StoredEntry } from "./port.js";
 
@@ -11,10 +12,24 @@ export interface FoundBlock extends StoredBlock {
 
 /** A document in the collection of blocks and entries that belongs to neither. */
 export interface Stranger {
-  /** Its id, as text. */
+  /** Its id, as text, and as it is. */
   readonly id: string;
+  readonly rawId: unknown;
   /** Null where its id is no height. */
   readonly block: FoundBlock | null;
+}
+
+/** A document in quarantine. */
+export interface KeptDocument {
+  readonly id: string;
+  /** The height of the place where it stood, whatever it says of itself; null where it is none. */
+  readonly height: number | null;
+  /** RFC 3339. */
+  readonly keptAt: string;
+  /** False: bodies of old ones are not kept. */
+  readonly isWhole: boolean;
+  /** As MongoDB Extended JSON, canonical: every type can be told. */
+  readonly document: JsonObject;
 }
 
 /** What an id in the collection of blocks and entries stands for. */
@@ -65,12 +80,16 @@ export interface IntegrityStore {
   strangers(above: Height): Promise<Stranger[]>;
   /** Keeps the document with this id in quarantine; the name that it has there, or null if there is none. */
   keep(id: number): Promise<string | null>;
+  /** What quarantine has under these names, the oldest first. */
+  kept(names: readonly string[]): Promise<KeptDocument[]>;
   /** What is wrong with the document of hard state, as a sentence; null if it is as this node wrote it. */
   stateFault(): Promise<string | null>;
   /** Whether the index says that it is whole. */
   isMarked(): Promise<boolean>;
   /** Whether this node wrote the page of anchors; `absent` may be so. */
   anchorStanding(page: number, clusterId: HashHex): Promise<"ours" | "absent" | "altered">;
+  /** Blocks up to `through` with records of alerts, the newest first. */
+  alertBlocks(through: Height, blocksMax: number): Promise<FoundBlock[]>;
   /** Changes from a place on, or from now on. Throws WatchError. */
   changes(from: string | null): Promise<StoreChanges>;
 }

@@ -8,6 +8,7 @@ import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from ".
 import { ReadLink } from "./mongo/read-link.js";
 import { MongoKeys, MongoReader } from "./mongo/reader.js";
 import { type Storage, StoreError } from "./port.js";
+import type { RepairStore } from "./repair-port.js";
 
 export type StorageOptions = MongoLogStoreOptions;
 
@@ -18,6 +19,7 @@ const KEY_CONNECTIONS_MAX = 4;
 const INTEGRITY_CONNECTIONS_MAX = 3;
 
 export interface NodeStorage extends Storage {
+  readonly repairs: RepairStore;
   readonly integrity: IntegrityStore;
 }
 
@@ -36,7 +38,7 @@ export function openStorage(options: StorageOptions): NodeStorage {
   const reads = linkOf("reads", READ_CONNECTIONS_MAX);
   const keys = linkOf("keys", KEY_CONNECTIONS_MAX);
   const integrity = linkOf("integrity", INTEGRITY_CONNECTIONS_MAX);
-  const alerts = new MongoAlertStore();
+  const alerts = new MongoAlertStore(options.stateMac);
   let db: Db | null = null;
 
   const companion: Companion = {
@@ -63,8 +65,10 @@ export function openStorage(options: StorageOptions): NodeStorage {
       await Promise.all([keys.close(), reads.close(), integrity.close()]);
     },
   };
+  const log = new MongoLogStore(options, companion);
   return {
-    log: new MongoLogStore(options, companion),
+    log,
+    repairs: log,
     keys: new MongoKeys(keys),
     reader: new MongoReader(reads),
     integrity: new MongoIntegrity(integrity, options.stateMac),

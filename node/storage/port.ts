@@ -3,7 +3,7 @@ import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EntryView } from "../../shared/log/filter.js";
 import type { BlockIndex, Run } from "../../shared/log/index.js";
-import type { IncidentDetails } from "./incident.js";
+import type { AlertStatus, IncidentDetails } from "./incident.js";
 
 /** A block as it is stored: with the compact range after it, so that restart and truncation cost O(1). */
 export interface StoredBlock {
@@ -246,25 +246,31 @@ export interface AlertRecord extends IncidentDetails {
   readonly lastSeenAt: string;
   /** How often the same finding came again. */
   readonly occurrences: number;
-  /** Only what says that a watch is down ends by itself. */
-  readonly status: "open" | "ended";
+  readonly status: AlertStatus;
   readonly endedAt?: string;
 }
 
+/** Which alerts a list has: those that nobody has resolved, the others, or all. */
+export type AlertsWanted = "unresolved" | "resolved" | "all";
+
 export interface AlertStore {
-  /** Opens an alert, or counts one more occurrence of the open one with the same kind, accused, height and sequence. */
+  /**
+   * Opens an alert, or counts one more occurrence of the one with the same kind, accused, height and sequence; one that was
+   * resolved is open again.
+   */
   raise(
     alert: Omit<AlertRecord, "id" | "openedAt" | "lastSeenAt" | "occurrences" | "status">,
     at: string,
   ): Promise<AlertRecord>;
   /** Puts an alert in the place of the one with the same id. */
   save(alert: AlertRecord): Promise<void>;
-  /** Null: there is none with this id. */
+  /** Null: there is none with this id, or none that this node wrote. */
   get(id: string): Promise<AlertRecord | null>;
-  /** Open ones, the newest first. */
-  list(limit: number): Promise<AlertRecord[]>;
-  /** Of open ones. */
-  count(): Promise<number>;
+  /** The newest first; those that this node did not write so are left out. */
+  list(limit: number, wanted?: AlertsWanted): Promise<AlertRecord[]>;
+  count(wanted?: AlertsWanted): Promise<number>;
+  /** Whether this node wrote it so. */
+  standing(id: string): Promise<"ours" | "absent" | "altered">;
 }
 
 /** One node's storage. Log, look-ups and reads have a client each, so that reads hold up neither a vote nor a write. */

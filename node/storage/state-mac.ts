@@ -21,8 +21,13 @@ export const anchorPage = (clusterId: HashHex, page: number, hashes: Uint8Array)
   anchors: sha256Hex(hashes),
 });
 
-/** 64 hex digits that only this node can compute for this state, or for this page. */
-export type StateMac = (value: HardState | AnchorPage) => string;
+/** An alert as it is kept. No hard state and no page has this member. */
+export interface KeptAlert {
+  readonly alert: object;
+}
+
+/** 64 hex digits that only this node can compute for this state, this page, or this alert. */
+export type StateMac = (value: HardState | AnchorPage | KeptAlert) => string;
 
 /**
  * HMAC-SHA-256 (RFC 2104) over the RFC 8785 form of the value, under a key of its own from the identity's 32-byte seed

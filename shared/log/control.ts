@@ -1,6 +1,16 @@
 import { z } from "zod";
+import { utf8 } from "../bytes.js";
+import { canonicalText } from "../canonical.js";
 import type { NodeId } from "../ids.js";
-import { MEMBERS_MAX, NAME_CHARACTERS_MAX, REASON_CHARACTERS_MAX } from "../limits.js";
+import {
+  ALERT_FIELD_CHARACTERS_MAX,
+  ALERT_FIELDS_MAX,
+  ALERT_NOTES_MAX,
+  ALERT_RANGES_MAX,
+  MEMBERS_MAX,
+  NAME_CHARACTERS_MAX,
+  REASON_CHARACTERS_MAX,
+} from "../limits.js";
 import { hasAtMost } from "./event.js";
 
 export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/);
@@ -48,6 +58,63 @@ export type Election = z.infer<typeof electionSchema>;
 /** Counted as the door counts: a leader seals what the door took. */
 const textUpTo = (charactersMax: number) => z.string().refine((text) => hasAtMost(text, charactersMax));
 
+/** What became of an alert. */
+export const alertActionSchema = z.enum([
+  "opened",
+  "acknowledged",
+  "repair_begun",
+  "repaired",
+  "rebuild_begun",
+  "rebuilt",
+  "dismissed",
+  "failed",
+  "reopened",
+  "ended",
+]);
+
+const placeSchema = z.number();
+const rangesSchema = z.array(z.tuple([placeSchema, placeSchema])).max(ALERT_RANGES_MAX);
+
+/** One step of one alert, without any value of a payload: an erasure could not reach it here. */
+const alertNoteSchema = z.strictObject({
+  id: z.string().regex(/^[0-9a-f]{24}$/),
+  /** Counts the steps of the alert. */
+  n: z.int().min(0),
+  action: alertActionSchema,
+  /** By the finder's clock. */
+  at: z.iso.datetime(),
+  alertKind: textUpTo(64),
+  severity: z.enum(["critical", "warning"]),
+  accused: nodeIdSchema,
+  heights: rangesSchema.optional(),
+  sequences: rangesSchema.optional(),
+  /** Names of the first fields that differ. */
+  fields: z.array(textUpTo(ALERT_FIELD_CHARACTERS_MAX)).max(ALERT_FIELDS_MAX).optional(),
+  /** Of the first block that is altered. */
+  storedHash: textUpTo(64).optional(),
+  committedHash: hashSchema.optional(),
+  /** Of the documents that are kept as evidence. */
+  evidenceHash: hashSchema.optional(),
+  actor: textUpTo(NAME_CHARACTERS_MAX).optional(),
+  reason: textUpTo(REASON_CHARACTERS_MAX).optional(),
+});
+export type AlertNote = z.infer<typeof alertNoteSchema>;
+
+/** Steps of alerts of one node, signed by it: whoever leads can leave them out, and cannot make them. */
+export const alertRecordsSchema = z.strictObject({
+  kind: z.literal("alert_records"),
+  node: nodeIdSchema,
+  notes: z.array(alertNoteSchema).min(1).max(ALERT_NOTES_MAX),
+  signature: z.string().regex(/^[0-9a-f]{128}$/),
+});
+export type AlertRecords = z.infer<typeof alertRecordsSchema>;
+
+/** What a node signs of its records. */
+export const alertRecordsBytes = (
+  clusterId: string,
+  { node, notes }: Pick<AlertRecords, "node" | "notes">,
+): Uint8Array => utf8(`quorumlog/alert-records/v1\n${canonicalText({ clusterId, node, notes })}`);
+
 /** Cluster history, carried in block headers. Kinds of later versions have their place here. */
 export const controlSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("genesis"), nonce: nonceSchema, members: membersSchema }),
@@ -61,6 +128,7 @@ export const controlSchema = z.discriminatedUnion("kind", [
     actor: textUpTo(NAME_CHARACTERS_MAX),
     reason: textUpTo(REASON_CHARACTERS_MAX),
   }),
+  alertRecordsSchema,
 ]);
 export type Control = z.infer<typeof controlSchema>;
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { JsonValue } from "../canonical.js";
-import { hashSchema, nodeIdSchema } from "../log/control.js";
+import { alertActionSchema, hashSchema, nodeIdSchema } from "../log/control.js";
 
 const count = z.int().min(0);
 /** A document that somebody has put among the blocks need not have a height for its id. */
@@ -37,6 +37,17 @@ const incidentHashes = z.strictObject({
     .exactOptional(),
 });
 
+const step = z
+  .strictObject({
+    n: count,
+    action: alertActionSchema,
+    at: z.iso.datetime(),
+    actor: z.string().exactOptional(),
+    reason: z.string().exactOptional(),
+    detail: z.string().exactOptional(),
+  })
+  .readonly();
+
 /** An alert as nodes tell each other of it. */
 export const alertSchema = z.strictObject({
   id: z.string(),
@@ -50,7 +61,7 @@ export const alertSchema = z.strictObject({
   openedAt: z.iso.datetime(),
   lastSeenAt: z.iso.datetime(),
   occurrences: z.int().min(1),
-  status: z.enum(["open", "ended"]),
+  status: z.enum(["open", "acknowledged", "repairing", "rebuilding", "resolved", "ended"]),
   endedAt: z.iso.datetime().exactOptional(),
   foundBy: z.enum(["watch", "scrub", "read", "start"]).exactOptional(),
   heights: ranges.exactOptional(),
@@ -62,4 +73,7 @@ export const alertSchema = z.strictObject({
   changedAt: z.iso.datetime().exactOptional(),
   lastKnownGoodAt: z.iso.datetime().exactOptional(),
   evidence: z.array(z.string()).readonly().exactOptional(),
+  resolution: z.enum(["repaired", "rebuilt", "dismissed"]).exactOptional(),
+  history: z.array(step).readonly().exactOptional(),
+  progress: z.strictObject({ done: count, of: count }).exactOptional(),
 });

@@ -17,9 +17,9 @@ const salt = z.string().regex(/^[0-9a-f]{32}$/);
 const eventId = z.string().regex(/^[0-9a-f]{24}$/);
 const alertId = eventId;
 /** It is not looked into: whoever shows it recomputes its hash, or leaves that to the client. */
-const jsonObject = z.custom<JsonObject>(
-  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-);
+const jsonObject = z
+  .custom<JsonObject>((value) => typeof value === "object" && value !== null && !Array.isArray(value))
+  .meta({ type: "object" });
 
 /** Payload and salt as texts; everything is checked again where it arrives, so that the leader never seals what its followers must refuse. */
 const forwardedEvent = z.strictObject({
@@ -46,7 +46,7 @@ const forwardedWrite = z.strictObject({
 });
 
 /** Its members stand in the order in which a node shows them itself. */
-const eventView = z.strictObject({
+export const eventViewSchema = z.strictObject({
   v: z.literal(1),
   sequence: count,
   id: eventId,
@@ -68,7 +68,7 @@ const eventView = z.strictObject({
 const writeResult = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("committed"),
-    events: z.array(eventView).max(BATCH_EVENTS_MAX),
+    events: z.array(eventViewSchema).max(BATCH_EVENTS_MAX),
     acknowledgedBy: z.array(nodeIdSchema),
     isReplay: z.boolean(),
   }),
@@ -95,10 +95,10 @@ const writeResult = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("unknown") }),
 ]);
 
-const nodeCopy = z.strictObject({
+export const nodeCopySchema = z.strictObject({
   node: nodeIdSchema,
   hash: hashSchema.nullable(),
-  event: eventView.nullable(),
+  event: eventViewSchema.nullable(),
   /** Why there is no copy. */
   detail: z.string().exactOptional(),
 });
@@ -130,7 +130,7 @@ const ownStatus = z.object({
 });
 
 /** What one node holds of the chain: its own word. */
-const nodeChain = z.strictObject({
+export const nodeChainSchema = z.strictObject({
   node: nodeIdSchema,
   events: z
     .array(z.strictObject({ sequence: count, hash: hashSchema, previousHash: hashOrEmpty, height: count }))
@@ -147,6 +147,8 @@ const committedBlock = z.object({
   isSound: z.boolean(),
   /** Its bytes in base64; its hash is recomputed where it arrives. */
   block: z.string().exactOptional(),
+  /** The compact range after it; whoever takes it folds it to the block's root. */
+  frontier: z.array(hashSchema).max(64).exactOptional(),
 });
 
 /** A person's decision, and why; who asks a follower is passed on to the leader. */
@@ -157,15 +159,27 @@ export const PEER_REQUESTS = {
   append: { question: forwardedWrite, answer: writeResult },
   /** Up to which height the leader is sure to lead; null: it could not confirm that it does. */
   "read-index": { question: nothing, answer: z.object({ height: heightSchema.nullable() }) },
-  copy: { question: z.object({ sequence: count }), answer: nodeCopy },
-  chain: { question: z.object({ from: count, count: z.int().min(1).max(CHAIN_EVENTS_MAX) }), answer: nodeChain },
+  copy: { question: z.object({ sequence: count }), answer: nodeCopySchema },
+  chain: { question: z.object({ from: count, count: z.int().min(1).max(CHAIN_EVENTS_MAX) }), answer: nodeChainSchema },
   status: { question: nothing, answer: ownStatus },
   /** The newest open ones, and how many there are in all. */
   alerts: {
     question: z.object({ limit: z.int().min(1).max(NOTICES_MAX) }),
     answer: z.object({ alerts: z.array(alertSchema).max(NOTICES_MAX), count }),
   },
+  /** A person's decision about an alert of the node that is asked; `version` is the one that the person saw. */
+  "decide-alert": {
+    question: z.strictObject({
+      id: alertId,
+      action: z.enum(["acknowledge", "repair", "rebuild", "dismiss"]),
+      version: z.string(),
+      ...decision,
+    }),
+    answer: z.strictObject({ kind: z.enum(["taken", "stale"]), alert: alertSchema }),
+  },
   alert: { question: z.object({ id: alertId }), answer: z.object({ alert: alertSchema.nullable() }) },
+  /** Too large to be looked into: whoever it is for checks it. */
+  evidence: { question: z.object({ id: alertId }), answer: z.object({ bundle: jsonObject.nullable() }) },
   "committed-block": { question: z.object({ height: heightSchema, withBlock: z.boolean() }), answer: committedBlock },
   admit: { question: z.object({ node: z.string(), ...decision }), answer: nothing },
   /** Answered once another node leads. */

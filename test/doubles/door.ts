@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { pino } from "pino";
-import { createApp } from "../../node/http/app.js";
+import { type App, createApp } from "../../node/http/app.js";
 import { BodyRoom } from "../../node/http/body-room.js";
 import { createHardenedServer, type DoorOptions } from "../../node/http/server.js";
 import { createStreams, type Streams } from "../../node/http/stream/streams.js";
@@ -15,6 +15,7 @@ export interface Door {
   readonly streams: Streams;
   readonly bodies: BodyRoom;
   readonly url: string;
+  readonly routers: App["routers"];
   /** A raw connection. */
   open(): RawSocket;
   close(): Promise<void>;
@@ -47,6 +48,7 @@ export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
     streams,
     bodies,
     url: `http://127.0.0.1:${port}`,
+    routers: app.routers,
     open: () => {
       const socket = new RawSocket(port);
       sockets.push(socket);

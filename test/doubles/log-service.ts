@@ -3,6 +3,7 @@ import { shownView } from "../../node/http/routes/shapes.js";
 import type {
   AppendOutcome,
   Found,
+  LogAlerts,
   LogLeadership,
   LogReads,
   LogService,
@@ -94,6 +95,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   async count(): Promise<{ total: number; isCapped: boolean }> {
     return { total: this.stored.length, isCapped: false };
   }
+  histogram: LogReads["histogram"] = unused;
   leaderId: string | null = "n1";
   standing() {
     return { leaderId: this.leaderId, term: 1, isStale: false };
@@ -113,8 +115,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   chain: LogReads["chain"] = unused;
   clusterStatus = unused;
   admit = unused;
-  alerts: LogStatus["alerts"] = unused;
-  alert: LogStatus["alert"] = unused;
+  readonly alerts: LogAlerts = { alerts: unused, alert: unused, evidence: unused };
   elections: LogLeadership["elections"] = unused;
   stepDown = unused;
 }

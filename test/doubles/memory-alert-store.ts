@@ -1,5 +1,6 @@
-import { ALERT_DETAIL_CHARACTERS_MAX, ALERTS_MAX, alertKey, withoutPlace } from "../../node/storage/alert-key.js";
-import type { AlertRecord, AlertStore } from "../../node/storage/port.js";
+import { ALERTS_MAX, alertKey, withoutPlace } from "../../node/storage/alert-key.js";
+import { isOver, raised } from "../../node/storage/alert-steps.js";
+import type { AlertRecord, AlertStore, AlertsWanted } from "../../node/storage/port.js";
 import type { MemoryDatabase } from "./memory-database.js";
 
 type Finding = Parameters<AlertStore["raise"]>[0];
@@ -8,8 +9,9 @@ type Finding = Parameters<AlertStore["raise"]>[0];
 export class MemoryAlertStore implements AlertStore {
   constructor(private readonly database: MemoryDatabase) {}
 
-  private get open(): AlertRecord[] {
-    return [...this.database.alerts.values()].filter(({ status }) => status !== "ended");
+  private of(wanted: AlertsWanted): AlertRecord[] {
+    const all = [...this.database.alerts.values()];
+    return wanted === "all" ? all : all.filter((alert) => isOver(alert) === (wanted === "resolved"));
   }
 
   async raise(finding: Finding, at: string): Promise<AlertRecord> {
@@ -20,12 +22,7 @@ export class MemoryAlertStore implements AlertStore {
       same = withoutPlace(finding);
       known = alerts.get(alertKey(same));
     }
-    const alert: AlertRecord = {
-      ...(known ?? { ...same, id: alertKey(same), openedAt: at, status: "open" }),
-      detail: same.detail.slice(0, ALERT_DETAIL_CHARACTERS_MAX),
-      lastSeenAt: at,
-      occurrences: (known?.occurrences ?? 0) + 1,
-    };
+    const alert = raised(known ?? null, same, at);
     return this.database.write(() => {
       alerts.set(alert.id, alert);
       return alert;
@@ -40,13 +37,17 @@ export class MemoryAlertStore implements AlertStore {
     return this.database.alerts.get(id) ?? null;
   }
 
-  async count(): Promise<number> {
-    return this.open.length;
+  async standing(id: string): Promise<"ours" | "absent" | "altered"> {
+    return this.database.alerts.has(id) ? "ours" : "absent";
   }
 
-  async list(limit: number): Promise<AlertRecord[]> {
+  async count(wanted: AlertsWanted = "unresolved"): Promise<number> {
+    return this.of(wanted).length;
+  }
+
+  async list(limit: number, wanted: AlertsWanted = "unresolved"): Promise<AlertRecord[]> {
     const newestFirst = (a: AlertRecord, b: AlertRecord): number =>
       b.lastSeenAt === a.lastSeenAt ? (a.id < b.id ? -1 : 1) : b.lastSeenAt < a.lastSeenAt ? -1 : 1;
-    return this.open.sort(newestFirst).slice(0, Math.max(1, limit));
+    return this.of(wanted).sort(newestFirst).slice(0, Math.max(1, limit));
   }
 }

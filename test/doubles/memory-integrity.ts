@@ -3,6 +3,7 @@ import { entryOf } from "../../node/storage/entries.js";
 import type {
   FoundBlock,
   IntegrityStore,
+  KeptDocument,
   StoreChange,
   StoreChanges,
   Stranger,
@@ -38,10 +39,11 @@ export function hastyClock(): Clock & { pass(ms: number): void } {
 export class MemoryIntegrity implements IntegrityStore {
   readonly documents = new Map<number, FoundBlock>();
   readonly entries = new Map<number, StoredEntry>();
-  readonly kept: number[] = [];
+  readonly keptIds: number[] = [];
   /** What `changes` gives, one after the other; an error is thrown, null says that there is no more at the moment. */
   readonly stream: (StoreChange | Error | null)[] = [];
   readonly askedFrom: (string | null)[] = [];
+  readonly quarantine: KeptDocument[] = [];
   others: Stranger[] = [];
   state: string | null = null;
   anchors: "ours" | "absent" | "altered" = "ours";
@@ -75,8 +77,11 @@ export class MemoryIntegrity implements IntegrityStore {
     return this.others;
   }
   async keep(id: number): Promise<string | null> {
-    this.kept.push(id);
+    this.keptIds.push(id);
     return `${id}-altered`;
+  }
+  async kept(names: readonly string[]): Promise<KeptDocument[]> {
+    return this.quarantine.filter(({ id }) => names.includes(id));
   }
   async stateFault(): Promise<string | null> {
     return this.state;
@@ -86,6 +91,9 @@ export class MemoryIntegrity implements IntegrityStore {
   }
   async anchorStanding(): Promise<"ours" | "absent" | "altered"> {
     return this.anchors;
+  }
+  async alertBlocks(): Promise<FoundBlock[]> {
+    return [];
   }
   async changes(from: string | null): Promise<StoreChanges> {
     this.askedFrom.push(from);

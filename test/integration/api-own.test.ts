@@ -191,6 +191,38 @@ describe("reading", () => {
     expect(a.headers.get("content-length")).toBeNull();
   });
 
+  onEachNode("counts events over time as a scan does, with the list's filters", async (url) => {
+    const source = uniqueSource();
+    for (let i = 0; i < 3; i++) {
+      const events = Array.from({ length: 3 + i }, (_, n) => ({
+        ...event(source),
+        eventType: n === 0 ? "T.x" : "T.y",
+      }));
+      expect((await postJson(`${url}/api/v1/events:batch`, { events })).status).toBe(201);
+    }
+    type Bucket = { since: string; until: string; count: number };
+    for (const query of [`sourceAppId=${source}`, `sourceAppId=${source}&eventType=T.y`, "eventType=T.*", ""]) {
+      const { status, body } = await call(`${url}/api/v1/events/histogram?buckets=7&${query}`);
+      expect(status).toBe(200);
+      const { since, until, total, buckets } = body as {
+        since: string;
+        until: string;
+        total: number;
+        buckets: Bucket[];
+      };
+      const scanned = await readLog(url, `&${query}&since=${since}&until=${until}`);
+      const dueIn = (bucket: Bucket): number =>
+        scanned.filter(({ recordedAt }) => String(recordedAt) >= bucket.since && String(recordedAt) < bucket.until)
+          .length;
+      expect(buckets.map(({ count }) => count)).toEqual(buckets.map(dueIn));
+      expect(total).toBe(scanned.length);
+      expect([buckets[0]?.since, buckets.at(-1)?.until]).toEqual([since, until]);
+    }
+    expect((await call(`${url}/api/v1/events/histogram?sourceAppId=${source}`)).body.total).toBe(12);
+    for (const query of ["buckets=201", "buckets=0", "order=asc", "since=yesterday", "payload.secret=1"])
+      expect([query, (await call(`${url}/api/v1/events/histogram?${query}`)).status]).toEqual([query, 400]);
+  });
+
   onEachNode("reads by recordedAt, since inclusive and until exclusive", async (url) => {
     const source = uniqueSource();
     const { body } = await postJson(`${url}/api/v1/events`, event(source));

@@ -1,4 +1,5 @@
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import { deviations } from "../support/conformance.js";
 
 export interface TestNodes {
   /** The base URLs of all nodes of one cluster. */
@@ -25,11 +26,18 @@ export interface Answer {
   readonly body: any;
 }
 
+/** Throws where the answer is not what the API's own description says of it. */
 export async function call(url: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(url, { signal: AbortSignal.timeout(20_000), ...init });
   const text = await response.text();
-  const isJson = /json/.test(response.headers.get("content-type") ?? "");
-  return { status: response.status, headers: response.headers, body: isJson && text !== "" ? JSON.parse(text) : text };
+  const { status, headers } = response;
+  const isJson = /json/.test(headers.get("content-type") ?? "");
+  const body = isJson && text !== "" ? JSON.parse(text) : text;
+  const { method = "GET", body: requestBody } = init;
+  const differences = response.redirected ? [] : deviations({ method, url, requestBody, status, headers, body });
+  if (differences.length > 0)
+    throw new Error(`${method} ${url} was answered ${status}, and not as described: ${differences.join("; ")}`);
+  return { status, headers, body };
 }
 
 export const postText = (

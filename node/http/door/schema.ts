@@ -16,7 +16,11 @@ export const isName = (text: string): boolean =>
   text.length > 0 && hasAtMost(text, NAME_CHARACTERS_MAX) && !/\p{Cc}/u.test(text);
 export const NAME_RULE = `must have 1 to ${NAME_CHARACTERS_MAX} characters and no control characters`;
 
-const name = z.string({ error: required("must be a string") }).refine(isName, { error: NAME_RULE });
+/** What JSON Schema cannot say of a refinement is said beside it, for the API's description. */
+const name = z
+  .string({ error: required("must be a string") })
+  .refine(isName, { error: NAME_RULE })
+  .meta({ minLength: 1, maxLength: NAME_CHARACTERS_MAX });
 
 /** Shown in UTC the year must still have four digits: 9999-12-31T23:59:59-01:00 would not. */
 function isTimestamp(text: string): boolean {
@@ -28,12 +32,15 @@ const timestamp = z
   .string({ error: "must be a string in RFC 3339 form, such as 2026-05-01T12:00:00Z" })
   .refine(isTimestamp, {
     error: `must be a valid RFC 3339 date and time of at most ${TIMESTAMP_CHARACTERS_MAX} characters, such as 2026-05-01T12:00:00Z`,
-  });
+  })
+  .meta({ maxLength: TIMESTAMP_CHARACTERS_MAX });
 
 /** By reference, not copied: the payload was already looked through, and its keys are the client's. */
-const payload = z.custom<JsonObject>((value) => typeof value === "object" && value !== null && !Array.isArray(value), {
-  error: required("must be a JSON object"),
-});
+const payload = z
+  .custom<JsonObject>((value) => typeof value === "object" && value !== null && !Array.isArray(value), {
+    error: required("must be a JSON object"),
+  })
+  .meta({ type: "object" });
 
 const previousHash = z
   .string({ error: "must be a string" })
@@ -49,7 +56,8 @@ export const batchSchema = z.strictObject(
   {
     events: z
       .array(eventSchema, { error: required("must be an array of events") })
-      .min(1, { error: "must hold at least one event" }),
+      .min(1, { error: "must hold at least one event" })
+      .meta({ maxItems: BATCH_EVENTS_MAX }),
   },
   notAnObject,
 );

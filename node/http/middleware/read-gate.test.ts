@@ -22,7 +22,7 @@ describe("reads that ask every node", () => {
         return answer;
       };
       door.log.copies = () => ask([]);
-      door.log.alerts = () => ask({ alerts: [], more: 0, unreachable: [] });
+      door.log.alerts.alerts = () => ask({ alerts: [], more: 0, unreachable: [] });
       door.log.elections = () => ask({ elections: [], unreachable: [] });
       const clients = Array.from({ length: 700 }, () => door.open().send(get(path)));
       await expect.poll(() => clients.every(({ statuses }) => statuses.length === 1), { timeout: 15_000 }).toBe(true);

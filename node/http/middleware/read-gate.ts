@@ -10,6 +10,9 @@ const SINGLE_BYTES_MAX = 16 * 1024 * 1024;
 const SINGLE_WAITING_MAX = 128;
 /** Requests at once, each of which reads this node's database and asks every other node. */
 const QUESTIONS_MAX = 4;
+/** Histograms at once, each of which may look through the index for as long as a search may; and how many wait. */
+const HISTOGRAMS_MAX = 2;
+const HISTOGRAMS_WAITING_MAX = 64;
 
 interface Waiting {
   readonly share: number;
@@ -83,12 +86,15 @@ export interface ReadGates {
   readonly singles: ReadGate;
   /** What asks every node, in requests. Its peers' answers come where those to forwarded writes do. */
   readonly questions: ReadGate;
+  /** What counts entries of the index, in requests. */
+  readonly histograms: ReadGate;
 }
 
 export const readGates = (): ReadGates => ({
   lists: new ReadGate({ max: BYTES_MAX, waitingMax: WAITING_MAX }),
   singles: new ReadGate({ max: SINGLE_BYTES_MAX, waitingMax: SINGLE_WAITING_MAX }),
   questions: new ReadGate({ max: QUESTIONS_MAX, waitingMax: WAITING_MAX }),
+  histograms: new ReadGate({ max: HISTOGRAMS_MAX, waitingMax: HISTOGRAMS_WAITING_MAX }),
 });
 
 const overloaded = (): ProblemError =>

@@ -7,7 +7,7 @@ import { beginRead } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
 import { QueryReader } from "./query.js";
 
-const COUNT_DEFAULT = 50;
+export const COUNT_DEFAULT = 50;
 const HEIGHT = /^[1-9]\d{0,14}$/;
 
 /** The chain of hashes beside each other, node by node, and what a client needs to check one block. */

@@ -1,23 +1,12 @@
 import { Router } from "express";
-import { z } from "zod";
-import { NOTICES_MAX } from "../../../shared/limits.js";
-import { ProblemError } from "../../problems.js";
 import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { showRead, showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { DECISION_BYTES_MAX, decision, name, readDecision } from "./decision.js";
-import { QueryReader } from "./query.js";
+import { admitSchema, DECISION_BYTES_MAX, readDecision, stepDownSchema } from "./decision.js";
+import { readLimit } from "./query.js";
 
-const LIMIT_DEFAULT = 50;
-
-const ALERT_ID = /^[0-9a-f]{24}$/;
-
-const object = { error: "must be a JSON object" };
-const admitSchema = z.strictObject({ node: name, ...decision }, object);
-const stepDownSchema = z.strictObject({ target: name.optional(), ...decision }, object);
-
-/** The cluster as its nodes see it, who led it, the decisions of persons on it, and the open alerts of all nodes. */
+/** The cluster as its nodes see it, who led it, and the decisions of persons on it. */
 export function cluster(context: RouteContext): Router {
   const { leadership, status, gates } = context;
   const router = Router();
@@ -59,37 +48,5 @@ export function cluster(context: RouteContext): Router {
       });
     })
     .all(methods("GET"));
-  router
-    .route("/api/v1/alerts")
-    .get(async (req, res) => {
-      const limit = readLimit(req.query);
-      await gates.questions.run(res, 1, async () => {
-        const found = await status.alerts(limit);
-        showRead(res, context);
-        res.json(found);
-      });
-    })
-    .all(methods("GET"));
-  router
-    .route("/api/v1/alerts/:id")
-    .get(async (req, res) => {
-      const { id } = req.params;
-      await gates.questions.run(res, 1, async () => {
-        const alert = ALERT_ID.test(id) ? await status.alert(id) : null;
-        if (alert === null)
-          throw new ProblemError("not_found", `No alert ${JSON.stringify(id.slice(0, 40))} is known.`);
-        showRead(res, context);
-        res.json(alert);
-      });
-    })
-    .all(methods("GET"));
   return router;
-}
-
-function readLimit(parameters: object): number {
-  const query = new QueryReader(parameters);
-  query.refuseUnknown(["limit"]);
-  const limit = query.number("limit", { fallback: LIMIT_DEFAULT, max: NOTICES_MAX });
-  query.finish();
-  return limit;
 }

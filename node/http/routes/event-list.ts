@@ -6,12 +6,13 @@ import type { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 import { slices } from "./slices.js";
 
-const LIMIT_DEFAULT = 50;
-const LIMIT_MAX = 500;
-const PARAMETERS = ["eventType", "sourceAppId", "since", "until", "order", "limit", "after", "before"];
+export const LIMIT_DEFAULT = 50;
+export const LIMIT_MAX = 500;
+export const FILTERS = ["eventType", "sourceAppId", "since", "until"];
+const PARAMETERS = [...FILTERS, "order", "limit", "after", "before"];
 const KNOWN = [...PARAMETERS, ...READ_PARAMETERS];
 const PAYLOAD = "payload.";
-const PAYLOAD_FILTERS_MAX = 8;
+export const PAYLOAD_FILTERS_MAX = 8;
 /** A page of ours may be shorter than its limit: it ends where it would grow too large, with a cursor to go on from. */
 export const PAGE_BYTES_MAX = 1024 * 1024;
 
@@ -30,13 +31,7 @@ export interface ListQuery {
 export function readListQuery(query: QueryReader, indexed: readonly string[]): ListQuery {
   query.refuseUnknown([...KNOWN, "payload.<path>"]);
   const condition = readCondition(query);
-  const type = typeFilter(query);
-  const sourceAppId = query.name("sourceAppId");
-  const payload = payloadFilter(query, indexed);
-  const since = query.date("since", { bare: "refused" })?.at;
-  const until = query.date("until", { bare: "refused" })?.at;
-  if (since !== undefined && until !== undefined && compareInstants(since, until) > 0)
-    query.fail("since", "is after until");
+  const filter = readFilter(query, indexed);
   const order = query.order();
   const limit = query.number("limit", { fallback: LIMIT_DEFAULT, max: LIMIT_MAX });
   const after = readCursor(query, "after");
@@ -48,17 +43,28 @@ export function readListQuery(query: QueryReader, indexed: readonly string[]): L
     const text = query.text(name);
     return text === undefined ? [] : [[name, text] as const];
   });
-  const filter: EventFilter = {
+  if (after !== undefined) return { filter, order, limit, condition, linked, from: { side: "after", sequence: after } };
+  if (before !== undefined)
+    return { filter, order, limit, condition, linked, from: { side: "before", sequence: before } };
+  return { filter, order, limit, condition, linked };
+}
+
+/** The conditions on events, and how they are refused. */
+export function readFilter(query: QueryReader, indexed: readonly string[]): EventFilter {
+  const type = typeFilter(query);
+  const sourceAppId = query.name("sourceAppId");
+  const payload = payloadFilter(query, indexed);
+  const since = query.date("since", { bare: "refused" })?.at;
+  const until = query.date("until", { bare: "refused" })?.at;
+  if (since !== undefined && until !== undefined && compareInstants(since, until) > 0)
+    query.fail("since", "is after until");
+  return {
     ...type,
     ...(sourceAppId === undefined ? {} : { sourceAppId }),
     ...(payload.length === 0 ? {} : { payload }),
     ...(since === undefined ? {} : { recordedSince: since }),
     ...(until === undefined ? {} : { recordedUntil: until }),
   };
-  if (after !== undefined) return { filter, order, limit, condition, linked, from: { side: "after", sequence: after } };
-  if (before !== undefined)
-    return { filter, order, limit, condition, linked, from: { side: "before", sequence: before } };
-  return { filter, order, limit, condition, linked };
 }
 
 /** `invoice.*` is every type that begins with `invoice.`; a literal star is `\\*`. */

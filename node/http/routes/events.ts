@@ -11,6 +11,7 @@ import { beginRead, requestId, showStanding } from "../middleware/request-contex
 import { answerHeaders, appendOne, created, place } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { fetchEvents, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
+import { histogram } from "./histogram.js";
 import { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 import { ownText } from "./shapes.js";
@@ -42,6 +43,7 @@ export function events(context: RouteContext): Router {
     .route("/api/v1/events\\:batch")
     .post(rawBody(context, BLOCK_BYTES_MAX), batch(context))
     .all(eventMethods("POST"));
+  router.route("/api/v1/events/histogram").get(histogram(context)).all(eventMethods("GET"));
   router
     .route("/api/v1/events/:sequence")
     .get(async (req, res) => {

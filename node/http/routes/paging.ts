@@ -5,7 +5,7 @@ import type { QueryReader } from "./query.js";
 import { refuseCutOff, slices } from "./slices.js";
 
 export const PAGE_LIMIT_MAX = 1_000;
-const PAGE_MAX = 999_999_999;
+export const PAGE_MAX = 999_999_999;
 /** With filters the reference APIs count on the index up to here. */
 const COUNT_MAX = 10_000;
 

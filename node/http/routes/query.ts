@@ -1,3 +1,4 @@
+import { NOTICES_MAX } from "../../../shared/limits.js";
 import { type Instant, instantOf } from "../../../shared/timestamp.js";
 import { type FieldError, ProblemError } from "../../problems.js";
 import { boundErrors } from "../door/pointer.js";
@@ -106,3 +107,14 @@ export class QueryReader {
 
 /** A "+02:00" that was not percent-encoded arrives with a space in its place; nothing else can be meant by it. */
 const withPlus = (text: string): string => text.replace(/^(.{16,}) (\d\d:\d\d)$/, "$1+$2");
+
+export const NOTICES_DEFAULT = 50;
+
+/** How many alerts or elections a list has; it takes no other parameter. */
+export function readLimit(parameters: object): number {
+  const query = new QueryReader(parameters);
+  query.refuseUnknown(["limit"]);
+  const limit = query.number("limit", { fallback: NOTICES_DEFAULT, max: NOTICES_MAX });
+  query.finish();
+  return limit;
+}

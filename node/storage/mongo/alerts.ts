@@ -1,17 +1,30 @@
-import type { Collection, Db, WriteConcern } from "mongodb";
-import { ALERT_DETAIL_CHARACTERS_MAX, ALERTS_MAX, alertKey, withoutPlace } from "../alert-key.js";
-import { type AlertRecord, type AlertStore, StoreError } from "../port.js";
-import { isDuplicateKey, readError, storeError } from "./errors.js";
+import type { Collection, Db, Filter, WriteConcern } from "mongodb";
+import pLimit from "p-limit";
+import { ALERTS_MAX, alertKey, withoutPlace } from "../alert-key.js";
+import { raised } from "../alert-steps.js";
+import type { AlertStatus } from "../incident.js";
+import { type AlertRecord, type AlertStore, type AlertsWanted, StoreError } from "../port.js";
+import type { StateMac } from "../state-mac.js";
+import { readError, storeError } from "./errors.js";
 
-type AlertDocument = { _id: string } & Omit<AlertRecord, "id">;
+type AlertDocument = { _id: string; mac?: unknown } & Omit<AlertRecord, "id">;
 type Finding = Parameters<AlertStore["raise"]>[0];
 
-const IS_OPEN = { status: { $ne: "ended" } } as const;
+const OVER: AlertStatus[] = ["ended", "resolved"];
+const FILTERS: Readonly<Record<AlertsWanted, Filter<AlertDocument>>> = {
+  unresolved: { status: { $nin: OVER } },
+  resolved: { status: { $in: OVER } },
+  all: {},
+};
 
-/** Alerts in the collection `alerts`, one document each. */
+/** Alerts in the collection `alerts`, one document each, under an HMAC of this node's. */
 export class MongoAlertStore implements AlertStore {
   private alerts: Collection<AlertDocument> | null = null;
   private durable: WriteConcern | null = null;
+  /** One change at a time: each is made from what was read. */
+  private readonly turn = pLimit(1);
+
+  constructor(private readonly macOf: StateMac) {}
 
   open(db: Db, durable: WriteConcern): void {
     this.alerts = db.collection<AlertDocument>("alerts");
@@ -22,81 +35,89 @@ export class MongoAlertStore implements AlertStore {
     this.alerts = null;
   }
 
-  async raise(finding: Finding, at: string): Promise<AlertRecord> {
-    const alerts = this.opened();
-    try {
-      let key = alertKey(finding);
-      if ((await alerts.estimatedDocumentCount()) >= ALERTS_MAX && (await alerts.findOne({ _id: key })) === null) {
-        finding = withoutPlace(finding);
-        key = alertKey(finding);
+  raise(finding: Finding, at: string): Promise<AlertRecord> {
+    return this.changing(async (alerts) => {
+      let same = finding;
+      let known = await this.find(alerts, alertKey(same));
+      if (known === null && (await alerts.estimatedDocumentCount()) >= ALERTS_MAX) {
+        same = withoutPlace(finding);
+        known = await this.find(alerts, alertKey(same));
       }
-      // Two that find the same thing at once may both try to make it; the second then finds it made.
-      return await this.upsert(key, finding, at).catch((error: unknown) => {
-        if (isDuplicateKey(error)) return this.upsert(key, finding, at);
-        throw error;
-      });
-    } catch (error) {
-      throw storeError(error, "Writing an alert");
+      const alert = raised(known, same, at);
+      await this.put(alerts, alert);
+      return alert;
+    });
+  }
+
+  save(alert: AlertRecord): Promise<void> {
+    return this.changing((alerts) => this.put(alerts, alert));
+  }
+
+  get(id: string): Promise<AlertRecord | null> {
+    return this.reading((alerts) => this.find(alerts, id));
+  }
+
+  list(limit: number, wanted: AlertsWanted = "unresolved"): Promise<AlertRecord[]> {
+    return this.reading(async (alerts) => {
+      const found = alerts.find(FILTERS[wanted]).sort({ lastSeenAt: -1, _id: 1 }).limit(Math.max(1, limit));
+      return (await found.toArray()).flatMap((document) => this.alertOf(document) ?? []);
+    });
+  }
+
+  count(wanted: AlertsWanted = "unresolved"): Promise<number> {
+    return this.reading((alerts) => alerts.countDocuments(FILTERS[wanted]));
+  }
+
+  standing(id: string): Promise<"ours" | "absent" | "altered"> {
+    return this.reading(async (alerts) => {
+      const found = await alerts.findOne({ _id: id });
+      return found === null ? "absent" : this.alertOf(found) === null ? "altered" : "ours";
+    });
+  }
+
+  private async find(alerts: Collection<AlertDocument>, id: string): Promise<AlertRecord | null> {
+    const found = await alerts.findOne({ _id: id });
+    return found === null ? null : this.alertOf(found);
+  }
+
+  private async put(alerts: Collection<AlertDocument>, alert: AlertRecord): Promise<void> {
+    const { durable } = this;
+    const { id, ...content } = alert;
+    const options = { upsert: true, ...(durable === null ? {} : { writeConcern: durable }) };
+    await alerts.replaceOne({ _id: id }, { ...content, mac: this.macOf({ alert }) }, options);
+  }
+
+  /** Null: somebody else has written it. */
+  private alertOf({ _id, mac, ...content }: AlertDocument): AlertRecord | null {
+    const alert = { id: _id, ...content };
+    try {
+      return mac === this.macOf({ alert }) ? alert : null;
+    } catch {
+      // What JSON cannot carry is none of ours.
+      return null;
     }
   }
 
-  async save({ id, ...alert }: AlertRecord): Promise<void> {
-    try {
-      const { durable } = this;
-      const options = { upsert: true, ...(durable === null ? {} : { writeConcern: durable }) };
-      await this.opened().replaceOne({ _id: id }, alert, options);
-    } catch (error) {
-      throw storeError(error, "Writing an alert");
-    }
+  private changing<T>(change: (alerts: Collection<AlertDocument>) => Promise<T>): Promise<T> {
+    return this.turn(async () => {
+      try {
+        return await change(this.opened());
+      } catch (error) {
+        throw storeError(error, "Writing an alert");
+      }
+    });
   }
 
-  async get(id: string): Promise<AlertRecord | null> {
+  private async reading<T>(read: (alerts: Collection<AlertDocument>) => Promise<T>): Promise<T> {
     try {
-      const found = await this.opened().findOne({ _id: id });
-      return found === null ? null : alertOf(found);
-    } catch (error) {
-      throw readError(error, "Reading an alert");
-    }
-  }
-
-  async list(limit: number): Promise<AlertRecord[]> {
-    try {
-      const found = this.opened().find(IS_OPEN).sort({ lastSeenAt: -1, _id: 1 }).limit(Math.max(1, limit));
-      return (await found.toArray()).map(alertOf);
+      return await read(this.opened());
     } catch (error) {
       throw readError(error, "Reading the alerts");
     }
-  }
-
-  async count(): Promise<number> {
-    try {
-      return await this.opened().countDocuments(IS_OPEN);
-    } catch (error) {
-      throw readError(error, "Counting the alerts");
-    }
-  }
-
-  private async upsert(key: string, finding: Finding, at: string): Promise<AlertRecord> {
-    const { detail, ...same } = finding;
-    const document = await this.opened().findOneAndUpdate(
-      { _id: key },
-      {
-        $setOnInsert: { ...same, openedAt: at, status: "open" },
-        $set: { detail: detail.slice(0, ALERT_DETAIL_CHARACTERS_MAX), lastSeenAt: at },
-        $inc: { occurrences: 1 },
-      },
-      { upsert: true, returnDocument: "after", ...(this.durable === null ? {} : { writeConcern: this.durable }) },
-    );
-    if (document === null) throw new StoreError("unknown", "The alert was not found after it was written.");
-    return alertOf(document);
   }
 
   private opened(): Collection<AlertDocument> {
     if (this.alerts === null) throw new StoreError("not_stored", "The store is not open.");
     return this.alerts;
   }
-}
-
-function alertOf({ _id, ...alert }: AlertDocument): AlertRecord {
-  return { id: _id, ...alert };
 }

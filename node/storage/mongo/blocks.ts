@@ -66,3 +66,12 @@ export async function readElectionBlocks(blocks: Blocks, through: Height, blocks
     .limit(Math.max(1, blocksMax));
   return (await found.toArray()).map(storedBlock);
 }
+
+export async function readAlertBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredDocument[]> {
+  const found = blocks
+    .find({ "header.control.kind": "alert_records", _id: { $gte: 1, $lte: through } })
+    .hint(CONTROL_INDEX.name)
+    .sort({ _id: -1 })
+    .limit(Math.max(1, blocksMax));
+  return found.toArray();
+}

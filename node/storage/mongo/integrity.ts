@@ -1,9 +1,11 @@
-import { type BSON, type Collection, type Db, MaxKey, MinKey } from "mongodb";
+import { BSON, type Collection, type Db, MaxKey, MinKey } from "mongodb";
+import type { JsonObject } from "../../../shared/canonical.js";
 import type { HashHex, Height } from "../../../shared/ids.js";
-import type { FoundBlock, IntegrityStore, Stranger } from "../integrity-port.js";
+import type { FoundBlock, IntegrityStore, KeptDocument, Stranger } from "../integrity-port.js";
 import { type StoredEntry, StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { MongoAnchors } from "./anchors.js";
+import { readAlertBlocks } from "./blocks.js";
 import { watchChanges } from "./changes.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
@@ -75,6 +77,7 @@ export class MongoIntegrity implements IntegrityStore {
       ]);
       return found.flat().map((document: BSON.Document) => ({
         id: String(document._id),
+        rawId: document._id,
         block: Number.isSafeInteger(document._id) ? foundBlock(document as StoredDocument) : null,
       }));
     });
@@ -92,6 +95,14 @@ export class MongoIntegrity implements IntegrityStore {
       this.reducedAt = performance.now();
       await reduceOld(into);
       return name;
+    });
+  }
+
+  kept(names: readonly string[]): Promise<KeptDocument[]> {
+    return this.reading(async (db) => {
+      const from = db.collection<QuarantinedDocument>("quarantine");
+      const found = from.find({ _id: { $in: [...names] } }, { sort: { quarantinedAt: 1, _id: 1 }, ...AS_STORED });
+      return (await found.batchSize(READ_BATCH_BLOCKS).toArray()).map(keptDocument);
     });
   }
 
@@ -120,6 +131,10 @@ export class MongoIntegrity implements IntegrityStore {
     });
   }
 
+  alertBlocks(through: Height, blocksMax: number): Promise<FoundBlock[]> {
+    return this.reading(async (db) => (await readAlertBlocks(blocksOf(db), through, blocksMax)).map(foundBlock));
+  }
+
   changes(from: string | null) {
     return this.reading((db) => watchChanges(db, from));
   }
@@ -127,6 +142,21 @@ export class MongoIntegrity implements IntegrityStore {
   private reading<T>(operation: (db: Db) => Promise<T>): Promise<T> {
     return this.link.reading("Looking for alterations", operation);
   }
+}
+
+/** Each value with its own type. */
+const AS_STORED = { promoteValues: false, promoteLongs: false, promoteBuffers: false } as const;
+
+function keptDocument(document: BSON.Document): KeptDocument {
+  const { _id, height, hasBody, quarantinedAt } = document;
+  const at = Number(height);
+  return {
+    id: String(_id),
+    height: Number.isSafeInteger(at) ? at : null,
+    keptAt: quarantinedAt instanceof Date ? quarantinedAt.toISOString() : new Date(0).toISOString(),
+    isWhole: hasBody === true,
+    document: BSON.EJSON.serialize(document, { relaxed: false }) as JsonObject,
+  };
 }
 
 const blocksOf = (db: Db): Blocks => db.collection<StoredDocument>("blocks");

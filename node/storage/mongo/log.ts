@@ -13,6 +13,7 @@ import {
   type StoredEntry,
   StoreError,
 } from "../port.js";
+import type { RepairStore } from "../repair-port.js";
 import { MongoAnchors } from "./anchors.js";
 import { BlockInserts } from "./block-inserts.js";
 import { BLOCK_INDEXES, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
@@ -24,6 +25,7 @@ import { IndexWorks } from "./index-work.js";
 import { MongoLink, openingError } from "./link.js";
 import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from "./options.js";
 import { claim, type UncleanWait } from "./owner.js";
+import { clearLog, fractionsAt, putBlocks, removeForged } from "./repairs.js";
 import { assertFit } from "./server.js";
 import { makeIndexes } from "./server-indexes.js";
 import { MongoState, type Truncating } from "./state.js";
@@ -48,7 +50,7 @@ interface Opening {
 }
 
 /** The log in MongoDB. */
-export class MongoLogStore implements LogStore {
+export class MongoLogStore implements LogStore, RepairStore {
   private opening: Opening | null = null;
   private ownerWatch: NodeJS.Timeout | null = null;
   private bootCounter: number | null = null;
@@ -232,6 +234,26 @@ export class MongoLogStore implements LogStore {
 
   writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
     return this.guarded("Noting hashes", ({ anchors }) => anchors.write(page, clusterId, hashes));
+  }
+
+  putBlocks(stored: readonly StoredBlock[]): Promise<void> {
+    return this.guarded("Repairing blocks", (opening) => putBlocks(opening, stored, this.options));
+  }
+
+  async removeForged(ids: readonly unknown[], besides: readonly number[]): Promise<string[]> {
+    let kept: string[] = [];
+    await this.guarded("Taking forged documents out", async (opening) => {
+      kept = await removeForged(opening, [...ids, ...(await fractionsAt(opening, besides))], this.options);
+    });
+    return kept;
+  }
+
+  async clear(): Promise<void> {
+    await this.guarded("Clearing the log", (opening) => clearLog(opening, this.options));
+    // What this opening knows of its log is so no longer.
+    const opening = this.alive();
+    opening.link.fail("The log was cleared");
+    throw new StoreError("unknown", "The log was cleared: it has to be opened again.");
   }
 
   async checkOwner(): Promise<void> {

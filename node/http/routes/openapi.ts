@@ -1,0 +1,22 @@
+import { Router } from "express";
+import { methods } from "../middleware/methods.js";
+import { openApiDocument } from "../openapi/document.js";
+import type { RouteContext } from "./context.js";
+
+/** The description of all routes, and the way to its page. Addresses are relative: a proxy may stand in front, with a prefix. */
+export function openapi({ version }: RouteContext, hasDashboard: boolean): Router {
+  const text = JSON.stringify(openApiDocument(version));
+  const router = Router();
+  router
+    .route("/openapi.json")
+    .get((_req, res) => {
+      res.setHeader("Cache-Control", "no-cache");
+      res.type("json").send(text);
+    })
+    .all(methods("GET"));
+  router
+    .route("/docs")
+    .get((_req, res) => res.redirect(hasDashboard ? "./#/docs" : "./openapi.json"))
+    .all(methods("GET"));
+  return router;
+}

@@ -1,0 +1,180 @@
+import { toHex, utf8 } from "../../shared/bytes.js";
+import { canonicalText, type JsonValue } from "../../shared/canonical.js";
+import { sha256Hex } from "../../shared/hash.js";
+import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
+import type { Block, BlockHeader } from "../../shared/log/block.js";
+import type { EvidenceBlock, EvidenceBundle, EvidenceDocument, SignedHeader } from "../../shared/protocol/evidence.js";
+import { AlteredBlock } from "../replica/anchors.js";
+import type { Range } from "../storage/incident.js";
+import type { IntegrityStore, KeptDocument } from "../storage/integrity-port.js";
+import type { AlertRecord, LogStore } from "../storage/port.js";
+import type { Proof } from "./inspector.js";
+import { isBlock, type PeerBlocks } from "./peer-blocks.js";
+
+/** Altered blocks in one bundle, and its size as JSON; the first one is there whatever its size. */
+const BLOCKS_MAX = 16;
+const BYTES_MAX = 8 * 1024 * 1024;
+/** Headers that follow a block, until one says that it is committed. */
+const LINKS_MAX = 8;
+const DOMAIN = "quorumlog/evidence/v1\n";
+
+export interface EvidenceParts {
+  readonly nodeId: NodeId;
+  readonly store: Pick<IntegrityStore, "blocksAt" | "kept">;
+  readonly log: Pick<LogStore, "readMembershipBlocks">;
+  readonly peers: Pick<PeerBlocks, "copies">;
+  readonly committedAt: (at: Height) => Promise<Proof>;
+  readonly heldThrough: () => Height;
+  readonly clusterId: () => HashHex | "";
+  readonly wall: () => string;
+}
+
+interface Committed {
+  readonly block: Block;
+  readonly previousHash: HashHex | "";
+  readonly from: NodeId;
+}
+
+/** Makes the document with which an incident can be checked without a node (docs/reference/evidence.md). */
+export class Evidence {
+  constructor(private readonly parts: EvidenceParts) {}
+
+  /** Of the documents that an alert names and that are there. */
+  async hashOf({ evidence = [] }: Pick<AlertRecord, "evidence">): Promise<HashHex> {
+    return hashOf((await this.parts.store.kept(evidence)).map(documentOf));
+  }
+
+  async bundle(alert: AlertRecord): Promise<EvidenceBundle> {
+    const { nodeId, store, clusterId, wall } = this.parts;
+    const kept = await store.kept(alert.evidence ?? []);
+    const heights = heightsOf(alert);
+    const membership = await this.membership(heights[0] ?? this.parts.heldThrough());
+    const evidenceHash = hashOf(kept.map(documentOf));
+    const blocks: EvidenceBlock[] = [];
+    let bytes = sizeOf([alert, membership]);
+    for (const at of heights) {
+      const block = await this.blockAt(
+        height(at),
+        kept.filter((one) => one.height === at),
+      );
+      bytes += sizeOf(block);
+      if (blocks.length > 0 && bytes > BYTES_MAX) break;
+      blocks.push(block);
+    }
+    const shown = new Set(blocks.map((block) => block.height));
+    const others: EvidenceDocument[] = [];
+    let documents = 0;
+    for (const one of kept) {
+      if (one.height !== null && shown.has(one.height)) continue;
+      bytes += sizeOf(one.document);
+      if (bytes > BYTES_MAX) documents += 1;
+      else others.push(documentOf(one));
+    }
+    return {
+      format: "quorumlog/evidence/v1",
+      about: "docs/reference/evidence.md of Quorumlog",
+      clusterId: clusterId(),
+      madeBy: nodeId,
+      madeAt: wall(),
+      alert,
+      membership,
+      blocks,
+      others,
+      evidenceHash,
+      omitted: { blocks: countOfHeights(alert) - blocks.length, documents },
+    };
+  }
+
+  private async blockAt(at: Height, stored: readonly KeptDocument[]): Promise<EvidenceBlock> {
+    const committed = await this.committed(at);
+    return {
+      height: at,
+      stored: stored.map(documentOf),
+      committed:
+        committed === null
+          ? null
+          : {
+              ...signedHeader(committed.block),
+              blockHash: committed.block.blockHash,
+              records: base64(committed.block.records),
+              payloads: base64(committed.block.payloads),
+              previousHash: committed.previousHash,
+              from: committed.from,
+            },
+      links: committed === null ? [] : await this.linksAbove(at),
+    };
+  }
+
+  /** From this node's own database if it is there as it was committed, else from a member that has it. */
+  private async committed(at: Height): Promise<Committed | null> {
+    const { store, peers, nodeId, committedAt } = this.parts;
+    if (at < 1 || at > this.parts.heldThrough()) return null;
+    try {
+      const { blockHash, previousHash } = await committedAt(at);
+      const [own] = await store.blocksAt([at]);
+      if (own !== undefined && isSound(own.block, blockHash)) return { block: own.block, previousHash, from: nodeId };
+      const { block, agreeing } = await peers.copies(at, blockHash);
+      return block === null ? null : { block, previousHash, from: agreeing[0] ?? nodeId };
+    } catch (error) {
+      if (error instanceof AlteredBlock) return null;
+      throw error;
+    }
+  }
+
+  private async linksAbove(at: Height): Promise<SignedHeader[]> {
+    const links: SignedHeader[] = [];
+    for (let above = at + 1; above <= at + LINKS_MAX; above++) {
+      const next = await this.committed(height(above));
+      if (next === null) break;
+      links.push(signedHeader(next.block));
+      if (next.block.header.commitHeight >= at) break;
+    }
+    return links;
+  }
+
+  private async membership(below: number): Promise<SignedHeader[]> {
+    const blocks = await this.parts.log.readMembershipBlocks(height(Math.max(1, Math.floor(below))));
+    return blocks.map(({ block }) => signedHeader(block));
+  }
+}
+
+/** Every altered height, as far as a bundle can have them. */
+function heightsOf(alert: AlertRecord): number[] {
+  const found: number[] = [];
+  for (const [first, last] of rangesOf(alert))
+    for (let at = first; at <= last && found.length < BLOCKS_MAX; at++)
+      if (Number.isSafeInteger(at) && at > 0) found.push(at);
+  return found;
+}
+
+const rangesOf = ({ heights, height: at }: Pick<AlertRecord, "heights" | "height">): readonly Range[] =>
+  heights ?? (at === undefined ? [] : [[at, at]]);
+
+const countOfHeights = (alert: AlertRecord): number =>
+  rangesOf(alert).reduce((sum, [first, last]) => sum + Math.floor(last - first) + 1, 0);
+
+function documentOf({ id, keptAt, isWhole, document }: KeptDocument): EvidenceDocument {
+  return { id, keptAt, isWhole, sha256: sha256Hex(utf8(canonicalText(document))), document };
+}
+
+function hashOf(documents: readonly EvidenceDocument[]): HashHex {
+  const pairs = documents.map(({ id, sha256 }): JsonValue[] => [id, sha256]);
+  pairs.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+  return sha256Hex(utf8(DOMAIN + canonicalText(pairs)));
+}
+
+function isSound(block: Block, blockHash: HashHex): boolean {
+  try {
+    return isBlock(block, blockHash);
+  } catch {
+    // What JSON cannot carry is no header.
+    return false;
+  }
+}
+
+const signedHeader = ({ header, signature }: { header: BlockHeader; signature: Uint8Array }): SignedHeader => ({
+  header,
+  signature: toHex(signature),
+});
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+const sizeOf = (value: unknown): number => JSON.stringify(value).length;

@@ -1,0 +1,85 @@
+import { createHash, randomBytes } from "node:crypto";
+import { BSON, type Collection, type WriteConcern } from "mongodb";
+import { height } from "../../../shared/ids.js";
+import type { StoredBlock } from "../port.js";
+import { blockDocument, type StoredDocument } from "./documents.js";
+import type { FoundDocument } from "./entries.js";
+import { entriesBetween, entryId } from "./entry-ids.js";
+import type { MongoState, Owner } from "./state.js";
+import type { QuarantinedDocument } from "./truncation.js";
+
+const ROUND_BLOCKS_MAX = 1_000;
+
+/** Where a repair happens. */
+interface Log {
+  readonly blocks: Collection<StoredDocument>;
+  readonly entries: Collection<FoundDocument>;
+  readonly quarantine: Collection<QuarantinedDocument>;
+  readonly state: MongoState;
+  readonly durable: WriteConcern;
+}
+
+/** Puts blocks in the places of others, or where none are. Each is called as its entry is: they belong together. */
+export async function putBlocks(log: Log, stored: readonly StoredBlock[], self: Owner): Promise<void> {
+  const ids = stored.map(({ block }) => entryId(block.header.height));
+  const found = await log.entries.find({ _id: { $in: ids } }, { projection: { writeId: 1 } }).toArray();
+  const names = new Map(found.map(({ _id, writeId }) => [_id, writeId]));
+  // Whoever has lost the database meanwhile writes nothing over what its successor stored.
+  await log.state.swapOrThrow({}, self);
+  const writes = stored.map((one) => {
+    const { _id, ...content } = blockDocument(one, nameOf(names.get(entryId(one.block.header.height))));
+    return { replaceOne: { filter: { _id }, replacement: content, upsert: true } };
+  });
+  await log.blocks.bulkWrite(writes as never, { ordered: true, writeConcern: log.durable });
+}
+
+const nameOf = (writeId: unknown): string =>
+  typeof writeId === "string" && writeId !== "" ? writeId : randomBytes(12).toString("hex");
+
+/** Takes documents out that no node of this log wrote: what is taken is kept first. Answers with the names that they have then. */
+export async function removeForged(log: Log, ids: readonly unknown[], self: Owner): Promise<string[]> {
+  const blocks = log.blocks as unknown as Collection<BSON.Document>;
+  const kept: string[] = [];
+  for (const id of ids) {
+    // By equality alone: what somebody planted may have an id that would be an operator.
+    const document = await blocks.findOne({ _id: { $eq: id } as never }, { promoteValues: false });
+    if (document === null) continue;
+    const bytes = BSON.serialize(document);
+    const name = `forged-${createHash("sha256").update(bytes).digest("hex").slice(0, 32)}`;
+    const at = typeof id === "number" && Number.isSafeInteger(id) ? id : null;
+    const copy = { height: at, hasBody: true, bytes: bytes.length, quarantinedAt: new Date(), by: null, document };
+    const into = log.quarantine as unknown as Collection<BSON.Document & { _id: string }>;
+    await into.updateOne({ _id: name }, { $setOnInsert: copy }, { upsert: true });
+    await log.state.swapOrThrow({}, self);
+    await blocks.deleteOne({ _id: { $eq: id } as never, writeId: { $eq: document.writeId ?? null } });
+    kept.push(name);
+  }
+  return kept;
+}
+
+/** Ids between these heights and the next ones: fractions, which no block has. */
+export async function fractionsAt(log: Log, heights: readonly number[]): Promise<number[]> {
+  const found: number[] = [];
+  for (const at of heights) {
+    const there = log.blocks.find({ _id: { $gt: at, $lt: at + 1 } }, { projection: { _id: 1 } }).limit(16);
+    found.push(...(await there.toArray()).map(({ _id }) => _id));
+  }
+  return found;
+}
+
+/** Deletes all blocks and entries, top down: what a crash leaves is the beginning of a log. */
+export async function clearLog(log: Log, self: Owner): Promise<void> {
+  for (;;) {
+    const top = await log.blocks
+      .find({ _id: { $gte: 1 } }, { projection: { _id: 1 } })
+      .sort({ _id: -1 })
+      .limit(ROUND_BLOCKS_MAX)
+      .toArray();
+    await log.state.swapOrThrow({}, self);
+    const lowest = top.at(-1)?._id;
+    if (lowest === undefined) break;
+    await log.blocks.deleteMany({ _id: { $gte: lowest } }, { writeConcern: log.durable });
+    await log.entries.deleteMany({ _id: entriesBetween(height(Math.floor(lowest))) }, { writeConcern: log.durable });
+  }
+  await log.entries.deleteMany({ _id: entriesBetween(1) }, { writeConcern: log.durable });
+}

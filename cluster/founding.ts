@@ -147,10 +147,10 @@ function adoptRecord(core: Core, members: readonly Member[]): void {
  * Begins the log, once every member is known to have stored this list of founders. Each of them will found no other log
  * then; before that, a node that lost its disk could, with one that has not got the list: theirs would name its new join.
  */
-export function found(core: Core): void {
+export function found(core: Core, leader: LeaderState): void {
   if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;
   const members = [...(core.hard.forming ?? [])];
-  seal(core, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
+  seal(core, leader, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
 }
 
 const missingFounders = (core: Core): NodeId[] => core.peerIds.filter((id) => !core.founding.founders.has(id));

@@ -112,8 +112,10 @@ export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number
     return;
   }
   if (body.record !== null || body.isFormed) return meetRecord(core, message.from, body);
-  if (body.member.storeId === core.self.storeId) {
-    const detail = `${message.from} uses the same database as ${core.selfId}, or a copy of it: give each node its own`;
+  const heard = [...core.founding.heard.values()].map(({ member }) => member);
+  const twin = [core.self, ...heard].find(({ id, storeId }) => id !== message.from && storeId === body.member.storeId);
+  if (twin !== undefined) {
+    const detail = `${message.from} uses the same database as ${twin.id}, or a copy of it: give each node its own`;
     return core.alert({ alertKind: "duplicate_store_id", accused: message.from, detail });
   }
   core.founding.heard.set(message.from, { member: body.member, at: core.now });

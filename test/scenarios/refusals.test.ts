@@ -3,7 +3,7 @@ import { type HashHex, type Height, height, type NodeId, term } from "../../shar
 import { EMPTY_CHAIN, sealBlock } from "../../shared/log/chain.js";
 import type { PeerBody } from "../../shared/protocol/messages.js";
 import { prepare } from "../sim/clients.js";
-import { fakeKeys, fakeSigner } from "../sim/fake-crypto.js";
+import { fakeSigner } from "../sim/fake-crypto.js";
 import type { SimNode } from "../sim/node.js";
 import { Lab } from "./lab.js";
 
@@ -13,7 +13,7 @@ function tolerant(): { lab: Lab; alerts: () => string[] } {
   return { lab, alerts: () => lab.checkers.alerts.raised.map(({ alertKind, accused }) => `${alertKind} ${accused}`) };
 }
 
-const heartbeat = (at: Height, hash: HashHex, change: { acknowledgedHeight?: Height } = {}): PeerBody => ({
+const heartbeat = (at: Height, hash: HashHex): PeerBody => ({
   kind: "append",
   round: 1_000,
   previousHeight: at,
@@ -22,7 +22,6 @@ const heartbeat = (at: Height, hash: HashHex, change: { acknowledgedHeight?: Hei
   acknowledgedHeight: height(0),
   electionTimeoutMs: 1_000,
   clocks: [],
-  ...change,
 });
 
 const loseDisk = (lab: Lab, node: SimNode, storeId = lab.random.hex(16)): void => {
@@ -36,7 +35,7 @@ const isCandidate = (lab: Lab, id: NodeId): boolean => lab.node(id).view.role ==
 it("a leader follows no second one of its own term, and names it", () => {
   const { lab, alerts } = tolerant();
   lab.form();
-  const { headHash: _, ...tail } = lab.node("n1").disk.chainAt(lab.tailOf("n1"));
+  const tail = lab.node("n1").disk.chainAt(lab.tailOf("n1"));
   lab.deliver(lab.message("n2", "n1", heartbeat(tail.height, tail.blockHash)));
   expect(alerts()).toEqual(["fork n2"]);
   expect(lab.node("n1").view.role).toBe("leader");
@@ -67,10 +66,8 @@ it("founders on one database, or on copies of one, do not form a log, and name e
 it("whoever introduces somebody else is not heard", () => {
   const lab = new Lab();
   const [n1, n2, n3] = lab.nodes as [SimNode, SimNode, SimNode];
-  n1.start();
-  n2.start();
-  n3.start();
   const undo = lab.drop(({ from, to }) => from === n3.id || to === n3.id);
+  for (const node of [n1, n2]) node.start();
   lab.until("n2 has introduced itself", () => lab.sentBy("n2", "join").length > 0);
   const [said] = lab.sentBy("n2", "join");
   if (said === undefined) throw new Error("nothing was said");
@@ -132,25 +129,4 @@ it("a learner believes a term from far away, and takes no write", () => {
   const far = term(n3.view.term + 50_000);
   lab.deliver(lab.message("n1", "n3", heartbeat(height(0), EMPTY_CHAIN.blockHash), { term: far }));
   expect(n3.view.term).toBe(far);
-});
-
-it("a node that loses what it acknowledged while its admission is being noted stays a learner", () => {
-  const lab = new Lab().form();
-  const n3 = lab.node("n3");
-  n3.crash();
-  lab.checkers.commits.onDiskLoss(n3);
-  n3.disk.wipe(lab.random.hex(16), fakeKeys(lab.random));
-  n3.start();
-  let isMarking = false;
-  n3.onEffect = ({ kind }) => {
-    if (kind === "save_mark" && !isMarking) n3.identityWriteMs = [300, 300];
-    isMarking ||= kind === "save_mark";
-  };
-  lab.until("its admission is being noted", () => isMarking);
-  const { height: at, blockHash } = n3.disk.chainAt(n3.disk.tailHeight);
-  lab.deliver(lab.message("n1", "n3", heartbeat(at, blockHash, { acknowledgedHeight: height(at + 5) })));
-  n3.identityWriteMs = null;
-  lab.timeouts(0.5);
-  lab.until("it is admitted again", () => !n3.view.isLearner);
-  lab.finish();
 });

@@ -40,7 +40,6 @@ export function onAdmitted(core: Core): void {
 
 export function onMarkSaved(core: Core): void {
   core.admission.isMarking = false;
-  if (core.isLearner) return;
   core.note("info", `${core.selfId} is admitted: its votes and acknowledgements count from now on`);
   armElection(core);
 }

@@ -112,8 +112,10 @@ export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number
     return;
   }
   if (body.record !== null || body.isFormed) return meetRecord(core, message.from, body);
-  if (body.member.storeId === core.self.storeId) {
-    const detail = `${message.from} uses the same database as ${core.selfId}, or a copy of it: give each node its own`;
+  const heard = [...core.founding.heard.values()].map(({ member }) => member);
+  const twin = [core.self, ...heard].find(({ id, storeId }) => id !== message.from && storeId === body.member.storeId);
+  if (twin !== undefined) {
+    const detail = `${message.from} uses the same database as ${twin.id}, or a copy of it: give each node its own`;
     return core.alert({ alertKind: "duplicate_store_id", accused: message.from, detail });
   }
   core.founding.heard.set(message.from, { member: body.member, at: core.now });
@@ -147,10 +149,10 @@ function adoptRecord(core: Core, members: readonly Member[]): void {
  * Begins the log, once every member is known to have stored this list of founders. Each of them will found no other log
  * then; before that, a node that lost its disk could, with one that has not got the list: theirs would name its new join.
  */
-export function found(core: Core): void {
+export function found(core: Core, leader: LeaderState): void {
   if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;
   const members = [...(core.hard.forming ?? [])];
-  seal(core, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
+  seal(core, leader, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
 }
 
 const missingFounders = (core: Core): NodeId[] => core.peerIds.filter((id) => !core.founding.founders.has(id));

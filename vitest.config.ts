@@ -49,6 +49,7 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     projects: [
       {
+        plugins: [broken(JSON.parse(process.env.MUTANT_PATCHES ?? "[]"))],
         test: {
           name: "unit",
           include: ["{shared,cluster,node,dashboard,scripts}/**/*.test.ts", "test/{contracts,mutants}/**/*.test.ts"],

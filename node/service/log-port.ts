@@ -77,6 +77,8 @@ export interface LogAlerts {
   alert(id: string): Promise<AlertRecord | null>;
   /** With what it can be checked; made by the node whose alert it is. */
   evidence(id: string): Promise<EvidenceBundle | null>;
+  /** Whether this node's webhook takes a message, and why not; null: it has none. */
+  testWebhook(): Promise<{ readonly delivered: boolean; readonly detail?: string } | null>;
 }
 
 /** Events with a sequence from `low` on and below `high` that meet a filter. */

@@ -1,4 +1,5 @@
 import { ANSWERS } from "./answers.js";
+import { DETECTORS } from "./detectors.js";
 import { ELECTIONS } from "./elections.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
@@ -23,4 +24,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...ANSWERS,
   ...LIES,
   ...MEMBERSHIPS,
+  ...DETECTORS,
 ];

@@ -6,11 +6,11 @@ const ADMITTED = {
   test: "counts for a new leader that does not know yet that the record of its admission is committed",
 };
 
-/** 77 to 79: a disk lost before the log has formed, a leader that dies after an admission, nodes configured differently. */
+/** 100 to 102: a disk lost before the log has formed, a leader that dies after an admission, nodes configured differently. */
 export const MEMBERSHIPS: readonly Mutant[] = [
   {
     ...one(
-      "77",
+      "100",
       "a founder is listed by the join that was heard first, though it lost its disk since",
       FOUNDING,
       "core.founding.heard.set(message.from, { member: body.member, at: core.now });",
@@ -20,7 +20,7 @@ export const MEMBERSHIPS: readonly Mutant[] = [
   },
   {
     ...one(
-      "77b",
+      "100b",
       "a founder is listed that was heard long ago, and may have lost its disk since",
       FOUNDING,
       "?.at ?? Number.NEGATIVE_INFINITY) <= core.config.electionTimeoutMs;",
@@ -33,7 +33,7 @@ export const MEMBERSHIPS: readonly Mutant[] = [
   },
   {
     ...one(
-      "78",
+      "101",
       "a leader counts only those whose admission it knows to be committed",
       QUORUM,
       "core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;",
@@ -43,7 +43,7 @@ export const MEMBERSHIPS: readonly Mutant[] = [
   },
   {
     ...one(
-      "78b",
+      "101b",
       "a candidate counts only the votes of those whose admission it knows to be committed",
       VOTE,
       "core.membersAt(core.log.tail.members).get(id)?.joinNonce === joinNonce;",
@@ -53,7 +53,7 @@ export const MEMBERSHIPS: readonly Mutant[] = [
   },
   {
     ...one(
-      "79",
+      "102",
       "a follower waits by its own timeout for a leader that is configured otherwise",
       CORE,
       "return (this.leaderId === null ? null : this.following.announcedTimeoutMs) ?? this.config.electionTimeoutMs;",

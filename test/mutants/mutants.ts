@@ -1,6 +1,7 @@
 import { ANSWERS } from "./answers.js";
 import { DETECTORS } from "./detectors.js";
 import { ELECTIONS } from "./elections.js";
+import { FORWARDING } from "./forwarding.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
 import { LIES } from "./lies.js";
@@ -24,5 +25,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...ANSWERS,
   ...LIES,
   ...MEMBERSHIPS,
+  ...FORWARDING,
   ...DETECTORS,
 ];

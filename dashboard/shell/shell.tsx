@@ -1,8 +1,8 @@
-import { useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { useAlerts, useCluster } from "../api/queries.js";
 import { useStream } from "../api/use-stream.js";
-import { Empty } from "../parts/states.js";
+import { Empty, Loading } from "../parts/states.js";
 import { Banners } from "./banners.js";
 import { Help } from "./help.js";
 import { PAGES } from "./pages.js";
@@ -47,16 +47,18 @@ export function Shell() {
       </nav>
       <main id="main" className={styles.main} tabIndex={-1}>
         <Banners cluster={cluster} />
-        <Switch>
-          {PAGES.map(({ path: at, component }) => (
-            <Route key={at} path={at} component={component} />
-          ))}
-          <Route>
-            <Empty title="There is no such page">
-              <Link href="/">Go to the overview</Link>
-            </Empty>
-          </Route>
-        </Switch>
+        <Suspense fallback={<Loading what="this page" />}>
+          <Switch>
+            {PAGES.map(({ path: at, component }) => (
+              <Route key={at} path={at} component={component} />
+            ))}
+            <Route>
+              <Empty title="There is no such page">
+                <Link href="/">Go to the overview</Link>
+              </Empty>
+            </Route>
+          </Switch>
+        </Suspense>
       </main>
       <Help isOpen={isHelpOpen} onOpenChange={setHelpOpen} />
     </div>

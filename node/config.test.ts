@@ -38,6 +38,8 @@ describe("a configuration that is right", () => {
       logLevel: "info",
       admitsNewKeys: false,
       allowsUnsafeMongod: false,
+      chaos: null,
+      links: new Map(),
       indexedPaths: [],
       initiatesReplicaSet: false,
       keyFilterBytes: 8 * 1024 * 1024,
@@ -53,6 +55,15 @@ describe("a configuration that is right", () => {
       allowedOrigins: [],
       warnings: [],
     });
+  });
+
+  it("takes requests for faults from this machine's start script only", () => {
+    const token = "t".repeat(64);
+    const config = good({ CHAOS_URL: `http://${token}@127.0.0.1:4999`, CHAOS_LINKS: "n2=http://127.0.0.1:5000" });
+    expect(config.chaos).toEqual({ url: "http://127.0.0.1:4999/", token });
+    expect([...config.links]).toEqual([["n2", "http://127.0.0.1:5000"]]);
+    for (const CHAOS_URL of ["http://127.0.0.1:4999", `http://${token}@192.0.2.2:4999`, `https://${token}@127.0.0.1/x`])
+      expect(report({ CHAOS_URL })).toMatch(/CHAOS_URL must look like/);
   });
 
   it("names the hosts and origins by which it is reached", () => {

@@ -62,6 +62,15 @@ export interface Config {
   readonly hostNames: readonly string[];
   /** Origins of other web sites whose pages may use this node. */
   readonly allowedOrigins: readonly string[];
+  /** Where the start script takes requests for faults; null where it takes none. */
+  readonly chaos: ChaosAddress | null;
+  /** Where this node reaches others instead of at their addresses: proxies that can be cut. */
+  readonly links: ReadonlyMap<NodeId, string>;
+}
+
+export interface ChaosAddress {
+  readonly url: string;
+  readonly token: string;
 }
 
 export type ConfigResult =
@@ -164,6 +173,8 @@ const environmentSchema = z.object({
   KEY_FILTER_BYTES: whole(1024, 1024 * 1024 * 1024).prefault(String(8 * 1024 * 1024)),
   ALLOWED_HOSTS: list(parseHostName).prefault(""),
   ALLOWED_ORIGINS: list(parseOrigin).prefault(""),
+  CHAOS_URL: text(parseChaosUrl).optional(),
+  CHAOS_LINKS: text(parseMembers).optional(),
   /** Read by `npm start` only; accepted here because nodes inherit its environment. */
   MONGODB_URIS: z.string().optional(),
   MONGOD_BINARY: z.string().optional(),
@@ -172,7 +183,7 @@ type Environment = z.infer<typeof environmentSchema>;
 type Name = keyof Environment;
 
 const NAMES = Object.keys(environmentSchema.shape) as Name[];
-const SECRET_NAMES: readonly Name[] = ["CLUSTER_SECRET", "MONGODB_URI", "MONGODB_URIS"];
+const SECRET_NAMES: readonly Name[] = ["CLUSTER_SECRET", "MONGODB_URI", "MONGODB_URIS", "CHAOS_URL"];
 /** Every accepted name, the `_FILE` twins of the secrets included. */
 export const CONFIG_NAMES: readonly string[] = [...NAMES, ...SECRET_NAMES.map((name) => `${name}_FILE`)];
 
@@ -267,6 +278,16 @@ function parseOrigin(entry: string): string | Error {
     : new Error(`must be origins such as https://logs.example, not ${JSON.stringify(entry)}`);
 }
 
+/** Whoever is asked for faults stands on this machine. */
+function parseChaosUrl(value: string): ChaosAddress | Error {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  const isFit =
+    url?.protocol === "http:" && url.hostname === "127.0.0.1" && url.pathname === "/" && url.username !== "";
+  return isFit
+    ? { url: `${url.origin}/`, token: url.username }
+    : new Error("must look like http://token@127.0.0.1:4999; npm start -- --allow-chaos sets it");
+}
+
 /** What single values cannot say: each broken relation as a sentence. Values that are wrong themselves are absent. */
 function brokenRelations(values: Partial<Environment>, wrong: ReadonlySet<Name>): string[] {
   const { HEARTBEAT_MS: heartbeat, ELECTION_TIMEOUT_MS: timeout, NODE_ID: id, MEMBERS: members, PRIORITY } = values;
@@ -332,10 +353,12 @@ function toConfig(values: Environment): Config {
     keyFilterBytes: values.KEY_FILTER_BYTES,
     hostNames: [...new Set([new URL(self.address).hostname, values.HOST.toLowerCase(), ...values.ALLOWED_HOSTS])],
     allowedOrigins: values.ALLOWED_ORIGINS,
+    chaos: values.CHAOS_URL ?? null,
+    links: new Map(values.CHAOS_LINKS?.map(({ id, address }) => [id, address])),
   };
 }
 
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
+export const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 
 function warningsOf(config: Config): string[] {
   const warnings: string[] = [];

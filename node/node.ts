@@ -7,6 +7,7 @@ import { blockVerifier } from "../shared/log/chain.js";
 import { systemClock } from "./clock.js";
 import type { Config } from "./config.js";
 import { readBenchSwitches, signingOf } from "./host/bench-switches.js";
+import { ChaosClient } from "./host/chaos-client.js";
 import { DiskWatch } from "./host/disk-watch.js";
 import { openAtStart } from "./host/first-opening.js";
 import { assertPortFree, listen, reserveStart } from "./host/own-port.js";
@@ -152,7 +153,8 @@ interface DoorParts extends Pick<NodeOptions, "config" | "version" | "logger"> {
 /** From here on clients and peers are answered. */
 async function openDoor({ config, version, logger, service, peers }: DoorParts) {
   const streams = createStreams(service, { logger });
-  const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax });
+  const chaos = config.chaos === null ? null : new ChaosClient(config.chaos);
+  const app = createApp(service, { logger, version, streams, eventBytesMax: config.eventBytesMax, chaos });
   const server = createHardenedServer(peers?.listener(app) ?? app, {
     messages: app.messages,
     app,
@@ -170,7 +172,7 @@ function makeTransport(config: Config, secret: string, logger: Logger, events: P
   return new PeerTransport({
     selfId: config.nodeId,
     secret,
-    peers: new Map(config.members.map((member) => [member.id, member.address])),
+    peers: new Map(config.members.map(({ id, address }) => [id, config.links.get(id) ?? address])),
     bootNonce: makeBootNonce(),
     timeouts: {
       holdMs: config.electionTimeoutMs / 2,

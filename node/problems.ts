@@ -128,6 +128,12 @@ export const PROBLEMS = {
     isRetryable: true,
     help: "A node takes over only as a voter that answers, is level, and has a healthy disk. GET /api/v1/cluster shows them.",
   },
+  chaos_conflict: {
+    status: 409,
+    title: "This fault cannot be made now",
+    isRetryable: false,
+    help: "GET /api/v1/chaos shows which nodes run, which are paused, and which are cut off.",
+  },
   too_large: {
     status: 413,
     title: "The request is too large",

@@ -9,6 +9,8 @@ import { BAD_CONFIGURATION, StartError, USAGE_ERROR } from "./lib/command.js";
 import { messageOf } from "./lib/project.js";
 import { UsageError } from "./lib/usage.js";
 import { findMongod } from "./mongod/ladder.js";
+import { Chaos } from "./start/chaos/chaos.js";
+import { fillForDemo } from "./start/demo.js";
 import { eventsIn, nodesWithData, setAside } from "./start/fresh.js";
 import { USAGE } from "./start/options.js";
 import { planStart, type StartPlan } from "./start/plan.js";
@@ -44,6 +46,7 @@ class Run {
   /** Programs that stay down, and whether for good. */
   readonly #down = new Map<string, boolean>();
   #cluster: Cluster | undefined;
+  #chaos: Chaos | undefined;
   #isStopping = false;
 
   constructor(private readonly plan: StartPlan) {}
@@ -61,8 +64,13 @@ class Run {
           lock.unlock();
           throw new StartError(error.message);
         });
+    const chaos = options.allowsChaos
+      ? await Chaos.open(idsOf(plan.ports), plan.ports, (line) => screen.news(line))
+      : undefined;
+    this.#chaos = chaos;
     const launch: ClusterOptions = {
       ...plan,
+      ...(chaos === undefined ? {} : { nodeEnv: (id: string) => chaos.environmentOf(id) }),
       ...(binary === undefined ? {} : { mongodBinary: binary }),
       lock,
       say,
@@ -79,6 +87,7 @@ class Run {
     process.on("uncaughtException", (error) => this.#onBug(error));
     const cluster = await launchCluster(launch);
     this.#cluster = cluster;
+    chaos?.attach(cluster);
     if (this.#isStopping) return this.#stop(0);
     await this.#showTable(cluster);
   }
@@ -104,12 +113,21 @@ class Run {
       if (isEnough) leader = await cluster.leaderNow();
       wait.isFor(cluster.missing);
     }
-    if (leader !== undefined && !this.#isStopping) screen.table(cluster, leader);
+    if (leader === undefined || this.#isStopping) return;
+    const filled = this.plan.options.isDemo
+      ? await fillForDemo(cluster.node(leader.id).url, Date.now()).catch(messageOf)
+      : "";
+    if (this.#isStopping) return;
+    screen.table(cluster, leader);
+    if (filled !== "") screen.line(filled);
+    if (this.#chaos !== undefined)
+      screen.line("The dashboard's Cluster page can kill, pause and cut off nodes, and alter what they store.");
   }
 
   #onEvent(event: MemberEvent): void {
     if (this.#isStopping) return;
     screen.show(event);
+    this.#chaos?.onEvent(event);
     if (event.kind === "down") this.#down.set(event.program, event.isFinal);
     if (event.kind === "up") this.#down.delete(event.program);
     const nodes = this.#cluster?.nodes ?? [];
@@ -139,7 +157,9 @@ class Run {
   async #stop(exitCode: number): Promise<void> {
     this.#isStopping = true;
     try {
+      this.#chaos?.heal();
       await this.#cluster?.stop();
+      await this.#chaos?.close();
       say("Everything is stopped.");
     } catch (error) {
       say(`Not everything could be stopped or put away: ${messageOf(error)}.`);
@@ -149,6 +169,9 @@ class Run {
     process.exit(exitCode);
   }
 }
+
+/** As the nodes of a cluster that runs here are named. */
+const idsOf = (ports: readonly number[]): string[] => ports.map((_, index) => `n${index + 1}`);
 
 async function toldIfSlow<T>(work: Promise<T>, text: string): Promise<T> {
   const timer = setTimeout(() => say(text), TELL_AFTER_MS);

@@ -1,20 +1,40 @@
 import { Link } from "wouter";
-import { useAlerts } from "../api/queries.js";
-import type { AlertList, AlertView } from "../api/types.js";
-import { ago, count, localTime, many } from "../lib/format.js";
+import { useAlerts, useCluster, useResolvedAlerts } from "../api/queries.js";
+import type { AlertList, ClusterView } from "../api/types.js";
+import { ago, count, many } from "../lib/format.js";
+import { useParameters } from "../lib/hash-location.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
-import { Mark } from "../parts/mark.js";
+import { Button } from "../parts/button.js";
 import page from "../parts/page.module.css";
-import { Empty, Stale } from "../parts/states.js";
+import { Empty, Failure, Loading, Stale } from "../parts/states.js";
+import { AlertDetail } from "./alert-detail.js";
+import { AlertTable } from "./alert-table.js";
+import { isDecided } from "./standing.js";
 
-/** Every open finding of every node that answers. */
+const SHOWN = ["open", "acknowledged", "resolved"] as const;
+type Shown = (typeof SHOWN)[number];
+const TITLES: Readonly<Record<Shown, string>> = { open: "Open", acknowledged: "Acknowledged", resolved: "Resolved" };
+
+/** What was found on all nodes that answer, and one of these findings in full. */
 export function AlertsPage() {
+  const { parameters } = useParameters();
+  const id = parameters.get("alert");
+  return id === null ? <Inbox /> : <AlertDetail key={id} id={id} />;
+}
+
+function Inbox() {
   const alerts = useAlerts();
   const now = useNow();
+  const { parameters, change } = useParameters();
   if (alerts.data === undefined)
     return <AskedPage title="Alerts" what="alerts" error={alerts.error} onRetry={() => void alerts.refetch()} />;
   const list = alerts.data.body;
+  const shown = SHOWN.find((one) => one === parameters.get("show")) ?? "open";
+  const counts: Partial<Record<Shown, number>> = {
+    open: list.alerts.filter(({ status }) => !isDecided(status)).length + list.more,
+    acknowledged: list.alerts.filter(({ status }) => isDecided(status)).length,
+  };
   return (
     <div className={page.page}>
       <div className={page.header}>
@@ -22,86 +42,93 @@ export function AlertsPage() {
         <p className={page.muted}>Told {ago(now - alerts.dataUpdatedAt)}.</p>
       </div>
       {alerts.error === null ? null : (
-        <Stale text="They could not be asked for again: these are the last ones that were told." />
-      )}
-      {list.unreachable.length > 0 ? (
         <Stale
-          text={`${list.unreachable.join(", ")} did not tell: there may be alerts on it that are not shown. Start it again, or open its own page.`}
+          text={`They could not be asked for again: these are the last ones that were told, ${ago(now - alerts.dataUpdatedAt)}.`}
         />
-      ) : null}
-      {list.alerts.length === 0 ? <NoAlerts list={list} /> : <AlertTable list={list} now={now} />}
+      )}
+      <Unheard list={list} />
+      <div className={page.row} role="group" aria-label="Which alerts">
+        {SHOWN.map((one) => (
+          <Button key={one} aria-pressed={shown === one} onClick={() => change({ show: one === "open" ? "" : one })}>
+            {TITLES[one]}
+            {counts[one] === undefined ? "" : ` ${count(counts[one])}`}
+          </Button>
+        ))}
+      </div>
+      {shown === "resolved" ? <Resolved now={now} /> : <Unresolved list={list} shown={shown} now={now} />}
     </div>
   );
 }
 
-function NoAlerts({ list }: { readonly list: AlertList }) {
-  return (
-    <Empty title={list.unreachable.length === 0 ? "No alert is open" : "No alert is open on the nodes that told"}>
-      <p>
-        A node raises one when a block is not what its leader signed, does not fit the chain, or is not the one that was
-        committed: when it stores it, when it reads it, at its start, and in its scheduled check.
-      </p>
-      <Link href="/">How far each node has checked its log</Link>
+interface UnresolvedProps {
+  readonly list: AlertList;
+  readonly shown: "open" | "acknowledged";
+  readonly now: number;
+}
+
+function Unresolved({ list, shown, now }: UnresolvedProps) {
+  const found = list.alerts.filter(({ status }) => isDecided(status) === (shown === "acknowledged"));
+  if (found.length > 0) {
+    const title = many(found.length + list.more, shown === "open" ? "open alert" : "acknowledged alert");
+    return <AlertTable title={title} alerts={found} more={list.more} now={now} />;
+  }
+  return shown === "open" ? (
+    <NoAlerts list={list} />
+  ) : (
+    <Empty title="No alert is acknowledged">
+      <p>An alert stands here while somebody sees to it: open one, and acknowledge it with your name.</p>
     </Empty>
   );
 }
 
-function AlertTable({ list, now }: { readonly list: AlertList; readonly now: number }) {
+function Resolved({ now }: { readonly now: number }) {
+  const resolved = useResolvedAlerts();
+  if (resolved.data === undefined)
+    return resolved.error === null ? (
+      <Loading what="resolved alerts" />
+    ) : (
+      <Failure error={resolved.error} onRetry={() => void resolved.refetch()} />
+    );
+  const { alerts, more } = resolved.data.body;
+  if (alerts.length > 0)
+    return <AlertTable title={many(alerts.length + more, "resolved alert")} alerts={alerts} more={more} now={now} />;
   return (
-    <section className={page.card} aria-labelledby="open">
-      <h2 id="open">{many(list.alerts.length + list.more, "open alert")}</h2>
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              <th scope="col">Severity</th>
-              <th scope="col">Kind</th>
-              <th scope="col">Wrong on</th>
-              <th scope="col">Where</th>
-              <th scope="col">What was found</th>
-              <th scope="col">Found by</th>
-              <th scope="col">Open for</th>
-              <th scope="col">Times</th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.alerts.map((alert) => (
-              <AlertRow key={`${alert.node} ${alert.id}`} alert={alert} now={now} />
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {list.more > 0 ? <p className={page.muted}>{many(list.more, "more alert")} are not shown.</p> : null}
-    </section>
+    <Empty title="No alert was resolved yet">
+      <p>Whoever repairs, rebuilds or dismisses an alert gives a name and a reason; both stay here and in the log.</p>
+    </Empty>
   );
 }
 
-function AlertRow({ alert, now }: { readonly alert: AlertView; readonly now: number }) {
-  const { sequence, height } = alert;
+function Unheard({ list: { unreachable } }: { readonly list: AlertList }) {
+  if (unreachable.length === 0) return null;
   return (
-    <tr>
-      <td>
-        <Mark tone={alert.severity === "critical" ? "bad" : "warn"}>{alert.severity}</Mark>
-      </td>
-      <th scope="row">
-        <code>{alert.kind}</code>
-      </th>
-      <td>{alert.accused}</td>
-      <td>
-        {sequence === undefined ? null : (
-          <div>
-            <Link href={`/chain?at=${sequence}`}>event {count(sequence)}</Link>
-          </div>
-        )}
-        {height === undefined ? null : <div>block {count(height)}</div>}
-        {sequence === undefined && height === undefined ? "the node" : null}
-      </td>
-      <td className={page.break}>
-        <bdi>{alert.detail}</bdi>
-      </td>
-      <td>{alert.node}</td>
-      <td title={localTime(alert.openedAt)}>{ago(now - Date.parse(alert.openedAt))}</td>
-      <td className={page.number}>{count(alert.occurrences)}</td>
-    </tr>
+    <Stale
+      text={`${unreachable.join(", ")} did not tell: there may be alerts on it that are not shown. Start it again, or open its own page.`}
+    />
   );
+}
+
+function NoAlerts({ list }: { readonly list: AlertList }) {
+  const status = useCluster().data?.body;
+  return (
+    <Empty title={list.unreachable.length === 0 ? "No alert is open" : "No alert is open on the nodes that told"}>
+      {status === undefined ? null : <p>{coverageOf(status)}</p>}
+      <p>
+        A node raises one when a block is not what its leader signed, does not fit the chain, or is not the one that was
+        committed: when it stores it, when it reads it, when its database tells of a change, and in its passes over the
+        whole log.
+      </p>
+      <Link href="/cluster">What each node checks, and how far it is</Link>
+    </Empty>
+  );
+}
+
+/** How much of all that is stored was looked at. */
+function coverageOf({ nodes }: ClusterView): string {
+  const answering = nodes.filter(({ role }) => role !== "unknown");
+  const held = answering.reduce((sum, node) => sum + node.lastSequence + 1, 0);
+  const verified = answering.reduce((sum, node) => sum + Math.min(node.verifiedThrough, node.lastSequence) + 1, 0);
+  const share = held === 0 ? 100 : Math.floor((100 * verified) / held);
+  const watching = answering.filter(({ watch }) => watch === "live").length;
+  return `Passes over the log have covered ${share} % of what ${answering.length} of ${nodes.length} nodes hold; ${watching} of them see a change at once.`;
 }

@@ -32,6 +32,8 @@ export interface Answer<T> {
   /** No leader stands behind the answer. */
   readonly isStale: boolean;
   readonly servedBy: string;
+  /** Names this version of what was answered. */
+  readonly etag: string | null;
 }
 
 /** Addresses are relative to the page, which may stand under a prefix. */
@@ -53,11 +55,17 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<Answ
     logSize: size === null ? null : Number(size),
     isStale: response.headers.get("X-Stale") === "true",
     servedBy: response.headers.get("X-Served-By") ?? "",
+    etag: response.headers.get("ETag"),
   };
 }
 
-export const post = <T>(path: string, body: unknown): Promise<Answer<T>> =>
-  ask<T>(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+/** JSON is what no form of another site can send. */
+export const post = <T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> =>
+  ask<T>(path, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "Content-Type": "application/json", ...headers },
+  });
 
 /** What stands in front of a node may answer with a page of its own. */
 function problemOf(response: Response, body: unknown): Problem {

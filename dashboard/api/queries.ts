@@ -1,11 +1,14 @@
 import { keepPreviousData, QueryClient, type UseQueryResult, useQuery } from "@tanstack/react-query";
+import type { ChaosView } from "../../shared/protocol/chaos.js";
 import type { ChainView } from "../../shared/protocol/http.js";
 import { type Answer, ask } from "./client.js";
-import type { AlertList, ClusterView, ElectionList } from "./types.js";
+import type { AlertList, AlertView, ClusterView, ElectionList } from "./types.js";
 
 const CLUSTER_EVERY_MS = 1_000;
+const CHAOS_EVERY_MS = 2_000;
+const CHAOS_OFF_EVERY_MS = 60_000;
 const CHAIN_EVERY_MS = 2_000;
-const ALERTS_EVERY_MS = 5_000;
+const ALERTS_EVERY_MS = 2_000;
 const ELECTIONS_EVERY_MS = 10_000;
 export const ALERTS_SHOWN = 200;
 const ELECTIONS_SHOWN = 50;
@@ -30,8 +33,24 @@ export const useCluster = (): Asked<ClusterView> =>
 
 export const useAlerts = (): Asked<AlertList> =>
   useQuery({
-    queryKey: ["alerts"],
+    queryKey: ["alerts", "list"],
     queryFn: ({ signal }) => ask<AlertList>(`api/v1/alerts?limit=${ALERTS_SHOWN}`, { signal }),
+    refetchInterval: ALERTS_EVERY_MS,
+  });
+
+/** Asked for only where somebody looks at them. */
+export const useResolvedAlerts = (): Asked<AlertList> =>
+  useQuery({
+    queryKey: ["alerts", "resolved"],
+    queryFn: ({ signal }) => ask<AlertList>(`api/v1/alerts?limit=${ALERTS_SHOWN}&status=resolved`, { signal }),
+    refetchInterval: ALERTS_EVERY_MS,
+  });
+
+/** With its `ETag`: a decision holds for the version that the person has seen. */
+export const useAlert = (id: string): Asked<AlertView> =>
+  useQuery({
+    queryKey: ["alerts", id],
+    queryFn: ({ signal }) => ask<AlertView>(`api/v1/alerts/${encodeURIComponent(id)}`, { signal }),
     refetchInterval: ALERTS_EVERY_MS,
   });
 
@@ -40,6 +59,14 @@ export const useElections = (): Asked<ElectionList> =>
     queryKey: ["elections"],
     queryFn: ({ signal }) => ask<ElectionList>(`api/v1/elections?limit=${ELECTIONS_SHOWN}`, { signal }),
     refetchInterval: ELECTIONS_EVERY_MS,
+  });
+
+/** Where faults are off they stay off as long as the node runs. */
+export const useChaos = (): Asked<ChaosView> =>
+  useQuery({
+    queryKey: ["chaos"],
+    queryFn: ({ signal }) => ask<ChaosView>("api/v1/chaos", { signal }),
+    refetchInterval: ({ state }) => (state.data?.body.allowed === false ? CHAOS_OFF_EVERY_MS : CHAOS_EVERY_MS),
   });
 
 /** `from` null: the newest. */

@@ -1,3 +1,4 @@
+import type { JsonValue } from "../../shared/canonical.js";
 import type { EventView } from "../../shared/log/event.js";
 
 /** What the page reads of the API's answers; a test holds that the node's own types fit. */
@@ -15,7 +16,10 @@ export interface NodeView {
   readonly healthy: boolean;
   readonly version: string;
   readonly stableSince: string | null;
+  readonly watch: string;
   readonly verifiedThrough: number;
+  readonly lastPassAt: string | null;
+  readonly oldestVerifiedAt: string | null;
   readonly clockSkewMs: number | null;
   readonly detail?: string | undefined;
 }
@@ -63,6 +67,52 @@ export interface AlertView {
   readonly lastSeenAt: string;
   readonly occurrences: number;
   readonly status: string;
+  readonly endedAt?: string | undefined;
+  readonly foundBy?: string | undefined;
+  readonly heights?: readonly PlaceRange[] | undefined;
+  readonly sequences?: readonly PlaceRange[] | undefined;
+  readonly differences?: readonly DifferenceView[] | undefined;
+  readonly furtherDifferences?: number | undefined;
+  readonly hashes?: AlertHashes | undefined;
+  readonly agreeing?: readonly string[] | undefined;
+  readonly changedAt?: string | undefined;
+  readonly lastKnownGoodAt?: string | undefined;
+  readonly evidence?: readonly string[] | undefined;
+  readonly resolution?: string | undefined;
+  readonly history?: readonly AlertStepView[] | undefined;
+  readonly progress?: { readonly done: number; readonly of: number } | undefined;
+}
+
+/** First and last. */
+export type PlaceRange = readonly [number, number];
+
+/** One field; a value that is not there has no member. */
+export interface DifferenceView {
+  readonly height: number;
+  readonly sequence?: number | undefined;
+  readonly field: string;
+  readonly stored?: JsonValue | undefined;
+  readonly expected?: JsonValue | undefined;
+}
+
+interface HashesView {
+  readonly stored: string | null;
+  readonly recomputed: string | null;
+  readonly expected: string;
+}
+export interface AlertHashes {
+  readonly block: HashesView & { readonly height: number };
+  readonly event?: (HashesView & { readonly sequence: number }) | undefined;
+}
+
+/** What became of an alert, and who decided it. */
+export interface AlertStepView {
+  readonly n: number;
+  readonly action: string;
+  readonly at: string;
+  readonly actor?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly detail?: string | undefined;
 }
 export interface AlertList {
   readonly alerts: readonly AlertView[];

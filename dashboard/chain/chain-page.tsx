@@ -1,5 +1,8 @@
 import { type FormEvent, useState } from "react";
+import { Link } from "wouter";
+import { useAlertAt } from "../alerts/use-accused.js";
 import { useChain, useCluster } from "../api/queries.js";
+import type { AlertView } from "../api/types.js";
 import { count, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
@@ -22,6 +25,7 @@ export function ChainPage() {
   const from = at !== null && /^\d{1,15}$/.test(at) ? Math.max(0, Number(at) - Math.floor(columns / 2)) : null;
   const isPaused = isPausedIn(parameters);
   const chain = useChain(from, columns, !isPaused);
+  const accusedBy = useAlertAt();
   const leaderId = useCluster().data?.body.leaderId ?? null;
   if (chain.data === undefined)
     return <AskedPage title="Chain" what="the chain" error={chain.error} onRetry={() => void chain.refetch()} />;
@@ -52,7 +56,7 @@ export function ChainPage() {
         </Empty>
       ) : (
         <section className={page.card} aria-label="The chain, node by node">
-          <Summary picture={picture} />
+          <Summary picture={picture} accusedBy={accusedBy} />
           <ChainTable picture={picture} leaderId={leaderId} />
           <Pager
             from={view.from}
@@ -91,12 +95,25 @@ function Jump({ onJump }: { onJump(sequence: string): void }) {
   );
 }
 
-function Summary({ picture: { rows, sequences } }: { readonly picture: ChainPicture }) {
+interface SummaryProps {
+  readonly picture: ChainPicture;
+  /** The alert that names an event of a node. */
+  accusedBy(node: string, sequence: number): AlertView | undefined;
+}
+
+function Summary({ picture: { rows, sequences }, accusedBy }: SummaryProps) {
   const range = `events ${count(sequences[0] ?? 0)} to ${count(sequences.at(-1) ?? 0)}`;
   const broken = rows.flatMap(({ node, cells }) => {
     const found = cells.filter(({ state }) => state === "differs" || state === "altered").length;
     return found === 0 ? [] : [`${many(found, "event")} on ${node}`];
   });
+  const alert = rows
+    .flatMap(({ node, cells }) =>
+      cells.flatMap(({ state }, i) =>
+        state === "differs" || state === "altered" ? [accusedBy(node, sequences[i] as number)] : [],
+      ),
+    )
+    .find((found) => found !== undefined);
   const unheard = rows.filter(({ cells }) => cells.every(({ state }) => state === "unknown")).map(({ node }) => node);
   return (
     <p className={page.row} role="status">
@@ -114,6 +131,11 @@ function Summary({ picture: { rows, sequences } }: { readonly picture: ChainPict
             ? `Of ${range} ${unheard.join(", ")} has told nothing.`
             : `All nodes hold the same hashes of ${range}, as far as each has them.`}
       </span>
+      {alert === undefined ? null : (
+        <Link href={`/alerts?alert=${alert.id}`}>
+          {alert.kind} on {alert.accused}: open the alert
+        </Link>
+      )}
     </p>
   );
 }

@@ -1,20 +1,24 @@
 import { useState } from "react";
-import { useCluster } from "../api/queries.js";
-import type { ClusterView, NodeView } from "../api/types.js";
-import { ago, count, duration } from "../lib/format.js";
+import { useAlerts, useCluster } from "../api/queries.js";
+import type { ClusterView } from "../api/types.js";
+import { ago } from "../lib/format.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
-import { Mark, type Tone } from "../parts/mark.js";
+import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { ChaosPanel } from "./chaos-panel.js";
+import { Checks } from "./checks.js";
 import styles from "./cluster.module.css";
 import { Elections } from "./elections.js";
+import { Nodes } from "./nodes.js";
 import { Ring } from "./ring.js";
 import { StepDown } from "./step-down.js";
 
 /** Who is there, who leads, what each node itself says, and how it came to that. */
 export function ClusterPage() {
   const cluster = useCluster();
+  const alerts = useAlerts();
   const now = useNow();
   const [isStepDownOpen, setStepDownOpen] = useState(false);
   if (cluster.data === undefined)
@@ -43,8 +47,10 @@ export function ClusterPage() {
         </section>
         <Views status={status} />
       </div>
+      <Elections status={status} />
+      <ChaosPanel />
       <Nodes status={status} />
-      <Elections />
+      <Checks status={status} alerts={alerts.data?.body.alerts} now={now} />
       <StepDown status={status} isOpen={isStepDownOpen} onOpenChange={setStepDownOpen} />
     </div>
   );
@@ -89,64 +95,4 @@ function Views({ status }: { readonly status: ClusterView }) {
       </table>
     </section>
   );
-}
-
-const toneOf = (node: NodeView): Tone => (node.healthy ? "ok" : node.role === "unknown" ? "unknown" : "bad");
-
-function Nodes({ status }: { readonly status: ClusterView }) {
-  return (
-    <section className={page.card} aria-labelledby="nodes">
-      <h2 id="nodes">Nodes</h2>
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              {[
-                "Node",
-                "Role",
-                "Health",
-                "Term",
-                "Priority",
-                "Last event",
-                "Behind",
-                "Last heard",
-                "Clock",
-                "Version",
-              ].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {status.nodes.map((node) => (
-              <tr key={node.id}>
-                <th scope="row">{node.id}</th>
-                <td>{node.role}</td>
-                <td>
-                  <Mark tone={toneOf(node)}>{node.role === "unknown" ? "no answer" : node.health}</Mark>
-                </td>
-                <td className={page.number}>{node.role === "unknown" ? "" : node.term}</td>
-                <td className={page.number}>{node.priority}</td>
-                <td className={page.number}>
-                  {node.role === "unknown" ? "" : node.lastSequence < 0 ? "none" : count(node.lastSequence)}
-                </td>
-                <td className={page.number}>{node.role === "unknown" ? "" : count(node.lagEvents)}</td>
-                <td className={page.number}>{node.lastContactMs === null ? "–" : ago(node.lastContactMs)}</td>
-                <td className={page.number}>{clock(node.clockSkewMs)}</td>
-                <td>{node.version}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      <p className={page.muted}>When a node was last heard only the leader knows: open its page to see it.</p>
-    </section>
-  );
-}
-
-function clock(skewMs: number | null): string {
-  if (skewMs === null) return "";
-  return Math.abs(skewMs) < 50 ? "level" : `${duration(Math.abs(skewMs))} ${skewMs > 0 ? "ahead" : "behind"}`;
 }

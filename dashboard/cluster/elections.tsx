@@ -1,8 +1,18 @@
-import { useElections } from "../api/queries.js";
-import type { ElectionView } from "../api/types.js";
-import { clockTime, count, dateOf, duration, localTime, many } from "../lib/format.js";
+import { Link } from "wouter";
+import { useChaos, useElections } from "../api/queries.js";
+import type { ClusterView, ElectionView } from "../api/types.js";
+import { clockTime, count, dateOf, duration, lasting, localTime, many, zoneName } from "../lib/format.js";
+import { useParameters } from "../lib/hash-location.js";
+import { isPausedIn, turned } from "../lib/still.js";
+import { useHeld } from "../lib/use-held.js";
+import { useNow } from "../lib/use-now.js";
+import { Button } from "../parts/button.js";
 import page from "../parts/page.module.css";
 import { Failure, Loading, Stale } from "../parts/states.js";
+import styles from "./cluster.module.css";
+import { Swimlanes } from "./swimlanes.js";
+import { downtimesOf, timelineOf } from "./timeline.js";
+import { useWitness } from "./witness.js";
 
 const REASONS: Readonly<Record<string, string>> = {
   genesis: "the cluster began",
@@ -10,9 +20,18 @@ const REASONS: Readonly<Record<string, string>> = {
   take_over: "a node of higher priority took over",
   hand_over: "the leader handed over",
 };
+const WINDOWS = [
+  { name: "1min", label: "last minute", ms: 60_000 },
+  { name: "5min", label: "last 5 minutes", ms: 300_000 },
+  { name: "1h", label: "last hour", ms: 3_600_000 },
+  { name: "24h", label: "last 24 hours", ms: 86_400_000 },
+] as const;
+const WINDOW_DEFAULT = WINDOWS[1];
+/** What is seen before and after one election. */
+const AROUND_MS = 4_000;
 
-/** Who led when and why, as the log remembers it. */
-export function Elections() {
+/** Who led when and why, as the log remembers it: as a picture, and as a table. */
+export function Elections({ status }: { readonly status: ClusterView }) {
   const elections = useElections();
   if (elections.data === undefined)
     return elections.error === null ? (
@@ -22,31 +41,105 @@ export function Elections() {
     );
   const list = elections.data.body;
   return (
-    <section className={page.card} aria-labelledby="elections">
-      <h2 id="elections">Elections, the newest first</h2>
-      {list.unreachable.length > 0 ? (
-        <Stale text={`${list.unreachable.join(", ")} did not tell how many writes it refused.`} />
-      ) : null}
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              {["Term", "Leader", "Since (UTC)", "Led for", "Why", "After", "Votes", "Took", "Writes refused"].map(
-                (name) => (
+    <>
+      <TimelineCard status={status} elections={list.elections} />
+      <section className={page.card} aria-labelledby="elections">
+        <h2 id="elections">Elections, the newest first</h2>
+        {list.unreachable.length > 0 ? (
+          <Stale text={`${list.unreachable.join(", ")} did not tell how many writes it refused.`} />
+        ) : null}
+        <div className={page.scroll}>
+          <table className={page.table}>
+            <thead>
+              <tr>
+                {[
+                  "Term",
+                  "Leader",
+                  `Since (${zoneName()})`,
+                  "Led for",
+                  "Why",
+                  "After",
+                  "Votes",
+                  "Took",
+                  "Writes refused",
+                ].map((name) => (
                   <th key={name} scope="col">
                     {name}
                   </th>
-                ),
-              )}
-            </tr>
-          </thead>
-          <tbody>
-            {list.elections.map((election, i) => (
-              <Row key={election.height} election={election} next={list.elections[i - 1]} />
-            ))}
-          </tbody>
-        </table>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {list.elections.map((election, i) => (
+                <Row key={election.height} election={election} next={list.elections[i - 1]} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </section>
+    </>
+  );
+}
+
+interface TimelineCardProps {
+  readonly status: ClusterView;
+  readonly elections: readonly ElectionView[];
+}
+
+function TimelineCard({ status, elections }: TimelineCardProps) {
+  const { parameters, change } = useParameters();
+  const isPaused = isPausedIn(parameters);
+  const now = useHeld(useNow(), isPaused);
+  const record = useChaos().data?.body.record ?? [];
+  const seen = useWitness();
+  const chosen = WINDOWS.find(({ name }) => name === parameters.get("span")) ?? WINDOW_DEFAULT;
+  const around = elections.find(({ term }) => String(term) === parameters.get("term"));
+  const [from, to] =
+    around === undefined
+      ? [now - chosen.ms, now]
+      : [Date.parse(around.at) - (around.tookMs ?? 0) - AROUND_MS, Math.min(now, Date.parse(around.at) + AROUND_MS)];
+  const downtimes = [...seen.map((one) => ({ ...one, to: Math.min(one.to, now) })), ...downtimesOf(record, now)];
+  const nodes = [...status.nodes].sort((a, b) => b.priority - a.priority).map(({ id }) => id);
+  const timeline = timelineOf({ nodes, elections, downtimes, record, leaderId: status.leaderId, now });
+  return (
+    <section className={page.card} aria-labelledby="timeline">
+      <div className={page.header}>
+        <h2 id="timeline">Who led when</h2>
+        <div className={page.row}>
+          {around === undefined ? (
+            <>
+              <label className={styles.choice}>
+                <span className="offscreen">Time shown</span>
+                <select
+                  value={chosen.name}
+                  onChange={({ target }) => change({ span: target.value }, { replace: true })}
+                >
+                  {WINDOWS.map(({ name, label }) => (
+                    <option key={name} value={name}>
+                      {label}
+                    </option>
+                  ))}
+                </select>
+              </label>
+              <Button aria-pressed={isPaused} onClick={() => change({ paused: turned(isPaused) }, { replace: true })}>
+                {isPaused ? "▶ Resume" : "❚❚ Pause"}
+              </Button>
+            </>
+          ) : (
+            <>
+              <span>Around the election of term {count(around.term)}</span>
+              <Button onClick={() => change({ term: "" })}>Back to now</Button>
+            </>
+          )}
+        </div>
       </div>
+      <Swimlanes timeline={timeline} from={from} to={Math.max(to, from + 1_000)} />
+      <p className={page.muted}>
+        <b>▲</b> COORDINATOR: the first block of a term · dashed arrow: a vote · thick arrow: a hand-over · <b>⊘</b>{" "}
+        writes refused for want of a leader · <b>◆</b> an event altered on demand · hatched: campaign, transfer, or
+        down. ELECTION and ALIVE are not kept in the log: a campaign is drawn from the last sign of the leader before.
+        Silence is what this page saw itself since it was opened.
+      </p>
     </section>
   );
 }
@@ -56,7 +149,11 @@ function Row({ election, next }: { readonly election: ElectionView; readonly nex
   const refused = Object.entries(writesRefused);
   return (
     <tr>
-      <th scope="row">{count(term)}</th>
+      <th scope="row">
+        <Link href={`/cluster?term=${term}`} aria-label={`${count(term)}: show it in the picture`}>
+          {count(term)}
+        </Link>
+      </th>
       <td>{leaderId}</td>
       <td className={page.number} title={localTime(at)}>
         {dateOf(at)} {clockTime(at)}
@@ -65,7 +162,7 @@ function Row({ election, next }: { readonly election: ElectionView; readonly nex
       <td>{reason === null ? "the log does not say" : (REASONS[reason] ?? reason)}</td>
       <td>{previousLeader ?? "–"}</td>
       <td>{votes.join(", ") || "–"}</td>
-      <td className={page.number}>{tookMs === null ? "–" : duration(tookMs)}</td>
+      <td className={page.number}>{tookMs === null ? "–" : lasting(tookMs)}</td>
       <td>
         {refused.length === 0
           ? "none"

@@ -1,14 +1,16 @@
 import type { ClusterView, NodeView } from "../api/types.js";
-import { count } from "../lib/format.js";
+import { count, duration } from "../lib/format.js";
 import styles from "./cluster.module.css";
 
-const WIDTH = 440;
-const HEIGHT = 290;
-const RADIUS_X = 140;
-const RADIUS_Y = 95;
-const NODE_RADIUS = 44;
+const WIDTH = 460;
+const HEIGHT = 360;
+const RADIUS_X = 150;
+const RADIUS_Y = 112;
+const NODE_RADIUS = 46;
+/** Two lines of text below a node. */
+const NOTES = 40;
 
-/** The nodes on a ring, the leader on top when there are three; the same is in the tables beside and below. */
+/** The nodes on a ring, the leader on top; the same is in the tables beside and below. */
 export function Ring({ status }: { readonly status: ClusterView }) {
   const { nodes, leaderId } = status;
   const leaderAt = Math.max(
@@ -17,13 +19,14 @@ export function Ring({ status }: { readonly status: ClusterView }) {
   );
   const placed = nodes.map((node, i) => {
     const angle = (2 * Math.PI * (i - leaderAt)) / nodes.length - Math.PI / 2;
-    return { node, x: WIDTH / 2 + RADIUS_X * Math.cos(angle), y: HEIGHT / 2 + RADIUS_Y * Math.sin(angle) };
+    return { node, x: WIDTH / 2 + RADIUS_X * Math.cos(angle), y: HEIGHT / 2 - 20 + RADIUS_Y * Math.sin(angle) };
   });
-  // Without the empty space that a ring of three leaves below.
-  const bottom = Math.max(...placed.map(({ y }) => y)) + NODE_RADIUS + 8;
+  // Without the empty space that a ring of few nodes leaves above and below.
+  const top = Math.min(...placed.map(({ y }) => y)) - NODE_RADIUS - 4;
+  const bottom = Math.max(...placed.map(({ y }) => y)) + NODE_RADIUS + NOTES;
   const leader = placed.find(({ node }) => node.id === leaderId);
   return (
-    <svg className={styles.ring} viewBox={`0 0 ${WIDTH} ${bottom}`} role="img" aria-label={inWords(status)}>
+    <svg className={styles.ring} viewBox={`0 ${top} ${WIDTH} ${bottom - top}`} role="img" aria-label={inWords(status)}>
       {leader === undefined
         ? null
         : placed
@@ -41,14 +44,20 @@ export function Ring({ status }: { readonly status: ClusterView }) {
       {placed.map(({ node, x, y }) => (
         <g key={node.id} className={node.id === leaderId ? styles.leader : node.healthy ? undefined : styles.absent}>
           <circle cx={x} cy={y} r={NODE_RADIUS} />
-          <text x={x} y={y - 8}>
+          <text className={styles.name} x={x} y={y - 12}>
             {node.id}
           </text>
-          <text className={styles.note} x={x} y={y + 9}>
+          <text x={x} y={y + 6}>
             {roleOf(node)}
           </text>
-          <text className={styles.note} x={x} y={y + 25}>
-            {noteOf(node)}
+          <text className={styles.note} x={x} y={y + 24}>
+            {node.role === "unknown" ? `rank ${node.priority}` : `t${node.term} · rank ${node.priority}`}
+          </text>
+          <text className={styles.note} x={x} y={y + NODE_RADIUS + 17}>
+            {lagOf(node)}
+          </text>
+          <text className={styles.note} x={x} y={y + NODE_RADIUS + 33}>
+            {heartbeatOf(node)}
           </text>
         </g>
       ))}
@@ -58,12 +67,18 @@ export function Ring({ status }: { readonly status: ClusterView }) {
 
 const roleOf = (node: NodeView): string => (node.role === "unknown" ? "no answer" : node.role);
 
-function noteOf(node: NodeView): string {
+function lagOf(node: NodeView): string {
   if (node.role === "unknown") return "";
-  return node.lagEvents === 0 ? `level · t${node.term}` : `${count(node.lagEvents)} behind`;
+  return node.lagEvents === 0 ? "level" : `${count(node.lagEvents)} behind`;
 }
 
+const heartbeatOf = ({ lastContactMs }: NodeView): string =>
+  lastContactMs === null ? "" : `heard ${duration(lastContactMs)} ago`;
+
 function inWords({ nodes, leaderId }: ClusterView): string {
-  const each = nodes.map((node) => `${node.id}: ${roleOf(node)} ${noteOf(node)}`).join("; ");
-  return `${leaderId === null ? "No leader" : `${leaderId} leads`}. ${each}`;
+  const each = nodes.map((node) => {
+    const facts = [roleOf(node), `term ${node.term}`, `rank ${node.priority}`, lagOf(node), heartbeatOf(node)];
+    return `${node.id}: ${facts.filter((fact) => fact !== "").join(", ")}`;
+  });
+  return `${leaderId === null ? "No leader" : `${leaderId} leads`}. ${each.join("; ")}`;
 }

@@ -1,5 +1,6 @@
 import { Tabs } from "@base-ui/react/tabs";
 import { useEffect, useRef } from "react";
+import { AccusedNote } from "../alerts/accused-note.js";
 import { count } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { Button } from "../parts/button.js";
@@ -39,6 +40,7 @@ export function EventDrawer({ sequence, onClose }: { readonly sequence: number; 
         <Verdict verified={verified.data} />
         <Button onClick={onClose}>Close</Button>
       </header>
+      <AccusedNote sequence={sequence} />
       {verified.data === undefined ? (
         verified.error === null ? (
           <Loading what={`event ${sequence}`} />

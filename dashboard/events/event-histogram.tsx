@@ -3,7 +3,7 @@ import { type KeyboardEvent, useState } from "react";
 import { Link } from "wouter";
 import { type Answer, ask } from "../api/client.js";
 import { useAlerts, useElections } from "../api/queries.js";
-import { clockTime, count, dateOf, duration, many } from "../lib/format.js";
+import { clockTime, count, dateOf, duration, many, zoneName } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { useTheme } from "../lib/theme.js";
 import { Button } from "../parts/button.js";
@@ -151,7 +151,7 @@ function Marks({ view }: { readonly view: HistogramView }) {
       words: `Election: ${leaderId} leads term ${term} since ${moment(at)}`,
     })),
     ...alerts.map(({ id, kind, openedAt, accused }) => ({
-      ...{ key: `alert ${id}`, at: openedAt, sign: "●", path: "/alerts", kind: "alert" },
+      ...{ key: `alert ${id}`, at: openedAt, sign: "●", path: `/alerts?alert=${id}`, kind: "alert" },
       words: `Alert: ${kind} on ${accused}, opened ${moment(openedAt)}`,
     })),
   ].flatMap((mark) => {
@@ -184,7 +184,7 @@ function SpanTable({ buckets, onChoose }: SpanTableProps) {
       <table className={page.table}>
         <thead>
           <tr>
-            <th scope="col">From (UTC)</th>
+            <th scope="col">From ({zoneName()})</th>
             <th scope="col">Events</th>
             <th scope="col">
               <span className="offscreen">Zoom</span>

@@ -1,6 +1,8 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EventView } from "../../shared/log/event.js";
+import { useAccused } from "../alerts/use-accused.js";
+import { zoneName } from "../lib/format.js";
 import { Button } from "../parts/button.js";
 import styles from "./event-list.module.css";
 import { EventRow } from "./event-row.js";
@@ -35,6 +37,7 @@ export function EventList(props: EventListProps) {
     getItemKey,
     initialRect: { width: 800, height: 600 },
   });
+  const accusedAt = useAccused();
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => {
@@ -95,6 +98,7 @@ export function EventList(props: EventListProps) {
                 top={start}
                 isActive={index === activeIndex}
                 isOpen={event.sequence === opened}
+                accused={accusedAt(event.sequence)}
                 onOpen={() => {
                   setActive(event.sequence);
                   props.onOpen(event.sequence);
@@ -109,13 +113,13 @@ export function EventList(props: EventListProps) {
   );
 }
 
-const COLUMNS = ["Sequence", "Time (UTC)", "Type", "Source", "Payload", "Proof"] as const;
+const columns = () => ["Sequence", `Time (${zoneName()})`, "Type", "Source", "Payload", "Proof"];
 
 function Header() {
   return (
     <div role="rowgroup" className={styles.head}>
       <div role="row" className={styles.row} aria-rowindex={1} tabIndex={-1}>
-        {COLUMNS.map((name) => (
+        {columns().map((name) => (
           <span key={name} role="columnheader" tabIndex={-1}>
             {name}
           </span>

@@ -13,12 +13,14 @@ interface EventRowProps {
   readonly top: number;
   readonly isActive: boolean;
   readonly isOpen: boolean;
+  /** Nodes whose copies of it are not what was committed, by the open alerts. */
+  readonly accused: string;
   onOpen(): void;
 }
 
 /** One event. Its texts come from anybody: they are only ever text, each in a direction of its own. */
 export const EventRow = memo(
-  function EventRow({ event, next, index, top, isActive, isOpen, onOpen }: EventRowProps) {
+  function EventRow({ event, next, index, top, isActive, isOpen, accused, onOpen }: EventRowProps) {
     const { sequence, recordedAt, eventType, sourceAppId, dataPayload } = event;
     return (
       <div
@@ -26,7 +28,7 @@ export const EventRow = memo(
         aria-rowindex={index + 2}
         aria-selected={isOpen}
         data-sequence={sequence}
-        className={`${styles.row} ${styles.event}`}
+        className={`${styles.row} ${styles.event} ${accused === "" ? "" : styles.accused}`}
         style={{ transform: `translateY(${top}px)` }}
         tabIndex={isActive ? 0 : -1}
         onClick={onOpen}
@@ -48,7 +50,11 @@ export const EventRow = memo(
         <Cell>{sourceAppId}</Cell>
         <Cell>{previewOf(dataPayload)}</Cell>
         <span role="gridcell" tabIndex={-1} className={styles.cell}>
-          <Proof event={event} next={next} />
+          {accused === "" ? (
+            <Proof event={event} next={next} />
+          ) : (
+            <strong className={styles.bad}>✗ {accused} differs</strong>
+          )}
         </span>
       </div>
     );
@@ -58,7 +64,8 @@ export const EventRow = memo(
     before.next === after.next &&
     before.top === after.top &&
     before.isActive === after.isActive &&
-    before.isOpen === after.isOpen,
+    before.isOpen === after.isOpen &&
+    before.accused === after.accused,
 );
 
 function Cell({ children }: { readonly children: string }) {

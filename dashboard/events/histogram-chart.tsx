@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { zoneNow } from "../lib/zone.js";
 import type { Bucket } from "./spans.js";
 
 const HEIGHT = 84;
@@ -55,7 +56,7 @@ function optionsOf(element: HTMLElement, onDrawn: ChartProps["onDrawn"]): uPlot.
     height: HEIGHT,
     padding: [4, 0, 0, 0],
     legend: { show: false },
-    tzDate: (at) => uPlot.tzDate(new Date(at * 1_000), "Etc/UTC"),
+    tzDate: (at) => (zoneNow() === "utc" ? uPlot.tzDate(new Date(at * 1_000), "Etc/UTC") : new Date(at * 1_000)),
     cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: DRAG_PIXELS_MIN } },
     scales: {
       x: { range: (_plot, min, max) => [min, max] },

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { useAlerts, useCluster, useElections } from "../api/queries.js";
-import { ago, count, duration, localTime } from "../lib/format.js";
+import { useAlerts, useChaos, useCluster, useElections } from "../api/queries.js";
+import { ago, count, duration, lasting, localTime } from "../lib/format.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { FirstEvent } from "../parts/first-event.js";
@@ -59,6 +59,7 @@ export function OverviewPage() {
           <FirstEvent />
         </section>
       ) : null}
+      <TryIt />
       <Rate />
       <section className={page.card} aria-labelledby="checks">
         <h2 id="checks">How far each node has checked its log</h2>
@@ -112,6 +113,21 @@ function Figure({ title, value, children }: FigureProps) {
   );
 }
 
+/** Where faults may be made, the shortest way to see one found. */
+function TryIt() {
+  if (useChaos().data?.body.allowed !== true) return null;
+  return (
+    <section className={page.card} aria-labelledby="try">
+      <h2 id="try">Try it</h2>
+      <p>
+        This cluster takes faults on demand. On the <Link href="/cluster">Cluster page</Link> press “Alter an event” for
+        one node: within seconds its row of the <Link href="/chain">chain</Link> breaks, and an{" "}
+        <Link href="/alerts">alert</Link> names the event and the field.
+      </p>
+    </section>
+  );
+}
+
 function LastElection() {
   const [last] = useElections().data?.body.elections ?? [];
   const now = useNow();
@@ -119,7 +135,7 @@ function LastElection() {
   return (
     <Figure title="Last election" value={`${last.leaderId}, term ${last.term}`}>
       <span title={localTime(last.at)}>
-        {duration(now - Date.parse(last.at))} ago{last.tookMs === null ? "" : `, took ${duration(last.tookMs)}`}
+        {duration(now - Date.parse(last.at))} ago{last.tookMs === null ? "" : `, took ${lasting(last.tookMs)}`}
       </span>
     </Figure>
   );

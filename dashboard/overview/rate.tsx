@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { stream } from "../api/stream.js";
-import { clockTime, count } from "../lib/format.js";
+import { clockTime, count, zoneName } from "../lib/format.js";
 import { isStill } from "../lib/still.js";
 import { useTheme } from "../lib/theme.js";
 import page from "../parts/page.module.css";
@@ -61,14 +61,14 @@ export function Rate() {
         <table className={page.table}>
           <thead>
             <tr>
-              <th scope="col">Second (UTC)</th>
+              <th scope="col">Second ({zoneName()})</th>
               <th scope="col">Events</th>
             </tr>
           </thead>
           <tbody>
             {rates.at.map((second, i) => (
               <tr key={second}>
-                <td>{new Date(second * 1_000).toISOString().slice(11, 19)}</td>
+                <td>{clockTime(new Date(second * 1_000).toISOString()).slice(0, 8)}</td>
                 <td className={page.number}>{count(rates.counts[i] ?? 0)}</td>
               </tr>
             ))}

@@ -2,6 +2,8 @@ import { Suspense, useEffect, useRef, useState } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { useAlerts, useCluster } from "../api/queries.js";
 import { useStream } from "../api/use-stream.js";
+import { witness } from "../cluster/witness.js";
+import { useZone } from "../lib/zone.js";
 import { Empty, Loading } from "../parts/states.js";
 import { Banners } from "./banners.js";
 import { Help } from "./help.js";
@@ -15,9 +17,13 @@ export function Shell() {
   useStream();
   const cluster = useCluster();
   const alerts = useAlerts();
+  const zone = useZone();
   const [path] = useLocation();
   const [isHelpOpen, setHelpOpen] = useState(false);
   useShortcuts({ onHelp: () => setHelpOpen(true) });
+  useEffect(() => {
+    if (cluster.data !== undefined) witness.note(cluster.data.body, cluster.dataUpdatedAt);
+  }, [cluster.data, cluster.dataUpdatedAt]);
   useAnotherLog(cluster.data?.body.clusterId);
   const title = PAGES.find((page) => page.path === path)?.title ?? "No such page";
   const open = alerts.data === undefined ? 0 : alerts.data.body.alerts.length + alerts.data.body.more;
@@ -48,7 +54,8 @@ export function Shell() {
       <main id="main" className={styles.main} tabIndex={-1}>
         <Banners cluster={cluster} />
         <Suspense fallback={<Loading what="this page" />}>
-          <Switch>
+          {/* Another zone is another text for every time: all of the page is drawn anew. */}
+          <Switch key={zone}>
             {PAGES.map(({ path: at, component }) => (
               <Route key={at} path={at} component={component} />
             ))}

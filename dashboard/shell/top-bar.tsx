@@ -3,7 +3,9 @@ import { NoAnswer } from "../api/client.js";
 import type { Asked } from "../api/queries.js";
 import type { ClusterView } from "../api/types.js";
 import { useStreamState } from "../api/use-stream.js";
+import { count } from "../lib/format.js";
 import { chooseTheme, useTheme } from "../lib/theme.js";
+import { chooseZone, useZone } from "../lib/zone.js";
 import { Button } from "../parts/button.js";
 import { Mark, type Tone } from "../parts/mark.js";
 import { NodeSwitcher } from "./node-switcher.js";
@@ -12,6 +14,7 @@ import styles from "./top-bar.module.css";
 /** Never leaves: majority, leader and term, which node speaks, and whether it still does. */
 export function TopBar({ cluster, onHelp }: { readonly cluster: Asked<ClusterView>; readonly onHelp: () => void }) {
   const theme = useTheme();
+  const zone = useZone();
   const other = theme === "dark" ? "light" : "dark";
   return (
     <header className={styles.bar}>
@@ -24,6 +27,13 @@ export function TopBar({ cluster, onHelp }: { readonly cluster: Asked<ClusterVie
       <NodeSwitcher cluster={cluster} />
       <Button kind="quiet" onClick={() => chooseTheme(other)} aria-label={`Use the ${other} theme`}>
         {theme === "dark" ? "☀" : "☾"}
+      </Button>
+      <Button
+        kind="quiet"
+        onClick={() => chooseZone(zone === "utc" ? "local" : "utc")}
+        aria-label={zone === "utc" ? "Times are in UTC: show local time" : "Times are local: show UTC"}
+      >
+        {zone === "utc" ? "UTC" : "local"}
       </Button>
       <Button kind="quiet" onClick={onHelp} aria-label="Keys">
         ?
@@ -61,8 +71,19 @@ function Standing({ cluster }: { readonly cluster: Asked<ClusterView> }) {
       <span className={styles.leader}>
         {leaderId === null ? "no leader" : `${leaderId} leads`} · term {term}
       </span>
+      <Link href="/cluster" className={styles.verified}>
+        {verifiedOf(data.body)}
+      </Link>
     </>
   );
+}
+
+/** What passes over the log have covered on every node that answers. */
+function verifiedOf({ nodes }: ClusterView): string {
+  const answering = nodes.filter(({ role }) => role !== "unknown");
+  const size = Math.max(0, ...answering.map(({ lastSequence }) => lastSequence + 1));
+  const through = Math.min(size, ...answering.map(({ verifiedThrough }) => verifiedThrough + 1));
+  return `verified ${count(through)} of ${count(size)}`;
 }
 
 const STREAM_WORDS = { connecting: "connecting", live: "live", lost: "not live" } as const;

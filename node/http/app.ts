@@ -14,6 +14,7 @@ import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
 import { alerts } from "./routes/alerts.js";
 import { chain } from "./routes/chain.js";
+import { type ChaosDesk, chaos } from "./routes/chaos.js";
 import { cluster } from "./routes/cluster.js";
 import type { RouteContext } from "./routes/context.js";
 import { readDashboard } from "./routes/dashboard.js";
@@ -35,6 +36,8 @@ export interface AppOptions {
   readonly eventBytesMax?: number;
   readonly now?: () => number;
   readonly bodies?: BodyRoom;
+  /** Who makes faults on demand; nobody, unless a person has allowed it. */
+  readonly chaos?: ChaosDesk | null;
   /** The folder of the built dashboard. */
   readonly dashboardFolder?: string;
 }
@@ -82,6 +85,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     cluster(context),
     alerts(context),
     chain(context),
+    chaos(context, options.chaos ?? null),
     problemPages(),
     openapi(context, dashboard !== null),
     ...(dashboard === null ? [] : [dashboard.router]),

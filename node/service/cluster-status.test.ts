@@ -32,8 +32,28 @@ it("names members whose clocks are off, and how far each is from the node that w
     configured: ["n1", "n3"].map((id) => ({ id, address: "", priority: 1 })),
     view: view as unknown as ReplicaView,
     hasAlerts: false,
-    now: 0,
   });
   expect(warnings).toEqual(["the clock of n3 is 7200 s behind the members' median: set it right"]);
   expect(nodes.map(({ clockSkewMs }) => clockSkewMs)).toEqual([0, -7_200_000]);
+});
+
+it("says that anybody can write and decide where other machines reach the node", () => {
+  const status = (isOpen: boolean) =>
+    clusterStatus({
+      ...{ own, others: [], configured: [{ id: "n1", address: "", priority: 1 }], view: null },
+      ...{ hasAlerts: false, isOpen },
+    });
+  expect(status(true).warnings).toEqual([expect.stringMatching(/no API keys yet: .* resolve alerts under any name/)]);
+  expect(status(false).warnings).toEqual([]);
+});
+
+it("says on a follower too when the leader heard each node", () => {
+  const contacts = [{ node: "n1", ms: 40 }];
+  const leader = { ...own, id: "n2", role: "leader" as const, contacts, skewMs: 0 };
+  const { nodes } = clusterStatus({
+    ...{ own, hasAlerts: false, view: null },
+    others: [{ id: "n2", status: leader, wasAsked: true }],
+    configured: ["n1", "n2"].map((id) => ({ id, address: "", priority: 1 })),
+  });
+  expect(nodes.map(({ lastContactMs }) => lastContactMs)).toEqual([40, null]);
 });

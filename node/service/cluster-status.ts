@@ -13,8 +13,8 @@ interface StatusParts {
   readonly configured: readonly MemberAddress[];
   readonly view: ReplicaView | null;
   readonly hasAlerts: boolean;
-  /** Monotonic milliseconds. */
-  readonly now: number;
+  /** Other machines reach this node. */
+  readonly isOpen?: boolean;
 }
 
 /** One answer for all nodes, from what each says itself; a node that gave no answer is listed as such. */
@@ -24,13 +24,14 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
   const longest = Math.max(...answered.map((status) => status.committedSize));
   const memberCount = view !== null && view.members.length > 0 ? view.members.length : configured.length;
   const quorum = majority(memberCount);
+  const contacts = answered.find(({ role, term }) => role === "leader" && term === own.term)?.contacts ?? [];
   const nodes = configured.map((member): NodeStatus => {
     const other = others.find(({ id }) => id === member.id);
     const skewed = other?.status ?? null;
     const status = member.id === own.id ? own : skewed;
     const priority = view?.members.find((known) => known.id === member.id)?.priority ?? member.priority;
     if (status === null) return silent(member, priority, other?.wasAsked !== false);
-    const contact = view?.peers.find((peer) => peer.id === member.id)?.lastContact;
+    const contact = contacts.find(({ node }) => node === member.id)?.ms;
     return {
       id: member.id,
       address: member.address,
@@ -43,7 +44,7 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
       lastSequence: status.committedSize - 1,
       headHash: status.headHash,
       lagEvents: longest - status.committedSize,
-      lastContactMs: contact === undefined ? null : Math.round(parts.now - contact),
+      lastContactMs: contact ?? null,
       healthy: status.health === "sound" && status.leaderId !== null,
       version: status.version,
       stableSince: status.stableSince,
@@ -75,10 +76,14 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     priority: [...nodes].sort((a, b) => b.priority - a.priority).map((node) => node.id),
     nodes,
     index: { payload: [...own.index.paths], wholeThrough: own.index.isWhole ? own.commitHeight : own.index.through },
-    warnings: [...configuredDifferently(answered), ...clocksOff(view)],
+    warnings: [...(parts.isOpen === true ? [OPEN] : []), ...configuredDifferently(answered), ...clocksOff(view)],
     views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
   };
 }
+
+const OPEN =
+  "this node listens beyond its own machine and there are no API keys yet: whoever reaches it can write, and can resolve alerts " +
+  "under any name";
 
 /** That this node hears no leader says nothing of the others: they say themselves whom they follow. */
 function leadsMajority({ id, role, term }: OwnStatus, all: readonly OwnStatus[], quorum: number): boolean {

@@ -31,7 +31,8 @@ export const RETRY_AFTER_SECONDS = 1;
 export type PeerPort = Pick<PeerTransport, "request" | "handle">;
 
 export interface LogServiceOptions {
-  readonly config: Pick<Config, "nodeId" | "members" | "self" | "electionTimeoutMs" | "requestTimeoutMs">;
+  readonly config: Pick<Config, "nodeId" | "members" | "self" | "electionTimeoutMs" | "requestTimeoutMs"> &
+    Partial<Pick<Config, "host">>;
   readonly version: string;
   readonly storage: Storage;
   readonly driver: Driver;

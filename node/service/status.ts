@@ -1,5 +1,6 @@
 import type { Effect, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
+import { LOOPBACK } from "../config.js";
 import type { AlertDesk } from "./alert-desk.js";
 import { clusterStatus, type OwnStatus } from "./cluster-status.js";
 import type { ClusterStatus, LogStatus, ReadinessCheck, Standing, StreamNotice } from "./log-port.js";
@@ -104,8 +105,8 @@ export class Status implements LogStatus {
       })),
       configured: this.parts.config.members,
       view: this.parts.driver.view(),
+      isOpen: !LOOPBACK.test(this.parts.config.host ?? "127.0.0.1"),
       hasAlerts: alerts.some(({ severity }) => severity === "critical"),
-      now: this.parts.clock.now(),
     });
   }
 
@@ -127,6 +128,7 @@ export class Status implements LogStatus {
       committedSize: view?.committedSize ?? 0,
       headHash: view?.headHash ?? "",
       stableSince: view === null ? null : this.stableSince,
+      contacts: contactsOf(view, this.parts.clock.now()),
       ...this.parts.integrity(),
       index: {
         isWhole: this.parts.driver.log.index.isWhole,
@@ -136,6 +138,12 @@ export class Status implements LogStatus {
     };
   }
 }
+
+/** Only a leader hears from all; of one that it never heard it says nothing. */
+const contactsOf = (view: ReplicaView | null, now: number): NonNullable<OwnStatus["contacts"]> =>
+  (view?.peers ?? [])
+    .map(({ id, lastContact }) => ({ node: id, ms: Math.max(0, Math.round(now - lastContact)) }))
+    .filter(({ ms }) => Number.isSafeInteger(ms));
 
 /** Whoever changed the database while the node was down is found before it is ready. */
 function watchCheck(watch: OwnStatus["watch"]): ReadinessCheck {

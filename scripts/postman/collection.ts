@@ -14,6 +14,7 @@ const MAY_ALSO_ANSWER: Readonly<Record<string, readonly number[]>> = {
   streamA: [426],
   admitNode: [409],
   stepDown: [409],
+  makeFault: [404],
   readAlert: [404],
   readEvidence: [404],
   asset: [404],

@@ -10,7 +10,14 @@ describe("the options of npm start", () => {
       mayDelete: false,
       allowDownload: true,
       wantsHelp: false,
+      isDemo: false,
+      allowsChaos: false,
     });
+  });
+
+  it("allows faults where that is said, and for a demonstration", () => {
+    expect(parseStartOptions(["--allow-chaos"], {})).toMatchObject({ isDemo: false, allowsChaos: true });
+    expect(parseStartOptions(["--demo"], {})).toMatchObject({ isDemo: true, allowsChaos: true });
   });
 
   it("lets a flag win over the environment", () => {
@@ -28,6 +35,7 @@ describe("the options of npm start", () => {
     [["--nodes", "three"], /not "three"/],
     [["--port", "70000"], /from 1 to 65535/],
     [["--port"], /needs a number/],
+    [["--allow-chao"], /Did you mean --allow-chaos\?/],
     [["--fresh=no"], /takes no value/],
     [["--yes"], /goes with --fresh/],
     [["fresh"], /no option/],

@@ -9,6 +9,10 @@ export interface StartOptions {
   isFresh: boolean;
   mayDelete: boolean;
   allowDownload: boolean;
+  /** An empty log is filled with events to look at. */
+  isDemo: boolean;
+  /** The dashboard may kill, pause and cut off nodes, and alter what they store. */
+  allowsChaos: boolean;
   wantsHelp: boolean;
 }
 
@@ -20,6 +24,8 @@ Starts three nodes on ports 3000, 3001 and 3002, each with a mongod of its own, 
   --nodes N       how many nodes: 1, 3, 5, … (default: 3)
   --fresh         start with an empty log: ./data is moved to ./data.<time>
   --fresh --yes   the same, but ./data is deleted
+  --demo          fill an empty log with events to look at, and allow faults as below
+  --allow-chaos   let the dashboard kill, pause and cut off nodes, and alter what they store; on this machine only
   --no-download   use only a mongod that is installed on this machine
   --help          this text
 
@@ -34,6 +40,8 @@ const FLAGS = {
   nodes: { type: "string" },
   fresh: { type: "boolean" },
   yes: { type: "boolean" },
+  demo: { type: "boolean" },
+  "allow-chaos": { type: "boolean" },
   "no-download": { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -66,7 +74,11 @@ export function parseStartOptions(args: string[], env: NodeJS.ProcessEnv): Start
   const basePort =
     flag === undefined ? wholeNumber("PORT", env.PORT || "3000", 1, 65_535) : wholeNumber("--port", flag, 1, 65_535);
   const allowDownload = values["no-download"] !== true;
-  return { basePort, nodes, isFresh, mayDelete: values.yes === true, allowDownload, wantsHelp: values.help === true };
+  const isDemo = values.demo === true;
+  return {
+    ...{ basePort, nodes, isFresh, mayDelete: values.yes === true, allowDownload, wantsHelp: values.help === true },
+    ...{ isDemo, allowsChaos: isDemo || values["allow-chaos"] === true },
+  };
 }
 
 function refuseUnknown(name: string, rawName: string): void {

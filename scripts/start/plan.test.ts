@@ -38,6 +38,15 @@ describe("what npm start plans", () => {
     expect(nodesOf(secret)[0]?.env.CLUSTER_SECRET_FILE).toBeUndefined();
   });
 
+  it("allows faults only where a flag says so, whatever stands in the environment", () => {
+    const CHAOS_URL = `http://${"t".repeat(64)}@127.0.0.1:4999`;
+    const planned = plan({ CHAOS_URL, CHAOS_LINKS: "n2=http://127.0.0.1:5000" });
+    expect(planned.options.allowsChaos).toBe(false);
+    expect(nodesOf(planned)[0]?.env).not.toHaveProperty("CHAOS_URL");
+    expect(nodesOf(planned)[0]?.env).not.toHaveProperty("CHAOS_LINKS");
+    expect(plan({ HOST: "127.0.0.1" }, "", ["--demo"]).options.allowsChaos).toBe(true);
+  });
+
   it("listens and is looked for at the same address", () => {
     for (const [HOST, url] of [
       ["192.0.2.2", "http://192.0.2.2:3000"],
@@ -75,6 +84,16 @@ describe("what npm start refuses", () => {
   ])("is wrong usage: %j with %j", (env, args, message) => {
     expect(() => plan(env as NodeJS.ProcessEnv, "", args)).toThrow(UsageError);
     expect(() => plan(env as NodeJS.ProcessEnv, "", args)).toThrow(message);
+  });
+
+  it.each([
+    [{ HOST: "0.0.0.0" }, ["--allow-chaos"], /--allow-chaos would let whoever reaches HOST=0\.0\.0\.0 end nodes/],
+    [{ HOST: "192.0.2.2" }, ["--demo"], /--demo would let whoever reaches/],
+    [{ MONGODB_URI: URI }, ["--demo"], /--demo alters what nodes store/],
+    [{ MONGODB_URIS: `${URI},${URI}2,${URI}3` }, ["--allow-chaos"], /for mongods that npm start runs/],
+  ])("is chaos where others would suffer from it: %j with %j", (env, args, message) => {
+    expect(() => plan(env, "", args)).toThrow(UsageError);
+    expect(() => plan(env, "", args)).toThrow(message);
   });
 
   it.each(["127.0.0.1:80", "[::1]", "fe80::1%lo", "http://localhost", "a b"])(

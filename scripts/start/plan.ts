@@ -70,6 +70,7 @@ function planCluster(options: StartOptions, env: Env): StartPlan["cluster"] {
     throw new UsageError("--nodes and --fresh are for mongods that npm start runs itself; MONGODB_URI is set.");
   }
   if (uris !== undefined) refuseServers(uris);
+  if (options.allowsChaos) refuseChaosElsewhere(options, env, uris !== undefined);
   const count = uris?.length ?? nodeCount(options, dataDir);
   const { basePort } = options;
   if (basePort + count - 1 > PORT_MAX) {
@@ -81,6 +82,7 @@ function planCluster(options: StartOptions, env: Env): StartPlan["cluster"] {
   // With one server this may be one node of a cluster that lives on several machines: then its settings stand.
   const isAlone = one !== undefined && several === undefined;
   const ours = ["PORT", "MONGODB_URI", "MONGODB_URI_FILE", "MONGODB_URIS", "MONGODB_URIS_FILE", "DATA_DIR"];
+  ours.push("CHAOS_URL", "CHAOS_URL_FILE", "CHAOS_LINKS");
   if (!isAlone) ours.push("NODE_ID", "MEMBERS", "PRIORITY");
   const rest = Object.fromEntries(Object.entries(env).filter(([name]) => !ours.includes(name)));
   return {
@@ -90,6 +92,18 @@ function planCluster(options: StartOptions, env: Env): StartPlan["cluster"] {
     ...(isAlone && env.NODE_ID ? { ids: [env.NODE_ID] } : {}),
     env: isAlone ? { ADMIT_NEW_KEYS: "false", ...rest } : rest,
   };
+}
+
+/** Whoever reaches the dashboard could end the nodes and alter what they store. */
+function refuseChaosElsewhere({ isDemo }: StartOptions, { HOST }: Env, isElsewhere: boolean): void {
+  const flag = isDemo ? "--demo" : "--allow-chaos";
+  if (isElsewhere)
+    throw new UsageError(`${flag} alters what nodes store: it is for mongods that npm start runs; MONGODB_URI is set.`);
+  // Its proxies lead there.
+  if (HOST && HOST !== "127.0.0.1")
+    throw new UsageError(
+      `${flag} would let whoever reaches HOST=${HOST} end nodes and alter what they store: leave HOST at 127.0.0.1.`,
+    );
 }
 
 function refuseServers(uris: string[]): void {

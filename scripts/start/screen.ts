@@ -31,8 +31,8 @@ export class Screen {
       Math.max(...[header, ...rows].map((row) => row[key as keyof typeof row].length)),
     );
     const count = rows.length === 1 ? "one node" : `${rows.length} nodes`;
-    this.write(`\nQuorumlog runs: ${count}, ${leaderId} leads (term ${term}).\n`);
-    this.write(`  Dashboard: ${cluster.nodes[0]?.url}/\n`);
+    this.write(`\nDashboard: ${cluster.nodes[0]?.url}/\n`);
+    this.write(`Quorumlog runs: ${count}, ${leaderId} leads (term ${term}).\n`);
     for (const row of [header, ...rows]) {
       const cells = Object.values(row).map((cell, index) => cell.padEnd(widths[index] as number));
       this.write(`  ${cells.join("   ").trimEnd()}`);
@@ -51,10 +51,10 @@ export class Screen {
       case "fatal": // Its exit follows and is shown with this reason.
         return;
       case "up":
-        if (event.isRestart || this.#hasTable) this.#news(`${event.program} is back.`);
+        if (event.isRestart || this.#hasTable) this.news(`${event.program} is back.`);
         return;
       case "died":
-        this.#news(
+        this.news(
           `${event.program} is gone: ${sentence(event.reason)} Starting it again in ${event.restartInMs / 1000} s.`,
         );
         return;
@@ -84,9 +84,9 @@ export class Screen {
   /** A cause that several programs share is said once. */
   #showDown({ program, reason, logPath, advice }: Extract<MemberEvent, { kind: "down" }>): void {
     const log = `Its log: ${shortPath(logPath)}`;
-    if (reason === this.#lastReason) return this.#news(`${program} stays down for the same reason. ${log}`);
+    if (reason === this.#lastReason) return this.news(`${program} stays down for the same reason. ${log}`);
     this.#lastReason = reason;
-    this.#news(`${program} stays down: ${sentence(reason)} ${log}`);
+    this.news(`${program} stays down: ${sentence(reason)} ${log}`);
     this.write(`          ${advice}`);
   }
 
@@ -95,17 +95,17 @@ export class Screen {
     if (leaderId === null || !this.#hasTable || this.#leader === `${leaderId}/${term}`) return;
     if (term < Number(this.#leader.split("/")[1])) return;
     this.#leader = `${leaderId}/${term}`;
-    this.#news(`${leaderId} leads (term ${term}).`);
+    this.news(`${leaderId} leads (term ${term}).`);
   }
 
   #once(text: string): void {
     if (this.#alerts.has(text)) return;
     if (this.#alerts.size > 1_000) this.#alerts.clear();
     this.#alerts.add(text);
-    this.#news(text);
+    this.news(text);
   }
 
-  #news(text: string): void {
+  news(text: string): void {
     this.write(`${new Date().toTimeString().slice(0, 8)}  ${text}`);
   }
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../canonical.js";
 import { height } from "../ids.js";
-import { BATCH_EVENTS_MAX, CHAIN_EVENTS_MAX, NOTICES_MAX, REQUEST_TIMEOUT_MS_MAX } from "../limits.js";
+import { BATCH_EVENTS_MAX, CHAIN_EVENTS_MAX, MEMBERS_MAX, NOTICES_MAX, REQUEST_TIMEOUT_MS_MAX } from "../limits.js";
 import { hashSchema, nodeIdSchema } from "../log/control.js";
 import { alertSchema } from "./alert.js";
 
@@ -127,6 +127,11 @@ const ownStatus = z.object({
   verifiedThrough: z.int().min(-1),
   lastPassAt: z.iso.datetime().nullable(),
   oldestVerifiedAt: z.iso.datetime().nullable(),
+  /** Of a leader: how many milliseconds ago it heard each of the others. */
+  contacts: z
+    .array(z.strictObject({ node: nodeIdSchema, ms: count }))
+    .max(MEMBERS_MAX)
+    .exactOptional(),
 });
 
 /** What one node holds of the chain: its own word. */

@@ -144,6 +144,39 @@ describe("npm start", () => {
     expect(await usersAt(port)).toEqual([]);
   });
 
+  it("fills the log for a first look and makes faults on demand, when that is asked for, and ends them with itself", async () => {
+    const demo = new NpmStart(["--port", String(port), "--demo"]);
+    await demo.shows("can kill, pause and cut off nodes");
+    expect(demo.output).toMatch(new RegExp(`Dashboard: http://127.0.0.1:${port}/\n\nQuorumlog runs: 3 nodes`));
+    expect(demo.output).toContain("300 events of a company's day are in the log.");
+    const of = async (path: string, at = port) => (await fetch(`http://127.0.0.1:${at}/api/v1/${path}`)).json();
+    expect(((await of("events?limit=500")) as { events: unknown[] }).events).toHaveLength(300);
+    const strike = async (action: string, node: string): Promise<number> => {
+      const headers = { "content-type": "application/json" };
+      const body = JSON.stringify({ action, node });
+      return (await fetch(`http://127.0.0.1:${port}/api/v1/chaos`, { method: "POST", headers, body })).status;
+    };
+    expect(await strike("tamper", "n2")).toBe(200);
+    type Alerts = { alerts: { kind: string; accused: string; sequence: number }[] };
+    const isFound = async () =>
+      ((await of("alerts")) as Alerts).alerts.some(
+        (one) => one.kind === "payload_modified" && one.accused === "n2" && one.sequence === 299,
+      );
+    expect(await poll(isFound, { withinMs: READY_MS })).toBe(true);
+    expect(await strike("cut", "n2")).toBe(200);
+    expect(await strike("cut", "n2")).toBe(409);
+    type Status = { state: string; nodes: { id: string; role: string; address: string }[] };
+    const isCut = async () =>
+      ((await of("cluster")) as Status).nodes.some(({ id, role }) => id === "n2" && role === "unknown");
+    expect(await poll(isCut, { withinMs: READY_MS })).toBe(true);
+    const { nodes } = (await of("cluster")) as Status;
+    expect(nodes.map(({ address }) => address)).toEqual([0, 1, 2].map((i) => `http://127.0.0.1:${port + i}`));
+    expect(await strike("join", "n2")).toBe(200);
+    expect(await strike("pause", "n3")).toBe(200);
+    expect(await demo.end("SIGINT")).toBe(0);
+    expect(pidsIn(join(folder, "data")).filter((pid) => commandOf(pid) !== undefined)).toEqual([]);
+  });
+
   it("runs one node on the server that .env names, as the reference documents describe", async () => {
     const mongod = await startMongod({ replSet: false });
     try {

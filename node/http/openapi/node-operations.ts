@@ -57,6 +57,26 @@ const cluster: Operation[] = [
   },
 ];
 
+const chaos: Operation[] = [
+  {
+    ...{ method: "get", path: "/api/v1/chaos", id: "readChaos", tag: "Cluster" },
+    summary: "Reads which faults were made on demand",
+    description: "They are off unless the start script was told to allow them.",
+    parameters: [],
+    answers: { 200: { description: "How each node stands, and what happened to it.", schema: "Chaos" } },
+    problems: ["not_ready"],
+  },
+  {
+    ...{ method: "post", path: "/api/v1/chaos", id: "makeFault", tag: "Cluster" },
+    summary: "Has a fault made by the start script",
+    description:
+      "Where that is not allowed it is 404. The node passes it on, and ends, stops and alters nothing itself.",
+    body: { schema: "ChaosRequest", example: { action: "pause", node: "n2" } },
+    answers: { 200: { description: "It is made.", schema: "Chaos" } },
+    problems: [...DECISION_PROBLEMS, "not_found", "chaos_conflict"],
+  },
+];
+
 const alerts: Operation[] = [
   {
     ...{ method: "get", path: "/api/v1/alerts", id: "listAlerts", tag: "Alerts" },
@@ -148,4 +168,4 @@ const node: Operation[] = [
   },
 ];
 
-export const NODE_OPERATIONS: readonly Operation[] = [...chain, ...cluster, ...alerts, ...node];
+export const NODE_OPERATIONS: readonly Operation[] = [...chain, ...cluster, ...chaos, ...alerts, ...node];

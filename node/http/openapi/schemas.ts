@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { hashSchema, nodeIdSchema } from "../../../shared/log/control.js";
 import { alertSchema } from "../../../shared/protocol/alert.js";
+import { chaosRequestSchema, chaosStateSchema } from "../../../shared/protocol/chaos.js";
 import type { BlockView, ChainView } from "../../../shared/protocol/http.js";
 import { headerSchema } from "../../../shared/protocol/messages.js";
 import { eventViewSchema, nodeChainSchema, nodeCopySchema } from "../../../shared/protocol/requests.js";
@@ -225,6 +226,8 @@ export const SCHEMAS = {
   Admitted: z.strictObject({ node: nodeIdSchema, admitted: z.literal(true) }),
   Leader: z.strictObject({ leaderId: nodeIdSchema, term: z.int().min(1) }),
   ElectionList: z.strictObject({ elections: z.array(election), unreachable: nodes }),
+  Chaos: z.strictObject({ allowed: z.boolean(), ...chaosStateSchema.shape }),
+  ChaosRequest: chaosRequestSchema,
   Alert: alertSchema,
   AlertList: z.strictObject({ alerts: z.array(alertSchema), more: count, unreachable: nodes }),
   Evidence: evidence,

@@ -1,0 +1,170 @@
+import type { EventView } from "../../shared/log/event.js";
+import type { AlertView, DifferenceView } from "../api/types.js";
+import { count, many, shortHash } from "../lib/format.js";
+import { Mark } from "../parts/mark.js";
+import page from "../parts/page.module.css";
+import { Loading } from "../parts/states.js";
+import styles from "./alerts.module.css";
+import { alteredEvent, type FieldRow, recompute, rowsOf } from "./altered-event.js";
+
+interface ComparisonProps {
+  readonly alert: AlertView;
+  /** Of the first event that differs; null where none is named. */
+  readonly sequence: number | null;
+  readonly committed: EventView | null;
+  readonly isAsking: boolean;
+}
+
+/** What was committed and what was found, field by field, with hashes that this browser computes. */
+export function Comparison({ alert, sequence, committed, isAsking }: ComparisonProps) {
+  const { accused, agreeing = [], differences = [], furtherDifferences = 0 } = alert;
+  const here = differences.filter((one) => one.sequence === (sequence ?? undefined));
+  const others = differences.filter((one) => !here.includes(one));
+  if (isAsking) return <Loading what={`event ${sequence}`} />;
+  const rows = rowsOf(committed, here);
+  return (
+    <section className={page.card} aria-labelledby="comparison">
+      <h2 id="comparison">{sequence === null ? "What differs" : `Event ${count(sequence)}, side by side`}</h2>
+      <div className={page.scroll}>
+        <table className={`${page.table} ${styles.comparison}`}>
+          <thead>
+            <tr>
+              <th scope="col">Field</th>
+              <th scope="col">Committed{agreeing.length === 0 ? "" : `, as ${agreeing.join(", ")} hold it`}</th>
+              <th scope="col">On {accused}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <Row key={row.field} row={row} isOnly={here.length === 1} />
+            ))}
+            {committed === null ? null : <Hashes alert={alert} committed={committed} differences={here} />}
+          </tbody>
+        </table>
+      </div>
+      {sequence !== null && committed === null ? (
+        <p className={page.muted}>The committed event could not be asked for here, so nothing is recomputed.</p>
+      ) : null}
+      {others.length > 0 ? <Others differences={others} /> : null}
+      {furtherDifferences > 0 ? (
+        <p className={page.muted}>{many(furtherDifferences, "more difference")} were seen.</p>
+      ) : null}
+    </section>
+  );
+}
+
+function Row({
+  row: { field, committed, stored, isOther },
+  isOnly,
+}: {
+  readonly row: FieldRow;
+  readonly isOnly: boolean;
+}) {
+  return (
+    <tr className={isOther ? styles.other : styles.same}>
+      <th scope="row">
+        <bdi>{field}</bdi>
+        {isOther ? <span className={styles.only}>{isOnly ? " ◄ the only change" : " ◄ changed"}</span> : null}
+      </th>
+      <td>
+        {isOther ? <del className={styles.sign}>−</del> : null}
+        <code>
+          <bdi>{committed}</bdi>
+        </code>
+      </td>
+      <td>
+        {isOther ? <ins className={styles.sign}>+</ins> : null}
+        <code>
+          <bdi>{stored}</bdi>
+        </code>
+      </td>
+    </tr>
+  );
+}
+
+interface HashesProps {
+  readonly alert: AlertView;
+  readonly committed: EventView;
+  readonly differences: readonly DifferenceView[];
+}
+
+/** The committed content gives the committed hash; what was found gives another, or one that nobody committed. */
+function Hashes({ alert, committed, differences }: HashesProps) {
+  const altered = alteredEvent(committed, differences);
+  const ours = recompute(committed)?.hash ?? null;
+  const theirs = altered === null ? null : (recompute(altered)?.hash ?? null);
+  const stored = alert.hashes?.event?.stored ?? altered?.hash ?? null;
+  return (
+    <>
+      <tr>
+        <th scope="row">stored hash</th>
+        <td>
+          <Hash hash={committed.hash} />
+        </td>
+        <td>{stored === null ? "not told" : <Hash hash={stored} />}</td>
+      </tr>
+      <tr>
+        <th scope="row">recomputed in this browser</th>
+        <td>
+          {ours === null ? "not computed" : <Hash hash={ours} />}{" "}
+          {ours === committed.hash ? <Mark tone="ok">holds</Mark> : <Mark tone="bad">does not hold</Mark>}
+        </td>
+        <td>
+          {theirs === null ? (
+            <Mark tone="unknown">not all of it is told</Mark>
+          ) : (
+            <>
+              <Hash hash={theirs} />{" "}
+              {theirs === stored ? (
+                <Mark tone="bad">rewritten to fit, not committed</Mark>
+              ) : (
+                <Mark tone="bad">does not hold</Mark>
+              )}
+            </>
+          )}
+        </td>
+      </tr>
+    </>
+  );
+}
+
+const Hash = ({ hash }: { readonly hash: string }) => <code title={hash}>{shortHash(hash)}</code>;
+
+function Others({ differences }: { readonly differences: readonly DifferenceView[] }) {
+  const text = (value: DifferenceView["stored"]): string => (value === undefined ? "not there" : JSON.stringify(value));
+  return (
+    <details>
+      <summary>{many(differences.length, "difference")} elsewhere</summary>
+      <div className={page.scroll}>
+        <table className={page.table}>
+          <thead>
+            <tr>
+              {["Block", "Event", "Field", "Committed", "Found"].map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {differences.map(({ height, sequence, field, stored, expected }) => (
+              <tr key={`${height} ${sequence} ${field}`}>
+                <td>{count(height)}</td>
+                <td>{sequence === undefined ? "" : count(sequence)}</td>
+                <th scope="row" className={page.break}>
+                  <bdi>{field}</bdi>
+                </th>
+                <td className={page.break}>
+                  <code>{text(expected)}</code>
+                </td>
+                <td className={page.break}>
+                  <code>{text(stored)}</code>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,34 @@
+import { useCallback } from "react";
+import { useAlerts } from "../api/queries.js";
+import type { AlertView } from "../api/types.js";
+import { isOver } from "./standing.js";
+
+const NONE: readonly AlertView[] = [];
+
+const isAt = ({ sequences = [], sequence: first }: AlertView, sequence: number): boolean =>
+  sequence === first || sequences.some(([low, high]) => sequence >= low && sequence <= high);
+
+/** The unresolved alerts that name an event: its copy on the accused node is not what was committed. */
+export function useAlertsAt(): (sequence: number) => readonly AlertView[] {
+  const alerts = useAlerts().data?.body.alerts ?? NONE;
+  return useCallback(
+    (sequence) =>
+      alerts.filter((alert) => alert.severity === "critical" && !isOver(alert.status) && isAt(alert, sequence)),
+    [alerts],
+  );
+}
+
+/** The accused nodes in words; empty for none. */
+export function useAccused(): (sequence: number) => string {
+  const alertsAt = useAlertsAt();
+  return useCallback(
+    (sequence) => [...new Set(alertsAt(sequence).map(({ accused }) => accused))].sort().join(", "),
+    [alertsAt],
+  );
+}
+
+/** The alert that names an event of a node. */
+export function useAlertAt(): (node: string, sequence: number) => AlertView | undefined {
+  const alertsAt = useAlertsAt();
+  return useCallback((node, sequence) => alertsAt(sequence).find(({ accused }) => accused === node), [alertsAt]);
+}

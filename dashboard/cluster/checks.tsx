@@ -1,0 +1,85 @@
+import { Link } from "wouter";
+import type { AlertView, ClusterView, NodeView } from "../api/types.js";
+import { ago, count } from "../lib/format.js";
+import { Mark, type Tone } from "../parts/mark.js";
+import page from "../parts/page.module.css";
+
+const WATCHES: Readonly<Record<string, { tone: Tone; text: string }>> = {
+  live: { tone: "ok", text: "live" },
+  starting: { tone: "unknown", text: "starting" },
+  down: { tone: "bad", text: "down" },
+  unsupported: { tone: "warn", text: "not on this MongoDB" },
+};
+
+interface ChecksProps {
+  readonly status: ClusterView;
+  readonly alerts: readonly AlertView[] | undefined;
+  readonly now: number;
+}
+
+/** What each node checks of its own database, and how far that has come. */
+export function Checks({ status, alerts, now }: ChecksProps) {
+  return (
+    <section className={page.card} aria-labelledby="checks">
+      <h2 id="checks">What each node checks of its own database</h2>
+      <div className={page.scroll}>
+        <table className={page.table}>
+          <thead>
+            <tr>
+              {["Node", "Watch", "Verified through", "Last full pass", "Oldest check", "Differences"].map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {status.nodes.map((node) => (
+              <tr key={node.id}>
+                <th scope="row">{node.id}</th>
+                <td>
+                  <Watch node={node} />
+                </td>
+                <td className={page.number}>{verified(node)}</td>
+                <td>{since(node.lastPassAt, now)}</td>
+                <td>{since(node.oldestVerifiedAt, now)}</td>
+                <td>
+                  <Differences found={alerts?.filter(({ accused }) => accused === node.id).length} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <p className={page.muted}>
+        The watch sees a change at once; the pass reads every block again and again, and finds what no watch has seen.
+        Every block was verified since its oldest check, or when it came.
+      </p>
+    </section>
+  );
+}
+
+function Watch({ node: { watch } }: { readonly node: NodeView }) {
+  const { tone, text } = WATCHES[watch] ?? { tone: "unknown" as const, text: "not known" };
+  return <Mark tone={tone}>{text}</Mark>;
+}
+
+function Differences({ found }: { readonly found: number | undefined }) {
+  if (found === undefined) return <Mark tone="unknown">not told</Mark>;
+  return found === 0 ? (
+    <Mark tone="ok">none</Mark>
+  ) : (
+    <>
+      <Mark tone="bad">{count(found)}</Mark> <Link href="/alerts">look at them</Link>
+    </>
+  );
+}
+
+function verified({ role, verifiedThrough, lastSequence }: NodeView): string {
+  if (role === "unknown") return "";
+  if (lastSequence < 0) return "nothing to verify";
+  if (verifiedThrough < 0) return `none of ${count(lastSequence + 1)} yet`;
+  return `${count(Math.min(verifiedThrough, lastSequence) + 1)} of ${count(lastSequence + 1)}`;
+}
+
+const since = (at: string | null, now: number): string => (at === null ? "–" : ago(Math.max(0, now - Date.parse(at))));

@@ -40,6 +40,13 @@ module.exports = {
       from: { path: "^scripts/judge/", pathNot: "\\.test\\.ts$" },
       to: { path: "^(shared|cluster|node|test|node_modules)/|^scripts/(?!judge/)" },
     },
+    // What verifies a log shares no code with what writes one: it could share its mistakes.
+    {
+      name: "verify-shares-no-code",
+      severity: "error",
+      from: { path: "^scripts/verify/", pathNot: "\\.test\\.ts$" },
+      to: { path: "^(shared|cluster|node|test)/|^node_modules/(?!mongodb/)|^scripts/(?!verify/|lib/|judge/canonical)" },
+    },
     // The fuzz judges by the documents; only the cluster is started by others.
     {
       name: "fuzz-knows-no-code",

@@ -1,4 +1,28 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Those that take longest, the longest first: what is begun last must not go on alone. */
+const SLOW = [
+  "test/sim/simulation.test.ts",
+  "test/chaos/chaos.test.ts",
+  "scripts/kill-leader.mongo.test.ts",
+  "test/integration/recovery.test.ts",
+  "test/integration/no-false-alarm.test.ts",
+  "test/integration/start.test.ts",
+  "test/integration/stream-own.test.ts",
+  "test/integration/idempotency.test.ts",
+  "test/integration/fuzz.test.ts",
+];
+
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = SLOW.findIndex((file) => moduleId.endsWith(file));
+      return at === -1 ? SLOW.length : at;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
 
 /**
  * Four kinds of test: `unit` (beside the code, no process, no mongod), `sim` (the seeded simulator),
@@ -22,13 +46,17 @@ const broken = (patches: readonly Patch[]) => ({
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowFirst },
     projects: [
       {
+        plugins: [broken(JSON.parse(process.env.MUTANT_PATCHES ?? "[]"))],
         test: {
           name: "unit",
           include: ["{shared,cluster,node,dashboard,scripts}/**/*.test.ts", "test/{contracts,mutants}/**/*.test.ts"],
           exclude: ["**/*.mongo.test.ts"],
           testTimeout: 20_000,
+          // One for each of two cores; unless it is said there is one less.
+          maxWorkers: 2,
         },
       },
       {
@@ -38,6 +66,8 @@ export default defineConfig({
           include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"],
           runner: "./test/sim/macrotask-runner.mjs",
           testTimeout: 1_800_000,
+          // One waits for the processes of the compiled simulator.
+          maxWorkers: 2,
         },
       },
       {

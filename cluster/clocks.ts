@@ -20,6 +20,8 @@ export class Clocks {
   /** Of whose clock this node has raised an alert, since it is off. */
   readonly named = new Set<NodeId>();
   hasNamedItself = false;
+  /** The step's wall clock as a number. */
+  own = { wall: "", ms: 0 };
 }
 
 export interface MemberClock {
@@ -30,7 +32,11 @@ export interface MemberClock {
 /** As a message can carry it. */
 const inBounds = (ms: number): number => Math.min(Math.max(0, Math.round(ms)), WALL_MS_MAX);
 /** A time without a text is taken for the beginning. */
-export const ownWallMs = (core: Core): number => inBounds(exactMillis(core.wall) ?? 0);
+export function ownWallMs({ clocks, wall }: Core): number {
+  // Each message of a step carries it.
+  if (clocks.own.wall !== wall) clocks.own = { wall, ms: inBounds(exactMillis(wall) ?? 0) };
+  return clocks.own.ms;
+}
 
 /** Each message carries its sender's clock; a leader's append those that it knows, so that every member can compare its own. */
 export function onClockHeard(core: Core, { node, wallMs }: MemberClock, at = core.now): void {

@@ -60,6 +60,7 @@ export class Core {
   /** Never the same twice in a replica's life: a read that an earlier term of its lead asked for is none of this one's. */
   nextReadId = 1;
 
+  private peersMemo: { members: Membership; forming: HardState["forming"]; ids: readonly NodeId[] } | null = null;
   private formingMemo: { of: readonly Member[]; hash: HashHex } | null = null;
 
   constructor(
@@ -111,9 +112,16 @@ export class Core {
     return majority(Math.max(1, this.members.size));
   }
   /** Other members; before forming, the configured ones. */
-  get peerIds(): NodeId[] {
-    const known = this.members.size > 0 ? [...this.members.keys()] : this.config.configured.map((node) => node.id);
-    return known.filter((id) => id !== this.selfId);
+  get peerIds(): readonly NodeId[] {
+    const { members } = this.log.committed;
+    const { forming } = this.hard;
+    // Every message asks for them, and each of the two is replaced as a whole if at all.
+    if (this.peersMemo?.members !== members || this.peersMemo.forming !== forming) {
+      const inForce = this.membersAt(members);
+      const known = inForce.size > 0 ? [...inForce.keys()] : this.config.configured.map((node) => node.id);
+      this.peersMemo = { members, forming, ids: known.filter((id) => id !== this.selfId) };
+    }
+    return this.peersMemo.ids;
   }
   get isLearner(): boolean {
     return isLearner(this);

@@ -53,6 +53,7 @@ describe("a configuration that is right", () => {
       verifySchedule: "* * * * *",
       hostNames: ["127.0.0.1"],
       allowedOrigins: [],
+      webhook: null,
       warnings: [],
     });
   });
@@ -256,5 +257,39 @@ describe("the log", () => {
     expect(text).not.toMatch(/hidden-by-name|hunter2|s{32}/);
     expect(text).toContain("mongodb://[redacted]@db:27017/x");
     expect(text).not.toContain("below the level");
+  });
+});
+
+describe("the webhook's settings", () => {
+  const env = { MONGODB_URI: "mongodb://localhost:27017/eventLogs" };
+  const secret = Buffer.alloc(32, 7).toString("base64");
+  const of = (more: Record<string, string>) => loadConfig({ ...env, ...more });
+  const mistakes = (more: Record<string, string>): readonly string[] => {
+    const result = of(more);
+    return result.ok ? [] : result.mistakes;
+  };
+
+  it("are taken with the secret in either form, and leave private addresses alone unless told otherwise", () => {
+    for (const form of [secret, `whsec_${secret}`]) {
+      const result = of({ ALERT_WEBHOOK_URL: "https://a.example/in?token=x", ALERT_WEBHOOK_SECRET: form });
+      expect(result).toMatchObject({
+        config: {
+          webhook: { url: "https://a.example/in?token=x", allowsPrivate: false, heartbeatMs: 3_600_000 },
+        },
+      });
+      if (result.ok) expect(result.config.webhook?.secret).toEqual(new Uint8Array(32).fill(7));
+    }
+  });
+
+  it("are refused with a sentence that repeats no secret", () => {
+    const url = { ALERT_WEBHOOK_URL: "https://a.example/" };
+    expect(mistakes(url)).toEqual([expect.stringMatching(/^ALERT_WEBHOOK_SECRET is needed/)]);
+    expect(mistakes({ ...url, ALERT_WEBHOOK_SECRET: "hunter2hunter2" })).toEqual([
+      expect.stringMatching(/^ALERT_WEBHOOK_SECRET must be base64 of 24 to 64 bytes/),
+    ]);
+    for (const wrong of ["a.example", "ftp://a.example/", "https://ada:hunter2@a.example/"])
+      expect(mistakes({ ALERT_WEBHOOK_URL: wrong, ALERT_WEBHOOK_SECRET: secret }).join()).toMatch(
+        /^ALERT_WEBHOOK_URL must be an address(?!.*hunter2)/,
+      );
   });
 });

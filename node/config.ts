@@ -15,6 +15,7 @@ import { nodeIdSchema } from "../shared/log/control.js";
 import { baseUrl } from "./host/base-url.js";
 import { type EnvFile, parseEnvFile } from "./host/env-file.js";
 import { judgeNames, mergeSources, readSetting } from "./host/setting-sources.js";
+import type { WebhookTarget } from "./integrity/webhook-post.js";
 import { DEFAULT_DATABASE, identityFolder } from "./storage/identity.js";
 
 /** A member as MEMBERS gives it; priority is its place, the last one highest. */
@@ -62,6 +63,8 @@ export interface Config {
   readonly hostNames: readonly string[];
   /** Origins of other web sites whose pages may use this node. */
   readonly allowedOrigins: readonly string[];
+  /** Where alerts are told, besides the log and the screen; null: nowhere. */
+  readonly webhook: WebhookConfig | null;
   /** Where the start script takes requests for faults; null where it takes none. */
   readonly chaos: ChaosAddress | null;
   /** Where this node reaches others instead of at their addresses: proxies that can be cut. */
@@ -71,6 +74,11 @@ export interface Config {
 export interface ChaosAddress {
   readonly url: string;
   readonly token: string;
+}
+
+export interface WebhookConfig extends WebhookTarget {
+  /** Between messages that say that this node is there; 0: none. */
+  readonly heartbeatMs: number;
 }
 
 export type ConfigResult =
@@ -173,6 +181,10 @@ const environmentSchema = z.object({
   KEY_FILTER_BYTES: whole(1024, 1024 * 1024 * 1024).prefault(String(8 * 1024 * 1024)),
   ALLOWED_HOSTS: list(parseHostName).prefault(""),
   ALLOWED_ORIGINS: list(parseOrigin).prefault(""),
+  ALERT_WEBHOOK_URL: text(parseWebhookUrl).optional(),
+  ALERT_WEBHOOK_SECRET: text(parseWebhookSecret).optional(),
+  ALERT_WEBHOOK_ALLOW_PRIVATE: flag.prefault("false"),
+  ALERT_WEBHOOK_HEARTBEAT_SECONDS: whole(0, 86_400).prefault("3600"),
   CHAOS_URL: text(parseChaosUrl).optional(),
   CHAOS_LINKS: text(parseMembers).optional(),
   /** Read by `npm start` only; accepted here because nodes inherit its environment. */
@@ -183,7 +195,13 @@ type Environment = z.infer<typeof environmentSchema>;
 type Name = keyof Environment;
 
 const NAMES = Object.keys(environmentSchema.shape) as Name[];
-const SECRET_NAMES: readonly Name[] = ["CLUSTER_SECRET", "MONGODB_URI", "MONGODB_URIS", "CHAOS_URL"];
+const SECRET_NAMES: readonly Name[] = [
+  "CLUSTER_SECRET",
+  "MONGODB_URI",
+  "MONGODB_URIS",
+  "ALERT_WEBHOOK_SECRET",
+  "CHAOS_URL",
+];
 /** Every accepted name, the `_FILE` twins of the secrets included. */
 export const CONFIG_NAMES: readonly string[] = [...NAMES, ...SECRET_NAMES.map((name) => `${name}_FILE`)];
 
@@ -278,6 +296,23 @@ function parseOrigin(entry: string): string | Error {
     : new Error(`must be origins such as https://logs.example, not ${JSON.stringify(entry)}`);
 }
 
+/** A path with a token in it is as secret as a password: the mistake does not say it again. */
+function parseWebhookUrl(value: string): string | Error {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+  return isUsable
+    ? url.href
+    : new Error("must be an address such as https://alerts.example/quorumlog, without a user in it");
+}
+
+/** As Standard Webhooks writes it: base64 of 24 to 64 bytes, with or without `whsec_` before it. */
+function parseWebhookSecret(value: string): Uint8Array | Error {
+  const text = value.replace(/^whsec_/, "");
+  const bytes = /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, "base64") : Buffer.alloc(0);
+  if (bytes.length >= 24 && bytes.length <= 64) return new Uint8Array(bytes);
+  return new Error("must be base64 of 24 to 64 bytes, with or without whsec_ before it (try: openssl rand -base64 32)");
+}
+
 /** Whoever is asked for faults stands on this machine. */
 function parseChaosUrl(value: string): ChaosAddress | Error {
   const url = URL.canParse(value) ? new URL(value) : null;
@@ -295,6 +330,11 @@ function brokenRelations(values: Partial<Environment>, wrong: ReadonlySet<Name>)
   if (heartbeat !== undefined && timeout !== undefined && heartbeat * 3 > timeout)
     errors.push(
       `HEARTBEAT_MS (${heartbeat}) must be at most a third of ELECTION_TIMEOUT_MS (${timeout}), or one lost heartbeat starts an election`,
+    );
+  const { ALERT_WEBHOOK_URL: webhook, ALERT_WEBHOOK_SECRET: webhookSecret } = values;
+  if (webhook !== undefined && webhookSecret === undefined && !wrong.has("ALERT_WEBHOOK_SECRET"))
+    errors.push(
+      "ALERT_WEBHOOK_SECRET is needed with ALERT_WEBHOOK_URL: receivers check by it who sends (try: openssl rand -base64 32)",
     );
   if (members === undefined) return errors;
   if (members.length === 2)
@@ -353,9 +393,17 @@ function toConfig(values: Environment): Config {
     keyFilterBytes: values.KEY_FILTER_BYTES,
     hostNames: [...new Set([new URL(self.address).hostname, values.HOST.toLowerCase(), ...values.ALLOWED_HOSTS])],
     allowedOrigins: values.ALLOWED_ORIGINS,
+    webhook: webhookOf(values),
     chaos: values.CHAOS_URL ?? null,
     links: new Map(values.CHAOS_LINKS?.map(({ id, address }) => [id, address])),
   };
+}
+
+function webhookOf(values: Environment): WebhookConfig | null {
+  const { ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: secret } = values;
+  if (url === undefined || secret === undefined) return null;
+  const heartbeatMs = 1_000 * values.ALERT_WEBHOOK_HEARTBEAT_SECONDS;
+  return { url, secret, allowsPrivate: values.ALERT_WEBHOOK_ALLOW_PRIVATE, heartbeatMs };
 }
 
 export const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;

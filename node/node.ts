@@ -18,6 +18,8 @@ import { createHardenedServer } from "./http/server.js";
 import { createStreams } from "./http/stream/streams.js";
 import { Alerts } from "./integrity/alerts.js";
 import { Integrity } from "./integrity/integrity.js";
+import { Webhook } from "./integrity/webhook.js";
+import { WebhookFile } from "./integrity/webhook-file.js";
 import { makeBootNonce } from "./peers/authentication.js";
 import { PeerTransport } from "./peers/transport.js";
 import type { Driver } from "./replica/driver.js";
@@ -26,7 +28,7 @@ import { PeerDesk } from "./service/parts.js";
 import { type PeerEvents, ServedReplica } from "./service/served-replica.js";
 import { IdentityFile } from "./storage/identity.js";
 import { openStorage } from "./storage/open.js";
-import { type Storage, StoreError } from "./storage/port.js";
+import { type AlertRecord, type Storage, StoreError } from "./storage/port.js";
 import { stateMacOf } from "./storage/state-mac.js";
 
 const WAITING_NOTICE_MS = 2_000;
@@ -62,7 +64,12 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     initReplicaSet: config.initiatesReplicaSet,
     allowUnsafeMongod: config.allowsUnsafeMongod,
   });
-  const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => service.onAlert(alert));
+  const onAlert = (alert: AlertRecord): void => {
+    service.onAlert(alert);
+    webhook?.onAlert(alert);
+  };
+  const alerts = new Alerts(config.nodeId, storage.alerts, logger, onAlert);
+  const webhook = makeWebhook(config, { storage, logger, onGivenUp: (detail) => alerts.onWebhookGivenUp(detail) });
   const disk = watchDisk(config, storage, logger);
   const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });
   const verifyBlock = blockVerifier(verifier);
@@ -75,6 +82,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     mayLead: () => !disk.isLow,
     integrity: () => integrity.status,
     incidents: () => integrity,
+    ...(webhook === null ? {} : { testWebhook: () => webhook.test() }),
     observer: {
       onEffect(effect) {
         if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
@@ -99,7 +107,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     ...{ storage, driver, verifyBlock, verifier, logger, clock: systemClock },
     desk: new PeerDesk({ config, transport: peers, clock: systemClock }),
     isOff: !switches.hasIntegrity,
-    onStep: (alert) => service.onAlert(alert),
+    onStep: onAlert,
     onAltered: () => served.onAltered(),
   });
 
@@ -107,6 +115,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   for (const warning of opened.warnings) logger.warn(warning);
   assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
   await disk.start();
+  await webhook?.start();
   await integrity.start(opened.storeId);
 
   const door = await openDoor({ config, version, logger, service, peers });
@@ -121,6 +130,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       service.stop();
       await disk.stop();
       await integrity.stop();
+      await webhook?.stop();
       await door.streams.close();
       // Writes under way are answered first; then the peers' held exchanges end, so that no socket keeps the server open.
       await service.drained();
@@ -131,6 +141,28 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       await storage.log.close();
     },
   };
+}
+
+function makeWebhook(
+  config: Config,
+  parts: { storage: Storage; logger: Logger; onGivenUp: (detail: string) => void },
+): Webhook | null {
+  const { webhook: target, nodeId, self, identityFolder } = config;
+  if (target === null) return null;
+  const { storage, logger, onGivenUp } = parts;
+  return new Webhook({
+    ...{
+      nodeId,
+      address: self.address,
+      target,
+      heartbeatMs: target.heartbeatMs,
+      logger,
+      onGivenUp,
+      clock: systemClock,
+    },
+    file: new WebhookFile(identityFolder),
+    openAlerts: () => storage.alerts.count(),
+  });
 }
 
 function watchDisk(config: Config, storage: Storage, logger: Logger): DiskWatch {

@@ -1,8 +1,10 @@
 import { mergeEnvironment, writeReport } from "../node/config.js";
 import { readEnvFile } from "../node/host/env-file.js";
 import { runLive } from "./chaos/live.js";
+import { runNoAlarm } from "./chaos/no-alarm.js";
 import { parseChaosOptions, USAGE } from "./chaos/options.js";
 import { runChaos } from "./chaos/run.js";
+import { runTamper } from "./chaos/tamper/run.js";
 import { describeVerdict, judgeFiles, provesNothing } from "./judge/cli.js";
 import { INTEGRITY_FAILURE, runCommand, StartError } from "./lib/command.js";
 
@@ -18,6 +20,10 @@ async function main(): Promise<number> {
       return await runLive(options);
     case "run":
       return await runChaos(options);
+    case "tamper":
+      return await runTamper(options);
+    case "no-alarm":
+      return await runNoAlarm(options);
     case "judge":
       return await judge(options.paths);
   }

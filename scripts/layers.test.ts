@@ -13,12 +13,12 @@ beforeEach(() => {
     copyFileSync(join(projectRoot(), file), join(folder, file));
   }
   symlinkSync(join(projectRoot(), "node_modules"), join(folder, "node_modules"));
-  for (const layer of ["shared", "cluster", "node", "dashboard", "scripts/judge", "scripts/fuzz"])
+  for (const layer of ["shared", "cluster", "node", "dashboard", "scripts/judge", "scripts/verify", "scripts/fuzz"])
     mkdirSync(join(folder, layer), { recursive: true });
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-it("the layer rules see an upward import, a Node API in the core, a judge, a fuzz and a dashboard that borrow code", () => {
+it("the layer rules see an upward import, a Node API in the core, a judge, a verifier, a fuzz and a dashboard that borrow code", () => {
   writeFileSync(join(folder, "node", "upper.ts"), `import "../shared/lower.js";\nexport const upper = 1;\n`);
   writeFileSync(
     join(folder, "shared", "lower.ts"),
@@ -26,6 +26,7 @@ it("the layer rules see an upward import, a Node API in the core, a judge, a fuz
   );
   writeFileSync(join(folder, "cluster", "core.ts"), `import "node:fs";\nimport "../shared/lower.js";\n`);
   writeFileSync(join(folder, "scripts", "judge", "lazy.ts"), `import "../../shared/lower.js";\n`);
+  writeFileSync(join(folder, "scripts", "verify", "trusting.ts"), `import "../../shared/lower.js";\n`);
   writeFileSync(join(folder, "scripts", "fuzz", "knowing.ts"), `import "../../shared/lower.js";\n`);
   writeFileSync(
     join(folder, "dashboard", "page.tsx"),
@@ -38,6 +39,7 @@ it("the layer rules see an upward import, a Node API in the core, a judge, a fuz
   expect(stdout).toContain("shared-uses-nothing-above");
   expect(stdout).toContain("core-has-no-platform");
   expect(stdout).toContain("judge-shares-no-code");
+  expect(stdout).toContain("verify-shares-no-code");
   expect(stdout).toContain("fuzz-knows-no-code");
   expect(stdout).toContain("dashboard-uses-shared-only");
   expect(stdout).toContain("no-circular");

@@ -10,7 +10,16 @@ const SEEDS = "10000";
 const QUICK_SEEDS = "50";
 
 /** Seconds that each part may take where nothing else runs on two cores. */
-const BUDGET = { "typecheck and build": 50, lint: 5, layers: 15, unit: 90, integration: 420, browser: 240, sim: 720 };
+const BUDGET = {
+  "typecheck and build": 50,
+  lint: 5,
+  layers: 15,
+  unit: 90,
+  store: 240,
+  integration: 420,
+  browser: 240,
+  sim: 720,
+};
 /** The dashboard's journeys come on top of 13 minutes. */
 const ALL_BUDGET = 780 + BUDGET.browser;
 const startedAt = Date.now();
@@ -31,12 +40,14 @@ const took = [];
 const built = await check("typecheck and build", "tsc -b", ["typescript/bin/tsc", "-b"]);
 ensureDashboard();
 env.SIM_SEEDS = isQuick ? QUICK_SEEDS : SEEDS;
-const simulation = beside("sim", `the seeded simulator, ${env.SIM_SEEDS} seeds`);
+const simulation = beside("sim", `the seeded simulator, ${env.SIM_SEEDS} seeds`, vitest("sim"));
+// The others wait for half of their time, for elections and deadlines, and must not wait for this one.
+setPriority(simulation.pid, constants.priority.PRIORITY_LOW);
 await check("lint", "biome", ["@biomejs/biome/bin/biome", "check", "."]);
 const folders = ["shared", "cluster", "node", "dashboard", "scripts", "test"];
 const depcruise = "dependency-cruiser/bin/dependency-cruise.mjs";
 await check("layers", "dependency-cruiser", [depcruise, "--config", ".dependency-cruiser.cjs"].concat(folders));
-await suite("unit", "no process, no mongod");
+await suite("unit", "no process, no mongod", vitest("unit"));
 if (!isQuick) await integration();
 await simulation.end();
 
@@ -60,10 +71,19 @@ async function integration() {
     sum.failed += 1;
     return;
   }
-  await suite("integration", "real mongods, real processes, real sockets");
+  // Nearly all that the tests of the store do is to wait for answers that never come: they go on beside the clusters.
+  const store = beside("store", "the storage on a real mongod", vitest("integration", "store", ["node/"]));
+  const places = ["scripts/", "shared/", "test/"];
+  await suite(
+    "integration",
+    "real mongods, real processes, real sockets",
+    vitest("integration", "integration", places),
+  );
+  await store.end();
   const chromium = await import(pathToFileURL(join(root, "dist/scripts/chromium.js")).href);
   const found = chromium.ensureChromium();
-  await suite("browser", found ? `the dashboard in ${found}` : "skipped, because there is no Chromium");
+  const what = found ? `the dashboard in ${found}` : "skipped, because there is no Chromium";
+  await suite("browser", what, vitest("browser"));
   if (!found) advice.push(`The dashboard's journeys were skipped; this enables them: ${chromium.CHROMIUM_ADVICE}`);
 }
 
@@ -76,21 +96,18 @@ async function check(name, what, args) {
 }
 
 /** A part that is a vitest project; the reporter beside this file counts its tests. */
-async function suite(name, what) {
-  const run = await part(name, what, vitest(name));
+async function suite(name, what, args) {
+  const run = await part(name, what, args);
   run.end(addCounts(name, run.ok));
 }
 
-/**
- * A vitest project that runs beside all others, at the lowest priority. They wait for half of their time, for elections and
- * deadlines, and must not wait for this one. What it says is shown at its end.
- */
-function beside(name, what) {
+/** A vitest project that runs beside others. What it says is shown at its end. */
+function beside(name, what, args) {
   const output = join(scratch, `${name}.txt`);
   const file = openSync(output, "w");
-  const run = begin(name, vitest(name), ["ignore", file, file]);
-  setPriority(run.pid, constants.priority.PRIORITY_LOW);
+  const run = begin(name, args, ["ignore", file, file]);
   return {
+    pid: run.pid,
     end: async () => {
       console.log(`\n== ${name}: ${what}, beside the others`);
       const ok = await run.ended;
@@ -100,12 +117,12 @@ function beside(name, what) {
   };
 }
 
-function vitest(name) {
+/** All of a project, or its files in these places, counted as a part of this name. */
+function vitest(project, name = project, places = []) {
   const reporters = ["--reporter=default", `--reporter=${join(root, "scripts/vitest-reporter.mjs")}`];
   env.TEST_COUNTS_FILE = join(scratch, name);
-  return [join(root, "node_modules/vitest/vitest.mjs"), "run", "--project", name, "--passWithNoTests"].concat(
-    reporters,
-  );
+  const program = [join(root, "node_modules/vitest/vitest.mjs"), "run", "--project", project, "--passWithNoTests"];
+  return program.concat(places, reporters);
 }
 
 function addCounts(name, ok) {

@@ -8,7 +8,7 @@ import { BodyRoom } from "./body-room.js";
 import { readQuery } from "./door/target.js";
 import { type MessageClasses, messageClasses } from "./messages.js";
 import { failedRequest } from "./middleware/failed-request.js";
-import { notFound, problemHandler } from "./middleware/problem-handler.js";
+import { answerBreaker, notFound, problemHandler } from "./middleware/problem-handler.js";
 import { readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
@@ -26,6 +26,7 @@ import { problemPages } from "./routes/problem-pages.js";
 import { referenceA } from "./routes/reference-a.js";
 import { referenceB } from "./routes/reference-b.js";
 import { straightAppends } from "./routes/straight-append.js";
+import { straightReads } from "./routes/straight-reads.js";
 import type { Streams } from "./stream/streams.js";
 
 export interface AppOptions {
@@ -52,7 +53,7 @@ export type App = RequestListener & {
   readonly routers: readonly Router[];
 };
 
-/** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for single appends. */
+/** The HTTP side of a node: a list of routers, problem documents at the end, and a short way for what comes most often. */
 export function createApp(service: LogService, options: AppOptions): App {
   const context: RouteContext = {
     writes: service.writes,
@@ -93,5 +94,6 @@ export function createApp(service: LogService, options: AppOptions): App {
   for (const router of routers) app.use(router);
   app.use(notFound);
   app.use(problemHandler(service, options.logger));
-  return Object.assign(straightAppends(context, app), { messages: messageClasses(app), routers });
+  const straight = straightReads(context, app, answerBreaker(options.logger));
+  return Object.assign(straightAppends(context, app, straight), { messages: messageClasses(app), routers });
 }

@@ -4,6 +4,7 @@ import type { NodeId } from "../../shared/ids.js";
 import { notifySupervisor } from "../host/supervision.js";
 import type { IndexFinding } from "../replica/held-log.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
+import { WEBHOOK_FAILED } from "./webhook.js";
 
 /** Findings that wait to be stored while the database does not answer. */
 export const WAITING_MAX = 256;
@@ -49,6 +50,11 @@ export class Alerts {
 
   onKeyRepeated({ kind, detail, height }: IndexFinding): void {
     this.raise({ kind, severity: "critical", node: this.nodeId, accused: this.nodeId, height, detail });
+  }
+
+  onWebhookGivenUp(detail: string): void {
+    const node = this.nodeId;
+    this.raise({ kind: WEBHOOK_FAILED, severity: "warning", node, accused: node, detail });
   }
 
   private raise(finding: Finding): void {

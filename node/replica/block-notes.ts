@@ -1,7 +1,7 @@
 import { utf8 } from "../../shared/bytes.js";
 import type { Height } from "../../shared/ids.js";
-import { nameHash } from "../../shared/log/body.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import { nameHash } from "../../shared/log/proved-body.js";
 import { timestampMillis } from "../../shared/timestamp.js";
 import type { ProvedBlock } from "./proved-block.js";
 

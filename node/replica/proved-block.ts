@@ -1,6 +1,6 @@
 import type { HashHex } from "../../shared/ids.js";
 import { type Block, type BlockHeader, blockBytes, provedBodyReader } from "../../shared/log/block.js";
-import type { ProvedBodyReader } from "../../shared/log/body.js";
+import type { ProvedBodyReader } from "../../shared/log/proved-body.js";
 
 /** A block that is the one committed at its height, with the body that was checked when it was stored. */
 export interface ProvedBlock {

@@ -2,7 +2,6 @@ import pLimit from "p-limit";
 import type { HashHex, Height } from "../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
-import type { ReadEvent } from "../../shared/log/event.js";
 import { timestampMillis } from "../../shared/timestamp.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
 import { AlteredBlock, type Anchors, alteredAt } from "./anchors.js";
@@ -31,12 +30,6 @@ interface Cached {
   readonly weight: number;
   /** Since it was looked at when room was made. */
   isUsed: boolean;
-}
-
-/** An event, and the block that it stands in. */
-export interface EventAt {
-  readonly event: ReadEvent;
-  readonly header: BlockHeader;
 }
 
 /**

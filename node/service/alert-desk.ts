@@ -53,6 +53,18 @@ export class AlertDesk implements LogAlerts {
     };
   }
 
+  async testWebhook(): Promise<{ readonly delivered: boolean; readonly detail?: string } | null> {
+    const { testWebhook } = this.parts;
+    if (testWebhook === undefined) return null;
+    this.testing ??= testWebhook().finally(() => {
+      this.testing = null;
+    });
+    const fault = await this.testing;
+    return fault === null ? { delivered: true } : { delivered: false, detail: fault };
+  }
+  /** Who asks while one is under way gets its outcome. */
+  private testing: Promise<string | null> | null = null;
+
   // --- Evidence ------------------------------------------------------------------------------------------------------
 
   async evidence(id: string): Promise<EvidenceBundle | null> {

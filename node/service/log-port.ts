@@ -1,6 +1,7 @@
 import type { HashHex, NodeId } from "../../shared/ids.js";
 import type { EventView, PreparedEvent, ShownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import type { FoundEvent } from "../../shared/log/stored-event.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import type { AlertRecord } from "../storage/port.js";
@@ -26,7 +27,7 @@ export interface LogReads {
   /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
   awaitReadable(condition?: ReadCondition): Promise<void>;
   /** null once the leader has confirmed that the log is shorter. */
-  get(sequence: number): Promise<ShownEvent | null>;
+  get(sequence: number): Promise<FoundEvent | null>;
   page(request: PageRequest): Promise<Found>;
   /** Exact up to `cap`. Throws ProblemError where the filter cannot be counted in time. */
   count(filter: EventFilter, range: { high: number; cap: number }): Promise<{ total: number; isCapped: boolean }>;
@@ -76,6 +77,8 @@ export interface LogAlerts {
   alert(id: string): Promise<AlertRecord | null>;
   /** With what it can be checked; made by the node whose alert it is. */
   evidence(id: string): Promise<EvidenceBundle | null>;
+  /** Whether this node's webhook takes a message, and why not; null: it has none. */
+  testWebhook(): Promise<{ readonly delivered: boolean; readonly detail?: string } | null>;
 }
 
 /** Events with a sequence from `low` on and below `high` that meet a filter. */
@@ -91,7 +94,7 @@ export interface PageRequest {
 
 /** Some of them; it may be fewer than asked for, or none, and there may still be more. */
 export interface Found {
-  readonly events: ShownEvent[];
+  readonly events: readonly FoundEvent[];
   /** The next sequence to look at in the order; null once all of the range was looked at. */
   readonly next: number | null;
   /** The time of a search, or what it may look at, is used up. */

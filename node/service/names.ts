@@ -1,11 +1,12 @@
 import type { Height } from "../../shared/ids.js";
-import { type EventFilter, matches } from "../../shared/log/filter.js";
-import { type BlockNote, WantedNames } from "../replica/block-notes.js";
+import type { EventFilter } from "../../shared/log/filter.js";
+import type { BlockNote } from "../replica/block-notes.js";
 import type { Place } from "../replica/places.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
 import type { ProvedBlocks } from "../replica/proved-blocks.js";
 import { BLOCKS_AT_ONCE, type Search, type WalkedHits } from "./page-builder.js";
 import { isIn, type Range, step } from "./place-finder.js";
+import { isOfTimes, StoredFilter } from "./stored-filter.js";
 
 /** Events whose names are in memory that one search compares itself, before it asks the index. */
 const EVENTS_AT_HAND_MAX = 50_000;
@@ -30,7 +31,7 @@ export function* byNames(
   const { filter, order } = search;
   const limit = readsBlocks ? search.limit : Number.POSITIVE_INFINITY;
   const isAsc = order === "asc";
-  const names = new WantedNames(filter);
+  const by: Criteria = { ...criteria(filter, range), readsBlocks };
   let at = isAsc ? range.from : range.to;
   let left = isOfNames(filter) ? EVENTS_AT_HAND_MAX : 0;
   let found = 0;
@@ -39,7 +40,7 @@ export function* byNames(
     let last: Place | null = null;
     for (const place of blocks.places.at(at, order, BLOCKS_AT_ONCE)) {
       if (!isIn(place.height, range)) break;
-      const hits = hitsAtHand(blocks, place, names, { filter, range, readsBlocks });
+      const hits = hitsAtHand(blocks, place, by);
       if (hits === null) {
         left = 0;
         break;
@@ -47,12 +48,12 @@ export function* byNames(
       last = place;
       left -= place.count;
       const count = hits.sure.length + hits.unsure.length;
-      if (count > 0) looked.push({ ...place, ...hits });
+      if (count > 0) looked.push(hits);
       found += count;
       if (found >= limit) break;
     }
     if (last === null) return at;
-    if (looked.at(-1)?.height !== last.height) looked.push({ ...last, ...NOTHING });
+    if (looked.at(-1)?.height !== last.height) looked.push(noHits(last));
     const next = step(last.height, isAsc);
     if (!isIn(next, range)) {
       yield { looked, next: null };
@@ -64,48 +65,48 @@ export function* byNames(
   return at;
 }
 
-const NOTHING = { sure: [], unsure: [] };
+const NONE: readonly number[] = [];
+const noHits = ({ height, first, count }: Place): WalkedHits => ({ height, first, count, sure: NONE, unsure: NONE });
 
 /** Null where memory does not say it. */
-function hitsAtHand(
-  blocks: ProvedBlocks,
-  place: Place,
-  names: WantedNames,
-  by: Criteria & { readsBlocks: boolean },
-): Pick<WalkedHits, "sure" | "unsure" | "block"> | null {
+function hitsAtHand(blocks: ProvedBlocks, place: Place, by: Criteria): WalkedHits | null {
   const note = blocks.noteOf(place.height);
   if (note === null) return null;
-  const named = names.in(note.hashes);
-  if (named.length === 0) return NOTHING;
+  const named = by.filter.names.in(note.hashes);
+  if (named.length === 0) return noHits(place);
+  // Written out: this is done for every block of a page, and a second spread is slow.
+  const { height, first, count } = place;
   const block = blocks.atHandAt(place.height);
-  if (block !== null) {
-    const sure = meeting(namedIn(block, names, note), block, by);
-    return { sure, unsure: [], block };
-  }
+  if (block !== null) return { height, first, count, sure: meeting(named, block, by), unsure: NONE, block };
   // An entry says more of a time than names do.
-  return by.readsBlocks && !isOfTimes(by.filter) ? { sure: [], unsure: named } : null;
+  return by.readsBlocks && !by.isOfTimes ? { height, first, count, sure: NONE, unsure: named } : null;
 }
 
 /** By its names alone a block says quickly which of its events may be meant; all others it would have to decode. */
 export const isOfNames = ({ eventType, sourceAppId, typePrefix, payload }: EventFilter): boolean =>
   (eventType !== undefined || sourceAppId !== undefined) && typePrefix === undefined && payload === undefined;
 
-const isOfTimes = ({ timestampFrom, timestampTo, timestampBefore }: EventFilter): boolean =>
-  timestampFrom !== undefined || timestampTo !== undefined || timestampBefore !== undefined;
-
 interface Criteria {
-  readonly filter: EventFilter;
+  readonly filter: StoredFilter;
+  readonly isOfTimes: boolean;
   readonly range: Range;
+  readonly readsBlocks?: boolean;
 }
+
+export const criteria = (filter: EventFilter, range: Range): Criteria => ({
+  filter: new StoredFilter(filter),
+  isOfTimes: isOfTimes(filter),
+  range,
+});
 
 /** Positions of the events that have the names. */
-export function namedIn({ events, header }: ProvedBlock, names: WantedNames, note: BlockNote | null): number[] {
-  const all = note === null ? Array.from({ length: header.eventCount }, (_, i) => i) : names.in(note.hashes);
-  return all.filter((i) => events.hasNames(i, names));
+export function namedIn({ events, header }: ProvedBlock, { filter }: Criteria, note: BlockNote | null): number[] {
+  const all = note === null ? Array.from({ length: header.eventCount }, (_, i) => i) : filter.names.in(note.hashes);
+  return all.filter((i) => events.hasNames(i, filter.names));
 }
 
-/** Those of the events with the names that meet the rest of the filter. */
-export function meeting(named: number[], { events, header }: ProvedBlock, { filter, range }: Criteria): number[] {
-  if (!isOfTimes(filter) && range.isDecided(header.height)) return named;
-  return named.filter((i) => matches(events.event(i), filter));
+/** Those of the events that meet the whole filter, of which their names may be tested already. */
+export function meeting(named: number[], block: ProvedBlock, { filter, isOfTimes, range }: Criteria): number[] {
+  if (isOfTimes || !range.isDecided(block.header.height)) return named.filter((i) => filter.meets(block, i));
+  return named.filter((i) => block.events.hasNames(i, filter.names));
 }

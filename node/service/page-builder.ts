@@ -1,7 +1,9 @@
 import type { Height } from "../../shared/ids.js";
-import { type EventFilter, type Hits, matches } from "../../shared/log/filter.js";
+import type { EventFilter, Hits } from "../../shared/log/filter.js";
+import { StoredEvent } from "../../shared/log/stored-event.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
-import type { EventAt, ProvedBlocks } from "../replica/proved-blocks.js";
+import type { ProvedBlocks } from "../replica/proved-blocks.js";
+import { StoredFilter } from "./stored-filter.js";
 
 /** Blocks that one read brings. */
 export const BLOCKS_AT_ONCE = 64;
@@ -25,7 +27,7 @@ export interface Search {
 }
 
 export interface Found {
-  readonly events: EventAt[];
+  readonly events: StoredEvent[];
   /** Where to go on: the next sequence to look at in the order; null once all of the range was looked at. */
   readonly next: number | null;
   /** It ended at its deadline, or had looked at as many entries as one search may. */
@@ -39,7 +41,7 @@ export interface BlockHits extends Hits {
 }
 export interface WalkedHits extends BlockHits {
   readonly count: number;
-  /** Where it had to be read to find them. */
+  /** The block itself, where it has said that its sure ones are hits. */
   readonly block?: ProvedBlock;
 }
 export interface Ended {
@@ -62,7 +64,8 @@ export function assertPlace({ first, count }: WalkedHits, { header }: ProvedBloc
 
 /** Gathers a page: reads the blocks of its hits, as many at once as fit. */
 export class PageBuilder {
-  private readonly events: EventAt[] = [];
+  private readonly events: StoredEvent[] = [];
+  private readonly filter: StoredFilter;
   private bytes = 0;
   private toSkip: number;
 
@@ -70,12 +73,13 @@ export class PageBuilder {
     private readonly search: Search,
     private readonly blocks: ProvedBlocks,
   ) {
+    this.filter = new StoredFilter(search.filter);
     this.toSkip = search.skip ?? 0;
   }
 
   end(ended: Ended | null): Found {
     if (ended !== null) return { events: this.events, ...ended };
-    const last = (this.events.at(-1) as EventAt).event.record.sequence;
+    const last = (this.events.at(-1) as StoredEvent).sequence;
     const next = this.search.order === "asc" ? last + 1 : last - 1;
     const isOver = this.search.order === "asc" ? next >= this.search.high : next < this.search.low;
     return { events: this.events, next: isOver ? null : next, isCutOff: false };
@@ -117,30 +121,51 @@ export class PageBuilder {
     return count;
   }
 
+  /** The same of hits whose blocks have all said so themselves; null where one has not. */
+  takeAtHand(walked: readonly WalkedHits[]): boolean | null {
+    for (const hits of walked) {
+      const { sure, unsure, block } = hits;
+      if (sure.length + unsure.length === 0) continue;
+      if (block === undefined) return null;
+      if (!this.takeBlock(hits, block)) return false;
+    }
+    return true;
+  }
+
   private takeBlock(hits: WalkedHits, block: ProvedBlock): boolean {
-    const { order, filter, limit, bytesMax } = this.search;
     assertPlace(hits, block);
-    const positions = hits.unsure.length === 0 ? hits.sure : [...hits.sure, ...hits.unsure].sort((a, b) => a - b);
-    const unsure = new Set(hits.unsure);
-    for (const i of order === "asc" ? positions : positions.toReversed()) {
-      // Those that are passed over for certain need not be decoded.
-      if (this.toSkip > 0 && !unsure.has(i)) {
-        this.toSkip -= 1;
-        continue;
-      }
-      const event = block.events.event(i);
-      if (!matches(event, filter)) {
-        if (unsure.has(i)) continue;
+    const { sure, unsure } = hits;
+    const positions = unsure.length === 0 ? sure : [...sure, ...unsure].sort((a, b) => a - b);
+    const isUnsure = new Set(unsure);
+    const isAsc = this.search.order === "asc";
+    for (let n = 0; n < positions.length; n++) {
+      const i = positions[isAsc ? n : positions.length - 1 - n] as number;
+      if (!this.takeEvent(i, isUnsure.has(i), hits, block)) return false;
+    }
+    return true;
+  }
+
+  /** False once the page is full. */
+  private takeEvent(i: number, isUnsure: boolean, hits: WalkedHits, block: ProvedBlock): boolean {
+    // Those that are passed over for certain need not be looked at.
+    if (this.toSkip > 0 && !isUnsure) {
+      this.toSkip -= 1;
+      return true;
+    }
+    if (isUnsure || hits.block === undefined) {
+      if (!this.filter.meets(block, i)) {
+        if (isUnsure) return true;
         throw new IndexDiffers(block.header.height);
       }
       if (this.toSkip > 0) {
         this.toSkip -= 1;
-        continue;
+        return true;
       }
-      this.events.push({ event, header: block.header });
-      this.bytes += event.payload.length + RECORD_BYTES;
-      if (this.events.length >= limit || this.bytes >= bytesMax) return false;
     }
-    return true;
+    const { limit, bytesMax } = this.search;
+    const event = new StoredEvent(block.events, i, block.header);
+    this.events.push(event);
+    this.bytes += event.payloadBytes + RECORD_BYTES;
+    return this.events.length < limit && this.bytes < bytesMax;
   }
 }

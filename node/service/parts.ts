@@ -44,6 +44,8 @@ export interface LogServiceOptions {
   readonly readLimits?: ReadLimits;
   /** What this node does about its own alerts; a node without has none. */
   readonly incidents?: () => IncidentsPort;
+  /** Sends a message to the webhook: null if it was taken, else why not. A node without a webhook has none. */
+  readonly testWebhook?: () => Promise<string | null>;
   /** How far this node's own database is watched and verified. */
   readonly integrity: () => Pick<AnswerOf<"status">, "watch" | "verifiedThrough" | "lastPassAt" | "oldestVerifiedAt">;
 }

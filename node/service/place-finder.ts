@@ -1,5 +1,5 @@
 import { type Height, height } from "../../shared/ids.js";
-import type { Plan } from "../../shared/log/filter.js";
+import { type Plan, sealedRangeOf } from "../../shared/log/filter.js";
 import type { Place } from "../replica/places.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
 import type { ProvedBlocks } from "../replica/proved-blocks.js";
@@ -35,26 +35,48 @@ export class PlaceFinder {
       plan.sealedFrom === null ? null : this.firstSealedFrom(plan.sealedFrom),
       plan.sealedBefore === null ? null : this.firstSealedFrom(plan.sealedBefore),
     ]);
-    const from = Math.max(lowest, since?.from ?? 0);
-    const to = Math.min(highest, (until?.to ?? Number.POSITIVE_INFINITY) - 1);
-    if (from > to) return null;
-    const decided = { from: since?.to ?? 0, to: (until?.from ?? Number.POSITIVE_INFINITY) - 1 };
-    return { from: height(from), to: height(to), isDecided: (at) => isIn(at, decided) };
+    return rangeOf({ lowest, highest, since, until });
+  }
+
+  /** The same where all that it takes is in memory; null also where it is not. */
+  heightsAtHand({ low, high, filter }: Search): Range | null {
+    const { places } = this.parts.blocks;
+    const { sealedFrom, sealedBefore } = sealedRangeOf(filter);
+    const lowest = low === 0 ? height(1) : places.of(low)?.height;
+    const highest = places.of(high - 1)?.height;
+    const since = sealedFrom === null ? null : this.boundAtHand(sealedFrom);
+    const until = sealedBefore === null ? null : this.boundAtHand(sealedBefore);
+    if (lowest === undefined || highest === undefined || since?.unknown !== undefined || until?.unknown !== undefined)
+      return null;
+    return rangeOf({ lowest, highest, since, until });
   }
 
   /**
    * Where the first block stands that was not sealed before then, by the blocks themselves: all below `from` were, none
    * from `to` on. The places that are looked at are the same for all searches, as far as the log's length lets them be.
    */
-  private async firstSealedFrom(millis: number): Promise<{ readonly from: number; readonly to: number }> {
+  private async firstSealedFrom(millis: number): Promise<Bound> {
     const { blocks } = this.parts;
-    let from = 1;
-    let to = this.parts.commitHeight() + 1;
+    let bound = this.boundAtHand(millis);
+    while (bound.unknown !== undefined) {
+      const isBefore = (await blocks.sealedAt(bound.unknown)) < millis;
+      bound = this.boundAtHand(
+        millis,
+        isBefore ? { ...bound, from: bound.unknown + 1 } : { ...bound, to: bound.unknown },
+      );
+    }
+    return bound;
+  }
+
+  /** As far as it is in memory when blocks were sealed; `unknown` is of the block that is to be asked next. */
+  private boundAtHand(millis: number, within?: Bound): Bound & { readonly unknown?: Height } {
+    const { blocks } = this.parts;
+    let { from, to } = within ?? { from: 1, to: this.parts.commitHeight() + 1 };
     while (from < to) {
       const middle = roundest(from, to - 1);
       const known = blocks.knownSealedAt(middle);
-      if (known === null && to - from <= UNDECIDED_BLOCKS) break;
-      if ((known ?? (await blocks.sealedAt(middle))) < millis) from = middle + 1;
+      if (known === null) return to - from <= UNDECIDED_BLOCKS ? { from, to } : { from, to, unknown: middle };
+      if (known < millis) from = middle + 1;
       else to = middle;
     }
     return { from, to };
@@ -129,6 +151,21 @@ export class PlaceFinder {
     const whole = end === -1 ? inOrder : inOrder.slice(0, end);
     return whole.length === 0 ? [place] : whole;
   }
+}
+
+/** All blocks below `from` were sealed before some time, and none from `to` on. */
+interface Bound {
+  readonly from: number;
+  readonly to: number;
+}
+
+function rangeOf(known: { lowest: Height; highest: Height; since: Bound | null; until: Bound | null }): Range | null {
+  const { lowest, highest, since, until } = known;
+  const from = Math.max(lowest, since?.from ?? 0);
+  const to = Math.min(highest, (until?.to ?? Number.POSITIVE_INFINITY) - 1);
+  if (from > to) return null;
+  const decided = { from: since?.to ?? 0, to: (until?.from ?? Number.POSITIVE_INFINITY) - 1 };
+  return { from: height(from), to: height(to), isDecided: (at) => isIn(at, decided) };
 }
 
 /** Whether a place holds the sequence that is looked for first, or is the next one in the order. */

@@ -1,7 +1,8 @@
 import type { Effect } from "../../cluster/types.js";
 import type { Height } from "../../shared/ids.js";
-import { eventView, type ShownEvent, shownEvent } from "../../shared/log/event.js";
+import { eventView, type ShownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import { StoredEvent } from "../../shared/log/stored-event.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import { type Clock, delay } from "../clock.js";
 import { ProblemError } from "../problems.js";
@@ -255,24 +256,27 @@ export class Reads implements LogReads {
   // --- What the log holds --------------------------------------------------------------------------------------------
 
   /** null is said only once the leader has confirmed that the log is shorter. */
-  async get(sequence: number): Promise<ShownEvent | null> {
+  async get(sequence: number): Promise<StoredEvent | null> {
     const deadline = this.clock.now() + READ_WAIT_MS_MAX;
     if (sequence >= this.logSize && sequence >= (await this.sizeConfirmedBy(deadline))) return null;
     return this.guarded(async () => {
       const { events, header } = await this.searches.places.blockOf(sequence);
-      return shownEvent(events.event(sequence - header.firstSequence), header);
+      return new StoredEvent(events, sequence - header.firstSequence, header);
     });
   }
 
   page(request: PageRequest): Promise<Found> {
-    return this.guarded(() =>
-      this.turns.run(async () => {
+    const bytesMax = this.limits.partBytesMax;
+    return this.guarded(async () => {
+      // What is in memory, and small, takes nobody's turn.
+      const atHand = this.searches.atHand({ ...request, bytesMax, deadline: Number.POSITIVE_INFINITY });
+      if (atHand !== null && !isLarge(atHand)) return atHand;
+      return this.turns.run(() => {
         // From here on: that others were first says nothing of how wide the filter is.
         const deadline = this.clock.now() + this.limits.searchMsMax;
-        const found = await this.searches.find({ ...request, bytesMax: this.limits.partBytesMax, deadline });
-        return { ...found, events: found.events.map(({ event, header }) => shownEvent(event, header)) };
-      }),
-    );
+        return this.searches.find({ ...request, bytesMax, deadline });
+      });
+    });
   }
 
   async count(
@@ -380,4 +384,4 @@ export class Reads implements LogReads {
 }
 
 const isLarge = ({ events }: Found): boolean =>
-  events.reduce((sum, { payload }) => sum + payload.length, 0) >= LARGE_PART_BYTES;
+  events.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0) >= LARGE_PART_BYTES;

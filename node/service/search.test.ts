@@ -4,10 +4,10 @@ import { utf8 } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
 import { type Height, height } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
-import { nameHash } from "../../shared/log/body.js";
-import type { LoggedEvent } from "../../shared/log/event.js";
+import { type LoggedEvent, shownEvent } from "../../shared/log/event.js";
 import { type EventFilter, matches, WIDE } from "../../shared/log/filter.js";
 import type { Run } from "../../shared/log/index.js";
+import { nameHash } from "../../shared/log/proved-body.js";
 import { instantOf } from "../../shared/timestamp.js";
 import { insert, STATE_MAC, type TestBlock, type TestEvent, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase, type MemoryEntry } from "../../test/doubles/memory-database.js";
@@ -154,7 +154,7 @@ function scan({ filter, order, low, high }: Pick<Search, "filter" | "order" | "l
   const sequences = found.map(({ event }) => event.record.sequence as number);
   return order === "asc" ? sequences : sequences.reverse();
 }
-const sequencesOf = ({ events: found }: Found): number[] => found.map(({ event }) => event.record.sequence);
+const sequencesOf = ({ events: found }: Found): number[] => found.map(({ sequence }) => sequence);
 
 /** Page after page, each from where the one before ended. */
 async function allPages(searches: Searches, search: Search): Promise<number[]> {
@@ -187,9 +187,12 @@ describe("a search", () => {
           expect(sequencesOf(found)).toEqual(scan(wanted).slice(skip, skip + limit));
           expect(found.isCutOff).toBe(false);
           if (found.events.length < limit) expect(found.next).toBeNull();
-          for (const { event, header } of found.events) {
-            const { event: logged, header: own } = events[event.record.sequence] as (typeof events)[0];
-            expect([event.hash, event.record, header]).toEqual([logged.hash, logged.record, own]);
+          const atHand = fixture.searches.atHand({ ...wanted, skip, limit, bytesMax: 1e9, deadline });
+          if (atHand !== null)
+            expect({ ...atHand, events: sequencesOf(atHand) }).toEqual({ ...found, events: sequencesOf(found) });
+          for (const event of found.events) {
+            const { event: logged, header } = events[event.sequence] as (typeof events)[0];
+            expect([event.hash, event.shown()]).toEqual([logged.hash, shownEvent(logged, header)]);
           }
         }),
         { numRuns: 70 },
@@ -262,7 +265,7 @@ describe("a search", () => {
       limit: SIZE,
     });
     expect(unfiltered.isCutOff).toBe(true);
-    expect(unfiltered.next).toBe((unfiltered.events.at(-1)?.event.record.sequence ?? 0) + 1);
+    expect(unfiltered.next).toBe((unfiltered.events.at(-1)?.sequence ?? 0) + 1);
     const common = await fixture.searches.find({ ...search, filter: { typePrefix: "order" }, limit: SIZE });
     expect(common.isCutOff).toBe(true);
     expect(common.events.length).toBeGreaterThan(0);
@@ -446,10 +449,10 @@ it("goes by the blocks for when something was logged: an entry that names anothe
   const middle = events[Math.floor(SIZE / 2)]?.header.sealedAt as string;
   const filter = { recordedSince: instantOf(middle) as NonNullable<ReturnType<typeof instantOf>> };
   const search = { filter, order: "asc", low: 0, high: SIZE, limit: SIZE, bytesMax: 1e6, deadline: 1e9 } as const;
-  const due = (await searches.find(search)).events.map(({ event }) => event.record.sequence);
+  const due = (await searches.find(search)).events.map(({ sequence }) => sequence);
   expect(due.length).toBeGreaterThan(0);
   expect(due.length).toBeLessThan(SIZE);
   for (const [at, entry] of database.entries)
     database.entries.set(at, { ...entry, stored: { ...entry.stored, sealedAt: 0 } });
-  expect((await searches.find(search)).events.map(({ event }) => event.record.sequence)).toEqual(due);
+  expect((await searches.find(search)).events.map(({ sequence }) => sequence)).toEqual(due);
 });

@@ -1,10 +1,9 @@
 import { type Height, height } from "../../shared/ids.js";
 import { type EventFilter, type Hits, hitsOf, matches, type Plan, planOf } from "../../shared/log/filter.js";
 import type { Clock } from "../clock.js";
-import { WantedNames } from "../replica/block-notes.js";
 import type { Place } from "../replica/places.js";
 import { type EntryQuery, type FoundEntry, StoreError } from "../storage/port.js";
-import { byNames, type Chunk, isOfNames, meeting, namedIn } from "./names.js";
+import { byNames, type Chunk, criteria, isOfNames, meeting, namedIn } from "./names.js";
 import {
   assertPlace,
   BLOCKS_AT_ONCE,
@@ -58,6 +57,42 @@ export class Searches {
       if (done) return page.end(value);
       if (!(await page.take(value))) return page.end(null);
     }
+  }
+
+  /** The same at once, where all that it takes is in memory; else null. */
+  atHand(search: Search): Found | null {
+    if (search.low >= search.high || search.limit < 1 || (search.skip ?? 0) > 0) return null;
+    const page = new PageBuilder(search, this.parts.blocks);
+    if (Object.keys(search.filter).length === 0) return this.everyAtHand(search, page);
+    if (!isOfNames(search.filter)) return null;
+    const range = this.places.heightsAtHand(search);
+    if (range === null) return null;
+    const chunks = byNames(this.parts.blocks, search, range, true);
+    for (;;) {
+      const { value, done } = chunks.next();
+      if (done) return value === null ? page.end(DONE) : null;
+      const goesOn = page.takeAtHand(value.looked.map((hits) => cut(hits, search)));
+      if (goesOn === null) return null;
+      if (!goesOn) return page.end(null);
+    }
+  }
+
+  /** Without a filter, block after block. */
+  private everyAtHand({ order, low, high, limit }: Search, page: PageBuilder): Found | null {
+    const { blocks } = this.parts;
+    const isAsc = order === "asc";
+    for (let next = isAsc ? low : high - 1; next >= low && next < high; ) {
+      const place = blocks.places.of(next);
+      const block = place === null ? null : blocks.atHandAt(place.height);
+      if (place === null || block === null) return null;
+      const end = place.first + place.count;
+      const from = isAsc ? next : Math.max(low, place.first, next + 1 - limit);
+      const to = isAsc ? Math.min(high, end, next + limit) : next + 1;
+      const sure = Array.from({ length: to - from }, (_, i) => from + i - place.first);
+      if (page.takeAtHand([{ ...place, sure, unsure: [], block }]) === false) return page.end(null);
+      next = isAsc ? end : place.first - 1;
+    }
+    return page.end(DONE);
   }
 
   /** Counts the events below `high` that meet a filter, up to `cap`. null: it could not be told before the deadline. */
@@ -182,7 +217,7 @@ export class Searches {
   /** The blocks that have a term, as many as seem to hold what is wanted, say by their events what is wanted. */
   private async *byBlocks(group: readonly Uint8Array[], search: Search, range: Range): AsyncGenerator<Chunk> {
     const { filter, order, limit } = search;
-    const names = new WantedNames(filter);
+    const by = criteria(filter, range);
     const isAsc = order === "asc";
     let at: Height | null = isAsc ? range.from : range.to;
     let found = 0;
@@ -203,10 +238,10 @@ export class Searches {
         const blocks = await this.parts.blocks.read(heights.slice(i, i + Math.min(BLOCKS_AT_ONCE, wanted)));
         const looked = blocks.map((block): WalkedHits => {
           const { height: of, firstSequence: first, eventCount: count } = block.header;
-          const named = namedIn(block, names, this.parts.blocks.noteOf(of));
+          const named = namedIn(block, by, this.parts.blocks.noteOf(of));
           // The block is right; what named it is not.
           if (named.length === 0 && group.length === 1) this.parts.onIndexDiffers(of);
-          const sure = meeting(named, block, { filter, range });
+          const sure = meeting(named, block, by);
           found += sure.length;
           return { height: of, first, count, sure, unsure: [], block };
         });

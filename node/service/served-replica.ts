@@ -27,7 +27,7 @@ export type ClusterPort = PeerPort & Pick<PeerTransport, "send" | "setClusterId"
 /** All that has a side effect or is a matter of chance. */
 export interface ReplicaPorts<P extends ClusterPort>
   extends Pick<DriverOptions, "storage" | "identity" | "signer" | "verifyBlock" | "logger" | "clock">,
-    Pick<LogServiceOptions, "version" | "disk" | "readLimits" | "integrity" | "incidents"> {
+    Pick<LogServiceOptions, "version" | "disk" | "readLimits" | "integrity" | "incidents" | "testWebhook"> {
   readonly config: LogServiceOptions["config"] &
     Pick<Config, "heartbeatMs" | "takeoverCooldownMs" | "admitsNewKeys" | "indexedPaths">;
   readonly limits?: ReplicaLimits;
@@ -71,6 +71,7 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
       driver: this.driver,
       transport: this.peers,
       ...(ports.incidents === undefined ? {} : { incidents: ports.incidents }),
+      ...(ports.testWebhook === undefined ? {} : { testWebhook: ports.testWebhook }),
       ...(ports.readLimits === undefined ? {} : { readLimits: ports.readLimits }),
     });
     disk.onChecked(() => this.tellFitness());

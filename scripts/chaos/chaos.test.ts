@@ -64,6 +64,12 @@ describe("the options of npm run chaos", () => {
     });
     expect(parseChaosOptions(["--faults", "delay"], {})).toMatchObject({ minutes: 5, rounds: undefined });
     expect(parseChaosOptions(["--minutes", "1"], {})).toMatchObject({ names: FAULT_NAMES, alone: [] });
+    expect(parseChaosOptions(["tamper", "--only", "payload"], {})).toEqual({
+      ...{ mode: "tamper", events: 20_000, writers: 16, only: "payload" },
+    });
+    expect(parseChaosOptions(["no-alarm", "--minutes", "120"], {})).toEqual({
+      ...{ mode: "no-alarm", minutes: 120, writers: 256 },
+    });
     expect(parseChaosOptions(["judge", "a", "b"], {})).toEqual({ mode: "judge", paths: ["a", "b"] });
   });
 

@@ -2,12 +2,20 @@ import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { minutesOf, UsageError, wholeNumber } from "../lib/usage.js";
 import { FAULT_NAMES, type FaultName, isMadeOn, NOT_MADE_HERE, ROUND_FAULTS } from "./faults/catalogue.js";
+import type { CalmOptions } from "./no-alarm.js";
+import type { TamperOptions } from "./tamper/run.js";
 
 const ROUNDS = "50";
 const MINUTES = "5";
+const TAMPER_EVENTS = "20000";
+const TAMPER_WRITERS = "16";
+const CALM_MINUTES = "10";
+const CALM_WRITERS = "256";
 
 export const USAGE = `Usage: npm run chaos -- [--rounds N] [--faults NAME,…] [options]
        npm run chaos -- --minutes M [--faults NAME,…] [options]
+       npm run chaos -- tamper [--events N] [--only TEXT]
+       npm run chaos -- no-alarm [--minutes M] [--writers N]
        npm run chaos -- judge FOLDER
        npm run chaos -- COMMAND [--data FOLDER] [--url URL]
 
@@ -29,6 +37,18 @@ Faults:
 ${wrapped(FAULT_NAMES)}
 
 npm run kill-leader is --rounds 20 --faults leader-kill; each of the options may be given besides, and --faults anew.
+
+tamper              changes data behind the nodes' backs under load, in every way that is to be found, on follower and
+                    leader; prints how long each took to be found, and whether node, event and field were named.
+                    3: one was not found within 10 s, or not named rightly
+  --events N        how many events are there before (default ${TAMPER_EVENTS})
+  --writers N       how many clients write meanwhile (default ${TAMPER_WRITERS})
+  --only TEXT       only what has this in its description
+
+no-alarm            nobody touches the data: failovers, replaced tails, catching up, hand-overs, restarts, and full
+                    passes over the log all the while; prints how many alerts there were. 3: one or more
+  --minutes M       for so long (default ${CALM_MINUTES})
+  --writers N       how many clients write (default ${CALM_WRITERS})
 
 judge FOLDER        judges the history and the logs in such a folder again
 
@@ -66,6 +86,14 @@ export interface RunOptions {
   out: string | undefined;
 }
 
+export interface TamperRun extends TamperOptions {
+  mode: "tamper";
+}
+
+export interface CalmRun extends CalmOptions {
+  mode: "no-alarm";
+}
+
 export interface LiveOptions {
   mode: "live";
   signal: "SIGKILL" | "SIGSTOP" | "SIGTERM";
@@ -82,7 +110,9 @@ const FLAGS = {
   minutes: { type: "string" },
   faults: { type: "string" },
   nodes: { type: "string", default: "3" },
-  writers: { type: "string", default: "16" },
+  writers: { type: "string" },
+  events: { type: "string" },
+  only: { type: "string" },
   readers: { type: "string", default: "6" },
   seed: { type: "string" },
   out: { type: "string" },
@@ -94,12 +124,25 @@ const FLAGS = {
 export function parseChaosOptions(
   args: string[],
   env: NodeJS.ProcessEnv,
-): RunOptions | LiveOptions | { mode: "judge"; paths: string[] } | { mode: "help" } {
+): RunOptions | LiveOptions | TamperRun | CalmRun | { mode: "judge"; paths: string[] } | { mode: "help" } {
   const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true });
   if (values.help) return { mode: "help" };
   if (positionals[0] === "judge") {
     if (positionals.length === 1) throw new UsageError("judge needs a folder of results, or a history and logs.");
     return { mode: "judge", paths: positionals.slice(1) };
+  }
+  if (positionals[0] === "tamper" && positionals.length === 1) {
+    const { events = TAMPER_EVENTS, writers = TAMPER_WRITERS, only = "" } = values;
+    return {
+      mode: "tamper",
+      events: wholeNumber("--events", events, 5_000, 10_000_000),
+      writers: wholeNumber("--writers", writers, 0, 1_000),
+      only,
+    };
+  }
+  if (positionals[0] === "no-alarm" && positionals.length === 1) {
+    const { minutes = CALM_MINUTES, writers = CALM_WRITERS } = values;
+    return { mode: "no-alarm", minutes: minutesOf(minutes), writers: wholeNumber("--writers", writers, 1, 1_000) };
   }
   if (positionals.length > 0) {
     const url = values.url ?? `http://127.0.0.1:${env.PORT || "3000"}`;
@@ -127,7 +170,7 @@ function runOptions(values: Flags): RunOptions {
     minutes,
     rounds,
     nodes,
-    writers: wholeNumber("--writers", values.writers, 1, 1_000),
+    writers: wholeNumber("--writers", values.writers ?? "16", 1, 1_000),
     readers: wholeNumber("--readers", values.readers, 0, 1_000),
     names,
     alone: asked ?? (isInRounds ? names : []),

@@ -1,4 +1,5 @@
-import { Agent, request } from "node:http";
+import { Agent, request as plainRequest } from "node:http";
+import { request as tlsRequest } from "node:https";
 
 /** With no proxy, whatever the environment says: this agent is not the global one. */
 const agent = new Agent({ keepAlive: true });
@@ -11,7 +12,10 @@ export function loopback(url: string | URL, init: LoopbackInit = {}): Promise<Re
   const { method = "GET", headers = {}, body, signal } = init;
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => reject(signal?.aborted ? signal.reason : error);
-    const outgoing = request(url, { agent, method, headers, ...(signal ? { signal } : {}) }, (incoming) => {
+    const { protocol } = new URL(url);
+    const request = protocol === "https:" ? tlsRequest : plainRequest;
+    const options = { method, headers, ...(protocol === "https:" ? {} : { agent }), ...(signal ? { signal } : {}) };
+    const outgoing = request(url, options, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
       incoming.on("error", fail);

@@ -3,9 +3,10 @@ import { canonicalText } from "../canonical.js";
 import { sha256Hex, sha256HexOf } from "../hash.js";
 import type { HashHex, Height, NodeId, Sequence, Term, TreeSize } from "../ids.js";
 import { BLOCK_BYTES_MAX, BLOCK_EVENTS_MAX } from "../limits.js";
-import { BodyReader, ProvedBodyReader } from "./body.js";
+import { BodyReader } from "./body.js";
 import { BodyError } from "./body-bytes.js";
 import type { Control } from "./control.js";
+import { ProvedBodyReader } from "./proved-body.js";
 
 /** What the leader signs. Headers are chained, so equal block hashes mean equal history. */
 export interface BlockHeader {

@@ -13,18 +13,28 @@ export class BodyError extends RangeError {
   }
 }
 
+/** The number that stands there as int64. */
+export function millisAt(bytes: Uint8Array, at: number): number {
+  const int32 = (from: number): number =>
+    ((bytes[from] as number) << 24) |
+    ((bytes[from + 1] as number) << 16) |
+    ((bytes[from + 2] as number) << 8) |
+    (bytes[from + 3] as number);
+  return int32(at) * TWO_32 + (int32(at + 4) >>> 0);
+}
+
 /** A part's table of ends. */
 export class Table {
   private readonly view: DataView;
-  private readonly start: number;
+  private readonly first: number;
 
   constructor(
-    private readonly bytes: Uint8Array,
+    readonly bytes: Uint8Array,
     count: number,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.start = 4 * count;
-    if (bytes.length < this.start) throw new BodyError("a table is cut");
+    this.first = 4 * count;
+    if (bytes.length < this.first) throw new BodyError("a table is cut");
     // Ends that grow, to exactly the end of the part: then each entry is within it, and no byte is left over.
     let before = 0;
     for (let i = 0; i < count; i++) {
@@ -32,12 +42,19 @@ export class Table {
       if (end <= before) throw new BodyError("the ends of a table do not grow");
       before = end;
     }
-    if (this.start + before !== bytes.length) throw new BodyError("a part does not end where its table says");
+    if (this.first + before !== bytes.length) throw new BodyError("a part does not end where its table says");
+  }
+
+  /** Where an entry begins in `bytes`, and where it ends. */
+  start(i: number): number {
+    return i === 0 ? this.first : this.first + this.view.getUint32(4 * (i - 1));
+  }
+  end(i: number): number {
+    return this.first + this.view.getUint32(4 * i);
   }
 
   entry(i: number): Uint8Array {
-    const from = i === 0 ? 0 : this.view.getUint32(4 * (i - 1));
-    return this.bytes.subarray(this.start + from, this.start + this.view.getUint32(4 * i));
+    return this.bytes.subarray(this.start(i), this.end(i));
   }
 }
 
@@ -58,15 +75,11 @@ export class Fields {
   u16(): number {
     return this.u8() * 256 + this.u8();
   }
-  u32(): number {
-    return this.u16() * 65_536 + this.u16();
-  }
   text(): string {
     return fromUtf8(this.take(this.u16()));
   }
   millis(): string {
-    const high = this.u32();
-    const written = millisText((high >= TWO_32 / 2 ? high - TWO_32 : high) * TWO_32 + this.u32());
+    const written = millisText(millisAt(this.take(8), 0));
     if (written === null) throw new RangeError("its timestamp is outside of the years 0000 to 9999");
     return written;
   }

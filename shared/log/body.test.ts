@@ -3,9 +3,10 @@ import { describe, expect, it } from "vitest";
 import { fromUtf8, toHex, utf8 } from "../bytes.js";
 import { canonicalText, type JsonObject } from "../canonical.js";
 import { sequence } from "../ids.js";
-import { type Body, BodyReader, bodyHash, encodeBody, eventBytesBound, nameHash, ProvedBodyReader } from "./body.js";
+import { type Body, BodyReader, bodyHash, encodeBody, eventBytesBound } from "./body.js";
 import { BodyError } from "./body-bytes.js";
 import { type LoggedEvent, logEvent, payloadCommitment } from "./event.js";
+import { nameHash, ProvedBodyReader } from "./proved-body.js";
 
 const SEALED_AT = "2026-05-01T12:00:00.000Z";
 const FIRST = 7;

@@ -4,7 +4,7 @@ import { type HashHex, type Sequence, sequence } from "../ids.js";
 import { BATCH_EVENTS_MAX, SALT_BYTES } from "../limits.js";
 import { exactMillis } from "../timestamp.js";
 import { BodyError, Fields, Table } from "./body-bytes.js";
-import { type EventRecord, type LoggedEvent, loggedEvent, payloadCommitment, type ReadEvent } from "./event.js";
+import { type EventRecord, type LoggedEvent, loggedEvent, payloadCommitment } from "./event.js";
 
 /**
  * The body of a block, version 2: what a record's texts cannot be derived from, and the payloads. Each of the two parts
@@ -34,14 +34,14 @@ export interface BodyPlace {
   readonly previousHash: HashHex | "";
 }
 
-const TEXT_TIMESTAMP = 1;
-const HAS_KEY = 2;
-const HAS_BATCH = 4;
+export const TEXT_TIMESTAMP = 1;
+export const HAS_KEY = 2;
+export const HAS_BATCH = 4;
 const FLAGS_KNOWN = TEXT_TIMESTAMP | HAS_KEY | HAS_BATCH;
-const ID_BYTES = 12;
+export const ID_BYTES = 12;
 const KEPT = 0;
-const ERASED = 1;
-const HASH_BYTES = 32;
+export const ERASED = 1;
+export const HASH_BYTES = 32;
 const TWO_32 = 0x1_0000_0000;
 
 const BODY_DOMAIN = utf8("quorumlog/body/v1\n");
@@ -196,99 +196,10 @@ export class BodyReader {
   }
 }
 
-/**
- * Reads single events of a body that was checked when it was stored and whose `bodyHash` is still the sealed one: the
- * hashes that stand in it are right. Throws BodyError as the other reader does, but computes no record's hash. Nothing
- * that was decoded is kept: the body alone takes a third of the memory, and an event is decoded in two microseconds.
- */
-export class ProvedBodyReader {
-  private readonly recordTable: Table;
-  private readonly payloadTable: Table;
-
-  constructor(
-    body: Body,
-    private readonly place: BodyPlace,
-  ) {
-    this.recordTable = new Table(body.records, place.eventCount);
-    this.payloadTable = new Table(body.payloads, place.eventCount);
-  }
-
-  /** Counted from the block's first. */
-  event(i: number): ReadEvent {
-    if (!(i >= 0 && i < this.place.eventCount)) throw new RangeError(`the block has no event ${i}`);
-    return this.read(i);
-  }
-
-  /** `nameHash` of each event's type, and then of each one's source. */
-  nameHashes(): Int32Array {
-    const { eventCount } = this.place;
-    const hashes = new Int32Array(2 * eventCount);
-    for (let i = 0; i < eventCount; i++) {
-      const entry = this.recordTable.entry(i);
-      const type = NAMES_AT + 2;
-      const typeEnd = type + u16At(entry, NAMES_AT);
-      hashes[i] = hashOf(entry, type, typeEnd);
-      const source = typeEnd + 2;
-      hashes[eventCount + i] = hashOf(entry, source, source + u16At(entry, typeEnd));
-    }
-    return hashes;
-  }
-
-  /** Whether an event has these names (UTF-8); it is not decoded for it. */
-  hasNames(i: number, { type, source }: { readonly type?: Uint8Array; readonly source?: Uint8Array }): boolean {
-    const entry = this.recordTable.entry(i);
-    const typeEnd = NAMES_AT + 2 + u16At(entry, NAMES_AT);
-    return (
-      (type === undefined || hasAt(entry, NAMES_AT, type)) && (source === undefined || hasAt(entry, typeEnd, source))
-    );
-  }
-
-  all(): ReadEvent[] {
-    return Array.from({ length: this.place.eventCount }, (_, i) => this.event(i));
-  }
-
-  private read(i: number): ReadEvent {
-    const at = sequence(this.place.firstSequence + i);
-    try {
-      const { payloadHash, ...content } = payloadOf(this.payloadTable.entry(i));
-      const fields = new Fields(this.recordTable.entry(i));
-      const record = readRecord(fields, {
-        sequence: at,
-        recordedAt: this.place.sealedAt,
-        payloadHash,
-        previousHash: i === 0 ? this.place.previousHash : toHex(this.recordTable.entry(i - 1).subarray(-HASH_BYTES)),
-      });
-      return { record, hash: toHex(fields.take(HASH_BYTES)), ...content };
-    } catch (error) {
-      throw new BodyError(`event #${at}: ${(error as Error).message}`, at);
-    }
-  }
-}
-
-/** In a record part's entry: the length of the type, the type, the length of the source, the source. */
-const NAMES_AT = 1 + ID_BYTES;
-const u16At = (bytes: Uint8Array, at: number): number => (bytes[at] as number) * 256 + (bytes[at + 1] as number);
-
-/** Whether a text with its length in front is this one. */
-function hasAt(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
-  if (u16At(bytes, at) !== text.length) return false;
-  for (let i = 0; i < text.length; i++) if (bytes[at + 2 + i] !== text[i]) return false;
-  return true;
-}
-
-/** 32 bits of a name (FNV-1a of its UTF-8): two names may have the same. */
-export const nameHash = (name: Uint8Array): number => hashOf(name, 0, name.length);
-
-function hashOf(bytes: Uint8Array, from: number, to: number): number {
-  let hash = 0x811c9dc5;
-  for (let at = from; at < to; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
-  return hash | 0;
-}
-
 type Content = Pick<LoggedEvent, "payload" | "payloadSalt" | "isErased"> & { readonly payloadHash: HashHex };
 const NOTHING = new Uint8Array(0);
 
-function payloadOf(bytes: Uint8Array): Content {
+export function payloadOf(bytes: Uint8Array): Content {
   const rest = bytes.subarray(1);
   if (bytes[0] === KEPT) {
     if (rest.length < SALT_BYTES) throw new RangeError("its salt is cut");
@@ -301,7 +212,7 @@ function payloadOf(bytes: Uint8Array): Content {
   throw new RangeError("its payload has an unknown tag or length");
 }
 
-function readRecord(
+export function readRecord(
   fields: Fields,
   derived: Pick<EventRecord, "sequence" | "recordedAt" | "payloadHash" | "previousHash">,
 ): EventRecord {

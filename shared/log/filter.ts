@@ -38,9 +38,7 @@ export function matches(event: ReadEvent, filter: EventFilter): boolean {
   if (filter.eventType !== undefined && record.eventType !== filter.eventType) return false;
   if (filter.sourceAppId !== undefined && record.sourceAppId !== filter.sourceAppId) return false;
   if (filter.typePrefix !== undefined && !prefixesOf(record.eventType).includes(filter.typePrefix)) return false;
-  const { recordedSince, recordedUntil } = filter;
-  if (!isInTimes(record.timestamp, filter)) return false;
-  if (!isWithin(record.recordedAt, { from: recordedSince, before: recordedUntil })) return false;
+  if (!isInTimes(record.timestamp, filter) || !isRecordedIn(record.recordedAt, filter)) return false;
   const { payload = [] } = filter;
   if (payload.length === 0) return true;
   if (event.isErased === true) return false;
@@ -48,9 +46,12 @@ export function matches(event: ReadEvent, filter: EventFilter): boolean {
   return payload.every(({ path, texts }) => valuesAt(value, path).some((text) => texts.includes(text)));
 }
 
-/** Whether an event's own timestamp is in a filter's range. */
-export const isInTimes = (timestamp: string, filter: TimesFilter): boolean =>
+/** Whether an event's own timestamp is in a filter's range; as text, or its instant. */
+export const isInTimes = (timestamp: string | Instant, filter: TimesFilter): boolean =>
   isWithin(timestamp, { from: filter.timestampFrom, to: filter.timestampTo, before: filter.timestampBefore });
+/** Whether `recordedAt` is in a filter's range. */
+export const isRecordedIn = (recordedAt: string, { recordedSince, recordedUntil }: EventFilter): boolean =>
+  isWithin(recordedAt, { from: recordedSince, before: recordedUntil });
 export type TimesFilter = Pick<EventFilter, "timestampFrom" | "timestampTo" | "timestampBefore">;
 
 interface Range {
@@ -59,9 +60,9 @@ interface Range {
   readonly before?: Instant | undefined;
 }
 
-function isWithin(text: string, { from, to, before }: Range): boolean {
+function isWithin(time: string | Instant, { from, to, before }: Range): boolean {
   if (from === undefined && to === undefined && before === undefined) return true;
-  const at = instantOf(text);
+  const at = typeof time === "string" ? instantOf(time) : time;
   // What is no instant is in no range.
   if (at === null) return false;
   if (from !== undefined && compareInstants(at, from) < 0) return false;
@@ -126,10 +127,14 @@ export function planOf(filter: EventFilter, hash: TermHash = termHash): Plan {
     conditions,
     groups,
     millis,
-    sealedFrom: firstMillis(filter.recordedSince),
-    sealedBefore: firstMillis(filter.recordedUntil),
+    ...sealedRangeOf(filter),
   };
 }
+
+export const sealedRangeOf = (filter: EventFilter): Pick<Plan, "sealedFrom" | "sealedBefore"> => ({
+  sealedFrom: firstMillis(filter.recordedSince),
+  sealedBefore: firstMillis(filter.recordedUntil),
+});
 
 /** The first whole millisecond that is not before the instant. */
 const firstMillis = (at: Instant | undefined): number | null =>

@@ -10,7 +10,7 @@ import { projectRoot } from "../../scripts/lib/project.js";
 const executablePath = findChromium();
 const SCREENSHOTS = join(projectRoot(), "dist", "screenshots");
 /** A machine with many tests on it is slow; what a journey promises in time it measures itself. */
-const STEP_MS_MAX = 20_000;
+const STEP_MS_MAX = 30_000;
 
 /** The page has its stream. */
 export const LIVE = '[data-stream="live"]';

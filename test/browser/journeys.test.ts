@@ -8,6 +8,7 @@ import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, visit } from
 import { seed, write } from "./seed.js";
 
 const SHOWN_WITHIN_MS = 1_000;
+const SHOWN_TRIES = 5;
 
 journeys("a person with a browser", () => {
   let cluster: Cluster;
@@ -45,10 +46,17 @@ journeys("a person with a browser", () => {
     const line = (await page.evaluate("navigator.clipboard.readText()")) as string;
     await page.locator(LIVE).waitFor();
     expect(spawnSync("sh", ["-c", line], { encoding: "utf8" }).stdout).toContain('"sequence":0');
-    const answeredAt = performance.now();
     await page.locator('[data-sequence="0"]').waitFor();
-    expect(performance.now() - answeredAt).toBeLessThan(SHOWN_WITHIN_MS);
     await page.locator('[data-sequence="0"]').getByText("✓ this browser").waitFor();
+    // The one in the middle of several: a machine with much else to do is late now and then.
+    const tookMs: number[] = [];
+    for (let i = 0; i < SHOWN_TRIES; i++) {
+      const sequence = await write(url);
+      const answeredAt = performance.now();
+      await page.locator(`[data-sequence="${sequence}"]`).waitFor();
+      tookMs.push(performance.now() - answeredAt);
+    }
+    expect(tookMs.sort((a, b) => a - b)[SHOWN_TRIES >> 1]).toBeLessThan(SHOWN_WITHIN_MS);
     await page.locator('[data-sequence="0"]').click();
     await page.getByText(/verified in this browser/).waitFor();
     await page.getByRole("tab", { name: "Hash" }).click();
@@ -137,9 +145,9 @@ journeys("a person with a browser", () => {
     await mine.page.getByRole("button", { name: "Clear", exact: true }).click();
     await mine.page.getByText("The list is cleared").waitFor();
     const next = await write(url, { sourceAppId: "fast" });
-    await seen(mine.page, [next], 10_000);
+    await seen(mine.page, [next], 30_000);
     await mine.page.getByRole("button", { name: "Show earlier" }).click();
-    await eventually(async () => (await rowsIn(mine.page)).length > 5, 10_000, "the earlier rows");
+    await eventually(async () => (await rowsIn(mine.page)).length > 5, 30_000, "the earlier rows");
     await leave(mine, "clear");
   });
 
@@ -151,7 +159,7 @@ journeys("a person with a browser", () => {
     await mine.page.keyboard.press("Escape");
     await mine.page.getByRole("complementary").waitFor({ state: "detached" });
     const focused = "document.activeElement.dataset.sequence ?? document.activeElement.dataset.scroller";
-    await eventually(() => mine.page.evaluate(`${focused} !== undefined`) as Promise<boolean>, 5_000, "the focus");
+    await eventually(() => mine.page.evaluate(`${focused} !== undefined`) as Promise<boolean>, 30_000, "the focus");
     await leave(mine, "journey-09");
   });
 
@@ -166,7 +174,7 @@ journeys("a person with a browser", () => {
     });
     for (const width of [320, 1280]) {
       const mine = await visit(browser, `${url}/#/events?sourceAppId=hostile`, { viewport: { width, height: 800 } });
-      await seen(mine.page, [first, first + 1, last], 10_000);
+      await seen(mine.page, [first, first + 1, last], 30_000);
       for (const sequence of [first, last]) {
         await mine.page.locator(`[data-sequence="${sequence}"]`).click();
         await mine.page.getByText(/verified in this browser/).waitFor();

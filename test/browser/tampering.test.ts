@@ -84,7 +84,7 @@ journeys("a person whose databases somebody edits", () => {
       await changed.waitFor();
       expect(await changed.textContent()).toMatch(/"ada".*"eve"/);
       await alerts.page.getByRole("row", { name: /recomputed in this browser .*holds .*does not hold/ }).waitFor();
-      await eventually(async () => /^\(\d+\) Alert/.test(await alerts.page.title()), 10_000, "the count in the title");
+      await eventually(async () => /^\(\d+\) Alert/.test(await alerts.page.title()), 30_000, "the count in the title");
       await leave(alerts, `journey-10-alert-${role}`);
     },
   );

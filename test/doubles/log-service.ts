@@ -14,6 +14,7 @@ import type {
   WriteRequest,
 } from "../../node/service/log-port.js";
 import type { EventView, ShownEvent } from "../../shared/log/event.js";
+import type { FoundEvent } from "../../shared/log/stored-event.js";
 
 type StoredFields = Partial<Pick<EventView, "eventType" | "timestamp" | "sourceAppId">> & {
   readonly idempotencyKey?: string | undefined;
@@ -22,6 +23,11 @@ type StoredFields = Partial<Pick<EventView, "eventType" | "timestamp" | "sourceA
 const unused = (): never => {
   throw new Error("this double of a log does not do that");
 };
+
+function foundView(view: EventView): FoundEvent {
+  const event = shownView(view);
+  return { sequence: event.sequence, hash: event.hash, payloadBytes: event.payload.length, shown: () => event };
+}
 
 /** For tests of the HTTP side: a log in memory whose appends take as long as the test says. */
 export class MemoryLogService implements LogService, LogWrites, LogReads, LogLeadership, LogStatus {
@@ -73,9 +79,9 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   awaitReadable(condition?: ReadCondition): Promise<void> {
     return this.readable(condition);
   }
-  async get(sequence: number): Promise<ShownEvent | null> {
+  async get(sequence: number): Promise<FoundEvent | null> {
     const view = this.stored[sequence];
-    return view === undefined ? null : shownView(view);
+    return view === undefined ? null : foundView(view);
   }
   async page({ filter, order, low, high, limit }: PageRequest): Promise<Found> {
     const found = this.stored.filter(
@@ -86,7 +92,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
         (filter.sourceAppId === undefined || filter.sourceAppId === sourceAppId),
     );
     if (order === "desc") found.reverse();
-    const events = found.slice(0, limit).map(shownView);
+    const events = found.slice(0, limit).map(foundView);
     const last = events.at(-1);
     const next = last === undefined || found.length <= limit ? null : last.sequence + (order === "asc" ? 1 : -1);
     return { events, next, isCutOff: false };
@@ -115,7 +121,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   chain: LogReads["chain"] = unused;
   clusterStatus = unused;
   admit = unused;
-  readonly alerts: LogAlerts = { alerts: unused, alert: unused, evidence: unused };
+  readonly alerts: LogAlerts = { alerts: unused, alert: unused, evidence: unused, testWebhook: unused };
   elections: LogLeadership["elections"] = unused;
   stepDown = unused;
 }

@@ -18,10 +18,10 @@ it("without a majority refuses writes with 503 and writes nothing, reads on as s
   // A read sees what its node acknowledged: once this one is answered, n1 knows of the commit without the others.
   expect((await call(`${url}/api/v1/events?sourceAppId=${source}`)).body.events).toHaveLength(1);
   // It is, as soon as its database's changes are watched; unready is then for want of a majority only.
-  expect(await poll(async () => (await call(`${url}/readyz`)).status === 200, { withinMs: 10_000 })).toBe(true);
+  expect(await poll(async () => (await call(`${url}/readyz`)).status === 200, { withinMs: 30_000 })).toBe(true);
   await Promise.all(["n2", "n3"].map((id) => cluster.kill(id)));
 
-  await poll(async () => (await call(`${url}/readyz`)).status === 503, { withinMs: 10_000 });
+  await poll(async () => (await call(`${url}/readyz`)).status === 503, { withinMs: 30_000 });
   for (const path of ["/api/event-logs", "/events", "/api/v1/events"]) {
     const { status, headers, body } = await postJson(url + path, event(`refused ${path}`));
     expect([path, status, body.retryable]).toEqual([path, 503, true]);

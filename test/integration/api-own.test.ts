@@ -264,7 +264,7 @@ describe("reading", () => {
       return hashes.length >= 2;
     };
     // Followers hear of the commit a moment after the client does.
-    await eventually(isShown, 5_000, "a majority shows the event");
+    await eventually(isShown, 30_000, "a majority shows the event");
   });
 });
 

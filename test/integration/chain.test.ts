@@ -35,7 +35,7 @@ const chainOf = async (url: string, query: string): Promise<ChainView> =>
 it("every node answers for all nodes with the same linked hashes", async () => {
   await eventually(
     async () => (await chainOf(urls[0] as string, "?count=500")).nodes.every(({ events }) => events.length === EVENTS),
-    10_000,
+    30_000,
     "all nodes hold all events",
   );
   const log = (await readLog(urls[0] as string)) as unknown as EventView[];

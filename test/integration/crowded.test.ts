@@ -57,11 +57,11 @@ it("with more clients than places on every node, a node that comes back is heard
   }
   const isAvailable = async (): Promise<boolean> =>
     (await call(`${leader.url}/api/v1/cluster`)).body.state === "available";
-  expect(await poll(isAvailable, { withinMs: 10_000 })).toBe(true);
+  expect(await poll(isAvailable, { withinMs: 30_000 })).toBe(true);
   for (const socket of sockets) socket.destroy();
   const isFree = async (): Promise<boolean> =>
     (await Promise.all(cluster.nodes.map(({ url }) => call(`${url}/api/v1/events`)))).every(
       (one) => one.status === 200,
     );
-  expect(await poll(isFree, { withinMs: 10_000 })).toBe(true);
+  expect(await poll(isFree, { withinMs: 30_000 })).toBe(true);
 }, 180_000);

@@ -58,7 +58,7 @@ it("a follower given a block with one forged hash refuses it, keeps its log, and
       const [state, other] = await Promise.all([liar.chainOf("n1"), liar.chainOf("n2")]);
       return state.height >= 3 && state.blockHash === other.blockHash && state;
     },
-    5_000,
+    30_000,
     "the log is level after the election",
   );
 
@@ -102,7 +102,7 @@ it("a follower given a block with one forged hash refuses it, keeps its log, and
       const response = await fetch(`${first.url}/api/v1/events`, { method: "POST", headers, body });
       return response.status === 201 && ((await response.json()) as { sequence: number });
     },
-    15_000,
+    30_000,
     "the cluster takes writes again",
   );
   expect(answer.sequence).toBe(1);
@@ -112,7 +112,7 @@ it("a follower given a block with one forged hash refuses it, keeps its log, and
         const page = (await json(`${node.url}/api/v1/events`)) as unknown as { events: { eventType: string }[] };
         return page.events.length === 2 && page;
       },
-      10_000,
+      30_000,
       `${node.id} has both events`,
     )) as { events: { eventType: string }[] };
     expect(events.map((event) => event.eventType)).toEqual(["a", "a"]);

@@ -127,7 +127,7 @@ it("without a majority a write is refused with 503, and after healing nothing of
   const source = uniqueSource();
   const { node: leader } = await cluster.leader();
   await Promise.all(others(leader.id).map(({ id }) => cluster.kill(id)));
-  await eventually(async () => (await call(`${leader.url}/readyz`)).status === 503, 10_000, "the majority is missed");
+  await eventually(async () => (await call(`${leader.url}/readyz`)).status === 503, 30_000, "the majority is missed");
   for (const refused of await Promise.all([write(leader, source, "refused"), write(leader, source)])) {
     expect([refused.status, refused.body.code, refused.body.retryable]).toEqual([503, "no_quorum", true]);
     expect(refused.body.detail).toContain("Nothing was written");

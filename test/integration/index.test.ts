@@ -136,14 +136,14 @@ describe("the index of a node", () => {
         const { status, body } = await list(node, `sourceAppId=${source}&eventType=audited`);
         return status === 200 && body.events.length === 1;
       },
-      15_000,
+      30_000,
       "the event is found again",
     );
     const isTold = (alert: { kind: string; node: string; height: number }) =>
       alert.kind === "index_differs" && alert.node === node.id && alert.height === at;
     await eventually(
       async () => (await call(`${node.url}/api/v1/alerts`)).body.alerts.some(isTold),
-      10_000,
+      30_000,
       "an alert tells of it",
     );
     await withDatabase(node.mongodbUri, async (db) => {

@@ -73,7 +73,7 @@ describe("a node whose data were altered or lost", () => {
           const { body } = await call(`${node.url}/api/v1/alerts`);
           return body.alerts.find((one: { kind: string }) => one.kind === "payload_modified");
         },
-        10_000,
+        30_000,
         `${node.id} shows the alert`,
       );
       expect(alert).toMatchObject({ node: "n1", accused: "n1", height: altered, severity: "critical", status: "open" });
@@ -81,7 +81,7 @@ describe("a node whose data were altered or lost", () => {
     await cluster.leader();
     await eventually(
       async () => (await call(`${n1.url}/api/v1/cluster`)).body.state === "integrity_alert",
-      5_000,
+      30_000,
       "the cluster's state tells of it",
     );
 
@@ -188,7 +188,7 @@ describe("a node whose data were altered or lost", () => {
         const [newest] = (await call(`${asked.url}/api/v1/elections?limit=1`)).body.elections;
         return newest.term > term && newest;
       },
-      10_000,
+      30_000,
       "another node leads",
     );
     // The supervisor starts it again.
@@ -206,7 +206,7 @@ describe("a node whose data were altered or lost", () => {
     const joining = cluster.nodes.find(({ id }) => id !== leader.id && id !== "n3") as ClusterNode;
     await loseDisk(cluster, joining.id);
     await cluster.start(joining.id);
-    await levelHead(cluster.nodes, 15_000);
+    await levelHead(cluster.nodes);
     await cluster.leader();
   });
 });
@@ -253,7 +253,7 @@ describe("where new keys are not admitted by themselves", () => {
     const { node: leader } = await cluster.leader();
     const other = cluster.nodes.find(({ id }) => id !== "n1" && id !== leader.id) as ClusterNode;
     await cluster.kill(other.id);
-    await eventually(async () => (await call(`${leader.url}/readyz`)).status === 503, 10_000, "no majority is left");
+    await eventually(async () => (await call(`${leader.url}/readyz`)).status === 503, 30_000, "no majority is left");
     const refused = await write(leader, source, 6);
     expect([refused.status, refused.body.code]).toEqual([503, "no_quorum"]);
     await cluster.start(other.id);

@@ -115,7 +115,7 @@ describe("the live streams", () => {
         const { body } = await call(`${nodes.urls[0]}/api/event-logs?sourceAppId=${source}&limit=1000`);
         return body.total === total && body;
       },
-      { withinMs: 10_000 },
+      { withinMs: 30_000 },
     );
     for (const { a, b, sse } of clients) {
       expect(mine(a.events)).toEqual(newest.data);

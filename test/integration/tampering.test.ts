@@ -1,9 +1,8 @@
-import { Binary, type Collection, type Db, type Document } from "mongodb";
+import { Binary, type Db } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
+import { BLOCK_EDITS, type Blocks, edit, stored } from "../../scripts/chaos/tamper/edits.js";
 import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
-import { hashHeader } from "../../shared/log/block.js";
-import { bodyHash } from "../../shared/log/body.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
 import { startMongod, type TestMongod } from "../support/mongod.js";
@@ -11,24 +10,6 @@ import { withDatabase } from "../support/stored-blocks.js";
 import { call, postJson, uniqueSource } from "./api-support.js";
 
 const FOUND_WITHIN_MS = 10_000;
-
-/** Whatever stands in the database. */
-type Blocks = Collection<Document & { _id: number | string }>;
-
-async function stored(blocks: Blocks, _id: number): Promise<Document> {
-  const document = await blocks.findOne({ _id });
-  if (document === null) throw new Error(`nothing stands at ${_id}`);
-  return document;
-}
-
-/** Replaces text in a stored part by another of the same length. */
-function edit(part: Binary, from: string, to: string): Binary {
-  const bytes = Buffer.from(part.value());
-  const at = bytes.indexOf(from);
-  if (at === -1 || from.length !== to.length) throw new Error(`${from} is not there`);
-  bytes.write(to, at);
-  return new Binary(bytes);
-}
 
 let cluster: Cluster;
 let nodes: readonly ClusterNode[];
@@ -136,95 +117,7 @@ describe("what somebody does to a node's database", () => {
     },
   );
 
-  /** What is done to one block, and as what it has to be found. */
-  const CASES: readonly {
-    readonly what: string;
-    readonly kind: string;
-    readonly fields: readonly string[];
-    readonly act: (blocks: Blocks, at: number) => Promise<unknown>;
-  }[] = [
-    {
-      what: "a record that is edited",
-      kind: "record_modified",
-      fields: ["eventType"],
-      act: async (blocks, at) => {
-        const { records } = await stored(blocks, at);
-        await blocks.updateOne({ _id: at }, { $set: { records: edit(records, "paid", "kept") } });
-      },
-    },
-    {
-      what: "a header with another leader",
-      kind: "header_modified",
-      fields: ["header.leaderId"],
-      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { "header.leaderId": "n9" } }),
-    },
-    {
-      what: "a header of another type",
-      kind: "header_modified",
-      fields: ["header.eventCount"],
-      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { "header.eventCount": "1" } }),
-    },
-    {
-      what: "a link to another block",
-      kind: "link_broken",
-      fields: ["header.previousBlockHash"],
-      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { "header.previousBlockHash": "0".repeat(64) } }),
-    },
-    {
-      what: "a payload whose hashes were made anew",
-      kind: "hash_rewritten",
-      fields: ["header.bodyHash", "blockHash", "dataPayload.by.name"],
-      act: async (blocks, at) => {
-        const document = await stored(blocks, at);
-        const payloads = edit(document.payloads, '"ada"', '"eve"');
-        const body = { records: document.records.value(), payloads: payloads.value() };
-        const header = { ...document.header, bodyHash: bodyHash(body) };
-        await blocks.updateOne({ _id: at }, { $set: { payloads, header, blockHash: hashHeader(header) } });
-      },
-    },
-    {
-      what: "a signature that is another one",
-      kind: "signature_invalid",
-      fields: ["signature"],
-      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { signature: new Binary(new Uint8Array(64)) } }),
-    },
-    {
-      what: "hashes that a restart begins with",
-      kind: "header_modified",
-      fields: ["frontier"],
-      act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { frontier: [] } }),
-    },
-    {
-      what: "a whole document in the place of another",
-      kind: "hash_rewritten",
-      fields: ["header.height", "dataPayload.amount"],
-      act: async (blocks, at) => {
-        const { _id, ...other } = await stored(blocks, at - 1);
-        await blocks.replaceOne({ _id: at }, other);
-      },
-    },
-    {
-      what: "a change that is put back at once",
-      kind: "payload_modified",
-      fields: [],
-      act: async (blocks, at) => {
-        const { payloads } = await stored(blocks, at);
-        const edited = edit(payloads, '"ada"', '"eve"');
-        await blocks.bulkWrite([
-          { updateOne: { filter: { _id: at }, update: { $set: { payloads: edited } } } },
-          { updateOne: { filter: { _id: at }, update: { $set: { payloads } } } },
-        ]);
-      },
-    },
-    {
-      what: "a block that is deleted",
-      kind: "missing",
-      fields: [],
-      act: (blocks, at) => blocks.deleteOne({ _id: at }),
-    },
-  ];
-
-  it.each(CASES)("finds $what", async ({ kind, fields, act }) => {
+  it.each(BLOCK_EDITS)("finds $what", async ({ kind, fields, act }) => {
     leader = (await cluster.leader()).node;
     const victim = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
     await write(1);

@@ -11,6 +11,8 @@ export interface Mutant {
   readonly patches: readonly Patch[];
   /** The scenario that fails with it, where no seed comes to the place. */
   readonly scenario?: Scenario;
+  /** No seed comes to the place: only the scenario is run. */
+  readonly isUnseen?: true;
 }
 
 export interface Scenario {

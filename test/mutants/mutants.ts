@@ -1,4 +1,5 @@
 import { ANSWERS } from "./answers.js";
+import { DETECTORS } from "./detectors.js";
 import { ELECTIONS } from "./elections.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
@@ -21,4 +22,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...INDEX,
   ...ANSWERS,
   ...LIES,
+  ...DETECTORS,
 ];

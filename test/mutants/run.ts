@@ -77,21 +77,30 @@ function run(folder: string, { id }: Mutant, seedsMax: number): Promise<Kill> {
 /** Runs one scenario on a source with the mistake in it, which vitest.config.ts puts there. */
 async function fails({ patches }: Mutant, { file, test }: Scenario): Promise<boolean> {
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const args = [vitest, "run", "--project", "sim", "--reporter", "json", file, "-t", test];
+  const project = /^test\/(sim|scenarios)\//.test(file) ? "sim" : "unit";
+  const args = [vitest, "run", "--project", project, "--reporter", "json", file, "-t", test];
   const env = { ...process.env, MUTANT_PATCHES: JSON.stringify(patches) };
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
-  const report = JSON.parse(await text(child.stdout)) as { numFailedTests: number };
+  const report = JSON.parse(await text(child.stdout)) as { numFailedTests: number; numPassedTests: number };
+  if (report.numFailedTests + report.numPassedTests === 0) throw new Error(`${file}: no test is called "${test}"`);
   return report.numFailedTests > 0;
 }
 
 async function judge(mutant: Mutant, seedsMax: number): Promise<Verdict> {
   const startedAt = performance.now();
-  const folder = build(mutant);
-  const kill = await run(folder, mutant, seedsMax);
-  rmSync(folder, { recursive: true, force: true });
+  const kill = mutant.isUnseen === true ? UNSEEN : await runSeeds(mutant, seedsMax);
   const failsScenario =
     kill.failure === null && mutant.scenario !== undefined && (await fails(mutant, mutant.scenario));
   return { ...kill, mutant, failsScenario, seconds: (performance.now() - startedAt) / 1_000 };
+}
+
+const UNSEEN: Kill = { seeds: 0, failure: null, exceptions: 0 };
+
+async function runSeeds(mutant: Mutant, seedsMax: number): Promise<Kill> {
+  const folder = build(mutant);
+  const kill = await run(folder, mutant, seedsMax);
+  rmSync(folder, { recursive: true, force: true });
+  return kill;
 }
 
 function describe({ mutant, seeds, failure, failsScenario, exceptions, seconds }: Verdict): string {
@@ -151,7 +160,10 @@ async function runMutants(options: Options): Promise<boolean> {
   };
   await Promise.all(Array.from({ length: options.workers }, work));
   const survivors = verdicts.filter(({ failure, failsScenario }) => failure === null && !failsScenario);
-  const seeds = verdicts.map((verdict) => verdict.seeds).sort((a, b) => a - b);
+  const seeds = verdicts
+    .filter(({ mutant }) => mutant.isUnseen !== true)
+    .map((verdict) => verdict.seeds)
+    .sort((a, b) => a - b);
   console.log(
     `${verdicts.length} mutants, ${verdicts.length - survivors.length} killed; ` +
       `median ${seeds[Math.floor(seeds.length / 2)]} seeds to the kill, most ${seeds.at(-1)}` +

@@ -116,24 +116,27 @@ export class Disk {
 
   /** The chain after the block at `wanted`, as its blocks say; 0 is the empty chain. */
   chainAt(wanted: number): ChainState {
-    let state = EMPTY_CHAIN;
+    let { members } = EMPTY_CHAIN;
+    let last: StoredBlock | undefined;
     for (let at = 1; at <= wanted; at++) {
       const stored = this.at(at);
       if (stored === undefined) break;
-      const { header, blockHash } = stored.block;
-      state = {
-        clusterId: at === 1 ? blockHash : state.clusterId,
-        height: header.height,
-        term: header.term,
-        blockHash,
-        headHash: header.headHash,
-        range: { size: header.treeSize, hashes: stored.frontier },
-        commitHeight: header.commitHeight,
-        sealedAt: header.sealedAt,
-        members: applyControl(state.members, header.control),
-      };
+      last = stored;
+      members = applyControl(members, stored.block.header.control);
     }
-    return state;
+    if (last === undefined) return EMPTY_CHAIN;
+    const { header, blockHash } = last.block;
+    return {
+      clusterId: this.at(1)?.block.blockHash ?? "",
+      height: header.height,
+      term: header.term,
+      blockHash,
+      headHash: header.headHash,
+      range: { size: header.treeSize, hashes: last.frontier },
+      commitHeight: header.commitHeight,
+      sealedAt: header.sealedAt,
+      members,
+    };
   }
 
   /** What a node surely knows to be committed from its disk and identity file alone. */

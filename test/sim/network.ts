@@ -42,7 +42,10 @@ export class Network {
   }
 
   mend(from: NodeId, to: NodeId): void {
-    this.cuts.set(`${from}>${to}`, Math.max(0, (this.cuts.get(`${from}>${to}`) ?? 0) - 1));
+    const link = `${from}>${to}`;
+    const left = (this.cuts.get(link) ?? 0) - 1;
+    if (left > 0) this.cuts.set(link, left);
+    else this.cuts.delete(link);
   }
 
   mendAll(): void {
@@ -51,7 +54,8 @@ export class Network {
   }
 
   isCut(from: NodeId, to: NodeId): boolean {
-    return (this.cuts.get(`${from}>${to}`) ?? 0) > 0;
+    // Asked at each arrival, and mostly nothing is.
+    return this.cuts.size > 0 && (this.cuts.get(`${from}>${to}`) ?? 0) > 0;
   }
 
   /** What is large takes its time over a link that is narrow. */

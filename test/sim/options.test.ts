@@ -7,6 +7,7 @@ describe("the options of npm run simulate", () => {
     expect(parseSimOptions(["--seed", "7", "--without", "1,2", "--trace"])).toEqual(one);
     expect(parseSimOptions([])).toMatchObject({ kind: "many", first: 1, count: 500, forMs: Number.POSITIVE_INFINITY });
     expect(parseSimOptions(["--seed", "5", "--seeds", "2"])).toMatchObject({ kind: "many", first: 5, count: 2 });
+    expect(parseSimOptions(["--seeds", "9", "--except", "3,4"])).toMatchObject({ count: 9, except: new Set([3, 4]) });
     expect(parseSimOptions(["--seed", "5", "--minutes", "0.5", "--profile", "lies"])).toMatchObject({
       kind: "many",
       first: 5,
@@ -20,6 +21,7 @@ describe("the options of npm run simulate", () => {
     [["--seed", "x"], "--seed must be a whole number"],
     [["--seeds", "0"], "--seeds must be a whole number"],
     [["--seed", "1", "--without", "1,,2"], "--without must be a whole number"],
+    [["--seeds", "5", "--except", "x"], "--except must be a whole number"],
     [["--minutes", "-1"], "--minutes"],
     [["--minutes", "1", "--seeds", "5"], "exclude each other"],
     [["--profile", "calm"], "--profile takes one of"],

@@ -13,6 +13,7 @@ Runs the deterministic simulator of the replicated log. Exit code 3 says that a 
   --profile NAME  ${PROFILE_NAMES.join(", ")} (default mixed)
   --minutes M     as many seeds as fit, instead of a count
   --workers N     processes (default: one a core)
+  --except LIST   seeds that are left out: numbers, comma-separated
   --fail-fast     stop at the first seed that fails
 
 With one seed:
@@ -47,6 +48,7 @@ export function parseSimOptions(args: string[]): OneRun | ManyRuns | { readonly 
       profile: { type: "string", default: "mixed" },
       minutes: { type: "string" },
       workers: { type: "string" },
+      except: { type: "string" },
       trace: { type: "boolean", default: false },
       without: { type: "string" },
       until: { type: "string" },
@@ -66,7 +68,8 @@ export function parseSimOptions(args: string[]): OneRun | ManyRuns | { readonly 
   const untilMs = number("until", 1);
   const workers = number("workers", 1, 256) ?? availableParallelism();
   const isOne = values.minutes === undefined && (count === 1 || (count === undefined && values.seed !== undefined));
-  if (isOne) return { kind: "one", seed, profile, isTraced: values.trace, without: blows(values.without), untilMs };
+  const without = numbers("--without", values.without);
+  if (isOne) return { kind: "one", seed, profile, isTraced: values.trace, without, untilMs };
   if (values.trace || values.without !== undefined || untilMs !== undefined)
     throw new UsageError("--trace, --without and --until are for one run: give its --seed alone.");
   return {
@@ -74,11 +77,12 @@ export function parseSimOptions(args: string[]): OneRun | ManyRuns | { readonly 
     first: seed,
     count: values.minutes === undefined ? (count ?? SEEDS) : Number.POSITIVE_INFINITY,
     forMs: values.minutes === undefined ? Number.POSITIVE_INFINITY : minutesOf(values.minutes) * 60_000,
+    except: new Set(numbers("--except", values.except)),
     profile,
     workers,
     isFailFast: values["fail-fast"],
   };
 }
 
-const blows = (text: string | undefined): number[] =>
-  text === undefined ? [] : text.split(",").map((blow) => wholeNumber("--without", blow, 0, COUNT_MAX));
+const numbers = (option: string, text: string | undefined): number[] =>
+  text === undefined ? [] : text.split(",").map((one) => wholeNumber(option, one, 0, COUNT_MAX));

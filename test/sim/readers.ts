@@ -119,7 +119,7 @@ export class Readers {
     const mayBeAbsent = this.world.checkers.reads.beginAbsence(process, sequence);
     const isShown = sequence < service.reads.logSize;
     const event = await service.reads.get(sequence);
-    if (event !== null) return this.shown(process, [event]);
+    if (event !== null) return this.shown(process, [event.shown()]);
     check(!isShown, "I10", () => `${node.id} denies #${sequence}, which it has`);
     mayBeAbsent();
   }
@@ -161,7 +161,10 @@ export class Readers {
   private async list(process: SimProcess, search: PageRequest): Promise<void> {
     const { node } = process;
     const found = await process.service.reads.page(search);
-    this.shown(process, found.events);
+    this.shown(
+      process,
+      found.events.map((event) => event.shown()),
+    );
     const { order, skip = 0 } = search;
     const due = this.scan(search);
     const sequences = found.events.map(({ sequence }) => sequence);

@@ -5,10 +5,9 @@ import { noteError } from "./violation.js";
 
 process.on("unhandledRejection", noteError);
 
-process.on("message", async ({ first, count, profile }: Batch) => {
+process.on("message", async ({ seeds, profile }: Batch) => {
   const results: RunResult[] = [];
-  for (let seed = first; seed < first + count; seed++)
-    results.push(await inMacrotask(() => simulate({ seed, profile })));
+  for (const seed of seeds) results.push(await inMacrotask(() => simulate({ seed, profile })));
   // Whoever has asked may have been ended meanwhile, by Ctrl-C: nobody wants them then.
   process.send?.(results, undefined, undefined, () => undefined);
 });

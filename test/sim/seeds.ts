@@ -6,6 +6,8 @@ import type { RunResult } from "./simulation.js";
 export interface SeedsOptions {
   readonly first: number;
   readonly count: number;
+  /** Seeds of the range that are left out. */
+  readonly except: ReadonlySet<number>;
   readonly profile: ProfileName;
   readonly workers: number;
   readonly forMs: number;
@@ -30,13 +32,16 @@ export interface Summary {
 
 /** What a worker is asked for; it answers with one result a seed. */
 export interface Batch {
-  readonly first: number;
-  readonly count: number;
+  readonly seeds: readonly number[];
   readonly profile: ProfileName;
 }
-const BATCH_SEEDS = 10;
-/** A run makes much and keeps little; and every core has its worker, with which other threads of a collector would take turns. */
-const WORKER_FLAGS = ["--max-semi-space-size=32", "--single-threaded-gc"];
+/** Few: some seeds take ten times the time of most, and no worker is to wait long for the last one. */
+const BATCH_SEEDS = 3;
+/**
+ * A run makes much and keeps little; and every core has its worker, with which other threads of a collector would take
+ * turns. It passes through much code, most of it not often enough to be worth more than the compiler that is always quick.
+ */
+const WORKER_FLAGS = ["--max-semi-space-size=64", "--single-threaded-gc", "--always-sparkplug"];
 
 /** Runs seeds in several processes. */
 export async function runSeeds(options: SeedsOptions): Promise<Summary> {
@@ -62,9 +67,9 @@ export async function runSeeds(options: SeedsOptions): Promise<Summary> {
     next >= end || performance.now() - startedAt >= options.forMs || (options.isFailFast && summary.failed.length > 0);
   const take = (): Batch | null => {
     if (isOver()) return null;
-    const batch = { first: next, count: Math.min(BATCH_SEEDS, end - next), profile: options.profile };
-    next += batch.count;
-    return batch;
+    const seeds: number[] = [];
+    for (; seeds.length < BATCH_SEEDS && next < end; next++) if (!options.except.has(next)) seeds.push(next);
+    return { seeds, profile: options.profile };
   };
   const onResults = (results: readonly RunResult[]): void => {
     for (const result of results) add(summary, result);

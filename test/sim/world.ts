@@ -61,6 +61,7 @@ export class World {
   private readonly bulk: BulkTransport;
   readonly checkers: Checkers;
   readonly nodes: readonly SimNode[];
+  private readonly byId: ReadonlyMap<NodeId, SimNode>;
   readonly timing: SimTiming;
   /** A hand on the wire: a false from any of them keeps the message from being sent. */
   readonly interceptors = new Set<(message: PeerMessage) => boolean>();
@@ -87,6 +88,7 @@ export class World {
       priority: priorities?.[i] ?? options.nodes - i,
     }));
     this.nodes = configured.map(({ id }) => this.createNode(id, configured));
+    this.byId = new Map(this.nodes.map((node) => [node.id, node]));
   }
 
   private createNode(id: NodeId, configured: NodeSurroundings["configured"]): SimNode {
@@ -121,7 +123,7 @@ export class World {
   }
 
   node = (id: NodeId): SimNode => {
-    const node = this.nodes.find((it) => it.id === id);
+    const node = this.byId.get(id);
     if (node === undefined) throw new Error(`there is no ${id}`);
     return node;
   };
@@ -161,7 +163,7 @@ export class World {
 
   private transmit(message: PeerMessage): void {
     if (this.options.checksWire) checkWireForm(message);
-    const isTaken = ![...this.interceptors].every((passes) => passes(message));
+    const isTaken = this.interceptors.size > 0 && ![...this.interceptors].every((passes) => passes(message));
     if (message.blocks.length > 0) this.bulk.send(message, isTaken);
     else if (!isTaken) this.network.send(message.from, message.to, () => this.deliver(message));
   }

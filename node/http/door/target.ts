@@ -42,7 +42,7 @@ function readPath(path: string): string | null {
 type Value = string | typeof UNREADABLE;
 
 /** All parameters of a query, none dropped and none changed. A name that comes twice has an array. */
-export function readQuery(text: string | null | undefined): ParsedUrlQuery {
+export function readParameters(text: string | null | undefined): ReadonlyMap<string, Value | readonly Value[]> {
   const found = new Map<string, Value | Value[]>();
   for (const part of (text ?? "").split("&")) {
     if (part === "") continue;
@@ -54,8 +54,12 @@ export function readQuery(text: string | null | undefined): ParsedUrlQuery {
     const before = found.get(key);
     found.set(key, before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]);
   }
-  return Object.assign(Object.create(null), Object.fromEntries(found)) as ParsedUrlQuery;
+  return found;
 }
+
+/** The same as an object. */
+export const readQuery = (text: string | null | undefined): ParsedUrlQuery =>
+  Object.assign(Object.create(null), Object.fromEntries(readParameters(text))) as ParsedUrlQuery;
 
 function decode(text: string): Value {
   try {

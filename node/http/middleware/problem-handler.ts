@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
 import type { Logger } from "pino";
 import { PROBLEMS, ProblemError } from "../../problems.js";
@@ -36,19 +37,31 @@ export const notFound: RequestHandler = (req) => {
 
 /** The last of all handlers. What a client may know it gets as a problem document; the rest goes to the log only. */
 export function problemHandler(service: Pick<LogService, "status">, logger: Logger): ErrorRequestHandler {
+  const breakOff = answerBreaker(logger);
   return (error: unknown, req, res, _next) => {
-    const problem = asProblem(error, req);
-    if (problem.code === "internal_error") logger.error({ err: error, requestId: requestId(res) }, "request failed");
-    // It was answered as a whole, and somebody still waited for the rest of its body.
-    if (res.writableEnded) return;
-    if (res.headersSent) {
-      // Half an answer cannot be taken back: the broken connection tells the client that it is not whole.
-      logger.warn({ requestId: requestId(res), code: problem.code }, "an answer was broken off");
-      res.destroy();
-      return;
-    }
+    if (breakOff(error, { req, res, requestId: requestId(res) })) return;
     showStanding(res, service);
-    sendProblem(req, res, problem);
+    sendProblem(req, res, asProblem(error, req));
+  };
+}
+
+/** Takes what failed, says in the log what only that may hold, and ends an answer that has begun; false: it has not. */
+export type AnswerBreaker = (
+  error: unknown,
+  at: { readonly req: IncomingMessage; readonly res: ServerResponse; readonly requestId: string },
+) => boolean;
+
+export function answerBreaker(logger: Logger): AnswerBreaker {
+  return (error, { req, res, requestId: id }) => {
+    const { code } = asProblem(error, req);
+    if (code === "internal_error") logger.error({ err: error, requestId: id }, "request failed");
+    // It was answered as a whole, and somebody still waited for the rest of its body.
+    if (res.writableEnded) return true;
+    if (!res.headersSent) return false;
+    // Half an answer cannot be taken back: the broken connection tells the client that it is not whole.
+    logger.warn({ requestId: id, code }, "an answer was broken off");
+    res.destroy();
+    return true;
   };
 }
 
@@ -69,7 +82,7 @@ function sendProblem(req: Request, res: Response, problem: ProblemError): void {
 /** Without the query, which may be long and may hold what a client would rather not see in a log. */
 const shownPath = (req: Request): string => req.originalUrl.split("?", 1)[0]?.slice(0, INSTANCE_CHARACTERS_MAX) ?? "/";
 
-function asProblem(error: unknown, req: Request): ProblemError {
+function asProblem(error: unknown, req: IncomingMessage): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof StoreError && (req.method === "GET" || req.method === "HEAD"))
     return new ProblemError("not_ready", "This node could not read its database. Try again, or ask another node.", {

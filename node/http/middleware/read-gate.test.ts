@@ -39,7 +39,7 @@ describe("reads that ask every node", () => {
 
 it("large answers that are no lists have a place until their clients have taken them", async () => {
   // More than the buffers of the system take in.
-  door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text: "x".repeat(7_000_000) } };
+  door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text: "x".repeat(8_500_000) } };
   const clients = Array.from({ length: 12 }, () => door.open());
   for (const client of clients) {
     client.socket.pause();

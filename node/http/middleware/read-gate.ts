@@ -1,4 +1,4 @@
-import type { Response } from "express";
+import type { ServerResponse } from "node:http";
 import { ProblemError } from "../../problems.js";
 
 /** Bytes of lists under way, over all clients of this process. */
@@ -27,7 +27,7 @@ export class ReadGate {
   constructor(private readonly limits: { readonly max: number; readonly waitingMax: number }) {}
 
   /** Runs `answer` with its share of what there is. Throws ProblemError `overloaded` where nothing is left in time. */
-  async run(res: Response, share: number, answer: () => Promise<void>): Promise<void> {
+  async run(res: ServerResponse, share: number, answer: () => Promise<void>): Promise<void> {
     const part = Math.min(share, this.limits.max);
     await this.enter(res, part);
     try {
@@ -38,7 +38,7 @@ export class ReadGate {
     }
   }
 
-  private async enter(res: Response, share: number): Promise<void> {
+  private async enter(res: ServerResponse, share: number): Promise<void> {
     if (this.waiting.length === 0 && this.used + share <= this.limits.max) {
       this.used += share;
       return;

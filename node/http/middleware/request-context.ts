@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Request, RequestHandler, Response } from "express";
 import type { Logger } from "pino";
 import type { LogService, ReadCondition } from "../../service/log-port.js";
@@ -29,28 +29,28 @@ export function requestContext(service: Shown): RequestHandler {
 export const requestId = (res: Response): string => String(res.locals.requestId);
 
 /** Set when the request comes in, and again before an answer that took its time: the leader may have changed. */
-export function showStanding(res: Response, { status }: Shown): void {
+export function showStanding(res: ServerResponse, { status }: Shown): { readonly isStale: boolean } {
   const { leaderId, term, isStale } = status.standing();
   res.setHeader("X-Served-By", status.nodeId);
   res.setHeader("X-Term", String(term));
   if (leaderId === null) res.removeHeader("X-Leader");
   else res.setHeader("X-Leader", leaderId);
-  res.locals.isStale = isStale;
+  return { isStale };
 }
 
 /** A read's headers: how many committed events the answer reflects, and whether a leader stands behind it. */
-export async function beginRead(res: Response, service: Reading, condition?: ReadCondition): Promise<number> {
+export async function beginRead(res: ServerResponse, service: Reading, condition?: ReadCondition): Promise<number> {
   await service.reads.awaitReadable(condition);
   return showRead(res, service);
 }
 
 /** The same for what this node can say at once, whatever it has read of its log. */
-export function showRead(res: Response, service: Reading): number {
-  showStanding(res, service);
+export function showRead(res: ServerResponse, service: Reading): number {
+  const { isStale } = showStanding(res, service);
   const size = service.reads.logSize;
   res.setHeader("X-Log-Size", String(size));
   res.setHeader("Cache-Control", "private, no-cache");
-  if (res.locals.isStale === true) res.setHeader("X-Stale", "true");
+  if (isStale) res.setHeader("X-Stale", "true");
   return size;
 }
 

@@ -100,6 +100,14 @@ const alerts: Operation[] = [
     answers: { 200: { description: "The bundle.", schema: "Evidence", headers: READ } },
     problems: ["not_found", "not_ready", "overloaded"],
   },
+  {
+    ...{ method: "post", path: "/api/v1/webhook/test", id: "testWebhook", tag: "Alerts" },
+    summary: "Sends a message to this node's webhook",
+    description: "404 where ALERT_WEBHOOK_URL is not set.",
+    body: { schema: "WebhookTest", example: {} },
+    answers: { 200: { description: "Whether it was taken, and why not.", schema: "WebhookOutcome" } },
+    problems: [...DECISION_PROBLEMS, "not_found"],
+  },
 ];
 
 const node: Operation[] = [

@@ -8,7 +8,7 @@ import { eventViewSchema, nodeChainSchema, nodeCopySchema } from "../../../share
 import { PROBLEMS, type ProblemCode } from "../../problems.js";
 import type { ClusterStatus, ElectionRecord } from "../../service/log-port.js";
 import { batchSchema, conditionalEventSchema, eventSchema } from "../door/schema.js";
-import { admitSchema, stepDownSchema } from "../routes/decision.js";
+import { admitSchema, stepDownSchema, webhookTestSchema } from "../routes/decision.js";
 
 /**
  * What goes in and out, each under its name in the document. What goes in is judged by the very same schemas; that
@@ -196,6 +196,7 @@ export const SCHEMAS = {
   BatchInput: batchSchema,
   Admission: admitSchema,
   StepDown: stepDownSchema,
+  WebhookTest: webhookTestSchema,
   Event: eventViewSchema,
   EventReceipt: receipt,
   BatchReceipt: z.strictObject({ events: z.array(z.strictObject(place)), acknowledgedBy: nodes }),
@@ -224,6 +225,7 @@ export const SCHEMAS = {
   Block: block,
   Cluster: clusterStatus,
   Admitted: z.strictObject({ node: nodeIdSchema, admitted: z.literal(true) }),
+  WebhookOutcome: z.strictObject({ delivered: z.boolean(), detail: z.string().optional() }),
   Leader: z.strictObject({ leaderId: nodeIdSchema, term: z.int().min(1) }),
   ElectionList: z.strictObject({ elections: z.array(election), unreachable: nodes }),
   Chaos: z.strictObject({ allowed: z.boolean(), ...chaosStateSchema.shape }),

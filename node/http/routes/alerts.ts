@@ -1,8 +1,10 @@
 import { Router } from "express";
 import { ProblemError } from "../../problems.js";
 import { methods } from "../middleware/methods.js";
+import { rawBody } from "../middleware/raw-body.js";
 import { showRead } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
+import { DECISION_BYTES_MAX, readDecision, webhookTestSchema } from "./decision.js";
 import { readLimit } from "./query.js";
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
@@ -47,6 +49,20 @@ export function alerts(context: RouteContext): Router {
       });
     })
     .all(methods("GET"));
+  router
+    .route("/api/v1/webhook/test")
+    .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
+      readDecision(req, webhookTestSchema, "Nothing was sent.");
+      const outcome = await context.alerts.testWebhook();
+      if (outcome === null)
+        throw new ProblemError(
+          "not_found",
+          "This node has no webhook: set ALERT_WEBHOOK_URL and ALERT_WEBHOOK_SECRET.",
+        );
+      res.setHeader("Cache-Control", "no-store");
+      res.json(outcome);
+    })
+    .all(methods("POST"));
   return router;
 }
 

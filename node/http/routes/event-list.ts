@@ -1,10 +1,10 @@
 import { type EventFilter, payloadTexts } from "../../../shared/log/filter.js";
 import { PREFIXES_MAX } from "../../../shared/log/index.js";
+import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { compareInstants } from "../../../shared/timestamp.js";
-import type { Found, LogReads, ReadCondition } from "../../service/log-port.js";
+import type { LogReads, PageRequest, ReadCondition } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
-import { slices } from "./slices.js";
 
 export const LIMIT_DEFAULT = 50;
 export const LIMIT_MAX = 500;
@@ -114,7 +114,7 @@ function readCursor(query: QueryReader, name: "after" | "before"): number | unde
 }
 
 export interface EventList {
-  readonly events: Found["events"];
+  readonly events: readonly FoundEvent[];
   readonly next?: string;
   readonly links: Record<string, string>;
 }
@@ -134,7 +134,7 @@ export async function fetchEvents(reads: LogReads, query: ListQuery, size: numbe
       : direction === "asc"
         ? { low: from.sequence + 1, high: size }
         : { low: 0, high: Math.min(from.sequence, size) };
-  const { found, next } = await gather(slices(reads, { filter, order: direction, limit: limit + 1, ...range }));
+  const { found, next } = await gather(reads, { filter, order: direction, limit: limit + 1, ...range });
   const page = found.slice(0, limit);
   const edge = page.at(-1)?.sequence ?? null;
   // Where the page goes on away from the cursor: behind its last event, or where a search that was cut off ended.
@@ -152,17 +152,23 @@ export async function fetchEvents(reads: LogReads, query: ListQuery, size: numbe
   };
 }
 
-async function gather(parts: AsyncIterable<Found>): Promise<{ found: Found["events"]; next: number | null }> {
-  const found: Found["events"] = [];
+/** Part after part, until there are enough, or they are large together. */
+async function gather(reads: LogReads, request: PageRequest): Promise<{ found: FoundEvent[]; next: number | null }> {
+  const found: FoundEvent[] = [];
+  let { low, high, limit: left } = request;
   let bytes = 0;
-  let next: number | null = null;
-  for await (const part of parts) {
-    found.push(...part.events);
-    for (const event of part.events) bytes += event.payload.length;
-    next = part.isCutOff ? part.next : null;
-    if (bytes > PAGE_BYTES_MAX) return { found, next: part.next };
+  for (;;) {
+    const { events, next, isCutOff } = await reads.page({ ...request, low, high, limit: left });
+    for (const event of events) {
+      found.push(event);
+      bytes += event.payloadBytes;
+    }
+    left -= events.length;
+    if (next === null || isCutOff || bytes > PAGE_BYTES_MAX) return { found, next };
+    if (left <= 0) return { found, next: null };
+    if (request.order === "asc") low = next;
+    else high = next + 1;
   }
-  return { found, next };
 }
 
 function link(query: ListQuery, side: "after" | "before", cursor: string): string {

@@ -1,6 +1,7 @@
+import type { ServerResponse } from "node:http";
 import { type Response, Router } from "express";
 import { BLOCK_BYTES_MAX } from "../../../shared/limits.js";
-import type { ShownEvent } from "../../../shared/log/event.js";
+import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
 import type { ReadCondition } from "../../service/log-port.js";
 import { admitBatch } from "../door/door.js";
@@ -12,10 +13,11 @@ import { answerHeaders, appendOne, created, place } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { fetchEvents, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
 import { histogram } from "./histogram.js";
-import { QueryReader } from "./query.js";
+import { queryOf } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
-import { ownText } from "./shapes.js";
-import { sendSingle, sendText } from "./slices.js";
+import { OWN } from "./shapes.js";
+import { arrayOf, sendJson, sendSingle } from "./slices.js";
+import type { ReadHandler } from "./straight-reads.js";
 
 /** Events in our own API: written one by one or in batches, listed by cursor, read by sequence. */
 export function events(context: RouteContext): Router {
@@ -28,16 +30,7 @@ export function events(context: RouteContext): Router {
       res.location(`/api/v1/events/${event.sequence}`).setHeader("ETag", `"${event.hash}"`);
       created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
     })
-    .get(async (req, res) => {
-      const query = readListQuery(new QueryReader(req.query), reads.indexedPaths);
-      const size = await beginRead(res, context, query.condition);
-      await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
-        const { events: page, next, links } = await fetchEvents(reads, query, size);
-        if (Object.keys(links).length > 0) res.links(links);
-        const cursor = next === undefined ? "" : `,"next":"${next}"`;
-        await sendText(res, `{"events":[${page.map(ownText).join(",")}]${cursor}}`);
-      });
-    })
+    .get(listEvents(context))
     .all(eventMethods("GET", "POST"));
   router
     .route("/api/v1/events\\:batch")
@@ -46,16 +39,7 @@ export function events(context: RouteContext): Router {
   router.route("/api/v1/events/histogram").get(histogram(context)).all(eventMethods("GET"));
   router
     .route("/api/v1/events/:sequence")
-    .get(async (req, res) => {
-      const query = new QueryReader(req.query);
-      query.refuseUnknown(READ_PARAMETERS);
-      const condition = readCondition(query);
-      query.finish();
-      const event = await find(context, req.params.sequence, res, condition);
-      res.setHeader("ETag", `"${event.hash}"`);
-      if (isKnown(req.headers["if-none-match"], event.hash)) res.status(304).end();
-      else await sendSingle(res, ownText(event), context);
-    })
+    .get((req, res) => readEvent(context, req.params.sequence)(req, res))
     .all(eventMethods("GET"));
   router
     .route("/api/v1/events/:sequence/nodes")
@@ -66,15 +50,47 @@ export function events(context: RouteContext): Router {
       // How long the log is only its leader knows.
       if (sequence >= reads.logSize) await reads.awaitReadable({ isLinearizable: true });
       if (sequence >= reads.logSize) throw absent(sequence, reads.logSize);
-      let text = "";
+      let bytes = Buffer.alloc(0);
       await gates.questions.run(res, 1, async () => {
-        text = JSON.stringify({ sequence, nodes: await reads.copies(sequence) });
+        bytes = Buffer.from(JSON.stringify({ sequence, nodes: await reads.copies(sequence) }));
       });
-      await sendSingle(res, text, context);
+      await sendSingle(res, bytes, context);
     })
     .all(eventMethods("GET"));
   router.all("/api/v1/events/{*path}", eventMethods("GET"));
   return router;
+}
+
+/** `GET /api/v1/events`. */
+export function listEvents(context: RouteContext): ReadHandler {
+  const { reads, gates } = context;
+  return async (req, res) => {
+    const query = readListQuery(queryOf(req), reads.indexedPaths);
+    const size = await beginRead(res, context, query.condition);
+    await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
+      const { events: page, next, links } = await fetchEvents(reads, query, size);
+      const named = Object.entries(links).map(([rel, url]) => `<${url}>; rel="${rel}"`);
+      if (named.length > 0) res.setHeader("Link", named.join(", "));
+      const close = next === undefined ? "]}" : `],"next":"${next}"}`;
+      await sendJson(res, arrayOf(page, { open: '{"events":[', shape: OWN, close }));
+    });
+  };
+}
+
+/** `GET /api/v1/events/{sequence}`. */
+export function readEvent(context: RouteContext, sequence: string): ReadHandler {
+  return async (req, res) => {
+    const query = queryOf(req);
+    query.refuseUnknown(READ_PARAMETERS);
+    const condition = readCondition(query);
+    query.finish();
+    const event = await find(context, sequence, res, condition);
+    res.setHeader("ETag", `"${event.hash}"`);
+    if (isKnown(req.headers["if-none-match"], event.hash)) {
+      res.statusCode = 304;
+      res.end();
+    } else await sendSingle(res, arrayOf([event], { open: "", shape: OWN, close: "" }), context);
+  };
 }
 
 function batch(context: RouteContext) {
@@ -99,9 +115,9 @@ const isKnown = (ifNoneMatch: string | undefined, hash: string): boolean =>
 async function find(
   context: RouteContext,
   text: string,
-  res: Response,
+  res: ServerResponse,
   condition: ReadCondition = {},
-): Promise<ShownEvent> {
+): Promise<FoundEvent> {
   const { reads } = context;
   await beginRead(res, context, condition);
   const sequence = sequenceIn(text);

@@ -1,9 +1,10 @@
+import type { IncomingMessage } from "node:http";
 import { NOTICES_MAX } from "../../../shared/limits.js";
 import { type Instant, instantOf } from "../../../shared/timestamp.js";
 import { type FieldError, ProblemError } from "../../problems.js";
 import { boundErrors } from "../door/pointer.js";
 import { isName, NAME_RULE } from "../door/schema.js";
-import { UNREADABLE } from "../door/target.js";
+import { readParameters, UNREADABLE } from "../door/target.js";
 
 /** A page number or limit has at most nine digits, so that their product is a safe integer. */
 const WHOLE_NUMBER = /^\d{1,9}$/;
@@ -19,8 +20,8 @@ const DAY_MS = 86_400_000;
 export class QueryReader {
   private readonly errors: FieldError[] = [];
   private readonly values: ReadonlyMap<string, unknown>;
-  constructor(query: object) {
-    this.values = new Map(Object.entries(query));
+  constructor(query: ReadonlyMap<string, unknown> | object) {
+    this.values = query instanceof Map ? query : new Map(Object.entries(query));
   }
 
   text(name: string): string | undefined {
@@ -107,6 +108,12 @@ export class QueryReader {
 
 /** A "+02:00" that was not percent-encoded arrives with a space in its place; nothing else can be meant by it. */
 const withPlus = (text: string): string => text.replace(/^(.{16,}) (\d\d:\d\d)$/, "$1+$2");
+
+/** The parameters of a request's target. */
+export function queryOf({ url = "" }: IncomingMessage): QueryReader {
+  const at = url.indexOf("?");
+  return new QueryReader(readParameters(at < 0 ? "" : url.slice(at + 1)));
+}
 
 export const NOTICES_DEFAULT = 50;
 

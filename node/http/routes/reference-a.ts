@@ -5,36 +5,38 @@ import { beginRead } from "../middleware/request-context.js";
 import { appendOne, created } from "./append.js";
 import { eventRequestBytesMax, LIST_BYTES, type RouteContext } from "./context.js";
 import { openPage, readPageQuery } from "./paging.js";
-import { QueryReader } from "./query.js";
-import { shownView, textOfA } from "./shapes.js";
+import { queryOf } from "./query.js";
+import { REFERENCE_A, shownView } from "./shapes.js";
 import { sendArray } from "./slices.js";
+import type { ReadHandler } from "./straight-reads.js";
 
 /** Reference API A, "event-logging-system". Its stream is in node/http/stream. */
 export function referenceA(context: RouteContext): Router {
-  const { reads } = context;
   const router = Router();
   router
     .route("/api/event-logs")
     .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_a", req, res);
-      created(res, textOfA(shownView(event)));
+      created(res, REFERENCE_A.text(shownView(event)));
     })
-    .get(async (req, res) => {
-      const query = readPageQuery(new QueryReader(req.query));
-      const size = await beginRead(res, context);
-      await context.gates.lists.run(res, LIST_BYTES, async () => {
-        const { parts, total, isCapped } = await openPage(reads, query, size);
-        const { page, limit } = query;
-        const capped = isCapped ? { totalIsCapped: true } : {};
-        const rest = { page, limit, total, totalPages: Math.ceil(total / limit), ...capped };
-        await sendArray(res, parts, {
-          open: '{"data":[',
-          shape: textOfA,
-          close: `],${JSON.stringify(rest).slice(1)}`,
-        });
-      });
-    })
+    .get(listLogs(context))
     .all(eventMethods("GET", "POST"));
   router.all("/api/event-logs/{*path}", eventMethods("GET"));
   return router;
+}
+
+/** `GET /api/event-logs`. */
+export function listLogs(context: RouteContext): ReadHandler {
+  return async (req, res) => {
+    const query = readPageQuery(queryOf(req));
+    const size = await beginRead(res, context);
+    await context.gates.lists.run(res, LIST_BYTES, async () => {
+      const { parts, total, isCapped } = await openPage(context.reads, query, size);
+      const { page, limit } = query;
+      const capped = isCapped ? { totalIsCapped: true } : {};
+      const rest = { page, limit, total, totalPages: Math.ceil(total / limit), ...capped };
+      const close = `],${JSON.stringify(rest).slice(1)}`;
+      await sendArray(res, parts, { open: '{"data":[', shape: REFERENCE_A, close });
+    });
+  };
 }

@@ -5,31 +5,36 @@ import { beginRead } from "../middleware/request-context.js";
 import { appendOne, created } from "./append.js";
 import { eventRequestBytesMax, LIST_BYTES, type RouteContext } from "./context.js";
 import { openPage, readPage } from "./paging.js";
-import { QueryReader } from "./query.js";
-import { shownView, textOfB } from "./shapes.js";
+import { queryOf } from "./query.js";
+import { REFERENCE_B, shownView } from "./shapes.js";
 import { sendArray } from "./slices.js";
+import type { ReadHandler } from "./straight-reads.js";
 
 /** Reference API B, "Event Logger Backend". Its stream, at the server's root, is in node/http/stream. */
 export function referenceB(context: RouteContext): Router {
-  const { reads } = context;
   const router = Router();
   router
     .route("/events")
     .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event } = await appendOne(context, "reference_b", req, res);
-      created(res, `{"message":"Event logged successfully","event":${textOfB(shownView(event))}}`);
+      created(res, `{"message":"Event logged successfully","event":${REFERENCE_B.text(shownView(event))}}`);
     })
-    .get(async (req, res) => {
-      const query = new QueryReader(req.query);
-      const page = readPage(query, 100);
-      query.finish();
-      const size = await beginRead(res, context);
-      await context.gates.lists.run(res, LIST_BYTES, async () => {
-        const { parts } = await openPage(reads, { ...page, order: "asc", filter: {} }, size);
-        await sendArray(res, parts, { open: "[", shape: textOfB, close: "]" });
-      });
-    })
+    .get(listPage(context))
     .all(eventMethods("GET", "POST"));
   router.all("/events/{*path}", eventMethods("GET"));
   return router;
+}
+
+/** `GET /events`. */
+export function listPage(context: RouteContext): ReadHandler {
+  return async (req, res) => {
+    const query = queryOf(req);
+    const page = readPage(query, 100);
+    query.finish();
+    const size = await beginRead(res, context);
+    await context.gates.lists.run(res, LIST_BYTES, async () => {
+      const { parts } = await openPage(context.reads, { ...page, order: "asc", filter: {} }, size);
+      await sendArray(res, parts, { open: "[", shape: REFERENCE_B, close: "]" });
+    });
+  };
 }

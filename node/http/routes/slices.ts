@@ -1,12 +1,15 @@
 import { once } from "node:events";
-import type { Response } from "express";
+import type { ServerResponse } from "node:http";
+import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
 import type { Found, LogReads, PageRequest } from "../../service/log-port.js";
 import type { RouteContext } from "./context.js";
+import { JsonBytes } from "./json-bytes.js";
 import type { Shape } from "./shapes.js";
 
 /** Written at once; what follows waits until the client has taken it. */
 const CHUNK_BYTES = 64 * 1024;
+const JSON_TYPE = "application/json; charset=utf-8";
 
 /** The pages of a list, one after the other, until `limit` events were found, or all of the range was looked at. */
 export async function* slices(reads: LogReads, request: PageRequest): AsyncGenerator<Found> {
@@ -27,55 +30,67 @@ export async function* slices(reads: LogReads, request: PageRequest): AsyncGener
  * client to take the one before: however long a list is, one part of it is in memory.
  */
 export async function sendArray(
-  res: Response,
+  res: ServerResponse,
   parts: AsyncIterable<Found>,
   form: { readonly open: string; readonly shape: Shape; readonly close: string },
 ): Promise<void> {
-  let text = form.open;
-  let isFirst = true;
+  let bytes: Buffer | null = null;
   let isEmpty = true;
   for await (const { events } of parts) {
-    if (!isFirst) {
-      if (!res.headersSent) res.type("json");
-      await writeAll(res, text);
+    if (bytes !== null) {
+      if (!res.headersSent) res.setHeader("Content-Type", JSON_TYPE);
+      await writeAll(res, bytes);
       if (res.destroyed) return;
-      text = "";
     }
-    for (const event of events) {
-      text += (isEmpty ? "" : ",") + form.shape(event);
-      isEmpty = false;
-    }
-    isFirst = false;
+    const open = bytes === null ? form.open : isEmpty || events.length === 0 ? "" : ",";
+    bytes = arrayOf(events, { ...form, open, close: "" });
+    isEmpty &&= events.length === 0;
   }
-  await sendText(res, text + form.close);
+  const close = Buffer.from(bytes === null ? form.open + form.close : form.close);
+  await sendJson(res, bytes === null ? close : Buffer.concat([bytes, close]));
 }
 
-/** What `res.json` sends, of a text that is JSON already; the last part of an answer that has begun. */
-export async function sendText(res: Response, text: string): Promise<void> {
+const out = new JsonBytes();
+
+/** Events one after the other, between two texts. */
+export function arrayOf(
+  events: readonly FoundEvent[],
+  { open, shape, close }: { readonly open: string; readonly shape: Shape; readonly close: string },
+): Buffer {
+  out.begin();
+  out.text(open);
+  for (const [i, event] of events.entries()) {
+    if (i > 0) out.ascii(",");
+    shape.write(out, event);
+  }
+  out.text(close);
+  return out.take();
+}
+
+/** What `res.json` sends, of JSON that is there already; the last part of an answer that has begun. */
+export async function sendJson(res: ServerResponse, bytes: Buffer): Promise<void> {
   if (!res.headersSent) {
     res.statusCode = 200;
-    res.setHeader("Content-Type", "application/json; charset=utf-8");
-    res.setHeader("Content-Length", Buffer.byteLength(text));
+    res.setHeader("Content-Type", JSON_TYPE);
+    res.setHeader("Content-Length", bytes.length);
   }
-  if (text.length > CHUNK_BYTES) await writeAll(res, text);
-  else if (!res.destroyed) return void res.end(text);
+  if (bytes.length > CHUNK_BYTES) await writeAll(res, bytes);
+  else if (!res.destroyed) return void res.end(bytes);
   if (!res.destroyed) res.end();
 }
 
 /** The same of an answer that may be large and is no list: it has a place until its client has taken it. */
-export async function sendSingle(res: Response, text: string, { gates }: RouteContext): Promise<void> {
-  if (text.length <= CHUNK_BYTES) return sendText(res, text);
-  // The text, and its bytes.
-  await gates.singles.run(res, 2 * text.length, () => sendText(res, text));
+export async function sendSingle(res: ServerResponse, bytes: Buffer, { gates }: RouteContext): Promise<void> {
+  if (bytes.length <= CHUNK_BYTES) return sendJson(res, bytes);
+  await gates.singles.run(res, bytes.length, () => sendJson(res, bytes));
 }
 
-async function writeAll(res: Response, text: string): Promise<void> {
-  const bytes = Buffer.from(text);
+async function writeAll(res: ServerResponse, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length && !res.destroyed; at += CHUNK_BYTES)
     if (!res.write(bytes.subarray(at, at + CHUNK_BYTES))) await drained(res);
 }
 
-async function drained(res: Response): Promise<void> {
+async function drained(res: ServerResponse): Promise<void> {
   if (res.destroyed) return;
   const gone = new AbortController();
   const stop = (): void => gone.abort();

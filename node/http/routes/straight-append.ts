@@ -14,7 +14,7 @@ const PATH = "/api/v1/events";
  * that takes longer than everything else about it. The route of the same name in the app answers what is unusual about
  * a request before its body is read, and `failedRequest` what failed.
  */
-export function straightAppends(context: RouteContext, app: RequestListener): RequestListener {
+export function straightAppends(context: RouteContext, app: RequestListener, others: RequestListener): RequestListener {
   const bytesMax = eventRequestBytesMax(context);
   const security = securityHeaderValues();
 
@@ -50,12 +50,11 @@ export function straightAppends(context: RouteContext, app: RequestListener): Re
   return (req, res) => {
     const { method, url, headers } = req;
     const isStraight = method === "POST" && url === PATH && headers["content-encoding"] === undefined;
-    if (
-      !isStraight ||
-      hasFailed(req) ||
-      Number(headers["content-length"] ?? 0) > bytesMax ||
-      context.logger.isLevelEnabled("debug")
-    ) {
+    if (!isStraight) {
+      others(req, res);
+      return;
+    }
+    if (hasFailed(req) || Number(headers["content-length"] ?? 0) > bytesMax || context.logger.isLevelEnabled("debug")) {
       app(req, res);
       return;
     }

@@ -1,7 +1,7 @@
 import { unreachable } from "../../../shared/ids.js";
 import type { ShownEvent } from "../../../shared/log/event.js";
 import type { StreamNotice } from "../../service/log-port.js";
-import { ownText, textOfA, textOfB } from "../routes/shapes.js";
+import { OWN, REFERENCE_A, REFERENCE_B } from "../routes/shapes.js";
 
 /**
  * How things go out: as messages in the shape of reference API A or B, as server-sent events of A, and as messages and
@@ -15,17 +15,17 @@ export const formOf = (event: ShownEvent, form: StreamForm): Buffer => Buffer.fr
 function textOf(event: ShownEvent, form: StreamForm): string {
   switch (form) {
     case "a":
-      return textOfA(event);
+      return REFERENCE_A.text(event);
     case "b":
-      return textOfB(event);
+      return REFERENCE_B.text(event);
     case "sse":
       // JSON text holds no line break, so one data line carries it whole. Without an event name a browser's `onmessage`
       // sees it, which is what a client of the reference document listens to.
-      return `id: ${event.sequence}\ndata: ${textOfA(event)}\n\n`;
+      return `id: ${event.sequence}\ndata: ${REFERENCE_A.text(event)}\n\n`;
     case "own":
-      return `{"kind":"event","event":${ownText(event)}}`;
+      return `{"kind":"event","event":${OWN.text(event)}}`;
     case "own_sse":
-      return `id: ${event.sequence}\nevent: event\ndata: ${ownText(event)}\n\n`;
+      return `id: ${event.sequence}\nevent: event\ndata: ${OWN.text(event)}\n\n`;
     default:
       return unreachable(form);
   }

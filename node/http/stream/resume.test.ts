@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import pino from "pino";
 import { describe, expect, it, vi } from "vitest";
 import type { ShownEvent } from "../../../shared/log/event.js";
+import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import type { Found, LogReads, LogService, PageRequest } from "../../service/log-port.js";
 import { connectClient } from "./client.js";
 import { StreamHub } from "./hub.js";
@@ -23,6 +24,11 @@ const event = (sequence: number): ShownEvent => ({
   hash: "c".repeat(64),
   height: 1,
   term: 1,
+});
+
+const foundOf = (shown: ShownEvent): FoundEvent => ({
+  ...{ sequence: shown.sequence, hash: shown.hash, payloadBytes: shown.payload.length },
+  shown: () => shown,
 });
 
 /** A log that grows while it is read. */
@@ -58,13 +64,13 @@ class FakeLog {
   async page({ filter, low, high, limit }: PageRequest): Promise<Found> {
     this.pagesAtOnce += 1;
     this.pagesAtOnceMax = Math.max(this.pagesAtOnceMax, this.pagesAtOnce);
-    const found: ShownEvent[] = [];
+    const found: FoundEvent[] = [];
     let at = low;
     // A search looks at so much and no more.
     const end = Math.min(high, low + 700);
     for (; at < end && found.length < limit; at++)
       if (at !== this.hole && (filter.eventType === undefined || event(at).eventType === filter.eventType))
-        found.push(event(at));
+        found.push(foundOf(event(at)));
     // While the page is on its way, more is committed.
     await Promise.resolve();
     if (this.published < 6_000) this.commit(Math.floor(this.random() * 120));

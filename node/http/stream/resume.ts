@@ -100,7 +100,7 @@ class PastReader {
     for (const event of page.events) {
       // Without a filter every sequence must be there: a hole is never skipped.
       if ((!isFiltered && event.sequence !== this.next) || this.isFull || !client.isOpen) return;
-      const form = formOf(event, client.form);
+      const form = formOf(event.shown(), client.form);
       bytes += form.length;
       client.send(form, event.sequence);
       this.next = event.sequence + 1;

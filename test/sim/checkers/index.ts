@@ -14,7 +14,7 @@ import type { History } from "./history.js";
 export class IndexChecker {
   /** By block hash and indexed paths. */
   private readonly due = new Map<string, IndexEntry>();
-  private readonly equal = new WeakMap<StoredEntry, string>();
+  private readonly equal = new WeakMap<StoredEntry, { readonly of: Block; readonly paths: readonly string[] }>();
   /** Entries that somebody wrote or took away and that were found. */
   findings = 0;
   /** Who told of a key that was logged twice. */
@@ -101,12 +101,13 @@ export class IndexChecker {
     const stored = entries.get(block.header.height)?.stored;
     if (block.header.eventCount === 0) return stored === undefined ? null : "is beside no event";
     if (stored === undefined) return "is missing";
-    const name = `${block.blockHash} ${marker?.paths.join()}`;
-    if (this.equal.get(stored) === name) return null;
-    const due = this.dueOf(block, disk.at(at - 1)?.block, { name, paths: marker?.paths ?? [] });
+    const { paths } = marker ?? { paths: NO_PATHS };
+    const equal = this.equal.get(stored);
+    if (equal?.of === block && equal.paths === paths) return null;
+    const due = this.dueOf(block, disk.at(at - 1)?.block, { name: `${block.blockHash} ${paths.join()}`, paths });
     if (entryDiffers(stored, entryOf(block, due), { ownMayDiffer: true })) return "is not what the block gives";
     if (!hasOwn(stored, due)) return "lacks terms that the block gives";
-    this.equal.set(stored, name);
+    this.equal.set(stored, { of: block, paths });
     return null;
   }
 
@@ -128,4 +129,5 @@ function hasOwn({ entry }: StoredEntry, { own }: IndexEntry): boolean {
     return equalBytes(entry.own.places[at] ?? NOTHING, own.places[i] ?? NOTHING) && at !== -1;
   });
 }
+const NO_PATHS: readonly string[] = [];
 const NOTHING = new Uint8Array(0);

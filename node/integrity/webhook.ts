@@ -1,0 +1,207 @@
+import { randomBytes } from "node:crypto";
+import type { Logger } from "pino";
+import type { NodeId } from "../../shared/ids.js";
+import type { Clock } from "../clock.js";
+import type { AlertRecord } from "../storage/port.js";
+import type { Waiting, WebhookFile } from "./webhook-file.js";
+import { postOnce, type WebhookTarget } from "./webhook-post.js";
+
+const LOOK_MS = 500;
+/** After a first failure; twice as long after each further one, up to the longest. */
+export const RETRY_MS_FIRST = 5_000;
+export const RETRY_MS_MAX = 30 * 60_000;
+/** What could not be delivered for so long is given up. */
+export const GIVEN_UP_AFTER_MS = 86_400_000;
+/** Messages that wait; beyond it the oldest one goes. */
+export const WAITING_MAX = 1_000;
+
+/** The kind of the alert that says that others could not be delivered: it is not sent itself. */
+export const WEBHOOK_FAILED = "webhook_failed";
+
+export interface WebhookParts {
+  readonly nodeId: NodeId;
+  /** This node's base URL. */
+  readonly address: string;
+  readonly target: WebhookTarget;
+  /** 0: none. */
+  readonly heartbeatMs: number;
+  readonly file: Pick<WebhookFile, "read" | "write">;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, "error" | "warn" | "info">;
+  /** Something was given up: people have to learn of it another way. */
+  readonly onGivenUp: (detail: string) => void;
+  readonly openAlerts: () => Promise<number>;
+  readonly post?: typeof postOnce;
+}
+
+/** Tells a URL of this node's alerts, until it has them: again and again, over restarts, for a day. */
+export class Webhook {
+  private waiting: Waiting[] = [];
+  private sending: Promise<void> | null = null;
+  private readonly stops: (() => void)[] = [];
+  private readonly abort = new AbortController();
+  private isFailing = false;
+  private isSaved = true;
+  private saving: Promise<void> | null = null;
+
+  constructor(private readonly parts: WebhookParts) {}
+
+  async start(): Promise<void> {
+    const { clock, file, heartbeatMs } = this.parts;
+    // What came meanwhile stands behind what an earlier process has left.
+    this.waiting = [...(await file.read()), ...this.waiting].slice(-WAITING_MAX);
+    this.stops.push(clock.every(LOOK_MS, () => this.look()));
+    if (heartbeatMs > 0) this.stops.push(clock.every(heartbeatMs, () => void this.beat()));
+    this.look();
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.stops) stop();
+    this.abort.abort();
+    await this.idle();
+  }
+
+  /** Resolves once nothing is being sent or written. */
+  async idle(): Promise<void> {
+    while (this.sending !== null || this.saving !== null) {
+      await this.sending;
+      await this.saving;
+    }
+  }
+
+  /** An alert was opened, or something was decided about it. */
+  onAlert(alert: AlertRecord): void {
+    if (alert.kind === WEBHOOK_FAILED) return;
+    const type = alert.status === "open" ? (alert.occurrences > 1 ? "alert.changed" : "alert.opened") : "alert.closed";
+    this.enqueue(type, this.summaryOf(alert));
+  }
+
+  /** Sends one message now, whatever waits. Null: it was taken; else why not. */
+  test(): Promise<string | null> {
+    return this.post({ id: newId(), body: this.bodyOf("test", { node: this.parts.nodeId }) });
+  }
+
+  private async beat(): Promise<void> {
+    const openAlerts = await this.parts.openAlerts().catch(() => null);
+    // One that is still waiting says no more than this one.
+    this.waiting = this.waiting.filter(({ type }) => type !== "heartbeat");
+    this.enqueue("heartbeat", { node: this.parts.nodeId, openAlerts });
+  }
+
+  private enqueue(type: string, data: object): void {
+    const now = this.now();
+    this.waiting.push({
+      id: newId(),
+      type,
+      body: this.bodyOf(type, data),
+      createdAtMs: now,
+      attempts: 0,
+      nextAtMs: now,
+    });
+    if (this.waiting.length > WAITING_MAX) {
+      this.waiting.shift();
+      this.giveUp(`more than ${WAITING_MAX} messages wait for the webhook: the oldest is left out`);
+    }
+    this.save();
+    this.look();
+  }
+
+  private bodyOf(type: string, data: object): string {
+    return JSON.stringify({ type, timestamp: this.parts.clock.wall(), data });
+  }
+
+  /** Fields, and no values: payloads stay in the cluster, where an erasure reaches them. */
+  private summaryOf(alert: AlertRecord): object {
+    const { id, kind, severity, node, accused, status, openedAt, lastSeenAt, heights, sequences } = alert;
+    const { height, sequence, differences, foundBy, agreeing } = alert;
+    const fields = differences?.map((one) => ({ height: one.height, sequence: one.sequence, field: one.field }));
+    const place = [
+      ...(height === undefined ? [] : [`block ${height}`]),
+      ...(sequence === undefined ? [] : [`event ${sequence}`]),
+      ...(fields?.[0] === undefined ? [] : [fields[0].field]),
+    ];
+    const detail = differences === undefined ? alert.detail : `${kind} on ${node}: ${place.join(", ")}`;
+    const url = `${this.parts.address}/api/v1/alerts/${id}`;
+    return {
+      ...{ id, kind, severity, node, accused, status, openedAt, lastSeenAt, height, sequence, heights, sequences },
+      ...{ fields, foundBy, agreeing, detail, url, toldBy: this.parts.nodeId },
+    };
+  }
+
+  private look(): void {
+    this.sending ??= this.sendDue().finally(() => {
+      this.sending = null;
+    });
+  }
+
+  private async sendDue(): Promise<void> {
+    for (;;) {
+      const now = this.now();
+      const due = this.waiting.find(({ nextAtMs }) => nextAtMs <= now);
+      if (due === undefined || this.abort.signal.aborted) return;
+      // What is sent is on the disk before: whenever this process ends, the next one goes on with it.
+      await this.saving;
+      const fault = await this.post(due);
+      // A stop that cut it off is no failure of the receiver.
+      if (this.abort.signal.aborted && fault !== null) return;
+      if (fault === null) this.onDelivered(due);
+      else this.onFailed(due, fault);
+      this.save();
+    }
+  }
+
+  private onDelivered(message: Waiting): void {
+    this.waiting = this.waiting.filter((one) => one !== message);
+    if (this.isFailing) this.parts.logger.info("the webhook takes messages again");
+    this.isFailing = false;
+  }
+
+  private onFailed(message: Waiting, fault: string): void {
+    const now = this.now();
+    if (!this.isFailing)
+      this.parts.logger.warn({ fault }, "the webhook does not take a message: it is tried again for a day");
+    this.isFailing = true;
+    if (now - message.createdAtMs >= GIVEN_UP_AFTER_MS) {
+      this.waiting = this.waiting.filter((one) => one !== message);
+      this.giveUp(
+        `a message (${message.type}) could not be delivered to the webhook for a day, and is given up: ${fault}`,
+      );
+      return;
+    }
+    message.attempts += 1;
+    message.nextAtMs = now + Math.min(RETRY_MS_MAX, RETRY_MS_FIRST * 2 ** (message.attempts - 1));
+  }
+
+  private giveUp(detail: string): void {
+    this.parts.logger.error(detail);
+    this.parts.onGivenUp(detail);
+  }
+
+  private post(message: { readonly id: string; readonly body: string }): Promise<string | null> {
+    const { post = postOnce, target } = this.parts;
+    return post(target, message, { atMs: this.now(), signal: this.abort.signal });
+  }
+
+  private save(): void {
+    this.isSaved = false;
+    this.saving ??= this.saveAll().finally(() => {
+      this.saving = null;
+    });
+  }
+
+  /** What changes while it is being written is written together afterwards. */
+  private async saveAll(): Promise<void> {
+    while (!this.isSaved) {
+      this.isSaved = true;
+      await this.parts.file.write(this.waiting).catch((err) => {
+        this.parts.logger.warn({ err }, "what waits for the webhook could not be written: a restart would lose it");
+      });
+    }
+  }
+
+  private now(): number {
+    return Date.parse(this.parts.clock.wall());
+  }
+}
+
+const newId = (): string => `msg_${randomBytes(12).toString("hex")}`;

@@ -1,0 +1,271 @@
+import { Binary, BSON } from "mongodb";
+import { canonical } from "../judge/canonical.js";
+import { type FoundBlock, verifySignature } from "./block.js";
+import { bodyHashOf, eventsOf, looselyDecoded } from "./body.js";
+import { sha256Hex } from "./bytes.js";
+import { Fault } from "./fault.js";
+import { Findings } from "./findings.js";
+import { blockHashOf, type Header, headerOf, signedTextOf } from "./header.js";
+import { type FieldDifference, fieldsThatDiffer } from "./json-fields.js";
+
+const FORMAT = "quorumlog/evidence/v1";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What a bundle shows: sentences, each of which was checked. */
+export interface EvidenceResult {
+  readonly node: string;
+  readonly blocks: number;
+  readonly findings: Findings;
+}
+
+/** An altered field, and where. */
+interface Altered extends FieldDifference {
+  readonly height: number;
+  readonly sequence?: number;
+}
+
+/** Checks an evidence bundle as docs/reference/evidence.md says. A step that is untrue is a finding. */
+export function verifyEvidence(text: string): EvidenceResult {
+  const bundle = objectOf(parsed(text), "the file is no evidence bundle");
+  if (bundle.format !== FORMAT) throw new Error(`The file is no evidence bundle of the format ${FORMAT}.`);
+  const findings = new Findings();
+  const alert = objectOf(bundle.alert, "the bundle has no alert");
+  const node = String(alert.node);
+  const found: Altered[] = [];
+  const step = (height: number | undefined, field: string, check: () => void): boolean => {
+    try {
+      check();
+      return true;
+    } catch (error) {
+      const fault = error instanceof Fault ? error : new Fault("bad_evidence", field, (error as Error).message);
+      findings.addFault(node, height, fault);
+      return false;
+    }
+  };
+  let keys = new Map<string, string>();
+  step(undefined, "membership", () => {
+    keys = keysOf(listOf(bundle.membership), String(bundle.clusterId));
+  });
+  const blocks = listOf(bundle.blocks);
+  for (const one of blocks) {
+    const at = Number(one.height);
+    if (one.committed === null || one.committed === undefined) {
+      findings.notes.push(`Of block ${at} no member could give what was committed: nothing is shown of it.`);
+      continue;
+    }
+    let committed: Committed | null = null;
+    const isShown = step(at, "committed", () => {
+      committed = committedOf(objectOf(one.committed, "it is no block"), keys);
+      if (committed.header.height !== at) throw new Error(`it is block ${committed.header.height}`);
+    });
+    if (!isShown || committed === null) continue;
+    step(at, "links", () => checkLinks(committed as Committed, listOf(one.links), { keys, findings }));
+    step(at, "stored", () =>
+      found.push(...listOf(one.stored).flatMap((kept) => differencesOf(kept, at, committed as Committed))),
+    );
+  }
+  step(undefined, "evidenceHash", () => checkHashes(bundle, blocks));
+  step(undefined, "alert.differences", () => checkAlert(alert, blocks, found));
+  if (findings.count === 0) for (const one of distinct(found)) findings.notes.push(sentence(node, one));
+  return { node, blocks: blocks.length, findings };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error("The file is not JSON.");
+  }
+}
+
+function objectOf(value: unknown, otherwise: string): Json {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
+  throw new Error(otherwise);
+}
+const listOf = (value: unknown): Json[] =>
+  Array.isArray(value) ? value.map((one) => objectOf(one, "it is no list of objects")) : [];
+
+/** 1: the keys that the log gives its members. */
+function keysOf(membership: readonly Json[], clusterId: string): Map<string, string> {
+  const keys = new Map<string, string>();
+  for (const [i, signed] of membership.entries()) {
+    const header = headerOf(signed.header);
+    const { control } = header;
+    if (i === 0) {
+      if (control?.kind !== "genesis" || header.height !== 1) throw new Error("its first header is no genesis");
+      if (blockHashOf(signed.header) !== clusterId) throw new Error("the genesis is not the one that clusterId names");
+      for (const [id, key] of control.keys) keys.set(id, key);
+    }
+    checkSignature(signed, header, keys);
+    if (control?.kind === "node_admitted" && keys.has(control.node)) keys.set(control.node, control.key);
+  }
+  if (keys.size === 0) throw new Error("it names no keys");
+  return keys;
+}
+
+const checkSignature = ({ header, signature }: Json, known: Header, keys: ReadonlyMap<string, string>): void =>
+  verifySignature(keys, {
+    header: known,
+    text: signedTextOf(header) ?? "",
+    signature: Buffer.from(String(signature), "hex"),
+  });
+
+interface Committed {
+  readonly raw: unknown;
+  readonly header: Header;
+  readonly hash: string;
+  readonly signature: Buffer;
+  readonly body: Pick<FoundBlock, "records" | "payloads">;
+  readonly previousHash: string;
+}
+
+/** 2: the block that was committed. */
+function committedOf(committed: Json, keys: ReadonlyMap<string, string>): Committed {
+  const header = headerOf(committed.header);
+  const hash = blockHashOf(committed.header) as string;
+  if (hash !== committed.blockHash) throw new Error("blockHash is not the header's");
+  checkSignature(committed, header, keys);
+  const part = (value: unknown): Buffer => Buffer.from(String(value), "base64");
+  const body = { records: part(committed.records), payloads: part(committed.payloads) };
+  if (bodyHashOf(body) !== header.bodyHash) throw new Error("its body is not the one that the header names");
+  const previousHash = String(committed.previousHash);
+  const events = eventsOf(body, { ...header, previousHash });
+  if (events.length > 0 && events.at(-1)?.hash !== header.headHash) throw new Error("its last event is not headHash's");
+  const signature = Buffer.from(String(committed.signature), "hex");
+  return { raw: committed.header, header, hash, signature, body, previousHash };
+}
+
+/** 3: that it was committed. */
+function checkLinks(
+  { header, hash }: Committed,
+  links: readonly Json[],
+  { keys, findings }: { readonly keys: ReadonlyMap<string, string>; readonly findings: Findings },
+): void {
+  let before = hash;
+  let commitHeight = 0;
+  for (const link of links) {
+    const next = headerOf(link.header);
+    if (next.previousBlockHash !== before) throw new Error(`block ${next.height} does not follow`);
+    checkSignature(link, next, keys);
+    before = blockHashOf(link.header) as string;
+    commitHeight = next.commitHeight;
+  }
+  if (commitHeight < header.height)
+    findings.notes.push(`That block ${header.height} was committed is not shown: no later header says so.`);
+}
+
+/** 4: what stood there, field by field. */
+function differencesOf(kept: Json, height: number, committed: Committed): Altered[] {
+  const document = objectOf(kept.document, "a document is none");
+  if (sha256Hex(canonical(document)) !== kept.sha256) throw new Error(`the document ${kept.id} has another SHA-256`);
+  if (kept.isWhole !== true) return [];
+  const stored = BSON.EJSON.deserialize(document) as Json;
+  if (stored.header === undefined) return [];
+  const { header } = committed;
+  const place = { height };
+  const found: Altered[] = fieldsThatDiffer("header", stored.header, committed.raw).map((one) => ({
+    ...place,
+    ...one,
+  }));
+  found.push(...fieldsThatDiffer("blockHash", stored.blockHash, committed.hash).map((one) => ({ ...place, ...one })));
+  const signature = fieldsThatDiffer(
+    "signature",
+    bytesOf(stored.signature).toString("hex"),
+    committed.signature.toString("hex"),
+  );
+  found.push(...signature.map((one) => ({ ...place, ...one })));
+  const sealed = { ...header, previousHash: committed.previousHash };
+  const due = looselyDecoded(committed.body, sealed);
+  // Each part beside the sound other part: so one that is broken hides nothing of the other.
+  for (const part of ["records", "payloads"] as const) {
+    const bytes = bytesOf(stored[part]);
+    if (bytes.equals(committed.body[part])) continue;
+    try {
+      const there = looselyDecoded({ ...committed.body, [part]: bytes }, sealed);
+      for (const [i, event] of due.entries()) {
+        const differing = fieldsThatDiffer("", eventFields(there[i] ?? null), eventFields(event));
+        const sequence = header.firstSequence + i;
+        found.push(...differing.map((one) => ({ ...place, sequence, ...one, field: one.field.replace(/^\./, "") })));
+      }
+    } catch {
+      found.push({ ...place, sequence: header.firstSequence, field: part });
+    }
+  }
+  return found;
+}
+
+function bytesOf(value: unknown): Buffer {
+  return value instanceof Binary ? Buffer.from(value.value()) : Buffer.alloc(0);
+}
+
+type Decoded = ReturnType<typeof looselyDecoded>[number];
+
+function eventFields(event: Decoded): Json {
+  if (event === null) return {};
+  const { id, eventType, timestamp, sourceAppId, idempotencyKey, batch, payload, salt, noted } = event;
+  return {
+    id,
+    eventType,
+    timestamp,
+    sourceAppId,
+    idempotencyKey,
+    batch,
+    hash: noted,
+    payloadSalt: salt?.toString("hex"),
+    dataPayload: payloadValueOf(payload),
+  };
+}
+
+/** As an object if it is one in its one form, else as text. */
+function payloadValueOf(payload: Buffer | null): unknown {
+  const text = payload?.toString("utf8");
+  try {
+    const value: unknown = JSON.parse(text ?? "");
+    return canonical(value) === text ? value : text;
+  } catch {
+    return text;
+  }
+}
+
+function checkHashes(bundle: Json, blocks: readonly Json[]): void {
+  const documents = [...blocks.flatMap((one) => listOf(one.stored)), ...listOf(bundle.others)];
+  for (const { id, sha256, document } of documents)
+    if (sha256Hex(canonical(document)) !== sha256) throw new Error(`the document ${id} has another SHA-256`);
+  if (
+    Number((bundle.omitted as Json | undefined)?.documents ?? 0) > 0 ||
+    Number((bundle.omitted as Json | undefined)?.blocks ?? 0) > 0
+  )
+    return;
+  const pairs = documents
+    .map(({ id, sha256 }) => [String(id), String(sha256)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  if (sha256Hex(`${FORMAT}\n${canonical(pairs)}`) !== bundle.evidenceHash)
+    throw new Error("it is not that of the documents");
+}
+
+/** What is computed by others, or lies outside of what the documents show. */
+const NOT_SHOWN = new Set(["frontier", "header", "body", "record", "records", "payloads", "record or dataPayload"]);
+
+function checkAlert(alert: Json, blocks: readonly Json[], found: readonly Altered[]): void {
+  const shownHeights = new Set(
+    blocks
+      .filter(({ stored, committed }) => listOf(stored).some(({ isWhole }) => isWhole === true) && committed != null)
+      .map(({ height }) => height),
+  );
+  for (const { height, sequence, field } of listOf(alert.differences)) {
+    if (!shownHeights.has(height) || NOT_SHOWN.has(String(field))) continue;
+    const isThere = found.some((one) => one.height === height && one.sequence === sequence && one.field === field);
+    if (!isThere) throw new Error(`the documents do not show that ${field} of block ${height} was altered`);
+  }
+}
+
+function distinct(found: readonly Altered[]): Altered[] {
+  const seen = new Map(found.map((one) => [JSON.stringify(one), one]));
+  return [...seen.values()];
+}
+
+function sentence(node: string, { height, sequence, field, stored, expected }: Altered): string {
+  const event = sequence === undefined ? "" : `, event ${sequence}`;
+  return `Shown: ${node}, block ${height}${event}, ${field} was found as ${stored ?? "not there"}; committed was ${expected ?? "nothing"}.`;
+}

@@ -1,0 +1,20 @@
+import { expect, it, onTestFinished } from "vitest";
+import { tamperWith } from "../../scripts/chaos/tamper/run.js";
+import { startCluster } from "../../scripts/cluster/cluster.js";
+
+it("npm run chaos -- tamper finds what it changes on follower and leader, recent and oldest, and says so in a table", async () => {
+  const cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
+  onTestFinished(() => cluster.stop());
+  const lines: string[] = [];
+  const options = { events: 5_000, writers: 4, only: "a payload that is edited" };
+  const outcomes = await tamperWith(cluster, options, (line) => lines.push(line));
+  expect(outcomes.all.map(({ role, where, kind }) => `${kind} ${where} ${role}`)).toEqual([
+    "payload_modified recent follower",
+    "payload_modified recent leader",
+    "payload_modified oldest follower",
+    "payload_modified oldest leader",
+  ]);
+  expect(outcomes.all.flatMap(({ wrong }) => wrong)).toEqual([]);
+  expect(outcomes.isSound).toBe(true);
+  expect(outcomes.lines().join("\n")).toMatch(/payload_modified +4 +\d.*4 of 4/);
+});

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { Clock } from "../clock.js";
+import { isOver } from "../storage/alert-steps.js";
 import type { AlertRecord } from "../storage/port.js";
 import type { Waiting, WebhookFile } from "./webhook-file.js";
 import { postOnce, type WebhookTarget } from "./webhook-post.js";
@@ -72,7 +73,8 @@ export class Webhook {
   /** An alert was opened, or something was decided about it. */
   onAlert(alert: AlertRecord): void {
     if (alert.kind === WEBHOOK_FAILED) return;
-    const type = alert.status === "open" ? (alert.occurrences > 1 ? "alert.changed" : "alert.opened") : "alert.closed";
+    const isNew = alert.status === "open" && alert.occurrences <= 1;
+    const type = isOver(alert) ? "alert.closed" : isNew ? "alert.opened" : "alert.changed";
     this.enqueue(type, this.summaryOf(alert));
   }
 
@@ -147,6 +149,8 @@ export class Webhook {
       if (fault === null) this.onDelivered(due);
       else this.onFailed(due, fault);
       this.save();
+      // The others would fare no better just now.
+      if (fault !== null) return;
     }
   }
 

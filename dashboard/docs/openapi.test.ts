@@ -38,5 +38,5 @@ it("has the members of every shape, also of those within it", () => {
   expect(names).toEqual(expect.arrayContaining(["clusterId", "nodes", "nodes[].id", "index.payload"]));
   expect(rows.find(({ name }) => name === "nodes[].detail")?.isRequired).toBe(false);
   for (const [name, schema] of Object.entries(api.components.schemas))
-    expect([name, rowsOf(schema).length > 0 || schema.type === "array"]).toEqual([name, true]);
+    expect([name, rowsOf(schema).length > 0 || typeOf(schema).words !== "any value"]).toEqual([name, true]);
 });

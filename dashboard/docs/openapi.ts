@@ -138,6 +138,12 @@ export interface Row {
 export function rowsOf(schema: Schema, prefix = ""): Row[] {
   const { properties = {}, required = [] } = schema;
   if (schema.type === "array" && schema.items !== undefined) return rowsOf(schema.items, `${prefix}[].`);
+  const choices = schema.anyOf ?? schema.oneOf;
+  // Members that several shapes have are told once.
+  if (choices !== undefined) {
+    const rows = choices.flatMap((choice) => rowsOf(choice, prefix));
+    return rows.filter(({ name }, i) => rows.findIndex((one) => one.name === name) === i);
+  }
   return Object.entries(properties).flatMap(([name, member]) => [
     {
       name: prefix + name,

@@ -3,6 +3,7 @@ import type { AlertView } from "../api/types.js";
 import { ago, count, localTime, many } from "../lib/format.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import styles from "./alerts.module.css";
 import { decisionOf, isOver } from "./standing.js";
 
 interface AlertTableProps {
@@ -53,14 +54,16 @@ function AlertRow({ alert, now }: { readonly alert: AlertView; readonly now: num
         </Link>
       </th>
       <td>{alert.accused}</td>
-      <td>
+      <td className={styles.whole}>
         <Where alert={alert} />
       </td>
       <td className={page.break}>
         <bdi>{alert.detail}</bdi>
       </td>
       <td>{alert.foundBy === undefined ? alert.node : `${alert.node}, ${alert.foundBy}`}</td>
-      <td title={localTime(alert.openedAt)}>{ago(now - Date.parse(alert.openedAt))}</td>
+      <td className={styles.whole} title={localTime(alert.openedAt)}>
+        {ago(now - Date.parse(alert.openedAt))}
+      </td>
       <td>
         <Stands alert={alert} />
       </td>

@@ -3,9 +3,10 @@ import { Link } from "wouter";
 import { useAlertAt } from "../alerts/use-accused.js";
 import { useChain, useCluster } from "../api/queries.js";
 import type { AlertView } from "../api/types.js";
-import { count, many } from "../lib/format.js";
+import { ago, count, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
+import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
 import { FirstEvent } from "../parts/first-event.js";
@@ -26,6 +27,7 @@ export function ChainPage() {
   const isPaused = isPausedIn(parameters);
   const chain = useChain(from, columns, !isPaused);
   const accusedBy = useAlertAt();
+  const now = useNow();
   const leaderId = useCluster().data?.body.leaderId ?? null;
   if (chain.data === undefined)
     return <AskedPage title="Chain" what="the chain" error={chain.error} onRetry={() => void chain.refetch()} />;
@@ -45,7 +47,9 @@ export function ChainPage() {
           <Jump onJump={(sequence) => change({ at: sequence })} />
         </div>
       </div>
-      {chain.error === null ? null : <Stale text="The node did not answer again: this is the last that it said." />}
+      {chain.error === null ? null : (
+        <Stale text={`The node did not answer again: this is what it said ${ago(now - chain.dataUpdatedAt)}.`} />
+      )}
       {view.size === 0 ? (
         <Empty title="The log has no events yet">
           <FirstEvent />

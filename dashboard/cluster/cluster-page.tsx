@@ -64,7 +64,15 @@ function Views({ status }: { readonly status: ClusterView }) {
   return (
     <section className={page.card} aria-labelledby="views">
       <h2 id="views">Who leads, by each node’s own word</h2>
-      <p>{said.size > 1 ? <Mark tone="bad">they disagree</Mark> : <Mark tone="ok">all that answer agree</Mark>}</p>
+      <p>
+        {said.size > 1 ? (
+          <Mark tone="bad">they disagree</Mark>
+        ) : unheard.length > 0 ? (
+          <Mark tone="unknown">{`${status.views.length} of ${status.nodes.length} answer`}</Mark>
+        ) : (
+          <Mark tone="ok">all agree</Mark>
+        )}
+      </p>
       <table className={page.table}>
         <thead>
           <tr>

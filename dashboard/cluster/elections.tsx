@@ -1,7 +1,7 @@
 import { Link } from "wouter";
 import { useChaos, useElections } from "../api/queries.js";
 import type { ClusterView, ElectionView } from "../api/types.js";
-import { clockTime, count, dateOf, duration, lasting, localTime, many, zoneName } from "../lib/format.js";
+import { ago, clockTime, count, dateOf, duration, lasting, localTime, many, zoneName } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
 import { useHeld } from "../lib/use-held.js";
@@ -33,6 +33,7 @@ const AROUND_MS = 4_000;
 /** Who led when and why, as the log remembers it: as a picture, and as a table. */
 export function Elections({ status }: { readonly status: ClusterView }) {
   const elections = useElections();
+  const now = useNow();
   if (elections.data === undefined)
     return elections.error === null ? (
       <Loading what="elections" />
@@ -45,6 +46,9 @@ export function Elections({ status }: { readonly status: ClusterView }) {
       <TimelineCard status={status} elections={list.elections} />
       <section className={page.card} aria-labelledby="elections">
         <h2 id="elections">Elections, the newest first</h2>
+        {elections.error === null ? null : (
+          <Stale text={`They could not be asked for again: this was told ${ago(now - elections.dataUpdatedAt)}.`} />
+        )}
         {list.unreachable.length > 0 ? (
           <Stale text={`${list.unreachable.join(", ")} did not tell how many writes it refused.`} />
         ) : null}

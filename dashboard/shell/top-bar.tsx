@@ -67,6 +67,13 @@ function Standing({ cluster }: { readonly cluster: Asked<ClusterView> }) {
           : "all nodes";
   return (
     <>
+      <span role="alert">
+        {data.body.state === "integrity_alert" ? (
+          <Link href="/alerts">
+            <Mark tone="bad">integrity alert</Mark>
+          </Link>
+        ) : null}
+      </span>
       <Mark tone={tone}>{`${healthy}/${nodes.length} ${words}`}</Mark>
       <span className={styles.leader}>
         {leaderId === null ? "no leader" : `${leaderId} leads`} · term {term}

@@ -271,10 +271,11 @@ export class Reads implements LogReads {
       // What is in memory, and small, takes nobody's turn.
       const atHand = this.searches.atHand({ ...request, bytesMax, deadline: Number.POSITIVE_INFINITY });
       if (atHand !== null && !isLarge(atHand)) return atHand;
-      return this.turns.run(() => {
+      return this.turns.run(async () => {
         // From here on: that others were first says nothing of how wide the filter is.
         const deadline = this.clock.now() + this.limits.searchMsMax;
-        return this.searches.find({ ...request, bytesMax, deadline });
+        const found = await this.searches.find({ ...request, bytesMax, deadline });
+        return { ...found, events: found.events.map((event) => event.detached()) };
       });
     });
   }

@@ -121,6 +121,13 @@ export class ProvedBodyReader {
     return isErased ? 0 : this.payloads.end(i) - start - 1 - SALT_BYTES;
   }
 
+  /** One event as a body of its own. */
+  alone(i: number): ProvedBodyReader {
+    const place = { sealedAt: this.place.sealedAt, previousHash: this.hashOf(i - 1), eventCount: 1 };
+    const body = { records: partOf(this.records.entry(i)), payloads: partOf(this.payloads.entry(i)) };
+    return new ProvedBodyReader(body, { ...place, firstSequence: sequence(this.sequenceOf(i)) });
+  }
+
   /** The same event as it stands there: nothing of it is decoded. */
   locate(i: number, into: EventBytes): void {
     this.assertHas(i);
@@ -190,6 +197,14 @@ export class ProvedBodyReader {
   private assertHas(i: number): void {
     if (!(i >= 0 && i < this.place.eventCount)) throw new RangeError(`the block has no event ${i}`);
   }
+}
+
+/** A part of one entry. */
+function partOf(entry: Uint8Array): Uint8Array {
+  const part = new Uint8Array(4 + entry.length);
+  new DataView(part.buffer).setUint32(0, entry.length);
+  part.set(entry, 4);
+  return part;
 }
 
 /** Looked at and let go at once. */

@@ -38,6 +38,10 @@ export class StoredEvent implements FoundEvent {
   shown(): ShownEvent {
     return shownEvent(this.body.event(this.position), this.block);
   }
+  /** The same in memory of its own: a block that is not kept need not wait until its event is shown. */
+  detached(): StoredEvent {
+    return new StoredEvent(this.body.alone(this.position), 0, this.block);
+  }
   locate(into: EventBytes): void {
     this.body.locate(this.position, into);
   }

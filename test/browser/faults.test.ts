@@ -6,7 +6,7 @@ import { freePorts } from "../../scripts/lib/processes.js";
 import { Chaos } from "../../scripts/start/chaos/chaos.js";
 import { postJson } from "../integration/api-support.js";
 import { eventually } from "../support/eventually.js";
-import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, visit } from "./browser.js";
+import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, violationsOf, visit } from "./browser.js";
 import { event, seed } from "./seed.js";
 
 const IDS = ["n1", "n2", "n3"];
@@ -165,6 +165,7 @@ journeys("a person whose cluster is in trouble", () => {
     await page.getByText("3/3 all nodes").waitFor({ timeout: PATIENCE_MS });
     const lanes = page.getByRole("img", { name: /Elections of n3, n2, n1/ });
     await lanes.getByText("killed", { exact: false }).first().waitFor({ state: "attached" });
+    expect(await violationsOf(page)).toEqual([]);
     await leave(mine, "chaos-panel");
   });
 

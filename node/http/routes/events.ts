@@ -3,7 +3,7 @@ import { type Response, Router } from "express";
 import { BLOCK_BYTES_MAX } from "../../../shared/limits.js";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
-import type { ReadCondition } from "../../service/log-port.js";
+import type { LogReads, ReadCondition } from "../../service/log-port.js";
 import { admitBatch } from "../door/door.js";
 import { idempotencyKey } from "../middleware/idempotency-key.js";
 import { eventMethods } from "../middleware/methods.js";
@@ -11,7 +11,7 @@ import { rawBody, rawRequest } from "../middleware/raw-body.js";
 import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
 import { answerHeaders, appendOne, created, place } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
-import { fetchEvents, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
+import { type EventList, fetchEvents, type ListQuery, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
 import { histogram } from "./histogram.js";
 import { queryOf } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
@@ -68,13 +68,23 @@ export function listEvents(context: RouteContext): ReadHandler {
     const query = readListQuery(queryOf(req), reads.indexedPaths);
     const size = await beginRead(res, context, query.condition);
     await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
-      const { events: page, next, links } = await fetchEvents(reads, query, size);
+      const { bytes, links } = await listText(reads, query, size);
       const named = Object.entries(links).map(([rel, url]) => `<${url}>; rel="${rel}"`);
       if (named.length > 0) res.setHeader("Link", named.join(", "));
-      const close = next === undefined ? "]}" : `],"next":"${next}"}`;
-      await sendJson(res, arrayOf(page, { open: '{"events":[', shape: OWN, close }));
+      await sendJson(res, bytes);
     });
   };
+}
+
+/** Only the bytes wait for the client: an event that was found holds all of its block. */
+async function listText(
+  reads: LogReads,
+  query: ListQuery,
+  size: number,
+): Promise<Pick<EventList, "links"> & { bytes: Buffer }> {
+  const { events: page, next, links } = await fetchEvents(reads, query, size);
+  const close = next === undefined ? "]}" : `],"next":"${next}"}`;
+  return { bytes: arrayOf(page, { open: '{"events":[', shape: OWN, close }), links };
 }
 
 /** `GET /api/v1/events/{sequence}`. */

@@ -2,7 +2,8 @@ import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { compareInstants } from "../../../shared/timestamp.js";
 import type { Found, LogReads } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
-import { refuseCutOff, slices } from "./slices.js";
+import type { Shape } from "./shapes.js";
+import { arrayOf, refuseCutOff, slices } from "./slices.js";
 
 export const PAGE_LIMIT_MAX = 1_000;
 export const PAGE_MAX = 999_999_999;
@@ -56,13 +57,17 @@ export function readPage(query: QueryReader, limit: number): { page: number; lim
 
 export interface Page {
   /** The page in parts. */
-  readonly parts: AsyncIterable<Found>;
+  readonly parts: AsyncIterable<Buffer>;
   readonly total: number;
   readonly isCapped: boolean;
 }
 
 /** One page of the log as of `size` events. Without filters a place is a sequence, so any page costs the same. */
-export async function openPage(reads: LogReads, query: PageQuery, size: number): Promise<Page> {
+export async function openPage(
+  reads: LogReads,
+  query: PageQuery,
+  { size, shape }: { readonly size: number; readonly shape: Shape },
+): Promise<Page> {
   const { filter, order, limit } = query;
   const skip = (query.page - 1) * limit;
   const isFiltered = Object.keys(filter).length > 0;
@@ -75,14 +80,11 @@ export async function openPage(reads: LogReads, query: PageQuery, size: number):
     : order === "asc"
       ? { low: skip, high: size }
       : { low: 0, high: size - skip };
-  return { parts: whole(slices(reads, { filter, order, limit, ...range })), total, isCapped };
-}
-
-async function* nothing(): AsyncGenerator<Found> {}
-
-async function* whole(parts: AsyncIterable<Found>): AsyncGenerator<Found> {
-  for await (const found of parts) {
+  const make = (found: Found): Buffer => {
     refuseCutOff(found);
-    yield found;
-  }
+    return arrayOf(found.events, { open: "", shape, close: "" });
+  };
+  return { parts: slices(reads, { filter, order, limit, ...range }, make), total, isCapped };
 }
+
+async function* nothing(): AsyncGenerator<Buffer> {}

@@ -31,12 +31,12 @@ export function listLogs(context: RouteContext): ReadHandler {
     const query = readPageQuery(queryOf(req));
     const size = await beginRead(res, context);
     await context.gates.lists.run(res, LIST_BYTES, async () => {
-      const { parts, total, isCapped } = await openPage(context.reads, query, size);
+      const { parts, total, isCapped } = await openPage(context.reads, query, { size, shape: REFERENCE_A });
       const { page, limit } = query;
       const capped = isCapped ? { totalIsCapped: true } : {};
       const rest = { page, limit, total, totalPages: Math.ceil(total / limit), ...capped };
       const close = `],${JSON.stringify(rest).slice(1)}`;
-      await sendArray(res, parts, { open: '{"data":[', shape: REFERENCE_A, close });
+      await sendArray(res, parts, { open: '{"data":[', close });
     });
   };
 }

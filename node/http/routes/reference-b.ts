@@ -28,13 +28,14 @@ export function referenceB(context: RouteContext): Router {
 /** `GET /events`. */
 export function listPage(context: RouteContext): ReadHandler {
   return async (req, res) => {
-    const query = queryOf(req);
-    const page = readPage(query, 100);
-    query.finish();
+    const asked = queryOf(req);
+    const page = readPage(asked, 100);
+    asked.finish();
     const size = await beginRead(res, context);
     await context.gates.lists.run(res, LIST_BYTES, async () => {
-      const { parts } = await openPage(context.reads, { ...page, order: "asc", filter: {} }, size);
-      await sendArray(res, parts, { open: "[", shape: REFERENCE_B, close: "]" });
+      const query = { ...page, order: "asc", filter: {} } as const;
+      const { parts } = await openPage(context.reads, query, { size, shape: REFERENCE_B });
+      await sendArray(res, parts, { open: "[", close: "]" });
     });
   };
 }

@@ -11,18 +11,27 @@ import type { Shape } from "./shapes.js";
 const CHUNK_BYTES = 64 * 1024;
 const JSON_TYPE = "application/json; charset=utf-8";
 
-/** The pages of a list, one after the other, until `limit` events were found, or all of the range was looked at. */
-export async function* slices(reads: LogReads, request: PageRequest): AsyncGenerator<Found> {
+/**
+ * The pages of a list, one after the other, until `limit` events were found, or all of the range was looked at. What is made
+ * of each is made at once, and only that waits: an event that was found holds all of its block.
+ */
+export async function* slices<T>(reads: LogReads, request: PageRequest, make: (found: Found) => T): AsyncGenerator<T> {
   let left = request.limit;
   let rest = request;
   for (;;) {
-    const found = await reads.page({ ...rest, limit: left });
-    left -= found.events.length;
-    yield found;
-    if (left <= 0 || found.next === null || found.isCutOff) return;
+    const { made, count, next, isCutOff } = await partOf(reads, { ...rest, limit: left }, make);
+    left -= count;
+    yield made;
+    if (left <= 0 || next === null || isCutOff) return;
     const { skip: _passed, ...unskipped } = rest;
-    rest = { ...unskipped, ...(request.order === "asc" ? { low: found.next } : { high: found.next + 1 }) };
+    rest = { ...unskipped, ...(request.order === "asc" ? { low: next } : { high: next + 1 }) };
   }
+}
+
+async function partOf<T>(reads: LogReads, request: PageRequest, make: (found: Found) => T) {
+  const found = await reads.page(request);
+  const { events, next, isCutOff } = found;
+  return { made: make(found), count: events.length, next, isCutOff };
 }
 
 /**
@@ -31,25 +40,27 @@ export async function* slices(reads: LogReads, request: PageRequest): AsyncGener
  */
 export async function sendArray(
   res: ServerResponse,
-  parts: AsyncIterable<Found>,
-  form: { readonly open: string; readonly shape: Shape; readonly close: string },
+  parts: AsyncIterable<Buffer>,
+  { open, close }: { readonly open: string; readonly close: string },
 ): Promise<void> {
-  let bytes: Buffer | null = null;
+  let waiting: Buffer[] = [Buffer.from(open)];
+  let isFirst = true;
   let isEmpty = true;
-  for await (const { events } of parts) {
-    if (bytes !== null) {
+  for await (const part of parts) {
+    if (!isFirst) {
       if (!res.headersSent) res.setHeader("Content-Type", JSON_TYPE);
-      await writeAll(res, bytes);
+      await writeAll(res, Buffer.concat(waiting));
       if (res.destroyed) return;
+      waiting = isEmpty || part.length === 0 ? [] : [COMMA];
     }
-    const open = bytes === null ? form.open : isEmpty || events.length === 0 ? "" : ",";
-    bytes = arrayOf(events, { ...form, open, close: "" });
-    isEmpty &&= events.length === 0;
+    waiting.push(part);
+    isFirst = false;
+    isEmpty &&= part.length === 0;
   }
-  const close = Buffer.from(bytes === null ? form.open + form.close : form.close);
-  await sendJson(res, bytes === null ? close : Buffer.concat([bytes, close]));
+  await sendJson(res, Buffer.concat([...waiting, Buffer.from(close)]));
 }
 
+const COMMA = Buffer.from(",");
 const out = new JsonBytes();
 
 /** Events one after the other, between two texts. */

@@ -5,6 +5,8 @@ export const EVENT_BYTES_MAX_CEILING = 1024 * 1024;
 export const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 export const BLOCK_EVENTS_MAX = 1_000;
 export const BATCH_EVENTS_MAX = 1_000;
+/** Writes of one request from a following node to its leader. */
+export const FORWARDED_WRITES_MAX = 1_000;
 export const NAME_CHARACTERS_MAX = 256;
 /** The reason that a person gives for a decision. */
 export const REASON_CHARACTERS_MAX = 1_000;

@@ -60,6 +60,8 @@ export interface RequestOptions {
   readonly timeoutMs: number;
   readonly requestId?: string;
   readonly signal?: AbortSignal;
+  /** Never again, also where the connection turns out to be closed: what it asks for must not be done twice. */
+  readonly isSentOnce?: boolean;
 }
 
 interface Exchange extends Omit<RequestOptions, "timeoutMs"> {
@@ -72,8 +74,6 @@ interface Exchange extends Omit<RequestOptions, "timeoutMs"> {
 }
 interface PeerAnswer {
   readonly status: number;
-  /** The request was sent twice, and the peer may have taken it the first time: the answer is to the second. */
-  readonly isRepeated: boolean;
   readonly body: Buffer;
 }
 
@@ -81,11 +81,9 @@ interface PeerAnswer {
 export interface PeerResult {
   readonly status: number;
   readonly body: unknown;
-  /** The request was sent twice, and the peer may have taken it the first time: this answers the second. */
-  readonly isRepeated: boolean;
 }
 
-type SingleAnswer = Omit<PeerAnswer, "isRepeated"> & { readonly session: string; readonly protocol: string };
+type SingleAnswer = PeerAnswer & { readonly session: string; readonly protocol: string };
 
 const NOBODY_THERE = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND"]);
 const CONNECTION_LOST = new Set(["ECONNRESET", "EPIPE"]);
@@ -167,7 +165,7 @@ export class PeerClient {
       });
       // Not signed, so it is no proof that the peer did nothing.
       if (answer.status === 401) throw this.error("refused", "the peer does not accept our messages", true);
-      return { status: answer.status, body: this.parseJson(answer.body), isRepeated: answer.isRepeated };
+      return { status: answer.status, body: this.parseJson(answer.body) };
     } finally {
       this.requests--;
     }
@@ -233,7 +231,7 @@ export class PeerClient {
 
   private async attempts(exchange: Exchange, signal: AbortSignal): Promise<PeerAnswer> {
     let mayHaveArrived = false;
-    let isSocketRetryLeft = true;
+    let isSocketRetryLeft = exchange.isSentOnce !== true;
     let isSessionRetryLeft = true;
     for (;;) {
       const answer = await this.attempt(exchange, signal).catch((error: unknown) => this.classify(error, signal));
@@ -255,7 +253,7 @@ export class PeerClient {
       if (answer.status === 401 && answer.protocol !== PEER_PROTOCOL)
         this.options.onRejected("other_version", answer.protocol);
       else if (answer.status === 401) this.options.onRejected("refused_by_peer");
-      return { ...answer, isRepeated: mayHaveArrived };
+      return answer;
     }
   }
 

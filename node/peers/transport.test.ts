@@ -126,7 +126,7 @@ describe("messages between two nodes", () => {
     expect(n1.ends.all).toEqual([]);
   });
 
-  it("survive a keep-alive socket that the peer had closed", async () => {
+  it("survive a keep-alive socket that the peer had closed, save those that must be sent once", async () => {
     const [n1, n2] = [await listen("n1"), await listen("n2")];
     const sockets: Socket[] = [];
     let breaksOld = false;
@@ -138,16 +138,28 @@ describe("messages between two nodes", () => {
       for (const end of [socket, upstream])
         end.on("error", () => {}).on("close", () => [socket, upstream].map((s) => s.destroy()));
     });
-    proxy.on("connection", (socket) => !breaksOld && sockets.push(socket));
+    const connections: Socket[] = [];
+    proxy.on("connection", (socket) => connections.push(socket) && !breaksOld && sockets.push(socket));
     proxy.listen(0, "127.0.0.1");
     await once(proxy, "listening");
     closers.push(() => proxy.close());
     n1.boot({ n2: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
     n2.boot({ n1: n1.address });
-    n2.transport.handle("echo", async (body) => ({ status: 200, body }));
+    const taken: unknown[] = [];
+    n2.transport.handle("echo", async (body) => {
+      taken.push(body);
+      return { status: 200, body };
+    });
     expect(await n1.transport.request("n2", "echo", 1, { timeoutMs: 5_000 })).toMatchObject({ status: 200, body: 1 });
     breaksOld = true;
     expect(await n1.transport.request("n2", "echo", 2, { timeoutMs: 5_000 })).toMatchObject({ status: 200, body: 2 });
+    breaksOld = false;
+    expect(await n1.transport.request("n2", "echo", 3, { timeoutMs: 5_000 })).toMatchObject({ status: 200, body: 3 });
+    sockets.push(...connections);
+    breaksOld = true;
+    const sentOnce = n1.transport.request("n2", "echo", 4, { timeoutMs: 5_000, isSentOnce: true });
+    await expect(sentOnce).rejects.toMatchObject({ failure: "failed", mayHaveArrived: true });
+    expect(taken).not.toContain(4);
   });
 
   it("hold a bounded number of answers: beyond it a message is answered 204 at once", async () => {

@@ -14,6 +14,7 @@ import type { Clock } from "../clock.js";
 import type { Config } from "../config.js";
 import type { DiskWatch } from "../host/disk-watch.js";
 import { PeerError, type RequestOptions } from "../peers/peer-client.js";
+import type { HandlerContext } from "../peers/peer-server.js";
 import type { PeerTransport } from "../peers/transport.js";
 import { PROBLEMS, ProblemError } from "../problems.js";
 import type { Driver } from "../replica/driver.js";
@@ -25,6 +26,8 @@ import type { ReadLimits } from "./reads.js";
 export const PEER_ANSWER_MS_MAX = 1_000;
 /** Between looks for a leader during an election. */
 export const LEADER_POLL_MS = 20;
+/** How long after a write's deadline its leader's answer is waited for. */
+export const ANSWER_GRACE_MS = 40;
 export const RETRY_AFTER_SECONDS = 1;
 
 /** How a node asks another one, and answers it: the messages of their replicas go another way. */
@@ -73,22 +76,25 @@ export interface PeerAnswer<P extends PeerPath> {
 
 /** What a peer said: its answer, why it refuses, or nothing that can be used. */
 export type PeerReply<P extends PeerPath> =
-  | { readonly kind: "answered"; readonly answer: AnswerOf<P>; readonly isRepeated: boolean }
+  | { readonly kind: "answered"; readonly answer: AnswerOf<P> }
   | { readonly kind: "refused"; readonly detail: string }
   | { readonly kind: "none" };
+
+/** Who asks, and a signal that nobody waits for the answer any more. */
+export type Asked = Pick<HandlerContext, "from" | "signal">;
 
 /** Questions to the other members, and the answers to theirs, each as `PEER_REQUESTS` has it. */
 export class PeerDesk {
   constructor(private readonly options: Pick<LogServiceOptions, "config" | "transport" | "clock">) {}
 
   /** A problem of status 409 is told to the one who asks; any other failure stays here, in the log. */
-  handle<P extends PeerPath>(path: P, handler: (question: QuestionOf<P>) => Promise<AnswerTo<P>>): void {
+  handle<P extends PeerPath>(path: P, handler: (question: QuestionOf<P>, asked: Asked) => Promise<AnswerTo<P>>): void {
     const { question } = PEER_REQUESTS[path];
-    this.options.transport?.handle(path, async (body) => {
+    this.options.transport?.handle(path, async (body, asked) => {
       const parsed = question.safeParse(body);
       if (!parsed.success) return { status: 400, body: { code: "bad_question" } };
       try {
-        return { status: 200, body: await handler(parsed.data as QuestionOf<P>) };
+        return { status: 200, body: await handler(parsed.data as QuestionOf<P>, asked) };
       } catch (error) {
         if (!(error instanceof ProblemError) || PROBLEMS[error.code].status !== 409) throw error;
         return { status: 409, body: { detail: error.detail } };
@@ -105,15 +111,13 @@ export class PeerDesk {
   ): Promise<PeerReply<P>> {
     const { transport } = this.options;
     if (transport === null) throw unavailable("This node stands alone and knows no other.");
-    const { status, body, isRepeated } = await transport.request(peer, path, question, options);
+    const { status, body } = await transport.request(peer, path, question, options);
     if (status === 409) {
       const refusal = refusalSchema.safeParse(body);
       return refusal.success ? { kind: "refused", detail: refusal.data.detail } : { kind: "none" };
     }
     const answer = status === 200 ? PEER_REQUESTS[path].answer.safeParse(body) : undefined;
-    return answer?.success === true
-      ? { kind: "answered", answer: answer.data as AnswerOf<P>, isRepeated }
-      : { kind: "none" };
+    return answer?.success === true ? { kind: "answered", answer: answer.data as AnswerOf<P> } : { kind: "none" };
   }
 
   /** Asks every other member at once. */

@@ -9,7 +9,7 @@ function desk(answer: { status: number; body: unknown }) {
   const handlers = new Map<string, PeerHandler>();
   const transport = {
     handle: (path: string, handler: PeerHandler) => handlers.set(path, handler),
-    request: async () => ({ ...answer, isRepeated: false }),
+    request: async () => answer,
   };
   const config = { nodeId: "n1", members: [{ id: "n1" }, { id: "n2" }] };
   const called = (path: string, body: unknown) =>
@@ -31,7 +31,7 @@ it.each([
 it("tells an answer from a refusal", async () => {
   const options = { timeoutMs: 1 };
   const { peers } = desk({ status: 200, body: { isLow: true } });
-  const answered = { kind: "answered", answer: { isLow: true }, isRepeated: false };
+  const answered = { kind: "answered", answer: { isLow: true } };
   expect(await peers.request("n2", "disk", {}, options)).toEqual(answered);
   expect(await peers.askAll("disk", {})).toMatchObject([{ peer: "n2", answer: { isLow: true }, wasAsked: true }]);
   const refusing = desk({ status: 409, body: { detail: "It is not so." } });

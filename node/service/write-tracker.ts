@@ -14,7 +14,7 @@ export type WriteResult =
   | { kind: "committed"; events: EventView[]; acknowledgedBy: NodeId[]; isReplay: boolean }
   | {
       kind: "not_written";
-      reason: ProposalRefusal | "superseded" | "stale_term" | "unreached" | "handing_over" | "disk_low";
+      reason: ProposalRefusal | "superseded" | "stale_term" | "unreached" | "handing_over" | "disk_low" | "not_valid";
     }
   | { kind: "head_differs"; headHash: HashHex | ""; nextSequence: number }
   | { kind: "in_progress" }
@@ -79,7 +79,7 @@ export class WriteTracker {
   /** `deadline` in monotonic milliseconds: what is in no block by then never will be. */
   propose(
     events: readonly PreparedEvent[],
-    options: { deadline: number; sinceHeight: Height; ifPreviousHash?: HashHex | "" },
+    options: { deadline: number; sinceHeight: Height; ifPreviousHash?: HashHex | "" | undefined },
   ): Promise<WriteResult> {
     const { deadline, sinceHeight, ifPreviousHash } = options;
     for (const event of events) {

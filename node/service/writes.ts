@@ -1,13 +1,11 @@
 import type { Effect } from "../../cluster/types.js";
-import { type Height, height, type NodeId, type Term } from "../../shared/ids.js";
+import { type Height, height } from "../../shared/ids.js";
 import type { PreparedEvent } from "../../shared/log/event.js";
-import type { QuestionOf } from "../../shared/protocol/requests.js";
-import { delay } from "../clock.js";
-import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
-import { fromForwarded, toForwarded } from "./forwarded.js";
+import { ForwardedWrites } from "./forwarded-writes.js";
+import { type Attempt, Forwarder } from "./forwarder.js";
 import type { AppendOutcome, LogWrites, WriteRequest } from "./log-port.js";
-import { LEADER_POLL_MS, notReady, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+import { notReady, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
 import { type WriteResult, WriteTracker } from "./write-tracker.js";
 
 /** Between tries, if no other node leads before: after the first this long, then twice as long each time, up to a bound. */
@@ -29,7 +27,9 @@ export interface WriteHooks {
 /** Appends on whichever node leads, across elections, within each write's deadline. */
 export class Writes implements LogWrites {
   private readonly tracker: WriteTracker;
+  private readonly forwarder: Forwarder;
   private underWay = 0;
+  private onDrained: (() => void) | null = null;
   private isStopping = false;
 
   constructor(
@@ -37,7 +37,8 @@ export class Writes implements LogWrites {
     private readonly hooks: WriteHooks,
   ) {
     this.tracker = new WriteTracker(parts.driver, parts.logger, parts.clock);
-    parts.peers.handle("append", (forwarded) => this.takeForwarded(forwarded));
+    this.forwarder = new Forwarder(parts);
+    new ForwardedWrites(parts, (events, attempt) => this.propose(events, attempt));
   }
 
   get load(): WriteTracker["load"] {
@@ -63,7 +64,10 @@ export class Writes implements LogWrites {
   }
   /** Resolves when the writes under way are answered, each within its own deadline. */
   async drained(): Promise<void> {
-    while (this.underWay > 0) await delay(this.parts.clock, LEADER_POLL_MS);
+    if (this.underWay > 0)
+      await new Promise<void>((resolve) => {
+        this.onDrained = resolve;
+      });
   }
 
   async append(write: WriteRequest): Promise<AppendOutcome> {
@@ -80,6 +84,7 @@ export class Writes implements LogWrites {
       return outcome;
     } finally {
       this.underWay -= 1;
+      if (this.underWay === 0) this.onDrained?.();
     }
   }
 
@@ -104,7 +109,11 @@ export class Writes implements LogWrites {
       // It stands in no block that was known to be committed before any attempt that may have been written.
       if (!mayBeWritten) sinceHeight = standing.knownCommitHeight;
       isRebuilding = false;
-      const result = await this.attempt(write, { term: standing.term, leaderId, deadline, sinceHeight });
+      const attempt = { deadline, sinceHeight, ifPreviousHash: write.ifPreviousHash };
+      const { term } = standing;
+      const result = await (leaderId === config.nodeId
+        ? this.propose(write.events, attempt)
+        : this.forwarder.forward(write, { leaderId, term }, attempt));
       if (result.kind === "committed") return result;
       if (result.kind === "unknown") mayBeWritten = true;
       else if (result.kind === "not_written") {
@@ -132,60 +141,11 @@ export class Writes implements LogWrites {
     throw unavailable(detail);
   }
 
-  private async attempt(
-    write: WriteRequest,
-    at: { term: Term; leaderId: NodeId; deadline: number; sinceHeight: Height },
-  ): Promise<WriteResult> {
-    const { config, driver, peers, clock, leaders } = this.parts;
-    const { ifPreviousHash } = write;
-    if (at.leaderId === config.nodeId) return this.propose(write.events, { ...at, ifPreviousHash });
-    const budgetMs = Math.max(1, Math.floor(at.deadline - clock.now()));
-    // A leader that hangs is replaced: its request is given up as soon as this node follows another one.
-    const given = new AbortController();
-    const stopWatching = leaders.onChange(() => {
-      const standing = driver.standing();
-      if (standing?.leaderId !== at.leaderId || standing.term !== at.term) given.abort();
-    });
-    try {
-      const reply = await peers.request(
-        at.leaderId,
-        "append",
-        { term: at.term, budgetMs, sinceHeight: at.sinceHeight, ifPreviousHash, events: write.events.map(toForwarded) },
-        // The leader answers at the deadline at the latest; a dead one is noticed by its closed connection.
-        { timeoutMs: budgetMs + LEADER_POLL_MS * 2, requestId: write.requestId, signal: given.signal },
-      );
-      if (reply.kind !== "answered") return { kind: "unknown" };
-      // The first copy may have been sealed: that the second was refused says nothing of it.
-      return reply.isRepeated && reply.answer.kind === "not_written" ? { kind: "unknown" } : reply.answer;
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      return error.mayHaveArrived ? { kind: "unknown" } : { kind: "not_written", reason: "unreached" };
-    } finally {
-      stopWatching();
-    }
-  }
-
   /** As leader. A disk that is nearly full takes nothing; while another node takes over, the write is tried again there. */
-  private async propose(
-    events: readonly PreparedEvent[],
-    at: { deadline: number; sinceHeight: Height; ifPreviousHash: WriteRequest["ifPreviousHash"] },
-  ): Promise<WriteResult> {
+  private async propose(events: readonly PreparedEvent[], attempt: Attempt): Promise<WriteResult> {
     if (this.parts.disk.isLow)
       return { kind: "not_written", reason: this.hooks.isHandingOver() ? "handing_over" : "disk_low" };
-    const { deadline, sinceHeight, ifPreviousHash } = at;
-    const condition = ifPreviousHash === undefined ? {} : { ifPreviousHash };
-    return this.tracker.propose(events, { deadline, sinceHeight, ...condition });
-  }
-
-  /** A forwarded write is taken by the leader of the term it was sent to, and is never forwarded again. */
-  private async takeForwarded(forwarded: QuestionOf<"append">): Promise<WriteResult> {
-    const standing = this.parts.driver.standing();
-    if (standing?.role !== "leader") return { kind: "not_written", reason: "not_leader" };
-    if (standing.term !== forwarded.term) return { kind: "not_written", reason: "stale_term" };
-    const budgetMs = Math.min(forwarded.budgetMs, this.parts.config.requestTimeoutMs);
-    const { sinceHeight, ifPreviousHash } = forwarded;
-    const events = forwarded.events.map(fromForwarded) as PreparedEvent[];
-    return this.propose(events, { deadline: this.parts.clock.now() + budgetMs, sinceHeight, ifPreviousHash });
+    return this.tracker.propose(events, attempt);
   }
 }
 
@@ -202,6 +162,7 @@ const REASONS: Record<NotWritten, string> = {
   cannot_tell: "the leader no longer knows whether an earlier attempt was logged",
   look_up_failed: "the leader could not look the Idempotency-Key up",
   index_rebuilding: "the leader's index of Idempotency-Keys is being rebuilt",
+  not_valid: "the leader found an event that cannot be logged",
 };
 
 /** What trying again within the request's time would not change. */
@@ -209,6 +170,11 @@ function finalRefusal(reason: NotWritten): ProblemError | null {
   if (reason === "queue_full") {
     const detail = "The leader's queue is full. Nothing was written; try again shortly.";
     return new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+  if (reason === "not_valid") {
+    const detail =
+      "The leader found an event that cannot be logged, though this node had taken it. Nothing was written.";
+    return new ProblemError("internal_error", detail);
   }
   if (reason !== "disk_low") return null;
   const detail =

@@ -147,6 +147,9 @@ function nestsWithin(value: JsonValue, levels: number): boolean {
   return true;
 }
 
+/** Whether a payload nests no deeper than any node takes it. */
+export const nestsAsAllowed = (payload: JsonObject): boolean => nestsWithin(payload, NESTING_MAX);
+
 /** The object that canonical bytes stand for, within the limit of nesting; null for anything else. */
 export function canonicalObject(bytes: Uint8Array): JsonObject | null {
   // "{" first: an object, and nothing that a parser would take for one.
@@ -155,7 +158,7 @@ export function canonicalObject(bytes: Uint8Array): JsonObject | null {
     const text = fromUtf8(bytes);
     const value = JSON.parse(text) as JsonObject;
     // The nesting first: what only fits on a deep stack would be sound on one node and not on the next.
-    return nestsWithin(value, NESTING_MAX) && canonicalText(value) === text ? value : null;
+    return nestsAsAllowed(value) && canonicalText(value) === text ? value : null;
   } catch {
     return null;
   }

@@ -22,17 +22,18 @@ const logged = logEvent(
 const view = eventView(logged, { height: height(2), term: term(1) });
 
 it("brings an event over as it was, its members in their order: a client sees the same through any node", () => {
-  const { answer } = PEER_REQUESTS.append;
-  const result = { kind: "committed", events: [view], acknowledgedBy: ["n1"], isReplay: false };
-  expect(JSON.stringify(answer.parse(JSON.parse(JSON.stringify(result))))).toBe(JSON.stringify(result));
+  const { answer } = PEER_REQUESTS.copy;
+  const copy = { node: "n1", hash: logged.hash, event: view };
+  expect(JSON.stringify(answer.parse(JSON.parse(JSON.stringify(copy))))).toBe(JSON.stringify(copy));
 });
 
 it.each([
   ["copy", { node: "n1", hash: null, event: { ...view, dataPayload: [] } }],
   ["copy", { node: "n1", hash: null }],
   ["read-index", { height: -1 }],
-  ["append", { kind: "committed", events: [], acknowledgedBy: [] }],
-  ["append", { kind: "not_written", reason: "because" }],
+  ["append", { answers: [{ n: 1, result: { kind: "committed", acknowledgedBy: [] } }] }],
+  ["append", { answers: [{ n: 1, result: { kind: "not_written", reason: "because" } }] }],
+  ["append", { answers: [{ result: { kind: "unknown" } }] }],
   ["status", { id: "n1" }],
   ["alerts", { alerts: [] }],
   ["disk", { isLow: "no" }],

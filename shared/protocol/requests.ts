@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { JsonObject } from "../canonical.js";
 import { height } from "../ids.js";
-import { BATCH_EVENTS_MAX, CHAIN_EVENTS_MAX, MEMBERS_MAX, NOTICES_MAX, REQUEST_TIMEOUT_MS_MAX } from "../limits.js";
+import {
+  BATCH_EVENTS_MAX,
+  CHAIN_EVENTS_MAX,
+  FORWARDED_WRITES_MAX,
+  MEMBERS_MAX,
+  NOTICES_MAX,
+  REQUEST_TIMEOUT_MS_MAX,
+} from "../limits.js";
 import { hashSchema, nodeIdSchema } from "../log/control.js";
 import { alertSchema } from "./alert.js";
 
@@ -16,33 +23,48 @@ const nothing = z.object({});
 const salt = z.string().regex(/^[0-9a-f]{32}$/);
 const eventId = z.string().regex(/^[0-9a-f]{24}$/);
 const alertId = eventId;
+const batchPlace = z.tuple([count, z.int().min(1)]);
 /** It is not looked into: whoever shows it recomputes its hash, or leaves that to the client. */
 const jsonObject = z
   .custom<JsonObject>((value) => typeof value === "object" && value !== null && !Array.isArray(value))
   .meta({ type: "object" });
 
-/** Payload and salt as texts; everything is checked again where it arrives, so that the leader never seals what its followers must refuse. */
+/** Everything is checked again where it arrives, so that the leader never seals what its followers must refuse. */
 const forwardedEvent = z.strictObject({
   id: eventId,
   eventType: z.string(),
   timestamp: z.string(),
   isStampedHere: z.literal(true).optional(),
   sourceAppId: z.string(),
-  payload: z.string(),
+  dataPayload: jsonObject,
   payloadSalt: salt,
   payloadHash: hashSchema,
   idempotencyKey: z.string().optional(),
-  batch: z.tuple([count, z.int().min(1)]).optional(),
+  batch: batchPlace.optional(),
 });
 
+/** The number of a write in its course. */
+const writeNumber = z.int().min(1);
 const forwardedWrite = z.strictObject({
-  /** The term whose leader is asked: a write that was delayed into another term is not taken. */
-  term: z.int().min(1),
+  n: writeNumber,
+  requestId: z.string(),
   budgetMs: z.number().positive().max(REQUEST_TIMEOUT_MS_MAX),
   /** The write stands in no block up to here. */
   sinceHeight: heightSchema,
   ifPreviousHash: hashOrEmpty.optional(),
   events: z.array(forwardedEvent).min(1).max(BATCH_EVENTS_MAX),
+});
+
+/** Writes of one node to one leader in one term, as they came since the last such request. */
+const forwardedWrites = z.strictObject({
+  /** The name of the course: numbers of writes and requests are given once in it. */
+  course: z.string().regex(/^[0-9a-f]{16}$/),
+  /** Requests may overtake each other; the leader holds the one that was sent last. */
+  request: z.int().min(1),
+  /** The term whose leader is asked: a write that was delayed into another term is not taken. */
+  term: z.int().min(1),
+  /** One of no known form is refused by its number, and no other with it. */
+  writes: z.array(z.union([forwardedWrite, z.object({ n: writeNumber })])).max(FORWARDED_WRITES_MAX),
 });
 
 /** Its members stand in the order in which a node shows them itself. */
@@ -58,19 +80,37 @@ export const eventViewSchema = z.strictObject({
   payloadHash: hashSchema,
   recordedAt: z.string(),
   idempotencyKey: z.string().exactOptional(),
-  batch: z.tuple([count, z.int().min(1)]).exactOptional(),
+  batch: batchPlace.exactOptional(),
   previousHash: hashOrEmpty,
   hash: hashSchema,
   height: count,
   term: count,
 });
 
-const writeResult = z.discriminatedUnion("kind", [
+/** What an earlier request with the same key has of its own. */
+const earlierEvent = z.strictObject({
+  id: eventId,
+  timestamp: z.string(),
+  payloadSalt: salt,
+  payloadHash: hashSchema,
+  batch: batchPlace.exactOptional(),
+});
+
+/** The one who asks has the events: it makes their records again, and the last hash shows that they are these. */
+const forwardedResult = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("committed"),
-    events: z.array(eventViewSchema).max(BATCH_EVENTS_MAX),
+    height: count,
+    term: count,
+    recordedAt: z.string(),
+    /** Of the first event. */
+    sequence: count,
+    previousHash: hashOrEmpty,
+    /** Of the last event. */
+    hash: hashSchema,
     acknowledgedBy: z.array(nodeIdSchema),
-    isReplay: z.boolean(),
+    /** Where the key was used before for the same: the events of that request. */
+    earlier: z.array(earlierEvent).max(BATCH_EVENTS_MAX).exactOptional(),
   }),
   z.strictObject({
     kind: z.literal("not_written"),
@@ -87,6 +127,7 @@ const writeResult = z.discriminatedUnion("kind", [
       "unreached",
       "handing_over",
       "disk_low",
+      "not_valid",
     ]),
   }),
   z.strictObject({ kind: z.literal("head_differs"), headHash: hashOrEmpty, nextSequence: count }),
@@ -160,8 +201,11 @@ const committedBlock = z.object({
 const decision = { actor: z.string(), reason: z.string() };
 
 export const PEER_REQUESTS = {
-  /** A client's write, to the leader. */
-  append: { question: forwardedWrite, answer: writeResult },
+  /** Clients' writes, to the leader; answered with what is decided by then, of earlier requests too. */
+  append: {
+    question: forwardedWrites,
+    answer: z.strictObject({ answers: z.array(z.strictObject({ n: writeNumber, result: forwardedResult })) }),
+  },
   /** Up to which height the leader is sure to lead; null: it could not confirm that it does. */
   "read-index": { question: nothing, answer: z.object({ height: heightSchema.nullable() }) },
   copy: { question: z.object({ sequence: count }), answer: nodeCopySchema },

@@ -1,6 +1,7 @@
 import { ANSWERS } from "./answers.js";
 import { DETECTORS } from "./detectors.js";
 import { ELECTIONS } from "./elections.js";
+import { FORWARDING } from "./forwarding.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
 import { LIES } from "./lies.js";
@@ -22,5 +23,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...INDEX,
   ...ANSWERS,
   ...LIES,
+  ...FORWARDING,
   ...DETECTORS,
 ];

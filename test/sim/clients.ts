@@ -1,5 +1,6 @@
 import { fromHex, utf8 } from "../../shared/bytes.js";
 import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
+import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
 import type { Outcome, Write } from "./requests.js";
 import { check } from "./violation.js";
@@ -13,6 +14,8 @@ export interface ClientProfile {
   readonly conditional: number;
   /** A keyed write that is posted to two nodes at once. */
   readonly doubled: number;
+  /** Several writes that are posted to one node at once. */
+  readonly bursts: number;
 }
 
 export const TYPES = ["simulated", "simulated.now", "simulated.now.again", "other"] as const;
@@ -142,6 +145,10 @@ export class Clients {
         });
       return;
     }
+    if (random.chance(profile.bursts)) {
+      const node = random.pick(this.world.nodes);
+      for (let i = random.between(1, 6); i > 0; i--) this.post({ events: prepare(random, { source }) }, () => {}, node);
+    }
     const count = random.chance(profile.batches) ? random.between(2, 4) : 1;
     const isConditional = random.chance(profile.conditional);
     const head = isConditional ? this.world.nodes.find((node) => node.isUp)?.view.headHash : undefined;
@@ -173,9 +180,9 @@ export class Clients {
   }
 
   /** One request to one node; null when the connection failed or the client lost patience. */
-  private post(write: Write, then: (outcome: Outcome | null) => void): void {
+  private post(write: Write, then: (outcome: Outcome | null) => void, at: SimNode | null = null): void {
     const { world } = this;
-    const node = this.random.pick(world.nodes);
+    const node = at ?? this.random.pick(world.nodes);
     const judge =
       write.ifPreviousHash === undefined ? null : world.checkers.ledger.beginCondition(write.ifPreviousHash);
     let isAnswered = false;

@@ -44,6 +44,8 @@ export interface NodeSurroundings {
   readonly indexedPaths: readonly (readonly string[])[];
   readonly transmit: (message: PeerMessage) => void;
   readonly exchange: (exchange: Exchange) => void;
+  /** Nobody waits for its answer any more, and the one who answers may learn of it. */
+  readonly close: (exchange: Exchange) => void;
   readonly onProcessEnd: (node: SimNode, process: SimProcess) => void;
   /** The process ended by itself: what a person does then. */
   readonly onExit: (node: SimNode, error: StoreError) => void;

@@ -207,6 +207,7 @@ const clientsOf = (random: Random): ClientProfile => ({
   batches: random.pick([0, 0.2]),
   conditional: random.pick([0, 0.1]),
   doubled: random.pick([0, 0.4]),
+  bursts: random.pick([0, 0.2]),
 });
 
 function drawn(random: Random): Exclude<ProfileName, "mixed"> {

@@ -39,6 +39,8 @@ describe("the simulator itself", () => {
     expect(sum((result) => result.elections)).toBeGreaterThan(100);
     expect(sum((result) => result.reads)).toBeGreaterThan(150);
     expect(results.filter((result) => result.hasForgotten).length).toBeGreaterThan(10);
+    expect(sum(({ together }) => together.sent)).toBeGreaterThan(20);
+    expect(sum(({ together }) => together.broken)).toBeGreaterThan(0);
   });
 
   it("works while it is tested: leaders that lie are found out", async () => {

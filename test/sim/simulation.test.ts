@@ -10,10 +10,7 @@ const firstSeed = process.env.SIM_FIRST_SEED ?? "1";
 const cli = fileURLToPath(new URL("../../dist/test/sim/cli.js", import.meta.url));
 
 /** Seeds of known faults that are not mended, with the promise that each breaks: docs/reliability.md tells of them. */
-const OPEN: Readonly<Record<number, string>> = {
-  ...{ 1354: "I11", 1477: "I11", 1497: "I11", 2016: "I11", 2673: "I11", 4029: "I11" },
-  ...{ 6421: "I11", 9687: "I11", 9771: "I11", 2482: "I10", 2598: "alert", 9851: "I10" },
-};
+const OPEN: Readonly<Record<number, string>> = {};
 
 describe("the replicated log under faults", () => {
   // The compiled simulator, on all cores; it prints what fails, and how to replay it.

@@ -33,6 +33,8 @@ export interface RunResult {
   readonly forgeriesFound: number;
   readonly alterationsFound: number;
   readonly hasForgotten: boolean;
+  /** Requests in which several writes were forwarded, and those of them that broke. */
+  readonly together: World["together"];
   /** Reads of events that were answered. */
   readonly shown: number;
   readonly refused: Checkers["refused"];
@@ -140,6 +142,7 @@ class Run {
       forgeriesFound: alerts.forgeriesFound,
       alterationsFound: alerts.alterationsFound,
       hasForgotten: bounds.hasForgotten,
+      together: world.together,
       shown: reads.answered,
       refused,
       unanswered: Object.fromEntries(reads.refused),

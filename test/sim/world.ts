@@ -5,6 +5,7 @@ import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { StoreError } from "../../node/storage/port.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
+import type { QuestionTo } from "../../shared/protocol/requests.js";
 import { BulkTransport } from "./bulk.js";
 import { Checkers } from "./checkers/checkers.js";
 import { assertDrains } from "./drain.js";
@@ -67,6 +68,10 @@ export class World {
   readonly interceptors = new Set<(message: PeerMessage) => boolean>();
   /** Whether connections between two nodes carry anything: one that does not turns out to be closed. */
   isConnected: (from: NodeId, to: NodeId) => boolean = () => true;
+  /** Sees what goes each way of an exchange; where it says so, its connection breaks. */
+  breaks: (exchange: Exchange, way: "question" | "answer", body: unknown) => boolean = () => false;
+  /** Requests in which several writes were forwarded, and those of them that broke. */
+  readonly together = { sent: 0, broken: 0 };
   onNewLeader: (node: SimNode) => void = () => {};
   afterElection: (node: SimNode) => void = () => {};
   /** Somebody put another block in the place of a committed one. */
@@ -111,6 +116,7 @@ export class World {
       onExit: (exited, error) => this.onExit(exited, error),
       transmit: (message) => this.transmit(message),
       exchange: (exchange) => this.exchange(exchange),
+      close: (exchange) => this.close(exchange),
       onProcessEnd: (ended, process) => this.onProcessEnd(ended, process),
     });
     node.onEffect = (effect) => {
@@ -173,6 +179,7 @@ export class World {
     const probability = this.options.noticesEnd ?? 0.5;
     for (const { from, onBroken } of process.peers.answering)
       if (this.random.chance(probability)) this.network.send(ended.id, from, onBroken);
+    for (const exchange of process.peers.asking) if (this.random.chance(probability)) this.close(exchange);
     for (const peer of this.nodes) {
       if (peer === ended || !this.random.chance(probability)) continue;
       this.network.send(ended.id, peer.id, () => {
@@ -192,17 +199,21 @@ export class World {
 
   /** A question of one node to another one, over a connection. */
   private exchange(exchange: Exchange): void {
-    // After a connection that turns out to be closed the question is sent again, though it may have arrived.
-    const isRepeated = this.random.chance(this.network.profile.duplication);
-    if (isRepeated) this.ask(exchange, () => undefined);
+    if (isSeveralWrites(exchange)) this.together.sent += 1;
+    // A connection may turn out to be closed after the question has gone into it, and perhaps has arrived.
+    const isStale = this.random.chance(this.network.profile.duplication);
+    if (isStale) this.ask(exchange, () => undefined);
+    if (isStale && exchange.isSentOnce) return this.break(exchange);
     this.ask(exchange, (answer) => {
       const { to, from, onAnswer } = exchange;
-      this.carry(exchange, [to, from], () => onAnswer({ ...answer, body: this.onWire(answer.body), isRepeated }));
+      if (this.breaks(exchange, "answer", answer.body)) return this.break(exchange);
+      this.carry(exchange, [to, from], () => onAnswer({ ...answer, body: this.onWire(answer.body) }));
     });
   }
 
   private ask(exchange: Exchange, then: (answer: { status: number; body: unknown }) => void): void {
     const { from, to, onRefused } = exchange;
+    if (this.breaks(exchange, "question", exchange.question)) return this.break(exchange);
     this.carry(exchange, [from, to], () => {
       const { process } = this.node(to);
       if (process === null) {
@@ -220,7 +231,7 @@ export class World {
     });
   }
 
-  /** What a connection loses it sends again, as long as somebody waits for it. */
+  /** What a connection loses it sends again, as long as somebody waits for it, or it breaks. */
   private carry(
     exchange: Exchange,
     [from, to]: readonly [NodeId, NodeId],
@@ -229,10 +240,22 @@ export class World {
   ): void {
     if (!this.isConnected(from, to)) return this.scheduler.after(againMs, exchange.onBroken);
     this.network.sendOnce(from, to, deliver, () => {
+      if (this.random.chance(BREAKS)) return this.break(exchange);
       this.scheduler.after(againMs, () => {
         if (!exchange.isOver()) this.carry(exchange, [from, to], deliver, 2 * againMs);
       });
     });
+  }
+
+  /** Both ends see it, sooner or later. */
+  private break(exchange: Exchange): void {
+    if (isSeveralWrites(exchange)) this.together.broken += 1;
+    this.scheduler.after(1, exchange.onBroken);
+    this.close(exchange);
+  }
+
+  private close({ from, to, closed }: Exchange): void {
+    this.network.send(from, to, () => this.node(to).process?.run(() => closed.abort()));
   }
 
   private onWire(body: unknown): unknown {
@@ -243,3 +266,8 @@ export class World {
 /** A process that is gone refuses the connection; a machine that is gone says nothing. */
 const REFUSES = 0.7;
 const RETRANSMISSION_MS = 200;
+/** A proxy or a firewall ends a connection that has lost something. */
+const BREAKS = 0.1;
+
+const isSeveralWrites = ({ path, question }: Exchange): boolean =>
+  path === "append" && (question as QuestionTo<"append">).writes.length > 1;

@@ -1,0 +1,203 @@
+import type { Height, NodeId, Term } from "../../shared/ids.js";
+import { FORWARDED_WRITES_MAX } from "../../shared/limits.js";
+import type { AnswerOf, QuestionTo } from "../../shared/protocol/requests.js";
+import { PeerError } from "../peers/peer-client.js";
+import { fromTold, toForwarded } from "./forwarded.js";
+import type { WriteRequest } from "./log-port.js";
+import { ANSWER_GRACE_MS, type Parts } from "./parts.js";
+import type { WriteResult } from "./write-tracker.js";
+
+/** Payloads of one request, or one write. */
+const FORWARDED_BYTES_MAX = 1024 * 1024;
+/** Requests on their way to the leader: it holds one, which it answers when the other one comes. */
+const REQUESTS_MAX = 2;
+
+type Course = Pick<Lead, "leaderId" | "term">;
+type Question = QuestionTo<"append">;
+
+/** One attempt to have a write logged by another node, within a time. */
+export interface Attempt {
+  readonly deadline: number;
+  /** The write stands in no block up to here. */
+  readonly sinceHeight: Height;
+  readonly ifPreviousHash: WriteRequest["ifPreviousHash"];
+}
+
+interface Waiting extends Attempt {
+  readonly n: number;
+  readonly write: WriteRequest;
+  readonly bytes: number;
+  readonly resolve: (result: WriteResult) => void;
+  readonly reject: (error: unknown) => void;
+  readonly cancelExpiry: () => void;
+}
+
+/** Carries writes to whichever node leads: all that came since the last request left travel in the next one. */
+export class Forwarder {
+  private lead: Lead | null = null;
+
+  constructor(private readonly parts: Parts) {
+    parts.leaders.onChange(() => this.look());
+  }
+
+  forward(write: WriteRequest, to: Course, attempt: Attempt): Promise<WriteResult> {
+    if (this.lead?.leaderId !== to.leaderId || this.lead.term !== to.term) this.follow(to);
+    return new Promise((resolve, reject) => this.lead?.add({ write, ...attempt, resolve, reject }));
+  }
+
+  private follow(to: Course | null): void {
+    this.lead?.end();
+    this.lead = to === null ? null : new Lead(this.parts, to.leaderId, to.term);
+  }
+
+  /** A leader that hangs is replaced: its requests are given up as soon as this node follows another one. */
+  private look(): void {
+    const standing = this.parts.driver.standing();
+    if (standing?.leaderId !== this.lead?.leaderId || standing?.term !== this.lead?.term) this.follow(null);
+  }
+}
+
+/**
+ * A course: this node's writes to one leader in one term. Where a request fails, what it carried or asked for may have been
+ * written, unless it certainly did not arrive.
+ */
+class Lead {
+  private readonly course: string;
+  private readonly given = new AbortController();
+  private queue: Waiting[] = [];
+  /** Sent and not answered, by number. */
+  private readonly sent = new Map<number, Waiting>();
+  private lastNumber = 0;
+  private lastRequest = 0;
+  private requests = 0;
+  private isDue = false;
+
+  constructor(
+    private readonly parts: Parts,
+    readonly leaderId: NodeId,
+    readonly term: Term,
+  ) {
+    this.course = parts.clock.randomHex(8);
+  }
+
+  add(waiting: Omit<Waiting, "n" | "bytes" | "cancelExpiry">): void {
+    const { clock } = this.parts;
+    const n = ++this.lastNumber;
+    // The leader answers at the deadline at the latest.
+    const leftMs = Math.max(0, waiting.deadline - clock.now()) + ANSWER_GRACE_MS;
+    const bytes = waiting.write.events.reduce((sum, { payload }) => sum + payload.length, 0);
+    this.queue.push({ ...waiting, n, bytes, cancelExpiry: clock.after(leftMs, () => this.expire(n)) });
+    this.sendSoon();
+  }
+
+  /** This node follows it no more: what it has in its queue is not written, and of the rest nobody will say. */
+  end(): void {
+    this.given.abort();
+    this.lose([...this.sent.values()], { kind: "unknown" });
+    this.lose(this.queue, { kind: "not_written", reason: "unreached" });
+    this.queue = [];
+  }
+
+  /** What else comes in this turn of the event loop goes along. */
+  private sendSoon(): void {
+    if (this.isDue || this.requests >= REQUESTS_MAX) return;
+    this.isDue = true;
+    void this.parts.clock.breathe().then(() => {
+      this.isDue = false;
+      this.send();
+    });
+  }
+
+  private send(): void {
+    if (this.given.signal.aborted || this.requests >= REQUESTS_MAX) return;
+    const writes = this.take();
+    // Somebody has to fetch the answers that are still open.
+    if (writes.length === 0 && (this.sent.size === 0 || this.requests > 0)) return;
+    for (const waiting of writes) this.sent.set(waiting.n, waiting);
+    this.requests += 1;
+    void this.exchange(writes).finally(() => {
+      this.requests -= 1;
+      if (this.queue.length > 0 || (this.sent.size > 0 && this.requests === 0)) this.sendSoon();
+    });
+    if (this.queue.length > 0) this.sendSoon();
+  }
+
+  /** The first of the queue; a write that is older than its time is not sent any more. */
+  private take(): Waiting[] {
+    const now = this.parts.clock.now();
+    for (const { n, deadline } of this.queue) if (deadline <= now) this.expire(n);
+    let bytes = 0;
+    const count = this.queue.findIndex((waiting, i) => {
+      bytes += waiting.bytes;
+      return i > 0 && (i >= FORWARDED_WRITES_MAX || bytes > FORWARDED_BYTES_MAX);
+    });
+    return this.queue.splice(0, count === -1 ? this.queue.length : count);
+  }
+
+  private async exchange(writes: readonly Waiting[]): Promise<void> {
+    const { peers, config } = this.parts;
+    const question = this.question(writes);
+    try {
+      const timeoutMs = config.requestTimeoutMs + ANSWER_GRACE_MS;
+      const options = { timeoutMs, signal: this.given.signal, isSentOnce: true };
+      const reply = await peers.request(this.leaderId, "append", question, options);
+      const answers = reply.kind === "answered" ? reply.answer.answers : null;
+      // Asked for what is open, the leader knows of nothing.
+      const isForgotten = answers?.length === 0 && writes.length === 0 && question.request === this.lastRequest;
+      if (answers === null || isForgotten) this.loseAll();
+      else this.settle(answers);
+    } catch (error) {
+      if (!(error instanceof PeerError)) for (const { n } of writes) this.taken(n)?.reject(error);
+      else if (!error.mayHaveArrived) this.lose(writes, { kind: "not_written", reason: "unreached" });
+      this.loseAll();
+    }
+  }
+
+  private question(writes: readonly Waiting[]): Question {
+    const now = this.parts.clock.now();
+    return {
+      course: this.course,
+      request: ++this.lastRequest,
+      term: this.term,
+      writes: writes.map(({ n, write, deadline, sinceHeight, ifPreviousHash }) => ({
+        ...{ n, requestId: write.requestId, sinceHeight, ifPreviousHash },
+        budgetMs: Math.max(1, Math.floor(deadline - now)),
+        events: write.events.map(toForwarded),
+      })),
+    };
+  }
+
+  private settle(answers: AnswerOf<"append">["answers"]): void {
+    for (const { n, result } of answers) {
+      const waiting = this.taken(n);
+      waiting?.resolve(fromTold(waiting.write.events, result));
+    }
+  }
+
+  /** What is sent may be written, and its answer may be lost. */
+  private loseAll(): void {
+    this.lose([...this.sent.values()], { kind: "unknown" });
+  }
+
+  private lose(some: readonly Waiting[], result: WriteResult): void {
+    for (const waiting of some) {
+      this.sent.delete(waiting.n);
+      waiting.cancelExpiry();
+      waiting.resolve(result);
+    }
+  }
+
+  private taken(n: number): Waiting | undefined {
+    const waiting = this.sent.get(n);
+    this.sent.delete(n);
+    waiting?.cancelExpiry();
+    return waiting;
+  }
+
+  private expire(n: number): void {
+    const isSent = this.sent.has(n);
+    const waiting = this.taken(n) ?? this.queue.find((one) => one.n === n);
+    this.queue = this.queue.filter((one) => one !== waiting);
+    waiting?.resolve(isSent ? { kind: "unknown" } : { kind: "not_written", reason: "expired" });
+  }
+}

@@ -1,6 +1,7 @@
 import { type Height, height, term, unreachable } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
 import { admit, onMarkSaved } from "./admission.js";
+import { logAlerts } from "./alert-records.js";
 import { clockViews, onClockHeard, onClockTick } from "./clocks.js";
 import { maybeCommit } from "./commit.js";
 import { Core } from "./core.js";
@@ -95,6 +96,8 @@ export class Replica {
         return onBlocksRead(core, input.readId, input.blocks);
       case "admit":
         return admit(core, input.node, { actor: input.actor, reason: input.reason });
+      case "log_alerts":
+        return logAlerts(core, input.records);
       case "hand_over":
         return onHandOver(core, input.target);
       case "store_lost":

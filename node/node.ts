@@ -68,7 +68,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     service.onAlert(alert);
     webhook?.onAlert(alert);
   };
-  const alerts = new Alerts(config.nodeId, storage.alerts, logger, onAlert);
+  const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => integrity.onStep(alert));
   const webhook = makeWebhook(config, { storage, logger, onGivenUp: (detail) => alerts.onWebhookGivenUp(detail) });
   const disk = watchDisk(config, storage, logger);
   const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });
@@ -104,11 +104,13 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   const { driver, service, peers } = served;
   const integrity: Integrity = new Integrity({
     ...{ nodeId: config.nodeId, identityFolder: config.identityFolder, verifySchedule: config.verifySchedule },
-    ...{ storage, driver, verifyBlock, verifier, logger, clock: systemClock },
+    ...{ storage, driver, verifyBlock, verifier, signer: signer.block, logger, clock: systemClock },
     desk: new PeerDesk({ config, transport: peers, clock: systemClock }),
     isOff: !switches.hasIntegrity,
     onStep: onAlert,
+    onHeard: (alert) => service.onAlert(alert),
     onAltered: () => served.onAltered(),
+    onHealed: () => served.onHealed(),
   });
 
   const { opened, boot } = await startDriver(driver, config, logger);

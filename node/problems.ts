@@ -128,6 +128,18 @@ export const PROBLEMS = {
     isRetryable: true,
     help: "A node takes over only as a voter that answers, is level, and has a healthy disk. GET /api/v1/cluster shows them.",
   },
+  alert_conflict: {
+    status: 409,
+    title: "This cannot be done about the alert",
+    isRetryable: false,
+    help: "The detail says why, and what can be done. GET the alert to see how it stands.",
+  },
+  stale_alert: {
+    status: 412,
+    title: "The alert is not as it was any more",
+    isRetryable: false,
+    help: "Somebody has decided, or more was found. GET the alert, decide again, and send its new ETag as If-Match.",
+  },
   chaos_conflict: {
     status: 409,
     title: "This fault cannot be made now",
@@ -151,6 +163,12 @@ export const PROBLEMS = {
     title: "This path is a stream",
     isRetryable: false,
     help: "Connect with a WebSocket, or send Accept: text/event-stream for server-sent events.",
+  },
+  precondition_required: {
+    status: 428,
+    title: "The decision does not say what it is about",
+    isRetryable: false,
+    help: "Send the ETag of the alert that was read as If-Match, so that nobody decides about what he has not seen.",
   },
   headers_too_large: {
     status: 431,

@@ -418,6 +418,13 @@ def verify_block(log, wire):
     require(header["leaderId"] in keys, "bad_leader")
     require(ed25519_verify(bytes.fromhex(keys[header["leaderId"]]), signed, signature), "bad_signature")
 
+    if kind == "alert_records":
+        noted = {"clusterId": header["clusterId"], "node": control["node"], "notes": control["notes"]}
+        told = b"quorumlog/alert-records/v1\n" + canonical(noted).encode()
+        require(control["node"] in log.block_keys, "bad_record")
+        key = bytes.fromhex(log.block_keys[control["node"]])
+        require(ed25519_verify(key, told, bytes.fromhex(control["signature"])), "bad_record")
+
     events, leaves = verify_body(log, header, records, payloads)
     if kind == "node_admitted" and control["node"] in keys:
         keys = {**keys, control["node"]: control["keys"]["block"]}

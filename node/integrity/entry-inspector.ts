@@ -79,6 +79,20 @@ export class EntryInspector {
     });
   }
 
+  /** Makes those anew, untold, that are not what their blocks give; false while the whole index is made anew. */
+  async mend(heights: readonly Height[]): Promise<boolean> {
+    for (let i = 0; i < heights.length; i += AT_ONCE) {
+      const blocks = await this.blocksOf(heights.slice(i, i + AT_ONCE));
+      const { paths } = this;
+      if (paths === null) return false;
+      const [first, last] = [heights[i], heights[Math.min(i + AT_ONCE, heights.length) - 1]] as [Height, Height];
+      const entries = await this.parts.store.entriesBetween(first, last);
+      const read = blocks.map((block) => ({ block, events: block.events.all() }));
+      for (const { block } of this.differing(read, entries, paths)) this.parts.makeAnew(block.header.height);
+    }
+    return true;
+  }
+
   /** True: the whole index is made anew. */
   private tell(
     differing: readonly Due[],

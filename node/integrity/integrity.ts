@@ -1,24 +1,36 @@
 import { schedule } from "node-cron";
 import type { Logger } from "pino";
 import { type Height, height, type NodeId } from "../../shared/ids.js";
-import { type Block, hashHeader, headerBytes } from "../../shared/log/block.js";
-import { type BlockVerifier, type ChainState, rangeMatches, type SignatureVerifier } from "../../shared/log/chain.js";
+import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../shared/log/block.js";
+import {
+  type BlockSigner,
+  type BlockVerifier,
+  type ChainState,
+  rangeMatches,
+  type SignatureVerifier,
+} from "../../shared/log/chain.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import { type Clock, delay } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { Driver } from "../replica/driver.js";
 import type { HeldLog } from "../replica/held-log.js";
 import { membersAt, stateAfter } from "../replica/verified-tail.js";
+import type { PeerDesk } from "../service/parts.js";
 import type { FoundBy } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
+import type { RepairStore } from "../storage/repair-port.js";
+import { AlertLog } from "./alert-log.js";
+import { AlertRecorder } from "./alert-recorder.js";
 import { headerHash } from "./difference.js";
 import { EntryInspector } from "./entry-inspector.js";
 import { Evidence } from "./evidence.js";
+import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
 import { Inspector, type Suspicion } from "./inspector.js";
-import { PeerBlocks, type PeerBlocksParts } from "./peer-blocks.js";
+import { PeerBlocks } from "./peer-blocks.js";
 import { PlaceFile } from "./place-file.js";
+import type { AlertDecision, Decided } from "./resolutions.js";
 import { type Coverage, Scrub } from "./scrub.js";
 import { StrangerWatch } from "./stranger-watch.js";
 import { Watch, type WatchState } from "./watch.js";
@@ -29,6 +41,8 @@ const PLACES_EVERY_MS = 5_000;
 /** What was not committed when it was suspected is looked at as soon as it is. */
 const LOOK_AGAIN_MS = 500;
 const MARKER_AGAIN_MS = 300;
+/** Control records, and alerts, that a start looks at. */
+const RECALLED_MAX = 4_096;
 
 export interface IntegrityParts {
   readonly nodeId: NodeId;
@@ -38,20 +52,26 @@ export interface IntegrityParts {
   readonly storage: {
     readonly log: Pick<LogStore, "readMembershipBlocks">;
     readonly integrity: IntegrityStore;
+    readonly repairs: RepairStore;
     readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing">;
   };
-  readonly driver: Pick<Driver, "heldThrough" | "view"> & {
+  readonly driver: Pick<Driver, "heldThrough" | "view" | "inOrder" | "submit"> & {
     readonly log: Pick<HeldLog, "committedAt" | "blocks" | "index">;
   };
-  readonly desk: PeerBlocksParts["desk"];
+  readonly desk: PeerDesk;
+  readonly signer: BlockSigner;
   readonly verifyBlock: BlockVerifier;
   readonly verifier: SignatureVerifier;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Of an incident, once it is stored: opened, decided, found again. */
   readonly onStep: (alert: AlertRecord) => void;
+  /** Of another node's alert, as the log has it. */
+  readonly onHeard: (alert: AlertRecord) => void;
   /** A committed block of this node is not what it was. */
   readonly onAltered: () => void;
+  /** Nothing of this node's is known to be altered any more. */
+  readonly onHealed: () => void;
   /** Nothing is watched and verified, for a measurement. */
   readonly isOff: boolean;
 }
@@ -67,6 +87,9 @@ export class Integrity {
   private readonly entries: EntryInspector;
   private readonly strangers: StrangerWatch;
   private readonly bundles: Evidence;
+  readonly logged = new AlertLog();
+  private readonly recorder: AlertRecorder;
+  private readonly healing: ReturnType<typeof makeHealing>;
   private running: {
     readonly places: PlaceFile;
     readonly watch: Watch;
@@ -81,9 +104,10 @@ export class Integrity {
   constructor(private readonly parts: IntegrityParts) {
     const { nodeId, storage, driver, clock, logger } = parts;
     const store = storage.integrity;
-    const heldThrough = (): Height => driver.heldThrough;
+    const heldThrough = (): Height => this.heldThrough;
     const committedAt = (at: Height) => driver.log.committedAt(at);
-    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep: parts.onStep });
+    const onStep = (alert: AlertRecord): void => this.onStep(alert);
+    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep });
     const note = this.incidents.note.bind(this.incidents);
     const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough });
     this.bundles = new Evidence({
@@ -104,6 +128,24 @@ export class Integrity {
       isWhole: () => driver.log.index.isWhole,
       makeAnew: (at) => driver.log.index.differs(at),
       makeAllAnew: () => driver.log.index.lost(),
+    });
+    this.recorder = new AlertRecorder({
+      ...{ nodeId, log: this.logged, clock, logger, desk: parts.desk, signer: parts.signer, verifier: parts.verifier },
+      view: () => driver.view(),
+      submit: (input) => driver.submit(input),
+      evidenceHash: (alert) => this.bundles.hashOf(alert),
+    });
+    this.healing = makeHealing({
+      ...{ of: { ...parts, onStep }, peers, desk: parts.desk, incidents: this.incidents, heldThrough },
+      places: () => this.running?.places ?? null,
+      watched: async () => {
+        await this.running?.watch.caughtUp();
+        await this.inspector.idle();
+      },
+      fullPass: () => this.fullPass(),
+      mendEntries: (heights) => this.entries.mend(heights),
+      onMended: () => this.onMended(),
+      isStopped: () => this.isStopped,
     });
     this.strangers = new StrangerWatch({
       ...{ nodeId, store, clock, note },
@@ -126,6 +168,50 @@ export class Integrity {
 
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {
     return this.bundles.bundle(alert);
+  }
+
+  /** Of any alert of this node: streams hear of it at once, and the log in time. */
+  onStep(alert: AlertRecord): void {
+    this.parts.onStep(alert);
+    this.recorder.record(alert);
+  }
+
+  /** A committed block with records of alerts; those of this node's own alerts are no news. */
+  onRecords(header: BlockHeader): void {
+    const { control } = header;
+    if (!this.logged.take(header) || control?.kind !== "alert_records" || control.node === this.parts.nodeId) return;
+    for (const id of new Set(control.notes.map((note) => note.id))) {
+      const alert = this.logged.find(id);
+      if (alert !== null) this.parts.onHeard(alert);
+    }
+  }
+
+  decide(decision: AlertDecision): Promise<Decided> {
+    return this.healing.resolutions.decide(decision);
+  }
+
+  /** What the log says of the past, and what of this node's alerts is not in it yet. */
+  private async recall(): Promise<void> {
+    const { storage, driver, logger } = this.parts;
+    try {
+      for (const { at, block } of (await storage.integrity.alertBlocks(driver.heldThrough, RECALLED_MAX)).reverse()) {
+        const isCommitted =
+          headerHash({ at, block, frontier: [], rawHeader: block.header }) ===
+          (await driver.log.committedAt(height(at))).blockHash;
+        if (isCommitted) this.logged.take(block.header);
+      }
+      for (const alert of await storage.alerts.list(RECALLED_MAX, "all")) this.recorder.record(alert);
+    } catch (err) {
+      logger.warn(
+        { err },
+        "what the log says of alerts could not be read: only what is committed from now on is known",
+      );
+    }
+  }
+
+  /** What is being deleted on purpose is missing by right. */
+  private get heldThrough(): Height {
+    return this.healing.rebuild.isClearing ? height(0) : this.parts.driver.heldThrough;
   }
 
   /** A read, or a start, met a block that does not verify. */
@@ -158,6 +244,7 @@ export class Integrity {
       scrub.stop();
       this.inspector.stop();
       this.strangers.stop();
+      this.recorder.stop();
       await watch.stop();
       await this.passing;
       this.incidents.stop();
@@ -168,6 +255,9 @@ export class Integrity {
     this.inspector.start();
     watch.start();
     this.strangers.start();
+    await this.healing.resolutions.resume();
+    void this.recall();
+    this.recorder.start();
   }
 
   async stop(): Promise<void> {
@@ -187,13 +277,18 @@ export class Integrity {
       onPlace: (watch) => places.set({ watch }),
       clock,
       logger,
-      heldThrough: () => driver.heldThrough,
+      heldThrough: () => this.heldThrough,
       clusterId: () => driver.view()?.clusterId ?? "",
       isStoreOpen: () => driver.view() !== null,
       suspect: (at, suspicion) => this.inspector.suspect(at, suspicion),
       inspectEntries: (heights, changedAt) => this.entries.inspect(heights, "watch", changedAt),
       isMarkerSound: () => this.isMarkerSound(),
       note: (finding) => this.incidents.note(finding),
+      isOwnWrite: (at) => this.healing.repair.isOwnWrite(at),
+      alteredAlerts: async (ids) => {
+        const standings = await Promise.all(ids.map((id) => storage.alerts.standing(id)));
+        return ids.filter((_, i) => standings[i] === "altered");
+      },
       onAlertsGone: () => this.incidents.saveAgain(),
       settled: async () => {
         await this.inspector.idle();
@@ -211,7 +306,7 @@ export class Integrity {
       places,
       verifyBlock,
       committedAt: (at) => driver.log.committedAt(at),
-      heldThrough: () => driver.heldThrough,
+      heldThrough: () => this.heldThrough,
       stateAt: (found) => this.stateAt(found),
       inspect: (from, through, suspicion) => this.inspect(from, through, suspicion),
       paths: () => this.entries.paths,
@@ -273,6 +368,25 @@ export class Integrity {
       logger.warn({ err: error }, "the verification pass was interrupted; it goes on where it was");
       await delay(clock, LOOK_AGAIN_MS);
     }
+  }
+
+  /** Resolves after a pass that began after this was called. */
+  private async fullPass(): Promise<void> {
+    const { running } = this;
+    while (this.passing !== null && !this.isStopped) await this.passing;
+    running?.places.set({ scrub: null });
+    const before = running?.scrub.coverage.lastPassAt;
+    while (!this.isStopped && running?.scrub.coverage.lastPassAt === before) {
+      this.passesDue = Math.max(1, this.passesDue);
+      await this.pass();
+    }
+  }
+
+  /** Something was put right: if no block is known to be altered any more, the node is as good as any other. */
+  private onMended(): void {
+    this.strangers.forget();
+    const isAltered = this.incidents.unresolved.some(({ kind }) => kind !== "watch_down" && kind !== "index_differs");
+    if (!isAltered) this.parts.onHealed();
   }
 
   /** What was changed and not watched is found by a pass that begins now. */

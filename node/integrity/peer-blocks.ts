@@ -49,7 +49,11 @@ export class PeerBlocks {
    * Asks all who has it, and one of those for it. What comes is believed for its hash alone, and for what `isTaken` asks
    * of what no hash covers.
    */
-  async copies(at: Height, committed: HashHex, isTaken: (block: Block) => boolean = () => true): Promise<PeerCopies> {
+  async copies(
+    at: Height,
+    committed: HashHex,
+    isTaken: (block: Block) => Promise<boolean> = async () => true,
+  ): Promise<PeerCopies> {
     const answers = await this.parts.desk.askAll(PATH, { height: at, withBlock: false });
     const noted = answers.flatMap(({ peer, answer }) =>
       answer === null || answer.blockHash === null ? [] : [{ peer, isSame: answer.blockHash === committed, answer }],
@@ -60,7 +64,7 @@ export class PeerBlocks {
     for (const peer of claiming) {
       const answer = await this.parts.desk.ask(peer, PATH, { height: at, withBlock: true });
       const block = blockOf(answer, committed);
-      if (block !== null && isTaken(block))
+      if (block !== null && (await isTaken(block)))
         return { agreeing, block, frontier: (answer?.frontier ?? []).map(fromHex), contradicting };
       // It says that it has it, and does not give it.
       agreeing.shift();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { PlaceFile, type Places } from "./place-file.js";
 
-const NOWHERE: Places = { watch: null, scrub: null, lastPass: null };
+const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "places-"));

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { height } from "../../shared/ids.js";
 
 const NAME = "integrity.json";
 const count = z.int().min(0);
@@ -15,6 +16,16 @@ const placesSchema = z.strictObject({
   /** The pass that is under way: the last height that it verified. */
   scrub: z.strictObject({ height: count, startedAt: z.string() }).nullable(),
   /** The newest pass over the whole log. */
+  /** Blocks that this node puts back: it alone says so, as what stands here nobody can write who has only the database. */
+  repair: z
+    .strictObject({ id: z.string(), ranges: z.array(z.tuple([z.number(), z.number()])) })
+    .nullable()
+    .default(null),
+  /** The log is emptied, and copied from the others up to this height at least. */
+  rebuild: z
+    .strictObject({ id: z.string(), height: count.transform((n) => height(n)), isCleared: z.boolean() })
+    .nullable()
+    .default(null),
   lastPass: z
     .strictObject({ startedAt: z.string(), endedAt: z.string(), height: count, lastSequence: z.int().min(-1) })
     .nullable(),
@@ -22,7 +33,7 @@ const placesSchema = z.strictObject({
 
 export type Places = Readonly<Omit<z.infer<typeof placesSchema>, "version" | "storeId">>;
 
-const NOWHERE: Places = { watch: null, scrub: null, lastPass: null };
+const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
 
 /**
  * Where watch and scrub go on after a restart, beside the identity file: whoever alters the database cannot move them. An
@@ -41,8 +52,8 @@ export class PlaceFile {
       .then((text) => placesSchema.safeParse(JSON.parse(text)))
       .catch(() => null);
     if (known?.data === undefined || known.data.storeId !== storeId) return new PlaceFile(folder, storeId, NOWHERE);
-    const { watch, scrub, lastPass } = known.data;
-    return new PlaceFile(folder, storeId, { watch, scrub, lastPass });
+    const { version: _version, storeId: _storeId, ...places } = known.data;
+    return new PlaceFile(folder, storeId, places);
   }
 
   get places(): Places {

@@ -13,7 +13,9 @@ import { Scrub } from "./scrub.js";
 const { blocks } = TestLog.grow(299);
 const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
 
-function setUp({ places = { watch: null, scrub: null, lastPass: null } as Places, heldThrough = 300 } = {}) {
+const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
+
+function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
   const store = new MemoryIntegrity(blocks);
   const suspected: [number, Suspicion][] = [];
   const noted: IncidentFinding[] = [];
@@ -105,7 +107,8 @@ it("tells of documents between two heights, and of pages of anchors that are not
 });
 
 it("goes on where it was after a restart, if that is still what it was", async () => {
-  const places: Places = { watch: null, lastPass: null, scrub: { height: 250, startedAt: "2026-01-01T00:00:00.000Z" } };
+  const scrub = { height: 250, startedAt: "2026-01-01T00:00:00.000Z" };
+  const places: Places = { watch: null, lastPass: null, repair: null, rebuild: null, scrub };
   const resumed = setUp({ places });
   await resumed.scrub.pass();
   expect([resumed.compared[0], resumed.heights()]).toEqual([251, []]);

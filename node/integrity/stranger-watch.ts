@@ -31,6 +31,11 @@ export class StrangerWatch {
     void this.run();
   }
 
+  /** What was taken out is told of again if it comes back. */
+  forget(): void {
+    this.told.clear();
+  }
+
   stop(): void {
     this.isStopped = true;
   }
@@ -55,7 +60,10 @@ export class StrangerWatch {
     const durable = durableHeight();
     // Opened again meanwhile: what is above may be its own.
     if (durable === null) return;
-    const above = found.filter(({ block }) => block === null || (block.at > durable && !isSealed(block)));
+    const above = found.filter(
+      ({ block }) =>
+        block === null || (block.at > durable && !(block.block.header.height === block.at && isSealed(block))),
+    );
     for (const { id, block } of above) {
       if (!this.seen.has(id) || this.told.has(id)) continue;
       this.told.add(id);

@@ -26,7 +26,16 @@ function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<Wa
   const suspected: [number, Suspicion][] = [];
   const entries: number[][] = [];
   const noted: IncidentFinding[] = [];
-  const standing = { held: 9, isOpen: true, clusterId: "c", places: [] as string[], blind: 0, live: 0, again: 0 };
+  const standing = {
+    held: 9,
+    isOpen: true,
+    clusterId: "c",
+    places: [] as string[],
+    blind: 0,
+    live: 0,
+    again: 0,
+    own: 0,
+  };
   const watch = new Watch({
     store,
     from: "here",
@@ -40,6 +49,8 @@ function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<Wa
     inspectEntries: async (heights) => void entries.push([...heights]),
     isMarkerSound: async () => false,
     note: (finding) => noted.push(finding),
+    isOwnWrite: (at) => at === standing.own,
+    alteredAlerts: async (ids) => ids.filter((id) => id === "altered"),
     onAlertsGone: () => {
       standing.again += 1;
     },

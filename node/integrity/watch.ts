@@ -36,7 +36,11 @@ export interface WatchParts {
   /** The document that says that the index is whole was changed: true if it still says so, or rightly does not. */
   readonly isMarkerSound: () => Promise<boolean>;
   readonly note: (finding: IncidentFinding) => void;
-  /** Alerts were taken away. */
+  /** Whether this node puts the block of this height back just now. */
+  readonly isOwnWrite: (at: Height) => boolean;
+  /** Of the alerts with these ids those that this node did not write so. */
+  readonly alteredAlerts: (ids: readonly string[]) => Promise<readonly string[]>;
+  /** Alerts were taken away, or altered. */
   readonly onAlertsGone: () => void;
   /** What was suspected has been looked at, and is stored. */
   readonly settled: () => Promise<void>;
@@ -60,6 +64,8 @@ export class Watch {
   private isToldDown = false;
   private isBroken = false;
   private readonly later = new Map<Height, string>();
+  /** How often it had judged all that there was. */
+  private drains = 0;
   /** Pages of anchors that were changed and not judged yet. */
   private readonly pages = new Map<number, StoreChange>();
 
@@ -70,6 +76,14 @@ export class Watch {
 
   get state(): WatchState {
     return this.current;
+  }
+
+  /** Resolves once all that was changed until now has been judged, or nothing is watched. */
+  async caughtUp(): Promise<void> {
+    // A question that is under way may have been answered before.
+    const until = this.drains + 2;
+    while (this.drains < until && this.current === "live" && !this.isStopped)
+      await delay(this.parts.clock, FIRST_POLL_MS);
   }
 
   start(): void {
@@ -132,6 +146,7 @@ export class Watch {
   private onDrained(): void {
     this.liveAt = this.parts.clock.now();
     this.isBroken = false;
+    this.drains += 1;
     if (this.current === "live") return;
     this.current = "live";
     this.isToldDown = false;
@@ -174,16 +189,18 @@ export class Watch {
     const entries = new Map<Height, string>();
     const kinds = new Set<string>();
     let markerAt: string | null = null;
+    const alerts = new Set<string>();
     for (const change of batch) {
       const { collection, operation, at } = change;
       if (GONE.has(operation)) this.tellGone(change);
       else if (change.place !== undefined) {
         const { place } = change;
-        if (place.kind === "block") this.parts.suspect(place.at, suspicionOf(change));
+        if (place.kind === "block") this.parts.suspect(place.at, this.suspicionOf(place.at, change));
         if (place.kind === "entry") entries.set(place.at, at);
         if (place.kind === "marker") markerAt = at;
       } else if (collection === "anchors" && typeof change.id === "number") this.pages.set(change.id, change);
       else if (operation === "delete") kinds.add(collection);
+      else if (collection === "alerts" && typeof change.id === "string") alerts.add(change.id);
       if (collection === "state") kinds.add(collection);
     }
     await this.judgeAnchors();
@@ -191,6 +208,7 @@ export class Watch {
       this.note("index_differs", markerAt, "what says that the index of this node is whole was changed or taken away");
     await this.judgeEntries(entries);
     await this.judgeOthers(kinds, batch.at(-1)?.at);
+    await this.judgeAlerts([...alerts], batch.at(-1)?.at);
     await this.parts.settled();
   }
 
@@ -208,6 +226,19 @@ export class Watch {
     );
     for (const [at] of due) later.delete(at);
     while (later.size > LATER_MAX) later.delete(later.keys().next().value as Height);
+  }
+
+  private suspicionOf(at: Height, change: StoreChange): Suspicion {
+    const { written: _written, ...suspicion } = suspicionOf(change);
+    return change.operation === "replace" && this.parts.isOwnWrite(at) ? suspicion : suspicionOf(change);
+  }
+
+  private async judgeAlerts(ids: readonly string[], at = this.parts.clock.wall()): Promise<void> {
+    if (ids.length === 0) return;
+    const altered = await this.parts.alteredAlerts(ids);
+    if (altered.length === 0) return;
+    this.note("state_altered", at, "alerts in the database of this node are not what it wrote; they are written again");
+    this.parts.onAlertsGone();
   }
 
   private async judgeOthers(kinds: ReadonlySet<string>, at = this.parts.clock.wall()): Promise<void> {

@@ -150,8 +150,11 @@ export class Driver {
     await stored;
   }
 
-  /** Not while the store is being recovered: nobody knows yet what it holds, and whether a truncation will be finished. */
-  private async inOrder(work: () => Promise<void>): Promise<void> {
+  /**
+   * Between the replica's own writes. Not while the store is being recovered: nobody knows yet what it holds, and whether a
+   * truncation will be finished.
+   */
+  async inOrder(work: () => Promise<void>): Promise<void> {
     if (this.replica === null) throw new StoreError("not_stored", "The store is being recovered.");
     return this.operations.inOrder(work);
   }

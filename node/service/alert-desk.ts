@@ -1,56 +1,142 @@
+import type { Effect } from "../../cluster/types.js";
 import type { JsonObject } from "../../shared/canonical.js";
 import type { NodeId } from "../../shared/ids.js";
 import { NOTICES_MAX } from "../../shared/limits.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
-import type { AnswerOf } from "../../shared/protocol/requests.js";
+import type { AnswerOf, QuestionOf } from "../../shared/protocol/requests.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
-import type { AlertRecord } from "../storage/port.js";
+import { isOver } from "../storage/alert-steps.js";
+import type { AlertRecord, AlertsWanted } from "../storage/port.js";
 import type { AlertList, LogAlerts } from "./log-port.js";
 import { notReady, type Parts } from "./parts.js";
 
 /** A bundle has megabytes, which are read from a database and from peers. */
 const EVIDENCE_MS_MAX = 10_000;
+/** A decision is answered while what it began goes on. */
+const DECIDED_MS_MAX = 10_000;
+
+/** What one node tells another of its alerts at once. */
+const ALERTS_BYTES_MAX = 4 * 1024 * 1024;
+/** Alerts of one list that are asked for one by one. */
+const ASKED_MAX = 16;
 
 type NodeAlerts = AnswerOf<"alerts">;
+
+const lastStep = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? -1;
 
 /** Alerts of all nodes: each is kept by the node that found it, and any node answers for all. */
 export class AlertDesk implements LogAlerts {
   constructor(private readonly parts: Parts) {
     const { peers } = parts;
-    peers.handle("alerts", ({ limit }) => this.own(limit));
+    peers.handle("alerts", ({ limit, wanted }) => this.own(limit, wanted));
     peers.handle("alert", async ({ id }) => ({ alert: await parts.storage.alerts.get(id) }));
+    peers.handle("decide-alert", (decision) => this.decideHere(decision));
     peers.handle("evidence", async ({ id }) => ({
       bundle: (await this.ownEvidence(id)) as unknown as JsonObject | null,
     }));
   }
 
-  private async own(limit: number): Promise<NodeAlerts> {
+  /** As many as one message between nodes can have: an incident may have many differences with long values. */
+  private async own(limit: number, wanted: AlertsWanted): Promise<NodeAlerts> {
     const { alerts } = this.parts.storage;
-    const [newest, count] = await Promise.all([alerts.list(limit), alerts.count()]);
-    return { alerts: newest, count };
+    const [newest, count] = await Promise.all([alerts.list(limit, wanted), alerts.count(wanted)]);
+    let bytes = 0;
+    const fitting = newest.findIndex((alert) => {
+      bytes += JSON.stringify(alert).length;
+      return bytes > ALERTS_BYTES_MAX;
+    });
+    return { alerts: fitting === -1 ? newest : newest.slice(0, Math.max(1, fitting)), count };
   }
 
   async alert(id: string): Promise<AlertRecord | null> {
+    const stored = await this.stored(id);
+    const logged = this.parts.incidents?.().logged.find(id) ?? null;
+    // A record that knows less than the log has been set back.
+    if (stored === null || (logged !== null && lastStep(logged) > lastStep(stored))) return logged;
+    return this.withPlace(stored);
+  }
+
+  private async stored(id: string): Promise<AlertRecord | null> {
     const own = await this.parts.storage.alerts.get(id).catch(() => null);
     if (own !== null) return own;
     const others = await this.parts.peers.askAll("alert", { id });
     return others.map(({ answer }) => answer?.alert ?? null).find((alert) => alert !== null) ?? null;
   }
 
-  async alerts(limit: number): Promise<AlertList> {
-    const own = await this.own(Math.min(limit, NOTICES_MAX)).catch(() => null);
-    const others = await this.parts.peers.askAll("alerts", { limit });
-    const told = [own, ...others.map(({ answer }) => answer)].filter((answer) => answer !== null);
-    const found = told.flatMap(({ alerts }) => alerts);
-    const count = told.reduce((sum, one) => sum + one.count, 0);
-    const unreachable = others.filter(({ answer }) => answer === null).map(({ peer }) => peer);
+  private withPlace(alert: AlertRecord): AlertRecord {
+    const inLog = this.parts.incidents?.().logged.placeOf(alert.node, alert.id);
+    return inLog === undefined ? alert : { ...alert, inLog };
+  }
+
+  async alerts(limit: number, wanted: AlertsWanted = "unresolved"): Promise<AlertList> {
+    const { config, peers } = this.parts;
+    const own = await this.own(Math.min(limit, NOTICES_MAX), wanted).catch(() => null);
+    const others = await peers.askAll("alerts", { limit, wanted });
+    const told = new Map<NodeId, NodeAlerts | null>(others.map(({ peer, answer }) => [peer, answer]));
+    told.set(config.nodeId, own);
+    const found = [...told.values()].flatMap((answer) => answer?.alerts ?? []).map((alert) => this.withPlace(alert));
+    const missing = await this.missing(told, wanted);
+    found.push(...missing);
+    const count = [...told.values()].reduce((sum, answer) => sum + (answer?.count ?? 0), missing.length);
+    const unreachable = [...told].filter(([, answer]) => answer === null).map(([node]) => node);
     found.sort((a, b) => (a.openedAt < b.openedAt ? 1 : -1));
     return {
       alerts: found.slice(0, limit),
-      more: count - Math.min(limit, found.length),
-      unreachable: own === null ? [this.parts.config.nodeId, ...unreachable] : unreachable,
+      more: Math.max(0, count - Math.min(limit, found.length)),
+      unreachable: own === null ? [config.nodeId, ...unreachable.filter((id) => id !== config.nodeId)] : unreachable,
     };
+  }
+
+  /** What the log has, and its node does not tell: it is down, or its own record was altered or taken away. */
+  private async missing(told: ReadonlyMap<NodeId, NodeAlerts | null>, wanted: AlertsWanted): Promise<AlertRecord[]> {
+    const found: AlertRecord[] = [];
+    let asked = 0;
+    for (const alert of this.parts.incidents?.().logged.all ?? []) {
+      if (wanted !== "all" && isOver(alert) !== (wanted === "resolved")) continue;
+      const answer = told.get(alert.node) ?? null;
+      if (answer?.alerts.some(({ id }) => id === alert.id)) continue;
+      if (answer !== null) {
+        // What a list has no room for is not missing.
+        if (answer.alerts.length < answer.count || asked >= ASKED_MAX) continue;
+        asked += 1;
+        const stored = await this.storedAt(alert.node, alert.id);
+        if (stored !== null && lastStep(stored) >= lastStep(alert)) continue;
+      }
+      found.push(alert);
+    }
+    return found;
+  }
+
+  private async storedAt(node: NodeId, id: string): Promise<AlertRecord | null> {
+    const { config, storage, peers } = this.parts;
+    if (node === config.nodeId) return storage.alerts.get(id).catch(() => null);
+    return (await peers.ask(node, "alert", { id }))?.alert ?? null;
+  }
+
+  // --- Decisions -----------------------------------------------------------------------------------------------------
+
+  async decide(decision: QuestionOf<"decide-alert">): Promise<AnswerOf<"decide-alert"> | null> {
+    const alert = await this.alert(decision.id);
+    if (alert === null) return null;
+    const { node } = alert;
+    if (node === this.parts.config.nodeId) return this.decideHere(decision);
+    try {
+      const reply = await this.parts.peers.request(node, "decide-alert", decision, { timeoutMs: DECIDED_MS_MAX });
+      if (reply.kind === "answered") return reply.answer;
+      if (reply.kind === "refused") throw new ProblemError("alert_conflict", reply.detail);
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+    }
+    throw notReady(
+      `${node} has not said whether it has taken the decision: GET the alert to see, and ask again if not.`,
+    );
+  }
+
+  private async decideHere(decision: QuestionOf<"decide-alert">): Promise<AnswerOf<"decide-alert">> {
+    const { incidents } = this.parts;
+    if (incidents === undefined) throw new ProblemError("alert_conflict", "This node resolves no alerts.");
+    return incidents().decide(decision);
   }
 
   async testWebhook(): Promise<{ readonly delivered: boolean; readonly detail?: string } | null> {
@@ -84,6 +170,13 @@ export class AlertDesk implements LogAlerts {
       if (!(error instanceof PeerError)) throw error;
     }
     throw notReady(`The evidence is on ${node}, which has not given it. Ask again when it answers.`);
+  }
+
+  /** The log has further records of alerts. */
+  onEffect(effect: Effect): void {
+    if (effect.kind !== "committed") return;
+    for (const { block } of effect.blocks)
+      if (block.header.control?.kind === "alert_records") this.parts.incidents?.().onRecords(block.header);
   }
 
   private async ownEvidence(id: string): Promise<EvidenceBundle | null> {

@@ -4,7 +4,8 @@ import type { EventFilter } from "../../shared/log/filter.js";
 import type { FoundEvent } from "../../shared/log/stored-event.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
-import type { AlertRecord } from "../storage/port.js";
+import type { QuestionOf } from "../../shared/protocol/requests.js";
+import type { AlertRecord, AlertsWanted } from "../storage/port.js";
 
 /**
  * What the routes and streams need of a node; `node/service/log-service.ts` is the one implementation.
@@ -72,11 +73,15 @@ export interface AlertList {
 }
 
 export interface LogAlerts {
-  alerts(limit: number): Promise<AlertList>;
+  alerts(limit: number, wanted?: AlertsWanted): Promise<AlertList>;
   /** From whichever node has it; null if none that answers does. */
   alert(id: string): Promise<AlertRecord | null>;
   /** With what it can be checked; made by the node whose alert it is. */
   evidence(id: string): Promise<EvidenceBundle | null>;
+  /** Passes a person's decision to the node whose alert it is; null if no such alert is known. */
+  decide(
+    decision: QuestionOf<"decide-alert">,
+  ): Promise<{ readonly kind: "taken" | "stale"; readonly alert: AlertRecord } | null>;
   /** Whether this node's webhook takes a message, and why not; null: it has none. */
   testWebhook(): Promise<{ readonly delivered: boolean; readonly detail?: string } | null>;
 }

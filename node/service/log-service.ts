@@ -51,6 +51,7 @@ export class NodeLogService implements LogService {
     this.elected.onEffect(effect);
     this.handOver.onEffect(effect);
     this.status.onEffect(effect);
+    this.alerts.onEffect(effect);
     if (effect.kind === "role_changed" || effect.kind === "committed") this.leaders.look();
   }
   onReplicaLost(): void {

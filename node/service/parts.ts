@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
+import type { BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import {
   type AnswerOf,
@@ -56,6 +57,18 @@ export interface LogServiceOptions {
 /** This node's own alerts, of which it alone can say and do more. */
 export interface IncidentsPort {
   evidence(alert: AlertRecord): Promise<EvidenceBundle>;
+  /** What the log says of alerts of all nodes. */
+  readonly logged: {
+    readonly all: readonly AlertRecord[];
+    find(id: string): AlertRecord | null;
+    placeOf(node: NodeId, id: string): AlertRecord["inLog"];
+  };
+  /** A committed block with records of alerts. */
+  onRecords(header: BlockHeader): void;
+  /** Throws a problem `alert_conflict` where it cannot be done. */
+  decide(
+    decision: QuestionOf<"decide-alert">,
+  ): Promise<{ readonly kind: "taken" | "stale"; readonly alert: AlertRecord }>;
 }
 
 /** What the parts of the service share. */

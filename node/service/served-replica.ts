@@ -137,6 +137,11 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
     // A leader that cannot serve a block starves whoever needs it: another one may have it sound.
     this.driver.submit({ kind: "hand_over", ...this.time(), target: null });
   }
+  /** What was altered has been put right. */
+  onHealed(): void {
+    this.hasInvalidBlock = false;
+    this.tellFitness();
+  }
   onIndexFinding(finding: IndexFinding): void {
     this.ports.observer.onIndexFinding(finding);
   }

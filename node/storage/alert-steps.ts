@@ -49,7 +49,7 @@ export function stepped(alert: AlertRecord, step: Omit<AlertStep, "n">): AlertRe
 
 /** Changes with all that a decision rests on: what was found, and what was decided. That it is seen again changes nothing. */
 export function alertVersion({ id, status, heights, sequences, history }: AlertRecord): string {
-  return sha256Hex(utf8(canonicalText({ id, status, heights, sequences, history }))).slice(0, 32);
+  return sha256Hex(utf8(canonicalText({ id, status, heights, sequences, history })));
 }
 
 /** The alert after it was found once more; the first time, and after it was resolved, that is a step. */

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { fromHex } from "../../shared/bytes.js";
 import type { NodeId } from "../../shared/ids.js";
 import { hashSchema, nodeIdSchema } from "../../shared/log/control.js";
+import { makeFolder } from "../host/folder.js";
 import { StoreError } from "./port.js";
 
 /** A mark is written at most this often; a lost one only makes the next start more careful than it need be. */
@@ -230,7 +231,7 @@ async function removeLeftOvers(folder: string): Promise<void> {
 }
 
 async function replaceFile(folder: string, text: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const path = join(folder, "identity.json");
   // A name of its own: two processes that wrote to the same one could put a mixture in place of the identity.
   const temporary = `${path}.${randomBytes(8).toString("hex")}.tmp`;

@@ -105,6 +105,10 @@ export interface IncidentDetails {
   readonly resolution?: Resolution;
   /** The first step and the newest ones. */
   readonly history?: readonly AlertStep[];
+  /** The newest record that the log has of it. Added when it is shown. */
+  readonly inLog?: { readonly height: number; readonly evidenceHash?: HashHex };
+  /** Its node does not answer, or has lost its own record of it. */
+  readonly isFromLogOnly?: true;
   /** Of a repair that is under way. */
   readonly progress?: { readonly done: number; readonly of: number };
 }

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../../node/host/folder.js";
 import { StartError } from "../lib/command.js";
 import { fileProblem, isMissing } from "../lib/file-problem.js";
 import { commandOf, poll, signal } from "../lib/processes.js";
@@ -23,7 +24,7 @@ const LOCK = /^start\.(\d+)\.\d+\.lock$/;
 export function lockDataFolder(dataDir: string): FolderLock {
   const own = `start.${process.pid}.${Date.now()}.lock`;
   try {
-    mkdirSync(dataDir, { recursive: true });
+    makeFolder(dataDir);
     writeFileSync(join(dataDir, own), commandOf(process.pid) ?? "", { flag: "wx" });
   } catch (error) {
     throw new StartError(

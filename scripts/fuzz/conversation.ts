@@ -101,7 +101,7 @@ function cut(text: string, random: Random): { text: string; pauseMs: number }[] 
   });
 }
 
-/** Longer than a node takes to tell that the fate of a write is unknown. */
+/** Longer than a node takes to tell that the fate of a write is unknown; each answer may take as long, as some wait for others. */
 const ANSWERS_MS = 20_000;
 const LOOK_MS = 5;
 /** How long an answer to what is no request is waited for. */
@@ -144,17 +144,19 @@ export async function converse(
     socket.destroy();
     return outcome;
   }
-  const isLate = await answered(conversation, () => isOver || isComplete(conversation, read()));
+  const isDone = (): boolean => isOver || isComplete(conversation, read());
+  const isLate = await answered(conversation, isDone, () => read().answers.length);
   socket.destroy();
   return { conversation, ...read(), isLate };
 }
 
-/** Waits; true if something is missing after all of that time. */
-async function answered({ requests }: Conversation, isDone: () => boolean): Promise<boolean> {
+/** Waits; true if something is missing and nothing more has come for all of that time. */
+async function answered({ requests }: Conversation, isDone: () => boolean, count: () => number): Promise<boolean> {
   const isNoHttp = ["broken", "either"].includes(requests.at(-1)?.meant ?? "");
-  const beganAt = performance.now();
+  let [beganAt, before] = [performance.now(), count()];
   while (!isDone()) {
     await sleep(LOOK_MS);
+    if (count() > before) [beganAt, before] = [performance.now(), count()];
     const waited = performance.now() - beganAt;
     if (waited > ANSWERS_MS) return true;
     if (isNoHttp && requests.length === 1 && waited > MOMENT_MS) return false;

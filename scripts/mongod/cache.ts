@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../node/host/folder.js";
 import { commandOf } from "../lib/processes.js";
 import { cacheFolder } from "../lib/project.js";
 
@@ -32,7 +33,7 @@ export async function installMongod(
   fetchInto: (folder: string) => Promise<string>,
 ): Promise<string> {
   const parent = join(cacheFolder(env), "mongod");
-  await mkdir(parent, { recursive: true });
+  makeFolder(parent);
   await removeAbandoned(parent);
   const work = await mkdtemp(join(parent, `${name}.${process.pid}.tmp-`));
   await mkdir(join(work, "ready"));

@@ -1,4 +1,4 @@
-import { toHex } from "../bytes.js";
+import { fromHex, toHex } from "../bytes.js";
 import { EMPTY_TREE_ROOT, sha256Hex, ZERO_HASH } from "../hash.js";
 import { type HashHex, type Height, height, type NodeId, sequence, type Term, term, treeSize } from "../ids.js";
 import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../merkle/compact-range.js";
@@ -6,7 +6,7 @@ import { exactMillis } from "../timestamp.js";
 import { type Block, type BlockHeader, bodyReader, headerBytes } from "./block.js";
 import { bodyHash, encodeBody } from "./body.js";
 import { BodyError } from "./body-bytes.js";
-import { applyControl, type Control, type Membership } from "./control.js";
+import { type AlertRecords, alertRecordsBytes, applyControl, type Control, type Membership } from "./control.js";
 import { canonicalObject, eventFault, type LoggedEvent, logEvent, type PreparedEvent } from "./event.js";
 import { type BlockIndex, blockIndex, indexHash } from "./index.js";
 
@@ -105,6 +105,10 @@ export function verifyBlock(before: ChainState, block: Block, verifier: Signatur
   if (!verifier.verify(leader.keys.block, signed, block.signature))
     return bad("bad_signature", `not signed by ${header.leaderId}`);
 
+  const { control } = header;
+  if (control?.kind === "alert_records" && !isSignedByFinder(before.members, control, header.clusterId, verifier))
+    return bad("bad_record", `its records of alerts are not signed by ${control.node}`);
+
   const body = verifyBody(before, block);
   if (!body.ok) return bad(body.fault, body.detail, body.sequence);
   return {
@@ -123,6 +127,17 @@ export function verifyBlock(before: ChainState, block: Block, verifier: Signatur
       members,
     },
   };
+}
+
+/** Whoever leads can leave such records out, and cannot make them. */
+function isSignedByFinder(
+  members: Membership,
+  records: AlertRecords,
+  clusterId: string,
+  verifier: SignatureVerifier,
+): boolean {
+  const key = members.get(records.node)?.keys.block;
+  return key !== undefined && verifier.verify(key, alertRecordsBytes(clusterId, records), fromHex(records.signature));
 }
 
 type BodyVerdict =

@@ -75,5 +75,7 @@ export const alertSchema = z.strictObject({
   evidence: z.array(z.string()).readonly().exactOptional(),
   resolution: z.enum(["repaired", "rebuilt", "dismissed"]).exactOptional(),
   history: z.array(step).readonly().exactOptional(),
+  inLog: z.strictObject({ height: count, evidenceHash: hashSchema.exactOptional() }).exactOptional(),
+  isFromLogOnly: z.literal(true).exactOptional(),
   progress: z.strictObject({ done: count, of: count }).exactOptional(),
 });

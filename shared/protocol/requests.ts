@@ -9,7 +9,7 @@ import {
   NOTICES_MAX,
   REQUEST_TIMEOUT_MS_MAX,
 } from "../limits.js";
-import { hashSchema, nodeIdSchema } from "../log/control.js";
+import { alertRecordsSchema, hashSchema, nodeIdSchema } from "../log/control.js";
 import { alertSchema } from "./alert.js";
 
 /**
@@ -211,9 +211,12 @@ export const PEER_REQUESTS = {
   copy: { question: z.object({ sequence: count }), answer: nodeCopySchema },
   chain: { question: z.object({ from: count, count: z.int().min(1).max(CHAIN_EVENTS_MAX) }), answer: nodeChainSchema },
   status: { question: nothing, answer: ownStatus },
-  /** The newest open ones, and how many there are in all. */
+  /** The newest ones, as many as a message can have, and how many there are in all. */
   alerts: {
-    question: z.object({ limit: z.int().min(1).max(NOTICES_MAX) }),
+    question: z.object({
+      limit: z.int().min(1).max(NOTICES_MAX),
+      wanted: z.enum(["unresolved", "resolved", "all"]).default("unresolved"),
+    }),
     answer: z.object({ alerts: z.array(alertSchema).max(NOTICES_MAX), count }),
   },
   /** A person's decision about an alert of the node that is asked; `version` is the one that the person saw. */
@@ -226,6 +229,8 @@ export const PEER_REQUESTS = {
     }),
     answer: z.strictObject({ kind: z.enum(["taken", "stale"]), alert: alertSchema }),
   },
+  /** Steps of the asking node's alerts, to the leader, for the log. */
+  "log-alerts": { question: alertRecordsSchema, answer: nothing },
   alert: { question: z.object({ id: alertId }), answer: z.object({ alert: alertSchema.nullable() }) },
   /** Too large to be looked into: whoever it is for checks it. */
   evidence: { question: z.object({ id: alertId }), answer: z.object({ bundle: jsonObject.nullable() }) },

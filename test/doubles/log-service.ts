@@ -121,7 +121,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   chain: LogReads["chain"] = unused;
   clusterStatus = unused;
   admit = unused;
-  readonly alerts: LogAlerts = { alerts: unused, alert: unused, evidence: unused, testWebhook: unused };
+  readonly alerts: LogAlerts = { alerts: unused, alert: unused, evidence: unused, decide: unused, testWebhook: unused };
   elections: LogLeadership["elections"] = unused;
   stepDown = unused;
 }

@@ -263,7 +263,10 @@ describe("a node on a standalone MongoDB, which says nothing of changes", () => 
     expect(down).toMatchObject({ severity: "warning", status: "open" });
     const { body } = await call(`${leader.url}/api/v1/cluster`);
     expect(body.nodes[0].watch).toBe("unsupported");
-    expect((await call(`${leader.url}/api/v1/alerts/${down.id}`)).body).toEqual(down);
+    expect((await call(`${leader.url}/api/v1/alerts/${down.id}`)).body).toMatchObject({
+      id: down.id,
+      detail: down.detail,
+    });
     expect((await call(`${leader.url}/api/v1/alerts/${"0".repeat(24)}`)).status).toBe(404);
   });
 });

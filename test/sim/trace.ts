@@ -80,6 +80,8 @@ export function describeInput(input: Input): string {
       return `round ${input.round} to ${input.peer}: ${input.end}`;
     case "admit":
       return `admit ${input.node}`;
+    case "log_alerts":
+      return `records of alerts of ${input.records.node}`;
     case "campaigns_late":
       return `campaigns late: ${input.isLate}`;
     case "gone":

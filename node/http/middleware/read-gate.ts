@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { ProblemError } from "../../problems.js";
 
 /** Bytes of lists under way, over all clients of this process. */
-const BYTES_MAX = 32 * 1024 * 1024;
+const BYTES_MAX = 20 * 1024 * 1024;
 const WAITING_MAX = 512;
 const WAIT_MS_MAX = 5_000;
 /** Single answers that are large: bytes of those that clients take, and how many wait with theirs for a place. */

@@ -17,7 +17,7 @@ export const HEADERS = {
     schema: { type: "string", enum: ["true"] },
   },
   ETag: {
-    description: "The event's hash in quotation marks.",
+    description: "The event's hash in quotation marks, or of an alert one of all that a decision rests on.",
     schema: { type: "string", pattern: '^"[0-9a-f]{64}"$' },
   },
   Location: { description: "Where it is.", schema: { type: "string" } },

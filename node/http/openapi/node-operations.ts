@@ -1,6 +1,17 @@
 import type { HeaderName } from "./headers.js";
 import { DECISION_PROBLEMS, type Operation, READ_PROBLEMS } from "./operation.js";
-import { byAlert, byFile, byHeight, byProblem, chainRange, notices, readyRole, readyVerbose } from "./parameters.js";
+import {
+  alertStatus,
+  byAlert,
+  byFile,
+  byHeight,
+  byProblem,
+  chainRange,
+  ifMatch,
+  notices,
+  readyRole,
+  readyVerbose,
+} from "./parameters.js";
 
 const READ: readonly HeaderName[] = ["X-Log-Size", "X-Stale"];
 const html = { "text/html": { schema: { type: "string" } } };
@@ -80,16 +91,17 @@ const chaos: Operation[] = [
 const alerts: Operation[] = [
   {
     ...{ method: "get", path: "/api/v1/alerts", id: "listAlerts", tag: "Alerts" },
-    summary: "Lists the open alerts of all nodes",
-    parameters: [notices],
+    summary: "Lists the alerts of all nodes",
+    description: "Of a node that does not tell them, what the log says of them.",
+    parameters: [notices, alertStatus],
     answers: { 200: { description: "The newest first.", schema: "AlertList", headers: READ } },
     problems: ["invalid_parameter", "not_ready", "overloaded"],
   },
   {
     ...{ method: "get", path: "/api/v1/alerts/{id}", id: "readAlert", tag: "Alerts" },
-    summary: "Reads one alert, open or ended",
+    summary: "Reads one alert, whatever its status",
     parameters: [byAlert],
-    answers: { 200: { description: "The alert.", schema: "Alert", headers: READ } },
+    answers: { 200: { description: "The alert.", schema: "Alert", headers: [...READ, "ETag"] } },
     problems: ["not_found", "not_ready", "overloaded"],
   },
   {
@@ -109,6 +121,36 @@ const alerts: Operation[] = [
     problems: [...DECISION_PROBLEMS, "not_found"],
   },
 ];
+
+/** Each rests on the alert that was read, and is told to the node whose alert it is. */
+const decisions = (
+  [
+    ["acknowledge", "Says that somebody sees to an alert", "Nothing is done."],
+    ["repair", "Has what was committed put back", "From the other members, each block proved; what was there is kept."],
+    [
+      "rebuild",
+      "Has the node's log copied from the others",
+      "It joins anew, and counts for nothing until it is level.",
+    ],
+    [
+      "dismiss",
+      "Resolves an alert without doing anything",
+      "What is still altered is found again, and opens it again.",
+    ],
+  ] as const
+).map(
+  ([action, summary, description]): Operation => ({
+    ...{ method: "post", path: `/api/v1/alerts/{id}/${action}`, id: `${action}Alert`, tag: "Alerts" },
+    ...{ summary, description },
+    parameters: [byAlert, ifMatch],
+    body: { schema: "AlertDecision", example: { actor: "ada", reason: "compared with the backup" } },
+    answers: {
+      200: { description: "The alert after it.", schema: "Alert", headers: ["ETag"] },
+      202: { description: "What was begun goes on.", schema: "Alert", headers: ["ETag"] },
+    },
+    problems: [...DECISION_PROBLEMS, "not_found", "alert_conflict", "stale_alert", "precondition_required"],
+  }),
+);
 
 const node: Operation[] = [
   {
@@ -176,4 +218,4 @@ const node: Operation[] = [
   },
 ];
 
-export const NODE_OPERATIONS: readonly Operation[] = [...chain, ...cluster, ...chaos, ...alerts, ...node];
+export const NODE_OPERATIONS: readonly Operation[] = [...chain, ...cluster, ...chaos, ...alerts, ...decisions, ...node];

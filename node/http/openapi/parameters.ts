@@ -4,6 +4,7 @@ import {
   NAME_CHARACTERS_MAX,
   NOTICES_MAX,
 } from "../../../shared/limits.js";
+import { WANTED } from "../routes/alerts.js";
 import { COUNT_DEFAULT } from "../routes/chain.js";
 import { LIMIT_DEFAULT, LIMIT_MAX, PAYLOAD_FILTERS_MAX } from "../routes/event-list.js";
 import { BUCKETS_DEFAULT, BUCKETS_MAX } from "../routes/histogram.js";
@@ -122,6 +123,11 @@ export const chainRange = [
 export const bySequence = path("sequence", sequence, "The event's place in the log, from 0.");
 export const byHeight = path("height", { ...sequence, minimum: 1 }, "The block's place, from 1.");
 export const byAlert = path("id", { type: "string", pattern: "^[0-9a-f]{24}$" }, "The alert's id.");
+export const alertStatus = query("status", { type: "string", enum: [...WANTED], default: "unresolved" }, "Which ones.");
+export const ifMatch: Parameter = {
+  ...header("If-Match", { type: "string", pattern: '^"[0-9a-f]{64}"$' }, "The ETag of the alert that was read."),
+  required: true,
+};
 export const byProblem = path("name", text, "A problem's code.");
 export const byFile = path("file", text, "A name that the page refers to.");
 

@@ -8,7 +8,7 @@ import { eventViewSchema, nodeChainSchema, nodeCopySchema } from "../../../share
 import { PROBLEMS, type ProblemCode } from "../../problems.js";
 import type { ClusterStatus, ElectionRecord } from "../../service/log-port.js";
 import { batchSchema, conditionalEventSchema, eventSchema } from "../door/schema.js";
-import { admitSchema, stepDownSchema, webhookTestSchema } from "../routes/decision.js";
+import { admitSchema, alertDecisionSchema, stepDownSchema, webhookTestSchema } from "../routes/decision.js";
 
 /**
  * What goes in and out, each under its name in the document. What goes in is judged by the very same schemas; that
@@ -196,6 +196,7 @@ export const SCHEMAS = {
   BatchInput: batchSchema,
   Admission: admitSchema,
   StepDown: stepDownSchema,
+  AlertDecision: alertDecisionSchema,
   WebhookTest: webhookTestSchema,
   Event: eventViewSchema,
   EventReceipt: receipt,

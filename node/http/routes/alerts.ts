@@ -1,13 +1,18 @@
-import { Router } from "express";
+import { type Request, type Response, Router } from "express";
+import { NOTICES_MAX } from "../../../shared/limits.js";
 import { ProblemError } from "../../problems.js";
+import { alertVersion } from "../../storage/alert-steps.js";
+import type { AlertRecord, AlertsWanted } from "../../storage/port.js";
 import { methods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
-import { showRead } from "../middleware/request-context.js";
+import { showRead, showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
-import { DECISION_BYTES_MAX, readDecision, webhookTestSchema } from "./decision.js";
-import { readLimit } from "./query.js";
+import { alertDecisionSchema, DECISION_BYTES_MAX, readDecision, webhookTestSchema } from "./decision.js";
+import { NOTICES_DEFAULT, QueryReader } from "./query.js";
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
+const ACTIONS = ["acknowledge", "repair", "rebuild", "dismiss"] as const;
+type Action = (typeof ACTIONS)[number];
 
 /** The alerts of all nodes, what proves them, and what persons decide about them. */
 export function alerts(context: RouteContext): Router {
@@ -16,9 +21,9 @@ export function alerts(context: RouteContext): Router {
   router
     .route("/api/v1/alerts")
     .get(async (req, res) => {
-      const limit = readLimit(req.query);
+      const { limit, wanted } = readListQuery(req.query);
       await gates.questions.run(res, 1, async () => {
-        const found = await context.alerts.alerts(limit);
+        const found = await context.alerts.alerts(limit, wanted);
         showRead(res, context);
         res.json(found);
       });
@@ -32,7 +37,7 @@ export function alerts(context: RouteContext): Router {
         const alert = ALERT_ID.test(id) ? await context.alerts.alert(id) : null;
         if (alert === null) throw unknown(id);
         showRead(res, context);
-        res.json(alert);
+        showAlert(res, alert);
       });
     })
     .all(methods("GET"));
@@ -49,6 +54,11 @@ export function alerts(context: RouteContext): Router {
       });
     })
     .all(methods("GET"));
+  for (const action of ACTIONS)
+    router
+      .route(`/api/v1/alerts/:id/${action}`)
+      .post(rawBody(context, DECISION_BYTES_MAX), (req, res) => decide(context, action, req, res))
+      .all(methods("POST"));
   router
     .route("/api/v1/webhook/test")
     .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
@@ -64,6 +74,58 @@ export function alerts(context: RouteContext): Router {
     })
     .all(methods("POST"));
   return router;
+}
+
+function readListQuery(parameters: object): { limit: number; wanted: AlertsWanted } {
+  const query = new QueryReader(parameters);
+  query.refuseUnknown(["limit", "status"]);
+  const limit = query.number("limit", { fallback: NOTICES_DEFAULT, max: NOTICES_MAX });
+  const status = query.text("status") ?? "unresolved";
+  const wanted = WANTED.find((one) => one === status);
+  if (wanted === undefined) query.fail("status", `must be one of ${WANTED.join(", ")}`);
+  query.finish();
+  return { limit, wanted: wanted ?? "unresolved" };
+}
+export const WANTED = ["unresolved", "resolved", "all"] as const satisfies AlertsWanted[];
+
+async function decide(context: RouteContext, action: Action, req: Request, res: Response): Promise<void> {
+  const id = String(req.params.id);
+  const version = expectedVersion(req);
+  const by = readDecision(req, alertDecisionSchema, "Nothing was decided. The body must name actor and reason.");
+  const decided = ALERT_ID.test(id) ? await context.alerts.decide({ id, action, version, ...by }) : null;
+  if (decided === null) throw unknown(id);
+  showStanding(res, context);
+  res.setHeader("Cache-Control", "no-store");
+  const { alert } = decided;
+  if (decided.kind === "stale")
+    throw new ProblemError("stale_alert", `Nothing was decided: ${howItStands(alert)}`, { extra: { alert } });
+  // What takes long goes on after the answer.
+  res.status(alert.status === "repairing" || alert.status === "rebuilding" ? 202 : 200);
+  showAlert(res, alert);
+}
+
+function expectedVersion(req: Request): string {
+  const header = req.headers["if-match"];
+  if (header === undefined)
+    throw new ProblemError("precondition_required", "Nothing was decided: the header If-Match is missing.");
+  // A star would be a decision about whatever is there.
+  return /^"([0-9a-f]{64})"$/.exec(header.trim())?.[1] ?? "none";
+}
+
+/** Who decided last, and what; or that more was found since. */
+function howItStands({ status, history = [] }: AlertRecord): string {
+  const last = history.findLast(({ actor }) => actor !== undefined);
+  if (last === undefined) return `more was found since; the alert is ${status}.`;
+  return `${last.actor} has ${SAID[last.action] ?? last.action} it at ${last.at} (${last.reason}); the alert is ${status}.`;
+}
+const SAID: Readonly<Record<string, string>> = {
+  repair_begun: "had the repair begun of",
+  rebuild_begun: "had the rebuild begun for",
+};
+
+function showAlert(res: Response, alert: AlertRecord): void {
+  res.setHeader("ETag", `"${alertVersion(alert)}"`);
+  res.json(alert);
 }
 
 const unknown = (id: string): ProblemError =>

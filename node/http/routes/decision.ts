@@ -31,6 +31,7 @@ const object = { error: "must be a JSON object" };
 export const admitSchema = z.strictObject({ node: name, ...decision }, object);
 export const webhookTestSchema = z.strictObject({}, { error: "must be an empty JSON object" });
 export const stepDownSchema = z.strictObject({ target: name.optional(), ...decision }, object);
+export const alertDecisionSchema = z.strictObject({ ...decision }, object);
 
 /** The body of a decision, or a problem with every field error; `refusal` says what was not done, and what it takes. */
 export function readDecision<T>(req: Request, schema: z.ZodType<T>, refusal: string): T {

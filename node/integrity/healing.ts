@@ -1,0 +1,80 @@
+import type { Height, NodeId } from "../../shared/ids.js";
+import { type Block, hashHeader, headerBytes } from "../../shared/log/block.js";
+import type { SignatureVerifier } from "../../shared/log/chain.js";
+import type { Membership } from "../../shared/log/control.js";
+import { membersAt } from "../replica/verified-tail.js";
+import type { PeerDesk } from "../service/parts.js";
+import type { IntegrityParts } from "./integrity.js";
+import type { PeerBlocks } from "./peer-blocks.js";
+import type { PlaceFile } from "./place-file.js";
+import { Rebuild } from "./rebuild.js";
+import { Repair } from "./repair.js";
+import { Resolutions, type ResolutionsParts } from "./resolutions.js";
+
+export interface HealingParts {
+  readonly of: IntegrityParts;
+  readonly peers: PeerBlocks;
+  readonly desk: Pick<PeerDesk, "askAll">;
+  readonly incidents: ResolutionsParts["incidents"];
+  readonly heldThrough: () => Height;
+  readonly places: () => PlaceFile | null;
+  readonly watched: () => Promise<void>;
+  readonly fullPass: () => Promise<void>;
+  readonly mendEntries: (heights: readonly Height[]) => Promise<boolean>;
+  readonly onMended: () => void;
+  readonly isStopped: () => boolean;
+}
+
+/** What is done about alerts when a person has decided. */
+export function makeHealing(parts: HealingParts): { repair: Repair; rebuild: Rebuild; resolutions: Resolutions } {
+  const { of, peers, desk, incidents, heldThrough, places, isStopped } = parts;
+  const { nodeId, storage, driver, clock, logger, verifier } = of;
+  const committedAt: typeof driver.log.committedAt = (at) => driver.log.committedAt(at);
+  const inOrder = (work: () => Promise<void>): Promise<void> => driver.inOrder(work);
+  const repair = new Repair({
+    ...{ nodeId, peers, committedAt, heldThrough, inOrder, places, clock },
+    ...{ store: storage.integrity, repairs: storage.repairs },
+    durableHeight: () => driver.view()?.durableHeight ?? null,
+    memberCount: () => driver.view()?.members.length ?? 1,
+    isSealed: (block) => isSealed(block, of, verifier),
+    mendEntries: parts.mendEntries,
+    watched: parts.watched,
+  });
+  const rebuild = new Rebuild({
+    ...{ nodeId, heldThrough, inOrder, places, clock, isStopped },
+    repairs: storage.repairs,
+    view: () => driver.view(),
+    askStatus: () => desk.askAll("status", {}),
+    fullPass: parts.fullPass,
+  });
+  const resolutions = new Resolutions({
+    ...{ incidents, repair, rebuild, clock, logger, isStopped },
+    store: storage.alerts,
+    onStep: of.onStep,
+    onMended: parts.onMended,
+  });
+  return { repair, rebuild, resolutions };
+}
+
+/** By a key that is in force; or by one of that time, as blocks say which are what was committed. */
+async function isSealed(
+  block: Block,
+  { driver, storage }: IntegrityParts,
+  verifier: SignatureVerifier,
+): Promise<boolean> {
+  const members = driver.view()?.members ?? [];
+  if (isSealedBy(block, new Map(members.map((member) => [member.id, member])), verifier)) return true;
+  const { height: at } = block.header;
+  if (at <= 1) return false;
+  const below = await storage.log.readMembershipBlocks(at);
+  for (const one of below) {
+    const there = one.block.header;
+    if ((await driver.log.committedAt(there.height)).blockHash !== hashHeader(there)) return false;
+  }
+  return isSealedBy(block, (await membersAt(storage.log, at)).members, verifier);
+}
+
+const isSealedBy = ({ header, signature }: Block, members: Membership, verifier: SignatureVerifier): boolean => {
+  const key = members.get(header.leaderId as NodeId)?.keys.block;
+  return key !== undefined && verifier.verify(key, headerBytes(header), signature);
+};

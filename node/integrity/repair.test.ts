@@ -1,0 +1,127 @@
+import { expect, it } from "vitest";
+import { type HashHex, type Height, height } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import type { AlertRecord, StoredBlock } from "../storage/port.js";
+import type { Places } from "./place-file.js";
+import { Repair, RepairRefused } from "./repair.js";
+
+const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
+
+/** A node n1 whose blocks can be altered; n2 gives the committed ones, unless it is told otherwise. */
+function setUp() {
+  const { blocks } = TestLog.grow(8);
+  const store = new MemoryIntegrity(blocks);
+  const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
+  const done: string[] = [];
+  const standing = { contradicting: [] as string[], isSealed: true, hasCopy: true, hasFrontier: true };
+  const places = {
+    places: NOWHERE,
+    set: (change: Partial<Places>) => Object.assign(places, { places: { ...places.places, ...change } }),
+  };
+  const repair = new Repair({
+    nodeId: "n1",
+    store: {
+      blocksAt: (heights) => store.blocksAt(heights),
+      strangers: () => store.strangers(),
+      keep: async (at) => {
+        done.push(`kept ${at}`);
+        return `${at}-altered`;
+      },
+    },
+    repairs: {
+      putBlocks: async (stored: readonly StoredBlock[]) => {
+        for (const one of stored) {
+          done.push(`put ${one.block.header.height}`);
+          store.documents.set(one.block.header.height, foundBlock(one));
+        }
+      },
+      removeForged: async () => [],
+    },
+    peers: {
+      async copies(at: Height, committed: HashHex, isTaken: (block: Block) => Promise<boolean> = async () => true) {
+        const { block, frontier } = of(at).stored;
+        const isGiven = standing.hasCopy && block.blockHash === committed && (await isTaken(block));
+        return {
+          agreeing: isGiven ? ["n2"] : [],
+          block: isGiven ? block : null,
+          frontier: standing.hasFrontier ? frontier : [],
+          contradicting: standing.contradicting,
+        };
+      },
+    },
+    committedAt: async (at) => ({ blockHash: of(at).stored.block.blockHash, previousHash: "" }),
+    heldThrough: () => height(9),
+    durableHeight: () => height(9),
+    memberCount: () => 3,
+    isSealed: async (block) => standing.isSealed && block.signature.some((byte) => byte !== 0),
+    inOrder: (work) => work(),
+    mendEntries: async () => true,
+    places: () => ({
+      ...places,
+      places: places.places,
+      write: async () => void done.push(`noted ${places.places.repair === null ? "none" : "some"}`),
+    }),
+    watched: async () => void done.push("watched"),
+    clock: hastyClock(),
+  });
+  const flip = (at: number): void =>
+    store.change(at, (one) => ({ ...one, block: { ...one.block, payloads: Uint8Array.of(1) } }));
+  const kept: string[] = [];
+  const run = (heights: AlertRecord["heights"]): Promise<void> =>
+    repair.run({ id: "a", kind: "payload_modified", node: "n1", accused: "n1", heights } as AlertRecord, {
+      onProgress: () => undefined,
+      onKept: (name) => kept.push(name),
+    });
+  return { store, of, done, standing, flip, run, kept, repair };
+}
+
+it("keeps what was there before it replaces it, and puts back what is missing; what is sound stays", async () => {
+  const { flip, run, done, kept, store, of } = setUp();
+  flip(4);
+  store.documents.delete(6);
+  await run([[3, 6]]);
+  expect(done).toEqual(["noted some", "kept 4", "put 4", "put 6", "watched", "noted none"]);
+  expect(kept).toEqual(["4-altered"]);
+  for (const at of [4, 6]) expect(store.documents.get(at)?.block).toEqual(of(at).stored.block);
+});
+
+it("repairs nothing by majority alone", async () => {
+  const { flip, run, done, standing } = setUp();
+  flip(4);
+  standing.contradicting = ["n2", "n3"];
+  await expect(run([[4, 4]])).rejects.toThrow(/n2, n3 have noted another block 4 than n1 has, and are a majority/);
+  expect(done.filter((one) => one.startsWith("put"))).toEqual([]);
+  standing.contradicting = ["n3"];
+  await run([[4, 4]]);
+  expect(done).toContain("put 4");
+});
+
+it("takes no copy that its leader has not signed, and none without the hashes of its tree", async () => {
+  const { flip, run, done, standing } = setUp();
+  flip(4);
+  for (const change of [{ hasCopy: false }, { hasFrontier: false }]) {
+    Object.assign(standing, { hasCopy: true, hasFrontier: true }, change);
+    // Its own are altered as well where nobody else gives them.
+    await run([[4, 4]]).then(
+      () => expect(change).toEqual({ hasFrontier: false }),
+      (error) => expect(error).toBeInstanceOf(RepairRefused),
+    );
+    flip(4);
+  }
+  Object.assign(standing, { hasCopy: true, hasFrontier: true, isSealed: false });
+  await expect(run([[4, 4]])).rejects.toThrow(/signed by its leader. Nothing was replaced there/);
+  expect(done.at(-1)).toBe("noted none");
+});
+
+it("knows a whole document that it puts in a block's place for its own only while it repairs that block", async () => {
+  const { run, flip, repair, standing } = setUp();
+  flip(4);
+  expect(repair.isOwnWrite(height(4))).toBe(false);
+  standing.hasCopy = false;
+  const running = run([[4, 4]]);
+  expect([repair.isOwnWrite(height(4)), repair.isOwnWrite(height(5))]).toEqual([true, false]);
+  await expect(running).rejects.toBeInstanceOf(RepairRefused);
+  expect(repair.isOwnWrite(height(4))).toBe(false);
+});

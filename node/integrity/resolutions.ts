@@ -1,0 +1,182 @@
+import pLimit from "p-limit";
+import type { Logger } from "pino";
+import type { QuestionOf } from "../../shared/protocol/requests.js";
+import { type Clock, delay } from "../clock.js";
+import { ProblemError } from "../problems.js";
+import { alertVersion, isOver, stepped } from "../storage/alert-steps.js";
+import type { AlertAction } from "../storage/incident.js";
+import type { AlertRecord, AlertStore } from "../storage/port.js";
+import { StoreError } from "../storage/port.js";
+import type { Incidents } from "./incidents.js";
+import type { Rebuild } from "./rebuild.js";
+import { type Repair, RepairRefused } from "./repair.js";
+
+/** A decision is answered after so long, also while what it began is still under way. */
+const ANSWER_WITHIN_MS = 3_000;
+const TRIES_MAX = 20;
+const RETRY_MS = 1_000;
+const EVIDENCE_MAX = 32;
+
+export type AlertDecision = QuestionOf<"decide-alert">;
+export interface Decided {
+  /** `stale`: the alert is not what the person saw, and nothing was done. */
+  readonly kind: "taken" | "stale";
+  readonly alert: AlertRecord;
+}
+
+export interface ResolutionsParts {
+  readonly incidents: Pick<Incidents, "find" | "change" | "saved" | "unresolved">;
+  readonly store: Pick<AlertStore, "get" | "save" | "list">;
+  readonly repair: Repair;
+  readonly rebuild: Rebuild;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, "info" | "warn" | "error">;
+  /** Of an alert that is no incident: those tell themselves. */
+  readonly onStep: (alert: AlertRecord) => void;
+  /** Something was put right. */
+  readonly onMended: () => void;
+  readonly isStopped: () => boolean;
+}
+
+interface Work {
+  readonly run: (alert: AlertRecord) => Promise<void>;
+  readonly done: AlertAction;
+}
+
+/** What persons decide about this node's alerts, and what is done for it: one thing after the other. */
+export class Resolutions {
+  /** One decision at a time: each rests on what was read. */
+  private readonly turn = pLimit(1);
+  private readonly working = pLimit(1);
+
+  constructor(private readonly parts: ResolutionsParts) {}
+
+  /** What was begun before this process is gone on with. */
+  async resume(): Promise<void> {
+    for (const alert of this.parts.incidents.unresolved) {
+      if (alert.status === "repairing") void this.work(alert.id, this.repairing());
+      if (alert.status === "rebuilding") void this.work(alert.id, this.rebuilding());
+    }
+  }
+
+  async decide(decision: AlertDecision): Promise<Decided> {
+    const taken = await this.turn(() => this.take(decision));
+    if (taken.kind === "stale") return taken;
+    const { clock } = this.parts;
+    await Promise.race([taken.work, delay(clock, ANSWER_WITHIN_MS)]);
+    await Promise.race([this.parts.incidents.saved(), delay(clock, ANSWER_WITHIN_MS)]);
+    return { kind: "taken", alert: (await this.current(decision.id)) ?? taken.alert };
+  }
+
+  private async take({ id, action, version, actor, reason }: AlertDecision) {
+    const alert = await this.current(id);
+    if (alert === null) throw new ProblemError("alert_conflict", "This node has no such alert.");
+    if (alertVersion(alert) !== version) return { kind: "stale" as const, alert };
+    if (isOver(alert))
+      throw conflict(
+        `The alert is ${alert.resolution ?? alert.status} already. It opens again if it is found once more.`,
+      );
+    if (alert.status === "repairing" || alert.status === "rebuilding")
+      throw conflict(`The alert is ${alert.status} at present. Wait until that has ended.`);
+    const refusal = await this.refusalOf(alert, action);
+    if (refusal !== null) throw conflict(refusal);
+    this.parts.logger.info(
+      { alert: id, action, actor, reason },
+      `${actor} decides to ${action} alert ${id}: ${reason}`,
+    );
+    const by = { at: this.parts.clock.wall(), actor, reason };
+    const after = await this.apply(alert.id, (one) => stepped(one, { action: BEGUN[action], ...by }));
+    const work =
+      action === "repair"
+        ? this.work(id, this.repairing())
+        : action === "rebuild"
+          ? this.work(id, this.rebuilding())
+          : Promise.resolve();
+    return { kind: "taken" as const, alert: after ?? alert, work };
+  }
+
+  private async refusalOf(alert: AlertRecord, action: AlertDecision["action"]): Promise<string | null> {
+    if (action === "repair") return this.parts.repair.refusalOf(alert);
+    if (action === "rebuild") return alert.node === alert.accused ? this.parts.rebuild.refusal() : OTHERS;
+    return null;
+  }
+
+  private repairing(): Work {
+    return {
+      done: "repaired",
+      run: (alert) =>
+        this.parts.repair.run(alert, {
+          onProgress: (done, of) => void this.apply(alert.id, (one) => ({ ...one, progress: { done, of } })),
+          onKept: (name) => void this.apply(alert.id, (one) => withEvidence(one, name)),
+        }),
+    };
+  }
+
+  private rebuilding(): Work {
+    return { done: "rebuilt", run: (alert) => this.parts.rebuild.run(alert.id) };
+  }
+
+  private work(id: string, work: Work): Promise<void> {
+    return this.working(() => this.workOn(id, work));
+  }
+
+  private async workOn(id: string, { run, done }: Work): Promise<void> {
+    const { clock, logger, isStopped } = this.parts;
+    for (let tries = 1; !isStopped(); tries++) {
+      try {
+        const alert = await this.current(id);
+        if (alert === null) return;
+        await run(alert);
+        if (isStopped()) return;
+        await this.apply(id, (one) => stepped(one, { action: done, at: clock.wall() }));
+        logger.info(`alert ${id} is ${done}`);
+        this.parts.onMended();
+        return;
+      } catch (error) {
+        const detail = error instanceof Error ? error.message : String(error);
+        if (error instanceof RepairRefused || tries >= TRIES_MAX) {
+          logger.error({ err: error }, `alert ${id} could not be ${done}`);
+          await this.apply(id, (one) =>
+            stepped(one, { action: "failed", at: clock.wall(), detail: detail.slice(0, 1_000) }),
+          );
+          return;
+        }
+        logger.warn({ err: error }, `alert ${id} could not be ${done} yet: trying again`);
+        await delay(clock, RETRY_MS);
+      }
+    }
+  }
+
+  /** Incidents are known in memory; alerts about what others send stand in the store alone. */
+  private async current(id: string): Promise<AlertRecord | null> {
+    return this.parts.incidents.find(id) ?? this.parts.store.get(id);
+  }
+
+  private async apply(id: string, change: (alert: AlertRecord) => AlertRecord): Promise<AlertRecord | null> {
+    const changed = this.parts.incidents.change(id, change);
+    if (changed !== null) return changed;
+    const { store } = this.parts;
+    const alert = await store.get(id);
+    if (alert === null) throw new StoreError("not_stored", "The alert is gone.");
+    const after = change(alert);
+    await store.save(after);
+    this.parts.onStep(after);
+    return after;
+  }
+}
+
+const BEGUN = {
+  acknowledge: "acknowledged",
+  repair: "repair_begun",
+  rebuild: "rebuild_begun",
+  dismiss: "dismissed",
+} as const satisfies Record<AlertDecision["action"], AlertAction>;
+
+const OTHERS = "It is about what another node sent: nothing of this node's is wrong. See to that node.";
+const conflict = (detail: string): ProblemError => new ProblemError("alert_conflict", detail);
+
+function withEvidence(alert: AlertRecord, name: string): AlertRecord {
+  const before = alert.evidence ?? [];
+  if (before.includes(name) || before.length >= EVIDENCE_MAX) return alert;
+  return { ...alert, evidence: [...before, name] };
+}

@@ -21,12 +21,12 @@ export const isLearner = (core: Core): boolean => core.admission.isMarking || !i
 export const isAdmitted = (core: Core): boolean => core.members.get(core.selfId)?.joinNonce === core.hard.joinNonce;
 
 /** A fresh join, made when this node finds that it lost what it had acknowledged: it counts for nothing until admitted. */
-export function becomeLearner(core: Core, reason: string): void {
+export function becomeLearner(core: Core, reason: string, change: { readonly forming?: null } = {}): void {
   core.admission.joins += 1;
   const nonce = sha256Hex(utf8(`${core.config.nextJoinNonce}/${core.admission.joins}`)).slice(0, 32);
   core.note("warn", `${core.selfId} becomes a learner: ${reason}`);
   core.following.pendingAnswers = [];
-  core.saveState({ joinNonce: nonce });
+  core.saveState({ ...change, joinNonce: nonce });
 }
 
 /**
@@ -40,7 +40,6 @@ export function onAdmitted(core: Core): void {
 
 export function onMarkSaved(core: Core): void {
   core.admission.isMarking = false;
-  if (core.isLearner) return;
   core.note("info", `${core.selfId} is admitted: its votes and acknowledgements count from now on`);
   armElection(core);
 }

@@ -2,7 +2,7 @@ import { height, type NodeId } from "../shared/ids.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Progress } from "./leader-state.js";
 import { countedPeers, heardPeers } from "./quorum.js";
-import { runAndStepDown, standBack } from "./transfer.js";
+import { run, runAndStepDown, standBack } from "./transfer.js";
 
 /** Who was told to lead since a block was committed last. */
 export class ToldToLead {
@@ -49,28 +49,32 @@ function makesProgress(core: Core): boolean {
 /** To somebody who could do better. */
 function giveUp(core: Core, leader: LeaderState): boolean {
   leader.stuckMs = 0;
-  const target = nextOf(core, able(core));
+  const { sure, others } = candidates(core);
+  const target = nextOf(core, [...sure, ...others]);
   if (target === undefined) return false;
-  core.note("warn", `blocks of this node reach no majority, which answers: ${target} is told to lead`);
+  const isSure = sure.includes(target);
+  const how = isSure ? "is told to lead" : "may run, if its store answers";
+  core.note("warn", `blocks of this node reach no majority, which answers: ${target} ${how}`);
   standBack(core);
-  runAndStepDown(core, target, "its blocks do not reach a majority, which answers");
-  return true;
+  if (isSure) runAndStepDown(core, target, "its blocks do not reach a majority, which answers");
+  // Until it is elected this node leads on: where the other stores hang, nobody could do better.
+  else run(core, target);
+  return isSure;
 }
 
 /**
- * Who could be elected and commit, the likeliest first. Nobody can who lacks a committed block. One whose store may hang,
- * or that should not lead, comes last, and only if enough others have healthy stores and no more than it has.
+ * Who could be elected, the likeliest first. Nobody can who lacks a committed block. `sure` are those who could commit as
+ * well, as far as is known here. Whether another one's store hangs or it only should not lead, it knows itself: the first does not run.
  */
-function able(core: Core): NodeId[] {
+function candidates(core: Core): { readonly sure: NodeId[]; readonly others: NodeId[] } {
   const heard = heardPeers(core, core.config.electionTimeoutMs);
-  const isAble = (peer: Progress): boolean => {
-    if (peer.tailHeight < core.log.commitHeight) return false;
+  const isSure = (peer: Progress): boolean => {
     const behind = heard.filter(([, other]) => other.isStoreHealthy && other.tailHeight <= peer.tailHeight).length;
     return peer.isStoreHealthy || behind + 1 >= core.quorum;
   };
   const rank = (id: string): number => core.members.get(id)?.priority ?? 0;
   const byHope = heard
-    .filter(([, peer]) => isAble(peer))
+    .filter(([, peer]) => peer.tailHeight >= core.log.commitHeight)
     .sort(
       ([a, left], [b, right]) =>
         Number(right.isStoreHealthy) - Number(left.isStoreHealthy) ||
@@ -78,7 +82,11 @@ function able(core: Core): NodeId[] {
         right.tailHeight - left.tailHeight ||
         rank(b) - rank(a),
     );
-  return byHope.map(([id]) => id);
+  const ids = (of: typeof byHope): NodeId[] => of.map(([id]) => id);
+  return {
+    sure: ids(byHope.filter(([, peer]) => isSure(peer))),
+    others: ids(byHope.filter(([, peer]) => !isSure(peer))),
+  };
 }
 
 /** The best that was not told since the last commit: whether one can win only its election shows. */

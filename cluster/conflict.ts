@@ -43,7 +43,8 @@ export function compare(core: Core, message: PeerMessage, body: Append): Compari
       state = mine;
       continue;
     }
-    const verified = verify(core, message, { block, state, mine });
+    // Above what is committed the state before is known: what is in memory begins below.
+    const verified = verify(core, message, { block, state: state as ChainState, mine });
     if (verified.kind !== "fresh") return verified;
     fresh.push(verified.entry);
     state = verified.entry.next;
@@ -70,8 +71,8 @@ function compareStart({ log, isLearner }: Core, from: NodeId, body: Append): Ref
 
 interface Next {
   readonly block: Block;
-  /** The log before it, as far as it is known. */
-  readonly state: ChainState | undefined;
+  /** The log before it. */
+  readonly state: ChainState;
   /** What this log has at its height. */
   readonly mine: ChainState | undefined;
 }
@@ -86,7 +87,6 @@ function verify(
   const at = header.height;
   // What a leader has called committed stays, also while it is still being stored here.
   if (at <= Math.max(core.log.commitHeight, core.following.learnedCommit)) return below(core.isLearner, from, at);
-  if (state === undefined) return MISMATCH;
   const refusal = sealedBySender(message, header);
   if (refusal !== null) return conflict(from, "bad_leader", refusal, at);
   if (mine !== undefined && mine.term === header.term && header.term > 0)

@@ -202,12 +202,12 @@ export class Core {
 
   becomeFollower(leaderId: NodeId | null, reason: string): void {
     const isChange = this.role !== "follower" || this.leaderId !== leaderId;
-    const wasLeader = this.role === "leader";
+    const { leader } = this;
     this.role = "follower";
     this.leaderId = leaderId;
     this.election.votes.clear();
     this.election.asked.clear();
-    if (wasLeader) this.resign();
+    if (leader !== null) this.resign(leader);
     if (leaderId === null) this.following.pendingAnswers = [];
     if (isChange) this.announceRole(reason);
   }
@@ -217,9 +217,9 @@ export class Core {
   }
 
   /** Writes that are in no block are certainly not written; nothing queued in a term outlives it. */
-  private resign(): void {
-    for (const proposalId of this.leader === null ? [] : waitingIds(this.leader)) this.refuse(proposalId, "not_leader");
-    for (const { readId } of this.leader?.reads ?? []) this.effects.push({ kind: "read_refused", readId });
+  private resign(leader: LeaderState): void {
+    for (const proposalId of waitingIds(leader)) this.refuse(proposalId, "not_leader");
+    for (const { readId } of leader.reads) this.effects.push({ kind: "read_refused", readId });
     this.leader = null;
     armElection(this);
   }

@@ -74,3 +74,13 @@ it("begins with what recovery read, and forgets what is too much of it", () => {
   expect(duplicates.heightOfId("22a")).toBeUndefined();
   expect(duplicates.heightOfId("23a")).toBe(23);
 });
+
+it("keeps what a later block has as well when it forgets an earlier one's", () => {
+  const duplicates = new Duplicates({ idsMax: 1, idsBlocksMin: 1 }, NOTHING);
+  for (let at = 1; at <= 3; at++) duplicates.add(block(at, [{ id: "a", key: "k" }]));
+  duplicates.onDurable(height(1));
+  expect(duplicates.heightOfKey("app", "k")).toBe(3);
+  duplicates.add(block(4, [{ id: "b" }]));
+  duplicates.forget(height(3));
+  expect(duplicates.heightOfId("a")).toBe(3);
+});

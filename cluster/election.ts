@@ -34,7 +34,6 @@ export class ElectionState {
  * and a majority of durable votes, and by nothing else.
  */
 export function onElectionTick(core: Core): void {
-  if (core.role === "leader") return;
   if (core.isLearner || core.isStalled) return armElection(core);
   if (core.now < core.election.deadline) return;
   if (core.role === "asking") return startPreVote(core, "no higher-priority node answered");

@@ -3,6 +3,7 @@ import type { HashHex, NodeId } from "../shared/ids.js";
 import type { ChainState } from "../shared/log/chain.js";
 import type { Member } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import { becomeLearner } from "./admission.js";
 import type { Core } from "./core.js";
 import type { LeaderState } from "./leader-state.js";
 import { seal } from "./sealing.js";
@@ -43,8 +44,9 @@ export const isFounding = (core: Core): boolean => core.log.tail.height === 0 &&
 /** Who has stored this node's list, by its own word or that of one which heard it. */
 export function noteFounders(core: Core, message: PeerMessage): void {
   if (!isFounding(core) || message.formingHash === "") return;
-  const { from, formingHash, body } = message;
-  if (formingHash === core.formingHash) {
+  const { from, formingHash, body, clusterId } = message;
+  if (formingHash !== core.formingHash && clusterId !== "" && body.kind === "append") leaveList(core, from);
+  else if (formingHash === core.formingHash) {
     core.founding.founders.add(from);
     if (body.kind === "append_answer") for (const id of body.founders ?? []) core.founding.founders.add(id);
   } else if (core.founding.otherLists.get(from) !== formingHash) {
@@ -55,6 +57,17 @@ export function noteFounders(core: Core, message: PeerMessage): void {
         "no log yet, start all nodes with empty databases and without their identity files",
     );
   }
+}
+
+/**
+ * A log has begun with another list, as this node lost its disk while lists were made, and made one anew. A log begins with
+ * a list that all have, so none begins with this one any more; it has stored nothing by it, and whatever it voted by it is
+ * taken back with its join.
+ */
+function leaveList(core: Core, leaderId: NodeId): void {
+  core.founding.metOthersAt = core.now;
+  core.becomeFollower(null, "a log has begun with another list of founders");
+  becomeLearner(core, `${leaderId} leads a log that began with another list of founders`, { forming: null });
 }
 
 /** Members of the configuration that have not introduced themselves of late: one that was heard long ago may be another now. */
@@ -99,8 +112,10 @@ export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number
     return;
   }
   if (body.record !== null || body.isFormed) return meetRecord(core, message.from, body);
-  if (body.member.storeId === core.self.storeId) {
-    const detail = `${message.from} uses the same database as ${core.selfId}, or a copy of it: give each node its own`;
+  const heard = [...core.founding.heard.values()].map(({ member }) => member);
+  const twin = [core.self, ...heard].find(({ id, storeId }) => id !== message.from && storeId === body.member.storeId);
+  if (twin !== undefined) {
+    const detail = `${message.from} uses the same database as ${twin.id}, or a copy of it: give each node its own`;
     return core.alert({ alertKind: "duplicate_store_id", accused: message.from, detail });
   }
   core.founding.heard.set(message.from, { member: body.member, at: core.now });
@@ -134,10 +149,10 @@ function adoptRecord(core: Core, members: readonly Member[]): void {
  * Begins the log, once every member is known to have stored this list of founders. Each of them will found no other log
  * then; before that, a node that lost its disk could, with one that has not got the list: theirs would name its new join.
  */
-export function found(core: Core): void {
+export function found(core: Core, leader: LeaderState): void {
   if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;
   const members = [...(core.hard.forming ?? [])];
-  seal(core, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
+  seal(core, leader, [], { kind: "genesis", nonce: core.config.genesisNonce, members });
 }
 
 const missingFounders = (core: Core): NodeId[] => core.peerIds.filter((id) => !core.founding.founders.has(id));

@@ -18,7 +18,8 @@ import type { PeerView } from "./types.js";
 type Answer = Extract<PeerBody, { kind: "append_answer" }>;
 
 export function becomeLeader(core: Core): void {
-  core.leader = newLeader(core);
+  const leader = newLeader(core);
+  core.leader = leader;
   core.role = "leader";
   core.leaderId = core.selfId;
   const election = electionOf(core);
@@ -28,8 +29,8 @@ export function becomeLeader(core: Core): void {
   core.election.votes.clear();
   core.announceRole(`elected by a majority of ${core.members.size}`);
   // Raft section 5.4.2: only a block of its own term lets a leader commit older ones.
-  if (core.log.tail.height === 0) found(core);
-  else seal(core, [], { kind: "term_started", election });
+  if (core.log.tail.height === 0) found(core, leader);
+  else seal(core, leader, [], { kind: "term_started", election });
 }
 
 /** What the log remembers of an election. */
@@ -70,10 +71,10 @@ export function onAppendAnswer(core: Core, message: PeerMessage, answer: Answer)
   const isAhead = answer.result === "mismatch" && answer.commitHeight + 1 < peer.next;
   if (isLatest && isAhead && answer.round > (peer.inflight?.round ?? answer.round)) peer.inflight = null;
   takeResult(core, peer, answer, isLatest && peer.inflight === null);
-  found(core);
+  found(core, leader);
   maybeCommit(core);
   maybeAdmit(core, message.from, peer);
-  replicate(core, message.from);
+  replicate(core, message.from, peer);
   confirmRounds(core, leader);
   advanceTransfer(core);
 }
@@ -99,9 +100,8 @@ function takeResult(core: Core, peer: Progress, answer: Answer, canRestart: bool
 
 // --- Time ------------------------------------------------------------------------------------------------------------
 
-export function onLeaderTick(core: Core, gapMs: number): void {
-  const { leader, config } = core;
-  if (leader === null) return;
+export function onLeaderTick(core: Core, leader: LeaderState, gapMs: number): void {
+  const { config } = core;
   if (checkQuorum(core, leader) || (core.isStalled && handOverAtOnce(core))) return;
   if (gapMs > config.electionTimeoutMs / 2) onLeaderPaused(core, leader);
   refuseExpired(core, leader);
@@ -111,7 +111,7 @@ export function onLeaderTick(core: Core, gapMs: number): void {
   sayWhoIsMissing(core, leader);
   for (const [id, peer] of leader.progress) {
     forgetUnanswered(core, peer);
-    replicate(core, id);
+    replicate(core, id, peer);
     if (core.now - peer.lastSentAt >= config.heartbeatMs || gapMs > config.electionTimeoutMs / 2)
       sendAppend(core, id, peer, []);
   }
@@ -128,7 +128,7 @@ function testStore(core: Core, leader: LeaderState): void {
   const { electionTimeoutMs } = core.config;
   const isDue = oldest !== undefined && core.now - oldest.askedAt > electionTimeoutMs / 2;
   const isIdle = core.log.tail.height === core.log.commitHeight && leader.transfer === null;
-  if (isDue && isIdle && core.now - leader.sealed.at > electionTimeoutMs) seal(core, []);
+  if (isDue && isIdle && core.now - leader.sealed.at > electionTimeoutMs) seal(core, leader, []);
 }
 
 export function peerViews(core: Core): PeerView[] {

@@ -121,7 +121,7 @@ export class Replica {
     this.lastTickAt = core.now;
     onFormingTick(core);
     onClockTick(core);
-    if (core.role === "leader") return onLeaderTick(core, gapMs);
+    if (core.leader !== null) return onLeaderTick(core, core.leader, gapMs);
     // After a pause the leader's messages are still waiting to be read: give them a chance before campaigning.
     if (gapMs > core.config.electionTimeoutMs / 2) return armElection(core);
     onElectionTick(core);

@@ -9,9 +9,7 @@ import { heardPeers } from "./quorum.js";
 import type { BulkEnd } from "./types.js";
 
 /** Sends the next blocks to a follower that has none on its way. */
-export function replicate(core: Core, id: NodeId): void {
-  const peer = core.leader?.progress.get(id);
-  if (core.leader === null || peer === undefined) return;
+export function replicate(core: Core, id: NodeId, peer: Progress): void {
   if (peer.inflight !== null || peer.readId !== null || core.now < peer.pausedUntil) return;
   if (peer.next > core.log.tail.height) return;
   const { messageBlocksMax } = core.config.limits;
@@ -33,7 +31,7 @@ export function onBlocksRead(core: Core, readId: number, read: readonly Block[])
     if (blocks[0]?.header.height === peer.next)
       sendAppend(core, id, peer, blocks.slice(0, core.config.limits.messageBlocksMax));
     // What is wanted now may be something else; what was wanted is not there, and reading again at once finds no more.
-    else if (peer.readFrom !== peer.next) replicate(core, id);
+    else if (peer.readFrom !== peer.next) replicate(core, id, peer);
     else peer.pausedUntil = core.now + core.config.electionTimeoutMs;
   }
 }

@@ -39,11 +39,11 @@ export function trySeal(core: Core): void {
   if (log.tail.height - log.commitHeight >= INFLIGHT_BLOCKS_MAX) return;
   if (leader.transfer !== null) return refuseExpired(core, leader);
   const control = leader.controls.shift();
-  if (control !== undefined) return seal(core, [], control);
+  if (control !== undefined) return seal(core, leader, [], control);
   if (leader.gathering !== null && leader.queue.length < leader.gathering.writes) return;
   leader.gathering = null;
   const taken = takeQueued(core, leader);
-  if (taken.length > 0) seal(core, taken);
+  if (taken.length > 0) seal(core, leader, taken);
 }
 
 function takeQueued(core: Core, leader: LeaderState): Proposal[] {
@@ -78,7 +78,7 @@ function takeQueued(core: Core, leader: LeaderState): Proposal[] {
 }
 
 /** At most one header a height and term: a sealed block is never sealed again, whatever becomes of its insert. */
-export function seal(core: Core, proposals: readonly Proposal[], control?: Control): void {
+export function seal(core: Core, leader: LeaderState, proposals: readonly Proposal[], control?: Control): void {
   const before = core.log.tail;
   const sealed = sealBlock(
     before,
@@ -92,7 +92,7 @@ export function seal(core: Core, proposals: readonly Proposal[], control?: Contr
     },
     core.ports.signer,
   );
-  if (core.leader !== null) core.leader.sealed = { at: core.now, writes: proposals.length };
+  leader.sealed = { at: core.now, writes: proposals.length };
   core.storeBlock(sealed);
   let from = 0;
   for (const { proposalId, events } of proposals) {
@@ -101,5 +101,5 @@ export function seal(core: Core, proposals: readonly Proposal[], control?: Contr
     const { height: at, blockHash, term } = sealed.next;
     core.effects.push({ kind: "sealed", proposalId, height: at, blockHash, events: logged, term });
   }
-  for (const id of core.leader?.progress.keys() ?? []) replicate(core, id);
+  for (const [id, peer] of leader.progress) replicate(core, id, peer);
 }

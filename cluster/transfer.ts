@@ -1,7 +1,7 @@
 import type { NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
-import type { Progress } from "./leader-state.js";
+import type { LeaderState, Progress } from "./leader-state.js";
 import { counts, heardPeers } from "./quorum.js";
 import { armElection, LATE_FACTOR } from "./timeouts.js";
 
@@ -63,7 +63,7 @@ export function onTakeOver(core: Core, message: PeerMessage): void {
   const isPreferred = asker !== undefined && asker.priority > core.config.self.priority;
   const isFit = counts(core, message.from, peer) && peer.isStoreHealthy && peer.match >= log.commitHeight;
   if (!isPreferred || !isFit || core.now < leader.noTransferBefore || log.committed.term !== core.term) return;
-  beginTransfer(core, message.from, "take_over");
+  beginTransfer(core, leader, message.from, "take_over");
 }
 
 /** A person, or a stopping node, asks the leader to hand over; the best level voter is chosen if none is named. */
@@ -73,7 +73,7 @@ export function onHandOver(core: Core, target: NodeId | null): void {
   const best = target ?? bestSuccessor(core);
   const peer = best === null ? undefined : leader.progress.get(best);
   if (best === null || peer === undefined || !counts(core, best, peer)) return;
-  beginTransfer(core, best, "hand_over");
+  beginTransfer(core, leader, best, "hand_over");
 }
 
 /** The counted, healthy voter with the most complete log; among level ones the highest priority. */
@@ -89,9 +89,7 @@ function healthyPeers(core: Core): [NodeId, Progress][] {
   return heardPeers(core, core.config.electionTimeoutMs / 2).filter(([, peer]) => peer.isStoreHealthy);
 }
 
-function beginTransfer(core: Core, target: NodeId, reason: Transfer["reason"]): void {
-  const { leader } = core;
-  if (leader === null) return;
+function beginTransfer(core: Core, leader: LeaderState, target: NodeId, reason: Transfer["reason"]): void {
   leader.transfer = { target, reason, deadline: core.now + core.config.electionTimeoutMs, isRunSent: false };
   core.note("info", `handing over to ${target}: sealing stops until it leads, one election timeout at most`);
   advanceTransfer(core);
@@ -128,9 +126,12 @@ export function handOverAtOnce(core: Core): boolean {
   return true;
 }
 
+/** Tells one to be elected. */
+export const run = (core: Core, target: NodeId): void => core.send(target, { kind: "run_now", reason: "hand_over" });
+
 /** Any other may try before this node does. */
 export function runAndStepDown(core: Core, target: NodeId, reason: string): void {
-  core.send(target, { kind: "run_now", reason: "hand_over" });
+  run(core, target);
   core.becomeFollower(null, reason);
   armElection(core, LATE_FACTOR);
 }

@@ -88,7 +88,7 @@ export class StoredBlocks {
     }
   }
 
-  /** A stored block with its events, or null if it is missing or not what it should be. */
+  /** A stored block with its events, or null if it is missing, not what it should be, or above what is known to be stored. */
   async soundBlock(at: Height): Promise<SoundBlock | null> {
     if (at <= this.parts.commitHeight()) return this.committedBlock(at);
     // The header before it says which hash its first event links to, and its own header which that is.
@@ -98,7 +98,8 @@ export class StoredBlocks {
       blocksMax: at - from + 1,
     });
     const found = stored.find(({ block }) => block.header.height === at)?.block;
-    if (found === undefined) return null;
+    // Above, whatever stands there is not this log's: what arrived late is no alteration.
+    if (found === undefined || at > this.parts.durableHeight()) return null;
     const below = stored.find(({ block }) => block.header.height === at - 1)?.block;
     const faultBelow = below === undefined ? null : faultOf(below);
     if (faultBelow !== null) {

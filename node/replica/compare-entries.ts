@@ -48,13 +48,12 @@ export function isOther(
   stored: StoredEntry | undefined,
   { block, entry }: { readonly block: Pick<Block, "header" | "blockHash">; readonly entry: IndexEntry },
 ): boolean {
-  if (stored === undefined || entryDiffers(stored, entryOf(block, entry), { ownMayDiffer: true })) return true;
-  return lacksOwn(stored.entry?.own, entry.own);
+  if (stored?.entry == null || entryDiffers(stored, entryOf(block, entry), { ownMayDiffer: true })) return true;
+  return lacksOwn(stored.entry.own, entry.own);
 }
 
 /** Whether a term is not there, or in other places. More terms, of paths that were left out again, hide nothing. */
-function lacksOwn(stored: Run | undefined, due: Run): boolean {
-  if (stored === undefined) return true;
+function lacksOwn(stored: Run, due: Run): boolean {
   const places = new Map(stored.terms.map((term, i) => [toHex(term), stored.places[i] as Uint8Array]));
   if (places.has(toHex(WIDE))) return false;
   return due.terms.some((term, i) => {

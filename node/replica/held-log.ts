@@ -116,7 +116,8 @@ export class HeldLog {
       keys: storage.keys,
       clock,
       filterBytes: memory.keyFilterBytes,
-      eventsOf: async (at) => (await this.stored.soundBlock(at))?.events ?? null,
+      // What stands above is nobody's event: what is on its way there is looked for in memory.
+      eventsOf: async (at) => (await this.stored.soundBlock(at))?.events ?? (at > durableHeight() ? [] : null),
       onRepeated: ({ sourceAppId, idempotencyKey }, heights) =>
         parts.onIndexFinding({
           kind: "key_repeated",

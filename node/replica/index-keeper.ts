@@ -42,6 +42,8 @@ export class IndexKeeper {
   private readonly repairing = new Set<Height>();
   /** Paths that are not to be indexed any more, while the index still says that it has them. */
   private leftPaths: readonly string[] = [];
+  /** Counts what was found or mended in it: what was read of entries before may be wrong. */
+  private mends = 0;
 
   constructor(private readonly parts: IndexKeeperParts) {}
 
@@ -52,6 +54,10 @@ export class IndexKeeper {
   get indexedPaths(): readonly string[] {
     const { paths } = this.parts;
     return this.standing === null ? [] : this.standing.paths.filter((path) => paths.includes(path));
+  }
+  /** Another one: what was counted by it before, or in between, is not to be believed any more. */
+  get version(): number {
+    return this.mends;
   }
   get progress(): { readonly through: number; readonly of: number } {
     return this.done;
@@ -72,6 +78,8 @@ export class IndexKeeper {
   /** A store was opened, and its replica is there; before anything is given to the store. */
   begin(standing: IndexStanding | null): void {
     this.work += 1;
+    // An opening makes entries anew.
+    this.mends += 1;
     this.standing = standing;
     const { paths } = this.parts;
     this.leftPaths = standing === null ? [] : standing.paths.filter((path) => !paths.includes(path));
@@ -121,6 +129,10 @@ export class IndexKeeper {
       .then(() => run(isOver))
       .catch((error) => {
         if (!isOver()) this.parts.log("warn", failure, error);
+      })
+      // Where it failed, some entries may have been made anew all the same.
+      .finally(() => {
+        this.mends += 1;
       });
   }
 
@@ -203,7 +215,8 @@ export class IndexKeeper {
       const blocks = await this.parts.blocks.read(heights.slice(at));
       // One without events has no entry, though the one of an insert that was given up may have arrived there late.
       const entries = blocks.map((block) => ({ block, entry: this.entryOf(block.events.all()) }));
-      await this.parts.store.putEntries(entries, { ownMayDiffer, onDiffering });
+      const { differing } = await this.parts.store.putEntries(entries, { ownMayDiffer, onDiffering });
+      if (differing.length > 0) this.mends += 1;
       at += blocks.length;
     }
   }

@@ -121,7 +121,16 @@ it("judges nothing above what is known to be durable: an insert that was given u
   const { log, blocks, stored, alerts, alter } = await setUp({ heldThrough: 6, durable: 7 });
   alter(8, () => log.fork(blocks[5] as TestBlock).block([{ dataPayload: { i: "late" } }]).stored.block);
   expect((await stored.readIntact(height(5), 1 << 20)).map(({ header }) => header.height)).toEqual([5, 6, 7]);
+  expect(await stored.soundBlock(height(8))).toBeNull();
   expect(alerts).toEqual([]);
+});
+
+it("judges what is durable and not committed yet: somebody may alter that, too", async () => {
+  const { stored, alerts, alter } = await setUp({ heldThrough: 6, durable: 8 });
+  expect((await stored.soundBlock(height(8)))?.block.header.height).toBe(8);
+  alter(8, (block) => ({ ...block, records: flipped(block.records) }));
+  expect(await stored.soundBlock(height(8))).toBeNull();
+  expect(alerts).toEqual([[8, "its body is not the one that was sealed"]]);
 });
 
 it("keeps what was read lately, within its bytes", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
 import type { HardState } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
+import { EMPTY_CHAIN } from "../../shared/log/chain.js";
 import { blockIndex } from "../../shared/log/index.js";
 import { STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
@@ -133,4 +134,53 @@ it("runs what others have to do in its turn, and tells of a failure after which 
   await expect(lost).rejects.toThrow("The answer was lost.");
   await expect(later).rejects.toMatchObject({ failure: "not_stored" });
   expect(failures).toHaveLength(1);
+});
+
+it("writes what is large in parts", async () => {
+  const { operations, stored, writes } = await setUp();
+  const log = new TestLog();
+  const large = (): TestBlock => log.block([{ dataPayload: { text: "x".repeat(200_000) } }]);
+  for (let i = 0; i < 8; i++) operations.push(storing(large(), i));
+  await vi.waitFor(() => expect(stored).toHaveLength(8));
+  // Five of them make a megabyte.
+  expect(writes()).toBe(2);
+});
+
+it("ends a replica that gives out more than can wait", async () => {
+  const { database, operations } = await setUp();
+  const pause = database.pauseNextWrite();
+  const push = (opId: number): void => operations.push({ kind: "save_state", opId, state });
+  for (let i = 0; i < 4_096; i++) push(i);
+  expect(() => push(4_096)).toThrow("too many storage operations wait");
+  await pause.reached;
+  pause.resume();
+  await operations.stop();
+});
+
+it("answers what others wait for when the replica goes meanwhile, and goes on with the next one's", async () => {
+  const { operations, stored } = await setUp();
+  let go = (): void => {};
+  const isOver = operations.inOrder(() => new Promise((resolve) => (go = resolve)));
+  await new Promise((resolve) => setImmediate(resolve));
+  operations.drop();
+  operations.push({ kind: "save_state", opId: 1, state });
+  go();
+  await expect(isOver).rejects.toMatchObject({ failure: "not_stored" });
+  await vi.waitFor(() => expect(stored).toEqual([1]));
+});
+
+it("remembers what is durable and committed, also when what is cut was not durable", async () => {
+  const { operations, stored } = await setUp({ update: async () => undefined } as unknown as NodeIdentity);
+  const { blocks } = TestLog.grow(2);
+  operations.onCommitted(EMPTY_CHAIN);
+  expect(operations.remembered).toBeNull();
+  operations.begin({ hardState: state, base: EMPTY_CHAIN, tail: [] } as never);
+  for (const [i, block] of blocks.entries()) operations.push(storing(block, i));
+  operations.push({ kind: "truncate", opId: 3, from: height(4), term: term(1), leaderId: "n2" });
+  await vi.waitFor(() => expect(stored).toEqual([0, 1, 2, 3]));
+  expect(operations.remembered).toMatchObject({ durable: { height: 3 }, heldThrough: 3 });
+  operations.onCommitted((blocks[0] as TestBlock).next);
+  operations.push({ kind: "truncate", opId: 4, from: height(2), term: term(1), leaderId: "n2" });
+  await vi.waitFor(() => expect(stored).toContain(4));
+  expect(operations.remembered).toMatchObject({ durable: { height: 1 }, committed: { height: 1 }, heldThrough: 1 });
 });

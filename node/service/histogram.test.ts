@@ -65,7 +65,10 @@ async function setUp(remembers: number): Promise<Fixture> {
     },
   };
   const commitHeight = heldThrough;
-  const searches = new Searches({ reader, blocks: proved, clock, commitHeight, heldThrough, onIndexDiffers: () => {} });
+  const indexVersion = (): number => 0;
+  const onIndexDiffers = (): void => {};
+  const held = { commitHeight, heldThrough, indexVersion, onIndexDiffers };
+  const searches = new Searches({ reader, blocks: proved, clock, ...held });
   return { histograms: new Histograms({ searches, blocks: proved, commitHeight, clock }), clock: time };
 }
 

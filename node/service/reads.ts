@@ -92,6 +92,7 @@ export class Reads implements LogReads {
       clock,
       commitHeight: () => driver.log.committed.height,
       heldThrough: () => driver.heldThrough,
+      indexVersion: () => driver.log.index.version,
       onIndexDiffers: (at) => driver.log.index.differs(at),
     });
     this.blockViews = new BlockViews(parts, this.searches.places);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { utf8 } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
-import { type Height, height } from "../../shared/ids.js";
+import { type Height, height, treeSize } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
 import { type LoggedEvent, shownEvent } from "../../shared/log/event.js";
 import { type EventFilter, matches, WIDE } from "../../shared/log/filter.js";
@@ -62,6 +62,7 @@ interface Fixture {
   readonly database: MemoryDatabase;
   readonly reader: LogReader;
   readonly searches: Searches;
+  readonly index: { version: number };
   /** Each look at the clock takes so long. */
   readonly clock: { now: number; step: number };
   readonly altered: number[];
@@ -104,15 +105,17 @@ async function setUp({ remembers = 20, bytesMax = 200_000, of = blocks } = {}): 
   };
   const store = { held: heldThrough() };
   const differing: number[] = [];
+  const index = { version: 0 };
   const searches = new Searches({
     reader: storage.reader,
     blocks: proved,
     clock: { now },
     commitHeight: heldThrough,
     heldThrough: () => store.held,
+    indexVersion: () => index.version,
     onIndexDiffers: (at) => differing.push(at),
   });
-  return { database, reader: storage.reader, searches, clock, altered, store, differing };
+  return { database, index, reader: storage.reader, searches, clock, altered, store, differing };
 }
 
 let fixture: Fixture;
@@ -396,6 +399,52 @@ describe("a count", () => {
       counted = await fixture.searches.count(filter, { high: SIZE, cap: 1e6, deadline: 0 });
     expect(counted?.total).toBe(scan({ filter, order: "asc", low: 0, high: SIZE }).length);
     expect(parts).toBeGreaterThan(2);
+  });
+
+  it("counts and skips no event twice where a header was altered", async () => {
+    const { database, searches } = await setUp({ remembers: 1 });
+    for (const at of [10, 40, 77]) {
+      const found = database.blocks.get(height(at));
+      if (found === undefined) throw new Error(`no block ${at}`);
+      const { header } = found.stored.block;
+      const altered = { ...header, eventCount: header.eventCount + 1, treeSize: treeSize(header.treeSize + 1) };
+      database.blocks.set(height(at), {
+        ...found,
+        stored: { ...found.stored, block: { ...found.stored.block, header: altered } },
+      });
+    }
+    const counted = await searches.count({}, { high: SIZE, cap: 1e6, deadline: 1e9 });
+    expect(counted).toEqual({ total: SIZE, isCapped: false });
+    // The last ones, of blocks that are what they were.
+    const search: Search = { filter: {}, order: "asc", low: 0, high: SIZE, limit: 5, bytesMax: 1e9, deadline: 1e9 };
+    const found = await searches.find({ ...search, skip: SIZE - 5 });
+    expect(sequencesOf(found)).toEqual(scan(search).slice(-5));
+  });
+
+  it("is forgotten once the index was mended, also one that was under way", async () => {
+    const { database, searches, index, reader } = fixture;
+    const filter = { eventType: blocks[13]?.events[0]?.record.eventType ?? "" };
+    const range = { high: SIZE, cap: 1e6, deadline: 1e9 };
+    const due = { total: scan({ filter, order: "asc", low: 0, high: SIZE }).length, isCapped: false };
+    const whole = database.entries.get(height(14)) as MemoryEntry;
+    // It hides its events, and nothing but the entry says so.
+    database.entries.delete(height(14));
+    expect((await searches.count(filter, range))?.total).toBeLessThan(due.total);
+    database.entries.set(height(14), whole);
+    index.version += 1;
+    expect(await searches.count(filter, range)).toEqual(due);
+
+    database.entries.delete(height(14));
+    index.version += 1;
+    const find = reader.find.bind(reader);
+    reader.find = async (query) => {
+      const found = await find(query);
+      if (!database.entries.has(height(14))) index.version += 1;
+      database.entries.set(height(14), whole);
+      return found;
+    };
+    await expect(searches.count(filter, range)).rejects.toThrow("was mended");
+    expect(await searches.count(filter, range)).toEqual(due);
   });
 });
 

@@ -33,13 +33,22 @@ export interface SearchParts extends PlaceFinderParts {
   readonly clock: Pick<Clock, "now">;
   /** Up to here the store is known to hold the log: less than was committed while it is recovered, or has lost blocks. */
   readonly heldThrough: () => Height;
+  /** Another one after entries were found that were not their blocks': what was counted by it before is forgotten. */
+  readonly indexVersion: () => number;
   /** Told of entries that name what their blocks do not have, where that does not change the answer. */
   readonly onIndexDiffers: (at: Height) => void;
 }
 
+/** Of the events below `through`, as long as the index has this version. */
+interface Counted {
+  readonly through: number;
+  readonly total: number;
+  readonly version: number;
+}
+
 /** Finds events: filters are decided on index entries, and blocks are read for what is shown only. */
 export class Searches {
-  private readonly counts = new Map<string, { through: number; total: number }>();
+  private readonly counts = new Map<string, Counted>();
 
   readonly places: PlaceFinder;
 
@@ -100,12 +109,12 @@ export class Searches {
     filter: EventFilter,
     { high, cap, deadline }: { high: number; cap: number; deadline: number },
   ): Promise<{ total: number; isCapped: boolean } | null> {
+    const version = this.parts.indexVersion();
     const name = JSON.stringify(filter);
-    // Committed blocks do not change: what was counted once is counted.
-    const known = this.counts.get(name) ?? { through: 0, total: 0 };
-    let { total } = known;
-    let { through } = known;
-    if (known.through > high) ({ total, through } = { total: 0, through: 0 });
+    // Committed blocks do not change: what was counted once is counted, unless an entry was not its block's.
+    const known = this.counts.get(name);
+    const isUsable = known !== undefined && known.version === version && known.through <= high;
+    let { total, through } = isUsable ? known : { total: 0, through: 0 };
     const search: Search = { filter, order: "asc", low: through, high, limit: 1, bytesMax: 0, deadline };
     let isCutOff = false;
     const walk = this.walk(planOf(filter), search, { readsBlocks: false });
@@ -121,7 +130,9 @@ export class Searches {
         through = Math.min(hits.first + hits.count, high);
       }
     }
-    this.remember(name, { through, total });
+    this.remember(name, { through, total, version });
+    if (version !== this.parts.indexVersion())
+      throw new StoreError("unknown", "The index was mended while it was read.");
     if (total > cap) return { total: cap, isCapped: true };
     return isCutOff ? null : { total, isCapped: false };
   }
@@ -143,7 +154,7 @@ export class Searches {
     }
   }
 
-  private remember(name: string, count: { through: number; total: number }): void {
+  private remember(name: string, count: Counted): void {
     this.counts.delete(name);
     this.counts.set(name, count);
     if (this.counts.size > COUNTS_MAX) this.counts.delete(this.counts.keys().next().value as string);
@@ -189,12 +200,17 @@ export class Searches {
   }
 
   /** Without a condition on entries the headers tell where events stand: no index is needed. */
-  private async *unfiltered({ order, low, high }: Search, range: Range): AsyncGenerator<Chunk> {
+  private async *unfiltered(search: Search, range: Range): AsyncGenerator<Chunk> {
+    const { order, low, high } = search;
     const isAsc = order === "asc";
     let cursor = isAsc ? low : high - 1;
     while (cursor >= low && cursor < high) {
       const places = await this.places.placesFrom(cursor, order);
-      const looked = places.filter((place) => isIn(place.height, range)).map((place) => hitsOfPlace(place, range));
+      // Each event once: where headers were altered, they may say that two blocks hold it.
+      const rest: Search = isAsc ? { ...search, low: cursor } : { ...search, high: cursor + 1 };
+      const looked = places
+        .filter((place) => isIn(place.height, range))
+        .map((place) => cut(hitsOfPlace(place, range), rest));
       const last = places.at(-1) as Place;
       cursor = isAsc ? last.first + last.count : last.first - 1;
       const isOver = (isAsc && last.height >= range.to) || (!isAsc && last.height <= range.from);

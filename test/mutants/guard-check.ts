@@ -2,12 +2,12 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { copyWith, root } from "./copy.js";
-import { FAILED, type Guard, guardedFiles, guardsOf, HELD, TESTED, withNotes } from "./guards.js";
+import { FAILED, type Guard, guardedFiles, guardsOf, HELD, withNotes } from "./guards.js";
+import { TESTED } from "./tested-guards.js";
 
 /**
- * Which guards no run of so many seeds comes to: turned round, they would change none, and a mistake there is seen by
- * nobody. Each has to name a test that sees it. True if all do. Guards that always come out the same way are listed, too:
- * these runs would be the same without them.
+ * Which guards no run of so many seeds comes to, and which always come out the same way: without these the runs would be
+ * the same, and a mistake there is seen by nobody. Each has to name a test that sees it. True if all do.
  */
 export async function checkGuards(seeds: number, workers: number): Promise<boolean> {
   const files = guardedFiles(root);
@@ -21,22 +21,22 @@ export async function checkGuards(seeds: number, workers: number): Promise<boole
   const guards = files.flatMap((file) => guardsOf(root, file));
   const oneWay = guards.filter(({ name }) => found.get(name) === HELD || found.get(name) === FAILED);
   const unreached = guards.filter(({ name }) => !found.has(name));
-  const open = unreached.filter(({ name }) => TESTED[name] === undefined);
-  for (const guard of oneWay) console.log(`${place(guard)}: always ${found.get(guard.name) === HELD}`);
-  for (const guard of unreached) console.log(`${place(guard)}: ${testOf(guard)}`);
+  const open = [...oneWay, ...unreached].filter(({ name }) => TESTED[name] === undefined);
+  for (const guard of oneWay) tell(guard, `always ${found.get(guard.name) === HELD}`);
+  for (const guard of unreached) tell(guard, "in no run");
   console.log(
     `${guards.length} guards in ${each * workers} seeds: ${oneWay.length} come out one way only, no run comes to ` +
-      `${unreached.length}; ${open.length} of those name no test`,
+      `${unreached.length}; ${open.length} of these name no test`,
   );
   return open.length === 0;
 }
 
-const place = ({ name, file, line }: Guard): string => `${file}:${line}  ${name.slice(file.length + 2)}`;
-
-function testOf({ name }: Guard): string {
-  const test = TESTED[name];
-  return test === undefined ? "IN NO RUN AND NO TEST" : `in no run; ${test.file}, "${test.test}"`;
+function tell(guard: Guard, how: string): void {
+  const test = TESTED[guard.name];
+  console.log(`${place(guard)}: ${how}; ${test === undefined ? "IN NO TEST" : `${test.file}, "${test.test}"`}`);
 }
+
+const place = ({ name, file, line }: Guard): string => `${file}:${line}  ${name.slice(file.length + 2)}`;
 
 function runSeeds(
   folder: string,

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
-import type { Scenario } from "./mutant.js";
 
 /** A condition of the source, named by its file and its text; where a file has it more than once, by its number, too. */
 export interface Guard {
@@ -84,6 +83,3 @@ const NOTE = `function noteGuard(name, is) {
   return is;
 }
 `;
-
-/** Guards to which no seed comes, and the test that comes to them. */
-export const TESTED: Readonly<Record<string, Scenario>> = {};

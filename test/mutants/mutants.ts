@@ -5,6 +5,7 @@ import { FORWARDING } from "./forwarding.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
 import { LIES } from "./lies.js";
+import { MEMBERSHIPS } from "./memberships.js";
 import type { Mutant } from "./mutant.js";
 import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...INDEX,
   ...ANSWERS,
   ...LIES,
+  ...MEMBERSHIPS,
   ...FORWARDING,
   ...DETECTORS,
 ];

@@ -13,7 +13,7 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
     "12",
     "no empty block opens a term",
     LEADER,
-    'else seal(core, [], { kind: "term_started", election });',
+    'else seal(core, leader, [], { kind: "term_started", election });',
     "else void election;",
   ),
   one(

@@ -18,7 +18,8 @@ const USAGE = `Usage: npm run simulate:mutants -- [options]
 
 Breaks the product on purpose, one mistake at a time, and must notice each by a violated property, or by the
 scenario that the mistake names. Then it lists the guards of the core, of recovery and of the storage operations that no
-run of some seeds comes to; each must name a test. Exit code 1 says that a mistake survived, or a guard names none.
+run of some seeds comes to, or that come out one way in all of them; each must name a test. Exit code 1 says that a mistake
+survived, or a guard names none.
 
   --only 4,11     only these mutants, without the guards
   --guards        only the guards

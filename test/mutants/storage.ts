@@ -208,7 +208,7 @@ export const STORAGE: readonly Mutant[] = [
     "  refuseExpired(core, leader);\n  refuseExpiredWaiting",
     "  if (core.log.tail.height > core.log.commitHeight && core.log.tail.term === core.term && core.log.tail.height > 1 &&\n" +
       "    core.log.durableHeight === core.log.tail.height && core.now - leader.sealed.at > 500) {\n" +
-      '    core.truncate(core.log.tail.height, core.selfId);\n    seal(core, [], { kind: "term_started" });\n    return;\n  }\n' +
+      '    core.truncate(core.log.tail.height, core.selfId);\n    seal(core, leader, [], { kind: "term_started" });\n    return;\n  }\n' +
       "  refuseExpired(core, leader);\n  refuseExpiredWaiting",
   ),
   one(

@@ -75,6 +75,17 @@ it("tells one to lead that campaigns late, where nobody else could win", () => {
   lab.finish();
 });
 
+it("gives the lead up where all others campaign late, and only they know why", () => {
+  const lab = new Lab().form();
+  for (const id of ["n2", "n3"]) lab.node(id).input({ kind: "campaigns_late", isLate: true });
+  lab.drop(({ from, blocks }) => from === "n1" && blocks.length > 0);
+  lab.begin("n1");
+  lab.until("another leads", () => lab.leader !== undefined && lab.leader.id !== "n1", 7_000);
+  expect(lab.leaderChanges()).toHaveLength(1);
+  lab.writeTo("n1");
+  lab.finish();
+});
+
 it.each([
   ["the only other voter's disk hangs", (lab: Lab) => lab.node("n3").crash()],
   ["all other disks hang", (lab: Lab) => hang(lab, "n3")],

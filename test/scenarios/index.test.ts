@@ -1,5 +1,10 @@
 import { expect, it } from "vitest";
+import { entryOf } from "../../node/storage/entries.js";
 import { height } from "../../shared/ids.js";
+import { sealBlock } from "../../shared/log/chain.js";
+import { ownRun } from "../../shared/log/index.js";
+import { prepare } from "../sim/clients.js";
+import { fakeSigner } from "../sim/fake-crypto.js";
 import type { Outcome } from "../sim/requests.js";
 import { Lab } from "./lab.js";
 
@@ -76,5 +81,32 @@ it("goes on with what it has shown while its store is lost and comes back empty"
   expect(states).toContain("shown");
   expect(states).not.toContain("AlteredBlock");
   expect(states).not.toContain("another");
+  lab.finish();
+});
+
+it("logs a write whose key stands in an insert that arrived late, and calls nothing altered", () => {
+  const lab = askingLab();
+  const { disk } = lab.node("n1");
+  const before = disk.chainAt(lab.tailOf("n1"));
+  const { term, sealedAt: now, commitHeight } = before;
+  const request = { term, leaderId: "n1", now, commitHeight };
+  const events = prepare(lab.random, { source: "scenario", key: "late" });
+  // Above a hole.
+  const of = { ...before, height: height(before.height + 2) };
+  const {
+    block,
+    next,
+    index,
+    events: logged,
+  } = sealBlock(of, { ...request, events }, fakeSigner(disk.identity.keys.block));
+  const { blocks, entries, arrivedLate } = disk.database;
+  const entry = { index, own: ownRun(logged, []) };
+  blocks.set(next.height, { stored: { block, frontier: next.range.hashes }, writeId: -1 });
+  entries.set(next.height, { stored: entryOf(block, entry), writeId: -1 });
+  arrivedLate.add(next.height);
+  disk.noteStranded([next.height]);
+  expect(settled(lab, "n1", "late")).toMatchObject({ kind: "written", isReplay: false });
+  expect(lab.leaderChanges()).toEqual([]);
+  for (let i = 0; i < 3; i++) lab.writeTo("n1");
   lab.finish();
 });

@@ -30,6 +30,8 @@ export class Disk {
 
   /** Heights whose index entries somebody wrote or took away, until they are as they should be. */
   readonly touched = new Set<number>();
+  /** In which opening of the database, or after it: what an opening has compared it does not look at again. */
+  private readonly touchedIn = new Map<number, number>();
   /** The same, and what was mended since: a reader may still have what stood there. */
   readonly everTouched = new Set<number>();
   /** Those of them that say something else now: that has to be told. */
@@ -160,6 +162,16 @@ export class Disk {
     if (newKeys === null) return;
     this.identity.keys = newKeys;
     this.identity.file = null;
+  }
+
+  touch(at: number): void {
+    this.touched.add(at);
+    this.everTouched.add(at);
+    this.touchedIn.set(at, this.database.openings);
+  }
+  /** Before the last opening began. */
+  wasTouchedBefore(at: number): boolean {
+    return (this.touchedIn.get(at) ?? 0) < this.database.openings;
   }
 
   private marks(): readonly Set<number>[] {

@@ -210,13 +210,21 @@ export class Liveness {
     // Those who are to elect another, or to take a block.
     if (leader === undefined || (how === "lost" ? others.length < quorum : level.length < quorum - 1)) return;
     world.trace.add(`the blocks of ${leader.id} are ${how}`);
-    const undo = how === "lost" ? this.loseBlocks(leader) : this.slowDown(leader);
+    let undoes: (() => void) | null = how === "lost" ? this.loseBlocks(leader) : this.slowDown(leader);
     const committed = world.checkers.history.committed.length;
-    leader.write({ events: prepare(random, { source: "hindered" }) }, () => undefined);
+    // What is refused, as others wait or the time is up, is tried again.
+    const write = (): void => {
+      if (undoes === null || !leader.isUp) return;
+      leader.write({ events: prepare(random, { source: "hindered" }) }, ({ kind }) => {
+        if (kind !== "written") world.scheduler.after(timeoutMs / 4, write);
+      });
+    };
+    write();
     const bound = (LEADER_TIMEOUTS + STUCK_TIMEOUTS) * timeoutMs;
     const goesOn = world.runUntil(() => world.checkers.history.committed.length > committed, bound);
     check(goesOn, "I11", () => `nothing was committed while the blocks of ${leader.id} were ${how}, for ${bound} ms`);
-    undo();
+    undoes();
+    undoes = null;
   }
 
   private loseBlocks(leader: SimNode): () => void {

@@ -47,7 +47,7 @@ export class IndexChecker {
     // An entry is stored before its block.
     if (isOpened || node.store.waiting === 0) this.nothingFrom(node, tailHeight + 1);
     for (const at of disk.touched) {
-      const isCompared = at > tailHeight - compared && at <= tailHeight;
+      const isCompared = at > tailHeight - compared && at <= tailHeight && disk.wasTouchedBefore(at);
       // What a block should give cannot be told where it is altered itself.
       if (disk.altered.has(at - 1) || disk.altered.has(at)) continue;
       if (!isCompared && this.faultAt(node, at) !== null) continue;

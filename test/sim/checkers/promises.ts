@@ -5,6 +5,8 @@ import { check } from "../violation.js";
 import type { ElectionChecker } from "./election.js";
 
 const RULE = "persist-before-send";
+/** So long a leader waits for its own block to be committed. */
+const STUCK_TIMEOUTS = 4;
 
 /** Whatever a node says must already be on its disk at the moment at which it says it. */
 export class PromiseChecker {
@@ -12,6 +14,8 @@ export class PromiseChecker {
   private readonly references = new Map<SimNode, Map<number, NodeId>>();
 
   private readonly freezes = new Map<SimNode, { term: number; tailHeight: number; until: number }>();
+  /** As leaders say. */
+  private readonly commits = new Map<SimNode, { height: number; at: number }>();
 
   constructor(
     private readonly elections: ElectionChecker,
@@ -25,6 +29,7 @@ export class PromiseChecker {
     this.voters.delete(node);
     this.references.set(node, new Map());
     this.freezes.delete(node);
+    this.commits.delete(node);
   }
 
   onReceive(node: SimNode, message: PeerMessage, ref: number | undefined): void {
@@ -63,6 +68,7 @@ export class PromiseChecker {
       case "append":
         this.voted(node, message.term, node.id);
         this.keepsFreeze(node, message);
+        this.noteCommit(node, body.commitHeight);
         return;
       case "run_now":
         this.handsOver(node, message);
@@ -86,10 +92,21 @@ export class PromiseChecker {
     }
   }
 
-  /** I12: a leader that hands over and goes on leading has brought its successor level first. */
+  /** When nothing waited last, or something was committed. */
+  private noteCommit(node: SimNode, height: number): void {
+    const isNews = this.commits.get(node)?.height !== height || node.disk.tailHeight <= height;
+    if (isNews) this.commits.set(node, { height, at: node.now });
+  }
+
+  /**
+   * I12: a leader that hands over and goes on leading has brought its successor level first; but for one whose blocks have
+   * not come through for four timeouts, which cannot.
+   */
   private handsOver(node: SimNode, message: PeerMessage): void {
     if (node.process?.driver.standing()?.role !== "leader") return;
     const { tailHeight } = node;
+    const stuckMs = node.now - (this.commits.get(node)?.at ?? node.now);
+    if (stuckMs >= STUCK_TIMEOUTS * node.electionTimeoutMs) return;
     const tip = node.disk.at(tailHeight)?.block.blockHash;
     const theirs = this.nodes().find(({ id }) => id === message.to)?.disk;
     // What it acknowledged and lost since, its leader cannot know.

@@ -57,8 +57,7 @@ function touch(node: SimNode, at: Height, random: Random): string {
   const { disk } = node;
   const { entries } = disk.database;
   const found = entries.get(at);
-  disk.touched.add(at);
-  disk.everTouched.add(at);
+  disk.touch(at);
   if (found === undefined) {
     plant(node, at);
     return "planted";
@@ -133,8 +132,7 @@ const alteredAlive: Fault = (strike) => {
   const { what, stored } = altered(found.stored, random);
   if (what === "keys" || what === "shape") return null;
   world.trace.add(`${node.id} somebody changes entry ${at}: ${what}`);
-  disk.touched.add(at);
-  disk.everTouched.add(at);
+  disk.touch(at);
   disk.database.entries.set(height(at), { ...found, stored });
   return nothingToUndo;
 };

@@ -1,0 +1,64 @@
+import { CORE, FOUNDING, type Mutant, one, QUORUM, VOTE } from "./mutant.js";
+
+const FOUNDERS = "test/scenarios/founding.test.ts";
+const ADMITTED = {
+  file: "test/scenarios/admission.test.ts",
+  test: "counts for a new leader that does not know yet that the record of its admission is committed",
+};
+
+/** 100 to 102: a disk lost before the log has formed, a leader that dies after an admission, nodes configured differently. */
+export const MEMBERSHIPS: readonly Mutant[] = [
+  {
+    ...one(
+      "100",
+      "a founder is listed by the join that was heard first, though it lost its disk since",
+      FOUNDING,
+      "core.founding.heard.set(message.from, { member: body.member, at: core.now });",
+      "core.founding.heard.set(message.from, { member: core.founding.heard.get(message.from)?.member ?? body.member, at: core.now });",
+    ),
+    scenario: { file: FOUNDERS, test: "lists a founder that lost its disk, and was back at once, by its new join" },
+  },
+  {
+    ...one(
+      "100b",
+      "a founder is listed that was heard long ago, and may have lost its disk since",
+      FOUNDING,
+      "?.at ?? Number.NEGATIVE_INFINITY) <= core.config.electionTimeoutMs;",
+      "?.at ?? Number.NEGATIVE_INFINITY) <= Number.MAX_SAFE_INTEGER;",
+    ),
+    scenario: {
+      file: FOUNDERS,
+      test: "lists a founder that lost its disk before there is a list by its new join, once it has been heard",
+    },
+  },
+  {
+    ...one(
+      "101",
+      "a leader counts only those whose admission it knows to be committed",
+      QUORUM,
+      "core.membersAt(core.log.tail.members).get(id)?.joinNonce === peer.joinNonce;",
+      "core.members.get(id)?.joinNonce === peer.joinNonce;",
+    ),
+    scenario: ADMITTED,
+  },
+  {
+    ...one(
+      "101b",
+      "a candidate counts only the votes of those whose admission it knows to be committed",
+      VOTE,
+      "core.membersAt(core.log.tail.members).get(id)?.joinNonce === joinNonce;",
+      "core.members.get(id)?.joinNonce === joinNonce;",
+    ),
+    scenario: ADMITTED,
+  },
+  {
+    ...one(
+      "102",
+      "a follower waits by its own timeout for a leader that is configured otherwise",
+      CORE,
+      "return (this.leaderId === null ? null : this.following.announcedTimeoutMs) ?? this.config.electionTimeoutMs;",
+      "return this.config.electionTimeoutMs;",
+    ),
+    scenario: { file: "test/scenarios/takeover.test.ts", test: "waits for a leader by the leader's own timeout" },
+  },
+];

@@ -1,4 +1,5 @@
 import { runBench } from "./bench/compare.js";
+import { runDashboard } from "./bench/dashboard/run.js";
 import { runDisk } from "./bench/disk.js";
 import { runFilters } from "./bench/filters.js";
 import { USAGE } from "./bench/options.js";
@@ -8,6 +9,7 @@ import { runCommand } from "./lib/command.js";
 
 async function main([first = "", ...rest]: string[]): Promise<number> {
   if ([first, ...rest].includes("--help")) process.stdout.write(USAGE);
+  else if (first === "dashboard") await runDashboard(rest);
   else if (first === "disk") await runDisk(rest);
   else if (first === "filters") await runFilters(rest);
   else if (first === "size") await runSize(rest);

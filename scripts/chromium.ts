@@ -4,6 +4,17 @@ import { delimiter, join } from "node:path";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
+/** A browser for tests and measurements: it asks nobody for anything by itself. */
+export const CHROMIUM_ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
 /** The command that brings it, for who reads that tests were skipped. */
 export const CHROMIUM_ADVICE = "apt-get install -y chromium (or set CHROMIUM_PATH to any Chromium or Chrome)";
 

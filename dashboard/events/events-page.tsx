@@ -6,6 +6,7 @@ import { Button } from "../parts/button.js";
 import { CopyButton } from "../parts/copy-button.js";
 import { Failure, Loading, Stale } from "../parts/states.js";
 import { EventDrawer } from "./event-drawer.js";
+import { EventHistogram } from "./event-histogram.js";
 import { EventList } from "./event-list.js";
 import styles from "./events-page.module.css";
 import { conditionsIn } from "./filter.js";
@@ -34,6 +35,7 @@ export function EventsPage() {
       <section className={styles.column} aria-label="Events">
         <h1 className={styles.title}>Events</h1>
         <FilterBar conditions={conditions} />
+        <EventHistogram conditions={conditions} isLive={!isPaused} />
         <div className={styles.controls}>
           <Button aria-pressed={isPaused} onClick={() => change({ paused: turned(isPaused) }, { replace: true })}>
             {isPaused ? `▶ Resume (+${events.heldCount})` : "❚❚ Pause"}

@@ -1,9 +1,13 @@
-import type { ComponentType } from "react";
+import { type ComponentType, lazy } from "react";
 import { AlertsPage } from "../alerts/alerts-page.js";
 import { ChainPage } from "../chain/chain-page.js";
 import { ClusterPage } from "../cluster/cluster-page.js";
 import { EventsPage } from "../events/events-page.js";
 import { OverviewPage } from "../overview/overview-page.js";
+
+/** Loaded when they are opened. */
+const VerifyPage = lazy(() => import("../verify/verify-page.js").then((module) => ({ default: module.VerifyPage })));
+const DocsPage = lazy(() => import("../docs/docs-page.js").then((module) => ({ default: module.DocsPage })));
 
 export interface Page {
   readonly path: string;
@@ -20,4 +24,6 @@ export const PAGES: readonly Page[] = [
   { path: "/chain", title: "Chain", key: "c", component: ChainPage },
   { path: "/cluster", title: "Cluster", key: "n", component: ClusterPage },
   { path: "/alerts", title: "Alerts", key: "a", component: AlertsPage },
+  { path: "/verify", title: "Verify", key: "v", component: VerifyPage },
+  { path: "/docs", title: "API docs", key: "d", component: DocsPage },
 ];

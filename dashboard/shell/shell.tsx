@@ -1,10 +1,10 @@
-import { useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { useAlerts, useCluster } from "../api/queries.js";
 import { useStream } from "../api/use-stream.js";
 import { witness } from "../cluster/witness.js";
 import { useZone } from "../lib/zone.js";
-import { Empty } from "../parts/states.js";
+import { Empty, Loading } from "../parts/states.js";
 import { Banners } from "./banners.js";
 import { Help } from "./help.js";
 import { PAGES } from "./pages.js";
@@ -53,17 +53,19 @@ export function Shell() {
       </nav>
       <main id="main" className={styles.main} tabIndex={-1}>
         <Banners cluster={cluster} />
-        {/* Another zone is another text for every time: all of the page is drawn anew. */}
-        <Switch key={zone}>
-          {PAGES.map(({ path: at, component }) => (
-            <Route key={at} path={at} component={component} />
-          ))}
-          <Route>
-            <Empty title="There is no such page">
-              <Link href="/">Go to the overview</Link>
-            </Empty>
-          </Route>
-        </Switch>
+        <Suspense fallback={<Loading what="this page" />}>
+          {/* Another zone is another text for every time: all of the page is drawn anew. */}
+          <Switch key={zone}>
+            {PAGES.map(({ path: at, component }) => (
+              <Route key={at} path={at} component={component} />
+            ))}
+            <Route>
+              <Empty title="There is no such page">
+                <Link href="/">Go to the overview</Link>
+              </Empty>
+            </Route>
+          </Switch>
+        </Suspense>
       </main>
       <Help isOpen={isHelpOpen} onOpenChange={setHelpOpen} />
     </div>

@@ -2,13 +2,7 @@ import { fromHex, toHex, utf8 } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
 import { EMPTY_TREE_ROOT, sha256Hex } from "../../shared/hash.js";
 import { headerBytes } from "../../shared/log/block.js";
-import {
-  checkEventView,
-  type EventRecord,
-  type EventView,
-  payloadCommitment,
-  recordText,
-} from "../../shared/log/event.js";
+import { checkEventView, type EventView, payloadCommitment, recordOfView, recordText } from "../../shared/log/event.js";
 import { appendLeaves, leafHash, rangeLength, rootOf } from "../../shared/merkle/compact-range.js";
 import type { BlockView } from "../../shared/protocol/http.js";
 import type { CopyView } from "../api/types.js";
@@ -44,7 +38,7 @@ const equal = (title: string, computed: string, expected: string): Step => ({
 /** From the payload to the signature, step by step, by the code that nodes use. */
 export async function verify({ event, next, block, copies, isSigned }: Evidence): Promise<Step[]> {
   const payload = canonicalText(event.dataPayload);
-  const record = recordOf(event);
+  const record = recordText(recordOfView(event));
   return [
     { title: "Canonical payload (RFC 8785)", state: "ok", computed: `${utf8(payload).length} bytes` },
     equal(
@@ -60,11 +54,6 @@ export async function verify({ event, next, block, copies, isSigned }: Evidence)
     await signatureStep(block, isSigned),
     copiesStep(event, copies),
   ];
-}
-
-function recordOf(event: EventView): string {
-  const { dataPayload: _payload, payloadSalt: _salt, hash: _hash, height: _height, term: _term, ...record } = event;
-  return recordText(record as unknown as EventRecord);
 }
 
 function blockSteps(event: EventView, record: string, block: BlockView): Step[] {

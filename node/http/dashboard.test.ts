@@ -35,6 +35,11 @@ it("a browser gets the page, which may load and ask nothing but its own node; al
     expect(await (await fetch(`${door.url}/`, { headers })).json()).toMatchObject({ name: "quorumlog" });
 });
 
+it("a worker of the page may ask its own node, and nobody else", async () => {
+  const script = await fetch(`${door.url}/assets/index-a1b2.js`);
+  expect(script.headers.get("content-security-policy")).toContain("connect-src 'self'");
+});
+
 it("where it was not built, a browser gets the page of routes, and no route for its files", async () => {
   expect(await (await fetch(`${bare.url}/`, { headers: HTML })).text()).toContain("/api/v1/events");
   expect((await fetch(`${bare.url}/assets/index-a1b2.js`)).status).toBe(404);

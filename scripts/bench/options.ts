@@ -5,6 +5,7 @@ import { UsageError, wholeNumber } from "../lib/usage.js";
 import { FILLS, type Fill } from "./fill.js";
 
 export const USAGE = `Usage: npm run bench -- [options]
+       npm run bench:dashboard -- [--minutes N] [--rate N] [--events N] [--runs N]
        npm run bench -- disk [--events N] [--before DIR]
        npm run bench -- filters [--sizes LIST] [--days LIST] [--clients N] [--seconds N]
        npm run bench -- size [--events N] [--rate N]
@@ -28,6 +29,7 @@ round. Prints a table, and writes bench-results/<time>.json and .md. See docs/pe
                    MONGOD_ARGS="--flag value" sets arguments of its mongods
   --quick          a look rather than a measurement: 2 seconds, one round, 16 and 64 clients, one rate, 50,000 events
 
+dashboard: first load, live tail, heap and scrolling of the page in a headless Chromium.
 disk:    what an event takes on a node's disk, written in batches of 100 and singly, beside a plain collection.
 filters: the 99th percentile of filtered pages in logs of several sizes, spread over so many days.
 size:    builds a log of a million events with one follower down, then measures its catch-up under load and the time that

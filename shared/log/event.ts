@@ -272,6 +272,11 @@ export function shownEvent(event: ReadEvent, block: { height: Height; term: Term
 export function checkEventView(view: EventView): "payloadHash" | "hash" | null {
   const payload = utf8(canonicalText(view.dataPayload));
   if (payloadCommitment(fromHex(view.payloadSalt), payload) !== view.payloadHash) return "payloadHash";
-  const { dataPayload: _payload, payloadSalt: _salt, hash, height: _height, term: _term, ...record } = view;
-  return sha256Hex(utf8(recordText(record as unknown as EventRecord))) === hash ? null : "hash";
+  return sha256Hex(utf8(recordText(recordOfView(view)))) === view.hash ? null : "hash";
+}
+
+/** What of a view its hash is over. */
+export function recordOfView(view: EventView): EventRecord {
+  const { dataPayload: _payload, payloadSalt: _salt, hash: _hash, height: _height, term: _term, ...record } = view;
+  return record as unknown as EventRecord;
 }

@@ -3,22 +3,14 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { describe, expect } from "vitest";
-import { findChromium } from "../../scripts/chromium.js";
+import { PASS_ALL, type Passed } from "../../scripts/bench/dashboard/in-page.js";
+import { CHROMIUM_ARGS, findChromium } from "../../scripts/chromium.js";
 import { projectRoot } from "../../scripts/lib/project.js";
 
 const executablePath = findChromium();
 const SCREENSHOTS = join(projectRoot(), "dist", "screenshots");
 /** A machine with many tests on it is slow; what a journey promises in time it measures itself. */
 const STEP_MS_MAX = 30_000;
-const ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 /** The page has its stream. */
 export const LIVE = '[data-stream="live"]';
@@ -29,7 +21,7 @@ export function journeys(name: string, body: () => void): void {
 }
 
 export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: executablePath ?? "", args: ARGS });
+  return chromium.launch({ executablePath: executablePath ?? "", args: CHROMIUM_ARGS });
 }
 
 export interface Visit {
@@ -102,40 +94,5 @@ export const rowsIn = (page: Page): Promise<number[]> =>
     .map((row) => [Number(row.dataset.sequence), row.getBoundingClientRect().top])
     .sort((a, b) => a[1] - b[1]).map(([sequence]) => sequence)`) as Promise<number[]>;
 
-export interface Passed {
-  /** The sequences of all rows, in the order in which they were first in the page. */
-  readonly seen: number[];
-  /** How many rows were in the page at once. */
-  readonly rowNodesMax: number;
-}
-
 /** Scrolls through the whole list, from its top to its end, and back to the top. */
 export const scrollThrough = (page: Page): Promise<Passed> => page.evaluate<Passed>(PASS_ALL);
-
-/** Goes on only where the rows in view are drawn; it is over where the list says that it has no more. */
-const PASS_ALL = `(async () => {
-  const scroller = document.querySelector("[data-scroller]");
-  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-  const seen = [];
-  const known = new Set();
-  let rowNodesMax = 0;
-  let isOver = false;
-  scroller.scrollTo({ top: 0 });
-  while (!isOver) {
-    await frame();
-    const rows = [...scroller.querySelectorAll("[data-sequence]")];
-    rowNodesMax = Math.max(rowNodesMax, rows.length);
-    const bottom = Math.max(...rows.map((row) => row.getBoundingClientRect().bottom));
-    const isAtEnd = scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - 1;
-    if (!isAtEnd && bottom < scroller.getBoundingClientRect().bottom) continue;
-    const fresh = rows.map((row) => Number(row.dataset.sequence)).filter((sequence) => !known.has(sequence));
-    for (const sequence of fresh.sort((a, b) => b - a)) {
-      known.add(sequence);
-      seen.push(sequence);
-    }
-    isOver = isAtEnd && fresh.length === 0 && scroller.textContent.includes("This is the beginning.");
-    scroller.scrollBy({ top: Math.floor(scroller.clientHeight * 0.8) });
-  }
-  scroller.scrollTo({ top: 0 });
-  return { seen, rowNodesMax };
-})()`;

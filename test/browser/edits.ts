@@ -39,8 +39,8 @@ export const editPayload = (uri: string, height: number, { from, to, isRehashed 
     await blocks.updateOne({ _id: height }, { $set: { payloads, ...hashes } });
   });
 
-export const deleteBlocks = (uri: string, heights: readonly number[]): Promise<unknown> =>
-  onBlocks(uri, (blocks) => blocks.deleteMany({ _id: { $in: [...heights] } }));
+export const deleteBlocks = (uri: string, first: number, last = Number.MAX_SAFE_INTEGER): Promise<unknown> =>
+  onBlocks(uri, (blocks) => blocks.deleteMany({ _id: { $gte: first, $lte: last } }));
 
 /** A document that no node of the log wrote. */
 export const insertForged = (uri: string, like: number, _id: string): Promise<unknown> =>

@@ -1,15 +1,19 @@
-import type { Browser, Page } from "playwright-core";
+import { readFileSync } from "node:fs";
+import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AlertView } from "../../dashboard/api/types.js";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
 import { call } from "../integration/api-support.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
-import { journeys, leave, openBrowser, visit } from "./browser.js";
+import { journeys, leave, openBrowser, type Visit, violationsOf, visit } from "./browser.js";
 import { deleteBlocks, editPayload, insertForged } from "./edits.js";
 import { seed, write } from "./seed.js";
 
 const FOUND_WITHIN_MS = 10_000;
+const REPAIR = { actor: "journey", reason: "the next journey begins with sound nodes" };
+/** A decision has to be recorded in the log. */
+const PATIENCE_MS = 60_000;
 const IDS = ["n1", "n2", "n3"] as const;
 type Id = (typeof IDS)[number];
 
@@ -34,8 +38,30 @@ journeys("a person whose databases somebody edits", () => {
     await cluster?.stop();
   });
 
+  const openAlerts = async (asked: string): Promise<AlertView[]> =>
+    ((await call(`${urlOf(asked)}/api/v1/alerts?limit=500`)).body as { alerts: AlertView[] }).alerts;
+
+  /** An incident takes in what is found shortly after: so what was altered earlier is put right first. */
+  async function repairAll(): Promise<void> {
+    const repairOnce = async (): Promise<boolean> => {
+      const alerts = await openAlerts("n2");
+      for (const { id } of alerts.filter(({ status }) => status === "open")) {
+        const path = `${urlOf("n2")}/api/v1/alerts/${id}`;
+        const version = (await call(path)).headers.get("ETag") ?? "";
+        const headers = { "Content-Type": "application/json", "If-Match": version };
+        await fetch(`${path}/repair`, { method: "POST", headers, body: JSON.stringify(REPAIR) });
+      }
+      return alerts.length === 0;
+    };
+    await eventually(repairOnce, PATIENCE_MS, "all is repaired");
+  }
+
+  const covers = ({ sequences = [] }: AlertView, { sequence }: Written): boolean =>
+    sequences.some(([low, high]) => low <= sequence && sequence <= high);
+
   /** Blocks of one event each, on all nodes, with room before them: what was altered earlier is out of view. */
   async function written(asked: Id, count = 1): Promise<Written[]> {
+    await repairAll();
     await seed(urlOf(asked), 40, "between");
     const places: Written[] = [];
     for (let i = 0; i < count; i++) {
@@ -50,6 +76,39 @@ journeys("a person whose databases somebody edits", () => {
   const chainRow = (page: Page, node: string) => page.getByRole("row", { name: new RegExp(`^${node}`) });
   const alertRow = (page: Page, words: string) => page.getByRole("row", { name: new RegExp(words) }).first();
   const see = (asked: Id, path: string) => visit(browser, `${urlOf(asked)}/#${path}`);
+
+  /** A tab that has not heard of what others did, until it says something itself. */
+  async function holdAlert(page: Page): Promise<void> {
+    let isHeld = true;
+    let first: { body: Buffer; headers: Record<string, string> } | undefined;
+    page.on("response", (response) => {
+      if (response.request().method() === "POST") isHeld = false;
+    });
+    await page.route(/\/api\/v1\/alerts\/[0-9a-f]+$/, async (route) => {
+      const answer = isHeld && first !== undefined ? first : await fetched(route);
+      first ??= answer;
+      await route.fulfill({ status: 200, ...answer });
+    });
+  }
+
+  async function fetched(route: Route): Promise<{ body: Buffer; headers: Record<string, string> }> {
+    const response = await route.fetch();
+    return { body: await response.body(), headers: response.headers() };
+  }
+
+  /** Edits an event on a follower, and waits until the alert's page can be opened. */
+  async function openedAlert(): Promise<{ altered: Id; asked: Id; place: Written; page: Visit }> {
+    const { node: leader } = await cluster.leader();
+    const altered = otherThan(leader.id);
+    const asked = otherThan(altered);
+    const [place] = (await written(asked)) as [Written];
+    await editPayload(uriOf(altered), place.height, { from: '"ada"', to: '"eve"' });
+    const page = await see(asked, "/alerts");
+    await alertRow(page.page, `payload_modified ${altered} event ${place.sequence}`).waitFor({
+      timeout: FOUND_WITHIN_MS,
+    });
+    return { altered, asked, place, page };
+  }
 
   it.each(["follower", "leader"] as const)(
     "10: an event is edited in the %s's own MongoDB: red on that node's row, and named to the field",
@@ -73,10 +132,12 @@ journeys("a person whose databases somebody edits", () => {
         chainRow(chain.page, altered).getByText("! altered").waitFor(inTime),
         events.page.locator(`[data-sequence="${sequence}"]`).getByText(`✗ ${altered} differs`).waitFor(inTime),
         row.waitFor(inTime),
+        chain.page.getByRole("banner").getByText("integrity alert").waitFor(inTime),
       ]);
       for (const id of IDS.filter((one) => one !== altered))
         expect(await chainRow(chain.page, id).getByText("! altered").count()).toBe(0);
       await chain.page.getByRole("link", { name: /open the alert/ }).waitFor();
+      for (const { page } of [chain, events]) expect(await violationsOf(page)).toEqual([]);
       await leave(chain, `journey-10-chain-${role}`);
       await leave(events, `journey-10-events-${role}`);
       await row.getByRole("link", { name: "payload_modified" }).click();
@@ -85,6 +146,10 @@ journeys("a person whose databases somebody edits", () => {
       expect(await changed.textContent()).toMatch(/"ada".*"eve"/);
       await alerts.page.getByRole("row", { name: /recomputed in this browser .*holds .*does not hold/ }).waitFor();
       await eventually(async () => /^\(\d+\) Alert/.test(await alerts.page.title()), 30_000, "the count in the title");
+      for (const theme of ["light", "dark"] as const) {
+        await alerts.page.emulateMedia({ colorScheme: theme });
+        expect(await violationsOf(alerts.page)).toEqual([]);
+      }
       await leave(alerts, `journey-10-alert-${role}`);
     },
   );
@@ -105,6 +170,75 @@ journeys("a person whose databases somebody edits", () => {
     await leave(mine, "journey-11");
   });
 
+  it("15: refused without a reason; with one it is repaired, recorded, and kept; a stale tab is told who did it", async () => {
+    const { altered, asked, place, page: mine } = await openedAlert();
+    const { page } = mine;
+    await alertRow(page, `event ${place.sequence}`).getByRole("link", { name: "payload_modified" }).click();
+    await page.getByRole("heading", { name: "Decide" }).waitFor();
+    const stale = await visit(browser, page.url(), { mayMissNodes: true, before: holdAlert });
+    await stale.page.getByRole("heading", { name: "Decide" }).waitFor();
+    await page.getByLabel("Your name").fill("ada");
+    await page.getByRole("button", { name: "Repair", exact: true }).click();
+    expect(await page.locator("input:invalid").count()).toBe(1);
+    await page.getByLabel("Reason").fill("restored from the others");
+    await page.getByRole("button", { name: "Repair", exact: true }).click();
+    await page.getByRole("row", { name: /repaired/ }).waitFor({ timeout: PATIENCE_MS });
+    await page.getByRole("row", { name: /ada restored from the others/ }).waitFor();
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "Download the evidence" }).click(),
+    ]);
+    expect(JSON.parse(readFileSync(await download.path(), "utf8"))).toMatchObject({ format: "quorumlog/evidence/v1" });
+    await leave(mine, "journey-15");
+    await stale.page.getByLabel("Dismiss").check();
+    await stale.page.getByLabel("Your name").fill("grace");
+    await stale.page.getByLabel("Reason").fill("I did not know");
+    await stale.page.getByRole("button", { name: "Dismiss" }).click();
+    await stale.page
+      .getByRole("alert")
+      .getByText(/ada was quicker: repair/)
+      .waitFor();
+    await leave(stale, "journey-15-stale");
+    const resolved = await see(otherThan(asked, altered), "/alerts?show=resolved");
+    await alertRow(resolved.page, `event ${place.sequence} .*repaired by ada`).waitFor();
+    await resolved.page.goto(`${urlOf(asked)}/#/chain?at=${place.sequence}`);
+    await resolved.page.getByText(/All nodes hold the same hashes/).waitFor();
+    await leave(resolved, "journey-15-resolved");
+  });
+
+  it("23: by keyboard only: the search, a row, its event, the alert, and the decision", async () => {
+    const { altered, place, page: mine } = await openedAlert();
+    const { page } = mine;
+    const tabTo = async (what: string): Promise<void> => {
+      for (let tabs = 0; tabs < 40; tabs++) {
+        if (await page.evaluate(`document.activeElement.matches(${JSON.stringify(what)})`)) return;
+        await page.keyboard.press("Tab");
+      }
+      throw new Error(`Tab does not lead to ${what}`);
+    };
+    await page.keyboard.press("g");
+    await page.keyboard.press("e");
+    await page.locator("[data-sequence]").first().waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("source:journey");
+    await page.keyboard.press("Enter");
+    await page.locator(`[data-sequence="${place.sequence}"]`).getByText(`✗ ${altered} differs`).waitFor();
+    await tabTo(`[data-sequence="${place.sequence}"]`);
+    await page.keyboard.press("Enter");
+    await page.getByText(/verified in this browser/).waitFor();
+    await tabTo('a[href^="#/alerts?alert="]');
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Decide" }).waitFor();
+    await tabTo('input[name="decision"]');
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("ada");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("an exercise");
+    await page.keyboard.press("Enter");
+    await page.getByRole("row", { name: /repair begun ada an exercise/ }).waitFor({ timeout: PATIENCE_MS });
+    await leave(mine, "journey-23");
+  });
+
   it("14: edited alike on two of three nodes: the edited copy is never called true for being the more frequent one", async () => {
     const { node: leader } = await cluster.leader();
     const asked = leader.id as Id;
@@ -118,7 +252,7 @@ journeys("a person whose databases somebody edits", () => {
       });
     await leave(alerts, "journey-14-alerts");
     const sound = await see(asked, `/events?event=${place.sequence}&tab=nodes`);
-    await sound.page.getByText(/^verified in this browser/).waitFor();
+    await sound.page.getByText(/verified in this browser/).waitFor();
     for (const id of altered) expect(await alertRow(sound.page, `^${id} .*not seen`).count()).toBe(1);
     await sound.page.getByRole("tab", { name: "Fields" }).click();
     await sound.page.getByText("ada", { exact: true }).waitFor();
@@ -141,7 +275,8 @@ journeys("a person whose databases somebody edits", () => {
     const { node: leader } = await cluster.leader();
     const altered = otherThan(leader.id);
     const asked = otherThan(altered);
-    const [place] = (await written(asked)) as [Written];
+    // A node whose newest block is another one does not start at all.
+    const [place] = (await written(asked, 2)) as [Written, Written];
     const mine = await visit(browser, `${urlOf(asked)}/#/alerts`, { mayMissNodes: true });
     await cluster.kill(altered);
     await mine.page.getByText(`${altered} did not tell`, { exact: false }).waitFor();
@@ -150,11 +285,7 @@ journeys("a person whose databases somebody edits", () => {
     await eventually(
       async () => {
         const isReady = (await call(`${urlOf(altered)}/readyz`)).status === 200;
-        const { alerts } = (await call(`${urlOf(asked)}/api/v1/alerts?limit=500`)).body as { alerts: AlertView[] };
-        const isFound = alerts.some(
-          ({ accused, sequences = [] }) =>
-            accused === altered && sequences.some(([low, high]) => low <= place.sequence && place.sequence <= high),
-        );
+        const isFound = (await openAlerts(asked)).some((alert) => alert.accused === altered && covers(alert, place));
         if (isReady) expect(isFound).toBe(true);
         return isFound;
       },
@@ -175,14 +306,17 @@ journeys("a person whose databases somebody edits", () => {
     const chain = await see(asked, `/chain?at=${middle.sequence}`);
     const alerts = await see(asked, "/alerts");
     await chain.page.getByText(/All nodes hold the same hashes/).waitFor();
-    await deleteBlocks(uriOf(altered), [middle.height]);
+    await deleteBlocks(uriOf(altered), middle.height, middle.height);
     await alertRow(alerts.page, `missing ${altered}`).waitFor({ timeout: FOUND_WITHIN_MS });
     await chainRow(chain.page, altered).getByText("! altered").first().waitFor();
     await leave(chain, "journey-12-chain");
     await insertForged(uriOf(altered), heights[0] as number, "evil");
     await alertRow(alerts.page, `forged ${altered}`).waitFor({ timeout: FOUND_WITHIN_MS });
-    await deleteBlocks(uriOf(altered), heights.slice(-3));
-    await alertRow(alerts.page, `truncated_tail ${altered}`).waitFor({ timeout: FOUND_WITHIN_MS });
+    await deleteBlocks(uriOf(altered), heights.at(-3) as number);
+    // A block that comes just then makes a hole of what was the end.
+    const isOfTail = (alert: AlertView): boolean =>
+      /^(?:truncated_tail|missing)$/.test(alert.kind) && covers(alert, places.at(-1) as Written);
+    await eventually(async () => (await openAlerts(asked)).some(isOfTail), FOUND_WITHIN_MS, "the lost tail is found");
     await leave(alerts, "journey-12-alerts");
   });
 });

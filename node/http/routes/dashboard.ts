@@ -53,6 +53,8 @@ export function readDashboard(folder: string): Dashboard | null {
       const file = files.get(req.params.file);
       if (file === undefined)
         throw new ProblemError("not_found", "The dashboard has no file of this name. Load it again.");
+      // A worker is held to the policy that its own file came with.
+      res.setHeader("Content-Security-Policy", POLICY);
       // The name holds a hash of the content: another content has another name.
       res.setHeader("Cache-Control", "public, max-age=31536000, immutable");
       send(req, res, file);

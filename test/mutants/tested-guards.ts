@@ -209,6 +209,33 @@ const TESTS: readonly (readonly [Scenario, readonly string[]])[] = [
     },
     ["cluster/terms.ts: agreeing >= core.quorum"],
   ],
+  [
+    { file: "cluster/alert-records.test.ts", test: "takes none where another node leads" },
+    ["cluster/alert-records.ts: leader === null"],
+  ],
+  [
+    { file: "cluster/alert-records.test.ts", test: "takes the records of a node while none of its own wait" },
+    ["cluster/alert-records.ts: isWaiting || 2 * leader.controls.length >= core.config.limits.waitingAdmissionsMax"],
+  ],
+  [
+    { file: "test/scenarios/refusals.test.ts", test: "a late answer of another join changes nothing" },
+    ["cluster/leader.ts: !isLatest"],
+  ],
+  [
+    { file: "node/replica/storage-operations.test.ts", test: "tells of no more of them once their replica is gone" },
+    ["node/replica/storage-operations.ts: generation !== this.generation"],
+  ],
+  [
+    {
+      file: "test/scenarios/blocks-that-do-not-arrive.test.ts",
+      test: "tells nobody to lead that lacks what is committed",
+    },
+    [
+      "cluster/check-quorum.ts: target === undefined",
+      "cluster/check-quorum.ts: toldToLead.commitHeight !== log.commitHeight || ids.every((id) => told.has(id))",
+      "cluster/check-quorum.ts: target !== undefined",
+    ],
+  ],
 ];
 
 /** Guards to which no seed comes, or which come out one way in all of them, and the test that sees them come out otherwise. */

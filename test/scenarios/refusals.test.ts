@@ -130,3 +130,20 @@ it("a learner believes a term from far away, and takes no write", () => {
   lab.deliver(lab.message("n1", "n3", heartbeat(height(0), EMPTY_CHAIN.blockHash), { term: far }));
   expect(n3.view.term).toBe(far);
 });
+
+it("a late answer of another join changes nothing of what a leader knows of a follower", () => {
+  const lab = new Lab().form();
+  const { commitHeight } = lab.node("n1").view;
+  const known = (): unknown => lab.node("n1").view.peers.find(({ id }) => id === "n3");
+  const before = known();
+  const late: PeerBody = {
+    kind: "append_answer",
+    round: 0,
+    result: "ok",
+    matchHeight: height(0),
+    ...{ commitHeight, tailHeight: height(0), joinNonce: "f".repeat(32), isVoter: false, isStoreHealthy: false },
+  };
+  lab.deliver(lab.message("n3", "n1", late));
+  expect(known()).toEqual(before);
+  lab.finish();
+});

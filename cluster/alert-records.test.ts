@@ -1,0 +1,23 @@
+import { expect, it } from "vitest";
+import type { AlertRecords } from "../shared/log/control.js";
+import { logAlerts } from "./alert-records.js";
+import type { Core } from "./core.js";
+
+/** Only what is looked at is filled; nothing is sealed. */
+function core(controls: unknown[] | null): Core {
+  const leader = controls === null ? null : { controls };
+  return { leader, config: { limits: { waitingAdmissionsMax: 4 } }, log: { tail: { height: 0 } } } as unknown as Core;
+}
+const of = (node: string): AlertRecords => ({ kind: "alert_records", node }) as unknown as AlertRecords;
+
+it("takes the records of a node while none of its own wait, up to half of the places", () => {
+  const controls: unknown[] = [];
+  for (const node of ["n1", "n1", "n2", "n3"]) logAlerts(core(controls), of(node));
+  expect(controls).toEqual([of("n1"), of("n2")]);
+});
+
+it("takes none where another node leads", () => {
+  const none = core(null);
+  logAlerts(none, of("n1"));
+  expect(none.leader).toBeNull();
+});

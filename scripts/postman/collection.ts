@@ -17,6 +17,12 @@ const MAY_ALSO_ANSWER: Readonly<Record<string, readonly number[]>> = {
   makeFault: [404],
   readAlert: [404],
   readEvidence: [404],
+  testWebhook: [404],
+  // They need the version of the alert that is decided on.
+  acknowledgeAlert: [428],
+  repairAlert: [428],
+  rebuildAlert: [428],
+  dismissAlert: [428],
   asset: [404],
 };
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
 import { poll } from "../../scripts/lib/processes.js";
+import { eventually } from "../support/eventually.js";
 import { call, postJson, readLog, uniqueSource } from "./api-support.js";
 
 let cluster: Cluster;
@@ -14,6 +15,8 @@ it("without a majority refuses writes with 503 and writes nothing, reads on as s
   const source = uniqueSource();
   const event = (eventType: string) => ({ eventType, sourceAppId: source, dataPayload: {} });
   const url = cluster.node("n1").url;
+  // On a slow machine another node may lead at first: n1 must follow, or a write to it is sealed before it is refused.
+  await eventually(async () => (await cluster.leaderNow())?.id === "n3", 60_000, "n3 leads");
   expect((await postJson(`${url}/events`, event("before"))).status).toBe(201);
   // A read sees what its node acknowledged: once this one is answered, n1 knows of the commit without the others.
   expect((await call(`${url}/api/v1/events?sourceAppId=${source}`)).body.events).toHaveLength(1);

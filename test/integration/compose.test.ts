@@ -67,7 +67,10 @@ describe(".env.example", () => {
     const names = [...text.matchAll(/^#([A-Z_]+)=/gm)].map((match) => match[1]);
     const plain = CONFIG_NAMES.filter((name) => !name.endsWith("_FILE"));
     expect([...names].sort()).toEqual([...plain].sort());
-    const inForce = text.replaceAll(/^#(?=[A-Z_]+=)/gm, "").replace("CLUSTER_SECRET=", `CLUSTER_SECRET="${SECRET}"`);
+    const inForce = text
+      .replaceAll(/^#(?=[A-Z_]+=)/gm, "")
+      .replace("ALERT_WEBHOOK_SECRET=", `ALERT_WEBHOOK_SECRET=${Buffer.alloc(32, 1).toString("base64")}`)
+      .replace("CLUSTER_SECRET=", `CLUSTER_SECRET="${SECRET}"`);
     for (const dotenv of [text, inForce])
       expect(loadConfig({ MONGODB_URI: "mongodb://localhost/x" }, dotenv)).toMatchObject({ ok: true });
   });

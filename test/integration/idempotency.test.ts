@@ -142,6 +142,8 @@ it("without a majority a write is refused with 503, and after healing nothing of
 
 it("a sealed write that cannot be decided in time is 504, its repetition 409, and its key returns the one event afterwards", async () => {
   const source = uniqueSource();
+  // Who leads while n3 is coming back hands over before these writes are decided.
+  await eventually(async () => (await cluster.leaderNow())?.id === "n3", 60_000, "n3 leads");
   const { node: leader } = await cluster.leader();
   const followers = others(leader.id);
   for (const { id } of followers) cluster.signal(id, "SIGSTOP");

@@ -78,6 +78,7 @@ export interface IntegrityParts {
 
 export interface IntegrityStatus extends Coverage {
   readonly watch: WatchState;
+  readonly isRebuilding?: true;
 }
 
 /** Finds what somebody did to this node's own database: the watch at once, the scrub in time, and whatever reads stumble over. */
@@ -163,7 +164,8 @@ export class Integrity {
         lastPassAt: null,
         oldestVerifiedAt: null,
       };
-    return { watch: running.watch.state, ...running.scrub.coverage };
+    const isRebuilding = this.healing.rebuild.isUnderWay ? ({ isRebuilding: true } as const) : {};
+    return { watch: running.watch.state, ...running.scrub.coverage, ...isRebuilding };
   }
 
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {

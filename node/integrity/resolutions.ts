@@ -85,7 +85,10 @@ export class Resolutions {
       `${actor} decides to ${action} alert ${id}: ${reason}`,
     );
     const by = { at: this.parts.clock.wall(), actor, reason };
-    const after = await this.apply(alert.id, (one) => stepped(one, { action: BEGUN[action], ...by }));
+    const after = await this.apply(alert.id, (one) => stepped(one, { action: BEGUN[action], ...by })).catch((error: unknown) => {
+      this.parts.rebuild.giveUp(id);
+      throw error;
+    });
     const work =
       action === "repair"
         ? this.work(id, this.repairing())
@@ -97,7 +100,7 @@ export class Resolutions {
 
   private async refusalOf(alert: AlertRecord, action: AlertDecision["action"]): Promise<string | null> {
     if (action === "repair") return this.parts.repair.refusalOf(alert);
-    if (action === "rebuild") return alert.node === alert.accused ? this.parts.rebuild.refusal() : OTHERS;
+    if (action === "rebuild") return alert.node === alert.accused ? this.parts.rebuild.refusal(alert.id) : OTHERS;
     return null;
   }
 

@@ -51,7 +51,10 @@ export interface LogServiceOptions {
   /** Sends a message to the webhook: null if it was taken, else why not. A node without a webhook has none. */
   readonly testWebhook?: () => Promise<string | null>;
   /** How far this node's own database is watched and verified. */
-  readonly integrity: () => Pick<AnswerOf<"status">, "watch" | "verifiedThrough" | "lastPassAt" | "oldestVerifiedAt">;
+  readonly integrity: () => Pick<
+    AnswerOf<"status">,
+    "watch" | "verifiedThrough" | "lastPassAt" | "oldestVerifiedAt" | "isRebuilding"
+  >;
 }
 
 /** This node's own alerts, of which it alone can say and do more. */

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { BSON, type Collection, type WriteConcern } from "mongodb";
-import { height } from "../../../shared/ids.js";
+import type { HardState } from "../../../cluster/types.js";
 import type { StoredBlock } from "../port.js";
 import { blockDocument, type StoredDocument } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
@@ -67,8 +67,15 @@ export async function fractionsAt(log: Log, heights: readonly number[]): Promise
   return found;
 }
 
-/** Deletes all blocks and entries, top down: what a crash leaves is the beginning of a log. */
+/**
+ * Deletes all blocks and entries. The new join nonce comes first: what was acknowledged is about to go, and a process that
+ * dies in here must not come back with a part of it and count. Then each block top down: a crash leaves the beginning of a
+ * log, and no hole, which no start could go on from.
+ */
 export async function clearLog(log: Log, self: Owner): Promise<void> {
+  const { hard } = log.state.record;
+  if (hard !== null)
+    await log.state.save({ ...hard, joinNonce: randomBytes(16).toString("hex") } as HardState, self);
   for (;;) {
     const top = await log.blocks
       .find({ _id: { $gte: 1 } }, { projection: { _id: 1 } })
@@ -76,10 +83,9 @@ export async function clearLog(log: Log, self: Owner): Promise<void> {
       .limit(ROUND_BLOCKS_MAX)
       .toArray();
     await log.state.swapOrThrow({}, self);
-    const lowest = top.at(-1)?._id;
-    if (lowest === undefined) break;
-    await log.blocks.deleteMany({ _id: { $gte: lowest } }, { writeConcern: log.durable });
-    await log.entries.deleteMany({ _id: entriesBetween(height(Math.floor(lowest))) }, { writeConcern: log.durable });
+    if (top.length === 0) break;
+    const deletes = top.map(({ _id }) => ({ deleteOne: { filter: { _id } } }));
+    await log.blocks.bulkWrite(deletes, { ordered: true, writeConcern: log.durable });
   }
   await log.entries.deleteMany({ _id: entriesBetween(1) }, { writeConcern: log.durable });
 }

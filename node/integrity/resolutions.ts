@@ -131,7 +131,10 @@ export class Resolutions {
         if (alert === null) return;
         await run(alert);
         if (isStopped()) return;
-        await this.apply(id, (one) => stepped(one, { action: done, at: clock.wall() }));
+        if (await this.isFoundAgain(alert, done)) {
+          if (tries >= TRIES_MAX) throw new RepairRefused("More was altered again and again while it was repaired.");
+          continue;
+        }
         logger.info(`alert ${id} is ${done}`);
         this.parts.onMended();
         return;
@@ -148,6 +151,16 @@ export class Resolutions {
         await delay(clock, RETRY_MS);
       }
     }
+  }
+
+  /** Says that it is done; unless something was found meanwhile that is told by the same alert: that was not repaired yet. */
+  private async isFoundAgain(begun: AlertRecord, done: AlertAction): Promise<boolean> {
+    let isMore = false;
+    await this.apply(begun.id, (one) => {
+      isMore = done === "repaired" && one.occurrences !== begun.occurrences;
+      return isMore ? one : stepped(one, { action: done, at: this.parts.clock.wall() });
+    });
+    return isMore;
   }
 
   /** Incidents are known in memory; alerts about what others send stand in the store alone. */

@@ -4,6 +4,7 @@ import type { QuestionOf } from "../../shared/protocol/requests.js";
 import { type Clock, delay } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import { alertVersion, isOver, stepped } from "../storage/alert-steps.js";
+import { cut } from "../storage/carried.js";
 import type { AlertAction } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { StoreError } from "../storage/port.js";
@@ -143,7 +144,7 @@ export class Resolutions {
         if (error instanceof RepairRefused || tries >= TRIES_MAX) {
           logger.error({ err: error }, `alert ${id} could not be ${done}`);
           await this.apply(id, (one) =>
-            stepped(one, { action: "failed", at: clock.wall(), detail: detail.slice(0, 1_000) }),
+            stepped(one, { action: "failed", at: clock.wall(), detail: cut(detail, 1_000) }),
           );
           return;
         }

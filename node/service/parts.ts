@@ -63,7 +63,7 @@ export interface IncidentsPort {
   /** What the log says of alerts of all nodes. */
   readonly logged: {
     readonly all: readonly AlertRecord[];
-    find(id: string): AlertRecord | null;
+    find(id: string, node?: NodeId): AlertRecord | null;
     placeOf(node: NodeId, id: string): AlertRecord["inLog"];
   };
   /** A committed block with records of alerts. */

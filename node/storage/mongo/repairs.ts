@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from "node:crypto";
-import { BSON, type Collection, type WriteConcern } from "mongodb";
+import { randomBytes } from "node:crypto";
+import type { BSON, Collection, WriteConcern } from "mongodb";
 import type { HardState } from "../../../cluster/types.js";
 import type { StoredBlock } from "../port.js";
 import { blockDocument, type StoredDocument } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
 import { entriesBetween, entryId } from "./entry-ids.js";
+import { keepPlanted } from "./quarantine.js";
 import type { MongoState, Owner } from "./state.js";
 import type { QuarantinedDocument } from "./truncation.js";
 
@@ -44,12 +45,8 @@ export async function removeForged(log: Log, ids: readonly unknown[], self: Owne
     // By equality alone: what somebody planted may have an id that would be an operator.
     const document = await blocks.findOne({ _id: { $eq: id } as never }, { promoteValues: false });
     if (document === null) continue;
-    const bytes = BSON.serialize(document);
-    const name = `forged-${createHash("sha256").update(bytes).digest("hex").slice(0, 32)}`;
     const at = typeof id === "number" && Number.isSafeInteger(id) ? id : null;
-    const copy = { height: at, hasBody: true, bytes: bytes.length, quarantinedAt: new Date(), by: null, document };
-    const into = log.quarantine as unknown as Collection<BSON.Document & { _id: string }>;
-    await into.updateOne({ _id: name }, { $setOnInsert: copy }, { upsert: true });
+    const name = await keepPlanted(log.quarantine, document, at);
     await log.state.swapOrThrow({}, self);
     await blocks.deleteOne({ _id: { $eq: id } as never, writeId: { $eq: document.writeId ?? null } });
     kept.push(name);

@@ -73,7 +73,7 @@ it("asks once more before it deletes: the decision may have waited", async () =>
   const { made, others, store, places } = setUp();
   expect(await made.refusal("a")).toBeNull();
   change(others[1], { health: "learner" });
-  await expect(made.run("a")).rejects.toBeInstanceOf(RepairRefused);
+  await expect(made.run("a", async () => undefined)).rejects.toBeInstanceOf(RepairRefused);
   expect(store.cleared).toBe(0);
   expect(places.rebuild).toBeNull();
   expect(made.isUnderWay).toBe(false);
@@ -82,18 +82,18 @@ it("asks once more before it deletes: the decision may have waited", async () =>
 it("asks as well when it goes on after a start, unless the node counts for nothing already", async () => {
   const { made, others, store, own } = setUp({ id: "a", height: height(9), isCleared: false });
   change(others[1], { health: "learner" });
-  await expect(made.run("a")).rejects.toBeInstanceOf(RepairRefused);
+  await expect(made.run("a", async () => undefined)).rejects.toBeInstanceOf(RepairRefused);
   const { made: again, store: emptied, own: learner } = setUp({ id: "a", height: height(9), isCleared: false });
   learner.isLearner = true;
   emptied.onClear = () => setTimeout(() => Object.assign(learner, { isLearner: false }), 1);
-  await again.run("a");
+  await again.run("a", async () => undefined);
   expect([store.cleared, emptied.cleared, own.isLearner]).toEqual([0, 1, false]);
 });
 
 it("takes no failure of the store for an empty log, and does not go on looking away", async () => {
   const { made, store, places } = setUp();
   store.failing = new StoreError("unknown", "The connection broke.");
-  await expect(made.run("a")).rejects.toThrow("The connection broke.");
+  await expect(made.run("a", async () => undefined)).rejects.toThrow("The connection broke.");
   expect(made.isClearing).toBe(false);
   expect(places.rebuild).toMatchObject({ id: "a", isCleared: false });
 });
@@ -101,7 +101,7 @@ it("takes no failure of the store for an empty log, and does not go on looking a
 it("deletes nothing a second time after a stop in between", async () => {
   const { made, store, state, places } = setUp();
   store.onClear = () => setTimeout(() => Object.assign(state, { isStopped: true }), 1);
-  await made.run("a");
+  await made.run("a", async () => undefined);
   expect(store.cleared).toBe(1);
   expect(places.rebuild).toMatchObject({ id: "a", isCleared: true });
 });

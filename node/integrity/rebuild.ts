@@ -66,16 +66,16 @@ export class Rebuild {
   }
 
   /** Resolves once the node counts again and all of its log verifies, or this process stops. Goes on after a crash. */
-  async run(id: string): Promise<void> {
+  async run(id: string, onCopied: () => Promise<void>): Promise<void> {
     this.wanted.add(id);
     try {
-      await this.runWanted(id);
+      await this.runWanted(id, onCopied);
     } finally {
       this.giveUp(id);
     }
   }
 
-  private async runWanted(id: string): Promise<void> {
+  private async runWanted(id: string, onCopied: () => Promise<void>): Promise<void> {
     const { places, heldThrough, view, fullPass, isStopped } = this.parts;
     let begun = places()?.places.rebuild ?? null;
     if (begun === null || begun.id !== id) {
@@ -94,8 +94,10 @@ export class Rebuild {
       const seen = view();
       return seen !== null && !seen.isLearner && seen.commitHeight >= through && heldThrough() >= through;
     });
-    if (!isStopped()) await fullPass();
-    // What is not done goes on at the next start.
+    if (isStopped()) return;
+    await onCopied();
+    await fullPass();
+    // What a stop has interrupted goes on at the next start.
     if (!isStopped()) await this.note(null);
   }
 

@@ -9,34 +9,48 @@ import type { Rebuild } from "./rebuild.js";
 import type { Repair } from "./repair.js";
 import { Resolutions } from "./resolutions.js";
 
-it("repairs what was found while it repaired, too, before it says that the alert is resolved", async () => {
+function setUp() {
   const store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)));
   const clock = hastyClock();
   const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
   const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onStep: () => undefined });
   const note = (at: number): void =>
     incidents.note({ kind: "payload_modified", foundBy: "watch", heights: [at, at], detail: `block ${at}` });
-  note(4);
-  await incidents.saved();
-  const [opened] = incidents.unresolved as [AlertRecord];
-  const repaired: AlertRecord["heights"][] = [];
-  const repair = {
-    refusalOf: () => null,
-    run: async ({ heights }: AlertRecord) => {
-      repaired.push(heights);
-      if (repaired.length === 1) note(6);
-    },
-  } as unknown as Repair;
+  const work = {
+    repair: async (_alert: AlertRecord): Promise<void> => undefined,
+    rebuild: async (_id: string, _onCopied: () => Promise<void>): Promise<void> => undefined,
+  };
   const resolutions = new Resolutions({
-    ...{ incidents, store, repair, clock, logger },
-    rebuild: { giveUp: () => undefined } as unknown as Rebuild,
+    ...{ incidents, store, clock, logger },
+    repair: { refusalOf: () => null, run: (alert: AlertRecord) => work.repair(alert) } as unknown as Repair,
+    rebuild: {
+      giveUp: () => undefined,
+      refusal: async () => null,
+      run: (id: string, onCopied: () => Promise<void>) => work.rebuild(id, onCopied),
+    } as unknown as Rebuild,
     onStep: () => undefined,
     onMended: () => undefined,
     isStopped: () => false,
   });
-  const version = alertVersion(opened);
-  await resolutions.decide({ id: opened.id, action: "repair", version, actor: "a", reason: "r" });
-  await vi.waitFor(() => expect(incidents.find(opened.id)?.status).toBe("resolved"));
+  const decide = async (action: "repair" | "rebuild"): Promise<string> => {
+    await incidents.saved();
+    const [alert] = incidents.unresolved as [AlertRecord];
+    await resolutions.decide({ id: alert.id, action, version: alertVersion(alert), actor: "a", reason: "r" });
+    return alert.id;
+  };
+  return { incidents, note, work, decide };
+}
+
+it("repairs what was found while it repaired, too, before it says that the alert is resolved", async () => {
+  const { incidents, note, work, decide } = setUp();
+  note(4);
+  const repaired: AlertRecord["heights"][] = [];
+  work.repair = async ({ heights }) => {
+    repaired.push(heights);
+    if (repaired.length === 1) note(6);
+  };
+  const id = await decide("repair");
+  await vi.waitFor(() => expect(incidents.find(id)?.status).toBe("resolved"));
   expect(repaired).toEqual([
     [[4, 4]],
     [
@@ -44,4 +58,21 @@ it("repairs what was found while it repaired, too, before it says that the alert
       [6, 6],
     ],
   ]);
+});
+
+it("does not say that a node is rebuilt whose copied log was found altered again", async () => {
+  const { incidents, note, work, decide } = setUp();
+  note(4);
+  let isAltered = true;
+  work.rebuild = async (_id, onCopied) => {
+    // Of the log that goes.
+    note(4);
+    await onCopied();
+    if (isAltered) note(6);
+  };
+  const id = await decide("rebuild");
+  await vi.waitFor(() => expect(incidents.find(id)?.history?.at(-1)?.action).toBe("failed"));
+  isAltered = false;
+  await decide("rebuild");
+  await vi.waitFor(() => expect(incidents.find(id)?.resolution).toBe("rebuilt"));
 });

@@ -40,7 +40,8 @@ export interface ResolutionsParts {
 }
 
 interface Work {
-  readonly run: (alert: AlertRecord) => Promise<void>;
+  /** `onBegun`: what is found from here on has not been put right. */
+  readonly run: (alert: AlertRecord, onBegun: () => Promise<void>) => Promise<void>;
   readonly done: AlertAction;
 }
 
@@ -117,7 +118,7 @@ export class Resolutions {
   }
 
   private rebuilding(): Work {
-    return { done: "rebuilt", run: (alert) => this.parts.rebuild.run(alert.id) };
+    return { done: "rebuilt", run: (alert, onBegun) => this.parts.rebuild.run(alert.id, onBegun) };
   }
 
   private work(id: string, work: Work): Promise<void> {
@@ -128,12 +129,16 @@ export class Resolutions {
     const { clock, logger, isStopped } = this.parts;
     for (let tries = 1; !isStopped(); tries++) {
       try {
-        const alert = await this.current(id);
-        if (alert === null) return;
-        await run(alert);
+        let begun = await this.current(id);
+        if (begun === null) return;
+        await run(begun, async () => {
+          begun = (await this.current(id)) ?? begun;
+        });
         if (isStopped()) return;
-        if (await this.isFoundAgain(alert, done)) {
-          if (tries >= TRIES_MAX) throw new RepairRefused("More was altered again and again while it was repaired.");
+        if (await this.isFoundAgain(begun, done)) {
+          // What was just copied is not copied again.
+          if (done === "rebuilt" || tries >= TRIES_MAX)
+            throw new RepairRefused("More was found altered meanwhile: what was found later is still so.");
           continue;
         }
         logger.info(`alert ${id} is ${done}`);
@@ -158,7 +163,7 @@ export class Resolutions {
   private async isFoundAgain(begun: AlertRecord, done: AlertAction): Promise<boolean> {
     let isMore = false;
     await this.apply(begun.id, (one) => {
-      isMore = done === "repaired" && one.occurrences !== begun.occurrences;
+      isMore = one.occurrences !== begun.occurrences;
       return isMore ? one : stepped(one, { action: done, at: this.parts.clock.wall() });
     });
     return isMore;

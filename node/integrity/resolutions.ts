@@ -17,6 +17,8 @@ const ANSWER_WITHIN_MS = 3_000;
 const TRIES_MAX = 20;
 const RETRY_MS = 1_000;
 const EVIDENCE_MAX = 32;
+/** Alerts that a start looks through for work that was begun. */
+const RESUMED_MAX = 1_000;
 
 export type AlertDecision = QuestionOf<"decide-alert">;
 export interface Decided {
@@ -55,7 +57,10 @@ export class Resolutions {
 
   /** What was begun before this process is gone on with. */
   async resume(): Promise<void> {
-    for (const alert of this.parts.incidents.unresolved) {
+    // Those about what others send stand in the store alone.
+    const stored = await this.parts.store.list(RESUMED_MAX).catch((): AlertRecord[] => []);
+    const unresolved = [...stored, ...this.parts.incidents.unresolved].map((alert) => [alert.id, alert] as const);
+    for (const alert of new Map(unresolved).values()) {
       if (alert.status === "repairing") void this.work(alert.id, this.repairing());
       if (alert.status === "rebuilding") void this.work(alert.id, this.rebuilding());
     }
@@ -82,12 +87,19 @@ export class Resolutions {
       throw conflict(`The alert is ${alert.status} at present. Wait until that has ended.`);
     const refusal = await this.refusalOf(alert, action);
     if (refusal !== null) throw conflict(refusal);
+    // Others were asked: more may have been found since.
+    const now = await this.current(id);
+    if (now === null || alertVersion(now) !== version) {
+      this.parts.rebuild.giveUp(id);
+      return { kind: "stale" as const, alert: now ?? alert };
+    }
     this.parts.logger.info(
       { alert: id, action, actor, reason },
       `${actor} decides to ${action} alert ${id}: ${reason}`,
     );
     const by = { at: this.parts.clock.wall(), actor, reason };
-    const after = await this.apply(alert.id, (one) => stepped(one, { action: BEGUN[action], ...by })).catch((error: unknown) => {
+    const begin = (one: AlertRecord): AlertRecord => stepped(one, { action: BEGUN[action], ...by });
+    const after = await this.apply(alert.id, begin).catch((error: unknown) => {
       this.parts.rebuild.giveUp(id);
       throw error;
     });

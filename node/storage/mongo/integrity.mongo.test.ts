@@ -205,4 +205,5 @@ it("has another join nonce once its log is cleared, and nothing else of its stat
   const opened = await storage.log.open();
   expect(opened.hardState).toMatchObject({ term: 1, votedFor: null });
   expect(opened.hardState?.joinNonce).not.toBe(hard.joinNonce);
+  expect(await documents.countDocuments({ _id: { $ne: Number.MIN_SAFE_INTEGER } })).toBe(0);
 });

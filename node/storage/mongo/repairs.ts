@@ -4,7 +4,7 @@ import type { HardState } from "../../../cluster/types.js";
 import type { StoredBlock } from "../port.js";
 import { blockDocument, type StoredDocument } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
-import { entriesBetween, entryId } from "./entry-ids.js";
+import { entryId } from "./entry-ids.js";
 import { keepPlanted } from "./quarantine.js";
 import type { MongoState, Owner } from "./state.js";
 import type { QuarantinedDocument } from "./truncation.js";
@@ -67,7 +67,8 @@ export async function fractionsAt(log: Log, heights: readonly number[]): Promise
 /**
  * Deletes all blocks and entries. The new join nonce comes first: what was acknowledged is about to go, and a process that
  * dies in here must not come back with a part of it and count. Then each block top down: a crash leaves the beginning of a
- * log, and no hole, which no start could go on from.
+ * log, and no hole, which no start could go on from; and each by its insert's name, so that a delete that arrives late, or a
+ * process that was paused in here, hits none that were copied since. The next opening deletes the entries.
  */
 export async function clearLog(log: Log, self: Owner): Promise<void> {
   const { hard } = log.state.record;
@@ -75,14 +76,16 @@ export async function clearLog(log: Log, self: Owner): Promise<void> {
     await log.state.save({ ...hard, joinNonce: randomBytes(16).toString("hex") } as HardState, self);
   for (;;) {
     const top = await log.blocks
-      .find({ _id: { $gte: 1 } }, { projection: { _id: 1 } })
+      .find({ _id: { $gte: 1 } }, { projection: { writeId: 1 } })
       .sort({ _id: -1 })
       .limit(ROUND_BLOCKS_MAX)
       .toArray();
     await log.state.swapOrThrow({}, self);
-    if (top.length === 0) break;
-    const deletes = top.map(({ _id }) => ({ deleteOne: { filter: { _id } } }));
-    await log.blocks.bulkWrite(deletes, { ordered: true, writeConcern: log.durable });
+    if (top.length === 0) return;
+    // By equality alone: what somebody planted may have a name that would be an operator.
+    const deletes = top.map(({ _id, writeId }) => ({
+      deleteOne: { filter: { _id, writeId: { $eq: writeId ?? null } } },
+    }));
+    await log.blocks.bulkWrite(deletes as never, { ordered: true, writeConcern: log.durable });
   }
-  await log.entries.deleteMany({ _id: entriesBetween(1) }, { writeConcern: log.durable });
 }

@@ -40,7 +40,9 @@ export class AlertDesk implements LogAlerts {
   /** As many as one message between nodes can have: an incident may have many differences with long values. */
   private async own(limit: number, wanted: AlertsWanted): Promise<NodeAlerts> {
     const { alerts } = this.parts.storage;
-    const [newest, count] = await Promise.all([alerts.list(limit, wanted), alerts.count(wanted)]);
+    const [newest, documents] = await Promise.all([alerts.list(limit, wanted), alerts.count(wanted)]);
+    // There are no more than these, whatever others have put among them: a list that seemed cut would hide what the log has.
+    const count = newest.length < limit ? newest.length : documents;
     let bytes = 0;
     const fitting = newest.findIndex((alert) => {
       bytes += JSON.stringify(alert).length;

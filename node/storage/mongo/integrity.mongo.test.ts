@@ -207,3 +207,11 @@ it("has another join nonce once its log is cleared, and nothing else of its stat
   expect(opened.hardState?.joinNonce).not.toBe(hard.joinNonce);
   expect(await documents.countDocuments({ _id: { $ne: Number.MIN_SAFE_INTEGER } })).toBe(0);
 });
+
+it("lists alerts past documents that somebody else has put among them", async () => {
+  const finding = { kind: "fork", severity: "critical", node: "n1", accused: "n2", detail: "d" } as const;
+  const { id } = await storage.alerts.raise(finding, "2030-01-01T00:00:00.000Z");
+  const planted = Array.from({ length: 120 }, (_, i) => ({ _id: `p${i}` as never, status: "open", lastSeenAt: "9" }));
+  await db.collection("alerts").insertMany(planted);
+  expect((await storage.alerts.list(100)).map((alert) => alert.id)).toEqual([id]);
+});

@@ -1,3 +1,5 @@
+import { canonicalBytes } from "../shared/canonical.js";
+import { ALERT_RECORDS_BYTES_MAX } from "../shared/limits.js";
 import type { AlertRecords } from "../shared/log/control.js";
 import type { Core } from "./core.js";
 import { trySeal } from "./sealing.js";
@@ -5,11 +7,28 @@ import { trySeal } from "./sealing.js";
 /** Steps of a node's alerts are control records like admissions, which they must not keep out: half of the places are theirs. */
 export function logAlerts(core: Core, records: AlertRecords): void {
   const { leader } = core;
-  if (leader === null) return;
+  if (leader === null || !isSealable(core, records)) return;
   const isWaiting = leader.controls.some(
     (control) => control.kind === "alert_records" && control.node === records.node,
   );
   if (isWaiting || 2 * leader.controls.length >= core.config.limits.waitingAdmissionsMax) return;
   leader.controls.push(records);
   trySeal(core);
+}
+
+/**
+ * A block that followers must refuse would never be committed, and nor would any after it. Its header must be one that they
+ * parse; and their log must name the key by which the records were checked, which an admission before them may change.
+ */
+function isSealable(core: Core, records: AlertRecords): boolean {
+  const { leader, log } = core;
+  const { node } = records;
+  const key = core.members.get(node)?.keys.block;
+  const isKeyWaiting = leader?.controls.some((control) => control.kind === "node_admitted" && control.node === node);
+  return (
+    key !== undefined &&
+    log.tail.members.get(node)?.keys.block === key &&
+    isKeyWaiting !== true &&
+    canonicalBytes(records).length <= ALERT_RECORDS_BYTES_MAX
+  );
 }

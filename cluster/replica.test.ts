@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { height, term } from "../shared/ids.js";
 import { EMPTY_CHAIN } from "../shared/log/chain.js";
+import type { AlertRecords } from "../shared/log/control.js";
 import type { Core } from "./core.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { Replica } from "./replica.js";
@@ -49,4 +50,27 @@ it("ends when a block becomes durable that does not follow the last one", () => 
   expect(core.log.tail.height).toBe(1);
   core.log.durableHeight = height(7);
   expect(() => replica.step(stored(opId()))).toThrow("block 1 became durable out of order");
+});
+
+it("seals no records of alerts that followers would have to refuse: too large for a header, or signed by a key that changes", () => {
+  const { replica, core, opId } = alone();
+  replica.step(stored(opId()));
+  expect(core.log.commitHeight).toBe(1);
+  const note = { id: "a".repeat(24), n: 0, action: "opened", alertKind: "k", severity: "warning", accused: "n1" } as const;
+  const records = (at: string): AlertRecords => ({
+    ...{ kind: "alert_records", node: "n1", signature: "0".repeat(128) },
+    notes: [{ ...note, at }],
+  });
+  const logged = (at: string): string[] =>
+    replica
+      .step({ kind: "log_alerts", now: 9_001, wall: "2030-01-01T00:01:00.000Z", records: records(at) })
+      .map(({ kind }) => kind);
+  expect(logged(`2030-01-01T00:00:00.${"0".repeat(70_000)}Z`)).not.toContain("store_block");
+  const admission = { joinNonce: "e".repeat(32), storeId: "f".repeat(32), actor: "a", reason: "r" };
+  const { keys } = core.config.self;
+  core.leader?.controls.push({ kind: "node_admitted", node: "n1", ...admission, keys: { ...keys, block: "other" } });
+  logged("2030-01-01T00:00:00.000Z");
+  expect(core.leader?.controls.map(({ kind }) => kind)).toEqual(["node_admitted"]);
+  core.leader?.controls.pop();
+  expect(logged("2030-01-01T00:00:00.000Z")).toContain("store_block");
 });

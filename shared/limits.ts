@@ -22,6 +22,7 @@ export const CHAIN_EVENTS_MAX = 500;
 export const NOTICES_MAX = 500;
 
 /** What one control record says of alerts: its header has at most 64 KiB. */
+export const ALERT_RECORDS_BYTES_MAX = 32 * 1024;
 export const ALERT_NOTES_MAX = 8;
 export const ALERT_RANGES_MAX = 8;
 export const ALERT_FIELDS_MAX = 8;

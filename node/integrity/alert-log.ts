@@ -37,8 +37,10 @@ export class AlertLog {
     return Math.max(-1, ...(this.logged.get(`${node}/${id}`)?.steps.keys() ?? []));
   }
 
-  find(id: string): AlertRecord | null {
-    for (const logged of this.logged.values()) if (logged.note.id === id) return recordOf(logged);
+  /** Whose ever it is; of one node, where that is known: another one may write what it likes under the same id. */
+  find(id: string, node?: NodeId): AlertRecord | null {
+    for (const logged of this.logged.values())
+      if (logged.note.id === id && (node === undefined || logged.node === node)) return recordOf(logged);
     return null;
   }
 

@@ -1,19 +1,21 @@
 import type { Logger } from "pino";
 import type { Input, ReplicaView } from "../../cluster/types.js";
 import { fromHex, toHex } from "../../shared/bytes.js";
-import { canonicalText } from "../../shared/canonical.js";
+import { canonicalBytes } from "../../shared/canonical.js";
 import type { HashHex, NodeId } from "../../shared/ids.js";
 import {
   ALERT_FIELD_CHARACTERS_MAX,
   ALERT_FIELDS_MAX,
   ALERT_NOTES_MAX,
   ALERT_RANGES_MAX,
+  ALERT_RECORDS_BYTES_MAX,
 } from "../../shared/limits.js";
 import type { BlockSigner, SignatureVerifier } from "../../shared/log/chain.js";
-import { type AlertNote, type AlertRecords, alertRecordsBytes } from "../../shared/log/control.js";
+import { type AlertNote, type AlertRecords, alertRecordsBytes, alertRecordsSchema } from "../../shared/log/control.js";
 import type { Clock } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import type { PeerDesk } from "../service/parts.js";
+import { cut } from "../storage/carried.js";
 import type { AlertStep } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import type { AlertLog } from "./alert-log.js";
@@ -115,7 +117,7 @@ export class AlertRecorder {
       const hash = (alert.evidence ?? []).length === 0 ? null : await evidenceHash(alert);
       for (const step of steps) {
         const note = noteOf(alert, step, hash);
-        bytes += canonicalText(note).length;
+        bytes += canonicalBytes(note).length;
         if (notes.length === ALERT_NOTES_MAX || (notes.length > 0 && bytes > NOTES_BYTES_MAX)) return notes;
         notes.push(note);
       }
@@ -136,15 +138,22 @@ export class AlertRecorder {
     if (reply.kind !== "answered") throw new Error(reply.kind === "refused" ? reply.detail : "no answer");
   }
 
-  /** As the leader: only what its finder has signed, and not more often than agreed. */
+  /** As the leader: only what its finder has signed, what is new, and not more often than agreed. */
   private takeFrom(records: AlertRecords): void {
-    const { view, verifier, submit, clock } = this.parts;
+    const { view, verifier, submit, clock, log } = this.parts;
     const seen = view();
-    if (seen?.role !== "leader") throw new ProblemError("alert_conflict", "This node does not lead.");
+    if (seen?.role !== "leader" || seen.clusterId === "") throw new ProblemError("alert_conflict", "This node does not lead.");
     const key = seen.members.find(({ id }) => id === records.node)?.keys.block;
     const isSigned =
       key !== undefined && verifier.verify(key, alertRecordsBytes(seen.clusterId, records), fromHex(records.signature));
     if (!isSigned) throw new ProblemError("alert_conflict", "The records are not signed by the node that they name.");
+    // Its own come here as they are: what followers cannot parse must not be sealed. Nor what is too large for a header.
+    const isFit =
+      alertRecordsSchema.safeParse(records).success && canonicalBytes(records).length <= ALERT_RECORDS_BYTES_MAX;
+    if (!isFit) throw new ProblemError("alert_conflict", "The records are not what a block can have.");
+    // Whoever sends old ones of another node again must not take that node's place.
+    if (records.notes.every(({ id, n }) => n <= log.lastStep(records.node, id)))
+      throw new ProblemError("alert_conflict", "The log has these records already.");
     const now = clock.now();
     if (now - (this.takenAt.get(records.node) ?? Number.NEGATIVE_INFINITY) < TOO_SOON_MS)
       throw new ProblemError("alert_conflict", "Records of this node were taken a moment ago.");
@@ -154,7 +163,7 @@ export class AlertRecorder {
 }
 
 function noteOf(alert: AlertRecord, { n, action, at, actor, reason }: AlertStep, evidence: HashHex | null): AlertNote {
-  const fields = [...new Set((alert.differences ?? []).map(({ field }) => field.slice(0, ALERT_FIELD_CHARACTERS_MAX)))];
+  const fields = [...new Set((alert.differences ?? []).map(({ field }) => cut(field, ALERT_FIELD_CHARACTERS_MAX)))];
   const { block } = alert.hashes ?? {};
   return {
     ...{ id: alert.id, n, action, at, alertKind: alert.kind, severity: alert.severity, accused: alert.accused },
@@ -163,7 +172,7 @@ function noteOf(alert: AlertRecord, { n, action, at, actor, reason }: AlertStep,
     ...(fields.length === 0 ? {} : { fields: fields.slice(0, ALERT_FIELDS_MAX) }),
     ...(block === undefined
       ? {}
-      : { storedHash: (block.stored ?? "none").slice(0, 64), committedHash: block.expected }),
+      : { storedHash: cut(block.stored ?? "none", 64), committedHash: block.expected }),
     ...(evidence === null ? {} : { evidenceHash: evidence }),
     ...(actor === undefined ? {} : { actor }),
     ...(reason === undefined ? {} : { reason }),

@@ -41,15 +41,15 @@ export class Evidence {
 
   /** Of the documents that an alert names and that are there. */
   async hashOf({ evidence = [] }: Pick<AlertRecord, "evidence">): Promise<HashHex> {
-    return hashOf((await this.parts.store.kept(evidence)).map(documentOf));
+    return hashOf((await this.kept(evidence, 0)).named);
   }
 
   async bundle(alert: AlertRecord): Promise<EvidenceBundle> {
-    const { nodeId, store, clusterId, wall } = this.parts;
-    const kept = await store.kept(alert.evidence ?? []);
+    const { nodeId, clusterId, wall } = this.parts;
+    const { held: kept, named, left } = await this.kept(alert.evidence ?? [], BYTES_MAX);
     const heights = heightsOf(alert);
     const membership = await this.membership(heights[0] ?? this.parts.heldThrough());
-    const evidenceHash = hashOf(kept.map(documentOf));
+    const evidenceHash = hashOf(named);
     const blocks: EvidenceBlock[] = [];
     let bytes = sizeOf([alert, membership]);
     for (const at of heights) {
@@ -63,7 +63,7 @@ export class Evidence {
     }
     const shown = new Set(blocks.map((block) => block.height));
     const others: EvidenceDocument[] = [];
-    let documents = 0;
+    let documents = left;
     for (const one of kept) {
       if (one.height !== null && shown.has(one.height)) continue;
       bytes += sizeOf(one.document);
@@ -83,6 +83,23 @@ export class Evidence {
       evidenceHash,
       omitted: { blocks: countOfHeights(alert) - blocks.length, documents },
     };
+  }
+
+  /** One after the other: whoever alters a database can make each as large as a document can be. */
+  private async kept(names: readonly string[], bytesMax: number) {
+    const held: KeptDocument[] = [];
+    const named: Pick<EvidenceDocument, "id" | "sha256">[] = [];
+    let bytes = 0;
+    let left = 0;
+    for (const name of names)
+      for (const one of await this.parts.store.kept([name])) {
+        const { id, sha256 } = documentOf(one);
+        named.push({ id, sha256 });
+        bytes += sizeOf(one.document);
+        if (bytesMax > 0 && (held.length === 0 || bytes <= bytesMax)) held.push(one);
+        else left += 1;
+      }
+    return { held, named, left };
   }
 
   private async blockAt(at: Height, stored: readonly KeptDocument[]): Promise<EvidenceBlock> {
@@ -157,7 +174,7 @@ function documentOf({ id, keptAt, isWhole, document }: KeptDocument): EvidenceDo
   return { id, keptAt, isWhole, sha256: sha256Hex(utf8(canonicalText(document))), document };
 }
 
-function hashOf(documents: readonly EvidenceDocument[]): HashHex {
+function hashOf(documents: readonly Pick<EvidenceDocument, "id" | "sha256">[]): HashHex {
   const pairs = documents.map(({ id, sha256 }): JsonValue[] => [id, sha256]);
   pairs.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
   return sha256Hex(utf8(DOMAIN + canonicalText(pairs)));

@@ -138,3 +138,18 @@ it("stores again what a store did not take, and what somebody has deleted", asyn
   expect(await kept()).toHaveLength(1);
   expect(told).toHaveLength(1);
 });
+
+it("keeps an alert whatever somebody has written into the database, and those that come after it", async () => {
+  const { note, kept } = setUp();
+  const odd = [Number.NaN, "\ud83d", { $ref: 1 }] as never[];
+  for (const [i, stored] of odd.entries())
+    note(i + 1, {
+      kind: "header_modified",
+      detail: `half of ${"x".repeat(79)}\ud83d`,
+      differences: [{ height: i + 1, field: `header.${"y".repeat(20_000_000)}`, stored }],
+    });
+  note(9, { kind: "signature_invalid" });
+  const found = await kept();
+  expect(found.map(({ kind }) => kind).sort()).toEqual(["header_modified", "signature_invalid"]);
+  expect(JSON.stringify(found).length).toBeLessThan(100_000);
+});

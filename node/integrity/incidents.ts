@@ -6,6 +6,7 @@ import { type Clock, delay } from "../clock.js";
 import { notifySupervisor } from "../host/supervision.js";
 import { ALERTS_MAX } from "../storage/alert-key.js";
 import { isOver, stepped } from "../storage/alert-steps.js";
+import { carried } from "../storage/carried.js";
 import type { FieldDifference, FoundBy, IncidentDetails, IncidentKind, Range } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { countOf, covers, withRange } from "./ranges.js";
@@ -89,7 +90,9 @@ export class Incidents {
     return this.known.flatMap(({ alert }) => (isOver(alert) ? [] : [alert]));
   }
 
-  note(finding: IncidentFinding): void {
+  note(found: IncidentFinding): void {
+    // Before anything is compared with it: its texts and values are those of whoever altered the database.
+    const finding = carried(found);
     const { clock } = this.parts;
     const wall = clock.wall();
     let incident = this.belongingTo(finding);

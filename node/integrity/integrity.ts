@@ -78,6 +78,7 @@ export interface IntegrityParts {
 
 export interface IntegrityStatus extends Coverage {
   readonly watch: WatchState;
+  readonly isRebuilding?: true;
 }
 
 /** Finds what somebody did to this node's own database: the watch at once, the scrub in time, and whatever reads stumble over. */
@@ -163,7 +164,8 @@ export class Integrity {
         lastPassAt: null,
         oldestVerifiedAt: null,
       };
-    return { watch: running.watch.state, ...running.scrub.coverage };
+    const isRebuilding = this.healing.rebuild.isUnderWay ? ({ isRebuilding: true } as const) : {};
+    return { watch: running.watch.state, ...running.scrub.coverage, ...isRebuilding };
   }
 
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {
@@ -181,7 +183,7 @@ export class Integrity {
     const { control } = header;
     if (!this.logged.take(header) || control?.kind !== "alert_records" || control.node === this.parts.nodeId) return;
     for (const id of new Set(control.notes.map((note) => note.id))) {
-      const alert = this.logged.find(id);
+      const alert = this.logged.find(id, control.node);
       if (alert !== null) this.parts.onHeard(alert);
     }
   }
@@ -195,9 +197,9 @@ export class Integrity {
     const { storage, driver, logger } = this.parts;
     try {
       for (const { at, block } of (await storage.integrity.alertBlocks(driver.heldThrough, RECALLED_MAX)).reverse()) {
-        const isCommitted =
-          headerHash({ at, block, frontier: [], rawHeader: block.header }) ===
-          (await driver.log.committedAt(height(at))).blockHash;
+        // One that cannot be proved hides no other.
+        const proof = await driver.log.committedAt(height(at)).catch(() => null);
+        const isCommitted = headerHash({ at, block, frontier: [], rawHeader: block.header }) === proof?.blockHash;
         if (isCommitted) this.logged.take(block.header);
       }
       for (const alert of await storage.alerts.list(RECALLED_MAX, "all")) this.recorder.record(alert);
@@ -256,8 +258,10 @@ export class Integrity {
     watch.start();
     this.strangers.start();
     await this.healing.resolutions.resume();
-    void this.recall();
-    this.recorder.start();
+    // What the log has already is not to be sent once more.
+    void this.recall().then(() => {
+      if (!this.isStopped) this.recorder.start();
+    });
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 import { canonicalText, type JsonValue } from "../../shared/canonical.js";
+import { cut } from "../storage/carried.js";
 
 export interface ValueDifference {
   readonly field: string;
@@ -62,5 +63,5 @@ function shown(value: JsonValue): JsonValue {
   const text = textOf(value);
   const isPlain = typeof value !== "object" || value === null || text !== String(value);
   if (text.length <= VALUE_CHARACTERS_MAX && isPlain) return value;
-  return `${text.slice(0, VALUE_CHARACTERS_MAX)}${text.length > VALUE_CHARACTERS_MAX ? "…" : ""}`;
+  return `${cut(text, VALUE_CHARACTERS_MAX)}${text.length > VALUE_CHARACTERS_MAX ? "…" : ""}`;
 }

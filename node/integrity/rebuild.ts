@@ -3,9 +3,9 @@ import type { ReplicaView } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import type { AnswerOf } from "../../shared/protocol/requests.js";
 import { type Clock, delay } from "../clock.js";
-import { StoreError } from "../storage/port.js";
-import type { RepairStore } from "../storage/repair-port.js";
+import { LogCleared, type RepairStore } from "../storage/repair-port.js";
 import type { PlaceFile } from "./place-file.js";
+import { RepairRefused } from "./repair.js";
 
 const POLL_MS = 100;
 
@@ -27,59 +27,108 @@ export interface RebuildParts {
 export class Rebuild {
   /** Blocks are being deleted: what is missing is so by right. */
   isClearing = false;
+  /** Of alerts, from the question whether the others can spare this node until it has its log again. */
+  private readonly wanted = new Set<string>();
 
   constructor(private readonly parts: RebuildParts) {}
 
-  /** Null, or why the others cannot spare this node now. */
-  async refusal(): Promise<string | null> {
+  /** Others must not give up their copies meanwhile. */
+  get isUnderWay(): boolean {
+    return this.wanted.size > 0;
+  }
+
+  /** Null, or why the others cannot spare this node now. Said to be wanted first: of two that ask at once one is told so. */
+  async refusal(id: string): Promise<string | null> {
+    this.wanted.add(id);
+    const refusal = await this.whyNot();
+    if (refusal !== null) this.giveUp(id);
+    return refusal;
+  }
+
+  giveUp(id: string): void {
+    this.wanted.delete(id);
+  }
+
+  private async whyNot(): Promise<string | null> {
     const { nodeId } = this.parts;
     const view = this.parts.view();
     if (view === null || view.leaderId === null) return "No leader is known: nobody could give the log back.";
     if (view.members.length === 1) return "This node has the only copy of its log.";
     if (view.role === "leader") return `${nodeId} leads: let it step down first.`;
-    const { leaderId } = view;
+    const { leaderId, commitHeight } = view;
     const answers = (await this.parts.askStatus()).flatMap(({ answer }) => (answer === null ? [] : [answer]));
     const sound = answers.filter((one) => one.health === "sound" && one.leaderId === leaderId);
-    if (sound.length >= majority(view.members.length)) return null;
-    return `Without ${nodeId} the voters that are sound and follow ${leaderId} are no majority: what is committed could be lost.`;
+    const others = answers.filter((one) => one.isRebuilding === true).map(({ id }) => id);
+    if (others.length > 0) return `${others.join(", ")} is being rebuilt: one node at a time.`;
+    // One that lags does not have all that this node's acknowledgement has made committed.
+    if (sound.filter(({ lastHeight }) => lastHeight >= commitHeight).length >= majority(view.members.length)) return null;
+    return `Without ${nodeId} the voters that are sound, follow ${leaderId} and have block ${commitHeight} are no majority: what is committed could be lost.`;
   }
 
-  /** Resolves once the node counts again and all of its log verifies. Goes on after a crash. */
-  async run(id: string): Promise<void> {
-    const { places, heldThrough, view, fullPass } = this.parts;
+  /** Resolves once the node counts again and all of its log verifies, or this process stops. Goes on after a crash. */
+  async run(id: string, onCopied: () => Promise<void>): Promise<void> {
+    this.wanted.add(id);
+    try {
+      await this.runWanted(id, onCopied);
+    } finally {
+      this.giveUp(id);
+    }
+  }
+
+  private async runWanted(id: string, onCopied: () => Promise<void>): Promise<void> {
+    const { places, heldThrough, view, fullPass, isStopped } = this.parts;
     let begun = places()?.places.rebuild ?? null;
     if (begun === null || begun.id !== id) {
       begun = { id, height: heldThrough(), isCleared: false };
       await this.note(begun);
     }
-    if (!begun.isCleared) await this.clear();
+    if (!begun.isCleared) {
+      await this.assertSpared(id);
+      if (isStopped()) return;
+      await this.clear();
+      if (isStopped()) return;
+    }
     await this.note({ ...begun, isCleared: true });
     const through = begun.height;
     await this.until(() => {
       const seen = view();
       return seen !== null && !seen.isLearner && seen.commitHeight >= through && heldThrough() >= through;
     });
+    if (isStopped()) return;
+    await onCopied();
     await fullPass();
-    places()?.set({ rebuild: null });
-    await places()?.write();
+    // What a stop has interrupted goes on at the next start.
+    if (!isStopped()) await this.note(null);
+  }
+
+  /** The decision may be old by now: it waited for other work, or for this process to start again. A learner counts for nothing. */
+  private async assertSpared(id: string): Promise<void> {
+    const { view, isStopped } = this.parts;
+    await this.until(() => view()?.isLearner === true || view()?.leaderId != null);
+    if (isStopped() || view()?.isLearner === true) return;
+    const refusal = await this.refusal(id);
+    if (refusal === null) return;
+    await this.note(null);
+    throw new RepairRefused(refusal);
   }
 
   private async clear(): Promise<void> {
-    const { inOrder, repairs, view } = this.parts;
+    const { inOrder, repairs, view, isStopped } = this.parts;
     this.isClearing = true;
     try {
       await this.until(() => view() !== null);
-      await inOrder(() => repairs.clear());
-    } catch (error) {
-      // It says so itself when it is done: the store has to be opened again.
-      if (!(error instanceof StoreError) || error.failure !== "unknown") throw error;
-    } finally {
+      if (isStopped()) return;
+      // It says so itself when it is done. Whatever else it says, blocks may be left.
+      await inOrder(() => repairs.clear()).catch((error: unknown) => {
+        if (!(error instanceof LogCleared)) throw error;
+      });
       await this.until(() => view()?.isLearner === true);
+    } finally {
       this.isClearing = false;
     }
   }
 
-  private async note(rebuild: { id: string; height: Height; isCleared: boolean }): Promise<void> {
+  private async note(rebuild: { id: string; height: Height; isCleared: boolean } | null): Promise<void> {
     const places = this.parts.places();
     places?.set({ rebuild });
     await places?.write();

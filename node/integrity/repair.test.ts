@@ -15,6 +15,7 @@ function setUp() {
   const store = new MemoryIntegrity(blocks);
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const done: string[] = [];
+  const held = { through: 9 };
   const standing = { contradicting: [] as string[], isSealed: true, hasCopy: true, hasFrontier: true };
   const places = {
     places: NOWHERE,
@@ -52,7 +53,7 @@ function setUp() {
       },
     },
     committedAt: async (at) => ({ blockHash: of(at).stored.block.blockHash, previousHash: "" }),
-    heldThrough: () => height(9),
+    heldThrough: () => height(held.through),
     durableHeight: () => height(9),
     memberCount: () => 3,
     isSealed: async (block) => standing.isSealed && block.signature.some((byte) => byte !== 0),
@@ -74,7 +75,7 @@ function setUp() {
       onProgress: () => undefined,
       onKept: (name) => kept.push(name),
     });
-  return { store, of, done, standing, flip, run, kept, repair };
+  return { store, of, held, done, standing, flip, run, kept, repair };
 }
 
 it("keeps what was there before it replaces it, and puts back what is missing; what is sound stays", async () => {
@@ -124,4 +125,17 @@ it("knows a whole document that it puts in a block's place for its own only whil
   expect([repair.isOwnWrite(height(4)), repair.isOwnWrite(height(5))]).toEqual([true, false]);
   await expect(running).rejects.toBeInstanceOf(RepairRefused);
   expect(repair.isOwnWrite(height(4))).toBe(false);
+});
+
+it("does not say that a block is repaired which this node does not hold at present", async () => {
+  const { flip, run, held, done } = setUp();
+  flip(4);
+  for (const through of [0, 3]) {
+    held.through = through;
+    await expect(run([[4, 4]])).rejects.toThrow("does not hold block 4 at present");
+  }
+  expect(done.filter((one) => one.startsWith("put"))).toEqual([]);
+  held.through = 9;
+  await run([[4, 4]]);
+  expect(done).toContain("put 4");
 });

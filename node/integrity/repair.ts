@@ -112,12 +112,11 @@ export class Repair {
   }
 
   private async mend(piece: readonly Height[], events: RepairEvents): Promise<void> {
-    const { heldThrough, store } = this.parts;
-    const held = heldThrough();
-    const due = piece.filter((at) => at <= held);
-    const found = new Map((await store.blocksAt(due)).map((one) => [one.at, one]));
+    const { store } = this.parts;
+    this.assertHeld(piece);
+    const found = new Map((await store.blocksAt(piece)).map((one) => [one.at, one]));
     const proved: StoredBlock[] = [];
-    for (const at of due) {
+    for (const at of piece) {
       const sound = await this.soundBlock(at, found.get(at) ?? null);
       if (sound === null) continue;
       // Before anything is replaced.
@@ -125,9 +124,24 @@ export class Repair {
       if (kept !== null) events.onKept(kept);
       proved.push(sound);
     }
-    if (proved.length > 0) await this.patiently(() => this.parts.repairs.putBlocks(proved));
-    await this.assertSound(due);
-    await this.parts.mendEntries(due);
+    if (proved.length > 0)
+      await this.patiently(() => {
+        // The store may have been opened again since, and end lower: a block above its end would be a stranger there.
+        this.assertHeld(piece);
+        return this.parts.repairs.putBlocks(proved);
+      });
+    await this.assertSound(piece);
+    await this.parts.mendEntries(piece);
+  }
+
+  /** What this node does not hold at present is not repaired, and must not be told as if it were. */
+  private assertHeld(heights: readonly Height[]): void {
+    const last = Math.max(...heights);
+    if (last > this.parts.heldThrough())
+      throw new StoreError(
+        "not_stored",
+        `This node does not hold block ${last} at present: its store is being opened, or its log is being copied.`,
+      );
   }
 
   /** The committed block as it has to be stored; null where it stands there already. */
@@ -173,9 +187,11 @@ export class Repair {
   }
 
   private async mendIndex(ranges: readonly Range[]): Promise<void> {
-    for (const piece of piecesOf(ranges))
-      if (!(await this.parts.mendEntries(piece.filter((at) => at <= this.parts.heldThrough()))))
+    for (const piece of piecesOf(ranges)) {
+      this.assertHeld(piece);
+      if (!(await this.parts.mendEntries(piece)))
         throw new RepairRefused("The index is being made anew at present. Ask again when it is whole.");
+    }
   }
 
   /** Documents that no node of this log wrote. */

@@ -4,6 +4,7 @@ import type { QuestionOf } from "../../shared/protocol/requests.js";
 import { type Clock, delay } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import { alertVersion, isOver, stepped } from "../storage/alert-steps.js";
+import { cut } from "../storage/carried.js";
 import type { AlertAction } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { StoreError } from "../storage/port.js";
@@ -16,6 +17,8 @@ const ANSWER_WITHIN_MS = 3_000;
 const TRIES_MAX = 20;
 const RETRY_MS = 1_000;
 const EVIDENCE_MAX = 32;
+/** Alerts that a start looks through for work that was begun. */
+const RESUMED_MAX = 1_000;
 
 export type AlertDecision = QuestionOf<"decide-alert">;
 export interface Decided {
@@ -39,7 +42,8 @@ export interface ResolutionsParts {
 }
 
 interface Work {
-  readonly run: (alert: AlertRecord) => Promise<void>;
+  /** `onBegun`: what is found from here on has not been put right. */
+  readonly run: (alert: AlertRecord, onBegun: () => Promise<void>) => Promise<void>;
   readonly done: AlertAction;
 }
 
@@ -53,7 +57,10 @@ export class Resolutions {
 
   /** What was begun before this process is gone on with. */
   async resume(): Promise<void> {
-    for (const alert of this.parts.incidents.unresolved) {
+    // Those about what others send stand in the store alone.
+    const stored = await this.parts.store.list(RESUMED_MAX).catch((): AlertRecord[] => []);
+    const unresolved = [...stored, ...this.parts.incidents.unresolved].map((alert) => [alert.id, alert] as const);
+    for (const alert of new Map(unresolved).values()) {
       if (alert.status === "repairing") void this.work(alert.id, this.repairing());
       if (alert.status === "rebuilding") void this.work(alert.id, this.rebuilding());
     }
@@ -80,12 +87,22 @@ export class Resolutions {
       throw conflict(`The alert is ${alert.status} at present. Wait until that has ended.`);
     const refusal = await this.refusalOf(alert, action);
     if (refusal !== null) throw conflict(refusal);
+    // Others were asked: more may have been found since.
+    const now = await this.current(id);
+    if (now === null || alertVersion(now) !== version) {
+      this.parts.rebuild.giveUp(id);
+      return { kind: "stale" as const, alert: now ?? alert };
+    }
     this.parts.logger.info(
       { alert: id, action, actor, reason },
       `${actor} decides to ${action} alert ${id}: ${reason}`,
     );
     const by = { at: this.parts.clock.wall(), actor, reason };
-    const after = await this.apply(alert.id, (one) => stepped(one, { action: BEGUN[action], ...by }));
+    const begin = (one: AlertRecord): AlertRecord => stepped(one, { action: BEGUN[action], ...by });
+    const after = await this.apply(alert.id, begin).catch((error: unknown) => {
+      this.parts.rebuild.giveUp(id);
+      throw error;
+    });
     const work =
       action === "repair"
         ? this.work(id, this.repairing())
@@ -97,7 +114,7 @@ export class Resolutions {
 
   private async refusalOf(alert: AlertRecord, action: AlertDecision["action"]): Promise<string | null> {
     if (action === "repair") return this.parts.repair.refusalOf(alert);
-    if (action === "rebuild") return alert.node === alert.accused ? this.parts.rebuild.refusal() : OTHERS;
+    if (action === "rebuild") return alert.node === alert.accused ? this.parts.rebuild.refusal(alert.id) : OTHERS;
     return null;
   }
 
@@ -113,7 +130,7 @@ export class Resolutions {
   }
 
   private rebuilding(): Work {
-    return { done: "rebuilt", run: (alert) => this.parts.rebuild.run(alert.id) };
+    return { done: "rebuilt", run: (alert, onBegun) => this.parts.rebuild.run(alert.id, onBegun) };
   }
 
   private work(id: string, work: Work): Promise<void> {
@@ -124,11 +141,18 @@ export class Resolutions {
     const { clock, logger, isStopped } = this.parts;
     for (let tries = 1; !isStopped(); tries++) {
       try {
-        const alert = await this.current(id);
-        if (alert === null) return;
-        await run(alert);
+        let begun = await this.current(id);
+        if (begun === null) return;
+        await run(begun, async () => {
+          begun = (await this.current(id)) ?? begun;
+        });
         if (isStopped()) return;
-        await this.apply(id, (one) => stepped(one, { action: done, at: clock.wall() }));
+        if (await this.isFoundAgain(begun, done)) {
+          // What was just copied is not copied again.
+          if (done === "rebuilt" || tries >= TRIES_MAX)
+            throw new RepairRefused("More was found altered meanwhile: what was found later is still so.");
+          continue;
+        }
         logger.info(`alert ${id} is ${done}`);
         this.parts.onMended();
         return;
@@ -137,7 +161,7 @@ export class Resolutions {
         if (error instanceof RepairRefused || tries >= TRIES_MAX) {
           logger.error({ err: error }, `alert ${id} could not be ${done}`);
           await this.apply(id, (one) =>
-            stepped(one, { action: "failed", at: clock.wall(), detail: detail.slice(0, 1_000) }),
+            stepped(one, { action: "failed", at: clock.wall(), detail: cut(detail, 1_000) }),
           );
           return;
         }
@@ -145,6 +169,16 @@ export class Resolutions {
         await delay(clock, RETRY_MS);
       }
     }
+  }
+
+  /** Says that it is done; unless something was found meanwhile that is told by the same alert: that was not repaired yet. */
+  private async isFoundAgain(begun: AlertRecord, done: AlertAction): Promise<boolean> {
+    let isMore = false;
+    await this.apply(begun.id, (one) => {
+      isMore = one.occurrences !== begun.occurrences;
+      return isMore ? one : stepped(one, { action: done, at: this.parts.clock.wall() });
+    });
+    return isMore;
   }
 
   /** Incidents are known in memory; alerts about what others send stand in the store alone. */

@@ -40,7 +40,9 @@ export class AlertDesk implements LogAlerts {
   /** As many as one message between nodes can have: an incident may have many differences with long values. */
   private async own(limit: number, wanted: AlertsWanted): Promise<NodeAlerts> {
     const { alerts } = this.parts.storage;
-    const [newest, count] = await Promise.all([alerts.list(limit, wanted), alerts.count(wanted)]);
+    const [newest, documents] = await Promise.all([alerts.list(limit, wanted), alerts.count(wanted)]);
+    // There are no more than these, whatever others have put among them: a list that seemed cut would hide what the log has.
+    const count = newest.length < limit ? newest.length : documents;
     let bytes = 0;
     const fitting = newest.findIndex((alert) => {
       bytes += JSON.stringify(alert).length;
@@ -51,7 +53,7 @@ export class AlertDesk implements LogAlerts {
 
   async alert(id: string): Promise<AlertRecord | null> {
     const stored = await this.stored(id);
-    const logged = this.parts.incidents?.().logged.find(id) ?? null;
+    const logged = this.parts.incidents?.().logged.find(id, stored?.node) ?? null;
     // A record that knows less than the log has been set back.
     if (stored === null || (logged !== null && lastStep(logged) > lastStep(stored))) return logged;
     return this.withPlace(stored);
@@ -61,7 +63,8 @@ export class AlertDesk implements LogAlerts {
     const own = await this.parts.storage.alerts.get(id).catch(() => null);
     if (own !== null) return own;
     const others = await this.parts.peers.askAll("alert", { id });
-    return others.map(({ answer }) => answer?.alert ?? null).find((alert) => alert !== null) ?? null;
+    // Each of its own: none speaks for another.
+    return others.flatMap(({ peer, answer }) => (answer?.alert?.node === peer ? answer.alert : []))[0] ?? null;
   }
 
   private withPlace(alert: AlertRecord): AlertRecord {
@@ -73,7 +76,9 @@ export class AlertDesk implements LogAlerts {
     const { config, peers } = this.parts;
     const own = await this.own(Math.min(limit, NOTICES_MAX), wanted).catch(() => null);
     const others = await peers.askAll("alerts", { limit, wanted });
-    const told = new Map<NodeId, NodeAlerts | null>(others.map(({ peer, answer }) => [peer, answer]));
+    const ofItsOwn = (peer: NodeId, answer: NodeAlerts | null): NodeAlerts | null =>
+      answer && { ...answer, alerts: answer.alerts.filter(({ node }) => node === peer) };
+    const told = new Map<NodeId, NodeAlerts | null>(others.map(({ peer, answer }) => [peer, ofItsOwn(peer, answer)]));
     told.set(config.nodeId, own);
     const found = [...told.values()].flatMap((answer) => answer?.alerts ?? []).map((alert) => this.withPlace(alert));
     const missing = await this.missing(told, wanted);
@@ -111,7 +116,8 @@ export class AlertDesk implements LogAlerts {
   private async storedAt(node: NodeId, id: string): Promise<AlertRecord | null> {
     const { config, storage, peers } = this.parts;
     if (node === config.nodeId) return storage.alerts.get(id).catch(() => null);
-    return (await peers.ask(node, "alert", { id }))?.alert ?? null;
+    const alert = (await peers.ask(node, "alert", { id }))?.alert ?? null;
+    return alert?.node === node ? alert : null;
   }
 
   // --- Decisions -----------------------------------------------------------------------------------------------------

@@ -51,7 +51,10 @@ export interface LogServiceOptions {
   /** Sends a message to the webhook: null if it was taken, else why not. A node without a webhook has none. */
   readonly testWebhook?: () => Promise<string | null>;
   /** How far this node's own database is watched and verified. */
-  readonly integrity: () => Pick<AnswerOf<"status">, "watch" | "verifiedThrough" | "lastPassAt" | "oldestVerifiedAt">;
+  readonly integrity: () => Pick<
+    AnswerOf<"status">,
+    "watch" | "verifiedThrough" | "lastPassAt" | "oldestVerifiedAt" | "isRebuilding"
+  >;
 }
 
 /** This node's own alerts, of which it alone can say and do more. */
@@ -60,7 +63,7 @@ export interface IncidentsPort {
   /** What the log says of alerts of all nodes. */
   readonly logged: {
     readonly all: readonly AlertRecord[];
-    find(id: string): AlertRecord | null;
+    find(id: string, node?: NodeId): AlertRecord | null;
     placeOf(node: NodeId, id: string): AlertRecord["inLog"];
   };
   /** A committed block with records of alerts. */

@@ -9,10 +9,10 @@ type Finding = Parameters<AlertStore["raise"]>[0];
 export const ALERTS_MAX = 10_000;
 export const ALERT_DETAIL_CHARACTERS_MAX = 4_096;
 
-/** 24 hex digits that are the same for the same kind, accused, height and sequence. */
-export function alertKey(alert: Pick<AlertRecord, "kind" | "accused" | "height" | "sequence">): string {
-  const { kind, accused, height = null, sequence = null } = alert;
-  return sha256Hex(utf8(canonicalText([kind, accused, height, sequence]))).slice(0, 24);
+/** 24 hex digits that are the same for the same node, kind, accused, height and sequence: two nodes' alerts are two. */
+export function alertKey(alert: Pick<AlertRecord, "kind" | "node" | "accused" | "height" | "sequence">): string {
+  const { kind, node, accused, height = null, sequence = null } = alert;
+  return sha256Hex(utf8(canonicalText([kind, node, accused, height, sequence]))).slice(0, 24);
 }
 
 /** The finding without its place, for the alert that counts all of its kind and accused node; its detail says so. */

@@ -2,6 +2,7 @@ import { utf8 } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
 import { sha256Hex } from "../../shared/hash.js";
 import { ALERT_DETAIL_CHARACTERS_MAX, alertKey } from "./alert-key.js";
+import { cut } from "./carried.js";
 import type { AlertAction, AlertStatus, AlertStep, Resolution } from "./incident.js";
 import type { AlertRecord, AlertStore } from "./port.js";
 
@@ -68,6 +69,6 @@ export function raised(known: AlertRecord | null, finding: Finding, at: string):
       : isOver(known)
         ? stepped(known, { action: "reopened", at })
         : known;
-  const detail = finding.detail.slice(0, ALERT_DETAIL_CHARACTERS_MAX);
+  const detail = cut(finding.detail, ALERT_DETAIL_CHARACTERS_MAX);
   return { ...before, detail, lastSeenAt: at, occurrences: before.occurrences + 1 };
 }

@@ -1,4 +1,11 @@
-import type { StoredBlock } from "./port.js";
+import { type StoredBlock, StoreError } from "./port.js";
+
+/** The store is empty, and has to be opened again. Nothing else says that it is. */
+export class LogCleared extends StoreError {
+  constructor() {
+    super("unknown", "The log was cleared: it has to be opened again.");
+  }
+}
 
 /** What a person decided to do to this node's database. The caller does it between the replica's own writes. */
 export interface RepairStore {
@@ -9,6 +16,9 @@ export interface RepairStore {
    * quarantine first; answers with the names there.
    */
   removeForged(ids: readonly unknown[], besides: readonly number[]): Promise<string[]>;
-  /** Deletes all blocks and entries, then throws StoreError `unknown`: the store has to be opened again. */
+  /**
+   * Takes a new join nonce, so that this node counts for nothing from then on, whatever happens; deletes all blocks and
+   * entries; then throws LogCleared. Any other error leaves the beginning of a log, of a node that joins anew.
+   */
   clear(): Promise<void>;
 }

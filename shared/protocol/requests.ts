@@ -168,6 +168,8 @@ const ownStatus = z.object({
   verifiedThrough: z.int().min(-1),
   lastPassAt: z.iso.datetime().nullable(),
   oldestVerifiedAt: z.iso.datetime().nullable(),
+  /** Its log is being emptied and copied anew, or is about to: others keep theirs. */
+  isRebuilding: z.literal(true).exactOptional(),
   /** Of a leader: how many milliseconds ago it heard each of the others. */
   contacts: z
     .array(z.strictObject({ node: nodeIdSchema, ms: count }))

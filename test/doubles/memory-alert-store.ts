@@ -1,6 +1,7 @@
 import { ALERTS_MAX, alertKey, withoutPlace } from "../../node/storage/alert-key.js";
 import { isOver, raised } from "../../node/storage/alert-steps.js";
 import type { AlertRecord, AlertStore, AlertsWanted } from "../../node/storage/port.js";
+import { canonicalText } from "../../shared/canonical.js";
 import type { MemoryDatabase } from "./memory-database.js";
 
 type Finding = Parameters<AlertStore["raise"]>[0];
@@ -30,6 +31,8 @@ export class MemoryAlertStore implements AlertStore {
   }
 
   async save(alert: AlertRecord): Promise<void> {
+    // As the real one: what its HMAC cannot be made of is not stored.
+    canonicalText(alert);
     await this.database.write(() => this.database.alerts.set(alert.id, alert));
   }
 

@@ -10,6 +10,8 @@ import { readError, storeError } from "./errors.js";
 type AlertDocument = { _id: string; mac?: unknown } & Omit<AlertRecord, "id">;
 type Finding = Parameters<AlertStore["raise"]>[0];
 
+/** Documents of others among the newest alerts that a list looks past. */
+const OTHERS_MAX = 1_000;
 const OVER: AlertStatus[] = ["ended", "resolved"];
 const FILTERS: Readonly<Record<AlertsWanted, Filter<AlertDocument>>> = {
   unresolved: { status: { $nin: OVER } },
@@ -59,8 +61,16 @@ export class MongoAlertStore implements AlertStore {
 
   list(limit: number, wanted: AlertsWanted = "unresolved"): Promise<AlertRecord[]> {
     return this.reading(async (alerts) => {
-      const found = alerts.find(FILTERS[wanted]).sort({ lastSeenAt: -1, _id: 1 }).limit(Math.max(1, limit));
-      return (await found.toArray()).flatMap((document) => this.alertOf(document) ?? []);
+      const most = Math.max(1, limit);
+      // Documents that somebody else has put there must not take the places of alerts.
+      const found = alerts.find(FILTERS[wanted]).sort({ lastSeenAt: -1, _id: 1 }).limit(most + OTHERS_MAX);
+      const ours: AlertRecord[] = [];
+      for await (const document of found) {
+        const alert = this.alertOf(document);
+        if (alert !== null) ours.push(alert);
+        if (ours.length === most) break;
+      }
+      return ours;
     });
   }
 

@@ -1,10 +1,11 @@
 import { type Db, MinKey, MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { height } from "../../../shared/ids.js";
+import { height, term } from "../../../shared/ids.js";
 import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { type StoreChange, type StoreChanges, WatchError } from "../integrity-port.js";
 import { type NodeStorage, openStorage } from "../open.js";
+import { LogCleared } from "../repair-port.js";
 
 let mongod: TestMongod;
 let client: MongoClient;
@@ -181,4 +182,36 @@ it("knows its own state, anchors and marker from what somebody put in their plac
   expect(await integrity.stateFault()).toMatch(/damaged/);
   await db.collection("state").deleteMany({});
   expect(await integrity.stateFault()).toMatch(/gone/);
+});
+
+it("keeps whatever stands in a block's place: with names that are orders to an update, or as large as a document can be", async () => {
+  await insert(storage.log, TestLog.grow(3).blocks);
+  const documents = db.collection<{ _id: number }>("blocks");
+  await documents.replaceOne({ _id: 2 }, { header: { a: 1 }, "header.a": 2, height: "x" });
+  const [dotted] = await storage.integrity.kept([(await storage.integrity.keep(2)) as string]);
+  expect(dotted).toMatchObject({ height: 2, isWhole: true });
+  await documents.replaceOne({ _id: 3 }, { a: "x".repeat(16 * 1024 * 1024 - 40) });
+  const [large] = await storage.integrity.kept([(await storage.integrity.keep(3)) as string]);
+  expect(large).toMatchObject({ height: 3, isWhole: false, document: { sha256: expect.any(String) } });
+});
+
+it("has another join nonce once its log is cleared, and nothing else of its state is another", async () => {
+  await insert(storage.log, TestLog.grow(6).blocks);
+  const hard = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
+  await storage.log.saveState(hard, 1);
+  const documents = db.collection<{ _id: number }>("blocks");
+  await expect(storage.repairs.clear()).rejects.toBeInstanceOf(LogCleared);
+  expect(await documents.countDocuments({ _id: { $gte: 1 } })).toBe(0);
+  const opened = await storage.log.open();
+  expect(opened.hardState).toMatchObject({ term: 1, votedFor: null });
+  expect(opened.hardState?.joinNonce).not.toBe(hard.joinNonce);
+  expect(await documents.countDocuments({ _id: { $ne: Number.MIN_SAFE_INTEGER } })).toBe(0);
+});
+
+it("lists alerts past documents that somebody else has put among them", async () => {
+  const finding = { kind: "fork", severity: "critical", node: "n1", accused: "n2", detail: "d" } as const;
+  const { id } = await storage.alerts.raise(finding, "2030-01-01T00:00:00.000Z");
+  const planted = Array.from({ length: 120 }, (_, i) => ({ _id: `p${i}` as never, status: "open", lastSeenAt: "9" }));
+  await db.collection("alerts").insertMany(planted);
+  expect((await storage.alerts.list(100)).map((alert) => alert.id)).toEqual([id]);
 });

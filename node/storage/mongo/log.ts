@@ -13,7 +13,7 @@ import {
   type StoredEntry,
   StoreError,
 } from "../port.js";
-import type { RepairStore } from "../repair-port.js";
+import { LogCleared, type RepairStore } from "../repair-port.js";
 import { MongoAnchors } from "./anchors.js";
 import { BlockInserts } from "./block-inserts.js";
 import { BLOCK_INDEXES, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
@@ -249,11 +249,18 @@ export class MongoLogStore implements LogStore, RepairStore {
   }
 
   async clear(): Promise<void> {
-    await this.guarded("Clearing the log", (opening) => clearLog(opening, this.options));
-    // What this opening knows of its log is so no longer.
     const opening = this.alive();
+    try {
+      await this.guarded("Clearing the log", () => clearLog(opening, this.options));
+    } catch (error) {
+      // Some of it may be gone: the replica that knows it must not go on, also where this very write was not made.
+      const { failure, message } = storeError(error, "Clearing the log");
+      opening.link.fail(message);
+      throw failure === "not_owner" ? error : new StoreError("unknown", message, { cause: error });
+    }
+    // What this opening knows of its log is so no longer.
     opening.link.fail("The log was cleared");
-    throw new StoreError("unknown", "The log was cleared: it has to be opened again.");
+    throw new LogCleared();
   }
 
   async checkOwner(): Promise<void> {

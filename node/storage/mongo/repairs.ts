@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from "node:crypto";
-import { BSON, type Collection, type WriteConcern } from "mongodb";
-import { height } from "../../../shared/ids.js";
+import { randomBytes } from "node:crypto";
+import type { BSON, Collection, WriteConcern } from "mongodb";
+import type { HardState } from "../../../cluster/types.js";
 import type { StoredBlock } from "../port.js";
 import { blockDocument, type StoredDocument } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
-import { entriesBetween, entryId } from "./entry-ids.js";
+import { entryId } from "./entry-ids.js";
+import { keepPlanted } from "./quarantine.js";
 import type { MongoState, Owner } from "./state.js";
 import type { QuarantinedDocument } from "./truncation.js";
 
@@ -44,12 +45,8 @@ export async function removeForged(log: Log, ids: readonly unknown[], self: Owne
     // By equality alone: what somebody planted may have an id that would be an operator.
     const document = await blocks.findOne({ _id: { $eq: id } as never }, { promoteValues: false });
     if (document === null) continue;
-    const bytes = BSON.serialize(document);
-    const name = `forged-${createHash("sha256").update(bytes).digest("hex").slice(0, 32)}`;
     const at = typeof id === "number" && Number.isSafeInteger(id) ? id : null;
-    const copy = { height: at, hasBody: true, bytes: bytes.length, quarantinedAt: new Date(), by: null, document };
-    const into = log.quarantine as unknown as Collection<BSON.Document & { _id: string }>;
-    await into.updateOne({ _id: name }, { $setOnInsert: copy }, { upsert: true });
+    const name = await keepPlanted(log.quarantine, document, at);
     await log.state.swapOrThrow({}, self);
     await blocks.deleteOne({ _id: { $eq: id } as never, writeId: { $eq: document.writeId ?? null } });
     kept.push(name);
@@ -67,19 +64,28 @@ export async function fractionsAt(log: Log, heights: readonly number[]): Promise
   return found;
 }
 
-/** Deletes all blocks and entries, top down: what a crash leaves is the beginning of a log. */
+/**
+ * Deletes all blocks and entries. The new join nonce comes first: what was acknowledged is about to go, and a process that
+ * dies in here must not come back with a part of it and count. Then each block top down: a crash leaves the beginning of a
+ * log, and no hole, which no start could go on from; and each by its insert's name, so that a delete that arrives late, or a
+ * process that was paused in here, hits none that were copied since. The next opening deletes the entries.
+ */
 export async function clearLog(log: Log, self: Owner): Promise<void> {
+  const { hard } = log.state.record;
+  if (hard !== null)
+    await log.state.save({ ...hard, joinNonce: randomBytes(16).toString("hex") } as HardState, self);
   for (;;) {
     const top = await log.blocks
-      .find({ _id: { $gte: 1 } }, { projection: { _id: 1 } })
+      .find({ _id: { $gte: 1 } }, { projection: { writeId: 1 } })
       .sort({ _id: -1 })
       .limit(ROUND_BLOCKS_MAX)
       .toArray();
     await log.state.swapOrThrow({}, self);
-    const lowest = top.at(-1)?._id;
-    if (lowest === undefined) break;
-    await log.blocks.deleteMany({ _id: { $gte: lowest } }, { writeConcern: log.durable });
-    await log.entries.deleteMany({ _id: entriesBetween(height(Math.floor(lowest))) }, { writeConcern: log.durable });
+    if (top.length === 0) return;
+    // By equality alone: what somebody planted may have a name that would be an operator.
+    const deletes = top.map(({ _id, writeId }) => ({
+      deleteOne: { filter: { _id, writeId: { $eq: writeId ?? null } } },
+    }));
+    await log.blocks.bulkWrite(deletes as never, { ordered: true, writeConcern: log.durable });
   }
-  await log.entries.deleteMany({ _id: entriesBetween(1) }, { writeConcern: log.durable });
 }

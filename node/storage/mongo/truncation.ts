@@ -99,7 +99,7 @@ export async function reduceOld(into: Collection<QuarantinedDocument>): Promise<
     if (bytes <= QUARANTINE_BYTES_MAX) continue;
     await into.updateOne(
       { _id },
-      { $set: { hasBody: false }, $unset: { records: "", payloads: "", frontier: "", entry: "" } },
+      { $set: { hasBody: false }, $unset: { records: "", payloads: "", frontier: "", entry: "", document: "" } },
     );
   }
 }

@@ -1,0 +1,61 @@
+import { expect, it } from "vitest";
+import type { Input } from "../../cluster/types.js";
+import type { BlockHeader } from "../../shared/log/block.js";
+import type { AlertNote, AlertRecords } from "../../shared/log/control.js";
+import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import { AlertLog } from "./alert-log.js";
+import { AlertRecorder, type AlertRecorderParts } from "./alert-recorder.js";
+
+/** n1, which leads; every signature is good. */
+function setUp() {
+  const log = new AlertLog();
+  const clock = hastyClock();
+  const sealed: Input[] = [];
+  let take = async (_records: AlertRecords): Promise<unknown> => undefined;
+  const members = ["n1", "n2"].map((id) => ({ id, keys: { block: "k" } }));
+  new AlertRecorder({
+    ...{ nodeId: "n1", log, clock, logger: { warn: () => undefined } },
+    desk: {
+      handle: (_path: string, handler: typeof take) => {
+        take = handler;
+      },
+    },
+    ...{ signer: { sign: () => new Uint8Array(64) }, verifier: { verify: () => true } },
+    view: () => ({ role: "leader", leaderId: "n1", clusterId: "c".repeat(64), members }),
+    submit: (input: Input) => sealed.push(input),
+    evidenceHash: async () => "e".repeat(64),
+  } as unknown as AlertRecorderParts);
+  return { log, clock, sealed, take: (records: AlertRecords) => take(records) };
+}
+
+const note = (n: number, more: Partial<AlertNote> = {}): AlertNote => ({
+  ...{ id: "a".repeat(24), n, action: "opened", at: "2030-01-01T00:00:00.000Z" },
+  ...{ alertKind: "missing", severity: "critical", accused: "n2", ...more },
+});
+const of = (...notes: AlertNote[]): AlertRecords => ({
+  ...{ kind: "alert_records", node: "n2", notes, signature: "0".repeat(128) },
+});
+
+it("takes no records as a leader that are too large for a header, though their finder has signed them", async () => {
+  const { take, sealed } = setUp();
+  await expect(take(of(note(0, { at: `2030-01-01T00:00:00.${"0".repeat(70_000)}Z` })))).rejects.toThrow("a block can");
+  await take(of(note(0)));
+  expect(sealed).toHaveLength(1);
+});
+
+it("takes nothing that the log has already, so that it keeps out nothing new", async () => {
+  const { take, sealed, log, clock } = setUp();
+  log.take({ height: 7, control: of(note(0)) } as unknown as BlockHeader);
+  await expect(take(of(note(0)))).rejects.toThrow("already");
+  await take(of(note(0), note(1)));
+  expect(sealed).toHaveLength(1);
+  clock.pass(5_000);
+});
+
+it("knows two alerts of one id apart by their nodes", () => {
+  const { log } = setUp();
+  log.take({ height: 7, control: of(note(0)) } as unknown as BlockHeader);
+  log.take({ height: 8, control: { ...of(note(9, { action: "dismissed" })), node: "n3" } } as unknown as BlockHeader);
+  expect(log.find("a".repeat(24), "n2")).toMatchObject({ node: "n2", status: "open" });
+  expect(log.find("a".repeat(24), "n3")).toMatchObject({ node: "n3", status: "resolved" });
+});

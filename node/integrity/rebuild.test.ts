@@ -1,0 +1,107 @@
+import { expect, it } from "vitest";
+import type { ReplicaView } from "../../cluster/types.js";
+import { type Height, height } from "../../shared/ids.js";
+import type { AnswerOf } from "../../shared/protocol/requests.js";
+import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import { StoreError } from "../storage/port.js";
+import { LogCleared } from "../storage/repair-port.js";
+import type { Places } from "./place-file.js";
+import { Rebuild } from "./rebuild.js";
+import { RepairRefused } from "./repair.js";
+
+type Status = AnswerOf<"status">;
+const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
+
+/** n3 of three nodes, which follows n1. */
+function setUp(rebuild: Places["rebuild"] = null) {
+  const places = { ...NOWHERE, rebuild };
+  const file = {
+    get places() {
+      return places;
+    },
+    set: (change: Partial<Places>) => void Object.assign(places, change),
+    write: async () => undefined,
+  };
+  const own = { role: "follower", leaderId: "n1", isLearner: false, commitHeight: 9 as Height, members: [1, 2, 3] };
+  const others = ["n1", "n2"].map((id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9 }) as Status);
+  const store = { cleared: 0, failing: null as StoreError | null, onClear: () => undefined as void };
+  const state = { isStopped: false };
+  const made = new Rebuild({
+    nodeId: "n3",
+    repairs: {
+      clear: async () => {
+        store.onClear();
+        if (store.failing !== null) throw store.failing;
+        store.cleared += 1;
+        own.isLearner = true;
+        throw new LogCleared();
+      },
+    },
+    view: () => own as unknown as ReplicaView,
+    heldThrough: () => own.commitHeight,
+    askStatus: async () => others.map((answer) => ({ answer })),
+    inOrder: (work) => work(),
+    places: () => file,
+    fullPass: async () => undefined,
+    clock: hastyClock(),
+    isStopped: () => state.isStopped,
+  });
+  return { made, own, others, store, state, places };
+}
+
+const change = (status: Status | undefined, to: Partial<Status>): unknown => Object.assign(status as Status, to);
+
+it("is refused while another node is rebuilt, and says from the question on that it is", async () => {
+  const { made, others } = setUp();
+  expect(await made.refusal("a")).toBeNull();
+  expect(made.isUnderWay).toBe(true);
+  made.giveUp("a");
+  change(others[1], { isRebuilding: true });
+  expect(await made.refusal("a")).toContain("n2 is being rebuilt");
+  expect(made.isUnderWay).toBe(false);
+});
+
+it("is refused where the others are no majority that has what is committed", async () => {
+  const { made, others } = setUp();
+  change(others[1], { lastHeight: 8 });
+  expect(await made.refusal("a")).toContain("are no majority");
+  change(others[1], { lastHeight: 9, health: "stalled" });
+  expect(await made.refusal("a")).toContain("are no majority");
+});
+
+it("asks once more before it deletes: the decision may have waited", async () => {
+  const { made, others, store, places } = setUp();
+  expect(await made.refusal("a")).toBeNull();
+  change(others[1], { health: "learner" });
+  await expect(made.run("a", async () => undefined)).rejects.toBeInstanceOf(RepairRefused);
+  expect(store.cleared).toBe(0);
+  expect(places.rebuild).toBeNull();
+  expect(made.isUnderWay).toBe(false);
+});
+
+it("asks as well when it goes on after a start, unless the node counts for nothing already", async () => {
+  const { made, others, store, own } = setUp({ id: "a", height: height(9), isCleared: false });
+  change(others[1], { health: "learner" });
+  await expect(made.run("a", async () => undefined)).rejects.toBeInstanceOf(RepairRefused);
+  const { made: again, store: emptied, own: learner } = setUp({ id: "a", height: height(9), isCleared: false });
+  learner.isLearner = true;
+  emptied.onClear = () => setTimeout(() => Object.assign(learner, { isLearner: false }), 1);
+  await again.run("a", async () => undefined);
+  expect([store.cleared, emptied.cleared, own.isLearner]).toEqual([0, 1, false]);
+});
+
+it("takes no failure of the store for an empty log, and does not go on looking away", async () => {
+  const { made, store, places } = setUp();
+  store.failing = new StoreError("unknown", "The connection broke.");
+  await expect(made.run("a", async () => undefined)).rejects.toThrow("The connection broke.");
+  expect(made.isClearing).toBe(false);
+  expect(places.rebuild).toMatchObject({ id: "a", isCleared: false });
+});
+
+it("deletes nothing a second time after a stop in between", async () => {
+  const { made, store, state, places } = setUp();
+  store.onClear = () => setTimeout(() => Object.assign(state, { isStopped: true }), 1);
+  await made.run("a", async () => undefined);
+  expect(store.cleared).toBe(1);
+  expect(places.rebuild).toMatchObject({ id: "a", isCleared: true });
+});

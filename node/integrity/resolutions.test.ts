@@ -1,0 +1,105 @@
+import { expect, it, vi } from "vitest";
+import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import { alertVersion, stepped } from "../storage/alert-steps.js";
+import type { AlertRecord } from "../storage/port.js";
+import { Incidents } from "./incidents.js";
+import type { Rebuild } from "./rebuild.js";
+import type { Repair } from "./repair.js";
+import { type Decided, Resolutions } from "./resolutions.js";
+
+function setUp() {
+  const store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)));
+  const clock = hastyClock();
+  const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
+  const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onStep: () => undefined });
+  const note = (at: number): void =>
+    incidents.note({ kind: "payload_modified", foundBy: "watch", heights: [at, at], detail: `block ${at}` });
+  const work = {
+    repair: async (_alert: AlertRecord): Promise<void> => undefined,
+    rebuild: async (_id: string, _onCopied: () => Promise<void>): Promise<void> => undefined,
+    refusal: async (): Promise<string | null> => null,
+  };
+  const resolutions = new Resolutions({
+    ...{ incidents, store, clock, logger },
+    repair: { refusalOf: () => null, run: (alert: AlertRecord) => work.repair(alert) } as unknown as Repair,
+    rebuild: {
+      giveUp: () => undefined,
+      refusal: () => work.refusal(),
+      run: (id: string, onCopied: () => Promise<void>) => work.rebuild(id, onCopied),
+    } as unknown as Rebuild,
+    onStep: () => undefined,
+    onMended: () => undefined,
+    isStopped: () => false,
+  });
+  const decide = async (action: "repair" | "rebuild"): Promise<string> => {
+    await incidents.saved();
+    const [alert] = incidents.unresolved as [AlertRecord];
+    const by = { actor: "a", reason: "r" };
+    decided = await resolutions.decide({ id: alert.id, action, version: alertVersion(alert), ...by });
+    return alert.id;
+  };
+  let decided: Decided | null = null;
+  return { incidents, note, work, decide, store, resolutions, decided: () => decided };
+}
+
+it("repairs what was found while it repaired, too, before it says that the alert is resolved", async () => {
+  const { incidents, note, work, decide } = setUp();
+  note(4);
+  const repaired: AlertRecord["heights"][] = [];
+  work.repair = async ({ heights }) => {
+    repaired.push(heights);
+    if (repaired.length === 1) note(6);
+  };
+  const id = await decide("repair");
+  await vi.waitFor(() => expect(incidents.find(id)?.status).toBe("resolved"));
+  expect(repaired).toEqual([
+    [[4, 4]],
+    [
+      [4, 4],
+      [6, 6],
+    ],
+  ]);
+});
+
+it("does not say that a node is rebuilt whose copied log was found altered again", async () => {
+  const { incidents, note, work, decide } = setUp();
+  note(4);
+  let isAltered = true;
+  work.rebuild = async (_id, onCopied) => {
+    // Of the log that goes.
+    note(4);
+    await onCopied();
+    if (isAltered) note(6);
+  };
+  const id = await decide("rebuild");
+  await vi.waitFor(() => expect(incidents.find(id)?.history?.at(-1)?.action).toBe("failed"));
+  isAltered = false;
+  await decide("rebuild");
+  await vi.waitFor(() => expect(incidents.find(id)?.resolution).toBe("rebuilt"));
+});
+
+it("takes no decision about an alert that has grown while others were asked", async () => {
+  const { incidents, note, work, decide, decided } = setUp();
+  note(4);
+  work.refusal = async () => {
+    note(6);
+    return null;
+  };
+  const id = await decide("rebuild");
+  expect(decided()?.kind).toBe("stale");
+  expect(incidents.find(id)?.status).toBe("open");
+});
+
+it("goes on at a start with what was begun about an alert that is no incident", async () => {
+  const { store, resolutions, work } = setUp();
+  const finding = { kind: "learner_divergent", severity: "critical", node: "n2", accused: "n2", detail: "d" } as const;
+  const raised = await store.raise(finding, "2026-01-01T00:00:00.000Z");
+  await store.save(stepped(raised, { action: "rebuild_begun", at: "2026-01-01T00:00:01.000Z" }));
+  const rebuilt: string[] = [];
+  work.rebuild = async (id) => void rebuilt.push(id);
+  await resolutions.resume();
+  await vi.waitFor(async () => expect((await store.get(raised.id))?.resolution).toBe("rebuilt"));
+  expect(rebuilt).toEqual([raised.id]);
+});

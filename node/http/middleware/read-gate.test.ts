@@ -1,6 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Door, get, openDoor } from "../../../test/doubles/door.js";
+import { MemoryLogService } from "../../../test/doubles/log-service.js";
 
 let door: Door;
 beforeEach(async () => {
@@ -54,6 +57,29 @@ it("large answers that are no lists have a place until their clients have taken 
   const refused = clients.filter(({ statuses }) => statuses[0] === 503);
   expect(refused).toHaveLength(clients.length - 1);
   expect(refused[0]?.problem).toMatchObject({ code: "overloaded", retryable: true });
+});
+
+it("an event that was found does not hold its block while a client takes its time", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text: "x".repeat(8_500_000) } };
+  let found: WeakRef<object> | null = null;
+  door.log.get = async (sequence) => {
+    const event = await MemoryLogService.prototype.get.call(door.log, sequence);
+    found = event === null ? null : new WeakRef(event);
+    return event;
+  };
+  const client = door.open();
+  client.socket.pause();
+  client.send(get("/api/v1/events/0"));
+  const isHeld = (): boolean => {
+    collect();
+    return found === null || found.deref() !== undefined;
+  };
+  await expect.poll(isHeld, { timeout: 5_000 }).toBe(false);
+  expect(client.statuses).toEqual([]);
+  client.socket.resume();
+  await expect.poll(() => client.statuses, { timeout: 5_000 }).toEqual([200]);
 });
 
 it("what is no sequence is said to be none, and nothing of a log that no leader was asked about", async () => {

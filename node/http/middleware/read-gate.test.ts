@@ -40,13 +40,17 @@ describe("reads that ask every node", () => {
   );
 });
 
-it("large answers that are no lists have a place until their clients have taken them", async () => {
+it.each(["/api/v1/events/0", `/api/v1/alerts/${"0".repeat(24)}/evidence`, "/api/v1/chain"])("large answers that are no lists have a place until their clients have taken them: %s", async (path) => {
   // More than the buffers of the system take in.
-  door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text: "x".repeat(8_500_000) } };
+  const text = "x".repeat(8_500_000);
+  door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text } };
+  const large = async (): Promise<never> => ({ text }) as never;
+  Object.assign(door.log, { chain: large });
+  Object.assign(door.log.alerts, { evidence: large });
   const clients = Array.from({ length: 12 }, () => door.open());
   for (const client of clients) {
     client.socket.pause();
-    client.send(get("/api/v1/events/0"));
+    client.send(get(path));
   }
   // What is small goes past them.
   const small = door.open().send(get("/api/v1/events/1"));

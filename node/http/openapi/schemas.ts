@@ -187,6 +187,7 @@ const problem = z
       .strictObject({ sequence: z.int().min(-1), hash: hashOrEmpty })
       .exactOptional()
       .meta({ description: "Of `hash_chain_conflict`: the log's newest event." }),
+    alert: alertSchema.exactOptional().meta({ description: "Of `stale_alert`: the alert as it is now." }),
   })
   .strict();
 

@@ -446,6 +446,20 @@ describe("a count", () => {
     await expect(searches.count(filter, range)).rejects.toThrow("was mended");
     expect(await searches.count(filter, range)).toEqual(due);
   });
+
+  it("block by block is not believed either if the index was mended meanwhile", async () => {
+    const { searches, index } = fixture;
+    const counts = async (mends: number): Promise<number> => {
+      let total = 0;
+      for await (const { count } of searches.counted({ typePrefix: "order" }, { low: 0, high: SIZE, deadline: 1e9 })) {
+        total += count;
+        index.version += mends;
+      }
+      return total;
+    };
+    expect(await counts(0)).toBeGreaterThan(0);
+    await expect(counts(1)).rejects.toThrow("was mended");
+  });
 });
 
 it("calls nothing absent while its store holds less than was committed: a database that went back says it is whole", async () => {

@@ -131,8 +131,7 @@ export class Searches {
       }
     }
     this.remember(name, { through, total, version });
-    if (version !== this.parts.indexVersion())
-      throw new StoreError("unknown", "The index was mended while it was read.");
+    this.assertVersion(version);
     if (total > cap) return { total: cap, isCapped: true };
     return isCutOff ? null : { total, isCapped: false };
   }
@@ -142,16 +141,25 @@ export class Searches {
     filter: EventFilter,
     range: { low: number; high: number; deadline: number },
   ): AsyncGenerator<{ readonly height: Height; readonly count: number }, Ended> {
+    const version = this.parts.indexVersion();
     const search: Search = { filter, order: "desc", limit: 1, bytesMax: 0, ...range };
     const walk = this.walk(planOf(filter), search, { readsBlocks: false });
     for (;;) {
       const { value, done } = await walk.next();
-      if (done) return value;
+      if (done) {
+        this.assertVersion(version);
+        return value;
+      }
       for (const hits of value) {
         const count = hits.sure.length + (await this.confirmed(hits, filter)).length;
         if (count > 0) yield { height: hits.height, count };
       }
     }
+  }
+
+  private assertVersion(version: number): void {
+    if (version !== this.parts.indexVersion())
+      throw new StoreError("unknown", "The index was mended while it was read.");
   }
 
   private remember(name: string, count: Counted): void {

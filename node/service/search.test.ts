@@ -447,6 +447,25 @@ describe("a count", () => {
     expect(await searches.count(filter, range)).toEqual(due);
   });
 
+  it("ends in time where blocks have to be read themselves", async () => {
+    const { searches, reader, clock } = fixture;
+    const filter = { payload: [{ path: "user", texts: ["1"] }] };
+    const read = reader.readBlocks.bind(reader);
+    let reads = 0;
+    reader.readBlocks = (...asked) => {
+      reads += 1;
+      clock.now += 1_000;
+      return read(...asked);
+    };
+    // Blocks 5 and 6 say of themselves that only they can tell.
+    const deadline = clock.now + 500;
+    expect(await searches.count(filter, { high: SIZE, cap: 1e6, deadline })).toBeNull();
+    expect(reads).toBe(1);
+    const due = { total: scan({ filter, order: "asc", low: 0, high: SIZE }).length, isCapped: false };
+    // It goes on from there.
+    expect(await searches.count(filter, { high: SIZE, cap: 1e6, deadline: 1e9 })).toEqual(due);
+  });
+
   it("block by block is not believed either if the index was mended meanwhile", async () => {
     const { searches, index } = fixture;
     const counts = async (mends: number): Promise<number> => {

@@ -59,7 +59,7 @@ describe("the API's description", () => {
     expect(page.answer).toMatch(/^Location: \.\/#\/docs\r$/m);
     for (const path of ["/docs", "/docs/"]) {
       const { url, status } = await fetch(door.url + path);
-      expect([url, status]).toEqual([`${door.url}/#/docs`, 200]);
+      expect([url, status]).toEqual([`${door.url}/`, 200]);
     }
   });
 });

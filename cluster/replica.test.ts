@@ -56,7 +56,14 @@ it("seals no records of alerts that followers would have to refuse: too large fo
   const { replica, core, opId } = alone();
   replica.step(stored(opId()));
   expect(core.log.commitHeight).toBe(1);
-  const note = { id: "a".repeat(24), n: 0, action: "opened", alertKind: "k", severity: "warning", accused: "n1" } as const;
+  const note = {
+    id: "a".repeat(24),
+    n: 0,
+    action: "opened",
+    alertKind: "k",
+    severity: "warning",
+    accused: "n1",
+  } as const;
   const records = (at: string): AlertRecords => ({
     ...{ kind: "alert_records", node: "n1", signature: "0".repeat(128) },
     notes: [{ ...note, at }],

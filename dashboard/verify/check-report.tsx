@@ -2,7 +2,7 @@ import { count, many } from "../lib/format.js";
 import { Button } from "../parts/button.js";
 import { Mark, type Tone } from "../parts/mark.js";
 import page from "../parts/page.module.css";
-import { CHECKS, type CheckName, type Finding, type RangeReport } from "./range.js";
+import { CHECKS, type CheckName, type Finding, leavesOpen, type RangeReport } from "./range.js";
 import type { CheckState } from "./use-worker.js";
 import styles from "./verify-page.module.css";
 
@@ -51,10 +51,8 @@ function wordsOf(state: Extract<CheckState, { kind: "report" | "evidence" }>): s
     return state.report.steps.some((step) => step.state === "open")
       ? "All that could be told holds"
       : "All of it holds";
-  // What is before the range is no part of it.
-  const isOpen = state.report.checks.leaf.open + state.report.checks.signature.open > 0;
   const what = `${many(state.report.events, "event")} in ${many(state.report.blocks, "block")}`;
-  return isOpen ? `${what}: all that could be told holds` : `${what}: all of it holds`;
+  return leavesOpen(state.report) ? `${what}: all that could be told holds` : `${what}: all of it holds`;
 }
 
 function Running({ done, of, onStop }: { readonly done: number; readonly of: number; onStop(): void }) {

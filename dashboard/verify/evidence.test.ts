@@ -54,6 +54,7 @@ it("every step holds for what a node would give", async () => {
 it.each<[string, Partial<EvidenceBundle>, string[]]>([
   ["another cluster", { clusterId: "0".repeat(64) }, ["failed: The first of them is this cluster's genesis"]],
   ["another body", withBlock({ committed: { ...committed, payloads: "AAAA" } }), ["failed: Block 2: hash of the body"]],
+  ["a block of another height", withBlock({ height: 1 }), ["failed: Block 1: height in the header"]],
   [
     "another signature",
     withBlock({ committed: { ...committed, signature: "0".repeat(128) } }),

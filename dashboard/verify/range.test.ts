@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { createVerifier } from "../../node/host/signer.js";
-import { fromHex, toHex } from "../../shared/bytes.js";
-import type { EventView } from "../../shared/log/event.js";
+import { fromHex, toHex, utf8 } from "../../shared/bytes.js";
+import { sha256Hex } from "../../shared/hash.js";
+import { type EventView, recordOfView, recordText } from "../../shared/log/event.js";
 import { leafHash } from "../../shared/merkle/compact-range.js";
 import type { BlockView } from "../../shared/protocol/http.js";
 import { GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { contentOf } from "./files.js";
-import { RangeChecker, type RangeReport } from "./range.js";
+import { leavesOpen, RangeChecker, type RangeReport } from "./range.js";
 
 const log = new TestLog();
 const made: TestBlock[] = [
@@ -32,8 +33,12 @@ const verifier = createVerifier();
 const isSigned = async (key: string, signature: string, bytes: Uint8Array): Promise<boolean> =>
   verifier.verify(key, bytes, fromHex(signature));
 
-async function check(some: readonly EventView[], their: readonly BlockView[]): Promise<RangeReport> {
-  const checker = new RangeChecker(isSigned);
+async function check(
+  some: readonly EventView[],
+  their: readonly BlockView[],
+  whole?: { from: number; to: number },
+): Promise<RangeReport> {
+  const checker = new RangeChecker(isSigned, whole);
   for (const event of some) checker.event(event);
   for (const block of their) await checker.block(block);
   return checker.report("a test", "2026-05-01T12:00:00.000Z");
@@ -56,6 +61,46 @@ it("without blocks, or from the middle, what cannot be told is open and not good
   expect(checks.leaf).toEqual({ held: 0, failed: 0, open: 3 });
   expect(checks.link).toEqual({ held: 2, failed: 0, open: 1 });
   expect((await check([], [])).verdict).toBe("nothing");
+});
+
+describe("of events that are not there", () => {
+  const without2 = events.toSpliced(2, 1);
+  it("a file may leave some out, and then not all could be told", async () => {
+    const report = await check(without2, blocks);
+    expect([report.verdict, leavesOpen(report)]).toEqual(["sound", true]);
+    expect(leavesOpen(await check(events, blocks))).toBe(false);
+    expect(leavesOpen(await check(events.slice(2), blocks.slice(3)))).toBe(false);
+    expect(leavesOpen(await check(events, blocks.toSpliced(2, 1)))).toBe(true);
+  });
+
+  it("a node that was asked for them denies them", async () => {
+    expect(await check(events, blocks, { from: 0, to: 4 })).toMatchObject({ verdict: "sound", findings: [] });
+    const named = async (some: readonly EventView[]): Promise<unknown[]> =>
+      (await check(some, blocks, { from: 0, to: 4 })).findings.map(({ check: name, sequence }) => [name, sequence]);
+    expect(await named(without2)).toEqual([["Link to the event before", 3]]);
+    expect(await named(events.slice(1))).toEqual([["Link to the event before", 1]]);
+  });
+
+  it("a node that is behind has not got the last ones", async () => {
+    const report = await check(events.slice(0, 2), blocks.slice(0, 2), { from: 0, to: 4 });
+    expect([report.verdict, leavesOpen(report)]).toEqual(["sound", true]);
+  });
+});
+
+it("an event or a block that is there twice is not in the log", async () => {
+  const forged = { ...(events[1] as EventView), eventType: "forged" };
+  const record = sha256Hex(utf8(recordText(recordOfView(forged))));
+  // Its own hashes hold, and the true one behind it is the one that stands in the block.
+  const some = events.toSpliced(1, 0, { ...forged, hash: record });
+  expect((await check(some, blocks)).findings.map(({ check: name, sequence }) => [name, sequence])).toEqual([
+    ["Link to the event before", 1],
+  ]);
+  expect((await check(events, [...blocks, blocks[3] as BlockView])).verdict).toBe("altered");
+});
+
+it("a sequence that is text is none", async () => {
+  const text = with1(events, 1, { sequence: "1" as unknown as number });
+  await expect(check(text, blocks)).rejects.toThrow(/no whole number/);
 });
 
 describe("names what was altered", () => {

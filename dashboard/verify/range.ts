@@ -69,22 +69,41 @@ export class RangeChecker {
   /** Of events whose blocks have not come yet. */
   private readonly leaves = new Map<number, string>();
 
-  constructor(private readonly isSigned: Evidence["isSigned"]) {}
+  /** `whole`: a node was asked for all of these events, so none of them may be missing. A file may have left some out. */
+  constructor(
+    private readonly isSigned: Evidence["isSigned"],
+    private readonly whole: { readonly from: number; readonly to: number } | null = null,
+  ) {}
 
   event(event: EventView): void {
     const { sequence } = event;
+    // As text it would give the same record, and stand in no block.
+    if (!Number.isSafeInteger(sequence)) throw new Error("There is an event whose sequence is no whole number.");
     const at = { sequence };
     const payload = utf8(canonicalText(event.dataPayload));
     const record = utf8(recordText(recordOfView(event)));
     this.equal("payload", at, payloadCommitment(fromHex(event.payloadSalt), payload), event.payloadHash);
     this.equal("record", at, sha256Hex(record), event.hash);
-    if (sequence === 0) this.equal("link", at, "", event.previousHash);
-    else if (this.previous?.sequence === sequence - 1) this.equal("link", at, this.previous.hash, event.previousHash);
-    else this.checks.link.open += 1;
+    this.link(event);
     this.leaves.set(sequence, toHex(leafHash(record)));
     this.previous = { sequence, hash: event.hash };
     this.first ??= sequence;
     this.events += 1;
+  }
+
+  private link({ sequence, previousHash }: EventView): void {
+    const at = { sequence };
+    const due = this.previous === null ? this.whole?.from : this.previous.sequence + 1;
+    if (due !== undefined && this.isMisplaced(sequence, due))
+      this.found("link", at, `event ${sequence}`, `event ${due}`);
+    else if (sequence === 0) this.equal("link", at, "", previousHash);
+    else if (this.previous !== null && sequence === due) this.equal("link", at, this.previous.hash, previousHash);
+    else this.checks.link.open += 1;
+  }
+
+  /** What is there twice is not in the log: one of the two would pass for the other. */
+  private isMisplaced(place: number, due: number): boolean {
+    return place < due || (place > due && this.whole !== null);
   }
 
   async block(block: BlockView): Promise<void> {
@@ -100,7 +119,10 @@ export class RangeChecker {
       this.equal("leaf", { sequence, ...at }, known, leaf);
       this.leaves.delete(sequence);
     }
-    if (this.previousBlock?.height === header.height - 1)
+    const due = this.previousBlock === null ? undefined : this.previousBlock.height + 1;
+    if (due !== undefined && this.isMisplaced(header.height, due))
+      this.found("blockLink", at, `block ${header.height}`, `block ${due}`);
+    else if (this.previousBlock !== null && header.height === due)
       this.equal("blockLink", at, this.previousBlock.blockHash, header.previousBlockHash);
     else this.checks.blockLink.open += 1;
     this.previousBlock = { height: header.height, blockHash };
@@ -128,7 +150,10 @@ export class RangeChecker {
     else this.furtherFindings += 1;
   }
 
-  report(source: string, checkedAt: string): RangeReport {
+  report(source: string, checkedAt: string, { isStopped = false } = {}): RangeReport {
+    // A node that is behind has not got them yet.
+    if (this.whole !== null && !isStopped && (this.previous?.sequence ?? -1) < this.whole.to)
+      this.checks.link.open += 1;
     // Their blocks never came.
     this.checks.leaf.open += this.leaves.size;
     this.leaves.clear();
@@ -141,6 +166,12 @@ export class RangeChecker {
       ...{ checks, findings, furtherFindings },
     };
   }
+}
+
+/** Whether something could not be told: but for what is before the range, which is no part of it. */
+export function leavesOpen({ checks: { leaf, signature, link, blockLink }, first }: RangeReport): boolean {
+  const isFromStart = first === null || first === 0;
+  return leaf.open + signature.open > 0 || link.open > (isFromStart ? 0 : 1) || blockLink.open > 1;
 }
 
 function rootAfter({ header, frontierBefore, leaves }: BlockView): string {

@@ -30,7 +30,7 @@ const now = (): string => new Date().toISOString();
 async function run(job: Exclude<Job, { kind: "stop" }>): Promise<void> {
   if (job.kind === "file") return checkFile(job.name, job.text);
   const { base, from, to, keeps } = job;
-  const checker = new RangeChecker(isSigned);
+  const checker = new RangeChecker(isSigned, { from, to });
   const kept = { events: [] as EventView[], blocks: [] as BlockView[] };
   let done = 0;
   await fetchRange(base, from, to, {
@@ -48,7 +48,8 @@ async function run(job: Exclude<Job, { kind: "stop" }>): Promise<void> {
   });
   const file: RangeFile = { format: "quorumlog/range/v1", ...kept };
   const source = `events ${from} to ${to} of ${base}${isStopped ? ", stopped before its end" : ""}`;
-  tell({ kind: "report", report: checker.report(source, now()), file: keeps ? JSON.stringify(file) : null });
+  const report = checker.report(source, now(), { isStopped });
+  tell({ kind: "report", report, file: keeps ? JSON.stringify(file) : null });
 }
 
 async function checkFile(name: string, text: string): Promise<void> {

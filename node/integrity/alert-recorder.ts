@@ -142,7 +142,8 @@ export class AlertRecorder {
   private takeFrom(records: AlertRecords): void {
     const { view, verifier, submit, clock, log } = this.parts;
     const seen = view();
-    if (seen?.role !== "leader" || seen.clusterId === "") throw new ProblemError("alert_conflict", "This node does not lead.");
+    if (seen?.role !== "leader" || seen.clusterId === "")
+      throw new ProblemError("alert_conflict", "This node does not lead.");
     const key = seen.members.find(({ id }) => id === records.node)?.keys.block;
     const isSigned =
       key !== undefined && verifier.verify(key, alertRecordsBytes(seen.clusterId, records), fromHex(records.signature));
@@ -170,9 +171,7 @@ function noteOf(alert: AlertRecord, { n, action, at, actor, reason }: AlertStep,
     ...(alert.heights === undefined ? {} : { heights: fewer(alert.heights) }),
     ...(alert.sequences === undefined ? {} : { sequences: fewer(alert.sequences) }),
     ...(fields.length === 0 ? {} : { fields: fields.slice(0, ALERT_FIELDS_MAX) }),
-    ...(block === undefined
-      ? {}
-      : { storedHash: cut(block.stored ?? "none", 64), committedHash: block.expected }),
+    ...(block === undefined ? {} : { storedHash: cut(block.stored ?? "none", 64), committedHash: block.expected }),
     ...(evidence === null ? {} : { evidenceHash: evidence }),
     ...(actor === undefined ? {} : { actor }),
     ...(reason === undefined ? {} : { reason }),

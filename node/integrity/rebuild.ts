@@ -61,7 +61,8 @@ export class Rebuild {
     const others = answers.filter((one) => one.isRebuilding === true).map(({ id }) => id);
     if (others.length > 0) return `${others.join(", ")} is being rebuilt: one node at a time.`;
     // One that lags does not have all that this node's acknowledgement has made committed.
-    if (sound.filter(({ lastHeight }) => lastHeight >= commitHeight).length >= majority(view.members.length)) return null;
+    if (sound.filter(({ lastHeight }) => lastHeight >= commitHeight).length >= majority(view.members.length))
+      return null;
     return `Without ${nodeId} the voters that are sound, follow ${leaderId} and have block ${commitHeight} are no majority: what is committed could be lost.`;
   }
 

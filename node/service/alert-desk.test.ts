@@ -10,7 +10,12 @@ const alertOf = (node: string, more: Partial<AlertRecord> = {}): AlertRecord => 
 });
 
 /** n1; of n2 and n3 come these answers. */
-function deskOf(of: { own?: AlertRecord[]; count?: number; peers?: Record<string, AlertRecord[]>; logged?: AlertRecord[] }) {
+function deskOf(of: {
+  own?: AlertRecord[];
+  count?: number;
+  peers?: Record<string, AlertRecord[]>;
+  logged?: AlertRecord[];
+}) {
   const { own = [], count = own.length, peers = {}, logged = [] } = of;
   const answers = Object.entries(peers);
   return new AlertDesk({

@@ -446,6 +446,39 @@ describe("a count", () => {
     await expect(searches.count(filter, range)).rejects.toThrow("was mended");
     expect(await searches.count(filter, range)).toEqual(due);
   });
+
+  it("ends in time where blocks have to be read themselves", async () => {
+    const { searches, reader, clock } = fixture;
+    const filter = { payload: [{ path: "user", texts: ["1"] }] };
+    const read = reader.readBlocks.bind(reader);
+    let reads = 0;
+    reader.readBlocks = (...asked) => {
+      reads += 1;
+      clock.now += 1_000;
+      return read(...asked);
+    };
+    // Blocks 5 and 6 say of themselves that only they can tell.
+    const deadline = clock.now + 500;
+    expect(await searches.count(filter, { high: SIZE, cap: 1e6, deadline })).toBeNull();
+    expect(reads).toBe(1);
+    const due = { total: scan({ filter, order: "asc", low: 0, high: SIZE }).length, isCapped: false };
+    // It goes on from there.
+    expect(await searches.count(filter, { high: SIZE, cap: 1e6, deadline: 1e9 })).toEqual(due);
+  });
+
+  it("block by block is not believed either if the index was mended meanwhile", async () => {
+    const { searches, index } = fixture;
+    const counts = async (mends: number): Promise<number> => {
+      let total = 0;
+      for await (const { count } of searches.counted({ typePrefix: "order" }, { low: 0, high: SIZE, deadline: 1e9 })) {
+        total += count;
+        index.version += mends;
+      }
+      return total;
+    };
+    expect(await counts(0)).toBeGreaterThan(0);
+    await expect(counts(1)).rejects.toThrow("was mended");
+  });
 });
 
 it("calls nothing absent while its store holds less than was committed: a database that went back says it is whole", async () => {

@@ -117,22 +117,20 @@ export class Searches {
     let { total, through } = isUsable ? known : { total: 0, through: 0 };
     const search: Search = { filter, order: "asc", low: through, high, limit: 1, bytesMax: 0, deadline };
     let isCutOff = false;
-    const walk = this.walk(planOf(filter), search, { readsBlocks: false });
+    const tallies = this.tallies(search);
     while (total <= cap) {
-      const { value, done } = await walk.next();
+      const { value, done } = await tallies.next();
       if (done) {
         isCutOff = value.isCutOff;
         if (!isCutOff) through = high;
         break;
       }
-      for (const hits of value) {
-        total += hits.sure.length + (await this.confirmed(hits, filter)).length;
-        through = Math.min(hits.first + hits.count, high);
-      }
+      const { hits, count } = value;
+      total += count;
+      through = Math.min(hits.first + hits.count, high);
     }
     this.remember(name, { through, total, version });
-    if (version !== this.parts.indexVersion())
-      throw new StoreError("unknown", "The index was mended while it was read.");
+    this.assertVersion(version);
     if (total > cap) return { total: cap, isCapped: true };
     return isCutOff ? null : { total, isCapped: false };
   }
@@ -142,16 +140,38 @@ export class Searches {
     filter: EventFilter,
     range: { low: number; high: number; deadline: number },
   ): AsyncGenerator<{ readonly height: Height; readonly count: number }, Ended> {
-    const search: Search = { filter, order: "desc", limit: 1, bytesMax: 0, ...range };
+    const version = this.parts.indexVersion();
+    const tallies = this.tallies({ filter, order: "desc", limit: 1, bytesMax: 0, ...range });
+    for (;;) {
+      const { value, done } = await tallies.next();
+      if (done) {
+        this.assertVersion(version);
+        return value;
+      }
+      if (value.count > 0) yield { height: value.hits.height, count: value.count };
+    }
+  }
+
+  /** How many hits each block has that was looked at, in order; returns where it ended. */
+  private async *tallies(search: Search): AsyncGenerator<{ readonly hits: WalkedHits; readonly count: number }, Ended> {
+    const { filter, order, deadline } = search;
     const walk = this.walk(planOf(filter), search, { readsBlocks: false });
     for (;;) {
       const { value, done } = await walk.next();
       if (done) return value;
       for (const hits of value) {
-        const count = hits.sure.length + (await this.confirmed(hits, filter)).length;
-        if (count > 0) yield { height: hits.height, count };
+        const { sure, unsure, first, count } = hits;
+        // Blocks that have to be read themselves take most of the time: the walk looks at the clock too seldom for them.
+        if (unsure.length > 0 && this.parts.clock.now() >= deadline)
+          return { next: order === "asc" ? first : first + count - 1, isCutOff: true };
+        yield { hits, count: sure.length + (await this.confirmed(hits, filter)).length };
       }
     }
+  }
+
+  private assertVersion(version: number): void {
+    if (version !== this.parts.indexVersion())
+      throw new StoreError("unknown", "The index was mended while it was read.");
   }
 
   private remember(name: string, count: Counted): void {

@@ -15,6 +15,10 @@ const problem = {
 };
 const problemHeaders = headers({ "Content-Type": "application/problem+json" });
 const refused: Exchange = { ...sound, status: 400, headers: problemHeaders, body: problem };
+const alert = {
+  ...{ id: "0".repeat(24), kind: "payload_modified", severity: "critical", node: "n2", accused: "n2", detail: "d" },
+  ...{ openedAt: "2026-05-01T12:00:00.000Z", lastSeenAt: "2026-05-01T12:00:00.000Z", occurrences: 1, status: "open" },
+};
 const event = { eventType: "T", sourceAppId: "S", dataPayload: {} };
 const receipt = {
   ...{ sequence: 0, id: "0".repeat(24), hash: "a".repeat(64), previousHash: "", term: 1, height: 2 },
@@ -30,6 +34,13 @@ it.each<[string, Exchange]>([
   ["a page", sound],
   ["a refusal", refused],
   ["a write", written],
+  [
+    "a decision that comes too late, with the alert as it is",
+    {
+      ...{ ...refused, method: "POST", url: `http://127.0.0.1/api/v1/alerts/${"0".repeat(24)}/repair`, status: 412 },
+      body: { ...problem, status: 412, code: "stale_alert", alert },
+    },
+  ],
   [
     "a path that is not there",
     { ...refused, url: "http://127.0.0.1/nowhere", status: 404, body: { ...problem, status: 404, code: "not_found" } },

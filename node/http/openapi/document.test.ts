@@ -57,6 +57,10 @@ describe("the API's description", () => {
     const page = door.open().send(get("/docs"));
     await expect.poll(() => page.statuses).toEqual([302]);
     expect(page.answer).toMatch(/^Location: \.\/#\/docs\r$/m);
+    for (const path of ["/docs", "/docs/"]) {
+      const { url, status } = await fetch(door.url + path);
+      expect([url, status]).toEqual([`${door.url}/`, 200]);
+    }
   });
 });
 

@@ -9,8 +9,11 @@ import { showRead, showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
 import { alertDecisionSchema, DECISION_BYTES_MAX, readDecision, webhookTestSchema } from "./decision.js";
 import { NOTICES_DEFAULT, QueryReader } from "./query.js";
+import { sendJson, sendSingle } from "./slices.js";
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
+/** What a bundle may have, and a block more. */
+const EVIDENCE_BYTES = 14 * 1024 * 1024;
 const ACTIONS = ["acknowledge", "repair", "rebuild", "dismiss"] as const;
 type Action = (typeof ACTIONS)[number];
 
@@ -22,11 +25,13 @@ export function alerts(context: RouteContext): Router {
     .route("/api/v1/alerts")
     .get(async (req, res) => {
       const { limit, wanted } = readListQuery(req.query);
+      let bytes = Buffer.alloc(0);
       await gates.questions.run(res, 1, async () => {
         const found = await context.alerts.alerts(limit, wanted);
         showRead(res, context);
-        res.json(found);
+        bytes = Buffer.from(JSON.stringify(found));
       });
+      await sendSingle(res, bytes, context);
     })
     .all(methods("GET"));
   router
@@ -45,12 +50,17 @@ export function alerts(context: RouteContext): Router {
     .route("/api/v1/alerts/:id/evidence")
     .get(async (req, res) => {
       const { id } = req.params;
-      await gates.questions.run(res, 1, async () => {
-        const bundle = ALERT_ID.test(id) ? await context.alerts.evidence(id) : null;
-        if (bundle === null) throw unknown(id);
-        showRead(res, context);
+      // Its place first: bundles are too large to wait for one.
+      await gates.singles.run(res, EVIDENCE_BYTES, async () => {
+        let bytes = Buffer.alloc(0);
+        await gates.questions.run(res, 1, async () => {
+          const bundle = ALERT_ID.test(id) ? await context.alerts.evidence(id) : null;
+          if (bundle === null) throw unknown(id);
+          showRead(res, context);
+          bytes = Buffer.from(JSON.stringify(bundle));
+        });
         res.setHeader("Content-Disposition", `attachment; filename="evidence-${id}.json"`);
-        res.json(bundle);
+        await sendJson(res, bytes);
       });
     })
     .all(methods("GET"));

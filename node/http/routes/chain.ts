@@ -6,6 +6,7 @@ import { methods } from "../middleware/methods.js";
 import { beginRead } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
 import { QueryReader } from "./query.js";
+import { sendObject, sendSingle } from "./slices.js";
 
 export const COUNT_DEFAULT = 50;
 const HEIGHT = /^[1-9]\d{0,14}$/;
@@ -24,9 +25,11 @@ export function chain(context: RouteContext): Router {
       query.finish();
       const size = await beginRead(res, context, {});
       const from = asked ?? Math.max(0, size - count);
+      let bytes = Buffer.alloc(0);
       await gates.questions.run(res, 1, async () => {
-        res.json({ from, size, nodes: await reads.chain(from, count) });
+        bytes = Buffer.from(JSON.stringify({ from, size, nodes: await reads.chain(from, count) }));
       });
+      await sendSingle(res, bytes, context);
     })
     .all(methods("GET"));
   router
@@ -44,7 +47,7 @@ export function chain(context: RouteContext): Router {
           "not_found",
           `This node knows no committed block ${JSON.stringify(height.slice(0, 40))}.`,
         );
-      res.json(block);
+      await sendObject(res, block, context);
     })
     .all(methods("GET"));
   return router;

@@ -5,6 +5,7 @@ import { showRead, showStanding } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
 import { admitSchema, DECISION_BYTES_MAX, readDecision, stepDownSchema } from "./decision.js";
 import { readLimit } from "./query.js";
+import { sendSingle } from "./slices.js";
 
 /** The cluster as its nodes see it, who led it, and the decisions of persons on it. */
 export function cluster(context: RouteContext): Router {
@@ -41,11 +42,13 @@ export function cluster(context: RouteContext): Router {
     .route("/api/v1/elections")
     .get(async (req, res) => {
       const limit = readLimit(req.query);
+      let bytes = Buffer.alloc(0);
       await gates.questions.run(res, 1, async () => {
         const found = await leadership.elections(limit);
         showRead(res, context);
-        res.json(found);
+        bytes = Buffer.from(JSON.stringify(found));
       });
+      await sendSingle(res, bytes, context);
     })
     .all(methods("GET"));
   return router;

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Response, Router } from "express";
 import { BLOCK_BYTES_MAX } from "../../../shared/limits.js";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
@@ -94,13 +94,24 @@ export function readEvent(context: RouteContext, sequence: string): ReadHandler 
     query.refuseUnknown(READ_PARAMETERS);
     const condition = readCondition(query);
     query.finish();
-    const event = await find(context, sequence, res, condition);
-    res.setHeader("ETag", `"${event.hash}"`);
-    if (isKnown(req.headers["if-none-match"], event.hash)) {
+    const bytes = await eventText(context, sequence, { req, res, condition });
+    if (bytes === null) {
       res.statusCode = 304;
       res.end();
-    } else await sendSingle(res, arrayOf([event], { open: "", shape: OWN, close: "" }), context);
+    } else await sendSingle(res, bytes, context);
   };
+}
+
+/** Null: the client has it. Only the bytes wait for the client, as in a list. */
+async function eventText(
+  context: RouteContext,
+  sequence: string,
+  { req, res, condition }: { req: IncomingMessage; res: ServerResponse; condition: ReadCondition },
+): Promise<Buffer | null> {
+  const event = await find(context, sequence, res, condition);
+  res.setHeader("ETag", `"${event.hash}"`);
+  const known = isKnown(req.headers["if-none-match"], event.hash);
+  return known ? null : arrayOf([event], { open: "", shape: OWN, close: "" });
 }
 
 function batch(context: RouteContext) {

@@ -16,7 +16,11 @@ export function openapi({ version }: RouteContext, hasDashboard: boolean): Route
     .all(methods("GET"));
   router
     .route("/docs")
-    .get((_req, res) => res.redirect(hasDashboard ? "./#/docs" : "./openapi.json"))
+    .get((req, res) => {
+      // Behind /docs/ "." is this route again, for ever.
+      const root = req.path.endsWith("/") ? "../" : "./";
+      res.redirect(root + (hasDashboard ? "#/docs" : "openapi.json"));
+    })
     .all(methods("GET"));
   return router;
 }

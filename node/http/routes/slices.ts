@@ -96,6 +96,10 @@ export async function sendSingle(res: ServerResponse, bytes: Buffer, { gates }: 
   await gates.singles.run(res, bytes.length, () => sendJson(res, bytes));
 }
 
+/** What `sendSingle` sends, of an object. */
+export const sendObject = (res: ServerResponse, value: object, context: RouteContext): Promise<void> =>
+  sendSingle(res, Buffer.from(JSON.stringify(value)), context);
+
 async function writeAll(res: ServerResponse, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length && !res.destroyed; at += CHUNK_BYTES)
     if (!res.write(bytes.subarray(at, at + CHUNK_BYTES))) await drained(res);

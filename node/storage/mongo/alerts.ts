@@ -63,7 +63,10 @@ export class MongoAlertStore implements AlertStore {
     return this.reading(async (alerts) => {
       const most = Math.max(1, limit);
       // Documents that somebody else has put there must not take the places of alerts.
-      const found = alerts.find(FILTERS[wanted]).sort({ lastSeenAt: -1, _id: 1 }).limit(most + OTHERS_MAX);
+      const found = alerts
+        .find(FILTERS[wanted])
+        .sort({ lastSeenAt: -1, _id: 1 })
+        .limit(most + OTHERS_MAX);
       const ours: AlertRecord[] = [];
       for await (const document of found) {
         const alert = this.alertOf(document);

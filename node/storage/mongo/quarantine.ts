@@ -39,7 +39,11 @@ export async function keepPlanted(
 async function keepOnce(
   into: Collection<QuarantinedDocument>,
   name: string,
-  { height, content, bytes }: { readonly height: number | null; readonly content: BSON.Document; readonly bytes: Uint8Array },
+  {
+    height,
+    content,
+    bytes,
+  }: { readonly height: number | null; readonly content: BSON.Document; readonly bytes: Uint8Array },
 ): Promise<void> {
   const hasBody = bytes.length <= DOCUMENT_BYTES_MAX;
   const about = { height, hasBody, bytes: bytes.length, quarantinedAt: new Date(), by: null };

@@ -72,8 +72,7 @@ export async function fractionsAt(log: Log, heights: readonly number[]): Promise
  */
 export async function clearLog(log: Log, self: Owner): Promise<void> {
   const { hard } = log.state.record;
-  if (hard !== null)
-    await log.state.save({ ...hard, joinNonce: randomBytes(16).toString("hex") } as HardState, self);
+  if (hard !== null) await log.state.save({ ...hard, joinNonce: randomBytes(16).toString("hex") } as HardState, self);
   for (;;) {
     const top = await log.blocks
       .find({ _id: { $gte: 1 } }, { projection: { writeId: 1 } })

@@ -60,8 +60,8 @@ function newborn(): { core: Core; hear: (body: PeerBody, of?: Partial<PeerMessag
   replica.step({ kind: "tick", ...at });
   const { core } = replica as unknown as { core: Core };
   const hear = (body: PeerBody, of: Partial<PeerMessage> = {}): void => {
-    const message = { from: "n2", to: "n1", clusterId: "", formingHash: "", term: term(0), wallMs: 0, body, blocks: [] };
-    replica.step({ kind: "message", ...at, message: { ...message, ...of } as PeerMessage });
+    const message = { from: "n2", to: "n1", clusterId: "", formingHash: "", term: term(0), wallMs: 0, blocks: [] };
+    replica.step({ kind: "message", ...at, message: { ...message, body, ...of } as PeerMessage });
   };
   return { core, hear };
 }
@@ -76,7 +76,8 @@ it("forgets who had its list when it leaves it for a log that began with another
     ...{ kind: "append", round: 1, previousHeight: height(0), previousHash: EMPTY_CHAIN.blockHash },
     ...{ commitHeight: height(0), acknowledgedHeight: height(0), electionTimeoutMs: 1_000, clocks: [] },
   } as const;
-  hear(append as unknown as PeerBody, { clusterId: "c".repeat(64), formingHash: "f".repeat(64), term: term(1) } as never);
+  const begun = { clusterId: "c".repeat(64), formingHash: "f".repeat(64), term: term(1) } as Partial<PeerMessage>;
+  hear(append as unknown as PeerBody, begun);
   expect(core.hard.forming).toBeNull();
   expect([...core.founding.founders]).toEqual([]);
 });

@@ -8,7 +8,7 @@ import type { WriteRequest } from "./log-port.js";
 import { ANSWER_GRACE_MS, type Parts } from "./parts.js";
 import type { WriteResult } from "./write-tracker.js";
 
-/** Events of one request, as a block has them, or one write. As JSON they are a few times as long, and a peer takes 12 MiB. */
+/** Events of one request as a block has them, or one write. Their JSON is a few times as long; a peer takes 12 MiB. */
 const FORWARDED_BYTES_MAX = 1024 * 1024;
 /** Requests on their way to the leader: it holds one, which it answers when the other one comes. */
 const REQUESTS_MAX = 2;

@@ -66,6 +66,8 @@ export function noteFounders(core: Core, message: PeerMessage): void {
  */
 function leaveList(core: Core, leaderId: NodeId): void {
   core.founding.metOthersAt = core.now;
+  // Of the next list, if there is one, nobody has said anything yet.
+  core.founding.founders.clear();
   core.becomeFollower(null, "a log has begun with another list of founders");
   becomeLearner(core, `${leaderId} leads a log that began with another list of founders`, { forming: null });
 }

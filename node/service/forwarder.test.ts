@@ -6,6 +6,7 @@ import { height, sequence, term } from "../../shared/ids.js";
 import { eventView, logEvent, type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
 import type { QuestionTo } from "../../shared/protocol/requests.js";
 import { systemClock } from "../clock.js";
+import { BODY_BYTES_MAX } from "../peers/limits.js";
 import { PeerError } from "../peers/peer-client.js";
 import type { PeerHandler } from "../peers/peer-server.js";
 import { ForwardedWrites } from "./forwarded-writes.js";
@@ -219,12 +220,23 @@ it("sends at most 1,000 writes in one request, and two requests at a time", asyn
   expect(countsOf(questions).filter((count) => count > 0)).toEqual([1_000, 1_000, 500]);
 });
 
-it("sends at most 1 MiB of payloads in one request, or one write", async () => {
+it("sends at most 1 MiB of events in one request, or one write", async () => {
   const { forward, proposed, questions, state } = linked();
   state.propose = ({ events, decide }) => decide(committed(events, proposed.length));
   const sizes = [0.4, 0.4, 0.4, 2, 0.1].map((mebibytes) => Math.floor(mebibytes * MIB));
   await Promise.all(sizes.map((size) => forward([eventOf({ a: "x".repeat(size) })])));
   expect(countsOf(questions).filter((count) => count > 0)).toEqual([2, 1, 1, 1]);
+});
+
+it("sends no request that a peer does not take, however small the payloads of large batches are", async () => {
+  const { forward, proposed, questions, state } = linked();
+  state.propose = ({ events, decide }) => decide(committed(events, proposed.length));
+  const batches = Array.from({ length: 50 }, () =>
+    some(1_000).map((event, i) => ({ ...event, batch: [i, 1_000] as const })),
+  );
+  const results = await Promise.all(batches.map((batch) => forward(batch)));
+  expect(new Set(results.map(({ kind }) => kind))).toEqual(new Set(["committed"]));
+  expect(Math.max(...questions.map((question) => JSON.stringify(question).length))).toBeLessThan(BODY_BYTES_MAX / 2);
 });
 
 it("refuses what a node forwards beyond 10,000 writes that are not answered", async () => {

@@ -1,5 +1,6 @@
 import type { Height, NodeId, Term } from "../../shared/ids.js";
 import { FORWARDED_WRITES_MAX } from "../../shared/limits.js";
+import { eventBytesBound } from "../../shared/log/body.js";
 import type { AnswerOf, QuestionTo } from "../../shared/protocol/requests.js";
 import { PeerError } from "../peers/peer-client.js";
 import { fromTold, toForwarded } from "./forwarded.js";
@@ -7,7 +8,7 @@ import type { WriteRequest } from "./log-port.js";
 import { ANSWER_GRACE_MS, type Parts } from "./parts.js";
 import type { WriteResult } from "./write-tracker.js";
 
-/** Payloads of one request, or one write. */
+/** Events of one request as a block has them, or one write. Their JSON is a few times as long; a peer takes 12 MiB. */
 const FORWARDED_BYTES_MAX = 1024 * 1024;
 /** Requests on their way to the leader: it holds one, which it answers when the other one comes. */
 const REQUESTS_MAX = 2;
@@ -85,7 +86,7 @@ class Lead {
     const n = ++this.lastNumber;
     // The leader answers at the deadline at the latest.
     const leftMs = Math.max(0, waiting.deadline - clock.now()) + ANSWER_GRACE_MS;
-    const bytes = waiting.write.events.reduce((sum, { payload }) => sum + payload.length, 0);
+    const bytes = waiting.write.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
     this.queue.push({ ...waiting, n, bytes, cancelExpiry: clock.after(leftMs, () => this.expire(n)) });
     this.sendSoon();
   }

@@ -57,7 +57,7 @@ interface Setting {
   fault: string | null;
   readonly sent: { id: string; type: string; data: Record<string, unknown>; atMs: number }[];
   readonly givenUp: string[];
-  start(heartbeatMs?: number): Promise<Webhook>;
+  start(heartbeatMs?: number, before?: (webhook: Webhook) => Promise<void>): Promise<Webhook>;
   /** Lets so much time go by, and what is due then be done. */
   pass(ms: number): Promise<void>;
 }
@@ -69,7 +69,7 @@ function setUp(): Setting {
     fault: null,
     sent: [],
     givenUp: [],
-    async start(heartbeatMs = 0) {
+    async start(heartbeatMs = 0, before = async () => {}) {
       const webhook = new Webhook({
         ...{ nodeId: "n2", address: "http://n2:3000", heartbeatMs, logger, clock: setting.clock },
         target: { url: "http://receiver.example/", secret: new Uint8Array(32), allowsPrivate: false },
@@ -81,6 +81,7 @@ function setUp(): Setting {
           return setting.fault;
         },
       });
+      await before(webhook);
       await webhook.start();
       running = webhook;
       await webhook.idle();
@@ -137,6 +138,25 @@ it("tries again, later each time, over a restart, with the same id, until it is 
   // It was taken: nobody hears of it again.
   await (await setting.start()).stop();
   expect(setting.sent).toHaveLength(4);
+});
+
+it("keeps what an earlier process has left, though an alert comes before the start", async () => {
+  const setting = setUp();
+  setting.fault = "answered 503";
+  const first = await setting.start();
+  first.onAlert(alert({ height: 1 }));
+  await setting.pass(0);
+  await first.stop();
+  setting.sent.length = 0;
+  setting.fault = null;
+  const second = await setting.start(0, (webhook) => {
+    webhook.onAlert(alert({ height: 2 }));
+    return webhook.idle();
+  });
+  await setting.pass(RETRY_MS_FIRST);
+  await setting.pass(RETRY_MS_FIRST);
+  expect(setting.sent.map(({ data }) => data.height).sort()).toEqual([1, 2]);
+  await second.stop();
 });
 
 it("gives up after a day, and says so; of that it tells nobody by the webhook", async () => {

@@ -42,6 +42,8 @@ export class Webhook {
   private readonly stops: (() => void)[] = [];
   private readonly abort = new AbortController();
   private isFailing = false;
+  /** What an earlier process has left is known: before, the file must not be written over, nor anything be sent twice. */
+  private isRead = false;
   private isSaved = true;
   private saving: Promise<void> | null = null;
 
@@ -51,6 +53,8 @@ export class Webhook {
     const { clock, file, heartbeatMs } = this.parts;
     // What came meanwhile stands behind what an earlier process has left.
     this.waiting = [...(await file.read()), ...this.waiting].slice(-WAITING_MAX);
+    this.isRead = true;
+    this.save();
     this.stops.push(clock.every(LOOK_MS, () => this.look()));
     if (heartbeatMs > 0) this.stops.push(clock.every(heartbeatMs, () => void this.beat()));
     this.look();
@@ -131,6 +135,7 @@ export class Webhook {
   }
 
   private look(): void {
+    if (!this.isRead) return;
     this.sending ??= this.sendDue().finally(() => {
       this.sending = null;
     });
@@ -187,6 +192,7 @@ export class Webhook {
   }
 
   private save(): void {
+    if (!this.isRead) return;
     this.isSaved = false;
     this.saving ??= this.saveAll().finally(() => {
       this.saving = null;

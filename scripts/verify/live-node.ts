@@ -49,7 +49,7 @@ export class LiveNode {
   }
 
   blockAt(height: number): Promise<BlockAnswer | Error> {
-    return ask<BlockAnswer>(this.options.url, `/api/v1/blocks/${height}`).catch((error: Error) => error);
+    return ask<BlockAnswer>(this.options.url, `/api/v1/blocks/${height}`, this.id).catch((error: Error) => error);
   }
 
   /** The next block, as it came; the hash that it has. */
@@ -149,7 +149,7 @@ export class LiveNode {
     const after = this.cursor === null ? "" : `&after=${encodeURIComponent(this.cursor)}`;
     const path = `/api/v1/events?order=asc&limit=${PAGE_EVENTS}${after}`;
     try {
-      const page = await ask<{ events: EventAnswer[]; next?: string }>(url, path);
+      const page = await ask<{ events: EventAnswer[]; next?: string }>(url, path, id);
       this.waiting = page.events;
       this.isAtEnd = page.next === undefined || (page.events.length === 0 && page.next === this.cursor);
       this.cursor = page.next ?? null;

@@ -119,6 +119,10 @@ describe("npm run verify on a log that nobody has touched", () => {
     expect(await verify()).toMatchObject({ exitCode: 2, stdout: "" });
     expect(await verify("--url", "n1", "--json")).toMatchObject({ exitCode: 2 });
     expect(await verify("--mongodb-uri", "mongodb://x", "--file", "y")).toMatchObject({ exitCode: 2 });
+    for (const uri of ["mongodb://ada:hunter2@secret@x:y/", "mongodb+srv://ada:hunter2@x.example"]) {
+      const { exitCode, stderr } = await verify("--mongodb-uri", uri);
+      expect([exitCode, stderr]).toEqual([2, expect.not.stringContaining("hunter2")]);
+    }
     expect(await verify("--file", "/no/such/file")).toMatchObject({ exitCode: 4 });
     const silent = await verify("--url", "http://127.0.0.1:1");
     expect(silent).toMatchObject({ exitCode: 1, stdout: "" });

@@ -20,4 +20,4 @@ it("npm run demo:tamper tells of node, event, field and both values, and of what
     expect(story).toContain(text);
   // What was changed is nowhere shown as an event.
   expect(story).not.toContain("answers amount 925000");
-});
+}, 300_000);

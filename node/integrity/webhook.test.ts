@@ -39,6 +39,8 @@ function handClock(): Clock & { pass(ms: number): void } {
   };
 }
 
+const OPENED = { n: 0, action: "opened" as const, at: "2026-01-01T00:00:00.000Z" };
+
 const alert = (more: Partial<AlertRecord> = {}): AlertRecord => ({
   ...{ id: "a".repeat(24), kind: "payload_modified", severity: "critical", node: "n2", accused: "n2", height: 12 },
   ...{
@@ -48,6 +50,7 @@ const alert = (more: Partial<AlertRecord> = {}): AlertRecord => ({
   },
   ...{ lastSeenAt: "2026-01-01T00:00:00.000Z", occurrences: 1, status: "open" as const, foundBy: "watch" as const },
   differences: [{ height: 12, sequence: 34, field: "dataPayload.name", stored: "eve", expected: "ada" }],
+  history: [OPENED],
   ...more,
 });
 
@@ -103,7 +106,8 @@ it("tells of an alert once it is opened, and of each step after it; of fields, a
   const setting = setUp();
   const webhook = await setting.start();
   webhook.onAlert(alert());
-  webhook.onAlert(alert({ occurrences: 2 }));
+  const acknowledged = { n: 1, action: "acknowledged" as const, at: OPENED.at };
+  webhook.onAlert(alert({ occurrences: 2, status: "acknowledged", history: [OPENED, acknowledged] }));
   webhook.onAlert(alert({ occurrences: 2, status: "ended" }));
   await setting.pass(0);
   expect(setting.sent.map(({ type }) => type)).toEqual(["alert.opened", "alert.changed", "alert.closed"]);
@@ -113,6 +117,27 @@ it("tells of an alert once it is opened, and of each step after it; of fields, a
     url: `http://n2:3000/api/v1/alerts/${"a".repeat(24)}`,
   });
   expect(JSON.stringify(setting.sent)).not.toMatch(/\\"(?:eve|ada)\\"|"(?:eve|ada)"/);
+  await webhook.stop();
+});
+
+it("tells of an incident of many blocks as opened, though it had grown before it was stored", async () => {
+  const setting = setUp();
+  const webhook = await setting.start();
+  webhook.onAlert(alert({ occurrences: 30, heights: [[12, 41]] }));
+  await setting.pass(0);
+  expect(setting.sent.map(({ type }) => type)).toEqual(["alert.opened"]);
+  await webhook.stop();
+});
+
+it("takes no idempotency key out of the cluster", async () => {
+  const setting = setUp();
+  const webhook = await setting.start();
+  const { differences: _, ...rest } = alert();
+  const detail = 'the idempotency key "ada-4711" of "billing" stands in blocks 3, 4';
+  webhook.onAlert({ ...rest, kind: "key_repeated", detail });
+  await setting.pass(0);
+  expect(setting.sent).toHaveLength(1);
+  expect(JSON.stringify(setting.sent)).not.toContain("ada-4711");
   await webhook.stop();
 });
 

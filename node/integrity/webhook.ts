@@ -19,6 +19,9 @@ export const WAITING_MAX = 1_000;
 /** The kind of the alert that says that others could not be delivered: it is not sent itself. */
 export const WEBHOOK_FAILED = "webhook_failed";
 
+/** Kinds whose sentence names what a client has written, an idempotency key. */
+const WITH_VALUES: ReadonlySet<string> = new Set(["key_repeated"]);
+
 export interface WebhookParts {
   readonly nodeId: NodeId;
   /** This node's base URL. */
@@ -77,8 +80,7 @@ export class Webhook {
   /** An alert was opened, or something was decided about it. */
   onAlert(alert: AlertRecord): void {
     if (alert.kind === WEBHOOK_FAILED) return;
-    const isNew = alert.status === "open" && alert.occurrences <= 1;
-    const type = isOver(alert) ? "alert.closed" : isNew ? "alert.opened" : "alert.changed";
+    const type = isOver(alert) ? "alert.closed" : isJustOpened(alert) ? "alert.opened" : "alert.changed";
     this.enqueue(type, this.summaryOf(alert));
   }
 
@@ -126,7 +128,8 @@ export class Webhook {
       ...(sequence === undefined ? [] : [`event ${sequence}`]),
       ...(fields?.[0] === undefined ? [] : [fields[0].field]),
     ];
-    const detail = differences === undefined ? alert.detail : `${kind} on ${node}: ${place.join(", ")}`;
+    const hasValues = differences !== undefined || WITH_VALUES.has(kind);
+    const detail = hasValues ? `${kind} on ${node}: ${place.join(", ")}` : alert.detail;
     const url = `${this.parts.address}/api/v1/alerts/${id}`;
     return {
       ...{ id, kind, severity, node, accused, status, openedAt, lastSeenAt, height, sequence, heights, sequences },
@@ -213,5 +216,12 @@ export class Webhook {
     return Date.parse(this.parts.clock.wall());
   }
 }
+
+/**
+ * Incidents come here with each new step, and one may have grown before its first: what was found together is stored together.
+ * Other alerts come once a process.
+ */
+const isJustOpened = ({ history, foundBy, occurrences }: AlertRecord): boolean =>
+  history?.at(-1)?.action === "opened" && (foundBy !== undefined || occurrences <= 1);
 
 const newId = (): string => `msg_${randomBytes(12).toString("hex")}`;

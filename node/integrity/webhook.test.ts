@@ -72,7 +72,7 @@ function setUp(): Setting {
     fault: null,
     sent: [],
     givenUp: [],
-    async start(heartbeatMs = 0, before = async () => {}) {
+    async start(heartbeatMs = 0, before: (webhook: Webhook) => Promise<void> = async () => {}) {
       const webhook = new Webhook({
         ...{ nodeId: "n2", address: "http://n2:3000", heartbeatMs, logger, clock: setting.clock },
         target: { url: "http://receiver.example/", secret: new Uint8Array(32), allowsPrivate: false },

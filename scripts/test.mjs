@@ -4,7 +4,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ensureDashboard, ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
+import { ensureInstalled, refuseOldNode, root } from "./ensure.mjs";
 
 const SEEDS = "10000";
 const QUICK_SEEDS = "50";
@@ -12,6 +12,7 @@ const QUICK_SEEDS = "50";
 /** Seconds that each part may take where nothing else runs on two cores. */
 const BUDGET = {
   "typecheck and build": 50,
+  dashboard: 10,
   lint: 5,
   layers: 15,
   unit: 90,
@@ -29,7 +30,8 @@ const isQuick = process.argv.includes("--quick");
 ensureInstalled();
 const scratch = mkdtempSync(join(tmpdir(), "quorumlog-npm-test-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
-process.on("SIGINT", () => process.exit(130));
+// Whatever runs is ended with this process, as CI ends it too.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => process.exit(128 + constants.signals[name]));
 
 const env = Object.assign({}, process.env);
 /** What was not run, and what would enable it: said last. */
@@ -37,15 +39,16 @@ const advice = [];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const took = [];
 
-const built = await check("typecheck and build", "tsc -b", ["typescript/bin/tsc", "-b"]);
-ensureDashboard();
+const modules = join(root, "node_modules");
+const compiled = await check("typecheck and build", "tsc -b", [join(modules, "typescript/bin/tsc"), "-b"]);
+const built = (await check("dashboard", "vite", [join(root, "scripts/dashboard.mjs")])) && compiled;
 env.SIM_SEEDS = isQuick ? QUICK_SEEDS : SEEDS;
 const simulation = beside("sim", `the seeded simulator, ${env.SIM_SEEDS} seeds`, vitest("sim"));
 // The others wait for half of their time, for elections and deadlines, and must not wait for this one.
 setPriority(simulation.pid, constants.priority.PRIORITY_LOW);
-await check("lint", "biome", ["@biomejs/biome/bin/biome", "check", "."]);
+await check("lint", "biome", [join(modules, "@biomejs/biome/bin/biome"), "check", "."]);
 const folders = ["shared", "cluster", "node", "dashboard", "scripts", "test"];
-const depcruise = "dependency-cruiser/bin/dependency-cruise.mjs";
+const depcruise = join(modules, "dependency-cruiser/bin/dependency-cruise.mjs");
 await check("layers", "dependency-cruiser", [depcruise, "--config", ".dependency-cruiser.cjs"].concat(folders));
 await suite("unit", "no process, no mongod", vitest("unit"));
 if (!isQuick) await integration();
@@ -89,7 +92,7 @@ async function integration() {
 
 /** A part that is one check: it passes or fails as a whole. */
 async function check(name, what, args) {
-  const run = await part(name, what, [join(root, "node_modules", args[0])].concat(args.slice(1)));
+  const run = await part(name, what, args);
   sum[run.ok ? "passed" : "failed"] += 1;
   run.end(run.ok ? "passed" : "FAILED");
   return run.ok;
@@ -121,7 +124,7 @@ function beside(name, what, args) {
 function vitest(project, name = project, places = []) {
   const reporters = ["--reporter=default", `--reporter=${join(root, "scripts/vitest-reporter.mjs")}`];
   env.TEST_COUNTS_FILE = join(scratch, name);
-  const program = [join(root, "node_modules/vitest/vitest.mjs"), "run", "--project", project, "--passWithNoTests"];
+  const program = [join(modules, "vitest/vitest.mjs"), "run", "--project", project, "--passWithNoTests"];
   return program.concat(places, reporters);
 }
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { text } from "node:stream/consumers";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, onTestFinished } from "vitest";
 import { isPrivateAddress, postOnce, type publicLookup, signedHeaders, type WebhookTarget } from "./webhook-post.js";
 
 let server: Server | null = null;
@@ -57,6 +57,21 @@ it("follows no redirect, and takes nothing but 2xx for a delivery", async () => 
   server?.close();
   const failing = await receiver(500);
   expect(await postOnce(target(`http://127.0.0.1:${failing.port}/`, true), message, now)).toBe("answered 500");
+});
+
+it("ends with a reason where a receiver switches protocols, and where no address of a name answers", async () => {
+  const raw = createTcpServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"));
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => void raw.close());
+  await once(raw, "listening");
+  const { port } = raw.address() as AddressInfo;
+  expect(await postOnce(target(`http://127.0.0.1:${port}/`, true), message, now)).toMatch(/without an answer|hang up/);
+  const refused = new AggregateError([new Error("connect ECONNREFUSED ::1:1"), new Error("connect ECONNREFUSED 127.0.0.1:1")]);
+  const resolve: Parameters<typeof publicLookup>[0] = (_, then) => then(refused, []);
+  const fault = await postOnce(target("http://twice.example/", false), message, { ...now, resolve });
+  expect(fault).toBe("connect ECONNREFUSED ::1:1; connect ECONNREFUSED 127.0.0.1:1");
 });
 
 it("reaches no private address, by whatever name or form, unless that is allowed", async () => {

@@ -122,9 +122,17 @@ export function postOnce(
       incoming.destroy();
       done(judgement(statusCode));
     });
-    outgoing.on("error", (error) => done(limit.aborted ? "no answer in time" : error.message));
+    outgoing.on("error", (error) => done(limit.aborted ? "no answer in time" : sentenceOf(error)));
+    // Some ends are no error: an answer 101 closes the connection, and that is all that comes of it.
+    outgoing.on("close", () => done("closed the connection without an answer"));
     outgoing.end(message.body);
   });
+}
+
+/** Of several addresses that were tried the error has no message of its own. */
+function sentenceOf(error: Error): string {
+  const tried = error instanceof AggregateError ? (error.errors as Error[]).map(({ message }) => message) : [];
+  return error.message || tried.join("; ") || String((error as NodeJS.ErrnoException).code ?? error.name);
 }
 
 function judgement(status: number): string | null {

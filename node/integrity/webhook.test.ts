@@ -39,6 +39,8 @@ function handClock(): Clock & { pass(ms: number): void } {
   };
 }
 
+const OPENED = { n: 0, action: "opened" as const, at: "2026-01-01T00:00:00.000Z" };
+
 const alert = (more: Partial<AlertRecord> = {}): AlertRecord => ({
   ...{ id: "a".repeat(24), kind: "payload_modified", severity: "critical", node: "n2", accused: "n2", height: 12 },
   ...{
@@ -48,6 +50,7 @@ const alert = (more: Partial<AlertRecord> = {}): AlertRecord => ({
   },
   ...{ lastSeenAt: "2026-01-01T00:00:00.000Z", occurrences: 1, status: "open" as const, foundBy: "watch" as const },
   differences: [{ height: 12, sequence: 34, field: "dataPayload.name", stored: "eve", expected: "ada" }],
+  history: [OPENED],
   ...more,
 });
 
@@ -57,7 +60,7 @@ interface Setting {
   fault: string | null;
   readonly sent: { id: string; type: string; data: Record<string, unknown>; atMs: number }[];
   readonly givenUp: string[];
-  start(heartbeatMs?: number): Promise<Webhook>;
+  start(heartbeatMs?: number, before?: (webhook: Webhook) => Promise<void>): Promise<Webhook>;
   /** Lets so much time go by, and what is due then be done. */
   pass(ms: number): Promise<void>;
 }
@@ -69,7 +72,7 @@ function setUp(): Setting {
     fault: null,
     sent: [],
     givenUp: [],
-    async start(heartbeatMs = 0) {
+    async start(heartbeatMs = 0, before: (webhook: Webhook) => Promise<void> = async () => {}) {
       const webhook = new Webhook({
         ...{ nodeId: "n2", address: "http://n2:3000", heartbeatMs, logger, clock: setting.clock },
         target: { url: "http://receiver.example/", secret: new Uint8Array(32), allowsPrivate: false },
@@ -81,6 +84,7 @@ function setUp(): Setting {
           return setting.fault;
         },
       });
+      await before(webhook);
       await webhook.start();
       running = webhook;
       await webhook.idle();
@@ -102,7 +106,8 @@ it("tells of an alert once it is opened, and of each step after it; of fields, a
   const setting = setUp();
   const webhook = await setting.start();
   webhook.onAlert(alert());
-  webhook.onAlert(alert({ occurrences: 2 }));
+  const acknowledged = { n: 1, action: "acknowledged" as const, at: OPENED.at };
+  webhook.onAlert(alert({ occurrences: 2, status: "acknowledged", history: [OPENED, acknowledged] }));
   webhook.onAlert(alert({ occurrences: 2, status: "ended" }));
   await setting.pass(0);
   expect(setting.sent.map(({ type }) => type)).toEqual(["alert.opened", "alert.changed", "alert.closed"]);
@@ -112,6 +117,27 @@ it("tells of an alert once it is opened, and of each step after it; of fields, a
     url: `http://n2:3000/api/v1/alerts/${"a".repeat(24)}`,
   });
   expect(JSON.stringify(setting.sent)).not.toMatch(/\\"(?:eve|ada)\\"|"(?:eve|ada)"/);
+  await webhook.stop();
+});
+
+it("tells of an incident of many blocks as opened, though it had grown before it was stored", async () => {
+  const setting = setUp();
+  const webhook = await setting.start();
+  webhook.onAlert(alert({ occurrences: 30, heights: [[12, 41]] }));
+  await setting.pass(0);
+  expect(setting.sent.map(({ type }) => type)).toEqual(["alert.opened"]);
+  await webhook.stop();
+});
+
+it("takes no idempotency key out of the cluster", async () => {
+  const setting = setUp();
+  const webhook = await setting.start();
+  const { differences: _, ...rest } = alert();
+  const detail = 'the idempotency key "ada-4711" of "billing" stands in blocks 3, 4';
+  webhook.onAlert({ ...rest, kind: "key_repeated", detail });
+  await setting.pass(0);
+  expect(setting.sent).toHaveLength(1);
+  expect(JSON.stringify(setting.sent)).not.toContain("ada-4711");
   await webhook.stop();
 });
 
@@ -137,6 +163,25 @@ it("tries again, later each time, over a restart, with the same id, until it is 
   // It was taken: nobody hears of it again.
   await (await setting.start()).stop();
   expect(setting.sent).toHaveLength(4);
+});
+
+it("keeps what an earlier process has left, though an alert comes before the start", async () => {
+  const setting = setUp();
+  setting.fault = "answered 503";
+  const first = await setting.start();
+  first.onAlert(alert({ height: 1 }));
+  await setting.pass(0);
+  await first.stop();
+  setting.sent.length = 0;
+  setting.fault = null;
+  const second = await setting.start(0, (webhook) => {
+    webhook.onAlert(alert({ height: 2 }));
+    return webhook.idle();
+  });
+  await setting.pass(RETRY_MS_FIRST);
+  await setting.pass(RETRY_MS_FIRST);
+  expect(setting.sent.map(({ data }) => data.height).sort()).toEqual([1, 2]);
+  await second.stop();
 });
 
 it("gives up after a day, and says so; of that it tells nobody by the webhook", async () => {

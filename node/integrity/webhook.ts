@@ -19,6 +19,9 @@ export const WAITING_MAX = 1_000;
 /** The kind of the alert that says that others could not be delivered: it is not sent itself. */
 export const WEBHOOK_FAILED = "webhook_failed";
 
+/** Kinds whose sentence names what a client has written, an idempotency key. */
+const WITH_VALUES: ReadonlySet<string> = new Set(["key_repeated"]);
+
 export interface WebhookParts {
   readonly nodeId: NodeId;
   /** This node's base URL. */
@@ -42,6 +45,8 @@ export class Webhook {
   private readonly stops: (() => void)[] = [];
   private readonly abort = new AbortController();
   private isFailing = false;
+  /** What an earlier process has left is known: before, the file must not be written over, nor anything be sent twice. */
+  private isRead = false;
   private isSaved = true;
   private saving: Promise<void> | null = null;
 
@@ -51,6 +56,8 @@ export class Webhook {
     const { clock, file, heartbeatMs } = this.parts;
     // What came meanwhile stands behind what an earlier process has left.
     this.waiting = [...(await file.read()), ...this.waiting].slice(-WAITING_MAX);
+    this.isRead = true;
+    this.save();
     this.stops.push(clock.every(LOOK_MS, () => this.look()));
     if (heartbeatMs > 0) this.stops.push(clock.every(heartbeatMs, () => void this.beat()));
     this.look();
@@ -73,8 +80,7 @@ export class Webhook {
   /** An alert was opened, or something was decided about it. */
   onAlert(alert: AlertRecord): void {
     if (alert.kind === WEBHOOK_FAILED) return;
-    const isNew = alert.status === "open" && alert.occurrences <= 1;
-    const type = isOver(alert) ? "alert.closed" : isNew ? "alert.opened" : "alert.changed";
+    const type = isOver(alert) ? "alert.closed" : isJustOpened(alert) ? "alert.opened" : "alert.changed";
     this.enqueue(type, this.summaryOf(alert));
   }
 
@@ -122,7 +128,8 @@ export class Webhook {
       ...(sequence === undefined ? [] : [`event ${sequence}`]),
       ...(fields?.[0] === undefined ? [] : [fields[0].field]),
     ];
-    const detail = differences === undefined ? alert.detail : `${kind} on ${node}: ${place.join(", ")}`;
+    const hasValues = differences !== undefined || WITH_VALUES.has(kind);
+    const detail = hasValues ? `${kind} on ${node}: ${place.join(", ")}` : alert.detail;
     const url = `${this.parts.address}/api/v1/alerts/${id}`;
     return {
       ...{ id, kind, severity, node, accused, status, openedAt, lastSeenAt, height, sequence, heights, sequences },
@@ -131,6 +138,7 @@ export class Webhook {
   }
 
   private look(): void {
+    if (!this.isRead) return;
     this.sending ??= this.sendDue().finally(() => {
       this.sending = null;
     });
@@ -187,6 +195,7 @@ export class Webhook {
   }
 
   private save(): void {
+    if (!this.isRead) return;
     this.isSaved = false;
     this.saving ??= this.saveAll().finally(() => {
       this.saving = null;
@@ -207,5 +216,12 @@ export class Webhook {
     return Date.parse(this.parts.clock.wall());
   }
 }
+
+/**
+ * Incidents come here with each new step, and one may have grown before its first: what was found together is stored together.
+ * Other alerts come once a process.
+ */
+const isJustOpened = ({ history, foundBy, occurrences }: AlertRecord): boolean =>
+  history?.at(-1)?.action === "opened" && (foundBy !== undefined || occurrences <= 1);
 
 const newId = (): string => `msg_${randomBytes(12).toString("hex")}`;

@@ -89,6 +89,8 @@ describe("what npm start refuses", () => {
   it.each([
     [{ HOST: "0.0.0.0" }, ["--allow-chaos"], /--allow-chaos would let whoever reaches HOST=0\.0\.0\.0 end nodes/],
     [{ HOST: "192.0.2.2" }, ["--demo"], /--demo would let whoever reaches/],
+    [{ ALLOWED_HOSTS: "logs.example" }, ["--demo"], /--demo would let whoever comes by ALLOWED_HOSTS end nodes/],
+    [{ ALLOWED_ORIGINS: "https://a.example" }, ["--allow-chaos"], /whoever comes by ALLOWED_ORIGINS/],
     [{ MONGODB_URI: URI }, ["--demo"], /--demo alters what nodes store/],
     [{ MONGODB_URIS: `${URI},${URI}2,${URI}3` }, ["--allow-chaos"], /for mongods that npm start runs/],
   ])("is chaos where others would suffer from it: %j with %j", (env, args, message) => {

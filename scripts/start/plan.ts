@@ -95,7 +95,8 @@ function planCluster(options: StartOptions, env: Env): StartPlan["cluster"] {
 }
 
 /** Whoever reaches the dashboard could end the nodes and alter what they store. */
-function refuseChaosElsewhere({ isDemo }: StartOptions, { HOST }: Env, isElsewhere: boolean): void {
+function refuseChaosElsewhere({ isDemo }: StartOptions, env: Env, isElsewhere: boolean): void {
+  const { HOST } = env;
   const flag = isDemo ? "--demo" : "--allow-chaos";
   if (isElsewhere)
     throw new UsageError(`${flag} alters what nodes store: it is for mongods that npm start runs; MONGODB_URI is set.`);
@@ -103,6 +104,11 @@ function refuseChaosElsewhere({ isDemo }: StartOptions, { HOST }: Env, isElsewhe
   if (HOST && HOST !== "127.0.0.1")
     throw new UsageError(
       `${flag} would let whoever reaches HOST=${HOST} end nodes and alter what they store: leave HOST at 127.0.0.1.`,
+    );
+  const way = ["ALLOWED_HOSTS", "ALLOWED_ORIGINS"].find((name) => env[name]);
+  if (way !== undefined)
+    throw new UsageError(
+      `${flag} would let whoever comes by ${way} end nodes and alter what they store: leave ${way} out.`,
     );
 }
 

@@ -16,11 +16,14 @@ export class NoAnswer extends Error {
   }
 }
 
-/** What a node answers to a GET, as JSON. A node that is busy is asked again. Throws NoAnswer. */
-export async function ask<T>(base: string, path: string): Promise<T> {
+/**
+ * What a node answers to a GET, as JSON. A node that is busy is asked again. Throws NoAnswer, also where another node answers
+ * than the one that is meant.
+ */
+export async function ask<T>(base: string, path: string, node?: string): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return (await answerOf(base, path)) as T;
+      return (await answerOf(base, path, node)) as T;
     } catch (error) {
       const isPassing =
         error instanceof NoAnswer && (error.status === 0 || error.status === 429 || error.status === 503);
@@ -30,13 +33,16 @@ export async function ask<T>(base: string, path: string): Promise<T> {
   }
 }
 
-async function answerOf(base: string, path: string): Promise<unknown> {
+async function answerOf(base: string, path: string, node: string | undefined): Promise<unknown> {
   let answer: Response;
   try {
     answer = await loopback(new URL(path, base), { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
   } catch (error) {
     throw new NoAnswer(`${base} does not answer: ${messageOf(error)}`);
   }
+  const by = answer.headers.get("x-served-by");
+  if (node !== undefined && by !== null && by !== node)
+    throw new NoAnswer(`${base} is answered by ${by}, and should be by ${node}`, answer.status);
   const body = (await answer.json().catch(() => null)) as { code?: unknown; detail?: unknown } | null;
   if (answer.ok && body !== null) return body;
   const detail = typeof body?.detail === "string" ? body.detail : "no JSON";

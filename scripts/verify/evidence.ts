@@ -65,9 +65,11 @@ export function verifyEvidence(text: string): EvidenceResult {
       found.push(...listOf(one.stored).flatMap((kept) => differencesOf(kept, at, committed as Committed))),
     );
   }
-  step(undefined, "evidenceHash", () => checkHashes(bundle, blocks));
+  step(undefined, "evidenceHash", () => checkHashes(bundle, blocks, findings));
   step(undefined, "alert.differences", () => checkAlert(alert, blocks, found));
   if (findings.count === 0) for (const one of distinct(found)) findings.notes.push(sentence(node, one));
+  if (findings.count === 0 && found.length === 0)
+    findings.notes.push("Its documents show no altered field: only what stands in it was checked.");
   return { node, blocks: blocks.length, findings };
 }
 
@@ -228,15 +230,15 @@ function payloadValueOf(payload: Buffer | null): unknown {
   }
 }
 
-function checkHashes(bundle: Json, blocks: readonly Json[]): void {
+function checkHashes(bundle: Json, blocks: readonly Json[], findings: Findings): void {
   const documents = [...blocks.flatMap((one) => listOf(one.stored)), ...listOf(bundle.others)];
   for (const { id, sha256, document } of documents)
     if (sha256Hex(canonical(document)) !== sha256) throw new Error(`the document ${id} has another SHA-256`);
-  if (
-    Number((bundle.omitted as Json | undefined)?.documents ?? 0) > 0 ||
-    Number((bundle.omitted as Json | undefined)?.blocks ?? 0) > 0
-  )
+  const { documents: fewer, blocks: fewerBlocks } = (bundle.omitted ?? {}) as Json;
+  if (Number(fewer ?? 0) > 0 || Number(fewerBlocks ?? 0) > 0) {
+    findings.notes.push("Documents are left out of it: evidenceHash, which covers all of them, was not checked.");
     return;
+  }
   const pairs = documents
     .map(({ id, sha256 }) => [String(id), String(sha256)] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));

@@ -35,7 +35,10 @@ export class LiveNode {
   /** Why it could not be verified to the end. */
   silence: string | null = null;
   private isBroken = false;
+  /** Blocks were passed over: keys that they have admitted are not known. */
+  private hasGap = false;
   private isShowing = true;
+  private isAtEnd = false;
   private waiting: EventAnswer[] = [];
   private cursor: string | null = null;
 
@@ -46,7 +49,7 @@ export class LiveNode {
   }
 
   blockAt(height: number): Promise<BlockAnswer | Error> {
-    return ask<BlockAnswer>(this.options.url, `/api/v1/blocks/${height}`).catch((error: Error) => error);
+    return ask<BlockAnswer>(this.options.url, `/api/v1/blocks/${height}`, this.id).catch((error: Error) => error);
   }
 
   /** The next block, as it came; the hash that it has. */
@@ -74,6 +77,7 @@ export class LiveNode {
   private skip(height: number): void {
     this.chain = { ...this.chain, height };
     this.isBroken = true;
+    this.hasGap = true;
   }
 
   private async verify(height: number, answer: BlockAnswer, isLast: boolean): Promise<string> {
@@ -86,7 +90,7 @@ export class LiveNode {
     if (header.height !== height) throw differs("bad_link", "height", header.height, height);
     const keys = verifyHeader(before, header);
     const isSigned = signatures || isLast;
-    if (isSigned && !this.isBroken)
+    if (isSigned && !this.hasGap)
       verifySignature(keys, { header, text, signature: Buffer.from(answer.signature, "hex") });
     verifySizes(before.tree, header);
     const stored = Tree.of(header.firstSequence, answer.frontierBefore.map(bytes));
@@ -104,10 +108,11 @@ export class LiveNode {
 
   /** After what could not be verified: as the block itself says it. */
   private before(header: Header, { frontierBefore }: BlockAnswer): Chain {
+    const { chain } = this;
     const tree = Tree.of(header.firstSequence, frontierBefore.map(bytes)) ?? new Tree();
-    const { height, clusterId, previousBlockHash } = header;
-    const chain = { ...this.chain, tree, height: height - 1, blockHash: previousBlockHash };
-    return height === 2 ? { ...chain, clusterId, keys: new Map([[header.leaderId, ""]]) } : chain;
+    const headHash = header.eventCount === 0 ? header.headHash : chain.headHash;
+    const clusterId = chain.clusterId || header.clusterId;
+    return { ...chain, tree, headHash, clusterId, height: header.height - 1, blockHash: header.previousBlockHash };
   }
 
   /** Those of one block, each recomputed from what is shown; null where the node does not show them. */
@@ -129,20 +134,25 @@ export class LiveNode {
 
   private async nextShown(sequence: number): Promise<EventAnswer | null> {
     while (this.isShowing && (this.waiting[0]?.sequence ?? -1) < sequence) {
-      if (this.waiting.shift() === undefined) await this.nextPage();
+      if (this.waiting.shift() === undefined) await this.nextPage(sequence);
     }
     return this.isShowing ? (this.waiting.shift() ?? null) : null;
   }
 
-  private async nextPage(): Promise<void> {
+  private async nextPage(sequence: number): Promise<void> {
     const { url, id, findings } = this.options;
+    if (this.isAtEnd) {
+      this.isShowing = false;
+      this.silence ??= `it does not show event ${sequence}, which one of its blocks has`;
+      return;
+    }
     const after = this.cursor === null ? "" : `&after=${encodeURIComponent(this.cursor)}`;
     const path = `/api/v1/events?order=asc&limit=${PAGE_EVENTS}${after}`;
     try {
-      const page = await ask<{ events: EventAnswer[]; next?: string }>(url, path);
+      const page = await ask<{ events: EventAnswer[]; next?: string }>(url, path, id);
       this.waiting = page.events;
+      this.isAtEnd = page.next === undefined || (page.events.length === 0 && page.next === this.cursor);
       this.cursor = page.next ?? null;
-      this.isShowing = page.next !== undefined || page.events.length > 0;
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
       this.isShowing = false;

@@ -34,7 +34,7 @@ export async function verifyCluster(url: string, options: LiveOptions): Promise<
   const through = Math.max(0, ...cluster.nodes.map(({ commitHeight }) => commitHeight ?? 0));
   if (through === 0) throw new NoAnswer(`${url} knows of no committed block yet.`);
   const asked = await Promise.all(
-    cluster.nodes.map(async (node) => ({ ...node, silence: await levelAt(node.address, through) })),
+    cluster.nodes.map(async (node) => ({ ...node, silence: await levelAt(node, through) })),
   );
   const silent = asked.flatMap(({ id, silence }) => (silence === null ? [] : [`${id}: ${silence}`]));
   const nodes = asked
@@ -47,25 +47,27 @@ export async function verifyCluster(url: string, options: LiveOptions): Promise<
   if (first === undefined) throw new NoAnswer(`No node answers: ${silent.join("; ")}`);
   await compareBlocks(nodes, through, findings, options.onProgress);
   try {
-    options.expected?.end(first.chain.tree.size);
+    // Of one that was away meanwhile it is not known: it is not verified in any case.
+    if (first.silence === null) options.expected?.end(first.chain.tree.size);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     findings.addFault(first.id, undefined, error);
   }
-  await compareStored({ url: first.options.url, size: first.chain.tree.size, findings, silent });
+  const ids = nodes.map(({ id }) => id);
+  await compareStored({ url: first.options.url, ids, size: first.chain.tree.size, findings, silent });
   for (const { id, silence } of nodes) if (silence !== null) silent.push(`${id}: ${silence}`);
   await nameFields(url, findings);
   const { tree } = first.chain;
   const head = { size: tree.size, root: tree.root };
-  return { nodes: nodes.map(({ id }) => id), head, blocks: through, findings, silent };
+  return { nodes: ids, head, blocks: through, findings, silent };
 }
 
 /** Waits until a node has what is to be compared; why it has not. */
-async function levelAt(url: string, height: number): Promise<string | null> {
+async function levelAt({ id, address }: { id: string; address: string }, height: number): Promise<string | null> {
   const deadline = performance.now() + LEVEL_WITHIN_MS;
   for (;;) {
     try {
-      await ask(url, `/api/v1/blocks/${height}`);
+      await ask(address, `/api/v1/blocks/${height}`, id);
       return null;
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
@@ -102,14 +104,24 @@ async function compareBlocks(
 }
 
 /** What each node's own database holds, as the node itself reads it past its memory. */
-async function compareStored(of: { url: string; size: number; findings: Findings; silent: string[] }): Promise<void> {
-  const { url, size, findings, silent } = of;
+async function compareStored(of: {
+  readonly url: string;
+  readonly ids: readonly string[];
+  readonly size: number;
+  readonly findings: Findings;
+  readonly silent: string[];
+}): Promise<void> {
+  const { url, ids, size, findings, silent } = of;
   const told = new Set<string>();
   for (let from = 0; from < size; from += CHAIN_EVENTS) {
     const count = Math.min(CHAIN_EVENTS, size - from);
     const { nodes } = await ask<ChainAnswer>(url, `/api/v1/chain?from=${from}&count=${count}`);
+    for (const [node, why] of notShown(nodes, ids, { from, count })) {
+      if (!told.has(node)) silent.push(`${node}: ${why}`);
+      told.add(node);
+    }
     const due = new Map<number, { hash: string; node: string }>();
-    for (const { node, events, altered, detail } of nodes) {
+    for (const { node, events, altered } of nodes) {
       for (const { height, from: sequence, detail: fault } of altered) {
         if (told.has(`${node} ${height}`)) continue;
         told.add(`${node} ${height}`);
@@ -121,10 +133,6 @@ async function compareStored(of: { url: string; size: number; findings: Findings
           fault: "altered",
           detail: `its stored block is another one: ${fault}`,
         });
-      }
-      if (detail !== undefined && !told.has(node)) {
-        told.add(node);
-        silent.push(`${node}: ${detail}`);
       }
       for (const { sequence, hash, height } of events) {
         const known = due.get(sequence);
@@ -145,6 +153,22 @@ async function compareStored(of: { url: string; size: number; findings: Findings
       }
     }
   }
+}
+
+/** The nodes that say nothing of their databases, or not of all of these events, and why. */
+function notShown(
+  nodes: ChainAnswer["nodes"],
+  ids: readonly string[],
+  { from, count }: { readonly from: number; readonly count: number },
+): [node: string, why: string][] {
+  return ids.flatMap((id): [string, string][] => {
+    const { events = [], altered = [], detail } = nodes.find(({ node }) => node === id) ?? {};
+    if (detail !== undefined) return [[id, detail]];
+    const within = (at: number): number => Math.min(Math.max(at, from), from + count);
+    const places = altered.map((one) => within(one.from + one.count) - within(one.from));
+    const shownCount = places.reduce((sum, one) => sum + one, events.length);
+    return shownCount < count ? [[id, `of its database ${shownCount} of ${count} events from ${from} on were shown`]] : [];
+  });
 }
 
 /** The nodes themselves know which field of an altered block it is: by their alerts. */

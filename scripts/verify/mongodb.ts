@@ -1,4 +1,6 @@
-import { Binary, type Collection, type Document, type FindCursor, MongoClient } from "mongodb";
+import { createHash } from "node:crypto";
+import { Binary, type Collection, type Document, type FindCursor, MongoClient, type MongoClientOptions } from "mongodb";
+import { UsageError } from "../lib/usage.js";
 import type { FoundBlock } from "./block.js";
 import type { FoundEntry } from "./entry.js";
 
@@ -43,7 +45,8 @@ export class NodeDatabase {
   static async open(uri: string): Promise<NodeDatabase> {
     const hasDatabase = /^mongodb(?:\+srv)?:\/\/[^/?]+\/[^?]/.test(uri);
     const options = { appName: "quorumlog-verify", directConnection: true, serverSelectionTimeoutMS: CONNECT_MS };
-    const client = await new MongoClient(uri, options).connect();
+    const client = clientOf(uri, options);
+    await client.connect();
     const db = client.db(hasDatabase ? undefined : DEFAULT_DATABASE);
     const entries = db.collection<AnyDocument>("blocks", { useBigInt64: true });
     return new NodeDatabase(client, db.databaseName, db.collection<AnyDocument>("blocks"), entries);
@@ -82,7 +85,10 @@ export class NodeDatabase {
   /** The stored hashes of blocks, to see whether they are still the same. */
   async hashesFrom(from: number): Promise<string> {
     const found = this.blocks.find({ _id: { $gte: from } }, { projection: { blockHash: 1 } }).sort({ _id: 1 });
-    return JSON.stringify(await found.toArray());
+    // A forged end may say that nothing below it was committed: then this is the whole log.
+    const hash = createHash("sha256");
+    for await (const document of found.batchSize(BATCH)) hash.update(JSON.stringify(document));
+    return hash.digest("hex");
   }
 
   /** Ids that are no number, as texts. */
@@ -125,6 +131,15 @@ export class NodeDatabase {
 
   private collection(name: string): Collection {
     return this.client.db(this.name).collection(name);
+  }
+}
+
+/** The driver's message may quote the URI, and with it a password. */
+function clientOf(uri: string, options: MongoClientOptions): MongoClient {
+  try {
+    return new MongoClient(uri, options);
+  } catch {
+    throw new UsageError("--mongodb-uri is no connection string for one server, such as mongodb://127.0.0.1:27017/eventLogs.");
   }
 }
 

@@ -65,6 +65,15 @@ describe("the code of npm run verify, which shares none with the nodes, on the v
     expect([clusterId, blockHash]).toEqual([vectors.log.clusterId, vectors.log.blocks.at(-1)?.blockHash]);
   });
 
+  it("asks for no member where the first block, which names them, was altered; and for one in the first block itself", () => {
+    const unknown = { ...chainAfter(1), keys: new Map<string, string>() };
+    expect(faultOf(unknown, vectors.log.blocks[1]?.wire as string)).toBeNull();
+    const { header, wire } = vectors.log.blocks[0] as (typeof vectors.log.blocks)[number];
+    const block = decodeBlock(bytes(wire));
+    const strange = { ...block, header: { ...header, leaderId: "n9" } };
+    expect(() => verifyBlock(NO_BLOCKS, strange, { signatures: false })).toThrow("n9 is no member");
+  });
+
   it.each(vectors.refused)("refuses $what ($fault)", ({ height, fault, wire }) => {
     expect(faultOf(chainAfter(height - 1), wire)).toBe(fault);
   });

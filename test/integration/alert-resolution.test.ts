@@ -9,6 +9,9 @@ import { alertsOf, type Blocks, covers, editPayload, tamper } from "../support/t
 import { type Answer, call, postJson, uniqueSource } from "./api-support.js";
 
 const WITHIN_MS = 60_000;
+/** A pass over the log begins once a minute. */
+const PASS_WITHIN_MS = 150_000;
+const PATIENT = { timeout: 600_000 };
 
 let cluster: Cluster;
 let leader: ClusterNode;
@@ -56,14 +59,14 @@ async function decide(id: string, action: string, by: object = BY): Promise<Answ
   );
 }
 
-async function settled(id: string, status: string): Promise<AlertRecord> {
+async function settled(id: string, status: string, withinMs = WITHIN_MS): Promise<AlertRecord> {
   let last: AlertRecord | null = null;
   return eventually(
     async () => {
       last = (await call(`${other.url}/api/v1/alerts/${id}`)).body;
       return last?.status === status ? last : undefined;
     },
-    WITHIN_MS,
+    withinMs,
     `the alert is ${status}`,
   ).catch((error) => {
     throw new Error(`${error}\n${JSON.stringify(last)}\n${cluster.logTail(victim.id, 20)}`);
@@ -84,11 +87,11 @@ async function nothingFurther(since: number): Promise<void> {
     (await call(`${victim.url}/api/v1/cluster`)).body.nodes.find(({ id }: { id: string }) => id === victim.id)
       .lastPassAt;
   const before = await passes();
-  await eventually(async () => (await passes()) !== before, 150_000, "a further pass has ended");
+  await eventually(async () => (await passes()) !== before, PASS_WITHIN_MS, "a further pass has ended");
   expect((await alertsOf(other)).filter(({ openedAt }) => Date.parse(openedAt) >= since)).toEqual([]);
 }
 
-it("repairs a block by a decision that rests on what was seen, keeps what was there, and opens again when it is altered again", async () => {
+it("repairs a block by a decision that rests on what was seen, keeps what was there, and opens again when it is altered again", PATIENT, async () => {
   const written = await write();
   await write();
   await levelHead(cluster.nodes);
@@ -131,12 +134,12 @@ it("repairs a block by a decision that rests on what was seen, keeps what was th
   expect(again.history?.at(-1)).toMatchObject({ action: "reopened" });
   expect((await decide(id, "dismiss")).body).toMatchObject({ status: "resolved", resolution: "dismissed" });
   // The scrub finds it once more: what was dismissed is still so.
-  await settled(id, "open");
+  await settled(id, "open", PASS_WITHIN_MS);
   expect((await decide(id, "repair")).status).toBeLessThan(300);
   await settled(id, "resolved");
 });
 
-it("puts back hundreds of altered and missing blocks of one incident, also when its process dies in between", async () => {
+it("puts back hundreds of altered and missing blocks of one incident, also when its process dies in between", PATIENT, async () => {
   const first = await write();
   for (let round = 0; round < 30; round++) await Promise.all(Array.from({ length: 10 }, () => write()));
   const last = await write();

@@ -6,8 +6,9 @@ it("npm run demo:tamper tells of node, event, field and both values, and of what
   const cluster = await startCluster();
   onTestFinished(() => cluster.stop());
   const lines: string[] = [];
-  const { alert, sequence, victim } = await tellTamperStory(cluster, (line) => lines.push(line));
+  const { alert, sequence, victim, isRepaired, isVerified } = await tellTamperStory(cluster, (line) => lines.push(line));
   const story = lines.join("\n");
+  expect([isRepaired, isVerified], story).toEqual([true, true]);
   expect(alert).toMatchObject({ kind: "payload_modified", node: victim, sequence });
   for (const text of [
     `node     ${victim}`,
@@ -19,4 +20,4 @@ it("npm run demo:tamper tells of node, event, field and both values, and of what
     expect(story).toContain(text);
   // What was changed is nowhere shown as an event.
   expect(story).not.toContain("answers amount 925000");
-});
+}, 300_000);

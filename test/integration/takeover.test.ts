@@ -16,9 +16,11 @@ afterAll(() => cluster?.stop());
 
 it("a returned node of higher priority takes the lead back under load: no write fails, none is lost, the pause is short", async () => {
   const source = uniqueSource();
-  await poll(async () => (await cluster.leader()).node.id === "n3", { withinMs: 20_000 });
+  // On a busy machine another one may be first: whoever has the higher priority takes over from it.
+  const leads = (id: string) => poll(async () => (await cluster.leader(30_000)).node.id === id, { withinMs: 30_000 });
+  expect(await leads("n3")).toBe(true);
   await cluster.kill("n3");
-  expect((await cluster.leader()).node.id).toBe("n2");
+  expect(await leads("n2")).toBe(true);
 
   let isWriting = true;
   const statuses = new Set<number>();

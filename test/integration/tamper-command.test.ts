@@ -6,7 +6,7 @@ it("npm run chaos -- tamper finds what it changes on follower and leader, recent
   const cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
   onTestFinished(() => cluster.stop());
   const lines: string[] = [];
-  const options = { events: 5_000, writers: 4, only: "a payload that is edited" };
+  const options = { events: 5_000, writers: 4, only: "a payload that is edited", foundWithinMs: 60_000 };
   const outcomes = await tamperWith(cluster, options, (line) => lines.push(line));
   expect(outcomes.all.map(({ role, where, kind }) => `${kind} ${where} ${role}`)).toEqual([
     "payload_modified recent follower",
@@ -17,4 +17,4 @@ it("npm run chaos -- tamper finds what it changes on follower and leader, recent
   expect(outcomes.all.flatMap(({ wrong }) => wrong)).toEqual([]);
   expect(outcomes.isSound).toBe(true);
   expect(outcomes.lines().join("\n")).toMatch(/payload_modified +4 +\d.*4 of 4/);
-});
+}, 600_000);

@@ -119,6 +119,10 @@ describe("npm run verify on a log that nobody has touched", () => {
     expect(await verify()).toMatchObject({ exitCode: 2, stdout: "" });
     expect(await verify("--url", "n1", "--json")).toMatchObject({ exitCode: 2 });
     expect(await verify("--mongodb-uri", "mongodb://x", "--file", "y")).toMatchObject({ exitCode: 2 });
+    for (const uri of ["mongodb://ada:hunter2@secret@x:y/", "mongodb+srv://ada:hunter2@x.example"]) {
+      const { exitCode, stderr } = await verify("--mongodb-uri", uri);
+      expect([exitCode, stderr]).toEqual([2, expect.not.stringContaining("hunter2")]);
+    }
     expect(await verify("--file", "/no/such/file")).toMatchObject({ exitCode: 4 });
     const silent = await verify("--url", "http://127.0.0.1:1");
     expect(silent).toMatchObject({ exitCode: 1, stdout: "" });
@@ -196,6 +200,12 @@ describe("npm run verify on a node whose database somebody has changed", () => {
     if (found[0]?.field === EVENT) expect(found[0].sequence).toBe(at.sequence);
     // One change is one difference, whatever follows from it.
     expect(found).toHaveLength(1);
+  });
+
+  it.each([true, false])("an altered first block, which names the members, is one difference (signatures: %s)", async (signatures) => {
+    const act = () => blocks.updateOne({ _id: 1 }, { $set: { "header.sealedAt": "2000-01-01T00:00:00.000Z" } });
+    const found = await whileChanged(1, act, { signatures });
+    expect(found.map(({ height }) => height)).toEqual([1]);
   });
 
   const onEntries: readonly (readonly [what: string, act: (at: number) => Promise<unknown>, field: string])[] = [

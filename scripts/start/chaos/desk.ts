@@ -90,7 +90,10 @@ export class ChaosDesk {
         require(isUp && !this.#paused.has(id), "is down or paused already");
         this.#note(id, action);
         this.#paused.add(id);
-        return this.#soon(id, async () => cluster.signal(id, "SIGSTOP"));
+        return this.#soon(id, async () => {
+          // It may have been resumed, started anew or healed meanwhile: nobody would know of this pause.
+          if (this.#paused.has(id)) cluster.signal(id, "SIGSTOP");
+        });
       case "resume":
         require(this.#paused.delete(id), "is not paused");
         this.#note(id, action);

@@ -62,13 +62,18 @@ it("follows no redirect, and takes nothing but 2xx for a delivery", async () => 
 it("ends with a reason where a receiver switches protocols, and where no address of a name answers", async () => {
   const raw = createTcpServer((socket) => {
     socket.on("error", () => undefined);
-    socket.once("data", () => socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"));
+    socket.once("data", () =>
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"),
+    );
   }).listen(0, "127.0.0.1");
   onTestFinished(() => void raw.close());
   await once(raw, "listening");
   const { port } = raw.address() as AddressInfo;
   expect(await postOnce(target(`http://127.0.0.1:${port}/`, true), message, now)).toMatch(/without an answer|hang up/);
-  const refused = new AggregateError([new Error("connect ECONNREFUSED ::1:1"), new Error("connect ECONNREFUSED 127.0.0.1:1")]);
+  const refused = new AggregateError([
+    new Error("connect ECONNREFUSED ::1:1"),
+    new Error("connect ECONNREFUSED 127.0.0.1:1"),
+  ]);
   const resolve: Parameters<typeof publicLookup>[0] = (_, then) => then(refused, []);
   const fault = await postOnce(target("http://twice.example/", false), message, { ...now, resolve });
   expect(fault).toBe("connect ECONNREFUSED ::1:1; connect ECONNREFUSED 127.0.0.1:1");

@@ -152,7 +152,9 @@ async function repair({ url }: ClusterNode, { id }: Alert, say: (line: string) =
   const answer = await poll(
     async () => {
       const { etag } = await call<Alert>(`${url}/api/v1/alerts/${id}`);
-      const given = await call<{ detail?: string }>(`${url}/api/v1/alerts/${id}/repair`, decision, { "If-Match": etag });
+      const given = await call<{ detail?: string }>(`${url}/api/v1/alerts/${id}/repair`, decision, {
+        "If-Match": etag,
+      });
       return given.status !== STALE && given;
     },
     { withinMs: FOUND_WITHIN_MS },

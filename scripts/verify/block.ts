@@ -106,7 +106,8 @@ export function verifyHeader(before: Chain, header: Header): ReadonlyMap<string,
     throw new Fault("bad_record", "header.sealedAt", `${shown(header.sealedAt)} comes after ${before.sealedAt}`);
   const keys = isFirst && control?.kind === "genesis" ? control.keys : before.keys;
   const isKnown = isFirst || keys.size > 0;
-  if (isKnown && !keys.has(header.leaderId)) throw new Fault("bad_leader", "header.leaderId", `${header.leaderId} is no member`);
+  if (isKnown && !keys.has(header.leaderId))
+    throw new Fault("bad_leader", "header.leaderId", `${header.leaderId} is no member`);
   return keys;
 }
 

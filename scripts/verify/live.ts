@@ -167,7 +167,9 @@ function notShown(
     const within = (at: number): number => Math.min(Math.max(at, from), from + count);
     const places = altered.map((one) => within(one.from + one.count) - within(one.from));
     const shownCount = places.reduce((sum, one) => sum + one, events.length);
-    return shownCount < count ? [[id, `of its database ${shownCount} of ${count} events from ${from} on were shown`]] : [];
+    return shownCount < count
+      ? [[id, `of its database ${shownCount} of ${count} events from ${from} on were shown`]]
+      : [];
   });
 }
 

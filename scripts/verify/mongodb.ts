@@ -139,7 +139,9 @@ function clientOf(uri: string, options: MongoClientOptions): MongoClient {
   try {
     return new MongoClient(uri, options);
   } catch {
-    throw new UsageError("--mongodb-uri is no connection string for one server, such as mongodb://127.0.0.1:27017/eventLogs.");
+    throw new UsageError(
+      "--mongodb-uri is no connection string for one server, such as mongodb://127.0.0.1:27017/eventLogs.",
+    );
   }
 }
 

@@ -45,7 +45,9 @@ journeys("a person with a browser", () => {
     await page.getByRole("status").getByText("Copied").waitFor({ state: "attached" });
     const line = (await page.evaluate("navigator.clipboard.readText()")) as string;
     await page.locator(LIVE).waitFor();
-    expect(spawnSync("sh", ["-c", line], { encoding: "utf8", env: { ...process.env, no_proxy: "*" } }).stdout).toContain('"sequence":0');
+    expect(
+      spawnSync("sh", ["-c", line], { encoding: "utf8", env: { ...process.env, no_proxy: "*" } }).stdout,
+    ).toContain('"sequence":0');
     await page.locator('[data-sequence="0"]').waitFor();
     await page.locator('[data-sequence="0"]').getByText("✓ this browser").waitFor();
     // The one in the middle of several: a machine with much else to do is late now and then.

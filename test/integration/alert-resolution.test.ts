@@ -91,97 +91,107 @@ async function nothingFurther(since: number): Promise<void> {
   expect((await alertsOf(other)).filter(({ openedAt }) => Date.parse(openedAt) >= since)).toEqual([]);
 }
 
-it("repairs a block by a decision that rests on what was seen, keeps what was there, and opens again when it is altered again", PATIENT, async () => {
-  const written = await write();
-  await write();
-  await levelHead(cluster.nodes);
-  await tamper(victim, (blocks) => editPayload(blocks, written.height, '"ada"', '"eve"'));
-  const { id } = await alertAt(written.height, "payload_modified");
-  const url = `${other.url}/api/v1/alerts/${id}`;
+it(
+  "repairs a block by a decision that rests on what was seen, keeps what was there, and opens again when it is altered again",
+  PATIENT,
+  async () => {
+    const written = await write();
+    await write();
+    await levelHead(cluster.nodes);
+    await tamper(victim, (blocks) => editPayload(blocks, written.height, '"ada"', '"eve"'));
+    const { id } = await alertAt(written.height, "payload_modified");
+    const url = `${other.url}/api/v1/alerts/${id}`;
 
-  expect(await postJson(`${url}/repair`, BY)).toMatchObject({ status: 428, body: { code: "precondition_required" } });
-  expect((await postJson(`${url}/repair`, { actor: "a" }, { "If-Match": '"x"' })).status).toBe(422);
-  expect((await decide(id, "acknowledge", { actor: "ada", reason: "I look at it" })).body.status).toBe("acknowledged");
-  const { headers } = await call(url);
-  const seen = { "If-Match": headers.get("etag") as string };
-  const repaired = await postJson(`${url}/repair`, BY, seen);
-  expect([200, 202]).toContain(repaired.status);
-  const stale = await postJson(`${url}/dismiss`, { actor: "mallory", reason: "r" }, seen);
-  expect(stale).toMatchObject({ status: 412, body: { code: "stale_alert" } });
-  expect(stale.body.detail).toContain("grace");
-
-  const alert = await settled(id, "resolved");
-  expect(alert).toMatchObject({ resolution: "repaired" });
-  expect(alert.history?.map(({ action, actor }) => [action, actor])).toEqual([
-    ["opened", undefined],
-    ["acknowledged", "ada"],
-    ["repair_begun", "grace"],
-    ["repaired", undefined],
-  ]);
-  expect(await stored(victim, written.height)).toEqual(await stored(leader, written.height));
-  await withDatabase(victim.mongodbUri, async (db) => {
-    const kept = await db.collection("quarantine").findOne({ _id: alert.evidence?.[0] as never });
-    expect(Buffer.from((kept as unknown as { payloads: Binary }).payloads.value()).toString("latin1")).toContain(
-      '"eve"',
+    expect(await postJson(`${url}/repair`, BY)).toMatchObject({ status: 428, body: { code: "precondition_required" } });
+    expect((await postJson(`${url}/repair`, { actor: "a" }, { "If-Match": '"x"' })).status).toBe(422);
+    expect((await decide(id, "acknowledge", { actor: "ada", reason: "I look at it" })).body.status).toBe(
+      "acknowledged",
     );
-  });
-  const read = await call(`${victim.url}/api/v1/events/${written.sequence}`);
-  expect([read.status, read.body.dataPayload?.to]).toEqual([200, "ada"]);
-  await nothingFurther(Date.now());
+    const { headers } = await call(url);
+    const seen = { "If-Match": headers.get("etag") as string };
+    const repaired = await postJson(`${url}/repair`, BY, seen);
+    expect([200, 202]).toContain(repaired.status);
+    const stale = await postJson(`${url}/dismiss`, { actor: "mallory", reason: "r" }, seen);
+    expect(stale).toMatchObject({ status: 412, body: { code: "stale_alert" } });
+    expect(stale.body.detail).toContain("grace");
 
-  await tamper(victim, (blocks) => editPayload(blocks, written.height, '"ada"', '"bob"'));
-  const again = await settled(id, "open");
-  expect(again.history?.at(-1)).toMatchObject({ action: "reopened" });
-  expect((await decide(id, "dismiss")).body).toMatchObject({ status: "resolved", resolution: "dismissed" });
-  // The scrub finds it once more: what was dismissed is still so.
-  await settled(id, "open", PASS_WITHIN_MS);
-  expect((await decide(id, "repair")).status).toBeLessThan(300);
-  await settled(id, "resolved");
-});
+    const alert = await settled(id, "resolved");
+    expect(alert).toMatchObject({ resolution: "repaired" });
+    expect(alert.history?.map(({ action, actor }) => [action, actor])).toEqual([
+      ["opened", undefined],
+      ["acknowledged", "ada"],
+      ["repair_begun", "grace"],
+      ["repaired", undefined],
+    ]);
+    expect(await stored(victim, written.height)).toEqual(await stored(leader, written.height));
+    await withDatabase(victim.mongodbUri, async (db) => {
+      const kept = await db.collection("quarantine").findOne({ _id: alert.evidence?.[0] as never });
+      expect(Buffer.from((kept as unknown as { payloads: Binary }).payloads.value()).toString("latin1")).toContain(
+        '"eve"',
+      );
+    });
+    const read = await call(`${victim.url}/api/v1/events/${written.sequence}`);
+    expect([read.status, read.body.dataPayload?.to]).toEqual([200, "ada"]);
+    await nothingFurther(Date.now());
 
-it("puts back hundreds of altered and missing blocks of one incident, also when its process dies in between", PATIENT, async () => {
-  const first = await write();
-  for (let round = 0; round < 30; round++) await Promise.all(Array.from({ length: 10 }, () => write()));
-  const last = await write();
-  await write();
-  await levelHead(cluster.nodes);
-  const [from, through] = [first.height, last.height];
-  const blocksOf = (node: ClusterNode) =>
-    withDatabase(node.mongodbUri, (db) =>
-      db
-        .collection<Document & { _id: number }>("blocks")
-        .find({ _id: { $gte: from, $lte: through } }, { projection: { writeId: 0 }, sort: { _id: 1 } })
-        .toArray(),
-    );
-  const empty = new Set<number>();
-  await tamper(victim, async (blocks: Blocks) => {
-    for await (const { _id, header } of blocks.find({ _id: { $gte: from, $lte: through } }))
-      if (header.eventCount > 0 && Number(_id) % 5 !== 0) await editPayload(blocks, Number(_id), '"ada"', '"eve"');
-      else {
-        empty.add(Number(_id));
-        await blocks.deleteOne({ _id });
-      }
-  });
-  const modified = await alertAt(from % 5 === 0 ? from + 1 : from, "payload_modified");
-  const missing = await alertAt(Math.ceil(from / 5) * 5, "missing");
-  const isWhole = async ({ id }: AlertRecord, isItsOwn: (at: number) => boolean) => {
-    const { heights = [] } = (await call(`${other.url}/api/v1/alerts/${id}`)).body as AlertRecord;
-    const due = Array.from({ length: through - from + 1 }, (_, i) => from + i).filter(isItsOwn);
-    return due.every((at) => heights.some(([a, z]) => a <= at && at <= z));
-  };
-  const isMissing = (at: number): boolean => empty.has(at) || at % 5 === 0;
-  await eventually(() => isWhole(missing, isMissing), WITHIN_MS, "all that is missing is found");
-  await eventually(() => isWhole(modified, (at) => !isMissing(at)), WITHIN_MS, "all that is altered is found");
-  // A node whose headers are not all there does not start.
-  expect((await decide(missing.id, "repair")).status).toBeLessThan(300);
-  expect(await settled(missing.id, "resolved")).toMatchObject({ resolution: "repaired" });
-  expect((await decide(modified.id, "repair")).status).toBeLessThan(300);
-  await cluster.kill(victim.id);
-  await cluster.start(victim.id);
-  expect(await settled(modified.id, "resolved")).toMatchObject({ resolution: "repaired" });
-  expect(await blocksOf(victim)).toEqual(await blocksOf(leader));
-  await nothingFurther(Date.now());
-});
+    await tamper(victim, (blocks) => editPayload(blocks, written.height, '"ada"', '"bob"'));
+    const again = await settled(id, "open");
+    expect(again.history?.at(-1)).toMatchObject({ action: "reopened" });
+    expect((await decide(id, "dismiss")).body).toMatchObject({ status: "resolved", resolution: "dismissed" });
+    // The scrub finds it once more: what was dismissed is still so.
+    await settled(id, "open", PASS_WITHIN_MS);
+    expect((await decide(id, "repair")).status).toBeLessThan(300);
+    await settled(id, "resolved");
+  },
+);
+
+it(
+  "puts back hundreds of altered and missing blocks of one incident, also when its process dies in between",
+  PATIENT,
+  async () => {
+    const first = await write();
+    for (let round = 0; round < 30; round++) await Promise.all(Array.from({ length: 10 }, () => write()));
+    const last = await write();
+    await write();
+    await levelHead(cluster.nodes);
+    const [from, through] = [first.height, last.height];
+    const blocksOf = (node: ClusterNode) =>
+      withDatabase(node.mongodbUri, (db) =>
+        db
+          .collection<Document & { _id: number }>("blocks")
+          .find({ _id: { $gte: from, $lte: through } }, { projection: { writeId: 0 }, sort: { _id: 1 } })
+          .toArray(),
+      );
+    const empty = new Set<number>();
+    await tamper(victim, async (blocks: Blocks) => {
+      for await (const { _id, header } of blocks.find({ _id: { $gte: from, $lte: through } }))
+        if (header.eventCount > 0 && Number(_id) % 5 !== 0) await editPayload(blocks, Number(_id), '"ada"', '"eve"');
+        else {
+          empty.add(Number(_id));
+          await blocks.deleteOne({ _id });
+        }
+    });
+    const modified = await alertAt(from % 5 === 0 ? from + 1 : from, "payload_modified");
+    const missing = await alertAt(Math.ceil(from / 5) * 5, "missing");
+    const isWhole = async ({ id }: AlertRecord, isItsOwn: (at: number) => boolean) => {
+      const { heights = [] } = (await call(`${other.url}/api/v1/alerts/${id}`)).body as AlertRecord;
+      const due = Array.from({ length: through - from + 1 }, (_, i) => from + i).filter(isItsOwn);
+      return due.every((at) => heights.some(([a, z]) => a <= at && at <= z));
+    };
+    const isMissing = (at: number): boolean => empty.has(at) || at % 5 === 0;
+    await eventually(() => isWhole(missing, isMissing), WITHIN_MS, "all that is missing is found");
+    await eventually(() => isWhole(modified, (at) => !isMissing(at)), WITHIN_MS, "all that is altered is found");
+    // A node whose headers are not all there does not start.
+    expect((await decide(missing.id, "repair")).status).toBeLessThan(300);
+    expect(await settled(missing.id, "resolved")).toMatchObject({ resolution: "repaired" });
+    expect((await decide(modified.id, "repair")).status).toBeLessThan(300);
+    await cluster.kill(victim.id);
+    await cluster.start(victim.id);
+    expect(await settled(modified.id, "resolved")).toMatchObject({ resolution: "repaired" });
+    expect(await blocksOf(victim)).toEqual(await blocksOf(leader));
+    await nothingFurther(Date.now());
+  },
+);
 
 it("takes documents out that no node wrote, and keeps them", async () => {
   await tamper(victim, async (blocks) => {

@@ -6,7 +6,9 @@ it("npm run demo:tamper tells of node, event, field and both values, and of what
   const cluster = await startCluster();
   onTestFinished(() => cluster.stop());
   const lines: string[] = [];
-  const { alert, sequence, victim, isRepaired, isVerified } = await tellTamperStory(cluster, (line) => lines.push(line));
+  const { alert, sequence, victim, isRepaired, isVerified } = await tellTamperStory(cluster, (line) =>
+    lines.push(line),
+  );
   const story = lines.join("\n");
   expect([isRepaired, isVerified], story).toEqual([true, true]);
   expect(alert).toMatchObject({ kind: "payload_modified", node: victim, sequence });

@@ -153,7 +153,8 @@ describe("npm start", () => {
     expect(((await of("events?limit=500")) as { events: unknown[] }).events).toHaveLength(300);
     // The newest event of n2 is the newest of all.
     const isLevel = async () =>
-      ((await of("events?limit=1&order=desc", port + 1)) as { events: { sequence: number }[] }).events[0]?.sequence === 299;
+      ((await of("events?limit=1&order=desc", port + 1)) as { events: { sequence: number }[] }).events[0]?.sequence ===
+      299;
     expect(await poll(isLevel, { withinMs: READY_MS })).toBe(true);
     const strike = async (action: string, node: string): Promise<number> => {
       const headers = { "content-type": "application/json" };

@@ -202,11 +202,14 @@ describe("npm run verify on a node whose database somebody has changed", () => {
     expect(found).toHaveLength(1);
   });
 
-  it.each([true, false])("an altered first block, which names the members, is one difference (signatures: %s)", async (signatures) => {
-    const act = () => blocks.updateOne({ _id: 1 }, { $set: { "header.sealedAt": "2000-01-01T00:00:00.000Z" } });
-    const found = await whileChanged(1, act, { signatures });
-    expect(found.map(({ height }) => height)).toEqual([1]);
-  });
+  it.each([true, false])(
+    "an altered first block, which names the members, is one difference (signatures: %s)",
+    async (signatures) => {
+      const act = () => blocks.updateOne({ _id: 1 }, { $set: { "header.sealedAt": "2000-01-01T00:00:00.000Z" } });
+      const found = await whileChanged(1, act, { signatures });
+      expect(found.map(({ height }) => height)).toEqual([1]);
+    },
+  );
 
   const onEntries: readonly (readonly [what: string, act: (at: number) => Promise<unknown>, field: string])[] = [
     ["an entry without its terms", (at) => blocks.updateOne({ _id: -at }, { $set: { terms: [] } }), "entry.terms"],

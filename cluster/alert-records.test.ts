@@ -6,7 +6,9 @@ import type { Core } from "./core.js";
 /** Only what is looked at is filled; nothing is sealed. */
 function core(controls: unknown[] | null): Core {
   const leader = controls === null ? null : { controls };
-  return { leader, config: { limits: { waitingAdmissionsMax: 4 } }, log: { tail: { height: 0 } } } as unknown as Core;
+  const members = new Map(["n1", "n2", "n3"].map((id) => [id, { keys: { block: id } }]));
+  const log = { tail: { height: 0, members } };
+  return { leader, members, config: { limits: { waitingAdmissionsMax: 4 } }, log } as unknown as Core;
 }
 const of = (node: string): AlertRecords => ({ kind: "alert_records", node }) as unknown as AlertRecords;
 

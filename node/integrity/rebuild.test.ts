@@ -24,7 +24,7 @@ function setUp(rebuild: Places["rebuild"] = null) {
   };
   const own = { role: "follower", leaderId: "n1", isLearner: false, commitHeight: 9 as Height, members: [1, 2, 3] };
   const others = ["n1", "n2"].map((id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9 }) as Status);
-  const store = { cleared: 0, failing: null as StoreError | null, onClear: () => undefined as void };
+  const store = { cleared: 0, failing: null as StoreError | null, onClear: (): void => {} };
   const state = { isStopped: false };
   const made = new Rebuild({
     nodeId: "n3",

@@ -20,7 +20,9 @@ it("says how many open alerts of all nodes a list leaves out, and who did not te
   const answers = [...Object.entries(others).map(([peer, answer]) => ({ peer, answer })), { peer: "n4", answer: null }];
   const parts = {
     config: { nodeId: "n1" },
-    storage: { alerts: { list: async (limit: number) => [alert("n1", 2)].slice(0, limit), count: async () => 7 } },
+    storage: {
+      alerts: { list: async (limit: number) => [alert("n1", 2), alert("n1", 0)].slice(0, limit), count: async () => 7 },
+    },
     peers: { handle: () => {}, askAll: async () => answers },
     clock: systemClock,
   };

@@ -15,6 +15,7 @@ import { nodeIdSchema } from "../shared/log/control.js";
 import { baseUrl } from "./host/base-url.js";
 import { type EnvFile, parseEnvFile } from "./host/env-file.js";
 import { judgeNames, mergeSources, readSetting } from "./host/setting-sources.js";
+import { parseHostName, parseOrigin, parseWebhookSecret, parseWebhookUrl } from "./host/setting-values.js";
 import type { WebhookTarget } from "./integrity/webhook-post.js";
 import { DEFAULT_DATABASE, identityFolder } from "./storage/identity.js";
 
@@ -281,36 +282,6 @@ function parseMembers(value: string): MemberAddress[] | Error {
     members.push({ id, address: url.origin, priority: place + 1 });
   }
   return members;
-}
-
-function parseHostName(entry: string): string | Error {
-  const isName = /^[\w-]+(?:\.[\w-]+)*$/.test(entry) && entry.length <= 253;
-  return isName ? entry.toLowerCase() : new Error(`must be host names without a port, not ${JSON.stringify(entry)}`);
-}
-
-function parseOrigin(entry: string): string | Error {
-  const url = URL.canParse(entry) ? new URL(entry) : null;
-  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && entry.replace(/\/$/, "") === url.origin;
-  return isOrigin
-    ? url.origin
-    : new Error(`must be origins such as https://logs.example, not ${JSON.stringify(entry)}`);
-}
-
-/** A path with a token in it is as secret as a password: the mistake does not say it again. */
-function parseWebhookUrl(value: string): string | Error {
-  const url = URL.canParse(value) ? new URL(value) : null;
-  const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
-  return isUsable
-    ? url.href
-    : new Error("must be an address such as https://alerts.example/quorumlog, without a user in it");
-}
-
-/** As Standard Webhooks writes it: base64 of 24 to 64 bytes, with or without `whsec_` before it. */
-function parseWebhookSecret(value: string): Uint8Array | Error {
-  const text = value.replace(/^whsec_/, "");
-  const bytes = /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, "base64") : Buffer.alloc(0);
-  if (bytes.length >= 24 && bytes.length <= 64) return new Uint8Array(bytes);
-  return new Error("must be base64 of 24 to 64 bytes, with or without whsec_ before it (try: openssl rand -base64 32)");
 }
 
 /** Whoever is asked for faults stands on this machine. */

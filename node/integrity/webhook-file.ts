@@ -15,25 +15,31 @@ const waitingSchema = z.strictObject({
   attempts: count,
   nextAtMs: count,
 });
-const fileSchema = z.strictObject({ version: z.literal(1), waiting: z.array(waitingSchema) });
+const fileSchema = z.strictObject({
+  version: z.literal(1),
+  waiting: z.array(waitingSchema),
+  /** By alert that is not over: the newest step that a message was made of. */
+  told: z.record(z.string(), count).default({}),
+});
 
 export type Waiting = z.infer<typeof waitingSchema>;
+export type Told = Readonly<Omit<z.infer<typeof fileSchema>, "version">>;
 
 /** What was not delivered yet, beside the identity file: a restart goes on with it, and whoever alters the database cannot take it away. */
 export class WebhookFile {
   constructor(private readonly folder: string) {}
 
   /** Nothing, where it cannot be read. */
-  async read(): Promise<Waiting[]> {
+  async read(): Promise<Told> {
     const known = await readFile(join(this.folder, NAME), "utf8")
       .then((text) => fileSchema.safeParse(JSON.parse(text)))
       .catch(() => null);
-    return known?.data?.waiting ?? [];
+    return known?.data ?? { waiting: [], told: {} };
   }
 
   /** One write after the other. */
-  async write(waiting: readonly Waiting[]): Promise<void> {
-    const text = JSON.stringify({ version: 1, waiting });
+  async write({ waiting, told }: Told): Promise<void> {
+    const text = JSON.stringify({ version: 1, waiting, told });
     const path = join(this.folder, NAME);
     const temporary = `${path}.${randomBytes(8).toString("hex")}.tmp`;
     await mkdir(this.folder, { recursive: true, mode: 0o700 });

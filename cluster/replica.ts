@@ -216,10 +216,9 @@ export class Replica {
     return this.core.log.durableHeight;
   }
 
-  /** A block of this log that is durable and still in memory. */
+  /** A block of this log that is in memory. */
   heldBlock(at: Height): Block | undefined {
-    const { log } = this.core;
-    return at > log.durableHeight ? undefined : log.entry(at)?.block;
+    return this.core.log.entry(at)?.block;
   }
 
   get footing(): ReplicaFooting {

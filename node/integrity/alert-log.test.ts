@@ -6,7 +6,15 @@ import { AlertLog, NODE_ALERTS_MAX, NODE_CHARACTERS_MAX } from "./alert-log.js";
 const AT = "2026-01-01T00:00:00.000Z";
 const idOf = (n: number): string => n.toString(16).padStart(24, "0");
 const note = (n: number, more: Partial<AlertNote> = {}): AlertNote => ({
-  ...{ id: idOf(n), n: 0, action: "opened", at: AT, alertKind: "payload_modified", severity: "critical", accused: "n1" },
+  ...{
+    id: idOf(n),
+    n: 0,
+    action: "opened",
+    at: AT,
+    alertKind: "payload_modified",
+    severity: "critical",
+    accused: "n1",
+  },
   ...more,
 });
 
@@ -15,7 +23,10 @@ function filled() {
   let height = 0;
   const take = (node: string, ...notes: AlertNote[]): boolean => {
     height += 1;
-    return log.take({ height, control: { kind: "alert_records", node, notes, signature: "" } } as unknown as BlockHeader);
+    return log.take({
+      height,
+      control: { kind: "alert_records", node, notes, signature: "" },
+    } as unknown as BlockHeader);
   };
   return { log, take };
 }

@@ -29,6 +29,8 @@ interface Logged {
 class NodeAlerts {
   readonly logged = new Map<string, Logged>();
   readonly lastSteps = new Map<string, number>();
+  /** Those that nobody has to do anything about. */
+  private readonly over = new Set<string>();
   private characters = 0;
 
   constructor(private readonly node: NodeId) {}
@@ -54,17 +56,19 @@ class NodeAlerts {
 
   private keep(logged: Logged): void {
     this.logged.set(logged.note.id, logged);
+    if (isOver({ status: statusAfter(lastOf(logged).action) })) this.over.add(logged.note.id);
     this.characters += logged.characters;
   }
 
   private forget(id: string): void {
     this.characters -= this.logged.get(id)?.characters ?? 0;
     this.logged.delete(id);
+    this.over.delete(id);
   }
 
   private forgetOne(): void {
-    const over = [...this.logged].find(([, logged]) => isOver({ status: statusAfter(lastOf(logged).action) }));
-    this.forget(over?.[0] ?? (this.logged.keys().next().value as string));
+    const [first] = this.over.size > 0 ? this.over : this.logged.keys();
+    this.forget(first as string);
   }
 
   private noteStep(id: string, n: number): void {

@@ -105,7 +105,7 @@ export class Driver {
     return this.replica?.footing ?? null;
   }
 
-  /** A block that is durable, as it is in memory; none while the store is being recovered. */
+  /** A block of the log's end, as it is in memory; none while the store is being recovered. */
   heldBlock(at: Height): Block | undefined {
     return this.replica?.heldBlock(at);
   }

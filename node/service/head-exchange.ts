@@ -4,6 +4,7 @@ import { type Height, height, type NodeId } from "../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../shared/log/block.js";
 import type { SignatureVerifier } from "../../shared/log/chain.js";
 import type { Membership } from "../../shared/log/control.js";
+import { parseHeader } from "../../shared/protocol/messages.js";
 import type { AnswerTo, QuestionOf } from "../../shared/protocol/requests.js";
 import type { Parts } from "./parts.js";
 
@@ -99,10 +100,11 @@ export class HeadExchange {
     const block = head === null ? undefined : driver.heldBlock(head.header.height);
     const commitHeight = driver.footing()?.commitHeight;
     if (head === null || block === undefined || commitHeight === undefined) return null;
-    const { header, signature } = head;
+    const header = parseHeader(head.header);
+    const signature = fromHex(head.signature);
     return {
       mine: { ...signedPart(block), commitHeight },
-      theirs: { header, hash: hashHeader(header), signature: fromHex(signature), commitHeight: head.commitHeight },
+      theirs: { header, hash: hashHeader(header), signature, commitHeight: head.commitHeight },
     };
   }
 

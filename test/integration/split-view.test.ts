@@ -39,60 +39,56 @@ function event(text: string): PreparedEvent {
   };
 }
 
-it(
-  "a leader that shows two followers two blocks of one height is found by both, and named",
-  PATIENT,
-  async () => {
-    const [first] = cluster.nodes;
-    const written = { eventType: "a", sourceAppId: uniqueSource(), dataPayload: {} };
-    expect((await postJson(`${first?.url}/api/v1/events`, written)).status).toBe(201);
-    await cluster.kill("n3");
-    liar = new Liar("n3", cluster);
-    const before: ChainState = await eventually(
+it("a leader that shows two followers two blocks of one height is found by both, and named", PATIENT, async () => {
+  const [first] = cluster.nodes;
+  const written = { eventType: "a", sourceAppId: uniqueSource(), dataPayload: {} };
+  expect((await postJson(`${first?.url}/api/v1/events`, written)).status).toBe(201);
+  await cluster.kill("n3");
+  liar = new Liar("n3", cluster);
+  const before: ChainState = await eventually(
+    async () => {
+      const leader = await cluster.leader(WITHIN_MS);
+      const [one, other] = await Promise.all([liar.chainOf("n1"), liar.chainOf("n2")]);
+      return one.term === leader.term && one.blockHash === other.blockHash && one;
+    },
+    WITHIN_MS,
+    "the log is level after the election",
+  );
+  const shown = ["n1", "n2"].map((to) => {
+    const request = { term: term(1_000), leaderId: "n3", events: [event(to)], now: "2030-01-01T00:00:00.000Z" };
+    const { block } = sealBlock(before, { ...request, commitHeight: before.commitHeight }, liar.signer.block);
+    return { to, block };
+  });
+  let round = 0;
+  const lie = (): void => {
+    round += 1;
+    for (const { to, block } of shown) liar.append(to, before, { inTerm: 1_000, blocks: [block], round });
+  };
+  const at = performance.now();
+  lie();
+  const lying = setInterval(lie, AGAIN_MS);
+  try {
+    const alerts = await eventually(
       async () => {
-        const leader = await cluster.leader(WITHIN_MS);
-        const [one, other] = await Promise.all([liar.chainOf("n1"), liar.chainOf("n2")]);
-        return one.term === leader.term && one.blockHash === other.blockHash && one;
+        const forks = (await alertsOf(cluster.node("n1"))).filter(({ kind }: AlertRecord) => kind === "fork");
+        return new Set(forks.map(({ node }) => node)).size === 2 && forks;
       },
       WITHIN_MS,
-      "the log is level after the election",
+      "both have found it",
     );
-    const shown = ["n1", "n2"].map((to) => {
-      const request = { term: term(1_000), leaderId: "n3", events: [event(to)], now: "2030-01-01T00:00:00.000Z" };
-      const { block } = sealBlock(before, { ...request, commitHeight: before.commitHeight }, liar.signer.block);
-      return { to, block };
-    });
-    let round = 0;
-    const lie = (): void => {
-      round += 1;
-      for (const { to, block } of shown) liar.append(to, before, { inTerm: 1_000, blocks: [block], round });
-    };
-    const at = performance.now();
-    lie();
-    const lying = setInterval(lie, AGAIN_MS);
-    try {
-      const alerts = await eventually(
-        async () => {
-          const forks = (await alertsOf(cluster.node("n1"))).filter(({ kind }: AlertRecord) => kind === "fork");
-          return new Set(forks.map(({ node }) => node)).size === 2 && forks;
-        },
-        WITHIN_MS,
-        "both have found it",
-      );
-      process.stdout.write(`the split view was found by both in ${Math.round(performance.now() - at)} ms\n`);
-      for (const { node, ...alert } of alerts) {
-        expect(alert).toMatchObject({ accused: "n3", height: before.height + 1, severity: "critical", status: "open" });
-        for (const { block } of shown) expect(alert.detail).toContain(block.blockHash.slice(0, 16));
-        expect(["n1", "n2"]).toContain(node);
-      }
-    } finally {
-      clearInterval(lying);
+    process.stdout.write(`the split view was found by both in ${Math.round(performance.now() - at)} ms\n`);
+    for (const { node, ...alert } of alerts) {
+      expect(alert).toMatchObject({ accused: "n3", height: before.height + 1, severity: "critical", status: "open" });
+      for (const { block } of shown) expect(alert.detail).toContain(block.blockHash.slice(0, 16));
+      expect(["n1", "n2"]).toContain(node);
     }
-    // Once nobody lies any more, the two agree again, and what nobody acknowledged is nowhere.
-    await eventually(
-      async () => (await postJson(`${first?.url}/api/v1/events`, written)).status === 201,
-      WITHIN_MS,
-      "the cluster takes writes again",
-    );
-  },
-);
+  } finally {
+    clearInterval(lying);
+  }
+  // Once nobody lies any more, the two agree again, and what nobody acknowledged is nowhere.
+  await eventually(
+    async () => (await postJson(`${first?.url}/api/v1/events`, written)).status === 201,
+    WITHIN_MS,
+    "the cluster takes writes again",
+  );
+});

@@ -55,7 +55,7 @@ it("a leader that shows two followers two blocks of one height is found by both,
     "the log is level after the election",
   );
   const shown = ["n1", "n2"].map((to) => {
-    const request = { term: term(1_000), leaderId: "n3", events: [event(to)], now: "2030-01-01T00:00:00.000Z" };
+    const request = { term: term(1_000), leaderId: "n3", events: [event(to)], now: new Date().toISOString() };
     const { block } = sealBlock(before, { ...request, commitHeight: before.commitHeight }, liar.signer.block);
     return { to, block };
   });
@@ -85,10 +85,15 @@ it("a leader that shows two followers two blocks of one height is found by both,
   } finally {
     clearInterval(lying);
   }
-  // Once nobody lies any more, the two agree again, and what nobody acknowledged is nowhere.
+  // None of the two takes the other's block, and none accuses the other: with an honest member there is a majority again.
+  await cluster.start("n3");
   await eventually(
     async () => (await postJson(`${first?.url}/api/v1/events`, written)).status === 201,
     WITHIN_MS,
     "the cluster takes writes again",
-  );
+  ).catch((error) => {
+    throw new Error(`${error}\n${cluster.logTail("n1", 20)}\n${cluster.logTail("n2", 20)}`);
+  });
+  const accused = (await alertsOf(cluster.node("n1"))).filter(({ kind }) => kind === "fork").map((one) => one.accused);
+  expect(new Set(accused)).toEqual(new Set(["n3"]));
 });

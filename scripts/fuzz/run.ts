@@ -8,6 +8,7 @@ import { type LoopbackInit, loopback } from "../lib/loopback.js";
 import { poll } from "../lib/processes.js";
 import { converse, makeConversation, type Outcome } from "./conversation.js";
 import { judge, type Stored } from "./judge.js";
+import { ODD_PATHS, placesOf } from "./others.js";
 import { Random } from "./random.js";
 
 export interface FuzzOptions {
@@ -57,6 +58,8 @@ async function talk(cluster: Cluster, { seconds, seed, clients }: FuzzOptions): 
     staying.push(socket.pause());
     if (staying.length > STAYING_MAX) staying.shift()?.destroy();
   };
+  const { paths } = await ask(`${cluster.nodes[0]?.url}/openapi.json`);
+  const places = [...ODD_PATHS, ...placesOf(Object.keys(paths as object))];
   const endsAt = performance.now() + seconds * 1_000;
   let made = 0;
   const client = async (): Promise<void> => {
@@ -64,7 +67,7 @@ async function talk(cluster: Cluster, { seconds, seed, clients }: FuzzOptions): 
       const number = made++;
       const random = new Random(seed + number * 7_919);
       const { url } = random.pick(cluster.nodes);
-      const conversation = makeConversation(`fuzz-${seed}-${number}`, random, new URL(url).host);
+      const conversation = makeConversation(`fuzz-${seed}-${number}`, random, { authority: new URL(url).host, places });
       outcomes.push(await converse(conversation, url, stay));
     }
   };

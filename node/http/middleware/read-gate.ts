@@ -13,6 +13,9 @@ const QUESTIONS_MAX = 4;
 /** Histograms at once, each of which may look through the index for as long as a search may; and how many wait. */
 const HISTOGRAMS_MAX = 2;
 const HISTOGRAMS_WAITING_MAX = 64;
+/** What persons have done, in requests: each asks this node's database, other nodes, the start script or the webhook. */
+const DECISIONS_MAX = 4;
+const DECISIONS_WAITING_MAX = 64;
 
 interface Waiting {
   readonly share: number;
@@ -24,7 +27,9 @@ export class ReadGate {
   private used = 0;
   private readonly waiting: Waiting[] = [];
 
-  constructor(private readonly limits: { readonly max: number; readonly waitingMax: number }) {}
+  constructor(
+    private readonly limits: { readonly max: number; readonly waitingMax: number; readonly refusal?: string },
+  ) {}
 
   /** Runs `answer` with its share of what there is. Throws ProblemError `overloaded` where nothing is left in time. */
   async run(res: ServerResponse, share: number, answer: () => Promise<void>): Promise<void> {
@@ -43,7 +48,7 @@ export class ReadGate {
       this.used += share;
       return;
     }
-    if (this.waiting.length >= this.limits.waitingMax) throw overloaded();
+    if (this.waiting.length >= this.limits.waitingMax) throw this.overloaded();
     await new Promise<void>((resolve, reject) => {
       const waiting: Waiting = {
         share,
@@ -56,7 +61,7 @@ export class ReadGate {
       const leave = (): void => {
         stop();
         this.waiting.splice(this.waiting.indexOf(waiting), 1);
-        reject(overloaded());
+        reject(this.overloaded());
         this.admit();
       };
       const timer = setTimeout(leave, WAIT_MS_MAX);
@@ -67,6 +72,10 @@ export class ReadGate {
       res.once("close", leave);
       this.waiting.push(waiting);
     });
+  }
+
+  private overloaded(): ProblemError {
+    return new ProblemError("overloaded", this.limits.refusal ?? ASK_AGAIN, { retryAfterSeconds: 1 });
   }
 
   private admit(): void {
@@ -88,6 +97,8 @@ export interface ReadGates {
   readonly questions: ReadGate;
   /** What counts entries of the index, in requests. */
   readonly histograms: ReadGate;
+  /** Decisions of persons, and what else is passed on to be done: reads of whatever number never keep them out. */
+  readonly decisions: ReadGate;
 }
 
 export const readGates = (): ReadGates => ({
@@ -95,11 +106,9 @@ export const readGates = (): ReadGates => ({
   singles: new ReadGate({ max: SINGLE_BYTES_MAX, waitingMax: SINGLE_WAITING_MAX }),
   questions: new ReadGate({ max: QUESTIONS_MAX, waitingMax: WAITING_MAX }),
   histograms: new ReadGate({ max: HISTOGRAMS_MAX, waitingMax: HISTOGRAMS_WAITING_MAX }),
+  decisions: new ReadGate({ max: DECISIONS_MAX, waitingMax: DECISIONS_WAITING_MAX, refusal: NOT_DONE }),
 });
 
-const overloaded = (): ProblemError =>
-  new ProblemError(
-    "overloaded",
-    "This node is answering as many requests of this kind as it can. Ask again shortly, or another node.",
-    { retryAfterSeconds: 1 },
-  );
+const ASK_AGAIN = "This node is answering as many requests of this kind as it can. Ask again shortly, or another node.";
+const NOT_DONE =
+  "This node is having as many decisions carried out as it can. Nothing was done for this one. Send it again shortly.";

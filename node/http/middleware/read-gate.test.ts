@@ -103,6 +103,23 @@ it.each(["/api/v1/events/0", ALERT, `${ALERT}/evidence`, "/api/v1/chain"])(
   },
 );
 
+it("evidence that its client does not take keeps nobody from a large event", async () => {
+  const text = "x".repeat(8_500_000);
+  door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text } };
+  let made = 0;
+  door.log.alerts.evidence = async (): Promise<never> => {
+    made++;
+    return { text } as never;
+  };
+  const slow = door.open();
+  slow.socket.pause();
+  slow.send(get(`${ALERT}/evidence`));
+  await expect.poll(() => made, { timeout: 5_000 }).toBe(1);
+  const large = door.open().send(get("/api/v1/events/0"));
+  await expect.poll(() => large.statuses, { timeout: 4_000 }).toEqual([200]);
+  expect(slow.statuses).toEqual([]);
+});
+
 it("an event that was found does not hold its block while a client takes its time", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;

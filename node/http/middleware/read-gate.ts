@@ -8,6 +8,9 @@ const WAIT_MS_MAX = 5_000;
 /** Single answers that are large: bytes of those that clients take, and how many wait with theirs for a place. */
 const SINGLE_BYTES_MAX = 16 * 1024 * 1024;
 const SINGLE_WAITING_MAX = 128;
+/** Bundles of evidence at once, of up to 14 MB each, and how many requests wait. */
+const EVIDENCE_MAX = 1;
+const EVIDENCE_WAITING_MAX = 16;
 /** Requests at once, each of which reads this node's database and asks every other node. */
 const QUESTIONS_MAX = 4;
 /** Histograms at once, each of which may look through the index for as long as a search may; and how many wait. */
@@ -93,6 +96,8 @@ export interface ReadGates {
   readonly lists: ReadGate;
   /** Large answers that are none, in bytes: each has a place until its client has taken it. */
   readonly singles: ReadGate;
+  /** Bundles of evidence, in requests: one that is taken slowly keeps no event from its reader. */
+  readonly evidence: ReadGate;
   /** What asks every node, in requests. Its peers' answers come where those to forwarded writes do. */
   readonly questions: ReadGate;
   /** What counts entries of the index, in requests. */
@@ -104,6 +109,7 @@ export interface ReadGates {
 export const readGates = (): ReadGates => ({
   lists: new ReadGate({ max: BYTES_MAX, waitingMax: WAITING_MAX }),
   singles: new ReadGate({ max: SINGLE_BYTES_MAX, waitingMax: SINGLE_WAITING_MAX }),
+  evidence: new ReadGate({ max: EVIDENCE_MAX, waitingMax: EVIDENCE_WAITING_MAX }),
   questions: new ReadGate({ max: QUESTIONS_MAX, waitingMax: WAITING_MAX }),
   histograms: new ReadGate({ max: HISTOGRAMS_MAX, waitingMax: HISTOGRAMS_WAITING_MAX }),
   decisions: new ReadGate({ max: DECISIONS_MAX, waitingMax: DECISIONS_WAITING_MAX, refusal: NOT_DONE }),

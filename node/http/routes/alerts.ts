@@ -12,8 +12,6 @@ import { NOTICES_DEFAULT, QueryReader } from "./query.js";
 import { sendJson, sendSingle } from "./slices.js";
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
-/** What a bundle may have, and a block more. */
-const EVIDENCE_BYTES = 14 * 1024 * 1024;
 /** Of an alert in the answer to a decision, with its differences. */
 const DECIDED_CHARACTERS_MAX = 64 * 1024;
 const ACTIONS = ["acknowledge", "repair", "rebuild", "dismiss"] as const;
@@ -56,7 +54,7 @@ export function alerts(context: RouteContext): Router {
     .get(async (req, res) => {
       const { id } = req.params;
       // Its place first: bundles are too large to wait for one.
-      await gates.singles.run(res, EVIDENCE_BYTES, async () => {
+      await gates.evidence.run(res, 1, async () => {
         let bytes = Buffer.alloc(0);
         await gates.questions.run(res, 1, async () => {
           const bundle = ALERT_ID.test(id) ? await context.alerts.evidence(id) : null;

@@ -40,7 +40,8 @@ function deskOf(of: {
         answers.map(([peer, alerts]) => ({
           peer,
           answer:
-            alerts && (path === "alerts" ? { alerts, count: alerts.length } : { alert: alerts[0] ?? null, bundle: null }),
+            alerts &&
+            (path === "alerts" ? { alerts, count: alerts.length } : { alert: alerts[0] ?? null, bundle: null }),
         })),
       request: async () => ({ kind: "answered", answer: { bundle: null } }),
     },

@@ -177,7 +177,10 @@ export class AlertDesk implements LogAlerts {
     const isOwn = node === this.parts.config.nodeId;
     const bundle = isOwn ? await this.ownEvidence(id) : (await this.fromNode(node, id)).bundle;
     if (bundle !== null) return bundle as unknown as EvidenceBundle;
-    throw new ProblemError("not_found", `The log has this alert; ${node} shows no record of its own of it, and so no evidence.`);
+    throw new ProblemError(
+      "not_found",
+      `The log has this alert; ${node} shows no record of its own of it, and so no evidence.`,
+    );
   }
 
   private async fromNode(node: NodeId, id: string): Promise<AnswerOf<"evidence">> {

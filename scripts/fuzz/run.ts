@@ -91,7 +91,8 @@ async function placesLost({ nodes }: Cluster): Promise<string[]> {
       for (const socket of sockets.slice(before)) socket.destroy();
       return statuses.every((status) => status === 200);
     };
-    if (!(await poll(opened, { withinMs: PLACES_WITHIN_MS, everyMs: 2_000 }))) lost.push(`${id} has lost places for streams`);
+    if (!(await poll(opened, { withinMs: PLACES_WITHIN_MS, everyMs: 2_000 })))
+      lost.push(`${id} has lost places for streams`);
   }
   return lost;
 }

@@ -123,7 +123,8 @@ export async function fillForDemo(url: string, nowMs: number): Promise<string> {
   for (let from = 0; from < all.length; from += BATCH) {
     const answer = await answerOf(`${url}/api/v1/events:batch`, { events: all.slice(from, from + BATCH) });
     // Of a batch that got no answer it is not known whether it is there.
-    if (typeof answer === "string") return `At least ${from} of --demo's ${all.length} events are in the log (${answer}).`;
+    if (typeof answer === "string")
+      return `At least ${from} of --demo's ${all.length} events are in the log (${answer}).`;
   }
   return `${all.length} events of a company's day are in the log.`;
 }

@@ -29,12 +29,16 @@ export type Told = Readonly<Omit<z.infer<typeof fileSchema>, "version">>;
 export class WebhookFile {
   constructor(private readonly folder: string) {}
 
-  /** Nothing, where it cannot be read. */
+  /** Nothing, where there is no file. Throws where there is one that cannot be read. */
   async read(): Promise<Told> {
-    const known = await readFile(join(this.folder, NAME), "utf8")
-      .then((text) => fileSchema.safeParse(JSON.parse(text)))
-      .catch(() => null);
-    return known?.data ?? { waiting: [], told: {} };
+    const text = await readFile(join(this.folder, NAME), "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return null;
+      throw error;
+    });
+    if (text === null) return { waiting: [], told: {} };
+    const known = fileSchema.safeParse(JSON.parse(text));
+    if (!known.success) throw new Error(`${NAME} is not what a node writes`);
+    return known.data;
   }
 
   /** One write after the other. */

@@ -57,8 +57,11 @@ export class Webhook {
 
   async start(): Promise<void> {
     const { clock, file, heartbeatMs } = this.parts;
+    const left = await file.read().catch((error: Error) => {
+      this.giveUp(`what waited for the webhook could not be read, and is left out: ${error.message}`);
+      return { waiting: [], told: {} };
+    });
     // What came meanwhile stands behind what an earlier process has left.
-    const left = await file.read();
     this.waiting = [...left.waiting, ...this.waiting].slice(-WAITING_MAX);
     this.told = new Map([...Object.entries(left.told), ...this.told]);
     this.isRead = true;

@@ -54,7 +54,7 @@ it("keeps a bounded number of a node's alerts, what is over going first, and tak
 it("keeps a bounded size of a node's alerts, however long their reasons", () => {
   const { log, take } = filled();
   const reason = "r".repeat(1_000);
-  const each = 30;
+  const each = 10;
   const count = 2 * Math.ceil(NODE_CHARACTERS_MAX / (each * reason.length));
   for (let i = 0; i < count; i++)
     for (let n = 0; n < each; n++) take("n1", note(i, { n, action: "acknowledged", actor: "a", reason }));

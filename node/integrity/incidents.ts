@@ -157,7 +157,7 @@ export class Incidents {
     this.told.set(alert.id, stepOf(alert));
     this.known.push({
       alert: { ...alert, foundBy: "start", detail },
-      ...{ first: detail, seenAt: Number.NEGATIVE_INFINITY, isSaved: false },
+      ...{ first: detail, seenAt: Number.NEGATIVE_INFINITY, isSaved: false, failures: 0 },
     });
     this.count += 1;
     this.forgetOne();

@@ -78,12 +78,14 @@ export class Watch {
     return this.current;
   }
 
-  /** Resolves once all that was changed until now has been judged, or nothing is watched. */
-  async caughtUp(): Promise<void> {
+  /** Resolves once all that was changed until now has been judged, or nothing is watched: false. */
+  async caughtUp(): Promise<boolean> {
     // A question that is under way may have been answered before.
     const until = this.drains + 2;
-    while (this.drains < until && this.current === "live" && !this.isStopped)
-      await delay(this.parts.clock, FIRST_POLL_MS);
+    // One that begins has a start's changes to judge, those of the process before it among them.
+    const isWatching = (): boolean => this.current === "live" || this.current === "starting";
+    while (this.drains < until && isWatching() && !this.isStopped) await delay(this.parts.clock, FIRST_POLL_MS);
+    return this.drains >= until;
   }
 
   start(): void {

@@ -57,6 +57,7 @@ export async function verifyTail(
   let ids: BlockIds[] = [];
   let idsFrom = height(state.height + 1);
   let campaignsLate = false;
+  const memberships = new Set([membersKnown(state, opened)]);
   while (state.height < opened.tailHeight) {
     // A recovery within a living process leaves the event loop to others between its reads.
     await options.clock.breathe();
@@ -70,8 +71,7 @@ export async function verifyTail(
         const isNeeded = at > commitHeight || at === opened.tailHeight || at > (publishedHeight ?? at);
         // Where something below is not what it was, what is above need not be what does not belong there.
         const mayGo = isHeldWhole && at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
-        const before = { ...state, members: membersKnown(state, opened) };
-        if (mayGo && isStray(options.verifyBlock, before, stored.block))
+        if (mayGo && isStray(options.verifyBlock, { ...state, memberships }, stored.block))
           return { strayFrom: at, detail: verdict.detail };
         const next = isNeeded ? null : headerOnly(state, stored);
         if (next === null) throw invalidLog(options, at, verdict.detail);
@@ -82,6 +82,7 @@ export async function verifyTail(
         ids = [];
         idsFrom = height(at + 1);
       } else state = verdict.next;
+      memberships.add(membersKnown(state, opened));
       const { events, index } = verdict.ok ? verdict : { events: [], index: null };
       const recovered = { block: stored.block, next: state, events, index };
       verified.push(recovered);

@@ -171,8 +171,9 @@ export class Watch {
       this.parts.onBlind(detail);
       return;
     }
-    // A store that does not answer is told of elsewhere, and changes nothing meanwhile.
-    if (!isStoreOpen()) this.liveAt = clock.now();
+    // A store that does not answer is told of elsewhere, and changes nothing meanwhile. Until it broke it was live, however
+    // long it had to judge what came.
+    if (!isStoreOpen() || !this.isBroken) this.liveAt = clock.now();
     else if (clock.now() - this.liveAt > DOWN_AFTER_MS) this.tellDown(`changes cannot be watched: ${messageOf(error)}`);
     if (!this.isBroken) logger.warn({ err: error }, "the watch on MongoDB's changes broke: it begins again");
     this.isBroken = true;

@@ -44,8 +44,14 @@ export function whatWasLost(options: RecoveryOptions, opened: OpenedStore): stri
   return null;
 }
 
+export interface LostBlocks {
+  readonly why: string;
+  /** The log ends below them; else another block stands there. */
+  readonly isShorter: boolean;
+}
+
 /** What the mark, or this process, remembers of its log and the database does not have; null when nothing. */
-export async function markLost(options: RecoveryOptions, opened: OpenedStore): Promise<string | null> {
+export async function markLost(options: RecoveryOptions, opened: OpenedStore): Promise<LostBlocks | null> {
   const { remembered } = options;
   const { mark } = options.identity.identity;
   const points = [
@@ -54,10 +60,13 @@ export async function markLost(options: RecoveryOptions, opened: OpenedStore): P
   ];
   for (const point of points) {
     if (point === null || point.height === 0) continue;
-    if (opened.tailHeight < point.height)
-      return `its log ends at block ${opened.tailHeight}, below block ${point.height} that it held`;
+    if (opened.tailHeight < point.height) {
+      const why = `its log ends at block ${opened.tailHeight}, below block ${point.height} that it held`;
+      return { why, isShorter: true };
+    }
     const { block } = await readOne(options.log, height(point.height));
-    if (block.blockHash !== point.hash) return `its block ${point.height} is not the one that it held`;
+    if (block.blockHash !== point.hash)
+      return { why: `its block ${point.height} is not the one that it held`, isShorter: false };
   }
   return null;
 }

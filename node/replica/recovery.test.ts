@@ -203,6 +203,21 @@ describe.each([{ own: 3 }, { own: 5 }])("an insert that arrives late above $own 
     expect(boot.hardState.joinNonce).not.toBe(hardState.joinNonce);
   });
 
+  it("is one as well in a log that is being copied since its node lost it, and does not reach to the mark yet", async () => {
+    await start();
+    const { blocks } = TestLog.grow(9);
+    const identity = await IdentityFile.open(folder, "n1");
+    identity.recordMark({ term: term(1), height: height(9), hash: blocks[8]?.next.blockHash as string });
+    await identity.close();
+    const { joinNonce } = await start();
+    const stray = late(blocks[0] as TestBlock);
+    put([...blocks.slice(0, own), stray]);
+    const boot = await recoverWith(null);
+    expect(boot.hardState.joinNonce).not.toBe(joinNonce);
+    expect((boot.tail.at(-1)?.next ?? boot.base).height).toBe(own);
+    expect([...database.quarantined.values()]).toEqual([stray.stored]);
+  });
+
   it("is none if a block below is not what the node held", async () => {
     const hardState = await start();
     const { blocks } = TestLog.grow(4);

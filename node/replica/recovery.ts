@@ -50,9 +50,9 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const opened = await options.log.open(options.identity.identity.bootCounter);
   const tail = await readTail(options, opened.tailHeight);
   const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
-  const lostBlocks = await markLost(options, opened);
-  const hardState = await settleHardState(options, opened, whatWasLost(options, opened) ?? lostBlocks);
-  const chain = await verifyTail(options, opened, { commitHeight, isHeldWhole: lostBlocks === null });
+  const lost = await markLost(options, opened);
+  const hardState = await settleHardState(options, opened, whatWasLost(options, opened) ?? lost?.why ?? null);
+  const chain = await verifyTail(options, opened, { commitHeight, lost });
   if (!("strayFrom" in chain)) return { opened, boot: { hardState, commitHeight, ...chain } };
   await removeStrays(options, opened, chain);
   return recover(options);

@@ -125,6 +125,18 @@ it("calls no block altered that was replaced after it was read, before it was co
   expect(alerts).toEqual([]);
 });
 
+it("does not call a block missing that was read before its store was recovered, and is held when it is judged", async () => {
+  const { database, storage, proved, told, standing } = await setUp({ heldThrough: 0 });
+  database.blocks.delete(height(4));
+  const readAnchors = storage.log.readAnchors.bind(storage.log);
+  vi.spyOn(storage.log, "readAnchors").mockImplementation((page, clusterId) => {
+    standing.held = 9;
+    return readAnchors(page, clusterId);
+  });
+  await expect(proved.one(height(4))).rejects.toMatchObject({ failure: "unknown" });
+  expect([standing.held, told]).toEqual([9, []]);
+});
+
 it("says that what its store need not hold cannot be read, and not that it was altered", async () => {
   const { database, proved, told } = await setUp({ heldThrough: 3 });
   for (let at = 4; at <= 9; at++) database.blocks.delete(height(at));

@@ -18,14 +18,19 @@ export interface Remembered {
   readonly heldThrough: number;
 }
 
+const isEmpty = ({ hardState, isStateAltered, tailHeight }: OpenedStore): boolean =>
+  hardState === null && !isStateAltered && tailHeight === 0;
+
+/** The identity that wrote to this database is gone, and its secret with it. */
+export const isOfLostIdentity = ({ identity, remembered }: RecoveryOptions, opened: OpenedStore): boolean =>
+  identity.isNew && !isEmpty(opened) && remembered === null;
+
 /** Why this node's memory cannot be trusted, as a sentence; null when it can. */
 export function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | null {
-  const { identity, isNew } = options.identity;
-  const isEmpty = opened.hardState === null && !opened.isStateAltered && opened.tailHeight === 0;
+  const { identity } = options.identity;
   const hasJoined = identity.formedClusterId !== null || identity.votedTerm > 0 || identity.mark !== null;
-  if (isNew && !isEmpty && options.remembered === null)
-    return "its identity file is new, beside a database that is not";
-  if (!hasJoined && isEmpty) return null;
+  if (isOfLostIdentity(options, opened)) return "its identity file is new, beside a database that is not";
+  if (!hasJoined && isEmpty(opened)) return null;
   if (identity.storeId !== null && identity.storeId !== opened.storeId)
     return "its database is another one than before";
   if (opened.isStateAltered) return "its term and vote in the database are not what it wrote there";

@@ -121,6 +121,18 @@ it("joins anew once for a database that was lost, and not at each later start", 
   }
 });
 
+it("forgets which blocks an identity has noted that is lost: pages under another secret would be called altered", async () => {
+  await start();
+  const page = { clusterId: "c".repeat(64), hashes: new Uint8Array(64), mac: "of the one before" };
+  database.anchors.set(0, page);
+  await start();
+  expect(database.anchors.get(0)).toBe(page);
+  rmSync(join(folder, "identity.json"));
+  await start();
+  expect(warnings.join()).toContain("its identity file is new");
+  expect(database.anchors.size).toBe(0);
+});
+
 it("takes the database of a new node for its own after the answer to its first write was lost", async () => {
   const identity = await IdentityFile.open(folder, "n1");
   // After the claim of the database and the making of its index, as its first state is saved.

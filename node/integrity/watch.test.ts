@@ -200,7 +200,10 @@ it("begins again when it breaks, and tells only of one that stays broken beside 
 it("is not down because it broke once after it had much to judge", async () => {
   const clock = hastyClock();
   const settled = async (): Promise<void> => clock.pass(60_000);
-  const { watch, details, standing } = setUp([ofBlock(3), new StoreError("unknown", "cut"), null, null], { clock, settled });
+  const { watch, details, standing } = setUp([ofBlock(3), new StoreError("unknown", "cut"), null, null], {
+    clock,
+    settled,
+  });
   await expect.poll(() => watch.state).toBe("live");
   expect([details(), standing.blind]).toEqual([[], 0]);
   await watch.stop();

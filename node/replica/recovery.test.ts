@@ -265,8 +265,7 @@ it("takes what arrived late for what it is also where its leader has lost its ke
   blocks.push(log.block([], { control: { ...ADMITTED, keys } }));
   const other = log.fork(blocks[0] as TestBlock);
   const stray = [2, 3, 4].map(() => other.block([{}], { term: 2, commitHeight: 1 })).at(-1) as TestBlock;
-  for (const { stored } of [...blocks, stray])
-    database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  for (const { stored } of [...blocks, stray]) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
   const boot = await recoverWith(null);
   expect(boot.hardState.joinNonce).not.toBe(hardState.joinNonce);
   expect((boot.tail.at(-1)?.next ?? boot.base).blockHash).toBe(blocks.at(-1)?.next.blockHash);

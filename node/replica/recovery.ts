@@ -4,7 +4,14 @@ import { type Block, hashHeader } from "../../shared/log/block.js";
 import { type BlockVerifier, rangeMatches } from "../../shared/log/chain.js";
 import type { Clock } from "../clock.js";
 import type { IndexEntry, IndexStanding, LogStore, OpenedStore } from "../storage/port.js";
-import { isOfLostIdentity, markLost, type NodeIdentity, type Remembered, settleHardState, whatWasLost } from "./memory.js";
+import {
+  isOfLostIdentity,
+  markLost,
+  type NodeIdentity,
+  type Remembered,
+  settleHardState,
+  whatWasLost,
+} from "./memory.js";
 import {
   invalidLog,
   type RecoveredBlock,

@@ -1,7 +1,10 @@
 import { IDEMPOTENCY, type Mutant, one } from "./mutant.js";
 
 const DUPLICATES = "cluster/duplicates.ts";
-const SLEEPS = { file: "test/scenarios/repeats.test.ts", test: "logs nothing twice when the machine of a forwarder sleeps" };
+const SLEEPS = {
+  file: "test/scenarios/repeats.test.ts",
+  test: "logs nothing twice when the machine of a forwarder sleeps",
+};
 
 /** 47, 57 and 58: what was forgotten, and a write that is tried again. */
 export const REPEATS: readonly Mutant[] = [

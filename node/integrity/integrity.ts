@@ -146,8 +146,9 @@ export class Integrity {
       ...{ of: { ...parts, onStep }, peers, desk: parts.desk, incidents: this.incidents, heldThrough },
       places: () => this.running?.places ?? null,
       watched: async () => {
-        await this.running?.watch.caughtUp();
+        const areJudged = (await this.running?.watch.caughtUp()) ?? true;
         await this.inspector.idle();
+        return areJudged;
       },
       fullPass: async () => this.running?.passes.fullPass(),
       mendEntries: (heights) => this.entries.mend(heights),
@@ -340,6 +341,7 @@ export class Integrity {
       },
       onBlind: () => this.running?.passes.onBlind(),
       onLive: () => {
+        this.healing.repair.onAllJudged();
         this.endBlindness();
         // From here on a restart knows where to go on.
         void this.writePlaces();

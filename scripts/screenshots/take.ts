@@ -130,7 +130,7 @@ class Studio {
       },
       { withinMs: PATIENCE_MS },
     );
-    if (alert === undefined) throw new Error("No alert came.");
+    if (alert === undefined) throw new Error(`No alert within ${PATIENCE_MS / 1_000} s.`);
     return alert;
   }
 

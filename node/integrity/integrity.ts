@@ -168,6 +168,10 @@ export class Integrity {
     return { watch: running.watch.state, ...running.scrub.coverage, ...isRebuilding };
   }
 
+  get isIndexInDoubt(): boolean {
+    return this.incidents.isOpen("index_differs");
+  }
+
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {
     return this.bundles.bundle(alert);
   }

@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import type { HashHex, Height } from "../../shared/ids.js";
+import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import { timestampMillis } from "../../shared/timestamp.js";
@@ -83,27 +83,47 @@ export class ProvedBlocks {
    * AlteredBlock, or StoreError where the store cannot say.
    */
   async read(heights: readonly Height[]): Promise<ProvedBlock[]> {
+    const blocks: ProvedBlock[] = [];
+    for (const found of await this.readEach(heights)) {
+      if (!(found instanceof AlteredBlock)) blocks.push(found);
+      // Those before it are what they should be; whoever wants this one as well asks again, and is told.
+      else if (blocks.length > 0) break;
+      else throw found;
+    }
+    return blocks;
+  }
+
+  /** The same, each of them proved, or why it is not what was committed. */
+  async readEach(heights: readonly Height[]): Promise<(ProvedBlock | AlteredBlock)[]> {
     const known = this.atHand(heights);
     if (known.size === heights.length) return [...known.values()];
     return this.limit(() => this.fetchMissing(heights));
   }
 
-  private async fetchMissing(heights: readonly Height[]): Promise<ProvedBlock[]> {
+  private async fetchMissing(heights: readonly Height[]): Promise<(ProvedBlock | AlteredBlock)[]> {
     // Somebody else may have brought some while this read waited for its turn.
     const found = this.atHand(heights);
     const missing = heights.filter((at) => !found.has(at));
     const stored = missing.length === 0 ? [] : await this.parts.reader.readBlocks(missing, READ_BYTES_MAX);
-    const blocks: ProvedBlock[] = [];
+    const blocks: (ProvedBlock | AlteredBlock)[] = [];
     let read = 0;
     for (const [i, at] of heights.entries()) {
       const known = found.get(at);
       if (known === undefined && i > 0 && stored[read] === undefined) break;
       try {
-        blocks.push(known ?? (await this.prove(at, stored[read++])));
+        if (known !== undefined) {
+          blocks.push(known);
+          continue;
+        }
+        let one = stored[read];
+        // Nothing stands there, or something that says that it is another's.
+        if (one?.block.header.height !== at) [one] = await this.parts.reader.readBlocks([at], 0);
+        if (one !== undefined) read += 1;
+        blocks.push(await this.prove(at, one));
       } catch (error) {
-        // Those before it are what they should be; whoever wants this one as well asks again, and is told.
-        if (i === 0) throw error;
-        break;
+        if (error instanceof AlteredBlock) blocks.push(error);
+        else if (i === 0) throw error;
+        else break;
       }
     }
     return blocks;
@@ -236,6 +256,13 @@ export class ProvedBlocks {
       if (isKept) this.keep(at, found);
       return found;
     });
+  }
+
+  /** Another node's copy, proved like one's own and not kept; null if it is not the committed block. */
+  async proveCopy(at: Height, block: Block, from: NodeId): Promise<ProvedBlock | null> {
+    const { blockHash, previousHash } = this.parts.anchors.proofAtHand(at) ?? (await this.parts.anchors.proofOf(at));
+    const isCommitted = hasHash(block.header, blockHash) && bodyHash(block) === block.header.bodyHash;
+    return isCommitted ? { ...proved(owned(block), previousHash), from } : null;
   }
 
   /** Else reads of what is old would drive out what is asked for again and again. */

@@ -2,7 +2,7 @@ import type { Effect, Input } from "../../cluster/types.js";
 import type { Clock } from "../../node/clock.js";
 import type { Driver } from "../../node/replica/driver.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
-import type { ReadLimits } from "../../node/service/reads.js";
+import type { ReadLimits } from "../../node/service/lookups.js";
 import { ServedReplica } from "../../node/service/served-replica.js";
 import { type Storage, StoreError } from "../../node/storage/port.js";
 import type { ShownEvent } from "../../shared/log/event.js";

@@ -1,4 +1,5 @@
 import type { Height, NodeId } from "../../shared/ids.js";
+import { SOUND_BLOCKS_MAX } from "../../shared/limits.js";
 import { type Block, type BlockHeader, decodeBlock, encodeBlock } from "../../shared/log/block.js";
 import { parseHeader } from "../../shared/protocol/messages.js";
 import type { AnswerTo, QuestionOf } from "../../shared/protocol/requests.js";
@@ -58,6 +59,8 @@ export interface SoundBlocksParts {
 export class SoundBlocks implements BlockSource {
   private readonly lent = new Map<Height, ProvedBlock>();
   private bytes = 0;
+  /** Further blocks of what was read last: they come with the next one that is asked for. */
+  private wantedSoon: readonly Height[] = [];
   private readonly asked: AskedInTurn;
   private readonly fetching = new SharedRuns<string, boolean>();
   /** By this node's own copies alone: what others ask for is not asked for again. */
@@ -102,6 +105,7 @@ export class SoundBlocks implements BlockSource {
       } else if (first === null) blocks.push(block);
     }
     if (first !== null && blocks.length === 0) throw new Unproved(first, unproved);
+    if (first !== null) this.wantedSoon = unproved;
     return blocks;
   }
 
@@ -149,9 +153,17 @@ export class SoundBlocks implements BlockSource {
 
   /** True once something of what a read could not have here has come from another node: it is to be done again. */
   async fetchFor(error: unknown): Promise<boolean> {
-    const wanted = wantedBy(error);
+    const wanted = this.wantedBy(error);
     if (wanted === null) return false;
     return this.fetching.run(JSON.stringify(wanted), async () => (await this.fetch(wanted)) !== null);
+  }
+
+  private wantedBy(error: unknown): Wanted | null {
+    if (error instanceof LostPlace) return { holding: error.sequence };
+    if (!(error instanceof Unproved)) return null;
+    const further = this.wantedSoon.filter((at) => !this.lent.has(at));
+    this.wantedSoon = [];
+    return { heights: [...new Set([...error.heights, ...further])].slice(0, SOUND_BLOCKS_MAX) };
   }
 
   private fetch(wanted: Wanted): Promise<unknown> {
@@ -227,11 +239,6 @@ const isUnknown = (error: unknown): boolean => error instanceof AlteredBlock || 
 
 const holds = ({ firstSequence, treeSize }: BlockHeader, sequence: number): boolean =>
   firstSequence <= sequence && sequence < treeSize;
-
-function wantedBy(error: unknown): Wanted | null {
-  if (error instanceof Unproved) return { heights: [...error.heights] };
-  return error instanceof LostPlace ? { holding: error.sequence } : null;
-}
 
 /** Without its signature: what it proves is not asked for here. */
 function textOf({ header, blockHash, events }: ProvedBlock): string {

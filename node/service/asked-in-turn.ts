@@ -3,9 +3,10 @@ import type { NodeId } from "../../shared/ids.js";
 import type { Clock } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 
+const WAITING_MAX = 64;
+
 export interface AskLimits {
   readonly atOnceMax: number;
-  readonly waitingMax: number;
   /** For one node, and for all of them. */
   readonly answerMsMax: number;
   readonly askMsMax: number;
@@ -29,7 +30,7 @@ export class AskedInTurn {
     question: (peer: NodeId, timeoutMs: number) => Promise<T | null>,
   ): Promise<{ readonly peer: NodeId; readonly found: T } | null> {
     const { clock, limits, limit } = this;
-    if (this.others.length === 0 || limit.pendingCount >= limits.waitingMax) return null;
+    if (this.others.length === 0 || limit.pendingCount >= WAITING_MAX) return null;
     const deadline = clock.now() + limits.askMsMax;
     return limit(async () => {
       for (const peer of [...this.others]) {

@@ -22,7 +22,7 @@ import {
 import type { PeerDesk } from "./parts.js";
 import type { BlockSource } from "./sound-blocks.js";
 
-const LIMITS: AskLimits = { atOnceMax: 4, waitingMax: 64, answerMsMax: 2_000, askMsMax: 4_000 };
+const LIMITS: AskLimits = { atOnceMax: 2, answerMsMax: 2_000, askMsMax: 4_000 };
 
 /** What another node says that a search finds. */
 interface Named extends Ended {

@@ -22,7 +22,8 @@ type Wanted = QuestionOf<typeof PATH>;
 const LENT_BYTES_MAX = 8 * 1024 * 1024;
 /** One answer brings so much, and one block more. */
 const GIVEN_BYTES_MAX = 1024 * 1024;
-const LIMITS: AskLimits = { atOnceMax: 2, waitingMax: 64, answerMsMax: 1_000, askMsMax: 2_000 };
+const FETCHES_AT_ONCE = 2;
+const LIMITS: AskLimits = { atOnceMax: FETCHES_AT_ONCE, answerMsMax: 1_000, askMsMax: 2_000 };
 
 /** Where searches find blocks. */
 export type BlockSource = Pick<

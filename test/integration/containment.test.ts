@@ -186,7 +186,7 @@ it(
         WITHIN_MS,
         "it is answered",
       );
-      expect([refused.status, refused.body.code]).toEqual([409, "event_altered"]);
+      expect([refused.status, refused.body.code, sourcesOf(refused)]).toEqual([409, "event_altered", []]);
     }
     // Of what only one of them has lost the other one answers.
     const { sequence: lost } = places[5] as Written;

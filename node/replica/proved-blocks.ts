@@ -104,6 +104,7 @@ export class ProvedBlocks {
     // Somebody else may have brought some while this read waited for its turn.
     const found = this.atHand(heights);
     const missing = heights.filter((at) => !found.has(at));
+    const held = this.parts.heldThrough();
     const stored = missing.length === 0 ? [] : await this.parts.reader.readBlocks(missing, READ_BYTES_MAX);
     const blocks: (ProvedBlock | AlteredBlock)[] = [];
     let read = 0;
@@ -119,7 +120,7 @@ export class ProvedBlocks {
         // Nothing stands there, or something that says that it is another's.
         if (one?.block.header.height !== at) [one] = await this.parts.reader.readBlocks([at], 0);
         if (one !== undefined) read += 1;
-        blocks.push(await this.prove(at, one));
+        blocks.push(await this.prove(at, one, { held }));
       } catch (error) {
         if (error instanceof AlteredBlock) blocks.push(error);
         else if (i === 0) throw error;
@@ -211,7 +212,7 @@ export class ProvedBlocks {
 
   private async provedHeader(at: Height): Promise<{ readonly header: BlockHeader }> {
     const [stored] = await this.parts.reader.readHeaders(at, at);
-    return this.checked(at, async ({ blockHash }, altered) => {
+    return this.checked(at, this.parts.heldThrough(), async ({ blockHash }, altered) => {
       if (stored === undefined || stored.header.height !== at) throw altered(MISSING);
       if (hashHeader(stored.header) !== blockHash) throw altered(ANOTHER_HEADER);
       return stored;
@@ -244,9 +245,9 @@ export class ProvedBlocks {
   private async prove(
     at: Height,
     stored: StoredBlock | undefined,
-    { isKept = this.isReadAgain(at) } = {},
+    { isKept = this.isReadAgain(at), held = this.parts.heldThrough() } = {},
   ): Promise<ProvedBlock> {
-    return this.checked(at, async (proof, altered) => {
+    return this.checked(at, held, async (proof, altered) => {
       if (stored === undefined || stored.block.header.height !== at) throw altered(MISSING);
       const { block } = stored;
       if (!hasHash(block.header, proof.blockHash)) throw altered(ANOTHER_HEADER);
@@ -273,14 +274,13 @@ export class ProvedBlocks {
     return isAgain;
   }
 
-  /** What is not what was committed is told of. */
+  /** What is not what was committed is told of. `held`: when it was read; a store that was recovered since may hold more. */
   private async checked<T>(
     at: Height,
+    held: Height,
     check: (proof: Awaited<ReturnType<Anchors["proofOf"]>>, altered: (fault: string) => Error) => Promise<T>,
   ): Promise<T> {
     const { anchors, heldThrough } = this.parts;
-    // When it was read: a store that was being recovered then may hold it by now.
-    const held = heldThrough();
     try {
       const proof = anchors.proofAtHand(at) ?? (await anchors.proofOf(at));
       return await check(proof, (fault) => alteredAt(at, fault, height(Math.min(held, heldThrough()))));

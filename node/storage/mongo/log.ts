@@ -180,7 +180,7 @@ export class MongoLogStore implements LogStore, RepairStore {
     await opening.state.swapOrThrow({ truncating: null }, this.options);
   }
 
-  readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
+  readBlocks(from: Height, limit: Parameters<LogStore["readBlocks"]>[1]): Promise<StoredBlock[]> {
     return this.reading(({ blocks }) => readBlocksFrom(blocks, from, limit));
   }
 
@@ -234,6 +234,10 @@ export class MongoLogStore implements LogStore, RepairStore {
 
   writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
     return this.guarded("Noting hashes", ({ anchors }) => anchors.write(page, clusterId, hashes));
+  }
+
+  forgetAnchors(): Promise<void> {
+    return this.guarded("Forgetting hashes", ({ anchors }) => anchors.clear());
   }
 
   putBlocks(stored: readonly StoredBlock[]): Promise<void> {

@@ -66,7 +66,9 @@ export class Rebuild {
     const others = answers.filter((one) => one.isRebuilding === true).map(({ id }) => id);
     if (others.length > 0) return `${others.join(", ")} is being rebuilt: one node at a time.`;
     if (sound.filter(({ lastHeight }) => lastHeight >= needed).length >= majority(members.length)) return null;
-    return `Without ${this.parts.nodeId} the voters that are sound, follow ${leaderId} and have block ${needed} are no majority: what is committed could be lost.`;
+    const damaged = answers.filter((one) => one.health === "damaged").map(({ id }) => id);
+    const first = damaged.length === 0 ? "" : ` See to the alerts of ${damaged.join(" and ")} first.`;
+    return `Without ${this.parts.nodeId} the voters that are sound, follow ${leaderId} and have block ${needed} are no majority: what is committed could be lost.${first}`;
   }
 
   /** Resolves once the node counts again and all of its log verifies, or this process stops. Goes on after a crash. */

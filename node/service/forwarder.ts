@@ -140,7 +140,7 @@ class Lead {
     const question = this.question(writes);
     try {
       const timeoutMs = config.requestTimeoutMs + ANSWER_GRACE_MS;
-      const options = { timeoutMs, signal: this.given.signal, isSentOnce: true };
+      const options = { timeoutMs, signal: this.given.signal, isSentOnce: true, isFrequent: true };
       const reply = await peers.request(this.leaderId, "append", question, options);
       const answers = reply.kind === "answered" ? reply.answer.answers : null;
       // Asked for what is open, the leader knows of nothing.

@@ -12,6 +12,8 @@ import type { WriteResult } from "./write-tracker.js";
 const FORWARDED_BYTES_MAX = 1024 * 1024;
 /** Requests on their way to the leader: it holds one, which it answers when the other one comes. */
 const REQUESTS_MAX = 2;
+/** How long a request waits at most for writes of clients that were just answered. */
+const GATHER_MS_MAX = 10;
 
 type Course = Pick<Lead, "leaderId" | "term">;
 type Question = QuestionTo<"append">;
@@ -72,6 +74,9 @@ class Lead {
   private lastRequest = 0;
   private requests = 0;
   private isDue = false;
+  /** After answers: the next request waits for this many writes, until this time. */
+  private gathering: { readonly writes: number; readonly until: number } | null = null;
+  private cancelGathering: (() => void) | null = null;
 
   constructor(
     private readonly parts: Parts,
@@ -94,6 +99,7 @@ class Lead {
   /** This node follows it no more: what it has in its queue is not written, and of the rest nobody will say. */
   end(): void {
     this.given.abort();
+    this.stopGathering();
     this.lose([...this.sent.values()], { kind: "unknown" });
     this.lose(this.queue, { kind: "not_written", reason: "unreached" });
     this.queue = [];
@@ -101,12 +107,45 @@ class Lead {
 
   /** What else comes in this turn of the event loop goes along. */
   private sendSoon(): void {
-    if (this.isDue || this.requests >= REQUESTS_MAX) return;
+    if (this.isDue || this.requests >= REQUESTS_MAX || this.isGathering()) return;
     this.isDue = true;
     void this.parts.clock.breathe().then(() => {
       this.isDue = false;
       this.send();
     });
+  }
+
+  /**
+   * Whoever was just answered will often write again at once: the next request waits for as many writes as were answered,
+   * no longer than half of what their answer took. Without it the first to come would travel alone, and so the next ones:
+   * several requests for each block. Nobody waits for a lone client's next write, nor for writes while there are none.
+   */
+  private gather(answers: number, tookMs: number): void {
+    this.stopGathering();
+    const waitMs = Math.min(GATHER_MS_MAX, Math.ceil(tookMs / 2));
+    this.gathering = { writes: this.queue.length + answers, until: this.parts.clock.now() + waitMs };
+  }
+
+  private isGathering(): boolean {
+    const { gathering, queue } = this;
+    if (gathering === null) return false;
+    const leftMs = gathering.until - this.parts.clock.now();
+    if (queue.length >= gathering.writes || leftMs <= 0) {
+      this.stopGathering();
+      return false;
+    }
+    if (queue.length + this.sent.size > 0)
+      this.cancelGathering ??= this.parts.clock.after(leftMs, () => {
+        this.stopGathering();
+        this.sendSoon();
+      });
+    return true;
+  }
+
+  private stopGathering(): void {
+    this.gathering = null;
+    this.cancelGathering?.();
+    this.cancelGathering = null;
   }
 
   private send(): void {
@@ -136,8 +175,9 @@ class Lead {
   }
 
   private async exchange(writes: readonly Waiting[]): Promise<void> {
-    const { peers, config } = this.parts;
+    const { peers, config, clock } = this.parts;
     const question = this.question(writes);
+    const startedAt = clock.now();
     try {
       const timeoutMs = config.requestTimeoutMs + ANSWER_GRACE_MS;
       const options = { timeoutMs, signal: this.given.signal, isSentOnce: true, isFrequent: true };
@@ -145,8 +185,9 @@ class Lead {
       const answers = reply.kind === "answered" ? reply.answer.answers : null;
       // Asked for what is open, the leader knows of nothing.
       const isForgotten = answers?.length === 0 && writes.length === 0 && question.request === this.lastRequest;
-      if (answers === null || isForgotten) this.loseAll();
-      else this.settle(answers);
+      if (answers === null || isForgotten) return this.loseAll();
+      if (answers.length > 0) this.gather(answers.length, clock.now() - startedAt);
+      this.settle(answers);
     } catch (error) {
       if (!(error instanceof PeerError)) for (const { n } of writes) this.taken(n)?.reject(error);
       else if (!error.mayHaveArrived) this.lose(writes, { kind: "not_written", reason: "unreached" });

@@ -15,11 +15,6 @@ const INFLIGHT_BLOCKS_MAX = 1;
 /** How long the next block waits for writes after a commit: as long as the last block took, and no longer than this. */
 const GATHER_MS_MAX = 20;
 
-export function enqueue(core: Core, leader: LeaderState, queued: Queued): void {
-  leader.queue.push(queued);
-  trySeal(core);
-}
-
 /**
  * Whoever was just answered will often write again at once: the next block waits for as many writes as were in the one
  * before and in the queue, no longer than the block before took. Without it the first to come would get a block

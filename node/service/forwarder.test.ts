@@ -77,12 +77,15 @@ function linked(requestTimeoutMs = 20_000) {
         clock: systemClock,
       } as never),
     } as unknown as Parts,
-    (events) =>
-      new Promise((decide) => {
-        const one = { events, decide };
-        proposed.push(one);
-        state.propose?.(one);
-      }),
+    (writes) =>
+      writes.map(
+        ({ events }) =>
+          new Promise((decide) => {
+            const one = { events, decide };
+            proposed.push(one);
+            state.propose?.(one);
+          }),
+      ),
   );
 
   let known = standing({});

@@ -4,7 +4,7 @@ import type { Control } from "../shared/log/control.js";
 import { sealingTime } from "./clocks.js";
 import type { Core } from "./core.js";
 import { refuseExpired } from "./deadlines.js";
-import type { LeaderState, Queued } from "./leader-state.js";
+import type { LeaderState } from "./leader-state.js";
 import { type PendingRefusal, refuseOnceConfirmed } from "./read-index.js";
 import { replicate, sealBytesMax } from "./replication.js";
 import { release } from "./reservations.js";

@@ -208,7 +208,9 @@ describe.each([
     const { n1, n2 } = await pair();
     n2.transport.handle("size", async (body) => ({ status: 200, body: (body as string).length }));
     const length = 10 * 1024 * 1024;
-    expect((await n1.transport.request("n2", "size", "x".repeat(length), { ...way, timeoutMs: 15_000 })).body).toBe(length);
+    expect((await n1.transport.request("n2", "size", "x".repeat(length), { ...way, timeoutMs: 15_000 })).body).toBe(
+      length,
+    );
     const over = n1.transport.request("n2", "size", "x".repeat(13 * 1024 * 1024), { ...way, timeoutMs: 15_000 });
     await expect(over).rejects.toMatchObject({ mayHaveArrived: false });
   });
@@ -265,7 +267,9 @@ describe.each([
     await started.next();
     await n1.transport.close();
     await outcome;
-    await expect(n1.transport.request("n2", "slow", {}, { ...way, timeoutMs: 1 })).rejects.toMatchObject({ failure: "closed" });
+    await expect(n1.transport.request("n2", "slow", {}, { ...way, timeoutMs: 1 })).rejects.toMatchObject({
+      failure: "closed",
+    });
     // This handler ignores its signal; closing does not wait for it for ever (afterEach closes n2).
   });
 });

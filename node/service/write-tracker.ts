@@ -97,7 +97,9 @@ export class WriteTracker {
         if (fault !== null) throw new RangeError(`an event cannot be logged: ${fault}`);
       }
     const begun: Pending[] = [];
-    const results = writes.map((write) => new Promise<WriteResult>((resolve) => begun.push(this.begin(write, resolve))));
+    const results = writes.map(
+      (write) => new Promise<WriteResult>((resolve) => begun.push(this.begin(write, resolve))),
+    );
     if (!this.driver.propose(begun.map(({ proposal }) => proposal)))
       for (const pending of begun) this.settle(pending, { kind: "not_written", reason: "unavailable" });
     return results;

@@ -144,7 +144,7 @@ export class Writes implements LogWrites {
   private proposeAll(writes: readonly ProposedWrite[]): Promise<WriteResult>[] {
     if (!this.parts.disk.isLow) return this.tracker.proposeAll(writes);
     const reason = this.hooks.isHandingOver() ? "handing_over" : "disk_low";
-    return writes.map(async () => ({ kind: "not_written", reason }));
+    return writes.map(async () => ({ kind: "not_written", reason }) as const);
   }
 
   private propose(write: ProposedWrite): Promise<WriteResult> {

@@ -64,8 +64,7 @@ export class Watch {
   private isToldDown = false;
   private isBroken = false;
   private readonly later = new Map<Height, string>();
-  /** How often it had judged all that there was. */
-  private drains = 0;
+  private drainCount = 0;
   /** Pages of anchors that were changed and not judged yet. */
   private readonly pages = new Map<number, StoreChange>();
 
@@ -78,12 +77,24 @@ export class Watch {
     return this.current;
   }
 
-  /** Resolves once all that was changed until now has been judged, or nothing is watched. */
-  async caughtUp(): Promise<void> {
+  /** How often it had judged all that there was. */
+  get drains(): number {
+    return this.drainCount;
+  }
+
+  /** It neither fails nor gets anywhere: changes are not seen, whatever the reason. */
+  onSilent(forMs: number): void {
+    this.tellDown(`the watch on MongoDB's changes has said nothing for ${forMs / 1_000} s`);
+  }
+
+  /** Resolves once all that was changed until now has been judged, or nothing is watched: false. */
+  async caughtUp(): Promise<boolean> {
     // A question that is under way may have been answered before.
     const until = this.drains + 2;
-    while (this.drains < until && this.current === "live" && !this.isStopped)
-      await delay(this.parts.clock, FIRST_POLL_MS);
+    // One that begins has a start's changes to judge, those of the process before it among them.
+    const isWatching = (): boolean => this.current === "live" || this.current === "starting";
+    while (this.drains < until && isWatching() && !this.isStopped) await delay(this.parts.clock, FIRST_POLL_MS);
+    return this.drains >= until;
   }
 
   start(): void {
@@ -146,7 +157,7 @@ export class Watch {
   private onDrained(): void {
     this.liveAt = this.parts.clock.now();
     this.isBroken = false;
-    this.drains += 1;
+    this.drainCount += 1;
     if (this.current === "live") return;
     this.current = "live";
     this.isToldDown = false;
@@ -169,8 +180,9 @@ export class Watch {
       this.parts.onBlind(detail);
       return;
     }
-    // A store that does not answer is told of elsewhere, and changes nothing meanwhile.
-    if (!isStoreOpen()) this.liveAt = clock.now();
+    // A store that does not answer is told of elsewhere, and changes nothing meanwhile. Until it broke it was live, however
+    // long it had to judge what came.
+    if (!isStoreOpen() || !this.isBroken) this.liveAt = clock.now();
     else if (clock.now() - this.liveAt > DOWN_AFTER_MS) this.tellDown(`changes cannot be watched: ${messageOf(error)}`);
     if (!this.isBroken) logger.warn({ err: error }, "the watch on MongoDB's changes broke: it begins again");
     this.isBroken = true;

@@ -238,5 +238,6 @@ it("rebuilds a node from the others, and refuses where they cannot spare it", as
   for (const at of [1, written.height]) expect(await stored(victim, at)).toEqual(await stored(leader, at));
   const { body } = await call(`${other.url}/api/v1/cluster`);
   expect(body.nodes.find((node: { id: string }) => node.id === victim.id)).toMatchObject({ health: "sound" });
+  await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, WITHIN_MS, "it is ready again");
   expect(await alertsOf(other)).toEqual([]);
 });

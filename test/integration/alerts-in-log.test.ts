@@ -99,8 +99,14 @@ it("stands in every node's log, signed by its finder, without a value, and outli
   // Somebody takes the node's own records away while it is down.
   await withDatabase(victim.mongodbUri, (db) => db.collection("alerts").deleteMany({}));
   await cluster.start(victim.id);
-  await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, WITHIN_MS, "it is ready again");
-  expect((await alertsOf(other)).map(({ id }) => id)).toContain(alert.id);
+  // It takes its record back from the log, and stays damaged until somebody has resolved it.
+  const back = await shown(({ id, isFromLogOnly }) => id === alert.id && isFromLogOnly === undefined);
+  expect(back).toMatchObject({ status: "open", foundBy: "start", heights: [[at, at]] });
+  const ready = await call(`${victim.url}/readyz`);
+  expect([ready.status, ready.body.checks.find(({ name }: { name: string }) => name === "integrity").isOk]).toEqual([
+    503,
+    false,
+  ]);
 });
 
 it("is believed of the node that wrote it only, and remembers every decision", async () => {

@@ -138,6 +138,7 @@ export class HeldLog {
       onWhole: () => this.onIndexWhole(),
       onLost: () => this.onIndexGone(),
       onDiffering: (heights) => this.tellDiffering(heights),
+      onKeys: (terms) => this.keys.learn(terms),
       log: (level, text, error) => (error === undefined ? logger[level](text) : logger[level]({ err: error }, text)),
     });
   }
@@ -190,6 +191,14 @@ export class HeldLog {
    */
   async committedAt(at: Height): ReturnType<Anchors["proofOf"]> {
     return this.anchors.proofAtHand(at) ?? this.anchors.proofOf(at);
+  }
+
+  /** The hash of the block that is committed at this height. Throws as `committedAt`. */
+  readonly committedHash = async (at: Height): Promise<HashHex> => (await this.committedAt(at)).blockHash;
+
+  /** As `committedHash`, for a recovery that begins at this block. */
+  committedBelow(from: Block): ReturnType<Anchors["below"]> {
+    return this.anchors.below(from);
   }
 
   /** A stored block with its events, or null if it is missing or not what it should be. */

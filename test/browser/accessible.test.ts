@@ -1,8 +1,8 @@
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
 import { eventually } from "../support/eventually.js";
-import { journeys, LIVE, leave, openBrowser, violationsOf, visit } from "./browser.js";
+import { journeys, LIVE, leave, openBrowser, openByKeys, tabTo, violationsOf, visit } from "./browser.js";
 import { seed } from "./seed.js";
 
 const PAGES = {
@@ -12,16 +12,15 @@ const PAGES = {
   cluster: "/cluster",
   alerts: "/alerts",
   verify: "/verify",
+  report: "/report",
   docs: "/docs",
 } as const;
 /** They show what they have, whatever the node answers. */
 const WITHOUT_ERROR: readonly string[] = ["verify", "docs"];
 const THEMES = ["light", "dark"] as const;
 const CASES = THEMES.flatMap((theme) => Object.entries(PAGES).map(([name, path]) => ({ theme, name, path })));
-const WIDTHS = [320, 1280, 2560];
-/** Long after the two keys the page is another one, or they were too far apart. */
-const CHORD_MS_MAX = 5_000;
-
+/** 640 is a window of 1280 at a zoom of 200 %. */
+const WIDTHS = [320, 640, 1280, 2560];
 journeys("a page for everybody", () => {
   let cluster: Cluster;
   let browser: Browser;
@@ -126,23 +125,56 @@ journeys("a page for everybody", () => {
       await page.keyboard.press("Enter");
       await page.getByRole("button", { name: /user.login/ }).waitFor();
       await page.locator('[data-sequence="296"]').waitFor();
-      for (let tabs = 0; tabs < 12; tabs++) {
-        if ((await focused(page)) === "296") break;
-        await page.keyboard.press("Tab");
-      }
+      await tabTo(page, '[data-sequence="296"]');
       await page.keyboard.press("ArrowDown");
-      await eventually(async () => (await focused(page)) === "292", 30_000, "the next row has the focus");
+      await eventually(async () => (await focused(page)) === "292", 60_000, "the next row has the focus");
       await page.keyboard.press("Enter");
       await page.getByRole("complementary", { name: "Event 292" }).waitFor();
       await page.getByText(/verified in this browser/).waitFor();
-      await page.keyboard.press("Tab");
-      await page.keyboard.press("Tab");
+      await tabTo(page, '[role="tab"]');
       await page.keyboard.press("ArrowRight");
       await page.getByRole("tab", { name: "JSON", selected: true }).waitFor();
       await page.keyboard.press("Escape");
-      await eventually(async () => (await focused(page)) === "292", 30_000, "its row has the focus again");
+      await eventually(async () => (await focused(page)) === "292", 60_000, "its row has the focus again");
       await openByKeys(page, "a", page.getByText("No alert is open"));
       await leave(mine, "journey-23");
+    });
+
+    it.each(THEMES)("24: the chain as bars and as a map, the export, one election, %s", async (theme) => {
+      const mine = await visit(browser, `${url}/#/chain?zoom=bar`, { colorScheme: theme });
+      const { page } = mine;
+      await page.getByRole("img", { name: /nothing differs/ }).waitFor();
+      await page.getByText("As a table").click();
+      expect(await violationsOf(page)).toEqual([]);
+      await page.getByRole("button", { name: "map" }).click();
+      await page.getByRole("img", { name: /Events 0 to 299/ }).waitFor();
+      expect(await violationsOf(page)).toEqual([]);
+      await page.goto(`${url}/#/events`);
+      await page.getByRole("button", { name: "Export …" }).click();
+      await page.getByRole("dialog", { name: "Export events" }).waitFor();
+      expect(await violationsOf(page)).toEqual([]);
+      await page.goto(`${url}/#/cluster?term=1`);
+      await page.getByText("Why it began").waitFor();
+      expect(await violationsOf(page)).toEqual([]);
+      await leave(mine, `axe-more-${theme}`);
+    });
+
+    it("says on each page that other machines get in while there are no keys, as the node warns", async () => {
+      const warning = "Other machines reach this node, and there are no API keys.";
+      const mine = await visit(browser, `${url}/`, {
+        before: (page) =>
+          page.route("**/api/v1/cluster", async (route) => {
+            const response = await route.fetch();
+            await route.fulfill({ response, json: { ...(await response.json()), warnings: [warning] } });
+          }),
+      });
+      for (const path of Object.values(PAGES)) {
+        await mine.page.goto(`${url}/#${path}`);
+        await mine.page.getByRole("status").getByText(warning).waitFor();
+      }
+      expect(await violationsOf(mine.page)).toEqual([]);
+      await mine.page.unrouteAll({ behavior: "ignoreErrors" });
+      await leave(mine, "open-node");
     });
 
     it("hands the lead over by keyboard, and says who leads then", async () => {
@@ -162,19 +194,6 @@ journeys("a page for everybody", () => {
     });
   });
 });
-
-/** `g` and a letter, as often as the machine was too slow for the time that the page allows between the two. */
-const openByKeys = (page: Page, letter: string, shown: Locator): Promise<unknown> =>
-  eventually(
-    async () => {
-      await page.keyboard.press("g");
-      await page.keyboard.press(letter);
-      await shown.waitFor({ timeout: CHORD_MS_MAX });
-      return true;
-    },
-    60_000,
-    `the page of ${letter}`,
-  );
 
 const focused = (page: Page): Promise<string | null> =>
   page.evaluate<string | null>("document.activeElement?.dataset.sequence ?? null");

@@ -1,16 +1,17 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { describe, expect } from "vitest";
 import { PASS_ALL, type Passed } from "../../scripts/bench/dashboard/in-page.js";
 import { CHROMIUM_ARGS, findChromium } from "../../scripts/chromium.js";
 import { projectRoot } from "../../scripts/lib/project.js";
+import { eventually } from "../support/eventually.js";
 
 const executablePath = findChromium();
 const SCREENSHOTS = join(projectRoot(), "dist", "screenshots");
 /** A machine with many tests on it is slow; what a journey promises in time it measures itself. */
-const STEP_MS_MAX = 30_000;
+const STEP_MS_MAX = 60_000;
 
 /** The page has its stream. */
 export const LIVE = '[data-stream="live"]';
@@ -96,3 +97,31 @@ export const rowsIn = (page: Page): Promise<number[]> =>
 
 /** Scrolls through the whole list, from its top to its end, and back to the top. */
 export const scrollThrough = (page: Page): Promise<Passed> => page.evaluate<Passed>(PASS_ALL);
+
+/** Long after the two keys the page is another one, or they were too far apart. */
+const CHORD_MS_MAX = 5_000;
+const CHORDS_MS_MAX = 90_000;
+
+/** `g` and a letter, as often as the machine was too slow for the time that the page allows between the two. */
+export const openByKeys = (page: Page, letter: string, shown: Locator): Promise<unknown> =>
+  eventually(
+    async () => {
+      await page.keyboard.press("g");
+      await page.keyboard.press(letter);
+      await shown.waitFor({ timeout: CHORD_MS_MAX });
+      return true;
+    },
+    CHORDS_MS_MAX,
+    `the page of ${letter}`,
+  );
+
+const TABS_MAX = 80;
+
+/** Presses Tab until what is meant has the focus. */
+export async function tabTo(page: Page, what: string): Promise<void> {
+  for (let tabs = 0; tabs < TABS_MAX; tabs++) {
+    if (await page.evaluate(`document.activeElement.matches(${JSON.stringify(what)})`)) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`Tab does not lead to ${what}`);
+}

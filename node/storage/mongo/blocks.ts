@@ -2,6 +2,7 @@ import type { Collection } from "mongodb";
 import { type Height, height } from "../../../shared/ids.js";
 import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
+import { blocksFrom } from "./entry-ids.js";
 import { LIMITED, READ_MS } from "./options.js";
 
 /** Members are few; whoever altered the database may name more. */
@@ -30,7 +31,7 @@ export async function readBlocksFrom(
   const found: StoredBlock[] = [];
   let bytes = 0;
   const cursor = blocks
-    .find({ _id: { $gte: Math.max(1, from) } })
+    .find(blocksFrom(from))
     .sort({ _id: 1 })
     .limit(Math.max(1, limit.blocksMax))
     .batchSize(READ_BATCH_BLOCKS)
@@ -43,10 +44,13 @@ export async function readBlocksFrom(
   return found;
 }
 
+/** A document beside the place that it names, as under a fraction, is nobody's block, whatever it says. */
+const IN_ITS_PLACE = { $expr: { $eq: ["$_id", "$header.height"] } };
+
 export async function readMembershipBlocks(blocks: Blocks, through: Height): Promise<StoredBlock[]> {
   const newest = blocks.aggregate<{ at: number }>(
     [
-      { $match: { "header.control.kind": "node_admitted", _id: { $gte: 1, $lte: through } } },
+      { $match: { "header.control.kind": "node_admitted", _id: { $gte: 1, $lte: through }, ...IN_ITS_PLACE } },
       { $group: { _id: "$header.control.node", at: { $max: "$_id" } } },
       { $sort: { at: -1 } },
       { $limit: ADMITTED_NODES_MAX },
@@ -54,7 +58,7 @@ export async function readMembershipBlocks(blocks: Blocks, through: Height): Pro
     { hint: CONTROL_INDEX.name, ...LIMITED },
   );
   const admissions = (await newest.toArray()).map(({ at }) => at);
-  const genesis = { "header.control.kind": "genesis", _id: { $gte: 1, $lte: through } };
+  const genesis = { "header.control.kind": "genesis", _id: { $gte: 1, $lte: through }, ...IN_ITS_PLACE };
   const found = blocks.find({ $or: [genesis, { _id: { $in: admissions } }] }, LIMITED).sort({ _id: 1 });
   return (await found.toArray()).map(storedBlock);
 }

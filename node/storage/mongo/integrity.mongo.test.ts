@@ -1,7 +1,7 @@
-import { BSONRegExp, type Db, MinKey, MongoClient } from "mongodb";
+import { BSONRegExp, type Db, Decimal128, Long, MinKey, MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
-import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
+import { ADMITTED, insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { type StoreChange, type StoreChanges, WatchError } from "../integrity-port.js";
 import { type NodeStorage, openStorage } from "../open.js";
@@ -155,6 +155,26 @@ it("reads blocks by their ids, whatever their headers say", async () => {
   expect((await storage.integrity.entriesBetween(height(2), height(3))).map((one) => one.height)).toEqual([2, 3]);
 });
 
+it("takes no document between two heights, or beyond all, for a block, and finds entries between two", async () => {
+  await insert(storage.log, TestLog.grow(5).blocks);
+  const documents = db.collection<{ _id: unknown }>("blocks");
+  const copy = (await documents.findOne({ _id: 5 as never })) as object;
+  for (const _id of [3.5, 6.5, 1e300, Decimal128.fromString("8")]) await documents.insertOne({ ...copy, _id } as never);
+  await documents.insertOne({ ...(await documents.findOne({ _id: -5 as never })), _id: -4.5 } as never);
+  const limit = { bytesMax: 1e9, blocksMax: 10 };
+  const ids = async (): Promise<number[]> =>
+    (await storage.log.readBlocks(height(3), limit)).map(({ block }) => block.header.height);
+  expect(await ids()).toEqual([3, 4, 5, 6]);
+  expect((await storage.integrity.entriesBetween(height(4), height(5))).map(({ at }) => at)).toEqual([4, 4.5, 5]);
+  // A copy that says that it is another block's stands for no sequence.
+  await documents.updateOne({ _id: 3.5 as never }, { $set: { "header.treeSize": 3 } });
+  expect((await storage.reader.holding(2))?.block.header.height).toBe(4);
+  expect((await storage.log.open()).tailHeight).toBe(6);
+  // The opening has taken the one away that stood near its end.
+  await documents.insertOne({ ...(await documents.findOne({ _id: -5 as never })), _id: -4.5 } as never);
+  expect(await storage.repairs.removeForged([], [3, 4, 6])).toHaveLength(3);
+});
+
 it("keeps what it finds once, as it stands", async () => {
   await insert(storage.log, TestLog.grow(2).blocks);
   const name = await storage.integrity.keep(2);
@@ -220,17 +240,64 @@ it("reads what somebody wrote so that a driver may not decode it, and what stand
   expect(await integrity.keep(3)).toMatch(/^3-altered-/);
 });
 
+it("gives evidence that somebody has made so that it can hardly be shown", async () => {
+  await insert(storage.log, TestLog.grow(3).blocks);
+  const names: string[] = [];
+  for (const at of [2, 3, 4]) names.push((await storage.integrity.keep(at)) as string);
+  const kept = db.collection<{ _id: string }>("quarantine");
+  const none = Object.assign(new BSONRegExp("("), { options: "z" });
+  await kept.updateOne({ _id: names[0] as string }, { $set: { x: new BSONRegExp("("), y: { toString: 1 } } });
+  const never = { $add: [new Date(0), new Long("9000000000000000")] };
+  await kept.updateOne({ _id: names[1] as string }, [{ $set: { quarantinedAt: never } }]);
+  await kept.updateOne({ _id: names[2] as string }, { $set: { x: none } });
+  const given = await storage.integrity.kept(names);
+  expect(given.map(({ id }) => id).sort()).toEqual([...names].sort());
+  expect(given.find(({ id }) => id === names[1])?.keptAt).toBe("1970-01-01T00:00:00.000Z");
+});
+
 it("has another join nonce once its log is cleared, and nothing else of its state is another", async () => {
   await insert(storage.log, TestLog.grow(6).blocks);
   const hard = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
   await storage.log.saveState(hard, 1);
   const documents = db.collection<{ _id: number }>("blocks");
-  await expect(storage.repairs.clear()).rejects.toBeInstanceOf(LogCleared);
+  await expect(storage.repairs.clear(async () => undefined)).rejects.toBeInstanceOf(LogCleared);
   expect(await documents.countDocuments({ _id: { $gte: 1 } })).toBe(0);
   const opened = await storage.log.open();
   expect(opened.hardState).toMatchObject({ term: 1, votedFor: null });
   expect(opened.hardState?.joinNonce).not.toBe(hard.joinNonce);
   expect(await documents.countDocuments({ _id: { $ne: Number.MIN_SAFE_INTEGER } })).toBe(0);
+});
+
+it("reads no members from documents beside the places that they name", async () => {
+  const { log, blocks } = TestLog.grow(3);
+  blocks.push(log.block([], { control: ADMITTED }), log.block([{}]));
+  await insert(storage.log, blocks);
+  const before = await storage.log.readMembershipBlocks(height(6));
+  expect(before).toHaveLength(2);
+  const documents = db.collection<{ _id: number; header: object }>("blocks");
+  for (const [from, to] of [
+    [1, 1.5],
+    [5, 5.5],
+  ] as const)
+    await documents.insertOne({ ...(await documents.findOne({ _id: from })), _id: to } as never);
+  expect(await storage.log.readMembershipBlocks(height(6))).toEqual(before);
+});
+
+it("counts for nothing any more when it is asked whether the log may go, and deletes nothing where it may not", async () => {
+  await insert(storage.log, TestLog.grow(6).blocks);
+  const hard = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
+  await storage.log.saveState(hard, 1);
+  const states = db.collection<{ hard: { joinNonce: string } }>("state");
+  const seen: (string | undefined)[] = [];
+  const refused = new Error("The others have not all of it.");
+  const asked = storage.repairs.clear(async () => {
+    seen.push((await states.findOne({}))?.hard.joinNonce);
+    throw refused;
+  });
+  await expect(asked).rejects.toBe(refused);
+  expect(seen).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
+  expect(seen).not.toEqual([hard.joinNonce]);
+  expect(await db.collection<{ _id: number }>("blocks").countDocuments({ _id: { $gte: 1 } })).toBe(7);
 });
 
 it("lists alerts past documents that somebody else has put among them", async () => {

@@ -19,13 +19,13 @@ import { BlockInserts } from "./block-inserts.js";
 import { BLOCK_INDEXES, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
-import { entriesBetween, inOrder } from "./entry-ids.js";
+import { blocksFrom, entriesBetween, inOrder } from "./entry-ids.js";
 import { readError, storeError, within } from "./errors.js";
 import { IndexWorks } from "./index-work.js";
 import { MongoLink, openingError } from "./link.js";
 import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from "./options.js";
 import { claim, type UncleanWait } from "./owner.js";
-import { clearLog, fractionsAt, putBlocks, removeForged } from "./repairs.js";
+import { clearLog, fractionsAt, joinAnew, putBlocks, removeForged } from "./repairs.js";
 import { assertFit } from "./server.js";
 import { makeIndexes } from "./server-indexes.js";
 import { MongoState, type Truncating } from "./state.js";
@@ -119,7 +119,7 @@ export class MongoLogStore implements LogStore, RepairStore {
     await makeIndexes(blocks, BLOCK_INDEXES);
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.cut(opening, truncating);
-    const tail = await blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    const tail = await blocks.findOne(blocksFrom(1), { sort: { _id: -1 }, projection: { _id: 1 } });
     const tailHeight = height(tail?._id ?? 0);
     await opening.works.tidy(tailHeight, () => opening.state.swapOrThrow({}, options));
     // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
@@ -252,8 +252,10 @@ export class MongoLogStore implements LogStore, RepairStore {
     return kept;
   }
 
-  async clear(): Promise<void> {
+  async clear(mayGoOn: () => Promise<void>): Promise<void> {
     const opening = this.alive();
+    await this.guarded("Taking a new join nonce", () => joinAnew(opening, this.options));
+    await mayGoOn();
     try {
       await this.guarded("Clearing the log", () => clearLog(opening, this.options));
     } catch (error) {

@@ -177,7 +177,7 @@ it("has no replica while something is done beside it, nor a write under way, and
   await driver.start();
   await eventually(() => driver.view()?.role === "leader", 10_000, "it leads");
   const durable = driver.view()?.durableHeight;
-  const written = tracker.propose([event(6)], { deadline: performance.now() + 5_000, sinceHeight: height(0) });
+  const written = tracker.propose({ events: [event(6)], deadline: performance.now() + 5_000, sinceHeight: height(0) });
   const seen: unknown[] = [];
   const aside = driver.aside("a test", async (held) => {
     const { writes } = database;

@@ -65,6 +65,19 @@ it("refuses all repeats of a write at once when what refuses one refuses all", a
   expect(tracker.load).toMatchObject({ pending: 0, following: 0 });
 });
 
+it("proposes what came together with a write that cannot be logged, which fails by itself", async () => {
+  const { tracker, proposed } = make(({ proposalId }) => refused(proposalId, "expired"));
+  const written = (n: number, sourceAppId?: string) => ({
+    ...{ events: [event(n, `k${n}`, sourceAppId)], deadline: performance.now() + 60_000, sinceHeight: height(0) },
+  });
+  const [first, bad, last] = tracker.proposeAll([written(1), written(2, "\ud800"), written(3)]);
+  await expect(bad).rejects.toThrow("an event cannot be logged");
+  const expired = { kind: "not_written", reason: "expired" };
+  expect(await Promise.all([first, last])).toEqual([expired, expired]);
+  expect(proposed.map(({ events: [one] }) => one?.idempotencyKey)).toEqual(["k1", "k3"]);
+  expect(tracker.load).toMatchObject({ pending: 0 });
+});
+
 it("tries one repeat after the other, however many are refused in a row", async () => {
   let isExpired = false;
   const { tracker, proposed, write } = make((proposal, nth) => {

@@ -90,16 +90,13 @@ export class WriteTracker {
 
   /** Writes that came together: each is decided by itself. */
   proposeAll(writes: readonly ProposedWrite[]): Promise<WriteResult>[] {
-    for (const { events } of writes)
-      for (const event of events) {
-        const fault = eventFault(event);
-        // The door lets no such event in: a block with one would be refused by every follower, and by this node's next start.
-        if (fault !== null) throw new RangeError(`an event cannot be logged: ${fault}`);
-      }
     const begun: Pending[] = [];
-    const results = writes.map(
-      (write) => new Promise<WriteResult>((resolve) => begun.push(this.begin(write, resolve))),
-    );
+    const results = writes.map((write) => {
+      // The door lets no such event in: a block with one would be refused by every follower, and by this node's next start.
+      const fault = write.events.map(eventFault).find((found) => found !== null);
+      if (fault !== undefined) return Promise.reject(new RangeError(`an event cannot be logged: ${fault}`));
+      return new Promise<WriteResult>((resolve) => begun.push(this.begin(write, resolve)));
+    });
     if (!this.driver.propose(begun.map(({ proposal }) => proposal)))
       for (const pending of begun) this.settle(pending, { kind: "not_written", reason: "unavailable" });
     return results;

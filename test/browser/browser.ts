@@ -1,16 +1,21 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { describe, expect } from "vitest";
 import { PASS_ALL, type Passed } from "../../scripts/bench/dashboard/in-page.js";
 import { CHROMIUM_ARGS, findChromium } from "../../scripts/chromium.js";
 import { projectRoot } from "../../scripts/lib/project.js";
+import { eventually } from "../support/eventually.js";
 
 const executablePath = findChromium();
 const SCREENSHOTS = join(projectRoot(), "dist", "screenshots");
 /** A machine with many tests on it is slow; what a journey promises in time it measures itself. */
-const STEP_MS_MAX = 30_000;
+export const STEP_MS_MAX = 120_000;
+/** Long after the two keys the page is another one, or they were too far apart. */
+const CHORD_MS_MAX = 5_000;
+/** What is being drawn has the contrast of the moment. */
+const DRAWN_WITHIN_MS = 2_000;
 
 /** The page has its stream. */
 export const LIVE = '[data-stream="live"]';
@@ -79,14 +84,49 @@ interface AxeResult {
   readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
 }
 
-/** What axe-core finds wrong with the page: one line a rule and element. */
+/** What axe-core finds wrong with the page, and goes on to find: one line a rule and element. */
 export async function violationsOf(page: Page): Promise<string[]> {
   // By the debugger, so that the page's own policy stays in force.
   await page.evaluate(axeSource);
+  let last: string[] = [];
+  const isSound = async (): Promise<boolean> => {
+    last = await axeOn(page);
+    return last.length === 0;
+  };
+  await eventually(isSound, DRAWN_WITHIN_MS, "nothing is wrong").catch(() => undefined);
+  return last;
+}
+
+async function axeOn(page: Page): Promise<string[]> {
   const run = `axe.run(document, { runOnly: ${JSON.stringify(RULES)} })`;
   const { violations } = (await page.evaluate(run)) as AxeResult;
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
 }
+
+/** `g` and a letter, as often as the machine was too slow for the time that the page allows between the two. */
+export const openByKeys = (page: Page, letter: string, shown: Locator): Promise<unknown> =>
+  eventually(
+    async () => {
+      await page.keyboard.press("g");
+      await page.keyboard.press(letter);
+      await shown.waitFor({ timeout: CHORD_MS_MAX });
+      return true;
+    },
+    60_000,
+    `the page of ${letter}`,
+  );
+
+/** Presses Tab until what is meant has the focus. */
+export const tabTo = (page: Page, what: string): Promise<unknown> =>
+  eventually(
+    async () => {
+      if (await page.evaluate(`document.activeElement.matches(${JSON.stringify(what)})`)) return true;
+      await page.keyboard.press("Tab");
+      return false;
+    },
+    30_000,
+    `Tab leads to ${what}`,
+  );
 
 /** The sequences of the rows in the page, from the top. */
 export const rowsIn = (page: Page): Promise<number[]> =>

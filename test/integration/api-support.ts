@@ -1,3 +1,4 @@
+import type { WebSocket } from "ws";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { deviations } from "../support/conformance.js";
@@ -51,6 +52,17 @@ export const postText = (
 ): Promise<Answer> => call(url, { method: "POST", body, headers: { "Content-Type": "application/json", ...headers } });
 export const postJson = (url: string, body: unknown, headers?: Record<string, string>): Promise<Answer> =>
   postText(url, JSON.stringify(body), headers);
+
+const SIP_EVERY_MS = 3_000;
+
+/** A client that takes far less than it is sent, from now on; one that takes nothing for half a minute is cut. */
+export function sipping(socket: WebSocket): NodeJS.Timeout {
+  socket.pause();
+  return setInterval(() => {
+    socket.resume();
+    setImmediate(() => socket.pause());
+  }, SIP_EVERY_MS);
+}
 
 let made = 0;
 /** A source that no other test and no earlier run has used. */

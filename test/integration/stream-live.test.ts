@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { eventually } from "../support/eventually.js";
-import { call, openNodes, postJson, type TestNodes, uniqueSource } from "./api-support.js";
+import { call, openNodes, postJson, sipping, type TestNodes, uniqueSource } from "./api-support.js";
 
 let nodes: TestNodes;
 const closers: (() => void)[] = [];
@@ -195,7 +195,7 @@ describe("the live streams", () => {
     const closed = new Promise<{ code: number; reason: string }>((resolve) =>
       slow.socket.once("close", (code, reason) => resolve({ code, reason: String(reason) })),
     );
-    slow.socket.pause();
+    const sips = sipping(slow.socket);
     const source = uniqueSource();
     const event = { eventType: "S", sourceAppId: source, dataPayload: { text: "x".repeat(250_000) } };
     let sent = 0;
@@ -212,6 +212,7 @@ describe("the live streams", () => {
       dataPayload: {},
     });
     await fast.received.until((events) => events.at(-1).sequence >= last.sequence);
+    clearInterval(sips);
     slow.socket.resume();
     const { code, reason } = await closed;
     expect(code).toBe(1013);

@@ -4,7 +4,7 @@ import { WebSocket } from "ws";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
-import { call, postJson, uniqueSource } from "./api-support.js";
+import { call, postJson, sipping, uniqueSource } from "./api-support.js";
 
 let cluster: Cluster;
 const closers: (() => void)[] = [];
@@ -179,7 +179,7 @@ describe("our own stream", () => {
     const url = urls()[0] as string;
     const source = uniqueSource();
     const slow = await openSocket(url, `?sourceAppId=${source}`);
-    slow.socket.pause();
+    const sips = sipping(slow.socket);
     const large = { events: Array(15).fill(event(source, "T", { text: "x".repeat(250_000) })) };
     let last: Shown;
     for (let batch = 0; batch < 8; batch++)
@@ -187,6 +187,7 @@ describe("our own stream", () => {
     const fast = await openSocket(url);
     await postJson(`${url}/api/v1/events`, event(source));
     await until(() => fast.events().length > 0);
+    clearInterval(sips);
     slow.socket.resume();
     const [, from] = /^1013 from=(\d+)$/.exec(await slow.closed) ?? [];
     expect(Number(from)).toBe(slow.events().at(-1).sequence + 1);

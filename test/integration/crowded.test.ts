@@ -30,10 +30,12 @@ const client = (url: string): Promise<void> =>
     socket.write(REQUEST);
   });
 
-const moreClients = (url: string): Promise<unknown> => Promise.all(Array.from({ length: AT_ONCE }, () => client(url)));
+async function crowd(url: string): Promise<void> {
+  for (let i = 0; i < CLIENTS; i += AT_ONCE) await Promise.all(Array.from({ length: AT_ONCE }, () => client(url)));
+}
 
 it("with more clients than places on every node, a node that comes back is heard, takes the lead, and forwards writes", async () => {
-  for (const { url } of cluster.nodes) for (let i = 0; i < CLIENTS; i += AT_ONCE) await moreClients(url);
+  for (const { url } of cluster.nodes) await crowd(url);
   // On a busy machine another one may have been first.
   const leads = async (): Promise<boolean> => (await cluster.leader()).node.id === "n3";
   await eventually(leads, 30_000, "n3 leads");
@@ -60,7 +62,7 @@ it("with more clients than places on every node, a node that comes back is heard
       const { status: told, body } = await call(`${url}/api/v1/events`);
       if (told === 503 && body.code === "too_many_connections") return true;
       // Clients that have said nothing for long were let go.
-      await moreClients(url);
+      await crowd(url);
       return false;
     };
     await eventually(isRefused, 20_000, `${id} is full`);

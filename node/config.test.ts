@@ -284,9 +284,12 @@ describe("the webhook's settings", () => {
   it("are refused with a sentence that repeats no secret", () => {
     const url = { ALERT_WEBHOOK_URL: "https://a.example/" };
     expect(mistakes(url)).toEqual([expect.stringMatching(/^ALERT_WEBHOOK_SECRET is needed/)]);
-    expect(mistakes({ ...url, ALERT_WEBHOOK_SECRET: "hunter2hunter2" })).toEqual([
-      expect.stringMatching(/^ALERT_WEBHOOK_SECRET must be base64 of 24 to 64 bytes/),
-    ]);
+    const base64Url = Buffer.alloc(32, 0xfb).toString("base64url");
+    // All but the first are long enough once a decoder has passed over what is no base64.
+    for (const wrong of ["hunter2hunter2", "A".repeat(45), `${secret.slice(0, 20)} ${secret.slice(20)}`, base64Url])
+      expect(mistakes({ ...url, ALERT_WEBHOOK_SECRET: wrong })).toEqual([
+        expect.stringMatching(/^ALERT_WEBHOOK_SECRET must be base64 of 24 to 64 bytes/),
+      ]);
     for (const wrong of ["a.example", "ftp://a.example/", "https://ada:hunter2@a.example/"])
       expect(mistakes({ ALERT_WEBHOOK_URL: wrong, ALERT_WEBHOOK_SECRET: secret }).join()).toMatch(
         /^ALERT_WEBHOOK_URL must be an address(?!.*hunter2)/,

@@ -115,7 +115,7 @@ class Run {
     }
     if (leader === undefined || this.#isStopping) return;
     const filled = this.plan.options.isDemo
-      ? await fillForDemo(cluster.node(leader.id).url, Date.now()).catch(messageOf)
+      ? await toldIfSlow(fillForDemo(cluster.node(leader.id).url, Date.now()), "Logging the events of --demo …")
       : "";
     if (this.#isStopping) return;
     screen.table(cluster, leader);

@@ -32,12 +32,18 @@ export class ChaosClient {
         validateStatus: () => true,
       })
       .catch((cause: unknown) => {
-        throw new ProblemError("not_ready", "The start script, which makes faults, was not reached.", { cause });
+        throw new ProblemError(
+          "not_ready",
+          request === undefined
+            ? "The start script, which makes faults, has not answered."
+            : "The start script, which makes faults, has not answered: GET /api/v1/chaos shows whether this one was made.",
+          { cause },
+        );
       });
     const answered = chaosStateSchema.safeParse(data);
     if (status === 200 && answered.success) return answered.data;
     const detail = typeof data === "object" && data !== null && "detail" in data ? String(data.detail) : `${status}`;
     if (status === 409) throw new ProblemError("chaos_conflict", detail);
-    throw new ProblemError("not_ready", `The start script refuses it: ${detail}`);
+    throw new ProblemError("not_ready", `The start script answers ${status}: ${detail}`);
   }
 }

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ChaosConflict } from "../../scripts/start/chaos/desk.js";
 import { ChaosServer } from "../../scripts/start/chaos/server.js";
@@ -82,4 +84,25 @@ it("without the token the start script does nothing; when it is gone, the node s
   const lost = await openDoor({ chaos: new ChaosClient({ url: "http://127.0.0.1:1/", token: "x" }) });
   expect((await fetch(`${lost.url}/api/v1/chaos`)).status).toBe(503);
   await lost.close();
+});
+
+it("of a fault whose answer is lost it is not said that nobody was asked", async () => {
+  let requests = 0;
+  const deaf = createServer((socket) => {
+    socket.once("data", () => {
+      requests++;
+      socket.destroy();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(deaf, "listening");
+  const { port } = deaf.address() as AddressInfo;
+  const lost = await openDoor({ chaos: new ChaosClient({ url: `http://127.0.0.1:${port}/`, token: "x" }) });
+  const struck = await post(lost, KILL);
+  const problem = (await struck.json()) as { detail: string };
+  expect([struck.status, requests]).toEqual([503, 1]);
+  expect(problem.detail).toBe(
+    "The start script, which makes faults, has not answered: GET /api/v1/chaos shows whether this one was made.",
+  );
+  await lost.close();
+  deaf.close();
 });

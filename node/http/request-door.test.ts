@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Door, EVENT, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
+import { openApiDocument } from "./openapi/document.js";
 
 let door: Door;
 beforeEach(async () => {
@@ -215,5 +216,26 @@ describe("the target", () => {
     await expect.poll(() => client.answer).toContain('"data":[]');
     const twice = get("/api/event-logs?eventType=T&eventType=other");
     expect(await statusOf(twice)).toBe(400);
+  });
+});
+
+describe("every route of the API's description", () => {
+  const places = Object.keys(openApiDocument("0").paths).map((path) => path.replaceAll(/\{\w+\}/g, "0"));
+  const methods = ["GET", "HEAD", "POST", "OPTIONS", "DELETE"];
+
+  it.each([
+    ["another Host", get("/").replace("Host: localhost", "Host: evil.example"), "host_not_allowed"],
+    ["a page of another site", get("/", "Origin: http://evil.example\r\n"), "origin_not_allowed"],
+    ["a page without an origin of its own", get("/", "Origin: null\r\n"), "origin_not_allowed"],
+  ])("is refused for %s, before anything is read, written or asked of anybody", async (_, text, code) => {
+    // What the log's double would be asked for here ends in a 500.
+    expect(places).toEqual(expect.arrayContaining(["/api/v1/chaos", "/api/v1/alerts/0/repair", "/openapi.json"]));
+    for (const place of places) {
+      const clients = methods.map((method) => door.open().send(text.replace("GET / ", `${method} ${place} `)));
+      await expect.poll(() => clients.every(({ hasEnded }) => hasEnded), { timeout: 10_000 }).toBe(true);
+      expect([place, ...clients.map(({ statuses }) => statuses)]).toEqual([place, ...methods.map(() => [403])]);
+      expect(clients[0]?.problem).toMatchObject({ code });
+      for (const { answer } of clients) expect(answer).not.toContain("Access-Control");
+    }
   });
 });

@@ -23,12 +23,16 @@ export type Waiting = z.infer<typeof waitingSchema>;
 export class WebhookFile {
   constructor(private readonly folder: string) {}
 
-  /** Nothing, where it cannot be read. */
+  /** Nothing, where there is no file. Throws where there is one that cannot be read. */
   async read(): Promise<Waiting[]> {
-    const known = await readFile(join(this.folder, NAME), "utf8")
-      .then((text) => fileSchema.safeParse(JSON.parse(text)))
-      .catch(() => null);
-    return known?.data?.waiting ?? [];
+    const text = await readFile(join(this.folder, NAME), "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return null;
+      throw error;
+    });
+    if (text === null) return [];
+    const known = fileSchema.safeParse(JSON.parse(text));
+    if (!known.success) throw new Error(`${NAME} is not what a node writes`);
+    return known.data.waiting;
   }
 
   /** One write after the other. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -182,6 +182,19 @@ it("keeps what an earlier process has left, though an alert comes before the sta
   await setting.pass(RETRY_MS_FIRST);
   expect(setting.sent.map(({ data }) => data.height).sort()).toEqual([1, 2]);
   await second.stop();
+});
+
+it("what an earlier process has left and cannot be read is told as left out, not passed over", async () => {
+  for (const text of ["{", '{"version":1,"waiting":[{"id":7}]}']) {
+    writeFileSync(join(folder, "webhook.json"), text);
+    const setting = setUp();
+    const webhook = await setting.start();
+    expect(setting.givenUp).toMatchObject([expect.stringMatching(/could not be read, and is left out/)]);
+    webhook.onAlert(alert());
+    await setting.pass(0);
+    expect(setting.sent).toHaveLength(1);
+    await webhook.stop();
+  }
 });
 
 it("gives up after a day, and says so; of that it tells nobody by the webhook", async () => {

@@ -54,8 +54,12 @@ export class Webhook {
 
   async start(): Promise<void> {
     const { clock, file, heartbeatMs } = this.parts;
+    const left = await file.read().catch((error: Error) => {
+      this.giveUp(`what waited for the webhook could not be read, and is left out: ${error.message}`);
+      return [];
+    });
     // What came meanwhile stands behind what an earlier process has left.
-    this.waiting = [...(await file.read()), ...this.waiting].slice(-WAITING_MAX);
+    this.waiting = [...left, ...this.waiting].slice(-WAITING_MAX);
     this.isRead = true;
     this.save();
     this.stops.push(clock.every(LOOK_MS, () => this.look()));

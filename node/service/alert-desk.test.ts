@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { AlertRecord } from "../storage/port.js";
+import { type AlertRecord, StoreError } from "../storage/port.js";
 import { AlertDesk } from "./alert-desk.js";
 import type { Parts } from "./parts.js";
 
@@ -13,10 +13,13 @@ const alertOf = (node: string, more: Partial<AlertRecord> = {}): AlertRecord => 
 function deskOf(of: {
   own?: AlertRecord[];
   count?: number;
-  peers?: Record<string, AlertRecord[]>;
+  /** null: it gives no answer. */
+  peers?: Record<string, AlertRecord[] | null>;
   logged?: AlertRecord[];
+  isUnreadable?: boolean;
+  decide?: () => Promise<never>;
 }) {
-  const { own = [], count = own.length, peers = {}, logged = [] } = of;
+  const { own = [], count = own.length, peers = {}, logged = [], isUnreadable = false, decide } = of;
   const answers = Object.entries(peers);
   return new AlertDesk({
     config: { nodeId: "n1" },
@@ -24,7 +27,10 @@ function deskOf(of: {
       alerts: {
         list: async () => own,
         count: async () => count,
-        get: async (id: string) => own.find((alert) => alert.id === id) ?? null,
+        get: async (id: string) => {
+          if (isUnreadable) throw new StoreError("unknown", "it is away");
+          return own.find((alert) => alert.id === id) ?? null;
+        },
       },
     },
     peers: {
@@ -33,10 +39,14 @@ function deskOf(of: {
       askAll: async (path: string) =>
         answers.map(([peer, alerts]) => ({
           peer,
-          answer: path === "alerts" ? { alerts, count: alerts.length } : { alert: alerts[0] ?? null },
+          answer:
+            alerts &&
+            (path === "alerts" ? { alerts, count: alerts.length } : { alert: alerts[0] ?? null, bundle: null }),
         })),
+      request: async () => ({ kind: "answered", answer: { bundle: null } }),
     },
     incidents: () => ({
+      decide,
       logged: {
         all: logged,
         find: (id: string, node?: string) =>
@@ -60,4 +70,44 @@ it("takes no node's word for another's alert, nor its record in the log", async 
   expect((await foreign.alerts(100)).alerts).toMatchObject([{ node: "n2", status: "open" }]);
   const logged = deskOf({ peers: { n2: [open] }, logged: [{ ...resolved, node: "n3" }] });
   expect(await logged.alert(open.id)).toMatchObject({ node: "n2", status: "open" });
+});
+
+it("denies an alert only once every node has said that it is not its own", async () => {
+  const id = "b".repeat(24);
+  const decision = { id, action: "dismiss", version: "a".repeat(64), actor: "a", reason: "r" } as const;
+  const silent = deskOf({ peers: { n2: [], n3: null } });
+  const unreadable = deskOf({ peers: { n2: [], n3: [] }, isUnreadable: true });
+  for (const [desk, named] of [
+    [silent, /; n3 gave no answer/],
+    [unreadable, /; n1 gave no answer/],
+  ] as const)
+    for (const asked of [desk.alert(id), desk.evidence(id), desk.decide(decision)])
+      await expect(asked).rejects.toMatchObject({ code: "not_ready", detail: expect.stringMatching(named) });
+  const all = deskOf({ peers: { n2: [], n3: [] } });
+  expect([await all.alert(id), await all.evidence(id), await all.decide(decision)]).toEqual([null, null, null]);
+  // What the log has is there, whoever is silent.
+  const logged = deskOf({ peers: { n2: [], n3: null }, logged: [alertOf("n3")] });
+  expect(await logged.alert("a".repeat(24))).toMatchObject({ node: "n3" });
+});
+
+it("an alert that its node shows no record of is not called unknown where its evidence is asked for", async () => {
+  for (const node of ["n1", "n2"]) {
+    const desk = deskOf({ peers: { n2: [] }, logged: [alertOf(node)] });
+    await expect(desk.evidence("a".repeat(24))).rejects.toMatchObject({
+      code: "not_found",
+      detail: `The log has this alert; ${node} shows no record of its own of it, and so no evidence.`,
+    });
+  }
+});
+
+it("a decision that the node's own database did not confirm is called neither taken nor a fault of the node", async () => {
+  const own = alertOf("n1");
+  const decision = { id: own.id, action: "dismiss", version: "a".repeat(64), actor: "a", reason: "r" } as const;
+  const away = deskOf({ own: [own], decide: () => Promise.reject(new StoreError("unknown", "no answer")) });
+  await expect(away.decide(decision)).rejects.toMatchObject({
+    code: "not_ready",
+    detail: expect.stringMatching(/^It is not known whether n1 has taken the decision/),
+  });
+  const broken = deskOf({ own: [own], decide: () => Promise.reject(new TypeError("a fault")) });
+  await expect(broken.decide(decision)).rejects.toThrow(TypeError);
 });

@@ -7,7 +7,7 @@ import type { AnswerOf, QuestionOf } from "../../shared/protocol/requests.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import { isOver } from "../storage/alert-steps.js";
-import type { AlertRecord, AlertsWanted } from "../storage/port.js";
+import { type AlertRecord, type AlertsWanted, StoreError } from "../storage/port.js";
 import type { AlertList, LogAlerts } from "./log-port.js";
 import { notReady, type Parts } from "./parts.js";
 
@@ -22,6 +22,9 @@ const ALERTS_BYTES_MAX = 4 * 1024 * 1024;
 const ASKED_MAX = 16;
 
 type NodeAlerts = AnswerOf<"alerts">;
+
+const unasked = (silent: readonly NodeId[]): string =>
+  `No node that answered has this alert; ${silent.join(" and ")} gave no answer. Ask again shortly.`;
 
 const lastStep = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? -1;
 
@@ -52,19 +55,26 @@ export class AlertDesk implements LogAlerts {
   }
 
   async alert(id: string): Promise<AlertRecord | null> {
-    const stored = await this.stored(id);
+    const { stored, silent } = await this.stored(id);
     const logged = this.parts.incidents?.().logged.find(id, stored?.node) ?? null;
     // A record that knows less than the log has been set back.
-    if (stored === null || (logged !== null && lastStep(logged) > lastStep(stored))) return logged;
-    return this.withPlace(stored);
+    if (stored !== null && (logged === null || lastStep(logged) <= lastStep(stored))) return this.withPlace(stored);
+    // It may be the alert of one that could not be asked.
+    if (logged === null && silent.length > 0) throw notReady(unasked(silent));
+    return logged;
   }
 
-  private async stored(id: string): Promise<AlertRecord | null> {
-    const own = await this.parts.storage.alerts.get(id).catch(() => null);
-    if (own !== null) return own;
-    const others = await this.parts.peers.askAll("alert", { id });
+  /** And the nodes that have not said whether it is theirs. */
+  private async stored(id: string): Promise<{ stored: AlertRecord | null; silent: NodeId[] }> {
+    const { config, storage, peers } = this.parts;
+    // Null: it is not here; undefined: the database has not said so.
+    const own = await storage.alerts.get(id).catch(() => undefined);
+    if (own) return { stored: own, silent: [] };
+    const others = await peers.askAll("alert", { id });
     // Each of its own: none speaks for another.
-    return others.flatMap(({ peer, answer }) => (answer?.alert?.node === peer ? answer.alert : []))[0] ?? null;
+    const theirs = others.flatMap(({ peer, answer }) => (answer?.alert?.node === peer ? answer.alert : []));
+    const silent = others.flatMap(({ peer, answer }) => (answer === null ? peer : []));
+    return { stored: theirs[0] ?? null, silent: own === undefined ? [config.nodeId, ...silent] : silent };
   }
 
   private withPlace(alert: AlertRecord): AlertRecord {
@@ -126,16 +136,17 @@ export class AlertDesk implements LogAlerts {
     const alert = await this.alert(decision.id);
     if (alert === null) return null;
     const { node } = alert;
-    if (node === this.parts.config.nodeId) return this.decideHere(decision);
     try {
+      if (node === this.parts.config.nodeId) return await this.decideHere(decision);
       const reply = await this.parts.peers.request(node, "decide-alert", decision, { timeoutMs: DECIDED_MS_MAX });
       if (reply.kind === "answered") return reply.answer;
       if (reply.kind === "refused") throw new ProblemError("alert_conflict", reply.detail);
     } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
+      // Of what a database was told and has not confirmed nothing is known either.
+      if (!(error instanceof PeerError) && !(error instanceof StoreError)) throw error;
     }
     throw notReady(
-      `${node} has not said whether it has taken the decision: GET the alert to see, and ask again if not.`,
+      `It is not known whether ${node} has taken the decision: GET the alert to see, and send it again if not.`,
     );
   }
 
@@ -162,9 +173,14 @@ export class AlertDesk implements LogAlerts {
   async evidence(id: string): Promise<EvidenceBundle | null> {
     const alert = await this.alert(id);
     if (alert === null) return null;
-    if (alert.node === this.parts.config.nodeId) return this.ownEvidence(id);
-    const { bundle } = await this.fromNode(alert.node, id);
-    return bundle as unknown as EvidenceBundle | null;
+    const { node } = alert;
+    const isOwn = node === this.parts.config.nodeId;
+    const bundle = isOwn ? await this.ownEvidence(id) : (await this.fromNode(node, id)).bundle;
+    if (bundle !== null) return bundle as unknown as EvidenceBundle;
+    throw new ProblemError(
+      "not_found",
+      `The log has this alert; ${node} shows no record of its own of it, and so no evidence.`,
+    );
   }
 
   private async fromNode(node: NodeId, id: string): Promise<AnswerOf<"evidence">> {

@@ -25,7 +25,8 @@ export class BlockViews {
     const proved = await driver.log.blocks.one(height(at));
     // Beside the proved block stands what only the log keeps: its signature, and the tree before it.
     const from = height(Math.max(1, at - 1));
-    const stored = await storage.log.readBlocks(from, { bytesMax: Number.POSITIVE_INFINITY, blocksMax: at - from + 1 });
+    const limit = { bytesMax: Number.POSITIVE_INFINITY, blocksMax: at - from + 1, isForClient: true };
+    const stored = await storage.log.readBlocks(from, limit);
     const own = stored.find(({ block }) => block.header.height === at);
     const before = stored.find(({ block }) => block.header.height === at - 1);
     if (own === undefined || (at > 1 && before === undefined))

@@ -74,11 +74,11 @@ export interface AlertList {
 
 export interface LogAlerts {
   alerts(limit: number, wanted?: AlertsWanted): Promise<AlertList>;
-  /** From whichever node has it; null if none that answers does. */
+  /** From whichever node has it; null if none does: while one does not answer, that is a problem `not_ready`. */
   alert(id: string): Promise<AlertRecord | null>;
-  /** With what it can be checked; made by the node whose alert it is. */
+  /** With what it can be checked; made by the node whose alert it is. null as above. */
   evidence(id: string): Promise<EvidenceBundle | null>;
-  /** Passes a person's decision to the node whose alert it is; null if no such alert is known. */
+  /** Passes a person's decision to the node whose alert it is; null as above. */
   decide(
     decision: QuestionOf<"decide-alert">,
   ): Promise<{ readonly kind: "taken" | "stale"; readonly alert: AlertRecord } | null>;

@@ -97,8 +97,14 @@ export interface LogStore {
    * its entry, clears the mark.
    */
   truncate(from: Height, by: { term: Term; leaderId: NodeId }): Promise<void>;
-  /** From `from` upward while they fit; at least one if there is one. Blocks are as stored: verify them. */
-  readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]>;
+  /**
+   * From `from` upward while they fit; at least one if there is one. Blocks are as stored: verify them. What a client asked
+   * for the database ends in time: it uses connections that writes use.
+   */
+  readBlocks(
+    from: Height,
+    limit: { bytesMax: number; blocksMax: number; isForClient?: boolean },
+  ): Promise<StoredBlock[]>;
   /** Whole entries from a height on, ascending, at most `limit`. */
   readEntries(from: Height, limit: number): Promise<StoredEntry[]>;
   /**

@@ -42,10 +42,21 @@ export const DRESSINGS: readonly Change[] = [
     name: "up to 100 headers",
     // One more says how the body is sent, and others may follow.
     change: ({ headers: [first, ...others] }, random) => ({
-      headers: [first as [string, string], ...many(random.whole(1, HEADERS_MAX - 10)), ...others],
+      headers: [first as [string, string], ...many(random.whole(1, HEADERS_MAX - 14)), ...others],
     }),
   },
   { name: "Expect", change: (draft) => withHeaders(draft, ["Expect", "100-continue"]) },
+  {
+    name: "Upgrade to what a POST cannot become",
+    change: (draft, random) =>
+      withHeaders(
+        draft,
+        ["Connection", random.pick(["Upgrade", "keep-alive, Upgrade"])],
+        ["Upgrade", random.pick(["websocket", "TLS/1.0", "h2c, websocket"])],
+        ["Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="],
+        ["Sec-WebSocket-Version", "13"],
+      ),
+  },
   {
     name: "Upgrade to HTTP/2",
     change: (draft) =>

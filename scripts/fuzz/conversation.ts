@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, readAnswers } from "./answers.js";
 import { type Change, DRESSINGS, SPOILERS } from "./changes.js";
-import { garbage, readRequest, streamRequest } from "./others.js";
+import { type Asked, garbage, readRequest, streamRequest } from "./others.js";
 import type { Random } from "./random.js";
 import { type Draft, goodWrite, type Request, withHeaders, writeOut } from "./requests.js";
 
@@ -35,11 +35,11 @@ const REQUESTS_MAX = 6;
 const PIECES_MAX = 5;
 const PAUSE_MS_MAX = 30;
 
-export function makeConversation(id: string, random: Random, authority: string): Conversation {
+export function makeConversation(id: string, random: Random, asked: Asked): Conversation {
   const requests: Request[] = [];
   const count = random.whole(1, REQUESTS_MAX);
   while (requests.length < count) {
-    const made = makeRequests(`${id}-${requests.length}`, random, authority);
+    const made = makeRequests(`${id}-${requests.length}`, random, asked);
     requests.push(...made);
     // Behind bytes that are no HTTP, or that have no end, nothing can be told apart.
     if (["broken", "either", "stream"].includes(made.at(-1)?.meant ?? "")) break;
@@ -50,12 +50,13 @@ export function makeConversation(id: string, random: Random, authority: string):
   return { id, requests, pieces: cut(text.slice(0, sentBytes), random), sentBytes, end };
 }
 
-function makeRequests(source: string, random: Random, authority: string): Request[] {
+function makeRequests(source: string, random: Random, asked: Asked): Request[] {
+  const { authority } = asked;
   const kind = random.next();
   if (kind < 0.35) return [writeRequest(source, random, authority)];
   if (kind < 0.4) return twice(source, random, authority);
   if (kind < 0.75) return [spoiledRequest(source, random, authority)];
-  if (kind < 0.9) return [readRequest(random, source, authority)];
+  if (kind < 0.9) return [readRequest(random, source, asked)];
   if (kind < 0.95) return [streamRequest(random, source, authority)];
   return [garbage(random, source)];
 }

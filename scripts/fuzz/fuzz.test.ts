@@ -1,10 +1,14 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { openApiDocument } from "../../node/http/openapi/document.js";
 import { readAnswers } from "./answers.js";
 import { type Conversation, converse, makeConversation, type Outcome } from "./conversation.js";
 import { judge } from "./judge.js";
+import { ODD_PATHS, placesOf, readRequest } from "./others.js";
 import { Random } from "./random.js";
-import type { Request } from "./requests.js";
+import { type Request, WRITE_PATHS } from "./requests.js";
+
+const ASKED = { authority: "127.0.0.1:3000", places: ODD_PATHS };
 
 const PROBLEM = '{"status":400,"code":"malformed_json","detail":"no"}';
 const answer = (status: number, body: string, headers = ""): string =>
@@ -105,12 +109,28 @@ describe("a conversation", () => {
 
   it("is the same for the same seed, and each kind of request is among the first thousand", () => {
     const made = (seed: number) =>
-      Array.from({ length: 1_000 }, (_, i) => makeConversation(`c${i}`, new Random(seed + i), "127.0.0.1:3000"));
+      Array.from({ length: 1_000 }, (_, i) => makeConversation(`c${i}`, new Random(seed + i), ASKED));
     const one = made(7);
     expect(made(7)).toEqual(one);
     const meant = new Set(one.flatMap(({ requests }) => requests.map((request) => request.meant)));
     expect([...meant].sort()).toEqual(["broken", "either", "read", "refused", "stream", "written"]);
     expect(new Set(one.map(({ end }) => end)).size).toBe(4);
+  });
+
+  it("asks every place that the API describes, with many methods; a POST there is no write", () => {
+    const described = placesOf(Object.keys(openApiDocument("0").paths));
+    expect(described).toEqual(
+      expect.arrayContaining(["/api/v1/chaos", "/api/v1/blocks/1", `/api/v1/alerts/${"0".repeat(24)}/repair`]),
+    );
+    expect(described.join()).not.toMatch(/[{}]/);
+    const asked = { ...ASKED, places: described };
+    const made = Array.from({ length: 20_000 }, (_, i) => readRequest(new Random(i), "a", asked));
+    const writes = new Set<string>(WRITE_PATHS);
+    for (const place of described) {
+      const methods = new Set(made.filter(({ name }) => name.endsWith(` ${place}`)).map(({ method }) => method));
+      expect([place, methods.size > 20]).toEqual([place, true]);
+      expect([place, methods.has("POST")]).toEqual([place, !writes.has(place)]);
+    }
   });
 
   it("is had byte by byte as it was made, and ends with the answers", async () => {

@@ -2,7 +2,8 @@ import { METHODS } from "node:http";
 import type { Random } from "./random.js";
 import { type Draft, type Request, WRITE_PATHS, withHeaders, writeOut } from "./requests.js";
 
-const READ_PATHS = [
+/** Beside what the API describes: places within its limits and beyond, and places where nothing is. */
+export const ODD_PATHS: readonly string[] = [
   "/",
   "/livez",
   "/readyz",
@@ -11,18 +12,18 @@ const READ_PATHS = [
   "/api/event-logs?limit=3&eventType=fuzz",
   "/api/event-logs/x",
   "/api/v1/events?limit=3",
-  "/api/v1/events/0",
-  "/api/v1/events/0/nodes",
   "/api/v1/events/999999999",
-  "/api/v1/events:batch",
-  "/api/v1/cluster",
-  "/api/v1/cluster/admit",
-  "/api/v1/cluster/step-down",
+  "/api/v1/events/999999999/nodes",
+  "/api/v1/events/histogram?eventType=fuzz&buckets=200",
+  "/api/v1/events/histogram?since=x",
+  "/api/v1/chain?from=0&count=500",
+  "/api/v1/blocks/999999999",
+  "/api/v1/blocks/x",
   "/api/v1/elections?limit=1",
-  "/api/v1/alerts",
-  "/api/event-logs/stream",
-  "/api/v1/stream",
-  "/problems/not_found",
+  "/api/v1/alerts?status=all&limit=100",
+  "/api/v1/alerts/x/repair",
+  "/docs/",
+  "/assets/x.js",
   "/peer/v1/messages",
   "/peer/v1/x",
   "/nowhere",
@@ -32,13 +33,25 @@ const READ_PATHS = [
   "/api/event-logs?page=0",
 ];
 
+const SAMPLES: Readonly<Record<string, string>> = { sequence: "0", height: "1", id: "0".repeat(24), name: "not_found" };
+
+/** A place for each path that an API describes. */
+export const placesOf = (paths: readonly string[]): string[] =>
+  paths.map((path) => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => SAMPLES[name] ?? "x"));
+
+/** A node, and the places of it that are asked for. */
+export interface Asked {
+  readonly authority: string;
+  readonly places: readonly string[];
+}
+
 /** Whether a POST there is a write: changes.ts makes those. */
 const takesWrites = (target: string): boolean => WRITE_PATHS.some((path) => path === target.split("?", 1)[0]);
 
 /** Every method that Node knows, on every path, with a body that would be an event on the right one. */
-export function readRequest(random: Random, source: string, authority: string): Request {
+export function readRequest(random: Random, source: string, { authority, places }: Asked): Request {
   const method = random.chance(0.5) ? random.pick(["GET", "HEAD", "OPTIONS", "POST"]) : random.pick(METHODS);
-  const target = random.pick(READ_PATHS.filter((path) => method !== "POST" || !takesWrites(path)));
+  const target = random.pick(places.filter((path) => method !== "POST" || !takesWrites(path)));
   const bare = emptyDraft(method, target, authority);
   const withEvent: Draft = {
     ...bare,

@@ -8,6 +8,7 @@ import { type LoopbackInit, loopback } from "../lib/loopback.js";
 import { poll } from "../lib/processes.js";
 import { converse, makeConversation, type Outcome } from "./conversation.js";
 import { judge, type Stored } from "./judge.js";
+import { ODD_PATHS, placesOf } from "./others.js";
 import { Random } from "./random.js";
 
 export interface FuzzOptions {
@@ -21,6 +22,8 @@ const STAYING_MAX = 300;
 const ANOMALIES_SHOWN = 30;
 /** What the documentation promises. */
 const STREAMS_MAX = 1_000;
+/** A place that is lost stays lost: a busy machine may take its time. */
+const PLACES_WITHIN_MS = 60_000;
 
 /** Starts a cluster, talks to its HTTP ports in every wrong way, and judges what it said; answers the exit code. */
 export async function runFuzz({ seconds, seed, clients }: FuzzOptions): Promise<number> {
@@ -57,6 +60,8 @@ async function talk(cluster: Cluster, { seconds, seed, clients }: FuzzOptions): 
     staying.push(socket.pause());
     if (staying.length > STAYING_MAX) staying.shift()?.destroy();
   };
+  const { paths } = await ask(`${cluster.nodes[0]?.url}/openapi.json`);
+  const places = [...ODD_PATHS, ...placesOf(Object.keys(paths as object))];
   const endsAt = performance.now() + seconds * 1_000;
   let made = 0;
   const client = async (): Promise<void> => {
@@ -64,7 +69,7 @@ async function talk(cluster: Cluster, { seconds, seed, clients }: FuzzOptions): 
       const number = made++;
       const random = new Random(seed + number * 7_919);
       const { url } = random.pick(cluster.nodes);
-      const conversation = makeConversation(`fuzz-${seed}-${number}`, random, new URL(url).host);
+      const conversation = makeConversation(`fuzz-${seed}-${number}`, random, { authority: new URL(url).host, places });
       outcomes.push(await converse(conversation, url, stay));
     }
   };
@@ -86,7 +91,8 @@ async function placesLost({ nodes }: Cluster): Promise<string[]> {
       for (const socket of sockets.slice(before)) socket.destroy();
       return statuses.every((status) => status === 200);
     };
-    if (!(await poll(opened, { withinMs: 120_000, everyMs: 2_000 }))) lost.push(`${id} has lost places for streams`);
+    if (!(await poll(opened, { withinMs: PLACES_WITHIN_MS, everyMs: 2_000 })))
+      lost.push(`${id} has lost places for streams`);
   }
   return lost;
 }

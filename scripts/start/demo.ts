@@ -1,5 +1,6 @@
 import { Draw } from "../chaos/faults/draw.js";
 import { loopback } from "../lib/loopback.js";
+import { messageOf } from "../lib/project.js";
 
 const EVENTS = 300;
 const BATCH = 20;
@@ -114,21 +115,29 @@ export function demoEvents(nowMs: number): (DemoEvent & { readonly timestamp: st
 
 /** Fills an empty log through a node. In words what was done. */
 export async function fillForDemo(url: string, nowMs: number): Promise<string> {
-  const newest = await loopback(`${url}/api/v1/events?limit=1&order=desc`, {
-    signal: AbortSignal.timeout(ANSWER_MS_MAX),
-  });
-  const { events } = (await newest.json()) as { events?: { sequence: number }[] };
-  if (!newest.ok || events === undefined) return `The log could not be looked at (${newest.status}): nothing is added.`;
+  const newest = await answerOf(`${url}/api/v1/events?limit=1&order=desc`);
+  if (typeof newest === "string") return `The log could not be looked at (${newest}): --demo adds nothing.`;
+  const { events } = newest as { events: { sequence: number }[] };
   if (events.length > 0) return "The log has events already: --demo adds none.";
   const all = demoEvents(nowMs);
   for (let from = 0; from < all.length; from += BATCH) {
-    const answer = await loopback(`${url}/api/v1/events:batch`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ events: all.slice(from, from + BATCH) }),
-      signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    });
-    if (!answer.ok) return `${from} of ${all.length} events are in the log; then a node answered ${answer.status}.`;
+    const answer = await answerOf(`${url}/api/v1/events:batch`, { events: all.slice(from, from + BATCH) });
+    // Of a batch that got no answer it is not known whether it is there.
+    if (typeof answer === "string")
+      return `At least ${from} of --demo's ${all.length} events are in the log (${answer}).`;
   }
   return `${all.length} events of a company's day are in the log.`;
+}
+
+/** What a node answers, as JSON; why there is no such answer, as text. */
+async function answerOf(url: string, body?: object): Promise<object | string> {
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+  const headers = { "Content-Type": "application/json" };
+  const post = body === undefined ? {} : { method: "POST", headers, body: JSON.stringify(body) };
+  try {
+    const answer = await loopback(url, { ...post, signal });
+    return answer.ok ? ((await answer.json()) as object) : `the node answered ${answer.status}`;
+  } catch (error) {
+    return signal.aborted ? `no answer within ${ANSWER_MS_MAX / 1_000} s` : messageOf(error);
+  }
 }

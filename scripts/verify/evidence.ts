@@ -51,7 +51,7 @@ export function verifyEvidence(text: string): EvidenceResult {
   for (const one of blocks) {
     const at = Number(one.height);
     if (one.committed === null || one.committed === undefined) {
-      findings.notes.push(`Of block ${at} no member could give what was committed: nothing is shown of it.`);
+      findings.notes.push(`Of block ${at} the bundle does not have what was committed: nothing is shown of it.`);
       continue;
     }
     let committed: Committed | null = null;

@@ -87,14 +87,18 @@ interface Served {
   readonly hides?: readonly string[];
   /** Nodes that are away while blocks below this height are asked for a second time. */
   readonly awayBelow?: Readonly<Record<string, number>>;
+  /** Nodes that are not level yet, for so many questions. */
+  readonly behind?: Readonly<Record<string, number>>;
+  readonly hasNoAlerts?: boolean;
 }
 
 const IDS = ["n1", "n2", "n3"] as const;
 const heightOf = log.blocks.flatMap((block) => block.events.map(() => block.header.height));
 
 /** Three nodes with the log of the vectors; the address of the first. */
-async function clusterOf({ by = {}, hides = [], awayBelow = {} }: Served): Promise<string> {
+async function clusterOf({ by = {}, hides = [], awayBelow = {}, behind = {}, hasNoAlerts }: Served): Promise<string> {
   const addresses: string[] = [];
+  const asked = new Map<string, number>();
   for (const id of IDS) {
     const server = createServer((req, res) => {
       const { pathname, searchParams } = new URL(req.url ?? "/", "http://x");
@@ -103,7 +107,11 @@ async function clusterOf({ by = {}, hides = [], awayBelow = {} }: Served): Promi
       const links = events.slice(from, from + count).map(({ sequence, hash, previousHash }) => ({
         ...{ sequence, hash, previousHash, height: heightOf[sequence] },
       }));
-      const isAway = height > 0 && height < (awayBelow[id] ?? 0);
+      const isAway =
+        (height > 0 && height < (awayBelow[id] ?? 0)) || (hasNoAlerts === true && pathname === "/api/v1/alerts");
+      const times = (asked.get(id) ?? 0) + (height > 0 ? 1 : 0);
+      asked.set(id, times);
+      const isBehind = height > 0 && times <= (behind[id] ?? 0);
       const answer = {
         "/api/v1/cluster": {
           clusterId: log.clusterId,
@@ -119,7 +127,8 @@ async function clusterOf({ by = {}, hides = [], awayBelow = {} }: Served): Promi
       }[pathname];
       res.setHeader("X-Served-By", by[id] ?? id);
       const body = isAway ? { detail: "it is away" } : (answers[height - 1] ?? answer);
-      res.writeHead(isAway ? 500 : 200).end(JSON.stringify(body));
+      if (isBehind) res.writeHead(503).end(JSON.stringify({ code: "not_ready", detail: "it is catching up" }));
+      else res.writeHead(isAway ? 500 : 200).end(JSON.stringify(body));
     }).listen(0, "127.0.0.1");
     onTestFinished(() => {
       server.closeAllConnections();
@@ -134,17 +143,29 @@ async function clusterOf({ by = {}, hides = [], awayBelow = {} }: Served): Promi
 async function verified(served: Served, expected: ExpectedHead | null = null) {
   const options = { signatures: true, expected, onProgress: () => undefined };
   const { findings, silent, nodes } = await verifyCluster(await clusterOf(served), options);
-  return { findings: findings.kept, silent, nodes };
+  return { findings: findings.kept, silent, nodes, notes: findings.notes };
 }
 
 it("verifies three nodes, each for itself and against the others", async () => {
-  expect(await verified({})).toEqual({ findings: [], silent: [], nodes: ["n1", "n2", "n3"] });
+  expect(await verified({})).toEqual({ findings: [], silent: [], nodes: ["n1", "n2", "n3"], notes: [] });
 });
 
 it("does not take one node for another that answers at its address", async () => {
   const { findings, silent, nodes } = await verified({ by: { n2: "n3" } });
   expect([findings, nodes]).toEqual([[], ["n1", "n3"]]);
   expect(silent).toEqual([expect.stringMatching(/^n2: .* is answered by n3, and should be by n2/)]);
+});
+
+it("waits for a node that is not level yet", { timeout: 60_000 }, async () => {
+  const { silent, nodes } = await verified({ behind: { n2: 6 } });
+  expect([silent, nodes]).toEqual([[], ["n1", "n2", "n3"]]);
+});
+
+it("says so where it is not known whether alerts are open", async () => {
+  expect((await verified({})).notes).toEqual([]);
+  expect((await verified({ hasNoAlerts: true })).notes).toEqual([
+    expect.stringMatching(/^Whether alerts are open is not known: .*500/),
+  ]);
 });
 
 it("a node of whose database nothing is said is not verified", async () => {

@@ -72,8 +72,9 @@ async function levelAt({ id, address }: { id: string; address: string }, height:
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
       if (error.code === "event_altered") return null;
-      if (error.status !== 404) return error.message;
-      if (performance.now() > deadline) return `it has not got block ${height} yet`;
+      const isBehind = error.status === 404 || error.code === "not_ready";
+      if (!isBehind) return error.message;
+      if (performance.now() > deadline) return `it has not shown block ${height} (${error.message})`;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
@@ -199,9 +200,12 @@ async function nameFields(url: string, findings: Findings): Promise<void> {
     if (unnamed() === 0 || performance.now() > deadline) break;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-  const { alerts } = await ask<{ alerts: AlertAnswer[] }>(url, "/api/v1/alerts?limit=500").catch(() => ({
-    alerts: [],
-  }));
-  const critical = alerts.filter(({ severity }) => severity === "critical").length;
-  if (critical > 0) findings.notes.push(`${critical} alerts are open: GET /api/v1/alerts.`);
+  try {
+    const { alerts } = await ask<{ alerts: AlertAnswer[] }>(url, "/api/v1/alerts?limit=500");
+    const critical = alerts.filter(({ severity }) => severity === "critical").length;
+    if (critical > 0) findings.notes.push(`${critical} alerts are open: GET /api/v1/alerts.`);
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    findings.notes.push(`Whether alerts are open is not known: ${error.message}`);
+  }
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Door, get, openDoor } from "../../../test/doubles/door.js";
+import { type Door, get, openDoor, post } from "../../../test/doubles/door.js";
 import { MemoryLogService } from "../../../test/doubles/log-service.js";
 
 let door: Door;
@@ -40,15 +40,56 @@ describe("reads that ask every node", () => {
   );
 });
 
-it.each(["/api/v1/events/0", `/api/v1/alerts/${"0".repeat(24)}/evidence`, "/api/v1/chain"])(
+const ALERT = `/api/v1/alerts/${"0".repeat(24)}`;
+const BY = '{"actor":"a","reason":"r"}';
+const SEEN = `If-Match: "${"a".repeat(64)}"\r\n`;
+
+describe("what persons have done", () => {
+  it.each([
+    ["/api/v1/cluster/admit", BY.replace("{", '{"node":"n2",'), ""],
+    ["/api/v1/cluster/step-down", BY, ""],
+    [`${ALERT}/repair`, BY, SEEN],
+    ["/api/v1/webhook/test", "{}", ""],
+    ["/api/v1/chaos", '{"action":"kill","node":"n2"}', ""],
+  ])(
+    "is begun for few at once, and of the others it is said that nothing was done: %s",
+    async (path, body, headers) => {
+      let doing = 0;
+      let most = 0;
+      const act = async (): Promise<never> => {
+        most = Math.max(most, ++doing);
+        await delay(20);
+        doing--;
+        return { kind: "taken", alert: {}, nodes: [], record: [] } as never;
+      };
+      const desk = await openDoor({ chaos: { state: act, strike: act } });
+      Object.assign(desk.log, { admit: act, stepDown: act });
+      Object.assign(desk.log.alerts, { decide: act, testWebhook: act });
+      const clients = Array.from({ length: 120 }, () => desk.open().send(post(body, headers, path)));
+      await expect.poll(() => clients.every(({ statuses }) => statuses.length === 1), { timeout: 15_000 }).toBe(true);
+      const refused = clients.filter(({ statuses }) => statuses[0] !== 200);
+      expect(most).toBeLessThanOrEqual(4);
+      expect([refused.length >= 1, refused.length <= clients.length - 64]).toEqual([true, true]);
+      for (const { answer, problem } of refused) {
+        expect(problem).toMatchObject({ status: 503, code: "overloaded" });
+        expect(problem.detail).toContain("Nothing was done for this one");
+        expect(answer).toContain("Retry-After: 1");
+      }
+      await desk.close();
+    },
+  );
+});
+
+it.each(["/api/v1/events/0", ALERT, `${ALERT}/evidence`, "/api/v1/chain"])(
   "large answers that are no lists have a place until their clients have taken them: %s",
+  { timeout: 60_000 },
   async (path) => {
     // More than the buffers of the system take in.
     const text = "x".repeat(8_500_000);
     door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text } };
     const large = async (): Promise<never> => ({ text }) as never;
     Object.assign(door.log, { chain: large });
-    Object.assign(door.log.alerts, { evidence: large });
+    Object.assign(door.log.alerts, { evidence: large, alert: large });
     const clients = Array.from({ length: 12 }, () => door.open());
     for (const client of clients) {
       client.socket.pause();
@@ -65,6 +106,23 @@ it.each(["/api/v1/events/0", `/api/v1/alerts/${"0".repeat(24)}/evidence`, "/api/
     expect(refused[0]?.problem).toMatchObject({ code: "overloaded", retryable: true });
   },
 );
+
+it("evidence that its client does not take keeps nobody from a large event", async () => {
+  const text = "x".repeat(8_500_000);
+  door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text } };
+  let made = 0;
+  door.log.alerts.evidence = async (): Promise<never> => {
+    made++;
+    return { text } as never;
+  };
+  const slow = door.open();
+  slow.socket.pause();
+  slow.send(get(`${ALERT}/evidence`));
+  await expect.poll(() => made, { timeout: 5_000 }).toBe(1);
+  const large = door.open().send(get("/api/v1/events/0"));
+  await expect.poll(() => large.statuses, { timeout: 15_000 }).toEqual([200]);
+  expect(slow.statuses).toEqual([]);
+});
 
 it("an event that was found does not hold its block while a client takes its time", async () => {
   setFlagsFromString("--expose-gc");

@@ -8,11 +8,17 @@ const WAIT_MS_MAX = 5_000;
 /** Single answers that are large: bytes of those that clients take, and how many wait with theirs for a place. */
 const SINGLE_BYTES_MAX = 16 * 1024 * 1024;
 const SINGLE_WAITING_MAX = 128;
+/** Bundles of evidence at once, of up to 14 MB each, and how many requests wait. */
+const EVIDENCE_MAX = 1;
+const EVIDENCE_WAITING_MAX = 16;
 /** Requests at once, each of which reads this node's database and asks every other node. */
 const QUESTIONS_MAX = 4;
 /** Histograms at once, each of which may look through the index for as long as a search may; and how many wait. */
 const HISTOGRAMS_MAX = 2;
 const HISTOGRAMS_WAITING_MAX = 64;
+/** What persons have done, in requests: each asks this node's database, other nodes, the start script or the webhook. */
+const DECISIONS_MAX = 4;
+const DECISIONS_WAITING_MAX = 64;
 
 interface Waiting {
   readonly share: number;
@@ -24,7 +30,9 @@ export class ReadGate {
   private used = 0;
   private readonly waiting: Waiting[] = [];
 
-  constructor(private readonly limits: { readonly max: number; readonly waitingMax: number }) {}
+  constructor(
+    private readonly limits: { readonly max: number; readonly waitingMax: number; readonly refusal?: string },
+  ) {}
 
   /** Runs `answer` with its share of what there is. Throws ProblemError `overloaded` where nothing is left in time. */
   async run(res: ServerResponse, share: number, answer: () => Promise<void>): Promise<void> {
@@ -43,7 +51,7 @@ export class ReadGate {
       this.used += share;
       return;
     }
-    if (this.waiting.length >= this.limits.waitingMax) throw overloaded();
+    if (this.waiting.length >= this.limits.waitingMax) throw this.overloaded();
     await new Promise<void>((resolve, reject) => {
       const waiting: Waiting = {
         share,
@@ -56,7 +64,7 @@ export class ReadGate {
       const leave = (): void => {
         stop();
         this.waiting.splice(this.waiting.indexOf(waiting), 1);
-        reject(overloaded());
+        reject(this.overloaded());
         this.admit();
       };
       const timer = setTimeout(leave, WAIT_MS_MAX);
@@ -67,6 +75,10 @@ export class ReadGate {
       res.once("close", leave);
       this.waiting.push(waiting);
     });
+  }
+
+  private overloaded(): ProblemError {
+    return new ProblemError("overloaded", this.limits.refusal ?? ASK_AGAIN, { retryAfterSeconds: 1 });
   }
 
   private admit(): void {
@@ -84,22 +96,25 @@ export interface ReadGates {
   readonly lists: ReadGate;
   /** Large answers that are none, in bytes: each has a place until its client has taken it. */
   readonly singles: ReadGate;
+  /** Bundles of evidence, in requests: one that is taken slowly keeps no event from its reader. */
+  readonly evidence: ReadGate;
   /** What asks every node, in requests. Its peers' answers come where those to forwarded writes do. */
   readonly questions: ReadGate;
   /** What counts entries of the index, in requests. */
   readonly histograms: ReadGate;
+  /** Decisions of persons, and what else is passed on to be done: reads of whatever number never keep them out. */
+  readonly decisions: ReadGate;
 }
 
 export const readGates = (): ReadGates => ({
   lists: new ReadGate({ max: BYTES_MAX, waitingMax: WAITING_MAX }),
   singles: new ReadGate({ max: SINGLE_BYTES_MAX, waitingMax: SINGLE_WAITING_MAX }),
+  evidence: new ReadGate({ max: EVIDENCE_MAX, waitingMax: EVIDENCE_WAITING_MAX }),
   questions: new ReadGate({ max: QUESTIONS_MAX, waitingMax: WAITING_MAX }),
   histograms: new ReadGate({ max: HISTOGRAMS_MAX, waitingMax: HISTOGRAMS_WAITING_MAX }),
+  decisions: new ReadGate({ max: DECISIONS_MAX, waitingMax: DECISIONS_WAITING_MAX, refusal: NOT_DONE }),
 });
 
-const overloaded = (): ProblemError =>
-  new ProblemError(
-    "overloaded",
-    "This node is answering as many requests of this kind as it can. Ask again shortly, or another node.",
-    { retryAfterSeconds: 1 },
-  );
+const ASK_AGAIN = "This node is answering as many requests of this kind as it can. Ask again shortly, or another node.";
+const NOT_DONE =
+  "This node is having as many decisions carried out as it can. Nothing was done for this one. Send it again shortly.";

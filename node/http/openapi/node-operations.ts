@@ -75,7 +75,7 @@ const chaos: Operation[] = [
     description: "They are off unless the start script was told to allow them.",
     parameters: [],
     answers: { 200: { description: "How each node stands, and what happened to it.", schema: "Chaos" } },
-    problems: ["not_ready"],
+    problems: ["not_ready", "overloaded"],
   },
   {
     ...{ method: "post", path: "/api/v1/chaos", id: "makeFault", tag: "Cluster" },
@@ -148,7 +148,10 @@ const decisions = (
       200: { description: "The alert after it.", schema: "Alert", headers: ["ETag"] },
       202: { description: "What was begun goes on.", schema: "Alert", headers: ["ETag"] },
     },
-    problems: [...DECISION_PROBLEMS, "not_found", "alert_conflict", "stale_alert", "precondition_required"],
+    problems: [
+      ...[...DECISION_PROBLEMS, "not_found", "alert_conflict"],
+      ...["invalid_header", "stale_alert", "precondition_required"],
+    ] as const,
   }),
 );
 

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { Router } from "express";
 import { CHAIN_EVENTS_MAX } from "../../../shared/limits.js";
 import type { BlockView } from "../../../shared/protocol/http.js";
@@ -35,20 +36,30 @@ export function chain(context: RouteContext): Router {
   router
     .route("/api/v1/blocks/:height")
     .get(async (req, res) => {
-      await beginRead(res, context, {});
       const { height } = req.params;
-      let block: BlockView | null = null;
-      // A whole block is read, with the one before it.
-      await gates.questions.run(res, 1, async () => {
-        if (HEIGHT.test(height)) block = await reads.block(Number(height));
-      });
-      if (block === null)
-        throw new ProblemError(
-          "not_found",
-          `This node knows no committed block ${JSON.stringify(height.slice(0, 40))}.`,
-        );
+      if (!HEIGHT.test(height)) throw absent(height, "a height is a whole number from 1, as in /api/v1/blocks/1");
+      await beginRead(res, context, {});
+      let block = await blockAt(context, res, Number(height));
+      if (block === null) {
+        // How long the log is only its leader knows.
+        await beginRead(res, context, { isLinearizable: true });
+        block = await blockAt(context, res, Number(height));
+      }
+      if (block === null) throw absent(height, "the log ends below it");
       await sendObject(res, block, context);
     })
     .all(methods("GET"));
   return router;
 }
+
+/** A whole block is read, with the one before it. */
+async function blockAt({ reads, gates }: RouteContext, res: ServerResponse, at: number): Promise<BlockView | null> {
+  const found: { block: BlockView | null } = { block: null };
+  await gates.questions.run(res, 1, async () => {
+    found.block = await reads.block(at);
+  });
+  return found.block;
+}
+
+const absent = (height: string, why: string): ProblemError =>
+  new ProblemError("not_found", `There is no block ${JSON.stringify(height.slice(0, 40))}: ${why}.`);

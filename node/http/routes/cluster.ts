@@ -23,19 +23,24 @@ export function cluster(context: RouteContext): Router {
     .route("/api/v1/cluster/admit")
     .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
       const request = readDecision(req, admitSchema, "Nobody was admitted. The body must name node, actor and reason.");
-      await leadership.admit(request);
-      showStanding(res, context);
-      res.json({ node: request.node, admitted: true });
+      await gates.decisions.run(res, 1, async () => {
+        await leadership.admit(request);
+        showStanding(res, context);
+        res.json({ node: request.node, admitted: true });
+      });
     })
     .all(methods("POST"));
   router
     .route("/api/v1/cluster/step-down")
     .post(rawBody(context, DECISION_BYTES_MAX), async (req, res) => {
       const refusal = "Nothing was changed. The body must name actor and reason, and may name a target.";
-      const next = await leadership.stepDown(readDecision(req, stepDownSchema, refusal));
-      showStanding(res, context);
-      res.setHeader("Cache-Control", "no-store");
-      res.json(next);
+      const request = readDecision(req, stepDownSchema, refusal);
+      await gates.decisions.run(res, 1, async () => {
+        const next = await leadership.stepDown(request);
+        showStanding(res, context);
+        res.setHeader("Cache-Control", "no-store");
+        res.json(next);
+      });
     })
     .all(methods("POST"));
   router

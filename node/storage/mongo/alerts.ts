@@ -6,6 +6,7 @@ import type { AlertStatus } from "../incident.js";
 import { type AlertRecord, type AlertStore, type AlertsWanted, StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { readError, storeError } from "./errors.js";
+import { LIMITED } from "./options.js";
 
 type AlertDocument = { _id: string; mac?: unknown } & Omit<AlertRecord, "id">;
 type Finding = Parameters<AlertStore["raise"]>[0];
@@ -64,7 +65,7 @@ export class MongoAlertStore implements AlertStore {
       const most = Math.max(1, limit);
       // Documents that somebody else has put there must not take the places of alerts.
       const found = alerts
-        .find(FILTERS[wanted])
+        .find(FILTERS[wanted], LIMITED)
         .sort({ lastSeenAt: -1, _id: 1 })
         .limit(most + OTHERS_MAX);
       const ours: AlertRecord[] = [];
@@ -78,7 +79,7 @@ export class MongoAlertStore implements AlertStore {
   }
 
   count(wanted: AlertsWanted = "unresolved"): Promise<number> {
-    return this.reading((alerts) => alerts.countDocuments(FILTERS[wanted]));
+    return this.reading((alerts) => alerts.countDocuments(FILTERS[wanted], LIMITED));
   }
 
   standing(id: string): Promise<"ours" | "absent" | "altered"> {

@@ -2,6 +2,7 @@ import type { Collection } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
 import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
+import { LIMITED, READ_MS } from "./options.js";
 
 /** Members are few; whoever altered the database may name more. */
 const ADMITTED_NODES_MAX = 10_000;
@@ -24,7 +25,7 @@ type Blocks = Collection<StoredDocument>;
 export async function readBlocksFrom(
   blocks: Blocks,
   from: Height,
-  limit: { readonly bytesMax: number; readonly blocksMax: number },
+  limit: { readonly bytesMax: number; readonly blocksMax: number; readonly isForClient?: boolean },
 ): Promise<StoredBlock[]> {
   const found: StoredBlock[] = [];
   let bytes = 0;
@@ -32,7 +33,8 @@ export async function readBlocksFrom(
     .find({ _id: { $gte: Math.max(1, from) } })
     .sort({ _id: 1 })
     .limit(Math.max(1, limit.blocksMax))
-    .batchSize(READ_BATCH_BLOCKS);
+    .batchSize(READ_BATCH_BLOCKS)
+    .maxTimeMS(limit.isForClient === true ? READ_MS : 0);
   for await (const document of cursor) {
     bytes += storedBytes(document);
     if (found.length > 0 && bytes > limit.bytesMax) break;
@@ -49,17 +51,17 @@ export async function readMembershipBlocks(blocks: Blocks, through: Height): Pro
       { $sort: { at: -1 } },
       { $limit: ADMITTED_NODES_MAX },
     ],
-    { hint: CONTROL_INDEX.name },
+    { hint: CONTROL_INDEX.name, ...LIMITED },
   );
   const admissions = (await newest.toArray()).map(({ at }) => at);
   const genesis = { "header.control.kind": "genesis", _id: { $gte: 1, $lte: through } };
-  const found = blocks.find({ $or: [genesis, { _id: { $in: admissions } }] }).sort({ _id: 1 });
+  const found = blocks.find({ $or: [genesis, { _id: { $in: admissions } }] }, LIMITED).sort({ _id: 1 });
   return (await found.toArray()).map(storedBlock);
 }
 
 export async function readElectionBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredBlock[]> {
   const found = blocks
-    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $gte: 1, $lte: through } })
+    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $gte: 1, $lte: through } }, LIMITED)
     // Without the hint the server may walk the whole log backwards for the order's sake.
     .hint(CONTROL_INDEX.name)
     .sort({ _id: -1 })

@@ -180,7 +180,7 @@ export class MongoLogStore implements LogStore, RepairStore {
     await opening.state.swapOrThrow({ truncating: null }, this.options);
   }
 
-  readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
+  readBlocks(from: Height, limit: Parameters<LogStore["readBlocks"]>[1]): Promise<StoredBlock[]> {
     return this.reading(({ blocks }) => readBlocksFrom(blocks, from, limit));
   }
 

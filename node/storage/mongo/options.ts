@@ -3,6 +3,10 @@ import type { NodeId } from "../../../shared/ids.js";
 import type { StateMac } from "../state-mac.js";
 
 export const COMMAND_MS_DEFAULT = 5_000;
+/** A command of a client's read that takes longer is ended by the server, in milliseconds: before the time of its connection is over. */
+export const READ_MS = 2_000;
+export const LIMITED = { maxTimeMS: READ_MS } as const;
+
 export interface MongoLogStoreOptions {
   readonly mongodbUri: string;
   readonly nodeId: NodeId;

@@ -24,11 +24,9 @@ import {
 } from "./entries.js";
 import { entriesBetween, heightOf, inOrder, MARKER_ID } from "./entry-ids.js";
 import { MARKER } from "./index-work.js";
+import { LIMITED } from "./options.js";
 import type { ReadLink } from "./read-link.js";
 
-/** A command of a read that takes longer is ended by the server, in milliseconds. */
-const READ_MS = 2_000;
-const LIMITED = { maxTimeMS: READ_MS } as const;
 const BY_ID = { _id: 1 } as const;
 /** Of the blocks that are read from now on each one's size counts so much in what the next is taken to be. */
 const SIZE_WEIGHT = 0.05;

@@ -4,7 +4,7 @@ import type { MemberEvent } from "../../cluster/member.js";
 import { messageOf } from "../../lib/project.js";
 import { Network } from "../../proxy/network.js";
 import { OPEN_WAY } from "../../proxy/pipe.js";
-import { alterNewestEvent } from "./tamper.js";
+import { alterNewestEvent, OutcomeUnknown } from "./tamper.js";
 
 const RECORD_MAX = 200;
 /** The answer may go through the node that is struck: that one lives until it has passed it on. */
@@ -131,7 +131,8 @@ export class ChaosDesk {
       const sequence = await alterNewestEvent(cluster.node(id).mongodbUri);
       this.#note(id, "tamper", `event ${sequence} in its MongoDB`);
     } catch (error) {
-      throw new ChaosConflict(`Nothing of ${id} is changed: ${messageOf(error)}`);
+      const isUnknown = error instanceof OutcomeUnknown;
+      throw new ChaosConflict(isUnknown ? error.message : `Nothing of ${id} is changed: ${messageOf(error)}`);
     }
   }
 

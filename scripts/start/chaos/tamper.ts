@@ -2,6 +2,7 @@ import { Binary, type BSON, MongoClient } from "mongodb";
 import { fromUtf8, utf8 } from "../../../shared/bytes.js";
 import { SALT_BYTES } from "../../../shared/limits.js";
 import { Table } from "../../../shared/log/body-bytes.js";
+import { messageOf } from "../../lib/project.js";
 
 const ANSWER_MS_MAX = 5_000;
 /** Blocks that are looked through for an event with a value that can be changed. */
@@ -13,6 +14,9 @@ const BEFORE_PAYLOAD = 1 + SALT_BYTES;
 const VALUE = /":(\d)|":"([A-Za-z0-9])/;
 
 type Stored = BSON.Document & { readonly _id: number };
+
+/** The change was sent, and nobody has said what became of it. */
+export class OutcomeUnknown extends Error {}
 
 /** Changes one value in the newest event of a node's own database, as somebody with access to it could; its sequence. */
 export async function alterNewestEvent(uri: string): Promise<number> {
@@ -26,8 +30,14 @@ export async function alterNewestEvent(uri: string): Promise<number> {
     for await (const block of newest) {
       const found = altered(new Uint8Array((block.payloads as Binary).value()), Number(block.header.eventCount));
       if (found === null) continue;
-      await blocks.updateOne({ _id: block._id }, { $set: { payloads: new Binary(found.payloads) } });
-      return Number(block.header.firstSequence) + found.place;
+      const sequence = Number(block.header.firstSequence) + found.place;
+      const { matchedCount } = await blocks
+        .updateOne({ _id: block._id }, { $set: { payloads: new Binary(found.payloads) } })
+        .catch((error: unknown) => {
+          throw new OutcomeUnknown(`MongoDB has not said whether event ${sequence} is altered: ${messageOf(error)}`);
+        });
+      if (matchedCount === 0) continue;
+      return sequence;
     }
   } finally {
     await client.close();

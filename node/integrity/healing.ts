@@ -18,7 +18,7 @@ export interface HealingParts {
   readonly incidents: ResolutionsParts["incidents"];
   readonly heldThrough: () => Height;
   readonly places: () => PlaceFile | null;
-  readonly watched: () => Promise<void>;
+  readonly watched: () => Promise<boolean>;
   readonly fullPass: () => Promise<void>;
   readonly mendEntries: (heights: readonly Height[]) => Promise<boolean>;
   readonly onMended: () => void;

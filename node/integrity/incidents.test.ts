@@ -139,6 +139,26 @@ it("stores again what a store did not take, and what somebody has deleted", asyn
   expect(told).toHaveLength(1);
 });
 
+it("tells of what a database refuses to store, and stores what comes after it", async () => {
+  const store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)));
+  const refused = new Set(["payload_modified"]);
+  const picky = Object.assign(Object.create(store), {
+    save: async (alert: AlertRecord) => {
+      if (refused.has(alert.kind)) throw new Error("Document failed validation");
+      return store.save(alert);
+    },
+  }) as MemoryAlertStore;
+  const { note, kept, told } = setUp(picky);
+  note(5);
+  note(6, { kind: "record_modified" });
+  // It waits for neither for ever: whoever watches has to go on.
+  expect((await kept()).map(({ kind }) => kind)).toEqual(["record_modified"]);
+  expect(told.map(({ kind }) => kind)).toEqual(["record_modified", "payload_modified"]);
+  refused.clear();
+  await expect.poll(async () => (await store.list(100)).length).toBe(2);
+  expect(told).toHaveLength(2);
+});
+
 it("keeps an alert whatever somebody has written into the database, and those that come after it", async () => {
   const { note, kept } = setUp();
   const odd = [Number.NaN, "\ud83d", { $ref: 1 }] as never[];

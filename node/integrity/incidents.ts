@@ -19,6 +19,8 @@ const EVIDENCE_MAX = 32;
 /** Of those that are open, so many are known in memory: what comes again is then the same incident. */
 const KNOWN_MAX = 1_000;
 const RETRY_MS = 1_000;
+/** An alert that could not be stored so often is told without. */
+const REFUSED_AFTER = 5;
 
 export interface IncidentFinding extends Omit<IncidentDetails, "heights" | "sequences" | "furtherDifferences"> {
   readonly kind: IncidentKind;
@@ -36,6 +38,8 @@ interface Incident {
   /** When its newest place was found, in monotonic milliseconds. */
   seenAt: number;
   isSaved: boolean;
+  /** How often in turn it could not be stored. */
+  failures: number;
 }
 
 export interface IncidentsParts {
@@ -58,6 +62,7 @@ export class Incidents {
   /** Alerts in the store. */
   private count = 0;
   private saving: Promise<void> | null = null;
+  private round: Promise<void> = Promise.resolve();
   private isStopped = false;
 
   constructor(private readonly parts: IncidentsParts) {}
@@ -72,7 +77,7 @@ export class Incidents {
       if (alert.foundBy === undefined) continue;
       this.told.set(alert.id, stepOf(alert));
       const first = alert.detail.replace(EXTENT, "");
-      this.known.push({ alert, first, seenAt: Number.NEGATIVE_INFINITY, isSaved: true });
+      this.known.push({ alert, first, seenAt: Number.NEGATIVE_INFINITY, isSaved: true, failures: 0 });
     }
   }
 
@@ -99,7 +104,7 @@ export class Incidents {
     const isNew = incident === undefined;
     if (incident === undefined) {
       const opened = stepped(this.opened(finding, wall), { action: "opened", at: wall });
-      incident = { alert: opened, first: finding.detail, seenAt: 0, isSaved: false };
+      incident = { alert: opened, first: finding.detail, seenAt: 0, isSaved: false, failures: 0 };
       this.known.push(incident);
       this.count += 1;
       this.forgetOne();
@@ -144,9 +149,12 @@ export class Incidents {
     this.save();
   }
 
-  /** Resolves once all that was noted is stored, or this has stopped. */
+  /** Resolves once all that was noted is stored, or was refused and told all the same, or this has stopped. */
   async saved(): Promise<void> {
-    while (this.saving !== null) await this.saving;
+    while (this.saving !== null) {
+      await this.round;
+      if (this.isRefused && this.known.some(({ isSaved }) => !isSaved)) return;
+    }
   }
 
   stop(): void {
@@ -210,25 +218,50 @@ export class Incidents {
   }
 
   private async saveAll(): Promise<void> {
+    while (!this.isStopped && this.known.some(({ isSaved }) => !isSaved)) {
+      this.round = this.saveRound();
+      await this.round;
+    }
+  }
+
+  /** One that the database refuses holds no other back. */
+  private async saveRound(): Promise<void> {
     // What one look finds is stored together.
     await Promise.resolve();
-    for (;;) {
-      const due = this.known.find(({ isSaved }) => !isSaved);
-      if (due === undefined || this.isStopped) return;
-      const { alert } = due;
-      due.isSaved = true;
-      try {
-        await this.parts.store.save(alert);
-        const step = stepOf(alert);
-        if (step === this.told.get(alert.id)) continue;
-        this.told.set(alert.id, step);
-        this.parts.onStep(alert);
-      } catch (error) {
-        due.isSaved = false;
-        this.parts.logger.warn({ err: error }, "an alert could not be stored: trying again");
-        await delay(this.parts.clock, RETRY_MS);
-      }
+    let hasFailed = false;
+    for (const one of this.known.filter(({ isSaved }) => !isSaved))
+      if (!this.isStopped && !(await this.saveOne(one))) hasFailed = true;
+    if (hasFailed && !this.isStopped) await delay(this.parts.clock, RETRY_MS);
+  }
+
+  private async saveOne(incident: Incident): Promise<boolean> {
+    const { alert } = incident;
+    incident.isSaved = true;
+    try {
+      await this.parts.store.save(alert);
+      incident.failures = 0;
+      this.tell(alert);
+      return true;
+    } catch (error) {
+      incident.isSaved = false;
+      incident.failures += 1;
+      this.parts.logger.warn({ err: error }, "an alert could not be stored: trying again");
+      // Whoever alters a database may have it take no alert: others have to hear of it all the same.
+      if (incident.failures === REFUSED_AFTER) this.tell(alert);
+      return false;
     }
+  }
+
+  private tell(alert: AlertRecord): void {
+    const step = stepOf(alert);
+    if (step === this.told.get(alert.id)) return;
+    this.told.set(alert.id, step);
+    this.parts.onStep(alert);
+  }
+
+  /** All that is not stored was refused time after time. */
+  private get isRefused(): boolean {
+    return this.known.every(({ isSaved, failures }) => isSaved || failures >= REFUSED_AFTER);
   }
 }
 

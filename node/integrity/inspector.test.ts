@@ -3,6 +3,9 @@ import { type Height, height } from "../../shared/ids.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { AlteredBlock } from "../replica/anchors.js";
+import { carried } from "../storage/carried.js";
+import type { FoundBlock } from "../storage/integrity-port.js";
+import { StoreError } from "../storage/port.js";
 import type { IncidentFinding } from "./incidents.js";
 import { Inspector } from "./inspector.js";
 
@@ -130,10 +133,56 @@ it("waits for a store that does not answer, and forgets nothing", async () => {
   const { blocksAt } = store;
   let failures = 3;
   store.blocksAt = async (heights: readonly Height[]) => {
-    if (failures-- > 0) throw new Error("not now");
+    if (failures-- > 0) throw new StoreError("not_stored", "not now");
     return blocksAt.call(store, heights);
   };
   expect(await suspect([4])).toMatchObject([{ heights: [4, 4] }]);
+});
+
+it("tells of a block that cannot be read, and judges the others all the same", async () => {
+  const failures = [new TypeError("cannot be compared"), new StoreError("not_stored", "no regular expression")];
+  for (const failure of failures) {
+    const { suspect, flip, store, standing } = setUp();
+    for (const at of [4, 6]) flip(at);
+    const { blocksAt } = store;
+    store.blocksAt = async (heights: readonly Height[]) => {
+      if (heights.includes(height(5))) throw failure;
+      return blocksAt.call(store, heights);
+    };
+    const found = await suspect([4, 5, 6]);
+    expect(found.map(({ kind, heights }) => [kind, heights?.[0]]).sort()).toEqual([
+      ["header_modified", 5],
+      ["payload_modified", 4],
+      ["payload_modified", 6],
+    ]);
+    expect(found.find(({ heights }) => heights?.[0] === 5)?.detail).toBe(
+      `block 5 of n1 cannot be read: ${failure.message}`,
+    );
+    expect(standing.altered).toBe(3);
+  }
+});
+
+it("compares values that somebody made so that they cannot be shown", async () => {
+  const { suspect, store } = setUp();
+  const odd = { toString: 1, valueOf: 1 } as never;
+  const header = (one: FoundBlock) => ({ ...(one.rawHeader as object), term: odd, extra: { $a: odd, b: Number.NaN } });
+  store.change(4, (one) => ({ ...one, rawHeader: header(one) }));
+  const [finding] = await suspect([4]);
+  expect(finding).toMatchObject({ kind: "header_modified", heights: [4, 4] });
+  expect(finding?.differences?.map(({ field }) => field)).toContain("header.term");
+  expect(carried(finding)).toMatchObject({ heights: [4, 4] });
+});
+
+it("tells of what the database does not let it keep", async () => {
+  const { suspect, flip, store } = setUp();
+  flip(4);
+  store.keep = async () => {
+    throw new StoreError("unknown", "Document failed validation");
+  };
+  const [finding] = await suspect([4]);
+  expect(finding).toMatchObject({ kind: "payload_modified", sequences: [[2, 2]] });
+  expect(finding?.evidence).toBeUndefined();
+  expect(finding?.detail).toMatch(/could not be kept$/);
 });
 
 it("asks peers for some of thousands, and names the events of all", async () => {

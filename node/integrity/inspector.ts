@@ -6,6 +6,7 @@ import { type Clock, delay } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { FoundBy, IncidentKind, Range } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
+import { StoreError } from "../storage/port.js";
 import { type BlockDifference, blockDifference, headerHash } from "./difference.js";
 import { firstDifference, type IncidentFinding } from "./incidents.js";
 import { ownDifference } from "./own-difference.js";
@@ -18,6 +19,10 @@ const COMPARED_MAX = 64;
 /** Heights that wait to be committed before anything can be said of them. */
 const LATER_MAX = 10_000;
 const RETRY_MS = 500;
+/** Beside a store that answers, a block that could not be looked at so often cannot be read. */
+const FAILURES_MAX = 20;
+const KEEP_TRIES = 3;
+const NOT_KEPT = "what stands there could not be kept";
 
 /** Why a height is looked at. */
 export interface Suspicion {
@@ -35,6 +40,8 @@ export interface Proof {
   readonly blockHash: HashHex;
   readonly previousHash: HashHex | "";
 }
+
+type Suspected = readonly [Height, Suspicion];
 
 interface Verdict {
   readonly finding: IncidentFinding;
@@ -116,18 +123,57 @@ export class Inspector {
       const due = [...this.waiting].sort(([a], [b]) => a - b);
       this.waiting.clear();
       for (let i = 0; i < due.length && !this.isStopped; ) {
-        try {
-          await this.inspect(due.slice(i, i + AT_ONCE));
-          i += AT_ONCE;
-        } catch (error) {
-          this.parts.logger.warn({ err: error }, "what seems altered cannot be looked at yet: trying again");
-          await delay(this.parts.clock, RETRY_MS);
-        }
+        await this.look(due.slice(i, i + AT_ONCE));
+        i += AT_ONCE;
       }
     }
   }
 
-  private async inspect(due: readonly (readonly [Height, Suspicion])[]): Promise<void> {
+  /** One that cannot be looked at hides no other, whatever the reason. */
+  private async look(due: readonly Suspected[]): Promise<void> {
+    if ((await this.failureOf(due)) === null) return;
+    let left = due;
+    for (let failures = 0; left.length > 0 && !this.isStopped; ) {
+      const failed: Suspected[] = [];
+      for (const one of left) {
+        const error = await this.failureOf([one]);
+        if (error === null) continue;
+        if (failures >= FAILURES_MAX || !(error instanceof StoreError)) this.tellUnreadable(one, error);
+        else failed.push(one);
+      }
+      left = failed;
+      if (left.length === 0) return;
+      // A store that answers nothing is told of elsewhere.
+      if (await this.isAnswering()) failures += 1;
+      await delay(this.parts.clock, RETRY_MS);
+    }
+  }
+
+  private async failureOf(due: readonly Suspected[]): Promise<unknown> {
+    try {
+      await this.inspect(due);
+      return null;
+    } catch (error) {
+      this.parts.logger.warn({ err: error }, "what seems altered cannot be looked at yet: trying again");
+      return error;
+    }
+  }
+
+  private async isAnswering(): Promise<boolean> {
+    return this.parts.store.blocksAt([]).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  private tellUnreadable([at, suspicion]: Suspected, error: unknown): void {
+    const reason = error instanceof Error ? error.message : "";
+    const detail = `block ${at} of ${this.parts.nodeId} cannot be read: ${reason}`;
+    this.parts.note({ kind: "header_modified", ...this.about(at, suspicion), detail });
+    this.parts.onAltered();
+  }
+
+  private async inspect(due: readonly Suspected[]): Promise<void> {
     const through = this.parts.heldThrough();
     const judged = due.filter(([at]) => at <= through);
     for (const [at, suspicion] of due) if (at > through) this.putOff(at, suspicion);
@@ -154,13 +200,13 @@ export class Inspector {
   }
 
   private async judge(at: Height, found: FoundBlock, suspicion: Suspicion): Promise<Verdict | null> {
-    const { store } = this.parts;
     const proof = await this.proofOf(at, suspicion);
     if (proof === null) return null;
     const written = suspicion.written ?? [];
     const isSound = isWhole(found, proof.blockHash);
     if (isSound && written.length === 0 && suspicion.isSignatureBad === undefined) return null;
-    const evidence = isSound && suspicion.isSignatureBad === undefined ? null : await store.keep(at);
+    const isKept = !isSound || suspicion.isSignatureBad === true;
+    const evidence = isKept ? await this.keep(at) : null;
     const copies = await this.copies(at, proof.blockHash);
     const sound = copies.block;
     const isKnownAltered = !isSound || suspicion.isSignatureBad === true;
@@ -173,10 +219,23 @@ export class Inspector {
       ...this.about(at, suspicion),
       sequences: sequencesOf(difference, sound ?? (isSound ? found.block : null)),
       agreeing: copies.agreeing,
-      detail: describe(this.parts.nodeId, at, difference, written),
+      detail: `${describe(this.parts.nodeId, at, difference, written)}${isKept && evidence === null ? `; ${NOT_KEPT}` : ""}`,
       ...(evidence === null ? {} : { evidence: [evidence] }),
     };
     return { finding, isAltered: difference !== null };
+  }
+
+  /** Whoever alters a database may keep it from taking the evidence too: that is told without it. */
+  private async keep(at: Height): Promise<string | null> {
+    const { store, clock, logger } = this.parts;
+    for (let tries = 1; ; tries++)
+      try {
+        return await store.keep(at);
+      } catch (err) {
+        logger.warn({ err }, `what stands in the place of block ${at} could not be kept`);
+        if (tries === KEEP_TRIES) return null;
+        await delay(clock, RETRY_MS);
+      }
   }
 
   private about(at: Height, { foundBy, changedAt }: Suspicion): Pick<IncidentFinding, "foundBy" | "heights"> {

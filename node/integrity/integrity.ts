@@ -140,8 +140,9 @@ export class Integrity {
       ...{ of: { ...parts, onStep }, peers, desk: parts.desk, incidents: this.incidents, heldThrough },
       places: () => this.running?.places ?? null,
       watched: async () => {
-        await this.running?.watch.caughtUp();
+        const areJudged = (await this.running?.watch.caughtUp()) ?? true;
         await this.inspector.idle();
+        return areJudged;
       },
       fullPass: () => this.fullPass(),
       mendEntries: (heights) => this.entries.mend(heights),
@@ -299,7 +300,10 @@ export class Integrity {
         await this.incidents.saved();
       },
       onBlind: () => this.onBlind(),
-      onLive: () => this.endBlindness(),
+      onLive: () => {
+        this.healing.repair.onAllJudged();
+        this.endBlindness();
+      },
     });
   }
 

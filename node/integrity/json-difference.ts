@@ -1,5 +1,5 @@
 import { canonicalText, type JsonValue } from "../../shared/canonical.js";
-import { cut } from "../storage/carried.js";
+import { cut, textOfAny } from "../storage/carried.js";
 
 export interface ValueDifference {
   readonly field: string;
@@ -52,16 +52,20 @@ const pathOf = (field: string, key: string, isArray: boolean): string =>
 /** Of what a database holds in a place of ours, whatever it is. */
 function textOf(value: JsonValue | undefined): string {
   if (value === undefined) return "";
+  return canonicalOrNull(value) ?? textOfAny(value);
+}
+
+function canonicalOrNull(value: JsonValue): string | null {
   try {
     return canonicalText(value);
   } catch {
-    return String(value);
+    return null;
   }
 }
 
 function shown(value: JsonValue): JsonValue {
   const text = textOf(value);
-  const isPlain = typeof value !== "object" || value === null || text !== String(value);
+  const isPlain = typeof value !== "object" || canonicalOrNull(value) !== null;
   if (text.length <= VALUE_CHARACTERS_MAX && isPlain) return value;
   return `${cut(text, VALUE_CHARACTERS_MAX)}${text.length > VALUE_CHARACTERS_MAX ? "…" : ""}`;
 }

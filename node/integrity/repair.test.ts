@@ -16,7 +16,7 @@ function setUp() {
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const done: string[] = [];
   const held = { through: 9 };
-  const standing = { contradicting: [] as string[], isSealed: true, hasCopy: true, hasFrontier: true };
+  const standing = { contradicting: [] as string[], isSealed: true, hasCopy: true, hasFrontier: true, isWatched: true };
   const places = {
     places: NOWHERE,
     set: (change: Partial<Places>) => Object.assign(places, { places: { ...places.places, ...change } }),
@@ -64,7 +64,10 @@ function setUp() {
       places: places.places,
       write: async () => void done.push(`noted ${places.places.repair === null ? "none" : "some"}`),
     }),
-    watched: async () => void done.push("watched"),
+    watched: async () => {
+      done.push("watched");
+      return standing.isWatched;
+    },
     clock: hastyClock(),
   });
   const flip = (at: number): void =>
@@ -75,7 +78,7 @@ function setUp() {
       onProgress: () => undefined,
       onKept: (name) => kept.push(name),
     });
-  return { store, of, held, done, standing, flip, run, kept, repair };
+  return { store, of, held, done, standing, flip, run, kept, repair, places };
 }
 
 it("keeps what was there before it replaces it, and puts back what is missing; what is sound stays", async () => {
@@ -125,6 +128,20 @@ it("knows a whole document that it puts in a block's place for its own only whil
   expect([repair.isOwnWrite(height(4)), repair.isOwnWrite(height(5))]).toEqual([true, false]);
   await expect(running).rejects.toBeInstanceOf(RepairRefused);
   expect(repair.isOwnWrite(height(4))).toBe(false);
+});
+
+it("knows its own writes also when the watch sees them later: it had stopped, or was down", async () => {
+  const { run, flip, repair, standing, places } = setUp();
+  flip(4);
+  standing.isWatched = false;
+  const running = run([[4, 4]]);
+  // The watch goes on in the middle of it, and has not seen all of its writes.
+  repair.onAllJudged();
+  expect(repair.isOwnWrite(height(4))).toBe(true);
+  await running;
+  expect(repair.isOwnWrite(height(4))).toBe(true);
+  repair.onAllJudged();
+  expect([repair.isOwnWrite(height(4)), places.places.repair]).toEqual([false, null]);
 });
 
 it("does not say that a block is repaired which this node does not hold at present", async () => {

@@ -52,8 +52,8 @@ export interface RepairParts {
   /** Makes entries of these blocks anew that are not theirs; false while the whole index is made anew. */
   readonly mendEntries: (heights: readonly Height[]) => Promise<boolean>;
   readonly places: () => Pick<PlaceFile, "places" | "set" | "write"> | null;
-  /** Resolves when every change that was made before it has been judged. */
-  readonly watched: () => Promise<void>;
+  /** Resolves when every change that was made before it has been judged; false: some will be later, or never. */
+  readonly watched: () => Promise<boolean>;
   readonly clock: Clock;
 }
 
@@ -65,6 +65,8 @@ export interface RepairEvents {
 
 /** Puts back what was committed: each block is proved by the hash that this node noted before it replaces anything. */
 export class Repair {
+  private isUnderWay = false;
+
   constructor(private readonly parts: RepairParts) {}
 
   /** Null, or why this cannot be repaired. */
@@ -88,16 +90,23 @@ export class Repair {
     const ranges = (alert.heights ?? []).map(([first, last]): Range => [Math.max(1, first), last]);
     if (alert.kind === "index_differs") return this.mendIndex(ranges);
     const places = this.parts.places();
+    this.isUnderWay = true;
     places?.set({ repair: { id: alert.id, ranges: ranges.map(([first, last]) => [first, last]) } });
     await places?.write();
     try {
       await this.mendAll(ranges, events);
     } finally {
-      // The watch must have seen the writes as this node's.
-      await this.parts.watched();
-      places?.set({ repair: null });
+      // The watch must have seen the writes as this node's, if not now, then when it goes on.
+      const areJudged = await this.parts.watched();
+      this.isUnderWay = false;
+      if (areJudged) this.onAllJudged();
       await places?.write();
     }
+  }
+
+  /** Every change that was made until now has been judged: no write of an earlier repair is still to be seen. */
+  onAllJudged(): void {
+    if (!this.isUnderWay) this.parts.places()?.set({ repair: null });
   }
 
   private async mendAll(ranges: readonly Range[], events: RepairEvents): Promise<void> {

@@ -85,6 +85,18 @@ it("begins where the last process stopped, and is live once all since then has b
   await watch.stop();
 });
 
+it("has caught up once what was changed before its start has been judged, and not while it begins, nor where it is down", async () => {
+  const { watch, suspected } = setUp([ofBlock(3, { operation: "replace" })]);
+  expect(watch.state).toBe("starting");
+  expect(await watch.caughtUp()).toBe(true);
+  expect(suspected.map(([at]) => at)).toEqual([3]);
+  await watch.stop();
+  expect(await watch.caughtUp()).toBe(false);
+  const deaf = setUp([new WatchError("unsupported", "standalone")]);
+  expect(await deaf.watch.caughtUp()).toBe(false);
+  await deaf.watch.stop();
+});
+
 it("takes a replaced document for written as a whole", async () => {
   const { watch, suspected, drained } = setUp([ofBlock(3, { operation: "replace" })]);
   await drained();
@@ -183,4 +195,16 @@ it("begins again when it breaks, and tells only of one that stays broken beside 
   expect(open.details()).toEqual([["watch_down", "changes cannot be watched: cut"]]);
   expect(open.standing.blind).toBe(1);
   await open.watch.stop();
+});
+
+it("is not down because it broke once after it had much to judge", async () => {
+  const clock = hastyClock();
+  const settled = async (): Promise<void> => clock.pass(60_000);
+  const { watch, details, standing } = setUp([ofBlock(3), new StoreError("unknown", "cut"), null, null], {
+    clock,
+    settled,
+  });
+  await expect.poll(() => watch.state).toBe("live");
+  expect([details(), standing.blind]).toEqual([[], 0]);
+  await watch.stop();
 });

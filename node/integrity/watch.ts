@@ -78,12 +78,14 @@ export class Watch {
     return this.current;
   }
 
-  /** Resolves once all that was changed until now has been judged, or nothing is watched. */
-  async caughtUp(): Promise<void> {
+  /** Resolves once all that was changed until now has been judged, or nothing is watched: false. */
+  async caughtUp(): Promise<boolean> {
     // A question that is under way may have been answered before.
     const until = this.drains + 2;
-    while (this.drains < until && this.current === "live" && !this.isStopped)
-      await delay(this.parts.clock, FIRST_POLL_MS);
+    // One that begins has a start's changes to judge, those of the process before it among them.
+    const isWatching = (): boolean => this.current === "live" || this.current === "starting";
+    while (this.drains < until && isWatching() && !this.isStopped) await delay(this.parts.clock, FIRST_POLL_MS);
+    return this.drains >= until;
   }
 
   start(): void {
@@ -169,8 +171,9 @@ export class Watch {
       this.parts.onBlind(detail);
       return;
     }
-    // A store that does not answer is told of elsewhere, and changes nothing meanwhile.
-    if (!isStoreOpen()) this.liveAt = clock.now();
+    // A store that does not answer is told of elsewhere, and changes nothing meanwhile. Until it broke it was live, however
+    // long it had to judge what came.
+    if (!isStoreOpen() || !this.isBroken) this.liveAt = clock.now();
     else if (clock.now() - this.liveAt > DOWN_AFTER_MS) this.tellDown(`changes cannot be watched: ${messageOf(error)}`);
     if (!this.isBroken) logger.warn({ err: error }, "the watch on MongoDB's changes broke: it begins again");
     this.isBroken = true;

@@ -34,6 +34,8 @@ export class StoredBlocks {
   /** Consecutive blocks from `from` on, up to the first that is not intact: a peer that has it sound can serve it as leader. */
   async readIntact(from: Height, bytesMax: number): Promise<Block[]> {
     const blocks: Block[] = [];
+    // What is not committed when it is read may have been replaced, and another one be committed, when it is judged.
+    const held = this.parts.heldThrough();
     const through = this.parts.durableHeight();
     for (const { block } of await this.parts.log.readBlocks(from, { bytesMax, blocksMax: BLOCKS_MAX })) {
       const expected = height(from + blocks.length);
@@ -50,7 +52,7 @@ export class StoredBlocks {
       blocks.push(block);
     }
     for (const [i, block] of blocks.entries()) {
-      const fault = await this.faultOfPlace(block, blocks[i - 1]);
+      const fault = await this.faultOfPlace(block, blocks[i - 1], held);
       if (fault === null) continue;
       this.parts.onInvalidBlock(fault.at, fault.text);
       return blocks.slice(0, i);
@@ -62,9 +64,10 @@ export class StoredBlocks {
   private async faultOfPlace(
     { header, blockHash }: Block,
     before: Block | undefined,
+    held: Height,
   ): Promise<{ at: Height; text: string } | null> {
     const { anchors, heldThrough } = this.parts;
-    if (header.height > heldThrough()) {
+    if (header.height > Math.min(held, heldThrough())) {
       const isLinked = before === undefined || before.blockHash === header.previousBlockHash;
       return isLinked ? null : { at: header.height, text: "the block before it is another one" };
     }

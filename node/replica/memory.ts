@@ -18,14 +18,19 @@ export interface Remembered {
   readonly heldThrough: number;
 }
 
+const isEmpty = ({ hardState, isStateAltered, tailHeight }: OpenedStore): boolean =>
+  hardState === null && !isStateAltered && tailHeight === 0;
+
+/** The identity that wrote to this database is gone, and its secret with it. */
+export const isOfLostIdentity = ({ identity, remembered }: RecoveryOptions, opened: OpenedStore): boolean =>
+  identity.isNew && !isEmpty(opened) && remembered === null;
+
 /** Why this node's memory cannot be trusted, as a sentence; null when it can. */
 export function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | null {
-  const { identity, isNew } = options.identity;
-  const isEmpty = opened.hardState === null && !opened.isStateAltered && opened.tailHeight === 0;
+  const { identity } = options.identity;
   const hasJoined = identity.formedClusterId !== null || identity.votedTerm > 0 || identity.mark !== null;
-  if (isNew && !isEmpty && options.remembered === null)
-    return "its identity file is new, beside a database that is not";
-  if (!hasJoined && isEmpty) return null;
+  if (isOfLostIdentity(options, opened)) return "its identity file is new, beside a database that is not";
+  if (!hasJoined && isEmpty(opened)) return null;
   if (identity.storeId !== null && identity.storeId !== opened.storeId)
     return "its database is another one than before";
   if (opened.isStateAltered) return "its term and vote in the database are not what it wrote there";
@@ -44,8 +49,14 @@ export function whatWasLost(options: RecoveryOptions, opened: OpenedStore): stri
   return null;
 }
 
+export interface LostBlocks {
+  readonly why: string;
+  /** The log ends below them; else another block stands there. */
+  readonly isShorter: boolean;
+}
+
 /** What the mark, or this process, remembers of its log and the database does not have; null when nothing. */
-export async function markLost(options: RecoveryOptions, opened: OpenedStore): Promise<string | null> {
+export async function markLost(options: RecoveryOptions, opened: OpenedStore): Promise<LostBlocks | null> {
   const { remembered } = options;
   const { mark } = options.identity.identity;
   const points = [
@@ -54,10 +65,13 @@ export async function markLost(options: RecoveryOptions, opened: OpenedStore): P
   ];
   for (const point of points) {
     if (point === null || point.height === 0) continue;
-    if (opened.tailHeight < point.height)
-      return `its log ends at block ${opened.tailHeight}, below block ${point.height} that it held`;
+    if (opened.tailHeight < point.height) {
+      const why = `its log ends at block ${opened.tailHeight}, below block ${point.height} that it held`;
+      return { why, isShorter: true };
+    }
     const { block } = await readOne(options.log, height(point.height));
-    if (block.blockHash !== point.hash) return `its block ${point.height} is not the one that it held`;
+    if (block.blockHash !== point.hash)
+      return { why: `its block ${point.height} is not the one that it held`, isShorter: false };
   }
   return null;
 }

@@ -14,7 +14,8 @@ async function setUp({ bytesMax = 1_000_000, heldThrough = 9, durable = 9 } = {}
   for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
   const storage = memoryStorage(database, { nodeId: "n1", bootId: "b", stateMac: STATE_MAC });
   await storage.log.open();
-  const held = (): ReturnType<typeof height> => height(heldThrough);
+  const standing = { held: heldThrough };
+  const held = (): ReturnType<typeof height> => height(standing.held);
   const anchors = new Anchors({
     store: storage.log,
     reader: storage.reader,
@@ -48,7 +49,7 @@ async function setUp({ bytesMax = 1_000_000, heldThrough = 9, durable = 9 } = {}
     if (found === undefined) throw new Error(`no block ${at}`);
     database.blocks.set(height(at), { ...found, stored: { ...found.stored, block: change(found.stored.block) } });
   };
-  return { blocks, log, database, proved, stored, told, reads, alerts, alter };
+  return { blocks, log, database, storage, proved, stored, told, reads, alerts, alter, standing };
 }
 
 const flipped = (bytes: Uint8Array): Uint8Array => {
@@ -108,6 +109,34 @@ it("does not give out another block, validly sealed and signed, that was put in 
   const fifth = database.blocks.get(height(5));
   if (fifth !== undefined) database.blocks.set(height(4), fifth);
   await expect(proved.one(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 4 });
+});
+
+it("calls no block altered that was replaced after it was read, before it was committed", async () => {
+  const { blocks, log, storage, stored, alerts, alter, standing } = await setUp({ heldThrough: 8 });
+  alter(9, () => log.fork(blocks[7] as TestBlock).block([{ dataPayload: { i: "replaced" } }]).stored.block);
+  const readBlocks = storage.log.readBlocks.bind(storage.log);
+  vi.spyOn(storage.log, "readBlocks").mockImplementation(async (from, limit) => {
+    const found = await readBlocks(from, limit);
+    // Meanwhile the lead is lost, its tail replaced, and what stands there now is committed.
+    standing.held = 9;
+    return found;
+  });
+  expect((await stored.readIntact(height(8), 1 << 20)).map(({ header }) => header.height)).toEqual([8, 9]);
+  expect(alerts).toEqual([]);
+});
+
+it("does not call a block missing that was read before its store was recovered, and is held when it is judged", async () => {
+  const { database, storage, proved, told, standing } = await setUp({ heldThrough: 0 });
+  // Its hash is not in memory any more.
+  await expect.poll(() => database.anchors.size).toBe(2);
+  database.blocks.delete(height(2));
+  const readAnchors = storage.log.readAnchors.bind(storage.log);
+  vi.spyOn(storage.log, "readAnchors").mockImplementation((page, clusterId) => {
+    standing.held = 9;
+    return readAnchors(page, clusterId);
+  });
+  await expect(proved.one(height(2))).rejects.toMatchObject({ failure: "unknown" });
+  expect([standing.held, told]).toEqual([9, []]);
 });
 
 it("says that what its store need not hold cannot be read, and not that it was altered", async () => {

@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import type { HashHex, Height } from "../../shared/ids.js";
+import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import { timestampMillis } from "../../shared/timestamp.js";
@@ -251,9 +251,12 @@ export class ProvedBlocks {
     at: Height,
     check: (proof: Awaited<ReturnType<Anchors["proofOf"]>>, altered: (fault: string) => Error) => Promise<T>,
   ): Promise<T> {
+    const { anchors, heldThrough } = this.parts;
+    // When it was read: a store that was being recovered then may hold it by now.
+    const held = heldThrough();
     try {
-      const proof = this.parts.anchors.proofAtHand(at) ?? (await this.parts.anchors.proofOf(at));
-      return await check(proof, (fault) => alteredAt(at, fault, this.parts.heldThrough()));
+      const proof = anchors.proofAtHand(at) ?? (await anchors.proofOf(at));
+      return await check(proof, (fault) => alteredAt(at, fault, height(Math.min(held, heldThrough()))));
     } catch (error) {
       if (error instanceof AlteredBlock) this.parts.onAltered(error);
       throw error;

@@ -7,11 +7,11 @@ import { height, term } from "../../shared/ids.js";
 import { blockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import type { Control } from "../../shared/log/control.js";
 import { ownRun } from "../../shared/log/index.js";
-import { GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { ADMITTED, GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { MemoryLogStore } from "../../test/doubles/memory-log-store.js";
 import { systemClock } from "../clock.js";
-import { createVerifier } from "../host/signer.js";
+import { createVerifier, deriveSigner } from "../host/signer.js";
 import { entryOf } from "../storage/entries.js";
 import { IdentityFile } from "../storage/identity.js";
 import type { IndexEntry, StoredEntry } from "../storage/port.js";
@@ -121,6 +121,18 @@ it("joins anew once for a database that was lost, and not at each later start", 
   }
 });
 
+it("forgets which blocks an identity has noted that is lost: pages under another secret would be called altered", async () => {
+  await start();
+  const page = { clusterId: "c".repeat(64), hashes: new Uint8Array(64), mac: "of the one before" };
+  database.anchors.set(0, page);
+  await start();
+  expect(database.anchors.get(0)).toBe(page);
+  rmSync(join(folder, "identity.json"));
+  await start();
+  expect(warnings.join()).toContain("its identity file is new");
+  expect(database.anchors.size).toBe(0);
+});
+
 it("takes the database of a new node for its own after the answer to its first write was lost", async () => {
   const identity = await IdentityFile.open(folder, "n1");
   // After the claim of the database and the making of its index, as its first state is saved.
@@ -203,6 +215,21 @@ describe.each([{ own: 3 }, { own: 5 }])("an insert that arrives late above $own 
     expect(boot.hardState.joinNonce).not.toBe(hardState.joinNonce);
   });
 
+  it("is one as well in a log that is being copied since its node lost it, and does not reach to the mark yet", async () => {
+    await start();
+    const { blocks } = TestLog.grow(9);
+    const identity = await IdentityFile.open(folder, "n1");
+    identity.recordMark({ term: term(1), height: height(9), hash: blocks[8]?.next.blockHash as string });
+    await identity.close();
+    const { joinNonce } = await start();
+    const stray = late(blocks[0] as TestBlock);
+    put([...blocks.slice(0, own), stray]);
+    const boot = await recoverWith(null);
+    expect(boot.hardState.joinNonce).not.toBe(joinNonce);
+    expect((boot.tail.at(-1)?.next ?? boot.base).height).toBe(own);
+    expect([...database.quarantined.values()]).toEqual([stray.stored]);
+  });
+
   it("is none if a block below is not what the node held", async () => {
     const hardState = await start();
     const { blocks } = TestLog.grow(4);
@@ -229,6 +256,20 @@ describe.each([{ own: 3 }, { own: 5 }])("an insert that arrives late above $own 
     await expect(recoverWith(null, identity)).rejects.toMatchObject({ failure: "unfit" });
     expect(database.quarantined.size).toBe(0);
   });
+});
+
+it("takes what arrived late for what it is also where its leader has lost its keys since, and joined anew", async () => {
+  const hardState = await start();
+  const { log, blocks } = TestLog.grow(1);
+  const { keys } = deriveSigner(new Uint8Array(32).fill(8));
+  blocks.push(log.block([], { control: { ...ADMITTED, keys } }));
+  const other = log.fork(blocks[0] as TestBlock);
+  const stray = [2, 3, 4].map(() => other.block([{}], { term: 2, commitHeight: 1 })).at(-1) as TestBlock;
+  for (const { stored } of [...blocks, stray]) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  const boot = await recoverWith(null);
+  expect(boot.hardState.joinNonce).not.toBe(hardState.joinNonce);
+  expect((boot.tail.at(-1)?.next ?? boot.base).blockHash).toBe(blocks.at(-1)?.next.blockHash);
+  expect([...database.quarantined.values()]).toEqual([stray.stored]);
 });
 
 it("does not count on blocks that arrive after the tail was read: nobody knows that they are in the journal", async () => {

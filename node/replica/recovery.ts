@@ -4,7 +4,14 @@ import { type Block, hashHeader } from "../../shared/log/block.js";
 import { type BlockVerifier, rangeMatches } from "../../shared/log/chain.js";
 import type { Clock } from "../clock.js";
 import type { IndexEntry, IndexStanding, LogStore, OpenedStore } from "../storage/port.js";
-import { markLost, type NodeIdentity, type Remembered, settleHardState, whatWasLost } from "./memory.js";
+import {
+  isOfLostIdentity,
+  markLost,
+  type NodeIdentity,
+  type Remembered,
+  settleHardState,
+  whatWasLost,
+} from "./memory.js";
 import {
   invalidLog,
   type RecoveredBlock,
@@ -50,9 +57,11 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const opened = await options.log.open(options.identity.identity.bootCounter);
   const tail = await readTail(options, opened.tailHeight);
   const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
-  const lostBlocks = await markLost(options, opened);
-  const hardState = await settleHardState(options, opened, whatWasLost(options, opened) ?? lostBlocks);
-  const chain = await verifyTail(options, opened, { commitHeight, isHeldWhole: lostBlocks === null });
+  // What it wrote under that secret would look like somebody else's.
+  if (isOfLostIdentity(options, opened)) await options.log.forgetAnchors();
+  const lost = await markLost(options, opened);
+  const hardState = await settleHardState(options, opened, whatWasLost(options, opened) ?? lost?.why ?? null);
+  const chain = await verifyTail(options, opened, { commitHeight, lost });
   if (!("strayFrom" in chain)) return { opened, boot: { hardState, commitHeight, ...chain } };
   await removeStrays(options, opened, chain);
   return recover(options);

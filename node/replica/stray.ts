@@ -1,15 +1,21 @@
 import { height } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import type { BlockVerifier, ChainState } from "../../shared/log/chain.js";
+import type { Membership } from "../../shared/log/control.js";
 
 /** No log has this size. */
 const NOWHERE = { size: -1, hashes: [] };
+
+/** The log below the place, and members in force in it, now or before: whoever sealed the block may have lost its keys since. */
+interface Before extends ChainState {
+  readonly memberships: ReadonlySet<Membership>;
+}
 
 /**
  * Whether a stored block is a member's, sealed for another history than this one: what an insert leaves that arrives
  * after its tail was replaced. One that was altered, or made up, is not.
  */
-export function isStray(verifyBlock: BlockVerifier, before: ChainState, block: Block): boolean {
+export function isStray(verifyBlock: BlockVerifier, { memberships, ...before }: Before, block: Block): boolean {
   const { header } = block;
   const isBesideOther = header.height === before.height + 1;
   const isLinked = isBesideOther && header.previousBlockHash === before.blockHash;
@@ -28,6 +34,8 @@ export function isStray(verifyBlock: BlockVerifier, before: ChainState, block: B
     sealedAt: "",
     range: NOWHERE,
   };
-  const verdict = verifyBlock(place, block);
-  return !verdict.ok && verdict.fault === "bad_link";
+  return [...memberships].some((members) => {
+    const verdict = verifyBlock({ ...place, members }, block);
+    return !verdict.ok && verdict.fault === "bad_link";
+  });
 }

@@ -8,6 +8,7 @@ import type { LoggedEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
 import { compareEntries } from "./compare-entries.js";
+import type { LostBlocks } from "./memory.js";
 import type { RecoveryOptions } from "./recovery.js";
 import { isStray } from "./stray.js";
 
@@ -38,15 +39,20 @@ export interface Strays {
 const membersKnown = ({ members }: ChainState, { hardState }: OpenedStore): Membership =>
   members.size > 0 ? members : new Map((hardState?.forming ?? []).map((member) => [member.id, member]));
 
-/** Where nothing that may be committed is: above what the log, the mark and this process know of. */
-const isAboveCommitted = ({ identity, remembered, publishedHeight }: RecoveryOptions, at: Height): boolean =>
+/** Where nothing that may be committed is: above what the mark and this process know of. Where all of that is lost, nothing is. */
+const isAboveCommitted = (
+  { identity, remembered, publishedHeight }: RecoveryOptions,
+  at: Height,
+  lost: LostBlocks | null,
+): boolean =>
+  lost?.isShorter === true ||
   at > Math.max(identity.identity.mark?.height ?? 0, remembered?.committed.height ?? 0, publishedHeight ?? 0);
 
 /** Verifies the end of the log, block by block; or says from where on what is stored does not belong to it. */
 export async function verifyTail(
   options: RecoveryOptions,
   opened: OpenedStore,
-  { commitHeight, isHeldWhole }: { readonly commitHeight: Height; readonly isHeldWhole: boolean },
+  { commitHeight, lost }: { readonly commitHeight: Height; readonly lost: LostBlocks | null },
 ): Promise<Chain | Strays> {
   const { log, publishedHeight } = options;
   const recent = await recentPart(log, opened.tailHeight, options.verifiedTail ?? VERIFIED_TAIL);
@@ -57,6 +63,7 @@ export async function verifyTail(
   let ids: BlockIds[] = [];
   let idsFrom = height(state.height + 1);
   let campaignsLate = false;
+  const memberships = new Set([membersKnown(state, opened)]);
   while (state.height < opened.tailHeight) {
     // A recovery within a living process leaves the event loop to others between its reads.
     await options.clock.breathe();
@@ -69,9 +76,9 @@ export async function verifyTail(
         const at = height(state.height + 1);
         const isNeeded = at > commitHeight || at === opened.tailHeight || at > (publishedHeight ?? at);
         // Where something below is not what it was, what is above need not be what does not belong there.
-        const mayGo = isHeldWhole && at > commitHeight && isAboveCommitted(options, at) && options.memberCount > 1;
-        const before = { ...state, members: membersKnown(state, opened) };
-        if (mayGo && isStray(options.verifyBlock, before, stored.block))
+        const isAbove = at > commitHeight && isAboveCommitted(options, at, lost);
+        const mayGo = lost?.isShorter !== false && isAbove && options.memberCount > 1;
+        if (mayGo && isStray(options.verifyBlock, { ...state, memberships }, stored.block))
           return { strayFrom: at, detail: verdict.detail };
         const next = isNeeded ? null : headerOnly(state, stored);
         if (next === null) throw invalidLog(options, at, verdict.detail);
@@ -82,6 +89,7 @@ export async function verifyTail(
         ids = [];
         idsFrom = height(at + 1);
       } else state = verdict.next;
+      memberships.add(membersKnown(state, opened));
       const { events, index } = verdict.ok ? verdict : { events: [], index: null };
       const recovered = { block: stored.block, next: state, events, index };
       verified.push(recovered);

@@ -42,6 +42,15 @@ function asText(value: object): string {
   try {
     return cut(canonicalText(value), TEXT_CHARACTERS_MAX);
   } catch {
-    return cut(String(value), TEXT_CHARACTERS_MAX);
+    return cut(textOfAny(value), TEXT_CHARACTERS_MAX);
+  }
+}
+
+/** An object from a database may have a member `toString` that is no function. */
+export function textOfAny(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
   }
 }

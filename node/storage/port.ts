@@ -130,6 +130,8 @@ export interface LogStore {
   /** 64 bytes a height of the page: block hash and head hash of 256 consecutive committed blocks; null if there is no page, or none that this node wrote of this log. */
   readAnchors(page: number, clusterId: HashHex): Promise<Uint8Array | null>;
   writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void>;
+  /** Takes all pages away: an identity that this node has no more wrote them. */
+  forgetAnchors(): Promise<void>;
   /** The genesis and of each node the newest block up to `through` that admits it, oldest first. */
   readMembershipBlocks(through: Height): Promise<StoredBlock[]>;
   /** The genesis and the blocks that open a term, up to `through`, newest first. */

@@ -40,6 +40,15 @@ export function indexContract({ harness, renew, storage, opened }: IndexFixture)
       expect(await log.readAnchors(1, clusterId)).toBeNull();
     });
 
+    it("are gone once they are to be forgotten", async () => {
+      const { log } = await openStore();
+      for (const page of [0, 1]) await log.writeAnchors(page, clusterId, hashes);
+      await log.forgetAnchors();
+      for (const page of [0, 1]) expect(await log.readAnchors(page, clusterId)).toBeNull();
+      await log.writeAnchors(1, clusterId, hashes);
+      expect(await log.readAnchors(1, clusterId)).toEqual(hashes);
+    });
+
     it("that somebody changed, or that another node wrote, are none", async () => {
       const { log } = await openStore();
       await log.writeAnchors(3, clusterId, hashes);

@@ -174,6 +174,10 @@ export class MemoryLogStore implements LogStore {
     );
   }
 
+  async forgetAnchors(): Promise<void> {
+    await this.guarded(() => this.database.write(() => this.database.anchors.clear()));
+  }
+
   async readMembershipBlocks(through: Height): Promise<StoredBlock[]> {
     this.alive();
     return newestAdmissions(this.database, through);

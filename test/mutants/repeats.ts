@@ -1,23 +1,33 @@
 import { IDEMPOTENCY, type Mutant, one } from "./mutant.js";
 
 const DUPLICATES = "cluster/duplicates.ts";
+const SLEEPS = {
+  file: "test/scenarios/repeats.test.ts",
+  test: "logs nothing twice when the machine of a forwarder sleeps",
+};
 
 /** 47, 57 and 58: what was forgotten, and a write that is tried again. */
 export const REPEATS: readonly Mutant[] = [
-  one(
-    "47",
-    "a leader takes a write of which it no longer knows whether it was logged",
-    IDEMPOTENCY,
-    "if (proposal.sinceHeight + 1 >= core.duplicates.idsFrom) return false;",
-    "if (proposal.sinceHeight >= 0) return false;",
-  ),
-  one(
-    "47b",
-    "ids are forgotten, and are said to be whole",
-    DUPLICATES,
-    "      this.whole = height(oldest.height + 1);\n",
-    "",
-  ),
+  {
+    ...one(
+      "47",
+      "a leader takes a write of which it no longer knows whether it was logged",
+      IDEMPOTENCY,
+      "if (proposal.sinceHeight + 1 >= core.duplicates.idsFrom) return false;",
+      "if (proposal.sinceHeight >= 0) return false;",
+    ),
+    scenario: SLEEPS,
+  },
+  {
+    ...one(
+      "47b",
+      "ids are forgotten, and are said to be whole",
+      DUPLICATES,
+      "      this.whole = height(oldest.height + 1);\n",
+      "",
+    ),
+    scenario: SLEEPS,
+  },
   one(
     "57",
     "ids of what is not committed are forgotten",

@@ -349,11 +349,17 @@ export const STORAGE: readonly Mutant[] = [
     "if (core.log.tail.height > 0 || missingFounders(core).length > 0) return;",
     "if (core.log.tail.height > 0) return;",
   ),
-  one(
-    "65",
-    "a node says that it is a voter before its mark says that its admission is committed",
-    ADMISSION,
-    "  core.admission.isMarking = true;\n",
-    "",
-  ),
+  {
+    ...one(
+      "65",
+      "a node says that it is a voter before its mark says that its admission is committed",
+      ADMISSION,
+      "  core.admission.isMarking = true;\n",
+      "",
+    ),
+    scenario: {
+      file: "test/scenarios/admission.test.ts",
+      test: "votes after the power went a moment after it was admitted",
+    },
+  },
 ];

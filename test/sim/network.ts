@@ -27,6 +27,8 @@ export class Network {
   profile: LinkProfile = CALM_LINKS;
   /** Several faults can hold one link cut at once. */
   private readonly cuts = new Map<string, number>();
+  /** How often all was mended: what was cut before is not to be mended once more. */
+  healings = 0;
   /** Bytes a millisecond, where a link is narrow. */
   private readonly widths = new Map<string, number>();
   delivered = 0;
@@ -49,6 +51,7 @@ export class Network {
   }
 
   mendAll(): void {
+    this.healings += 1;
     this.cuts.clear();
     this.widths.clear();
   }

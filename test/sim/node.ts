@@ -289,12 +289,12 @@ export class SimNode {
     if (this.isDoubtful) return;
     if (bytesMax > 0) this.note({ kind: "read_blocks", readId: 0, from, bytesMax });
     this.onReadThrough?.(from + blocks.length - 1);
-    // Nothing is said of what comes after the first that fails.
+    // Nothing is said of what comes after the first that fails, as the one above another block than its own may.
     // One that hangs together is found by its place, which may have to be looked up: what matters is that it does not leave.
     const { disk } = this;
-    const altered = blocks.find((_, i) => disk.altered.has(from + i) && !disk.planted.has(from + i));
-    if (altered !== undefined && disk.copied.has(altered.block.header.height)) return;
-    if (altered !== undefined) this.around.checkers.alerts.mustFind(this, altered.block.header.height);
+    const first = blocks.findIndex((_, i) => disk.isAlteredAt(from + i) && !disk.planted.has(from + i));
+    const at = from + first;
+    if (first !== -1 && disk.altered.has(at) && !disk.copied.has(at)) this.around.checkers.alerts.mustFind(this, at);
   }
 
   onIndexFinding({ kind, detail, height: at }: IndexFinding): void {

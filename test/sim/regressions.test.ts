@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { term } from "../../shared/ids.js";
 import { Lab } from "../scenarios/lab.js";
+import { isolate } from "./faults/fault.js";
 
 // Seeds that failed once become other runs whenever the simulator changes: what they found is kept as a short test of its
 // own, here, in test/scenarios or beside the code.
@@ -58,4 +59,16 @@ it("knows after a truncation and a restart what it knew to be committed, though 
   lab.until("its tail is gone", () => n3.disk.tailHeight === commitHeight);
   n3.crash();
   expect(n3.disk.knownCommitHeight).toBe(commitHeight);
+});
+
+it("mends nothing that was cut after all faults had ended", () => {
+  const lab = new Lab();
+  const n1 = lab.node("n1");
+  const mendFirst = isolate(lab, n1);
+  lab.network.mendAll();
+  const mendSecond = isolate(lab, n1);
+  mendFirst?.();
+  expect(lab.network.isCut("n1", "n2")).toBe(true);
+  mendSecond?.();
+  expect(lab.network.isCut("n1", "n2")).toBe(false);
 });

@@ -107,6 +107,7 @@ class SlowLogStore implements LogStore {
   };
   writeAnchors: LogStore["writeAnchors"] = (page, clusterId, hashes) =>
     this.beside("anchors", () => this.inner.writeAnchors(page, clusterId, hashes));
+  forgetAnchors: LogStore["forgetAnchors"] = () => this.beside("anchors", () => this.inner.forgetAnchors());
   readMembershipBlocks: LogStore["readMembershipBlocks"] = async (through) => {
     await this.read();
     return this.inner.readMembershipBlocks(through);

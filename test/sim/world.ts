@@ -66,6 +66,8 @@ export class World {
   readonly timing: SimTiming;
   /** A hand on the wire: a false from any of them keeps the message from being sent. */
   readonly interceptors = new Set<(message: PeerMessage) => boolean>();
+  /** The same, asked before all others: what they keep nobody else gets hold of, to send it later. */
+  readonly muzzles = new Set<(message: PeerMessage) => boolean>();
   /** Whether connections between two nodes carry anything: one that does not turns out to be closed. */
   isConnected: (from: NodeId, to: NodeId) => boolean = () => true;
   /** Sees what goes each way of an exchange; where it says so, its connection breaks. */
@@ -169,7 +171,7 @@ export class World {
 
   private transmit(message: PeerMessage): void {
     if (this.options.checksWire) checkWireForm(message);
-    const isTaken = this.interceptors.size > 0 && ![...this.interceptors].every((passes) => passes(message));
+    const isTaken = !passesAll(this.muzzles, message) || !passesAll(this.interceptors, message);
     if (message.blocks.length > 0) this.bulk.send(message, isTaken);
     else if (!isTaken) this.network.send(message.from, message.to, () => this.deliver(message));
   }
@@ -262,6 +264,9 @@ export class World {
     return this.options.checksWire ? JSON.parse(JSON.stringify(body)) : body;
   }
 }
+
+const passesAll = (hands: World["interceptors"], message: PeerMessage): boolean =>
+  hands.size === 0 || [...hands].every((passes) => passes(message));
 
 /** A process that is gone refuses the connection; a machine that is gone says nothing. */
 const REFUSES = 0.7;

@@ -29,4 +29,8 @@ export class MongoAnchors {
       { upsert: true, writeConcern: this.durable },
     );
   }
+
+  async clear(): Promise<void> {
+    await this.collection.deleteMany({}, { writeConcern: this.durable });
+  }
 }

@@ -1,4 +1,4 @@
-import { type Db, MinKey, MongoClient } from "mongodb";
+import { BSONRegExp, type Db, MinKey, MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
 import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
@@ -199,6 +199,31 @@ it("keeps whatever stands in a block's place: with names that are orders to an u
   await documents.replaceOne({ _id: 3 }, { a: "x".repeat(16 * 1024 * 1024 - 40) });
   const [large] = await storage.integrity.kept([(await storage.integrity.keep(3)) as string]);
   expect(large).toMatchObject({ height: 3, isWhole: false, document: { sha256: expect.any(String) } });
+});
+
+it("reads what somebody wrote so that a driver may not decode it, and what stands beside it", async () => {
+  await insert(storage.log, TestLog.grow(6).blocks);
+  const documents = db.collection<{ _id: number }>("blocks");
+  await documents.updateOne({ _id: 3 }, { $set: { x: new BSONRegExp("(") } });
+  await documents.updateOne({ _id: -4 }, { $set: { x: new BSONRegExp("(") } });
+  await documents.insertOne({ _id: 9, x: new BSONRegExp("(") } as never);
+  // No driver makes one with such an option, and the server takes it.
+  const none = Object.assign(new BSONRegExp("a"), { options: "z" });
+  await documents.insertOne({ _id: 10, x: none } as never);
+  await documents.updateOne({ _id: 6 }, { $set: { x: none } });
+  const { integrity } = storage;
+  const all = await integrity.blocksFrom(height(1), { bytesMax: 1e9, blocksMax: 20 });
+  expect(all.map(({ at }) => at)).toEqual([1, 2, 3, 4, 5, 6, 7, 9, 10]);
+  const heights = [2, 3, 6, 7].map(height);
+  expect((await integrity.blocksAt(heights)).map(({ at, block }) => [at, block.header.version])).toEqual([
+    [2, 2],
+    [3, 2],
+    [6, 0],
+    [7, 2],
+  ]);
+  expect((await integrity.entriesBetween(height(3), height(5))).map((one) => one.height)).toEqual([3, 4, 5]);
+  expect((await integrity.strangers(height(7))).map(({ id }) => id)).toEqual(["9", "10"]);
+  expect(await integrity.keep(3)).toMatch(/^3-altered-/);
 });
 
 it("has another join nonce once its log is cleared, and nothing else of its state is another", async () => {

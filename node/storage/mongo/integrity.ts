@@ -1,6 +1,7 @@
-import { BSON, type Collection, type Db, MaxKey, MinKey } from "mongodb";
+import { BSON, type Collection, type Db, type Filter, MaxKey, MinKey, MongoError, type WithId } from "mongodb";
 import type { JsonObject } from "../../../shared/canonical.js";
 import type { HashHex, Height } from "../../../shared/ids.js";
+import { textOfAny } from "../carried.js";
 import type { FoundBlock, IntegrityStore, KeptDocument, Stranger } from "../integrity-port.js";
 import { type StoredEntry, StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
@@ -17,6 +18,8 @@ import { MongoState } from "./state.js";
 import { type QuarantinedDocument, reduceOld } from "./truncation.js";
 
 const STRANGERS_MAX = 16;
+/** Where one cannot be decoded, so many are read one by one. */
+const ALONE_MAX = 16;
 const REDUCED_EVERY_MS = 2_000;
 const BY_ID = { _id: 1 } as const;
 
@@ -33,32 +36,40 @@ export class MongoIntegrity implements IntegrityStore {
 
   blocksAt(heights: readonly Height[]): Promise<FoundBlock[]> {
     return this.reading(async (db) => {
-      const found = blocksOf(db).find({ _id: { $in: [...heights] } }, { hint: BY_ID, sort: BY_ID });
-      return (await found.batchSize(READ_BATCH_BLOCKS).toArray()).map(foundBlock);
+      const there = { _id: { $in: [...heights] } };
+      const read = (): Promise<StoredDocument[]> =>
+        blocksOf(db).find(there, { hint: BY_ID, sort: BY_ID }).batchSize(READ_BATCH_BLOCKS).toArray();
+      return (await orEachAlone(blocksOf(db), read, there)).map(foundBlock);
     });
   }
 
   blocksFrom(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<FoundBlock[]> {
     return this.reading(async (db) => {
-      const cursor = blocksOf(db)
-        .find({ _id: { $gte: Math.max(1, from) } }, { hint: BY_ID, sort: BY_ID })
-        .limit(Math.max(1, limit.blocksMax))
-        .batchSize(READ_BATCH_BLOCKS);
-      const found: FoundBlock[] = [];
-      let bytes = 0;
-      for await (const document of cursor) {
-        bytes += storedBytes(document);
-        if (found.length > 0 && bytes > limit.bytesMax) break;
-        found.push(foundBlock(document));
-      }
-      return found;
+      const there = { _id: { $gte: Math.max(1, from) } };
+      const blocksMax = Math.max(1, limit.blocksMax);
+      const read = async (): Promise<StoredDocument[]> => {
+        const cursor = blocksOf(db).find(there, { hint: BY_ID, sort: BY_ID }).limit(blocksMax);
+        const found: StoredDocument[] = [];
+        let bytes = 0;
+        for await (const document of cursor.batchSize(READ_BATCH_BLOCKS)) {
+          bytes += storedBytes(document);
+          if (found.length > 0 && bytes > limit.bytesMax) break;
+          found.push(document);
+        }
+        return found;
+      };
+      return (await orEachAlone(blocksOf(db), read, there, Math.min(blocksMax, ALONE_MAX))).map(foundBlock);
     });
   }
 
   entriesBetween(from: Height, through: Height): Promise<StoredEntry[]> {
     return this.reading(async (db) => {
-      const found = entriesOf(db).find({ _id: entriesBetween(from, through) }, { hint: BY_ID, sort: inOrder("asc") });
-      return (await found.toArray()).map((document: FoundDocument) => storedEntry(document));
+      const there = { _id: entriesBetween(from, through) };
+      const read = (): Promise<FoundDocument[]> =>
+        entriesOf(db)
+          .find(there, { hint: BY_ID, sort: inOrder("asc") })
+          .toArray();
+      return (await orEachAlone(entriesOf(db), read, there)).map((document) => storedEntry(document));
     });
   }
 
@@ -67,16 +78,16 @@ export class MongoIntegrity implements IntegrityStore {
       // Whatever somebody has taken for an id.
       const blocks = db.collection("blocks");
       const options = { hint: BY_ID, limit: STRANGERS_MAX };
+      const idsOnly = { ...options, projection: BY_ID };
+      const higher = { _id: { $gt: above } };
       const found = await Promise.all([
-        blocksOf(db)
-          .find({ _id: { $gt: above } }, options)
-          .toArray(),
+        orEachAlone(blocksOf(db), () => blocksOf(db).find(higher, options).toArray(), higher, STRANGERS_MAX),
         // In the order of ids all numbers stand together: what is before the first and behind the last one has another type.
-        blocks.find({}, { ...options, min: { _id: new MinKey() }, max: { _id: Number.NEGATIVE_INFINITY } }).toArray(),
-        blocks.find({}, { ...options, min: { _id: "" }, max: { _id: new MaxKey() } }).toArray(),
+        blocks.find({}, { ...idsOnly, min: { _id: new MinKey() }, max: { _id: Number.NEGATIVE_INFINITY } }).toArray(),
+        blocks.find({}, { ...idsOnly, min: { _id: "" }, max: { _id: new MaxKey() } }).toArray(),
       ]);
       return found.flat().map((document: BSON.Document) => ({
-        id: String(document._id),
+        id: textOfAny(document._id),
         rawId: document._id,
         block: Number.isSafeInteger(document._id) ? foundBlock(document as StoredDocument) : null,
       }));
@@ -151,13 +162,47 @@ function keptDocument(document: BSON.Document): KeptDocument {
   const { _id, height, hasBody, quarantinedAt } = document;
   const at = Number(height);
   return {
-    id: String(_id),
+    id: textOfAny(_id),
     height: Number.isSafeInteger(at) ? at : null,
-    keptAt: quarantinedAt instanceof Date ? quarantinedAt.toISOString() : new Date(0).toISOString(),
+    keptAt: isoOf(quarantinedAt),
     isWhole: hasBody === true,
     document: BSON.EJSON.serialize(document, { relaxed: false }) as JsonObject,
   };
 }
+
+/**
+ * What `read` gives; or, where the driver cannot decode one of them, each for itself: that one by its id alone, which is no
+ * sound block and no sound entry.
+ */
+async function orEachAlone<T extends StoredDocument>(
+  from: Collection<T>,
+  read: () => Promise<WithId<T>[]>,
+  there: Filter<T>,
+  limit = 0,
+): Promise<WithId<T>[]> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isUndecoded(error)) throw error;
+  }
+  const found: WithId<T>[] = [];
+  for (const only of await from.find(there, { hint: BY_ID, sort: BY_ID, limit, projection: BY_ID }).toArray())
+    try {
+      const document = await from.findOne({ _id: only._id } as Filter<T>);
+      if (document !== null) found.push(document);
+    } catch (error) {
+      if (!isUndecoded(error)) throw error;
+      found.push(only);
+    }
+  return found;
+}
+
+/** What the server has answered, and the driver could not read. */
+const isUndecoded = (error: unknown): boolean => !(error instanceof MongoError || error instanceof StoreError);
+
+/** A date in BSON may be one that no `Date` can be. */
+const isoOf = (at: unknown): string =>
+  new Date(at instanceof Date && !Number.isNaN(at.getTime()) ? at.getTime() : 0).toISOString();
 
 const blocksOf = (db: Db): Blocks => db.collection<StoredDocument>("blocks");
 

@@ -157,6 +157,9 @@ function makeClient(options: LinkOptions): MongoClient {
     maxPoolSize: options.connectionsMax,
     maxIdleTimeMS: 0,
     ignoreUndefined: true,
+    // Whoever alters the database writes what he likes: one document that cannot be decoded would hide all that is read with it.
+    bsonRegExp: true,
+    enableUtf8Validation: false,
   };
   try {
     return new MongoClient(options.mongodbUri, settings);

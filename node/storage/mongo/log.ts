@@ -236,6 +236,10 @@ export class MongoLogStore implements LogStore, RepairStore {
     return this.guarded("Noting hashes", ({ anchors }) => anchors.write(page, clusterId, hashes));
   }
 
+  forgetAnchors(): Promise<void> {
+    return this.guarded("Forgetting hashes", ({ anchors }) => anchors.clear());
+  }
+
   putBlocks(stored: readonly StoredBlock[]): Promise<void> {
     return this.guarded("Repairing blocks", (opening) => putBlocks(opening, stored, this.options));
   }

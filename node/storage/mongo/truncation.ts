@@ -1,5 +1,6 @@
 import type { Collection } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
+import { textOfAny } from "../carried.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBytes } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
 import { entryId } from "./entry-ids.js";
@@ -81,7 +82,7 @@ async function quarantine(
     .batchSize(READ_BATCH_BLOCKS)) {
     const { _id, writeId: _writeId, ...block } = document;
     const copy = { height: _id, hasBody: true, bytes: storedBytes(document), quarantinedAt: new Date(), by, ...block };
-    await into.replaceOne({ _id: `${_id}-${document.blockHash}` }, copy, { upsert: true });
+    await into.replaceOne({ _id: `${_id}-${textOfAny(document.blockHash)}` }, copy, { upsert: true });
   }
   await reduceOld(into);
 }

@@ -24,11 +24,10 @@ export const equivocating: Fault = (strike) => {
   const apart = allLinks(world).filter((link) => link.includes(deceived.id) && !link.includes(leader.id));
   const mend = cut(world, apart);
   let lie: Block | null = null;
+  // Not to be sent later either, by a fault that keeps what it says.
+  const says = ({ from, body }: PeerMessage): boolean =>
+    from !== deceived.id || lie === null || (body.kind === "append_answer" && body.result === "mismatch");
   const passes = (message: PeerMessage): boolean => {
-    if (message.from === deceived.id && lie !== null) {
-      const { body } = message;
-      return body.kind === "append_answer" && body.result === "mismatch";
-    }
     if (message.from !== leader.id || message.to !== deceived.id || message.body.kind !== "append") return true;
     if (lie === null) {
       lie = secondBlock(world.checkers.history.committed.length, leader, message);
@@ -44,14 +43,18 @@ export const equivocating: Fault = (strike) => {
     if (message.blocks.length === 0) return true;
     world.network.send(message.from, message.to, () => {
       const isSecond = message.blocks.some((block) => block.header.height === header.height);
-      if (isSecond && deceived.disk.at(header.height)?.block.blockHash === blockHash)
-        mustSaySo(strike, deceived, message);
-      world.deliver(message);
+      const hasFirst = deceived.disk.at(header.height)?.block.blockHash === blockHash;
+      // Each that arrives is another one: what is certain now need not be so when it comes once more.
+      const told = { ...message };
+      if (isSecond && hasFirst) mustSaySo(strike, deceived, told);
+      world.deliver(told);
     });
     return false;
   };
+  world.muzzles.add(says);
   world.interceptors.add(passes);
   strike.lastsFor(() => {
+    world.muzzles.delete(says);
     world.interceptors.delete(passes);
     mend?.();
     deceiving.delete(world);

@@ -75,7 +75,10 @@ export function cut(world: World, links: readonly Link[]): Undo | null {
   if (links.length === 0) return null;
   for (const [from, to] of links) network.cut(from, to);
   trace.add(`cut ${links.map((link) => link.join(">")).join(" ")}`);
+  const { healings } = network;
   return () => {
+    // Somebody else may have cut them since.
+    if (network.healings !== healings) return;
     for (const [from, to] of links) network.mend(from, to);
   };
 }

@@ -49,10 +49,12 @@ export const fedByDeposed: Fault = (strike) => {
   });
   world.scheduler.after(ARRIVES_MS + ELECTED_MS_MAX + MARKED_MS, () => {
     apart?.();
+    // Whoever is stopped once all faults have ended is so for another reason.
+    if (!strike.isOpen()) return;
     const isSuspended = leader.process === process && leader.isPaused;
     const mark = fed.disk.identity.file?.mark;
     const isNoted = mark?.height === at && mark.term > term && leader.disk.tailHeight >= at;
-    if (isSuspended && isNoted && strike.isOpen() && mayLoseDisk(world, fed)) feed(strike, { leader, fed, others });
+    if (isSuspended && isNoted && mayLoseDisk(world, fed)) feed(strike, { leader, fed, others });
     else if (isSuspended) leader.resume();
   });
   return nothingToUndo;

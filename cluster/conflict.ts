@@ -89,10 +89,11 @@ function verify(
   if (at <= Math.max(core.log.commitHeight, core.following.learnedCommit)) return below(core.isLearner, from, at);
   const refusal = sealedBySender(message, header);
   if (refusal !== null) return conflict(from, "bad_leader", refusal, at);
-  if (mine !== undefined && mine.term === header.term && header.term > 0)
-    return conflict(from, "fork", `two blocks of term ${header.term} at height ${at}`, at);
   const verdict = core.ports.verifyBlock(state, block);
   if (!verdict.ok) return conflict(from, verdict.fault, verdict.detail, at, verdict.sequence);
+  // Who has signed both is to blame, and not a later leader that was given the other one.
+  if (mine !== undefined && mine.term === header.term && header.term > 0)
+    return conflict(header.leaderId, "fork", `two blocks of term ${header.term} at height ${at}`, at);
   const foreign = genesisRefusal(core, message, verdict.next);
   if (foreign !== null) return conflict(from, "bad_cluster", foreign, at);
   return { kind: "fresh", entry: { block, next: verdict.next, events: verdict.events, index: verdict.index } };

@@ -1,4 +1,5 @@
 import { type Height, height, term, unreachable } from "../shared/ids.js";
+import type { Block } from "../shared/log/block.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
 import { admit, onMarkSaved } from "./admission.js";
 import { logAlerts } from "./alert-records.js";
@@ -213,6 +214,11 @@ export class Replica {
 
   get durableHeight(): Height {
     return this.core.log.durableHeight;
+  }
+
+  /** A block of this log that is in memory. */
+  heldBlock(at: Height): Block | undefined {
+    return this.core.log.entry(at)?.block;
   }
 
   get footing(): ReplicaFooting {

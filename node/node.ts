@@ -23,6 +23,7 @@ import { WebhookFile } from "./integrity/webhook-file.js";
 import { makeBootNonce } from "./peers/authentication.js";
 import { PeerTransport } from "./peers/transport.js";
 import type { Driver } from "./replica/driver.js";
+import { HEADS_EVERY_MS } from "./service/head-exchange.js";
 import type { NodeLogService } from "./service/log-service.js";
 import { PeerDesk } from "./service/parts.js";
 import { type PeerEvents, ServedReplica } from "./service/served-replica.js";
@@ -77,9 +78,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     ...{ config, version, storage, identity, signer, verifyBlock, logger, disk },
     clock: systemClock,
     log: { memory: { keyFilterBytes: config.keyFilterBytes } },
+    heads: { everyMs: HEADS_EVERY_MS, verifier },
     connect: (events) =>
       config.clusterSecret === null ? null : makeTransport(config, config.clusterSecret, logger, events),
-    mayLead: () => !disk.isLow,
+    mayLead: () => !disk.isLow && !integrity.isPending,
     integrity: () => integrity.status,
     incidents: () => integrity,
     ...(webhook === null ? {} : { testWebhook: () => webhook.test() }),
@@ -111,6 +113,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     onHeard: (alert) => service.onAlert(alert),
     onAltered: () => served.onAltered(),
     onHealed: () => served.onHealed(),
+    onPending: () => served.tellFitness(),
   });
 
   const { opened, boot } = await startDriver(driver, config, logger);
@@ -164,6 +167,7 @@ function makeWebhook(
     },
     file: new WebhookFile(identityFolder),
     openAlerts: () => storage.alerts.count(),
+    alerts: storage.alerts,
   });
 }
 

@@ -36,6 +36,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   state_altered: "This node's own notes of its term and vote were changed.",
   signature_invalid: "A signature was replaced: its content may still be the committed one.",
   watch_down: "The node cannot see changes of its database at once; its passes over the log go on.",
+  scrub_down: "The node's passes over its log do not get on: what its watch cannot see is not found.",
   fork: "One key has signed two different blocks for one place: a node lies, or its keys were taken.",
   clock_off: "A clock is wrong: times that this node writes would be too.",
 };

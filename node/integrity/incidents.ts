@@ -7,7 +7,14 @@ import { notifySupervisor } from "../host/supervision.js";
 import { ALERTS_MAX } from "../storage/alert-key.js";
 import { isOver, stepped } from "../storage/alert-steps.js";
 import { carried } from "../storage/carried.js";
-import type { FieldDifference, FoundBy, IncidentDetails, IncidentKind, Range } from "../storage/incident.js";
+import {
+  type FieldDifference,
+  type FoundBy,
+  type IncidentDetails,
+  type IncidentKind,
+  LOOKOUT_KINDS,
+  type Range,
+} from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { countOf, covers, withRange } from "./ranges.js";
 
@@ -53,7 +60,7 @@ export interface IncidentsParts {
 
 /**
  * What this node found out of place in its own database: findings that belong together are one alert, whose ranges grow.
- * None is closed because a second look finds nothing; only that a watch was down is over when it runs again.
+ * None is closed because a second look finds nothing; only that a watch or a scrub was down is over when it goes on.
  */
 export class Incidents {
   private readonly known: Incident[] = [];
@@ -124,7 +131,7 @@ export class Incidents {
   }
 
   /** What this kind says is so no longer. */
-  end(kind: "watch_down"): void {
+  end(kind: "watch_down" | "scrub_down"): void {
     for (const { alert } of this.known) {
       if (alert.kind !== kind || isOver(alert)) continue;
       const endedAt = this.parts.clock.wall();
@@ -141,6 +148,20 @@ export class Incidents {
     incident.isSaved = false;
     this.save();
     return incident.alert;
+  }
+
+  /** One of this node's own that is lost here, as the log has it. */
+  takeBack({ isFromLogOnly: _isFromLogOnly, inLog: _inLog, ...alert }: AlertRecord): void {
+    if (this.find(alert.id) !== null) return;
+    const detail = `${alert.kind}: this alert was lost on ${alert.node}, and is known from the log`;
+    this.told.set(alert.id, stepOf(alert));
+    this.known.push({
+      alert: { ...alert, foundBy: "start", detail },
+      ...{ first: detail, seenAt: Number.NEGATIVE_INFINITY, isSaved: false, failures: 0 },
+    });
+    this.count += 1;
+    this.forgetOne();
+    this.save();
   }
 
   /** Somebody may have taken them away: all that are known are written again. */
@@ -197,7 +218,7 @@ export class Incidents {
     return {
       id: sha256Hex(utf8(name)).slice(0, 24),
       kind: finding.kind,
-      severity: finding.kind === "watch_down" ? "warning" : "critical",
+      severity: LOOKOUT_KINDS.has(finding.kind) ? "warning" : "critical",
       node: nodeId,
       accused: nodeId,
       ...(finding.heights === undefined ? {} : { height: finding.heights[0] }),

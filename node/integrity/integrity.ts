@@ -16,7 +16,7 @@ import type { Driver } from "../replica/driver.js";
 import type { HeldLog } from "../replica/held-log.js";
 import { membersAt, stateAfter } from "../replica/verified-tail.js";
 import type { PeerDesk } from "../service/parts.js";
-import type { FoundBy } from "../storage/incident.js";
+import { BLOCK_KINDS, type FoundBy, LOOKOUT_KINDS } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
 import type { RepairStore } from "../storage/repair-port.js";
@@ -28,10 +28,12 @@ import { Evidence } from "./evidence.js";
 import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
 import { Inspector, type Suspicion } from "./inspector.js";
+import { Passes } from "./passes.js";
 import { PeerBlocks } from "./peer-blocks.js";
 import { PlaceFile } from "./place-file.js";
 import type { AlertDecision, Decided } from "./resolutions.js";
 import { type Coverage, Scrub } from "./scrub.js";
+import { SCRUB_SILENT_MS, Silence, WATCH_SILENT_MS } from "./silence.js";
 import { StrangerWatch } from "./stranger-watch.js";
 import { Watch, type WatchState } from "./watch.js";
 
@@ -41,8 +43,9 @@ const PLACES_EVERY_MS = 5_000;
 /** What was not committed when it was suspected is looked at as soon as it is. */
 const LOOK_AGAIN_MS = 500;
 const MARKER_AGAIN_MS = 300;
-/** Control records, and alerts, that a start looks at. */
+/** Control records, and alerts, that a start looks at; so many blocks of them are in memory at once, each of up to 4 MiB. */
 const RECALLED_MAX = 4_096;
+const RECALLED_AT_ONCE = 8;
 
 export interface IntegrityParts {
   readonly nodeId: NodeId;
@@ -72,6 +75,8 @@ export interface IntegrityParts {
   readonly onAltered: () => void;
   /** Nothing of this node's is known to be altered any more. */
   readonly onHealed: () => void;
+  /** Whether it is known what happened to the log while nobody watched has changed. */
+  readonly onPending: () => void;
   /** Nothing is watched and verified, for a measurement. */
   readonly isOff: boolean;
 }
@@ -79,6 +84,8 @@ export interface IntegrityParts {
 export interface IntegrityStatus extends Coverage {
   readonly watch: WatchState;
   readonly isRebuilding?: true;
+  readonly isDamaged?: true;
+  readonly isVerificationPending?: true;
 }
 
 /** Finds what somebody did to this node's own database: the watch at once, the scrub in time, and whatever reads stumble over. */
@@ -95,12 +102,11 @@ export class Integrity {
     readonly places: PlaceFile;
     readonly watch: Watch;
     readonly scrub: Scrub;
+    readonly passes: Passes;
     readonly stop: () => Promise<void>;
   } | null = null;
-  /** Full passes until it is known what happened while nothing was watched. */
-  private passesDue = 0;
-  private passing: Promise<void> | null = null;
   private isStopped = false;
+  private isRecalled = false;
 
   constructor(private readonly parts: IntegrityParts) {
     const { nodeId, storage, driver, clock, logger } = parts;
@@ -144,7 +150,7 @@ export class Integrity {
         await this.inspector.idle();
         return areJudged;
       },
-      fullPass: () => this.fullPass(),
+      fullPass: async () => this.running?.passes.fullPass(),
       mendEntries: (heights) => this.entries.mend(heights),
       onMended: () => this.onMended(),
       isStopped: () => this.isStopped,
@@ -165,8 +171,24 @@ export class Integrity {
         lastPassAt: null,
         oldestVerifiedAt: null,
       };
-    const isRebuilding = this.healing.rebuild.isUnderWay ? ({ isRebuilding: true } as const) : {};
-    return { watch: running.watch.state, ...running.scrub.coverage, ...isRebuilding };
+    return {
+      // What is open from before is part of what a start has to know.
+      watch: this.isRecalled ? running.watch.state : "starting",
+      ...running.scrub.coverage,
+      ...(this.healing.rebuild.isUnderWay ? { isRebuilding: true } : {}),
+      ...(this.isDamaged ? { isDamaged: true } : {}),
+      ...(this.isPending ? { isVerificationPending: true } : {}),
+    };
+  }
+
+  /** Until a person has resolved what was found, over restarts. */
+  private get isDamaged(): boolean {
+    return this.incidents.unresolved.some(({ kind }) => BLOCK_KINDS.has(kind));
+  }
+
+  /** What was changed while nobody watched is being looked for: others should lead. */
+  get isPending(): boolean {
+    return this.running?.passes.isPending === true;
   }
 
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {
@@ -197,19 +219,31 @@ export class Integrity {
   private async recall(): Promise<void> {
     const { storage, driver, logger } = this.parts;
     try {
-      for (const { at, block } of (await storage.integrity.alertBlocks(driver.heldThrough, RECALLED_MAX)).reverse()) {
-        // One that cannot be proved hides no other.
-        const proof = await driver.log.committedAt(height(at)).catch(() => null);
-        const isCommitted = headerHash({ at, block, frontier: [], rawHeader: block.header }) === proof?.blockHash;
-        if (isCommitted) this.logged.take(block.header);
+      const heights = await storage.integrity.alertHeights(driver.heldThrough, RECALLED_MAX);
+      for (let i = 0; i < heights.length && !this.isStopped; i += RECALLED_AT_ONCE) {
+        for (const { at, block } of await storage.integrity.blocksAt(heights.slice(i, i + RECALLED_AT_ONCE))) {
+          // One that cannot be proved hides no other.
+          const proof = await driver.log.committedAt(height(at)).catch(() => null);
+          const isCommitted = headerHash({ at, block, frontier: [], rawHeader: block.header }) === proof?.blockHash;
+          if (isCommitted) this.logged.take(block.header);
+        }
       }
       for (const alert of await storage.alerts.list(RECALLED_MAX, "all")) this.recorder.record(alert);
+      await this.takeBack();
     } catch (err) {
       logger.warn(
         { err },
         "what the log says of alerts could not be read: only what is committed from now on is known",
       );
     }
+  }
+
+  /** Whoever altered this node's blocks may have taken its alerts away, while it was down: the log still has them. */
+  private async takeBack(): Promise<void> {
+    const { nodeId, storage } = this.parts;
+    for (const alert of this.logged.unresolvedOf(nodeId))
+      if (BLOCK_KINDS.has(alert.kind) && (await storage.alerts.get(alert.id)) === null) this.incidents.takeBack(alert);
+    if (this.isDamaged) this.parts.onAltered();
   }
 
   /** What is being deleted on purpose is missing by right. */
@@ -232,35 +266,41 @@ export class Integrity {
     const { clock, logger, identityFolder, driver, verifySchedule } = this.parts;
     if (this.parts.isOff) return;
     await this.incidents.load().catch((err) => logger.warn({ err }, "open alerts could not be read"));
+    if (this.isDamaged) this.parts.onAltered();
     const places = await PlaceFile.open(identityFolder, storeId);
     const watch = this.makeWatch(places);
     const scrub = this.makeScrub(places);
-    const task = schedule(verifySchedule, () => this.pass(), { noOverlap: true });
+    const passes = this.makePasses(places, scrub);
+    const task = schedule(verifySchedule, () => passes.pass(), { noOverlap: true });
+    const silence = this.makeSilence(watch, { scrub, passes, nextRunAt: () => task.getNextRun()?.getTime() ?? null });
     const stops = [
-      clock.after(FIRST_PASS_AFTER_MS, () => void this.pass()),
+      clock.after(FIRST_PASS_AFTER_MS, () => void passes.pass()),
       clock.every(PLACES_EVERY_MS, () => void this.writePlaces()),
       clock.every(LOOK_AGAIN_MS, () => this.inspector.lookAgain()),
     ];
     const stop = async (): Promise<void> => {
       for (const cancel of stops) cancel();
+      silence.stop();
       await task.destroy();
       scrub.stop();
       this.inspector.stop();
       this.strangers.stop();
       this.recorder.stop();
       await watch.stop();
-      await this.passing;
+      await passes.stop();
       this.incidents.stop();
       await this.writePlaces();
     };
-    this.running = { places, watch, scrub, stop };
-    if (places.places.watch === null && driver.heldThrough > 0) this.onBlind();
+    this.running = { places, watch, scrub, passes, stop };
+    if (places.places.watch === null && driver.heldThrough > 0) passes.onBlind();
     this.inspector.start();
     watch.start();
+    silence.start();
     this.strangers.start();
     await this.healing.resolutions.resume();
     // What the log has already is not to be sent once more.
     void this.recall().then(() => {
+      this.isRecalled = true;
       if (!this.isStopped) this.recorder.start();
     });
   }
@@ -299,10 +339,45 @@ export class Integrity {
         await this.inspector.idle();
         await this.incidents.saved();
       },
-      onBlind: () => this.onBlind(),
+      onBlind: () => this.running?.passes.onBlind(),
       onLive: () => {
         this.healing.repair.onAllJudged();
         this.endBlindness();
+        // From here on a restart knows where to go on.
+        void this.writePlaces();
+      },
+    });
+  }
+
+  private makePasses(places: PlaceFile, scrub: Scrub): Passes {
+    const { clock, logger, driver, onPending } = this.parts;
+    return new Passes({
+      ...{ scrub, places, clock, logger, onPending },
+      holdsBlocks: () => driver.heldThrough > 0,
+      onCaughtUp: () => this.endBlindness(),
+    });
+  }
+
+  private makeSilence(
+    watch: Watch,
+    { scrub, passes, nextRunAt }: { scrub: Scrub; passes: Passes; nextRunAt: () => number | null },
+  ): Silence {
+    const { clock, driver } = this.parts;
+    const detail = `the verification of this node's log has come no further for ${SCRUB_SILENT_MS / 1_000} s`;
+    return new Silence({
+      clock,
+      isStoreOpen: () => driver.view() !== null,
+      watch: {
+        drains: () => watch.drains,
+        isExpected: () => watch.state === "live" || watch.state === "starting",
+        onSilent: () => watch.onSilent(WATCH_SILENT_MS),
+      },
+      scrub: {
+        ...{ nextRunAt, steps: () => scrub.steps },
+        isUnderWay: () => passes.isUnderWay,
+        holdsBlocks: () => this.heldThrough > 0,
+        onSilent: () => this.incidents.note({ kind: "scrub_down", foundBy: "scrub", detail }),
+        onHeard: () => this.incidents.end("scrub_down"),
       },
     });
   }
@@ -326,7 +401,7 @@ export class Integrity {
       },
       note: (finding) => this.incidents.note(finding),
       clock,
-      isAlone: () => this.passesDue > 0 || this.running?.watch.state !== "live",
+      isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",
     });
   }
 
@@ -355,57 +430,17 @@ export class Integrity {
     return stateAfter({ block, frontier }, members, clusterId);
   }
 
-  private async pass(): Promise<void> {
-    const { running } = this;
-    if (running === null || this.isStopped) return;
-    this.passing ??= this.passOnce(running.scrub).finally(() => {
-      this.passing = null;
-    });
-    await this.passing;
-    if (this.passesDue > 0 && !this.isStopped) void this.pass();
-  }
-
-  private async passOnce(scrub: Scrub): Promise<void> {
-    const { logger, clock } = this.parts;
-    try {
-      if (!(await scrub.pass())) return;
-      logger.info(scrub.coverage, `verified the log through event ${scrub.coverage.verifiedThrough}`);
-      this.passesDue = Math.max(0, this.passesDue - 1);
-      this.endBlindness();
-    } catch (error) {
-      logger.warn({ err: error }, "the verification pass was interrupted; it goes on where it was");
-      await delay(clock, LOOK_AGAIN_MS);
-    }
-  }
-
-  /** Resolves after a pass that began after this was called. */
-  private async fullPass(): Promise<void> {
-    const { running } = this;
-    while (this.passing !== null && !this.isStopped) await this.passing;
-    running?.places.set({ scrub: null });
-    const before = running?.scrub.coverage.lastPassAt;
-    while (!this.isStopped && running?.scrub.coverage.lastPassAt === before) {
-      this.passesDue = Math.max(1, this.passesDue);
-      await this.pass();
-    }
-  }
-
   /** Something was put right: if no block is known to be altered any more, the node is as good as any other. */
   private onMended(): void {
     this.strangers.forget();
-    const isAltered = this.incidents.unresolved.some(({ kind }) => kind !== "watch_down" && kind !== "index_differs");
+    const isAltered = this.incidents.unresolved.some(
+      ({ kind }) => !LOOKOUT_KINDS.has(kind) && kind !== "index_differs",
+    );
     if (!isAltered) this.parts.onHealed();
   }
 
-  /** What was changed and not watched is found by a pass that begins now. */
-  private onBlind(): void {
-    this.passesDue = this.passing === null ? 1 : 2;
-    if (this.passing === null) this.running?.places.set({ scrub: null });
-    void this.pass();
-  }
-
   private endBlindness(): void {
-    if (this.passesDue === 0 && this.running?.watch.state === "live") this.incidents.end("watch_down");
+    if (this.running?.passes.isDue === false && this.running.watch.state === "live") this.incidents.end("watch_down");
   }
 
   private async isMarkerSound(): Promise<boolean> {

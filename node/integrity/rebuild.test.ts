@@ -69,6 +69,12 @@ it("is refused where the others are no majority that has what is committed", asy
   expect(await made.refusal("a")).toContain("are no majority");
 });
 
+it("counts no damaged node as one that could give the log back, and says whose alerts come first", async () => {
+  const { made, others } = setUp();
+  change(others[1], { health: "damaged" });
+  expect(await made.refusal("a")).toMatch(/are no majority.*See to the alerts of n2 first/);
+});
+
 it("asks once more before it deletes: the decision may have waited", async () => {
   const { made, others, store, places } = setUp();
   expect(await made.refusal("a")).toBeNull();

@@ -60,10 +60,12 @@ export class Rebuild {
     const sound = answers.filter((one) => one.health === "sound" && one.leaderId === leaderId);
     const others = answers.filter((one) => one.isRebuilding === true).map(({ id }) => id);
     if (others.length > 0) return `${others.join(", ")} is being rebuilt: one node at a time.`;
+    const damaged = answers.filter((one) => one.health === "damaged").map(({ id }) => id);
     // One that lags does not have all that this node's acknowledgement has made committed.
     if (sound.filter(({ lastHeight }) => lastHeight >= commitHeight).length >= majority(view.members.length))
       return null;
-    return `Without ${nodeId} the voters that are sound, follow ${leaderId} and have block ${commitHeight} are no majority: what is committed could be lost.`;
+    const first = damaged.length === 0 ? "" : ` See to the alerts of ${damaged.join(" and ")} first.`;
+    return `Without ${nodeId} the voters that are sound, follow ${leaderId} and have block ${commitHeight} are no majority: what is committed could be lost.${first}`;
   }
 
   /** Resolves once the node counts again and all of its log verifies, or this process stops. Goes on after a crash. */

@@ -1,16 +1,23 @@
 import { expect, it } from "vitest";
+import { toHex } from "../../shared/bytes.js";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
-import type { Block } from "../../shared/log/block.js";
+import { type Block, encodeBlock } from "../../shared/log/block.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import type { AlertRecord, StoredBlock } from "../storage/port.js";
+import { PeerBlocks } from "./peer-blocks.js";
 import type { Places } from "./place-file.js";
 import { Repair, RepairRefused } from "./repair.js";
 
 const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
 
+interface Log {
+  readonly store: MemoryIntegrity;
+  readonly of: (at: number) => TestBlock;
+}
+
 /** A node n1 whose blocks can be altered; n2 gives the committed ones, unless it is told otherwise. */
-function setUp() {
+function setUp(peersOf: (log: Log) => Pick<PeerBlocks, "copies"> | null = () => null) {
   const { blocks } = TestLog.grow(8);
   const store = new MemoryIntegrity(blocks);
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
@@ -40,7 +47,7 @@ function setUp() {
       },
       removeForged: async () => [],
     },
-    peers: {
+    peers: peersOf({ store, of }) ?? {
       async copies(at: Height, committed: HashHex, isTaken: (block: Block) => Promise<boolean> = async () => true) {
         const { block, frontier } = of(at).stored;
         const isGiven = standing.hasCopy && block.blockHash === committed && (await isTaken(block));
@@ -155,4 +162,30 @@ it("does not say that a block is repaired which this node does not hold at prese
   held.through = 9;
   await run([[4, 4]]);
   expect(done).toContain("put 4");
+});
+
+it("takes the copy that is proved, however many nearer ones are there", async () => {
+  const forged = new TestLog().fork(TestLog.grow(2).blocks[2] as TestBlock).block([{ dataPayload: { to: "eve" } }]);
+  const answerOf = ({ block, frontier }: StoredBlock) => ({
+    ...{ blockHash: block.blockHash, isSound: true, frontier: frontier.map(toHex) },
+    block: Buffer.from(encodeBlock(block)).toString("base64"),
+  });
+  const { flip, run, of, store, done } = setUp((log) => {
+    // The nearest one tells of another block, and says that it is sound.
+    const answers = { n2: answerOf(forged.stored), n3: answerOf(log.of(4).stored) };
+    return new PeerBlocks({
+      desk: {
+        handle: () => undefined,
+        askAll: async () => Object.entries(answers).map(([peer, answer]) => ({ peer, answer })),
+        ask: async (peer) => answers[peer as keyof typeof answers],
+      },
+      store: log.store,
+      committedAt: async (at) => ({ blockHash: log.of(at).stored.block.blockHash }),
+      heldThrough: () => height(9),
+    });
+  });
+  flip(4);
+  await run([[4, 4]]);
+  expect(store.documents.get(4)?.block).toEqual(of(4).stored.block);
+  expect(done.filter((one) => /4$/.test(one))).toEqual(["kept 4", "put 4"]);
 });

@@ -5,7 +5,7 @@ import type { Block } from "../../shared/log/block.js";
 import { rangeMatches } from "../../shared/log/chain.js";
 import { type Clock, delay } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
-import type { Range } from "../storage/incident.js";
+import { BLOCK_KINDS, type Range } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import { type AlertRecord, type StoredBlock, StoreError } from "../storage/port.js";
 import type { RepairStore } from "../storage/repair-port.js";
@@ -20,17 +20,6 @@ const PIECE_BLOCKS = 8;
 const STORE_WAIT_MS = 30_000;
 const RETRY_MS = 250;
 const FORGED_ROUNDS_MAX = 64;
-
-const BLOCK_KINDS = new Set([
-  "payload_modified",
-  "record_modified",
-  "header_modified",
-  "hash_rewritten",
-  "link_broken",
-  "signature_invalid",
-  "missing",
-  "truncated_tail",
-]);
 
 /** Why something is not repaired, as a sentence for the person who asked for it. */
 export class RepairRefused extends Error {}

@@ -64,8 +64,14 @@ export interface Coverage {
  */
 export class Scrub {
   private isStopped = false;
+  private stepCount = 0;
 
   constructor(private readonly parts: ScrubParts) {}
+
+  /** Grows with each part that was looked at, and with each pass. */
+  get steps(): number {
+    return this.stepCount;
+  }
 
   get coverage(): Coverage {
     const { lastPass } = this.parts.places.places;
@@ -105,6 +111,7 @@ export class Scrub {
         return true;
       }
       state = await this.step(state, through);
+      this.stepCount += 1;
       const { startedAt: passStartedAt = clock.wall() } = places.places.scrub ?? {};
       places.set({ scrub: { height: state.height, startedAt: passStartedAt } });
       const factor = this.parts.isAlone() ? REST_FACTOR_ALONE : REST_FACTOR;
@@ -130,6 +137,7 @@ export class Scrub {
     const startedAt = places.places.scrub?.startedAt ?? clock.wall();
     const lastPass = { startedAt, endedAt: clock.wall(), height: state.height, lastSequence: state.range.size - 1 };
     places.set({ scrub: null, lastPass });
+    this.stepCount += 1;
   }
 
   private async step(before: ChainState, through: Height): Promise<ChainState> {

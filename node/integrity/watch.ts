@@ -64,8 +64,7 @@ export class Watch {
   private isToldDown = false;
   private isBroken = false;
   private readonly later = new Map<Height, string>();
-  /** How often it had judged all that there was. */
-  private drains = 0;
+  private drainCount = 0;
   /** Pages of anchors that were changed and not judged yet. */
   private readonly pages = new Map<number, StoreChange>();
 
@@ -76,6 +75,16 @@ export class Watch {
 
   get state(): WatchState {
     return this.current;
+  }
+
+  /** How often it had judged all that there was. */
+  get drains(): number {
+    return this.drainCount;
+  }
+
+  /** It neither fails nor gets anywhere: changes are not seen, whatever the reason. */
+  onSilent(forMs: number): void {
+    this.tellDown(`the watch on MongoDB's changes has said nothing for ${forMs / 1_000} s`);
   }
 
   /** Resolves once all that was changed until now has been judged, or nothing is watched: false. */
@@ -148,7 +157,7 @@ export class Watch {
   private onDrained(): void {
     this.liveAt = this.parts.clock.now();
     this.isBroken = false;
-    this.drains += 1;
+    this.drainCount += 1;
     if (this.current === "live") return;
     this.current = "live";
     this.isToldDown = false;

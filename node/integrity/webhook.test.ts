@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Clock } from "../clock.js";
+import { isOver } from "../storage/alert-steps.js";
 import type { AlertRecord } from "../storage/port.js";
 import { GIVEN_UP_AFTER_MS, RETRY_MS_FIRST, RETRY_MS_MAX, WAITING_MAX, Webhook } from "./webhook.js";
 import { WebhookFile } from "./webhook-file.js";
@@ -60,6 +61,8 @@ interface Setting {
   fault: string | null;
   readonly sent: { id: string; type: string; data: Record<string, unknown>; atMs: number }[];
   readonly givenUp: string[];
+  /** What the node's store has. */
+  readonly stored: AlertRecord[];
   start(heartbeatMs?: number, before?: (webhook: Webhook) => Promise<void>): Promise<Webhook>;
   /** Lets so much time go by, and what is due then be done. */
   pass(ms: number): Promise<void>;
@@ -72,6 +75,7 @@ function setUp(): Setting {
     fault: null,
     sent: [],
     givenUp: [],
+    stored: [],
     async start(heartbeatMs = 0, before: (webhook: Webhook) => Promise<void> = async () => {}) {
       const webhook = new Webhook({
         ...{ nodeId: "n2", address: "http://n2:3000", heartbeatMs, logger, clock: setting.clock },
@@ -79,6 +83,10 @@ function setUp(): Setting {
         file: new WebhookFile(folder),
         onGivenUp: (detail) => setting.givenUp.push(detail),
         openAlerts: async () => 3,
+        alerts: {
+          list: async () => setting.stored.filter((one) => !isOver(one)),
+          get: async (id) => setting.stored.find((one) => one.id === id) ?? null,
+        },
         post: async (_, { id, body }, { atMs }) => {
           setting.sent.push({ id, ...JSON.parse(body), atMs });
           return setting.fault;
@@ -184,6 +192,35 @@ it("keeps what an earlier process has left, though an alert comes before the sta
   await second.stop();
 });
 
+it("tells of what an earlier process has stored, and died before its message was: once, and to its end", async () => {
+  const setting = setUp();
+  const [one, other] = [alert({ id: "1".repeat(24) }), alert({ id: "2".repeat(24) })];
+  setting.stored.push(one, alert({ id: "3".repeat(24), status: "resolved" }));
+  const first = await setting.start();
+  await setting.pass(0);
+  expect(setting.sent.map(({ type, data }) => [type, data.id])).toEqual([["alert.opened", one.id]]);
+  await first.stop();
+  // It was told of, and two more steps were not.
+  const acknowledged = { n: 1, action: "acknowledged" as const, at: OPENED.at };
+  setting.stored.splice(0, 1, alert({ id: one.id, status: "acknowledged", history: [OPENED, acknowledged] }), other);
+  const second = await setting.start();
+  await setting.pass(0);
+  expect(setting.sent.slice(1).map(({ type, data }) => [type, data.id])).toEqual([
+    ["alert.opened", other.id],
+    ["alert.changed", one.id],
+  ]);
+  await second.stop();
+  setting.stored.splice(0, 1, alert({ id: one.id, status: "resolved" }));
+  const third = await setting.start();
+  await setting.pass(0);
+  expect(setting.sent.slice(3).map(({ type, data }) => [type, data.id])).toEqual([["alert.closed", one.id]]);
+  await third.stop();
+  const fourth = await setting.start();
+  await setting.pass(0);
+  expect(setting.sent).toHaveLength(4);
+  await fourth.stop();
+});
+
 it("what an earlier process has left and cannot be read is told as left out, not passed over", async () => {
   for (const text of ["{", '{"version":1,"waiting":[{"id":7}]}']) {
     writeFileSync(join(folder, "webhook.json"), text);
@@ -222,7 +259,7 @@ it("keeps a bounded number of messages, and says when it leaves one out", async 
   await setting.pass(0);
   expect(setting.givenUp).toMatchObject([expect.stringContaining("oldest is left out")]);
   await webhook.stop();
-  expect(await new WebhookFile(folder).read()).toHaveLength(WAITING_MAX);
+  expect((await new WebhookFile(folder).read()).waiting).toHaveLength(WAITING_MAX);
 });
 
 it("says that it is there, and how many alerts are open; of heartbeats only the newest waits", async () => {

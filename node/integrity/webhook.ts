@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { Clock } from "../clock.js";
 import { isOver } from "../storage/alert-steps.js";
-import type { AlertRecord } from "../storage/port.js";
+import type { AlertRecord, AlertStore } from "../storage/port.js";
 import type { Waiting, WebhookFile } from "./webhook-file.js";
 import { postOnce, type WebhookTarget } from "./webhook-post.js";
 
@@ -35,12 +35,15 @@ export interface WebhookParts {
   /** Something was given up: people have to learn of it another way. */
   readonly onGivenUp: (detail: string) => void;
   readonly openAlerts: () => Promise<number>;
+  readonly alerts: Pick<AlertStore, "get" | "list">;
   readonly post?: typeof postOnce;
 }
 
 /** Tells a URL of this node's alerts, until it has them: again and again, over restarts, for a day. */
 export class Webhook {
   private waiting: Waiting[] = [];
+  /** By alert that is not over: the newest step that a message was made of. */
+  private told = new Map<string, number>();
   private sending: Promise<void> | null = null;
   private readonly stops: (() => void)[] = [];
   private readonly abort = new AbortController();
@@ -56,11 +59,15 @@ export class Webhook {
     const { clock, file, heartbeatMs } = this.parts;
     const left = await file.read().catch((error: Error) => {
       this.giveUp(`what waited for the webhook could not be read, and is left out: ${error.message}`);
-      return [];
+      return { waiting: [], told: {} };
     });
     // What came meanwhile stands behind what an earlier process has left.
-    this.waiting = [...left, ...this.waiting].slice(-WAITING_MAX);
+    this.waiting = [...left.waiting, ...this.waiting].slice(-WAITING_MAX);
+    this.told = new Map([...Object.entries(left.told), ...this.told]);
     this.isRead = true;
+    await this.catchUp().catch((err) =>
+      this.parts.logger.warn({ err }, "alerts that an earlier process may not have told of could not be read"),
+    );
     this.save();
     this.stops.push(clock.every(LOOK_MS, () => this.look()));
     if (heartbeatMs > 0) this.stops.push(clock.every(heartbeatMs, () => void this.beat()));
@@ -84,8 +91,25 @@ export class Webhook {
   /** An alert was opened, or something was decided about it. */
   onAlert(alert: AlertRecord): void {
     if (alert.kind === WEBHOOK_FAILED) return;
+    // In one write with the message: what is not noted as told is told by the next process.
+    if (isOver(alert)) this.told.delete(alert.id);
+    else this.told.set(alert.id, stepOf(alert));
     const type = isOver(alert) ? "alert.closed" : isJustOpened(alert) ? "alert.opened" : "alert.changed";
     this.enqueue(type, this.summaryOf(alert));
+  }
+
+  /** A process may have died after an alert was stored and before its message was. */
+  private async catchUp(): Promise<void> {
+    const { alerts } = this.parts;
+    const open = await alerts.list(WAITING_MAX);
+    const isUntold = (alert: AlertRecord): boolean => stepOf(alert) > (this.told.get(alert.id) ?? -1);
+    for (const alert of open.reverse()) if (isUntold(alert)) this.onAlert(alert);
+    const ids = new Set(open.map(({ id }) => id));
+    for (const id of [...this.told.keys()]) {
+      const alert = ids.has(id) ? null : await alerts.get(id);
+      if (alert !== null && isOver(alert)) this.onAlert(alert);
+      else if (alert === null && !ids.has(id)) this.told.delete(id);
+    }
   }
 
   /** Sends one message now, whatever waits. Null: it was taken; else why not. */
@@ -210,7 +234,8 @@ export class Webhook {
   private async saveAll(): Promise<void> {
     while (!this.isSaved) {
       this.isSaved = true;
-      await this.parts.file.write(this.waiting).catch((err) => {
+      const all = { waiting: this.waiting, told: Object.fromEntries(this.told) };
+      await this.parts.file.write(all).catch((err) => {
         this.parts.logger.warn({ err }, "what waits for the webhook could not be written: a restart would lose it");
       });
     }
@@ -227,5 +252,7 @@ export class Webhook {
  */
 const isJustOpened = ({ history, foundBy, occurrences }: AlertRecord): boolean =>
   history?.at(-1)?.action === "opened" && (foundBy !== undefined || occurrences <= 1);
+
+const stepOf = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? 0;
 
 const newId = (): string => `msg_${randomBytes(12).toString("hex")}`;

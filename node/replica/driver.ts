@@ -10,6 +10,7 @@ import type {
   ReplicaView,
 } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
 import { StoreError } from "../storage/port.js";
 import type { DriverOptions } from "./driver-ports.js";
 import { type Asker, HeldLog } from "./held-log.js";
@@ -102,6 +103,11 @@ export class Driver {
   /** null while the store is being recovered. */
   footing(): ReplicaFooting | null {
     return this.replica?.footing ?? null;
+  }
+
+  /** A block of the log's end, as it is in memory; none while the store is being recovered. */
+  heldBlock(at: Height): Block | undefined {
+    return this.replica?.heldBlock(at);
   }
 
   /** null while the store is being recovered. */

@@ -52,10 +52,13 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
       verifiedThrough: status.verifiedThrough,
       lastPassAt: status.lastPassAt,
       oldestVerifiedAt: status.oldestVerifiedAt,
+      verification: status.isVerificationPending === true ? "pending" : "fresh",
       clockSkewMs: skewed === null ? 0 : skewed.skewMs,
     };
   });
   const healthyCount = nodes.filter((node) => node.healthy).length;
+  // A damaged one votes and acknowledges as before.
+  const votingCount = nodes.filter((node) => node.healthy || isVotingDamaged(node, answered)).length;
   // Of one that this node could not ask it knows nothing bad.
   const unaskedCount = others.filter(({ status, wasAsked }) => status === null && !wasAsked).length;
   const isLedHere = own.leaderId !== null && (view?.hasQuorum ?? false);
@@ -70,7 +73,7 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
           ? "degraded"
           : "available",
     quorum,
-    failureTolerance: Math.max(0, healthyCount - quorum),
+    failureTolerance: Math.max(0, votingCount - quorum),
     leaderId: own.leaderId,
     term: own.term,
     priority: [...nodes].sort((a, b) => b.priority - a.priority).map((node) => node.id),
@@ -80,6 +83,9 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
   };
 }
+
+const isVotingDamaged = ({ id, health }: NodeStatus, answered: readonly OwnStatus[]): boolean =>
+  health === "damaged" && answered.some((status) => status.id === id && status.leaderId !== null);
 
 const OPEN =
   "this node listens beyond its own machine and there are no API keys yet: whoever reaches it can write, and can resolve alerts " +
@@ -125,6 +131,7 @@ const silent = (member: MemberAddress, priority: number, wasAsked: boolean): Nod
   verifiedThrough: -1,
   lastPassAt: null,
   oldestVerifiedAt: null,
+  verification: "unknown",
   clockSkewMs: null,
   detail: wasAsked
     ? "this node got no answer from it"

@@ -193,7 +193,18 @@ export interface NodeCopy {
 }
 
 export interface ReadinessCheck {
-  readonly name: "mongodb" | "quorum" | "membership" | "leader" | "reads" | "watch" | "index" | "disk" | "stopping";
+  readonly name:
+    | "mongodb"
+    | "quorum"
+    | "membership"
+    | "leader"
+    | "reads"
+    | "watch"
+    | "integrity"
+    | "verification"
+    | "index"
+    | "disk"
+    | "stopping";
   readonly isOk: boolean;
   /** A person should know, but the node is as ready as before. */
   readonly isAdvisory?: boolean;
@@ -206,7 +217,8 @@ export interface NodeStatus {
   role: "leader" | "follower" | "candidate" | "learner" | "unknown";
   priority: number;
   term: number;
-  health: "sound" | "learner" | "stalled" | "unknown";
+  /** `damaged`: a committed block of its own is not what it was; it votes and acknowledges, and lets others lead. */
+  health: "sound" | "damaged" | "learner" | "stalled" | "unknown";
   lastHeight: number;
   commitHeight: number;
   /** -1 for an empty log. */
@@ -225,6 +237,8 @@ export interface NodeStatus {
   /** RFC 3339: when that verification ended; and when the block that waits longest for its next one was verified. */
   lastPassAt: string | null;
   oldestVerifiedAt: string | null;
+  /** `pending`: what was changed while nobody watched is being looked for in the whole log. */
+  verification: "fresh" | "pending" | "unknown";
   clockSkewMs: number | null;
   detail?: string;
 }

@@ -4,6 +4,7 @@ import type { AlertRecord } from "../storage/port.js";
 import { Admissions } from "./admissions.js";
 import { AlertDesk } from "./alert-desk.js";
 import { Elections } from "./elections.js";
+import { HeadExchange } from "./head-exchange.js";
 import { LeaderWatch } from "./leader-watch.js";
 import { HandOver } from "./leadership.js";
 import type { LogLeadership, LogService } from "./log-port.js";
@@ -22,6 +23,7 @@ export class NodeLogService implements LogService {
   private readonly elected: Elections;
   private readonly handOver: HandOver;
   private readonly leaders: LeaderWatch;
+  private readonly heads: HeadExchange | null;
 
   constructor(options: LogServiceOptions) {
     this.leaders = new LeaderWatch(options.driver);
@@ -43,6 +45,8 @@ export class NodeLogService implements LogService {
       elections: (limit) => this.reads.guarded(() => this.elected.list(limit)),
     };
     options.disk.onChecked(() => this.handOver.onDisk());
+    const { heads, transport, onAlert = () => undefined } = options;
+    this.heads = heads === undefined || transport === null ? null : new HeadExchange({ ...parts, heads, onAlert });
   }
 
   onEffect(effect: Effect): void {
@@ -79,6 +83,7 @@ export class NodeLogService implements LogService {
     await this.handOver.beforeStop();
   }
   stop(): void {
+    this.heads?.stop();
     this.writes.stop();
     this.reads.stop();
   }

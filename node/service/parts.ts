@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { ReplicaAlert } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
@@ -20,6 +21,7 @@ import type { PeerTransport } from "../peers/transport.js";
 import { PROBLEMS, ProblemError } from "../problems.js";
 import type { Driver } from "../replica/driver.js";
 import type { AlertRecord, Storage } from "../storage/port.js";
+import type { HeadsOptions } from "./head-exchange.js";
 import type { LeaderWatch } from "./leader-watch.js";
 import type { ReadLimits } from "./reads.js";
 
@@ -50,10 +52,20 @@ export interface LogServiceOptions {
   readonly incidents?: () => IncidentsPort;
   /** Sends a message to the webhook: null if it was taken, else why not. A node without a webhook has none. */
   readonly testWebhook?: () => Promise<string | null>;
+  /** Followers compare what their leaders told them; a node without does not. */
+  readonly heads?: HeadsOptions;
+  /** Of what is found there. */
+  readonly onAlert?: (alert: ReplicaAlert) => void;
   /** How far this node's own database is watched and verified. */
   readonly integrity: () => Pick<
     AnswerOf<"status">,
-    "watch" | "verifiedThrough" | "lastPassAt" | "oldestVerifiedAt" | "isRebuilding"
+    | "watch"
+    | "verifiedThrough"
+    | "lastPassAt"
+    | "oldestVerifiedAt"
+    | "isRebuilding"
+    | "isDamaged"
+    | "isVerificationPending"
   >;
 }
 

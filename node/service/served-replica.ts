@@ -27,7 +27,7 @@ export type ClusterPort = PeerPort & Pick<PeerTransport, "send" | "setClusterId"
 /** All that has a side effect or is a matter of chance. */
 export interface ReplicaPorts<P extends ClusterPort>
   extends Pick<DriverOptions, "storage" | "identity" | "signer" | "verifyBlock" | "logger" | "clock">,
-    Pick<LogServiceOptions, "version" | "disk" | "readLimits" | "integrity" | "incidents" | "testWebhook"> {
+    Pick<LogServiceOptions, "version" | "disk" | "readLimits" | "integrity" | "incidents" | "testWebhook" | "heads"> {
   readonly config: LogServiceOptions["config"] &
     Pick<Config, "heartbeatMs" | "takeoverCooldownMs" | "admitsNewKeys" | "indexedPaths">;
   readonly limits?: ReplicaLimits;
@@ -72,6 +72,8 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
       transport: this.peers,
       ...(ports.incidents === undefined ? {} : { incidents: ports.incidents }),
       ...(ports.testWebhook === undefined ? {} : { testWebhook: ports.testWebhook }),
+      ...(ports.heads === undefined ? {} : { heads: ports.heads }),
+      onAlert: (alert) => this.ports.observer.onEffect({ kind: "alert", alert }),
       ...(ports.readLimits === undefined ? {} : { readLimits: ports.readLimits }),
     });
     disk.onChecked(() => this.tellFitness());
@@ -80,6 +82,11 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
   /** Others lead better: it neither asks for the lead nor stands in the way of those that may. */
   get isUnfit(): boolean {
     return this.hasInvalidBlock || !this.ports.mayLead() || this.driver.log.isIndexGone;
+  }
+
+  /** A committed block of its own was found to be another one, and was not put right since. */
+  get isDamaged(): boolean {
+    return this.hasInvalidBlock;
   }
 
   /** Whether it may lead has perhaps changed. */

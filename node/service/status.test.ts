@@ -38,6 +38,7 @@ function nodeWith(
   view: unknown,
   answer: (peer: string) => Answered = () => ({ status: 200, body: {} }),
   onSubmit: (count: number) => void = () => {},
+  more: object = {},
 ) {
   const asked: string[] = [];
   const submitted: unknown[] = [];
@@ -58,7 +59,7 @@ function nodeWith(
   const storage = { alerts: { list: async () => [], count: async () => 0 } };
   const disk = { isLow: false, describe: () => "" };
   const peers = new PeerDesk({ config, transport, clock: systemClock } as never);
-  const integrity = () => INTEGRITY;
+  const integrity = () => ({ ...INTEGRITY, ...more });
   const shared = { config, driver, storage, disk, integrity, peers, version: "1", clock: systemClock };
   const parts = shared as unknown as Parts;
   const status = new Status(parts, { hasConfirmation: true } as never, new AlertDesk(parts));
@@ -196,4 +197,36 @@ it("readiness says what is known of the database, and of a majority", () => {
   expect(detailOf("mongodb", null)).toBe("the log is not open");
   expect(detailOf("mongodb", { isStalled: true, hasQuorum: true })).toBe("a write to it takes too long");
   expect(detailOf("quorum", { hasQuorum: true })).toBe("a leader is heard, and none leads on without a majority");
+});
+
+it("a damaged node says so, is not ready, and votes all the same; a pending verification makes none unready", async () => {
+  const view = {
+    ...{ role: "follower", leaderId: "n2", hasQuorum: true, isStalled: false, isLearner: false, peers: [] },
+    members: [{ id: "n1" }, { id: "n2" }, { id: "n3" }],
+  };
+  const others = (id: string): Answered => ({
+    status: 200,
+    body: {
+      ...{ id, clock: "2026-01-01T00:00:00Z", version: "1", address: "", clusterId: "", role: "follower", term: 1 },
+      ...{ health: "sound", leaderId: "n2", lastHeight: 0, commitHeight: 0, committedSize: 0, headHash: "" },
+      ...{ index: { isWhole: true, paths: [], through: 0 }, stableSince: null, ...INTEGRITY, alerts: [], count: 0 },
+    },
+  });
+  const seen = async (more: object) => {
+    const { status } = nodeWith(view, others, undefined, more);
+    const failing = status.readiness().filter(({ isOk }) => !isOk);
+    const { nodes, failureTolerance } = await status.clusterStatus();
+    const [own] = nodes;
+    return { failing: failing.map(({ name, isAdvisory }) => [name, isAdvisory === true]), own, failureTolerance };
+  };
+  expect(await seen({})).toMatchObject({ failing: [], own: { health: "sound", verification: "fresh" } });
+  expect(await seen({ isDamaged: true })).toMatchObject({
+    failing: [["integrity", false]],
+    own: { health: "damaged", healthy: false },
+    failureTolerance: 1,
+  });
+  expect(await seen({ isVerificationPending: true })).toMatchObject({
+    failing: [["verification", true]],
+    own: { health: "sound", verification: "pending", healthy: true },
+  });
 });

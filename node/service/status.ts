@@ -77,7 +77,7 @@ export class Status implements LogStatus {
         isOk: this.reads.hasConfirmation,
         detail: this.reads.hasConfirmation ? "ok" : "no leader has confirmed yet how far the log goes",
       },
-      watchCheck(this.parts.integrity().watch),
+      ...integrityChecks(this.parts.integrity()),
       { name: "index", isOk: driver.log.index.isWhole, isAdvisory: true, detail: describeIndex(driver.log.index) },
       // Reads are served whatever the disk holds, so it takes no node out of a load balancer.
       { name: "disk", isOk: !disk.isLow, isAdvisory: true, detail: disk.describe() },
@@ -110,6 +110,13 @@ export class Status implements LogStatus {
     });
   }
 
+  private healthOf(view: ReplicaView | null): OwnStatus["health"] {
+    if (view === null) return "stalled";
+    if (view.isLearner) return "learner";
+    if (view.isStalled) return "stalled";
+    return this.parts.integrity().isDamaged === true ? "damaged" : "sound";
+  }
+
   private ownStatus(): OwnStatus {
     const view = this.parts.driver.view();
     const { config, version } = this.parts;
@@ -120,7 +127,7 @@ export class Status implements LogStatus {
       address: config.self.address,
       clusterId: view?.clusterId ?? "",
       role: view === null ? "unknown" : view.isLearner ? "learner" : ROLE_NAMES[view.role],
-      health: view === null ? "stalled" : view.isLearner ? "learner" : view.isStalled ? "stalled" : "sound",
+      health: this.healthOf(view),
       term: view?.term ?? 0,
       leaderId: view?.leaderId ?? null,
       lastHeight: view?.durableHeight ?? 0,
@@ -144,6 +151,19 @@ const contactsOf = (view: ReplicaView | null, now: number): NonNullable<OwnStatu
   (view?.peers ?? [])
     .map(({ id, lastContact }) => ({ node: id, ms: Math.max(0, Math.round(now - lastContact)) }))
     .filter(({ ms }) => Number.isSafeInteger(ms));
+
+function integrityChecks(standing: ReturnType<Parts["integrity"]>): ReadinessCheck[] {
+  const { isDamaged = false, isVerificationPending: isPending = false } = standing;
+  return [
+    watchCheck(standing.watch),
+    { name: "integrity", isOk: !isDamaged, detail: isDamaged ? DAMAGED : "ok" },
+    // Every block verifies before anything of it is served, so that others lead is all that waits for the pass.
+    { name: "verification", isOk: !isPending, isAdvisory: true, detail: isPending ? PENDING : "ok" },
+  ];
+}
+const DAMAGED =
+  "committed blocks in this node's database are not what they were: it votes and acknowledges, and is not ready until their alerts are resolved (GET /api/v1/alerts)";
+const PENDING = "pending: what was changed while nobody watched is being looked for in the whole log";
 
 /** Whoever changed the database while the node was down is found before it is ready. */
 function watchCheck(watch: OwnStatus["watch"]): ReadinessCheck {

@@ -16,7 +16,23 @@ export type IncidentKind =
   | "forged"
   | "index_differs"
   | "state_altered"
-  | "watch_down";
+  | "watch_down"
+  | "scrub_down";
+
+/** Kinds that say that a committed block of the node's own is not what it was: it is damaged until somebody has resolved them. */
+export const BLOCK_KINDS: ReadonlySet<string> = new Set<IncidentKind>([
+  "payload_modified",
+  "record_modified",
+  "header_modified",
+  "hash_rewritten",
+  "link_broken",
+  "signature_invalid",
+  "missing",
+  "truncated_tail",
+]);
+
+/** Kinds that say that nobody looks at present, and nothing of what is stored: warnings that end by themselves. */
+export const LOOKOUT_KINDS: ReadonlySet<string> = new Set<IncidentKind>(["watch_down", "scrub_down"]);
 
 /** How it was found. */
 export type FoundBy = "watch" | "scrub" | "read" | "start";

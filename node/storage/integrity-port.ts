@@ -88,8 +88,8 @@ export interface IntegrityStore {
   isMarked(): Promise<boolean>;
   /** Whether this node wrote the page of anchors; `absent` may be so. */
   anchorStanding(page: number, clusterId: HashHex): Promise<"ours" | "absent" | "altered">;
-  /** Blocks up to `through` with records of alerts, the newest first. */
-  alertBlocks(through: Height, blocksMax: number): Promise<FoundBlock[]>;
+  /** Heights of the newest blocks up to `through` with records of alerts, ascending. */
+  alertHeights(through: Height, countMax: number): Promise<Height[]>;
   /** Changes from a place on, or from now on. Throws WatchError. */
   changes(from: string | null): Promise<StoreChanges>;
 }

@@ -11,6 +11,7 @@ import {
 } from "../limits.js";
 import { alertRecordsSchema, hashSchema, nodeIdSchema } from "../log/control.js";
 import { alertSchema } from "./alert.js";
+import { headerSchema } from "./messages.js";
 
 /**
  * What one node asks another beside the messages of consensus: `POST /peer/v1/<path>`, JSON both ways. The HMAC says who
@@ -153,7 +154,7 @@ const ownStatus = z.object({
   address: z.string(),
   clusterId: hashOrEmpty,
   role: z.enum(["leader", "follower", "candidate", "learner", "unknown"]),
-  health: z.enum(["sound", "learner", "stalled", "unknown"]),
+  health: z.enum(["sound", "damaged", "learner", "stalled", "unknown"]),
   term: count,
   leaderId: nodeIdSchema.nullable(),
   lastHeight: count,
@@ -168,6 +169,10 @@ const ownStatus = z.object({
   verifiedThrough: z.int().min(-1),
   lastPassAt: z.iso.datetime().nullable(),
   oldestVerifiedAt: z.iso.datetime().nullable(),
+  /** A committed block of its own is not what it was, and nobody has resolved that yet. */
+  isDamaged: z.literal(true).exactOptional(),
+  /** What was changed while nobody watched cannot be known: a pass over the whole log is under way. */
+  isVerificationPending: z.literal(true).exactOptional(),
   /** Its log is being emptied and copied anew, or is about to: others keep theirs. */
   isRebuilding: z.literal(true).exactOptional(),
   /** Of a leader: how many milliseconds ago it heard each of the others. */
@@ -237,6 +242,19 @@ export const PEER_REQUESTS = {
   /** Too large to be looked into: whoever it is for checks it. */
   evidence: { question: z.object({ id: alertId }), answer: z.object({ bundle: jsonObject.nullable() }) },
   "committed-block": { question: z.object({ height: heightSchema, withBlock: z.boolean() }), answer: committedBlock },
+  /** The signed header that a node has durable there, or as its newest block below; null: it has none in memory. */
+  head: {
+    question: z.strictObject({ height: heightSchema }),
+    answer: z.strictObject({
+      head: z
+        .strictObject({
+          header: headerSchema,
+          signature: z.string().regex(/^[0-9a-f]{128}$/),
+          commitHeight: count,
+        })
+        .nullable(),
+    }),
+  },
   admit: { question: z.object({ node: z.string(), ...decision }), answer: nothing },
   /** Answered once another node leads. */
   "step-down": {

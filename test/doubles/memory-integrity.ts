@@ -92,7 +92,7 @@ export class MemoryIntegrity implements IntegrityStore {
   async anchorStanding(): Promise<"ours" | "absent" | "altered"> {
     return this.anchors;
   }
-  async alertBlocks(): Promise<FoundBlock[]> {
+  async alertHeights(): Promise<Height[]> {
     return [];
   }
   async changes(from: string | null): Promise<StoreChanges> {

@@ -245,5 +245,6 @@ it("rebuilds a node from the others, and refuses where they cannot spare it", as
       ({ id: node, health }: { id: string; health: string }) => node === victim.id && health === "sound",
     );
   await eventually(isSound, WITHIN_MS, "it is sound");
+  await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, WITHIN_MS, "it is ready again");
   expect(await alertsOf(other)).toEqual([]);
 });

@@ -11,6 +11,11 @@ import { call, postJson, uniqueSource } from "./api-support.js";
 
 const WITHIN_MS = 60_000;
 
+interface Check {
+  readonly name: string;
+  readonly isOk: boolean;
+}
+
 let cluster: Cluster;
 let leader: ClusterNode;
 let victim: ClusterNode;
@@ -104,8 +109,14 @@ it("stands in every node's log, signed by its finder, without a value, and outli
   // Somebody takes the node's own records away while it is down.
   await withDatabase(victim.mongodbUri, (db) => db.collection("alerts").deleteMany({}));
   await cluster.start(victim.id);
-  await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, WITHIN_MS, "it is ready again");
-  await shown(({ id }) => id === alert.id);
+  // It takes its record back from the log, and stays damaged until somebody has resolved it.
+  const back = await shown(({ id, isFromLogOnly }) => id === alert.id && isFromLogOnly === undefined);
+  expect(back).toMatchObject({ status: "open", foundBy: "start", heights: [[at, at]] });
+  const isDamaged = async (): Promise<boolean> => {
+    const { status, body: told } = await call(`${victim.url}/readyz`);
+    return status === 503 && told.checks.some((one: Check) => one.name === "integrity" && !one.isOk);
+  };
+  await eventually(isDamaged, WITHIN_MS, "it is not ready for its log");
 });
 
 it("is believed of the node that wrote it only, and remembers every decision", async () => {

@@ -196,7 +196,7 @@ describe("what somebody does to a node's database", () => {
 describe("what somebody does to a node's log as a whole", () => {
   withCluster();
 
-  it("finds what was done while the node was down before it is ready", async () => {
+  it("finds what was done while the node was down, and is not ready until somebody has resolved it", async () => {
     leader = (await cluster.leader()).node;
     const victim = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
     const written = await write();
@@ -209,9 +209,61 @@ describe("what somebody does to a node's log as a whole", () => {
       await blocks.updateOne({ _id: written.height }, { $set: { payloads: edit(payloads, '"ada"', '"eve"') } });
     });
     await cluster.start(victim.id);
-    await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, 20_000, "it is ready again");
-    const alerts = (await alertsOf(victim)).filter((one) => one.node === victim.id && covers(one, written.height));
-    expect(alerts.map(({ kind }) => kind)).toContain("payload_modified");
+    let wasReady = false;
+    const alert = await eventually(
+      async () => {
+        wasReady ||= (await call(`${victim.url}/readyz`)).status === 200;
+        return (await alertsOf(victim)).find(
+          (one) => one.node === victim.id && one.kind === "payload_modified" && covers(one, written.height),
+        );
+      },
+      60_000,
+      "it is found",
+    );
+    const failing = async (): Promise<string[]> => {
+      const { body } = await call(`${victim.url}/readyz`);
+      return body.checks.flatMap(({ name, isOk, isAdvisory }: { name: string; isOk: boolean; isAdvisory?: boolean }) =>
+        isOk || isAdvisory === true ? [] : [name],
+      );
+    };
+    await eventually(async () => (await failing()).join() === "integrity", 60_000, "nothing else is in the way");
+    expect(wasReady).toBe(false);
+    // It is damaged, and its vote and its acknowledgements count.
+    const own = async () => {
+      const { body } = await call(`${leader.url}/api/v1/cluster`);
+      return body.nodes.find(({ id }: { id: string }) => id === victim.id);
+    };
+    expect(await own()).toMatchObject({ health: "damaged", role: "follower", healthy: false });
+    const third = nodes.find(({ id }) => id !== leader.id && id !== victim.id) as ClusterNode;
+    await cluster.kill(third.id);
+    const after = await eventually(
+      async () => {
+        const event = { eventType: "paid", sourceAppId: source, dataPayload: { amount: 1 } };
+        const { status, body } = await postJson(`${victim.url}/api/v1/events`, event);
+        return status === 201 && body;
+      },
+      60_000,
+      "leader and damaged node are a majority",
+    );
+    expect(after.acknowledgedBy).toContain(victim.id);
+    await cluster.start(third.id);
+    await levelHead(nodes, 60_000);
+    const url = `${third.url}/api/v1/alerts/${alert.id}`;
+    await eventually(
+      async () => {
+        const { headers } = await call(url);
+        const answer = await postJson(
+          `${url}/repair`,
+          { actor: "grace", reason: "checked" },
+          { "If-Match": headers.get("etag") as string },
+        );
+        return answer.status < 300;
+      },
+      60_000,
+      "the decision is taken",
+    );
+    await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, 60_000, "it is ready again");
+    expect(await own()).toMatchObject({ health: "sound" });
   });
 
   it("finds a tail that is cut off, on follower and leader, and a log that is dropped", async () => {

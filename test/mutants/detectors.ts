@@ -12,7 +12,7 @@ const ALERTS = "node/integrity/alerts.ts";
 const PROVED = "node/replica/proved-blocks.ts";
 
 /** A detector with a mistake, and the test beside it that fails then: no seed of the simulator touches a node's data. */
-const detector = (
+export const detector = (
   mutant: Mutant,
   test: string,
   file = (mutant.patches[0]?.file ?? "").replace(/\.ts$/, ".test.ts"),

@@ -7,6 +7,7 @@ import { LEADERSHIP } from "./leadership.js";
 import { LIES } from "./lies.js";
 import { MEMBERSHIPS } from "./memberships.js";
 import type { Mutant } from "./mutant.js";
+import { REPAIRS } from "./repairs.js";
 import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
 import { STORAGE } from "./storage.js";
@@ -27,4 +28,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBERSHIPS,
   ...FORWARDING,
   ...DETECTORS,
+  ...REPAIRS,
 ];

@@ -40,6 +40,8 @@ export interface NodeSurroundings {
   readonly verifiedTail: VerifiedTail;
   readonly limits: ReplicaLimits;
   readonly memory: LogMemory;
+  /** Followers compare their heads with each other. */
+  readonly comparesHeads: boolean;
   /** Payload paths that a process may be told to index. */
   readonly indexedPaths: readonly (readonly string[])[];
   readonly transmit: (message: PeerMessage) => void;

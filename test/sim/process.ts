@@ -1,13 +1,14 @@
 import type { Effect, Input } from "../../cluster/types.js";
 import type { Clock } from "../../node/clock.js";
 import type { Driver } from "../../node/replica/driver.js";
+import { HEADS_EVERY_MS } from "../../node/service/head-exchange.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
 import type { ReadLimits } from "../../node/service/reads.js";
 import { ServedReplica } from "../../node/service/served-replica.js";
 import { type Storage, StoreError } from "../../node/storage/port.js";
 import type { ShownEvent } from "../../shared/log/event.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
-import { fakeSigner } from "./fake-crypto.js";
+import { fakeSigner, fakeVerifier } from "./fake-crypto.js";
 import { fakeStateMac, SimIdentity } from "./identity.js";
 import type { BareInput, SimNode } from "./node.js";
 import { SimPeers } from "./peers.js";
@@ -62,11 +63,12 @@ export class SimProcess implements Clock {
       verifyBlock: rememberedVerdicts,
       connect: () => this.peers,
       disk: ROOMY,
-      integrity: () => UNWATCHED,
+      integrity: () => (this.served.isDamaged ? { ...UNWATCHED, isDamaged: true } : UNWATCHED),
       mayLead: () => !this.isReluctant,
       limits: around.limits,
       readLimits: random.pick(READ_LIMITS),
       log: { verifiedTail: around.verifiedTail, memory: around.memory, ownRun: rememberedOwnRun },
+      ...(around.comparesHeads ? { heads: { everyMs: HEADS_EVERY_MS, verifier: fakeVerifier } } : {}),
       observer: {
         onEffect: (effect) => this.onEffect(effect),
         onReplicaLost: (reason) => {

@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly memory?: Partial<LogMemory>;
   /** Payload paths that a process may be told to index; none unless given. */
   readonly indexedPaths?: readonly (readonly string[])[];
+  /** Followers compare their heads with each other; not unless said. */
+  readonly comparesHeads?: boolean;
   readonly onExit?: (node: SimNode, error: StoreError) => void;
 }
 
@@ -114,6 +116,7 @@ export class World {
       verifiedTail: this.options.verifiedTail ?? VERIFIED_TAIL,
       limits: { ...DEFAULT_LIMITS, ...this.options.limits, ...this.options.limitsOf?.[id] },
       indexedPaths: this.options.indexedPaths ?? [[]],
+      comparesHeads: this.options.comparesHeads ?? false,
       memory: { ...MEMORY, ...this.options.memory },
       onExit: (exited, error) => this.onExit(exited, error),
       transmit: (message) => this.transmit(message),

@@ -16,7 +16,10 @@ export async function standings({ url }: ClusterNode): Promise<Standing[]> {
   return ((await answer.json()) as { nodes: Standing[] }).nodes;
 }
 
-/** Waits until all of these nodes are sound, count, and have one head; gives its hash. */
+/** A damaged node counts as well. */
+const COUNTS = new Set(["sound", "damaged"]);
+
+/** Waits until all of these nodes count, and have one head; gives its hash. */
 export function levelHead(nodes: readonly ClusterNode[], withinMs = 30_000): Promise<string> {
   return eventually(
     async () => {
@@ -24,7 +27,7 @@ export function levelHead(nodes: readonly ClusterNode[], withinMs = 30_000): Pro
       const found = (await standings(nodes[0] as ClusterNode)).filter(({ id }) => ids.has(id));
       const [first] = found;
       const isLevel = (one: Standing): boolean =>
-        one.health === "sound" &&
+        COUNTS.has(one.health) &&
         one.headHash === first?.headHash &&
         one.lastHeight === first.lastHeight &&
         one.commitHeight === first.lastHeight;

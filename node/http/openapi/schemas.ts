@@ -80,7 +80,7 @@ const nodeStatus = z.strictObject({
   role: z.enum(["leader", "follower", "candidate", "learner", "unknown"]),
   priority: count,
   term: count,
-  health: z.enum(["sound", "learner", "stalled", "unknown"]),
+  health: z.enum(["sound", "damaged", "learner", "stalled", "unknown"]),
   lastHeight: count,
   commitHeight: count,
   lastSequence: z.int().min(-1).meta({ description: "-1 for an empty log." }),
@@ -94,6 +94,7 @@ const nodeStatus = z.strictObject({
   verifiedThrough: z.int().min(-1),
   lastPassAt: time.nullable(),
   oldestVerifiedAt: time.nullable(),
+  verification: z.enum(["fresh", "pending", "unknown"]),
   clockSkewMs: z.number().nullable(),
   detail: z.string().exactOptional(),
 });

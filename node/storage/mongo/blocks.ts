@@ -1,5 +1,5 @@
 import type { Collection } from "mongodb";
-import type { Height } from "../../../shared/ids.js";
+import { type Height, height } from "../../../shared/ids.js";
 import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { LIMITED, READ_MS } from "./options.js";
@@ -69,11 +69,13 @@ export async function readElectionBlocks(blocks: Blocks, through: Height, blocks
   return (await found.toArray()).map(storedBlock);
 }
 
-export async function readAlertBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredDocument[]> {
+export async function readAlertHeights(blocks: Blocks, through: Height, countMax: number): Promise<Height[]> {
   const found = blocks
-    .find({ "header.control.kind": "alert_records", _id: { $gte: 1, $lte: through } })
+    .find({ "header.control.kind": "alert_records", _id: { $gte: 1, $lte: through } }, { projection: { _id: 1 } })
     .hint(CONTROL_INDEX.name)
     .sort({ _id: -1 })
-    .limit(Math.max(1, blocksMax));
-  return found.toArray();
+    .limit(Math.max(1, countMax));
+  // Somebody else's document may have a fraction for its id.
+  const ids = (await found.toArray()).map(({ _id }) => _id).filter((id) => Number.isSafeInteger(id));
+  return ids.map((id) => height(id)).reverse();
 }

@@ -6,7 +6,7 @@ import type { FoundBlock, IntegrityStore, KeptDocument, Stranger } from "../inte
 import { type StoredEntry, StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { MongoAnchors } from "./anchors.js";
-import { readAlertBlocks } from "./blocks.js";
+import { readAlertHeights } from "./blocks.js";
 import { watchChanges } from "./changes.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
@@ -142,8 +142,8 @@ export class MongoIntegrity implements IntegrityStore {
     });
   }
 
-  alertBlocks(through: Height, blocksMax: number): Promise<FoundBlock[]> {
-    return this.reading(async (db) => (await readAlertBlocks(blocksOf(db), through, blocksMax)).map(foundBlock));
+  alertHeights(through: Height, countMax: number): Promise<Height[]> {
+    return this.reading((db) => readAlertHeights(blocksOf(db), through, countMax));
   }
 
   changes(from: string | null) {

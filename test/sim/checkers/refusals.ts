@@ -33,7 +33,9 @@ export class RefusalChecker {
   onAlert(node: SimNode, alert: ReplicaAlert): void {
     const { step } = this;
     // Of a learner's database a leader complains though it takes its answer.
-    if (step?.node !== node || alert.accused !== step.message.from || alert.alertKind === "duplicate_store_id") return;
+    if (step?.node !== node || alert.alertKind === "duplicate_store_id") return;
+    // Of two blocks that one leader has signed, a later leader may have been given one.
+    if (alert.accused !== step.message.from && alert.alertKind !== "fork") return;
     step.alert = alert;
   }
 

@@ -71,7 +71,7 @@ export const equivocating: Fault = (strike) => {
 };
 
 /** An empty one of the same term in the place of the last block of a message, if nobody calls that committed; null otherwise. */
-function secondBlock(committed: number, leader: SimNode, { blocks, term }: PeerMessage): Block | null {
+export function secondBlock(committed: number, leader: SimNode, { blocks, term }: PeerMessage): Block | null {
   const header = blocks.at(-1)?.header;
   const isNew = header !== undefined && header.height > committed && header.term === term && header.eventCount > 0;
   if (!isNew || header.leaderId !== leader.id) return null;

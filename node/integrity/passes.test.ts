@@ -1,0 +1,64 @@
+import { expect, it } from "vitest";
+import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import { Passes } from "./passes.js";
+import type { Scrub } from "./scrub.js";
+
+function setUp({ holds = true } = {}) {
+  const said: string[] = [];
+  const ends: ((isWhole: boolean) => void)[] = [];
+  const scrub = {
+    coverage: { verifiedThrough: 9, lastPassAt: null, oldestVerifiedAt: null },
+    pass: () =>
+      new Promise<boolean>((resolve) => {
+        ends.push(resolve);
+      }),
+    stop: () => {
+      for (const end of ends.splice(0)) end(false);
+    },
+  };
+  const passes: Passes = new Passes({
+    scrub: scrub as unknown as Scrub,
+    places: { set: () => said.push("from the beginning") },
+    clock: hastyClock(),
+    logger: { info: () => undefined, warn: () => undefined },
+    holdsBlocks: () => holds,
+    onCaughtUp: () => said.push("caught up"),
+    onPending: () => said.push(passes.isPending ? "pending" : "fresh"),
+  });
+  const end = async (isWhole = true): Promise<void> => {
+    ends.shift()?.(isWhole);
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { passes, said, end, ends };
+}
+
+it("is pending from the moment on that changes were missed until a whole pass has ended", async () => {
+  const { passes, said, end, ends } = setUp();
+  expect(passes.isPending).toBe(false);
+  passes.onBlind();
+  expect([passes.isPending, said]).toEqual([true, ["from the beginning", "pending"]]);
+  await end(false);
+  // It was cut off: another one.
+  expect([passes.isPending, ends.length]).toEqual([true, 1]);
+  await end();
+  expect([passes.isPending, passes.isDue, said.slice(2)]).toEqual([false, false, ["fresh", "caught up"]]);
+  await passes.stop();
+});
+
+it("does not count a pass that had begun before", async () => {
+  const { passes, said, end } = setUp();
+  void passes.pass();
+  passes.onBlind();
+  await end();
+  expect([passes.isPending, said]).toEqual([true, ["pending"]]);
+  await end();
+  expect([passes.isPending, said]).toEqual([false, ["pending", "fresh", "caught up"]]);
+  await passes.stop();
+});
+
+it("is not pending where nothing is held that could have been changed", async () => {
+  const { passes } = setUp({ holds: false });
+  passes.onBlind();
+  expect([passes.isPending, passes.isDue]).toEqual([false, true]);
+  await passes.stop();
+});

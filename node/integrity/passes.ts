@@ -1,0 +1,100 @@
+import type { Logger } from "pino";
+import { type Clock, delay } from "../clock.js";
+import type { PlaceFile } from "./place-file.js";
+import type { Scrub } from "./scrub.js";
+
+const RETRY_MS = 500;
+
+export interface PassesParts {
+  readonly scrub: Scrub;
+  readonly places: Pick<PlaceFile, "set">;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, "info" | "warn">;
+  /** Whether the node holds anything at present. */
+  readonly holdsBlocks: () => boolean;
+  /** All that was changed while nobody watched has been looked for. */
+  readonly onCaughtUp: () => void;
+  /** Whether others should lead has perhaps changed. */
+  readonly onPending: () => void;
+}
+
+/** When the scrub passes over the whole log: one pass at a time, and as many as it takes to know what happened unwatched. */
+export class Passes {
+  /** Full passes until it is known what happened while nothing was watched. */
+  private due = 0;
+  private running: Promise<void> | null = null;
+  private isStopped = false;
+  private isPendingNow = false;
+
+  constructor(private readonly parts: PassesParts) {}
+
+  get isDue(): boolean {
+    return this.due > 0;
+  }
+
+  get isUnderWay(): boolean {
+    return this.running !== null;
+  }
+
+  /** What was changed while nobody watched is being looked for in the whole log, and others lead better meanwhile. */
+  get isPending(): boolean {
+    return this.isPendingNow;
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.parts.scrub.stop();
+    await this.running;
+  }
+
+  async pass(): Promise<void> {
+    if (this.isStopped) return;
+    this.running ??= this.passOnce().finally(() => {
+      this.running = null;
+    });
+    await this.running;
+    if (this.due > 0 && !this.isStopped) void this.pass();
+  }
+
+  private async passOnce(): Promise<void> {
+    const { scrub, logger, clock, onCaughtUp } = this.parts;
+    try {
+      if (!(await scrub.pass())) return;
+      logger.info(scrub.coverage, `verified the log through event ${scrub.coverage.verifiedThrough}`);
+      this.due = Math.max(0, this.due - 1);
+      if (this.due > 0) return;
+      this.setPending(false);
+      onCaughtUp();
+    } catch (error) {
+      logger.warn({ err: error }, "the verification pass was interrupted; it goes on where it was");
+      await delay(clock, RETRY_MS);
+    }
+  }
+
+  /** Resolves after a pass that began after this was called. */
+  async fullPass(): Promise<void> {
+    const { scrub, places } = this.parts;
+    while (this.running !== null && !this.isStopped) await this.running;
+    places.set({ scrub: null });
+    const before = scrub.coverage.lastPassAt;
+    while (!this.isStopped && scrub.coverage.lastPassAt === before) {
+      this.due = Math.max(1, this.due);
+      await this.pass();
+    }
+  }
+
+  /** What was changed and not watched is found by a pass that begins now. */
+  onBlind(): void {
+    this.due = this.running === null ? 1 : 2;
+    if (this.running === null) this.parts.places.set({ scrub: null });
+    // Where nothing is held, nothing can have been changed.
+    if (this.parts.holdsBlocks()) this.setPending(true);
+    void this.pass();
+  }
+
+  private setPending(isPending: boolean): void {
+    if (this.isPendingNow === isPending) return;
+    this.isPendingNow = isPending;
+    this.parts.onPending();
+  }
+}

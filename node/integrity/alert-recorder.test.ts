@@ -3,6 +3,7 @@ import type { Input } from "../../cluster/types.js";
 import type { BlockHeader } from "../../shared/log/block.js";
 import type { AlertNote, AlertRecords } from "../../shared/log/control.js";
 import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import { type AlertRecord, StoreError } from "../storage/port.js";
 import { AlertLog } from "./alert-log.js";
 import { AlertRecorder, type AlertRecorderParts } from "./alert-recorder.js";
 
@@ -13,7 +14,8 @@ function setUp() {
   const sealed: Input[] = [];
   let take = async (_records: AlertRecords): Promise<unknown> => undefined;
   const members = ["n1", "n2"].map((id) => ({ id, keys: { block: "k" } }));
-  new AlertRecorder({
+  const unreadable = new Set<string>();
+  const recorder = new AlertRecorder({
     ...{ nodeId: "n1", log, clock, logger: { warn: () => undefined } },
     desk: {
       handle: (_path: string, handler: typeof take) => {
@@ -23,9 +25,16 @@ function setUp() {
     ...{ signer: { sign: () => new Uint8Array(64) }, verifier: { verify: () => true } },
     view: () => ({ role: "leader", leaderId: "n1", clusterId: "c".repeat(64), members }),
     submit: (input: Input) => sealed.push(input),
-    evidenceHash: async () => "e".repeat(64),
+    evidenceHash: async ({ id }: AlertRecord) => {
+      if (unreadable.has(id)) throw new StoreError("not_stored", "Invalid time value");
+      return "e".repeat(64);
+    },
   } as unknown as AlertRecorderParts);
-  return { log, clock, sealed, take: (records: AlertRecords) => take(records) };
+  const { look } = recorder as unknown as { look: () => Promise<void> };
+  return {
+    ...{ log, clock, sealed, recorder, unreadable, look: look.bind(recorder) },
+    take: (records: AlertRecords) => take(records),
+  };
 }
 
 const note = (n: number, more: Partial<AlertNote> = {}): AlertNote => ({
@@ -50,6 +59,34 @@ it("takes nothing that the log has already, so that it keeps out nothing new", a
   await take(of(note(0), note(1)));
   expect(sealed).toHaveLength(1);
   clock.pass(5_000);
+});
+
+it("records an alert whose evidence cannot be read after the others, and without it", async () => {
+  const { recorder, unreadable, look, clock, sealed, log } = setUp();
+  const alert = (id: string): AlertRecord =>
+    ({
+      ...{ id: id.repeat(24), kind: "missing", severity: "critical", node: "n1", accused: "n1", evidence: [id] },
+      history: [{ n: 0, action: "opened", at: "2030-01-01T00:00:00.000Z" }],
+    }) as unknown as AlertRecord;
+  unreadable.add("a".repeat(24));
+  for (const id of ["a", "b"]) recorder.record(alert(id));
+  const recorded = (): (readonly [string, string | undefined])[] =>
+    sealed.flatMap((input) =>
+      input.kind === "log_alerts"
+        ? input.records.notes.map(({ id, evidenceHash }) => [id.charAt(0), evidenceHash] as const)
+        : [],
+    );
+  clock.pass(2_000);
+  await look();
+  expect(recorded()).toEqual([["b", "e".repeat(64)]]);
+  const [first] = sealed;
+  if (first?.kind !== "log_alerts") throw new Error("nothing was recorded");
+  log.take({ height: 7, control: first.records } as unknown as BlockHeader);
+  for (let i = 0; i < 40 && sealed.length < 2; i++) {
+    clock.pass(6_000);
+    await look();
+  }
+  expect(recorded()[1]).toEqual(["a", undefined]);
 });
 
 it("knows two alerts of one id apart by their nodes", () => {

@@ -32,6 +32,8 @@ const LOOK_EVERY_MS = 250;
 const WAITING_MAX = 10_000;
 const NOTES_BYTES_MAX = 24 * 1024;
 const ANSWER_WITHIN_MS = 2_000;
+/** Evidence that could not be read so often is left out of the record. */
+const FAILURES_MAX = 20;
 
 export interface AlertRecorderParts {
   readonly nodeId: NodeId;
@@ -47,8 +49,10 @@ export interface AlertRecorderParts {
 }
 
 interface Waiting {
-  alert: AlertRecord;
+  readonly alert: AlertRecord;
   readonly since: number;
+  /** How often its evidence could not be read. */
+  failures: number;
 }
 
 /** Has the steps of this node's alerts written to the log, and, while it leads, those of others. */
@@ -77,9 +81,9 @@ export class AlertRecorder {
 
   /** What of it is not in the log yet has to come there. */
   record(alert: AlertRecord): void {
-    const since = this.waiting.get(alert.id)?.since ?? this.parts.clock.now();
+    const { since, failures } = this.waiting.get(alert.id) ?? { since: this.parts.clock.now(), failures: 0 };
     if (this.waiting.size >= WAITING_MAX && !this.waiting.has(alert.id)) return;
-    this.waiting.set(alert.id, { alert, since });
+    this.waiting.set(alert.id, { alert, since, failures });
   }
 
   private async look(): Promise<void> {
@@ -103,10 +107,11 @@ export class AlertRecorder {
 
   /** Whatever the log has by now is not due any more: that is how it is known to have arrived. */
   private async due(now: number): Promise<AlertNote[]> {
-    const { log, nodeId, evidenceHash } = this.parts;
+    const { log, nodeId } = this.parts;
     const notes: AlertNote[] = [];
     let bytes = 0;
-    for (const [id, { alert, since }] of this.waiting) {
+    for (const [id, waiting] of this.waiting) {
+      const { alert, since } = waiting;
       const last = log.lastStep(nodeId, id);
       const steps = (alert.history ?? []).filter(({ n }) => n > last);
       if (steps.length === 0) {
@@ -114,7 +119,8 @@ export class AlertRecorder {
         continue;
       }
       if (now - since < SETTLED_MS) continue;
-      const hash = (alert.evidence ?? []).length === 0 ? null : await evidenceHash(alert);
+      const hash = await this.evidenceHashOf(waiting);
+      if (hash === "later") continue;
       for (const step of steps) {
         const note = noteOf(alert, step, hash);
         bytes += canonicalBytes(note).length;
@@ -123,6 +129,19 @@ export class AlertRecorder {
       }
     }
     return notes;
+  }
+
+  /** Evidence that cannot be read keeps no other alert out of the log, and its own not for ever. */
+  private async evidenceHashOf(waiting: Waiting): Promise<HashHex | null | "later"> {
+    const { evidenceHash, logger } = this.parts;
+    if ((waiting.alert.evidence ?? []).length === 0 || waiting.failures >= FAILURES_MAX) return null;
+    try {
+      return await evidenceHash(waiting.alert);
+    } catch (err) {
+      waiting.failures += 1;
+      logger.warn({ err }, `the evidence of alert ${waiting.alert.id} could not be read for its record in the log`);
+      return "later";
+    }
   }
 
   private signed(notes: AlertNote[], clusterId: string): AlertRecords {

@@ -26,7 +26,7 @@ function setUp(count = 8) {
         if (at === standing.altered) break;
         sound.push(at);
       }
-      return sound.map((at) => proved(of(at).stored.block, of(at - 1).next.headHash));
+      return sound.map((at) => proved(of(at).stored.block, at === 1 ? "" : of(at - 1).next.headHash));
     },
     entryOf: (events, index, paths) =>
       events.length === 0 ? null : { index: index ?? blockIndex(events), own: ownRun(events, paths) },
@@ -73,6 +73,19 @@ it("says nothing of what is not committed, of an index that is being made anew, 
   expect(await inspect([2, 3, 4, 9])).toEqual([4]);
   standing.isWhole = false;
   expect(await inspect([4, 3])).toEqual([4]);
+});
+
+it("finds an entry beside a block without events, and tells of it unless an insert that was given up may have left it", async () => {
+  const { store, inspect, made, noted } = setUp();
+  const of = store.entries.get(5) as StoredEntry;
+  // Block 1 has no events.
+  store.entries.set(1, { ...of, height: height(1), first: 0 });
+  expect(await inspect([1])).toEqual([]);
+  expect(made).toEqual([1]);
+  store.entries.set(1, { ...of, height: height(1) });
+  expect(await inspect([1])).toEqual([1]);
+  expect(made).toEqual([1, 1]);
+  expect(noted[0]?.detail).toBe("the index entry of block 1 of n1 is one that it cannot have; it is taken away");
 });
 
 it("asks entries for no more paths than they had when they were read", async () => {

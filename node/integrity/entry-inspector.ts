@@ -1,5 +1,5 @@
 import { type Height, height } from "../../shared/ids.js";
-import type { Block } from "../../shared/log/block.js";
+import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
 import { AlteredBlock } from "../replica/anchors.js";
@@ -75,7 +75,8 @@ export class EntryInspector {
     const stored = new Map(entries.map((entry) => [entry.height, entry]));
     return due.filter(({ block, events, index }) => {
       const entry = this.parts.entryOf(events, index, paths);
-      return entry !== null && isOther(stored.get(block.header.height), { block, entry });
+      const found = stored.get(block.header.height);
+      return entry === null ? found !== undefined : isOther(found, { block, entry });
     });
   }
 
@@ -101,16 +102,18 @@ export class EntryInspector {
     changedAt?: string,
   ): boolean {
     const { makeAnew, makeAllAnew, note, nodeId } = this.parts;
-    const there = new Set(entries.map((entry) => entry.height));
+    const there = new Map(entries.map((entry) => [entry.height, entry]));
     for (const { block } of differing) {
       const at = block.header.height;
+      if (isGivenUp(there.get(at), block.header)) continue;
+      const hasEvents = block.header.eventCount > 0;
       note({
         kind: "index_differs",
         foundBy,
         heights: [at, at],
-        sequences: [[block.header.firstSequence, block.header.treeSize - 1]],
+        ...(hasEvents ? { sequences: [[block.header.firstSequence, block.header.treeSize - 1]] as const } : {}),
         ...(changedAt === undefined ? {} : { changedAt }),
-        detail: `the index entry of block ${at} of ${nodeId} is ${there.has(at) ? "not what the block gives" : "missing"}; it is made anew`,
+        detail: `the index entry of block ${at} of ${nodeId} is ${!hasEvents ? "one that it cannot have" : there.has(at) ? "not what the block gives" : "missing"}; it is ${hasEvents ? "made anew" : "taken away"}`,
       });
     }
     if (differing.length > SINGLE_MAX) {
@@ -137,6 +140,13 @@ export class EntryInspector {
     return found;
   }
 }
+
+/**
+ * An insert that was given up may leave its entry beside the block without events that took its place. Events are sealed on
+ * what is committed: its first one would have come next.
+ */
+const isGivenUp = (found: StoredEntry | undefined, { eventCount, firstSequence }: BlockHeader): boolean =>
+  eventCount === 0 && found?.first === firstSequence;
 
 function runsOf(heights: readonly Height[]): Range[] {
   const runs: [number, number][] = [];

@@ -5,6 +5,7 @@ import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { createVerifier } from "../host/signer.js";
 import type { FoundBlock } from "../storage/integrity-port.js";
+import type { StoredEntry } from "../storage/port.js";
 import type { IncidentFinding } from "./incidents.js";
 import type { Suspicion } from "./inspector.js";
 import type { Places } from "./place-file.js";
@@ -98,9 +99,11 @@ it("finds a block that was exchanged for a sound one of another history", async 
 it("tells of documents between two heights, and of pages of anchors that are not ours", async () => {
   const { scrub, store, noted } = setUp();
   store.documents.set(5.5, { ...foundBlock(of(5).stored), at: 5.5 });
+  store.entries.set(7.25, { ...(store.entries.get(7) as StoredEntry), height: height(0) });
   store.anchors = "altered";
   await scrub.pass();
-  expect(noted.map(({ kind, detail }) => [kind, detail.includes("5.5")])).toEqual([
+  expect(noted.map(({ kind, detail }) => [kind, /5\.5|-7\.25/.test(detail)])).toEqual([
+    ["forged", true],
     ["forged", true],
     ["state_altered", false],
   ]);

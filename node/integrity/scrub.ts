@@ -147,11 +147,12 @@ export class Scrub {
     const last = found.at(-1);
     const paths = this.parts.paths();
     const entries = last === undefined ? [] : await store.entriesBetween(from, height(Math.floor(last.at)));
+    for (const { at } of entries) if (!Number.isSafeInteger(at)) this.tellOfStranger(at, 0 - at);
     const sound: VerifiedBlock[] = [];
     let state = before;
     for (const one of found) {
       if (!Number.isSafeInteger(one.at)) {
-        this.tellOfStranger(one);
+        this.tellOfStranger(one.at, one.at);
         continue;
       }
       const next = height(state.height + 1);
@@ -196,8 +197,9 @@ export class Scrub {
     return (await this.parts.stateAt(found)) ?? { ...before, height: height(found.at) };
   }
 
-  private tellOfStranger({ at }: FoundBlock): void {
-    const detail = `a document with the id ${at} stands among this node's blocks, and no block has such an id`;
+  private tellOfStranger(at: number, id: number): void {
+    const what = id > 0 ? "blocks, and no block" : "index entries, and no entry";
+    const detail = `a document with the id ${id} stands among this node's ${what} has such an id`;
     this.parts.note({ kind: "forged", foundBy: "scrub", heights: [Math.floor(at), Math.floor(at)], detail });
   }
 

@@ -120,6 +120,8 @@ it("judges state, anchors, evidence, alerts and the marker by what stands there"
     change({ collection: "state" }),
     change({ collection: "anchors", id: 3 }),
     change({ collection: "quarantine", operation: "delete", id: "x" }),
+    change({ collection: "quarantine", id: "y", fields: ["hasBody", "records", "payloads"] }),
+    change({ collection: "quarantine", id: "z", fields: ["hasBody", "x"] }),
     change({ collection: "alerts", operation: "delete", id: "x" }),
     change({ collection: "alerts", operation: "replace", id: "x" }),
     change(id),
@@ -133,12 +135,12 @@ it("judges state, anchors, evidence, alerts and the marker by what stands there"
   const { watch, store, details, standing } = setUp([null]);
   Object.assign(store, { state: "the term is another one", anchors: "altered" });
   store.stream.push(...stream);
-  await expect.poll(() => details().length).toBe(5);
+  await expect.poll(() => details().length).toBe(6);
   expect(
     details()
       .map(([kind]) => kind)
       .sort(),
-  ).toEqual(["index_differs", ...Array.from({ length: 4 }, () => "state_altered")]);
+  ).toEqual(["index_differs", ...Array.from({ length: 5 }, () => "state_altered")]);
   expect(standing.again).toBe(1);
   await watch.stop();
 });

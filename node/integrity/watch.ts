@@ -201,6 +201,7 @@ export class Watch {
     const entries = new Map<Height, string>();
     const kinds = new Set<string>();
     let markerAt: string | null = null;
+    let isEvidenceOther = false;
     const alerts = new Set<string>();
     for (const change of batch) {
       const { collection, operation, at } = change;
@@ -213,6 +214,7 @@ export class Watch {
       } else if (collection === "anchors" && typeof change.id === "number") this.pages.set(change.id, change);
       else if (operation === "delete") kinds.add(collection);
       else if (collection === "alerts" && typeof change.id === "string") alerts.add(change.id);
+      else if (collection === "quarantine" && operation === "update" && !isReduction(change)) isEvidenceOther = true;
       if (collection === "state") kinds.add(collection);
     }
     await this.judgeAnchors();
@@ -220,6 +222,8 @@ export class Watch {
       this.note("index_differs", markerAt, "what says that the index of this node is whole was changed or taken away");
     await this.judgeEntries(entries);
     await this.judgeOthers(kinds, batch.at(-1)?.at);
+    if (isEvidenceOther)
+      this.note("state_altered", batch.at(-1)?.at ?? "", "evidence was altered in the quarantine of this node");
     await this.judgeAlerts([...alerts], batch.at(-1)?.at);
     await this.parts.settled();
   }
@@ -297,6 +301,10 @@ export class Watch {
 }
 
 const GONE = new Set(["drop", "rename", "dropDatabase", "invalidate"]);
+
+/** Of what is old this node keeps the names alone. */
+const isReduction = ({ fields }: StoreChange): boolean => fields.every((field) => REDUCED.has(field));
+const REDUCED = new Set(["hasBody", "records", "payloads", "frontier", "entry", "document"]);
 
 function suspicionOf({ operation, fields, at }: StoreChange): Suspicion {
   const written = operation === "update" ? fields : operation === "replace" ? ["the whole document"] : [];

@@ -138,6 +138,7 @@ export class HeldLog {
       onWhole: () => this.onIndexWhole(),
       onLost: () => this.onIndexGone(),
       onDiffering: (heights) => this.tellDiffering(heights),
+      onKeys: (terms) => this.keys.learn(terms),
       log: (level, text, error) => (error === undefined ? logger[level](text) : logger[level]({ err: error }, text)),
     });
   }

@@ -9,6 +9,7 @@ import { entryDiffers, entryOf } from "../storage/entries.js";
 import { type Storage, StoreError } from "../storage/port.js";
 import { Anchors } from "./anchors.js";
 import { IndexKeeper } from "./index-keeper.js";
+import { KeyLookUps } from "./key-look-ups.js";
 import { ProvedBlocks } from "./proved-blocks.js";
 
 /** One process with its store, and a keeper of its index; another one can follow on the same database. */
@@ -31,6 +32,10 @@ async function open(database: MemoryDatabase, blocks: readonly TestBlock[], path
   const told = { whole: 0, lost: 0 };
   const heights = { committed: height(blocks.length), durable: height(blocks.length) };
   const clock: Clock = { ...systemClock, after: (_ms, run) => systemClock.after(1, run) };
+  const keys = new KeyLookUps({
+    ...{ keys: storage.keys, clock, filterBytes: 4_096, onRepeated: () => {}, onWarning: () => {} },
+    eventsOf: async (at) => blocks[at - 1]?.events ?? null,
+  });
   const keeper = new IndexKeeper({
     store: storage.log,
     reader: storage.reader,
@@ -47,9 +52,10 @@ async function open(database: MemoryDatabase, blocks: readonly TestBlock[], path
       told.lost += 1;
     },
     onDiffering: (at) => differing.push(...at),
+    onKeys: (terms) => keys.learn(terms),
     log: (_level, text, error) => said.push(error === undefined ? text : `${text}: ${String(error)}`),
   });
-  return { storage, keeper, opened, said, differing, told, heights, proved };
+  return { storage, keeper, keys, opened, said, differing, told, heights, proved };
 }
 
 const EVENTS: TestEvent[][] = [
@@ -206,6 +212,18 @@ it("makes an entry anew that is not its block's, keeps the other one, and tells 
   // What was counted while it stood there is not to be believed any more.
   await vi.waitFor(() => expect(keeper.version).toBeGreaterThan(version));
   expect([...database.quarantinedEntries.values()]).toEqual([altered]);
+});
+
+it("tells the filter of keys what an entry has that is made anew: it was filled while it was missing", async () => {
+  const { database, blocks } = await setUp();
+  const { keeper, opened, keys } = await open(database, blocks);
+  for (const at of [1, 4, 7]) database.entries.delete(height(at));
+  for (let at = 10; at <= 40; at += 3) database.entries.delete(height(at));
+  keeper.begin(opened.index);
+  await keys.fill();
+  expect(await keys.find("app", "a")).toBeNull();
+  keeper.differs(height(4));
+  await vi.waitFor(async () => expect(await keys.find("app", "a")).toEqual({ height: 4 }));
 });
 
 it("takes away what arrived late where a block without events stands", async () => {

@@ -25,6 +25,8 @@ export interface IndexKeeperParts {
   readonly onLost: () => void;
   /** Entries were found that differed from their blocks; they are in quarantine, and made anew. */
   readonly onDiffering: (heights: readonly Height[]) => void;
+  /** Told before of keys whose entries are made: the ones that stood there may not have had them. */
+  readonly onKeys: (terms: readonly Uint8Array[]) => void;
   readonly log: (level: "info" | "warn", text: string, error?: unknown) => void;
 }
 
@@ -210,11 +212,12 @@ export class IndexKeeper {
   }
 
   private async putChunk(heights: readonly Height[], { ownMayDiffer }: { ownMayDiffer: boolean }): Promise<void> {
-    const { onDiffering } = this.parts;
+    const { onDiffering, onKeys } = this.parts;
     for (let at = 0; at < heights.length; ) {
       const blocks = await this.parts.blocks.read(heights.slice(at));
       // One without events has no entry, though the one of an insert that was given up may have arrived there late.
       const entries = blocks.map((block) => ({ block, entry: this.entryOf(block.events.all()) }));
+      for (const { entry } of entries) if (entry !== null) onKeys(entry.index.keys.terms);
       const { differing } = await this.parts.store.putEntries(entries, { ownMayDiffer, onDiffering });
       if (differing.length > 0) this.mends += 1;
       at += blocks.length;

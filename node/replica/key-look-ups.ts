@@ -104,6 +104,11 @@ export class KeyLookUps {
     if (load === this.load) this.isWhole = true;
   }
 
+  /** Of entries that are made anew: what the filter was filled from may not have had them. */
+  learn(terms: readonly Uint8Array[]): void {
+    for (const term of terms) this.filter.add(term);
+  }
+
   /** The index was lost: nothing can be called absent. */
   forget(): void {
     this.load += 1;

@@ -10,6 +10,12 @@ export interface FoundBlock extends StoredBlock {
   readonly rawHeader: unknown;
 }
 
+/** A document that stands where an entry belongs. */
+export interface FoundIndexEntry extends StoredEntry {
+  /** The height that its id says; one that somebody has put there may be no whole number. */
+  readonly at: number;
+}
+
 /** A document in the collection of blocks and entries that belongs to neither. */
 export interface Stranger {
   /** Its id, as text, and as it is. */
@@ -75,7 +81,7 @@ export interface IntegrityStore {
   /** With ids from `from` upward, ascending, while they fit; at least one if there is one. */
   blocksFrom(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<FoundBlock[]>;
   /** Entries of heights, both ends inclusive. */
-  entriesBetween(from: Height, through: Height): Promise<StoredEntry[]>;
+  entriesBetween(from: Height, through: Height): Promise<FoundIndexEntry[]>;
   /** Some of the documents above this height, and of those whose id is no number. */
   strangers(above: Height): Promise<Stranger[]>;
   /** Keeps the document with this id in quarantine; the name that it has there, or null if there is none. */

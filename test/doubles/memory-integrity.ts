@@ -2,6 +2,7 @@ import type { Clock } from "../../node/clock.js";
 import { entryOf } from "../../node/storage/entries.js";
 import type {
   FoundBlock,
+  FoundIndexEntry,
   IntegrityStore,
   KeptDocument,
   StoreChange,
@@ -70,8 +71,9 @@ export class MemoryIntegrity implements IntegrityStore {
     const ids = [...this.documents.keys()].filter((id) => id >= from).sort((a, b) => a - b);
     return ids.slice(0, Math.max(1, blocksMax)).map((id) => this.documents.get(id) as FoundBlock);
   }
-  async entriesBetween(from: Height, through: Height): Promise<StoredEntry[]> {
-    return [...this.entries.values()].filter(({ height }) => height >= from && height <= through);
+  async entriesBetween(from: Height, through: Height): Promise<FoundIndexEntry[]> {
+    const found = [...this.entries].filter(([at]) => at >= from && at < through + 1);
+    return found.map(([at, entry]) => ({ ...entry, at }));
   }
   async strangers(): Promise<Stranger[]> {
     return this.others;

@@ -2,6 +2,7 @@ import type { Collection } from "mongodb";
 import { type Height, height } from "../../../shared/ids.js";
 import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
+import { blocksFrom } from "./entry-ids.js";
 import { LIMITED, READ_MS } from "./options.js";
 
 /** Members are few; whoever altered the database may name more. */
@@ -30,7 +31,7 @@ export async function readBlocksFrom(
   const found: StoredBlock[] = [];
   let bytes = 0;
   const cursor = blocks
-    .find({ _id: { $gte: Math.max(1, from) } })
+    .find(blocksFrom(from))
     .sort({ _id: 1 })
     .limit(Math.max(1, limit.blocksMax))
     .batchSize(READ_BATCH_BLOCKS)

@@ -1,3 +1,4 @@
+import type { BSON } from "mongodb";
 import { type Height, height } from "../../../shared/ids.js";
 import type { PlaceInLog } from "../integrity-port.js";
 
@@ -24,6 +25,12 @@ export const MARKER_ID = Number.MIN_SAFE_INTEGER;
 export const entriesBetween = (from: number, to = Number.POSITIVE_INFINITY): { $gt: number; $lte: number } => ({
   $gt: Math.max(MARKER_ID, entryId(to + 1)),
   $lte: entryId(Math.max(1, from)),
+});
+
+/** A condition on blocks from a height on: what somebody has put between two heights, or beyond all, is none. */
+export const blocksFrom = (from: number): BSON.Document => ({
+  _id: { $gte: Math.max(1, from), $lte: Number.MAX_SAFE_INTEGER, $type: ["int", "long", "double"] },
+  $expr: { $eq: ["$_id", { $trunc: "$_id" }] },
 });
 
 /** The order of entries by height. */

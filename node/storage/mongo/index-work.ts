@@ -1,6 +1,14 @@
 import { createHash, randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { type AnyBulkWriteOperation, BSON, type Collection, type Db, type WriteConcern } from "mongodb";
+import {
+  type AnyBulkWriteOperation,
+  BSON,
+  type Collection,
+  type Db,
+  MongoError,
+  MongoServerError,
+  type WriteConcern,
+} from "mongodb";
 import type { Height } from "../../../shared/ids.js";
 import { entryDiffers, entryOf } from "../entries.js";
 import {
@@ -207,23 +215,19 @@ export class IndexWorks {
     }
   }
 
-  /** Copies entries to quarantine. It need not wait for the journal: what is written after it does. */
+  /** Whoever alters a database may keep it from taking the evidence too: the index is mended all the same. */
   private async keep(documents: readonly FoundDocument[]): Promise<void> {
-    const { quarantine } = this.from;
-    for (const entry of documents) {
-      const bytes = BSON.serialize(entry);
-      const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-      const copy = {
-        height: heightOf(entry),
-        hasBody: true,
-        bytes: bytes.length,
-        quarantinedAt: new Date(),
-        by: null,
-        entry,
-      };
-      await quarantine.replaceOne({ _id: `${heightOf(entry)}-entry-${name}` }, copy, { upsert: true });
-    }
-    if (documents.length > 0) await reduceOld(quarantine);
+    for (const one of documents) await this.keepOne(one).catch(unlessRefused);
+    if (documents.length > 0) await reduceOld(this.from.quarantine).catch(unlessRefused);
+  }
+
+  /** Copies an entry to quarantine. It need not wait for the journal: what is written after it does. */
+  private async keepOne(entry: FoundDocument): Promise<void> {
+    const bytes = BSON.serialize(entry);
+    const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+    const about = { hasBody: true, bytes: bytes.length, quarantinedAt: new Date(), by: null };
+    const copy = { height: heightOf(entry), ...about, entry };
+    await this.from.quarantine.replaceOne({ _id: `${heightOf(entry)}-entry-${name}` }, copy, { upsert: true });
   }
 
   private async marker(): Promise<FoundDocument | null> {
@@ -249,6 +253,11 @@ const isSame = (found: BSON.Document, { name, key, partialFilterExpression }: (t
 /** Read with bigint, which the marker is. */
 const isWhole = (marker: FoundDocument | null): boolean =>
   Array.isArray(marker?.terms) && marker.terms.includes(MARKER);
+
+/** By the server, or as what cannot be written: everything else may go another way later. */
+function unlessRefused(error: unknown): void {
+  if (error instanceof MongoError && !(error instanceof MongoServerError)) throw error;
+}
 
 const noWork = (): StoreError => new StoreError("not_stored", "No work on the index was begun.");
 const changed = (at: number | null): StoreError =>

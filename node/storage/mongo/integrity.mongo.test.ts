@@ -1,4 +1,4 @@
-import { BSONRegExp, type Db, MinKey, MongoClient } from "mongodb";
+import { BSONRegExp, type Db, Decimal128, Long, MinKey, MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
 import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
@@ -161,6 +161,26 @@ it("reads blocks by their ids, whatever their headers say", async () => {
   expect((await storage.integrity.entriesBetween(height(2), height(3))).map((one) => one.height)).toEqual([2, 3]);
 });
 
+it("takes no document between two heights, or beyond all, for a block, and finds entries between two", async () => {
+  await insert(storage.log, TestLog.grow(5).blocks);
+  const documents = db.collection<{ _id: unknown }>("blocks");
+  const copy = (await documents.findOne({ _id: 5 as never })) as object;
+  for (const _id of [3.5, 6.5, 1e300, Decimal128.fromString("8")]) await documents.insertOne({ ...copy, _id } as never);
+  await documents.insertOne({ ...(await documents.findOne({ _id: -5 as never })), _id: -4.5 } as never);
+  const limit = { bytesMax: 1e9, blocksMax: 10 };
+  const ids = async (): Promise<number[]> =>
+    (await storage.log.readBlocks(height(3), limit)).map(({ block }) => block.header.height);
+  expect(await ids()).toEqual([3, 4, 5, 6]);
+  expect((await storage.integrity.entriesBetween(height(4), height(5))).map(({ at }) => at)).toEqual([4, 4.5, 5]);
+  // A copy that says that it is another block's stands for no sequence.
+  await documents.updateOne({ _id: 3.5 as never }, { $set: { "header.treeSize": 3 } });
+  expect((await storage.reader.holding(2))?.block.header.height).toBe(4);
+  expect((await storage.log.open()).tailHeight).toBe(6);
+  // The opening has taken the one away that stood near its end.
+  await documents.insertOne({ ...(await documents.findOne({ _id: -5 as never })), _id: -4.5 } as never);
+  expect(await storage.repairs.removeForged([], [3, 4, 6])).toHaveLength(3);
+});
+
 it("keeps what it finds once, as it stands", async () => {
   await insert(storage.log, TestLog.grow(2).blocks);
   const name = await storage.integrity.keep(2);
@@ -224,6 +244,21 @@ it("reads what somebody wrote so that a driver may not decode it, and what stand
   expect((await integrity.entriesBetween(height(3), height(5))).map((one) => one.height)).toEqual([3, 4, 5]);
   expect((await integrity.strangers(height(7))).map(({ id }) => id)).toEqual(["9", "10"]);
   expect(await integrity.keep(3)).toMatch(/^3-altered-/);
+});
+
+it("gives evidence that somebody has made so that it can hardly be shown", async () => {
+  await insert(storage.log, TestLog.grow(3).blocks);
+  const names: string[] = [];
+  for (const at of [2, 3, 4]) names.push((await storage.integrity.keep(at)) as string);
+  const kept = db.collection<{ _id: string }>("quarantine");
+  const none = Object.assign(new BSONRegExp("("), { options: "z" });
+  await kept.updateOne({ _id: names[0] as string }, { $set: { x: new BSONRegExp("("), y: { toString: 1 } } });
+  const never = { $add: [new Date(0), new Long("9000000000000000")] };
+  await kept.updateOne({ _id: names[1] as string }, [{ $set: { quarantinedAt: never } }]);
+  await kept.updateOne({ _id: names[2] as string }, { $set: { x: none } });
+  const given = await storage.integrity.kept(names);
+  expect(given.map(({ id }) => id).sort()).toEqual([...names].sort());
+  expect(given.find(({ id }) => id === names[1])?.keptAt).toBe("1970-01-01T00:00:00.000Z");
 });
 
 it("has another join nonce once its log is cleared, and nothing else of its state is another", async () => {

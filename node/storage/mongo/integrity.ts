@@ -1,9 +1,19 @@
-import { BSON, type Collection, type Db, type Filter, MaxKey, MinKey, MongoError, type WithId } from "mongodb";
+import {
+  BSON,
+  type Collection,
+  type Db,
+  type Filter,
+  type FindOptions,
+  MaxKey,
+  MinKey,
+  MongoError,
+  type WithId,
+} from "mongodb";
 import type { JsonObject } from "../../../shared/canonical.js";
 import type { HashHex, Height } from "../../../shared/ids.js";
 import { textOfAny } from "../carried.js";
-import type { FoundBlock, IntegrityStore, KeptDocument, Stranger } from "../integrity-port.js";
-import { type StoredEntry, StoreError } from "../port.js";
+import type { FoundBlock, FoundIndexEntry, IntegrityStore, KeptDocument, Stranger } from "../integrity-port.js";
+import { StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { MongoAnchors } from "./anchors.js";
 import { readAlertHeights } from "./blocks.js";
@@ -58,18 +68,21 @@ export class MongoIntegrity implements IntegrityStore {
         }
         return found;
       };
-      return (await orEachAlone(blocksOf(db), read, there, Math.min(blocksMax, ALONE_MAX))).map(foundBlock);
+      return (await orEachAlone(blocksOf(db), read, there, { limit: Math.min(blocksMax, ALONE_MAX) })).map(foundBlock);
     });
   }
 
-  entriesBetween(from: Height, through: Height): Promise<StoredEntry[]> {
+  entriesBetween(from: Height, through: Height): Promise<FoundIndexEntry[]> {
     return this.reading(async (db) => {
       const there = { _id: entriesBetween(from, through) };
       const read = (): Promise<FoundDocument[]> =>
         entriesOf(db)
           .find(there, { hint: BY_ID, sort: inOrder("asc") })
           .toArray();
-      return (await orEachAlone(entriesOf(db), read, there)).map((document) => storedEntry(document));
+      return (await orEachAlone(entriesOf(db), read, there)).map((document) => ({
+        ...storedEntry(document),
+        at: 0 - document._id,
+      }));
     });
   }
 
@@ -81,7 +94,7 @@ export class MongoIntegrity implements IntegrityStore {
       const idsOnly = { ...options, projection: BY_ID };
       const higher = { _id: { $gt: above } };
       const found = await Promise.all([
-        orEachAlone(blocksOf(db), () => blocksOf(db).find(higher, options).toArray(), higher, STRANGERS_MAX),
+        orEachAlone(blocksOf(db), () => blocksOf(db).find(higher, options).toArray(), higher, { limit: STRANGERS_MAX }),
         // In the order of ids all numbers stand together: what is before the first and behind the last one has another type.
         blocks.find({}, { ...idsOnly, min: { _id: new MinKey() }, max: { _id: Number.NEGATIVE_INFINITY } }).toArray(),
         blocks.find({}, { ...idsOnly, min: { _id: "" }, max: { _id: new MaxKey() } }).toArray(),
@@ -112,8 +125,13 @@ export class MongoIntegrity implements IntegrityStore {
   kept(names: readonly string[]): Promise<KeptDocument[]> {
     return this.reading(async (db) => {
       const from = db.collection<QuarantinedDocument>("quarantine");
-      const found = from.find({ _id: { $in: [...names] } }, { sort: { quarantinedAt: 1, _id: 1 }, ...AS_STORED });
-      return (await found.batchSize(READ_BATCH_BLOCKS).toArray()).map(keptDocument);
+      const there = { _id: { $in: [...names] } };
+      const read = (): Promise<QuarantinedDocument[]> =>
+        from
+          .find(there, { sort: { quarantinedAt: 1, _id: 1 }, ...AS_STORED })
+          .batchSize(READ_BATCH_BLOCKS)
+          .toArray();
+      return (await orEachAlone(from, read, there, AS_STORED)).map(keptDocument);
     });
   }
 
@@ -166,7 +184,7 @@ function keptDocument(document: BSON.Document): KeptDocument {
     height: Number.isSafeInteger(at) ? at : null,
     keptAt: isoOf(quarantinedAt),
     isWhole: hasBody === true,
-    document: BSON.EJSON.serialize(document, { relaxed: false }) as JsonObject,
+    document: asJson(document),
   };
 }
 
@@ -174,11 +192,11 @@ function keptDocument(document: BSON.Document): KeptDocument {
  * What `read` gives; or, where the driver cannot decode one of them, each for itself: that one by its id alone, which is no
  * sound block and no sound entry.
  */
-async function orEachAlone<T extends StoredDocument>(
+async function orEachAlone<T extends BSON.Document>(
   from: Collection<T>,
   read: () => Promise<WithId<T>[]>,
   there: Filter<T>,
-  limit = 0,
+  { limit = 0, ...alone }: FindOptions = {},
 ): Promise<WithId<T>[]> {
   try {
     return await read();
@@ -188,7 +206,7 @@ async function orEachAlone<T extends StoredDocument>(
   const found: WithId<T>[] = [];
   for (const only of await from.find(there, { hint: BY_ID, sort: BY_ID, limit, projection: BY_ID }).toArray())
     try {
-      const document = await from.findOne({ _id: only._id } as Filter<T>);
+      const document = await from.findOne({ _id: only._id } as Filter<T>, alone);
       if (document !== null) found.push(document);
     } catch (error) {
       if (!isUndecoded(error)) throw error;
@@ -199,6 +217,15 @@ async function orEachAlone<T extends StoredDocument>(
 
 /** What the server has answered, and the driver could not read. */
 const isUndecoded = (error: unknown): boolean => !(error instanceof MongoError || error instanceof StoreError);
+
+/** What says of itself that it is a type of BSON's, and is none, has no JSON. */
+function asJson(document: BSON.Document): JsonObject {
+  try {
+    return BSON.EJSON.serialize(document, { relaxed: false }) as JsonObject;
+  } catch {
+    return { unreadable: true };
+  }
+}
 
 /** A date in BSON may be one that no `Date` can be. */
 const isoOf = (at: unknown): string =>

@@ -19,7 +19,7 @@ import { BlockInserts } from "./block-inserts.js";
 import { BLOCK_INDEXES, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
-import { entriesBetween, inOrder } from "./entry-ids.js";
+import { blocksFrom, entriesBetween, inOrder } from "./entry-ids.js";
 import { readError, storeError, within } from "./errors.js";
 import { IndexWorks } from "./index-work.js";
 import { MongoLink, openingError } from "./link.js";
@@ -119,7 +119,7 @@ export class MongoLogStore implements LogStore, RepairStore {
     await makeIndexes(blocks, BLOCK_INDEXES);
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.cut(opening, truncating);
-    const tail = await blocks.findOne({ _id: { $gte: 1 } }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    const tail = await blocks.findOne(blocksFrom(1), { sort: { _id: -1 }, projection: { _id: 1 } });
     const tailHeight = height(tail?._id ?? 0);
     await opening.works.tidy(tailHeight, () => opening.state.swapOrThrow({}, options));
     // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes

@@ -92,7 +92,8 @@ export function keyCommand(term: Uint8Array, limit: number): Command {
 /** What `holding` asks the server. */
 export function holdingCommand(sequence: number): Command {
   return {
-    filter: { "header.treeSize": { $gt: sequence } },
+    // What says that it is another block than the one whose place it has answers for neither.
+    filter: { "header.treeSize": { $gt: sequence }, $expr: { $eq: ["$_id", "$header.height"] } },
     options: { projection: PROVED_LATER, hint: TREE_SIZE_INDEX.name, sort: TREE_SIZE_INDEX.key, limit: 1, ...LIMITED },
   };
 }
@@ -237,7 +238,7 @@ export class MongoKeys implements KeyReader {
       const last = documents.at(-1);
       return {
         terms: documents.flatMap(termsOf),
-        next: last === undefined || documents.length < limit ? null : height(heightOf(last) + 1),
+        next: last === undefined || documents.length < limit ? null : height(Math.floor(0 - last._id) + 1),
       };
     });
   }

@@ -25,11 +25,15 @@ export async function putBlocks(log: Log, stored: readonly StoredBlock[], self: 
   const ids = stored.map(({ block }) => entryId(block.header.height));
   const found = await log.entries.find({ _id: { $in: ids } }, { projection: { writeId: 1 } }).toArray();
   const names = new Map(found.map(({ _id, writeId }) => [_id, writeId]));
+  const heights = stored.map(({ block }) => block.header.height);
+  const there = await log.blocks.find({ _id: { $in: heights } }, { projection: { _id: 1 } }).toArray();
+  const replaced = new Set(there.map(({ _id }) => _id));
   // Whoever has lost the database meanwhile writes nothing over what its successor stored.
   await log.state.swapOrThrow({}, self);
   const writes = stored.map((one) => {
     const { _id, ...content } = blockDocument(one, nameOf(names.get(entryId(one.block.header.height))));
-    return { replaceOne: { filter: { _id }, replacement: content, upsert: true } };
+    // One that arrives late puts no block back into a log that was cleared since.
+    return { replaceOne: { filter: { _id }, replacement: content, upsert: !replaced.has(_id) } };
   });
   await log.blocks.bulkWrite(writes as never, { ordered: true, writeConcern: log.durable });
 }
@@ -54,12 +58,17 @@ export async function removeForged(log: Log, ids: readonly unknown[], self: Owne
   return kept;
 }
 
-/** Ids between these heights and the next ones: fractions, which no block has. */
+/** Ids between these heights and the next ones: fractions, which no block has; and below zero, which no entry has. */
 export async function fractionsAt(log: Log, heights: readonly number[]): Promise<number[]> {
   const found: number[] = [];
   for (const at of heights) {
-    const there = log.blocks.find({ _id: { $gt: at, $lt: at + 1 } }, { projection: { _id: 1 } }).limit(16);
-    found.push(...(await there.toArray()).map(({ _id }) => _id));
+    for (const between of [
+      { $gt: at, $lt: at + 1 },
+      { $gt: 0 - at - 1, $lt: 0 - at },
+    ]) {
+      const there = log.blocks.find({ _id: between }, { projection: { _id: 1 } }).limit(16);
+      found.push(...(await there.toArray()).map(({ _id }) => _id));
+    }
   }
   return found;
 }

@@ -12,7 +12,8 @@ import { Shell } from "./shell/shell.js";
 applyTheme();
 const root = document.getElementById("root");
 if (root === null) throw new Error("The page has no root.");
-createRoot(root).render(
+// What a boundary has caught is told on the page.
+createRoot(root, { onCaughtError: (error) => console.warn(error) }).render(
   <StrictMode>
     <QueryClientProvider client={makeQueryClient()}>
       <Router hook={useHashPath} searchHook={useHashSearch} hrefs={(href) => `#${href}`}>

@@ -204,7 +204,9 @@ export const PROBLEMS = {
     status: 409,
     title: "The stored event was altered",
     isRetryable: false,
-    help: "This node's copy is not what was committed, so it is not shown. Ask another node; GET /api/v1/alerts says more.",
+    help:
+      "This node's copy is not what was committed, and is not shown. An event is answered from another node's copy, unless " +
+      "none comes in time. Ask another node; GET /api/v1/alerts says more.",
   },
   disk_low: {
     status: 503,

@@ -16,10 +16,15 @@ export const NESTING_MAX = 64;
 export const SALT_BYTES = 16;
 export const MEMBERS_MAX = 64;
 
-/** Alerts or elections in one list. */
 /** Events of one answer about the chain. */
 export const CHAIN_EVENTS_MAX = 500;
+/** Alerts or elections in one list. */
 export const NOTICES_MAX = 500;
+/** Events that one node names to another that searches there. */
+export const NAMED_EVENTS_MAX = 1_000;
+/** Blocks that one node asks another for, as its own copies are not what was committed. */
+export const SOUND_BLOCKS_MAX = 64;
+export const HISTOGRAM_BUCKETS_MAX = 200;
 
 /** What one control record says of alerts: its header has at most 64 KiB. */
 export const ALERT_RECORDS_BYTES_MAX = 32 * 1024;

@@ -4,12 +4,14 @@ import { Link } from "wouter";
 import { type Answer, ask } from "../api/client.js";
 import { useAlert } from "../api/queries.js";
 import type { AlertView, CopyList, PlaceRange } from "../api/types.js";
-import { ago, clockTime, count, dateOf, duration, lasting, many, zoneName } from "../lib/format.js";
+import { ago, count, duration, lasting, many } from "../lib/format.js";
+import { clockTime, dateOf, zoneName } from "../lib/times.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { Stale } from "../parts/states.js";
+import { Table } from "../parts/table.js";
 import styles from "./alerts.module.css";
 import { Comparison } from "./comparison.js";
 import { Overtaken, ResolveForm } from "./resolve-form.js";
@@ -158,35 +160,22 @@ function History({ alert: { history = [], progress } }: { readonly alert: AlertV
           {count(progress.done)} of {count(progress.of)} are put right.
         </p>
       )}
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              {[`Time (${zoneName()})`, "What", "By", "Reason"].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {history.map(({ n, at, action, actor, reason, detail }) => (
-              <tr key={n}>
-                <td className={page.number}>
-                  {dateOf(at)} {clockTime(at)}
-                </td>
-                <td>{actionWord(action)}</td>
-                <td className={page.break}>
-                  <bdi>{actor ?? ""}</bdi>
-                </td>
-                <td className={page.break}>
-                  <bdi>{reason ?? detail ?? ""}</bdi>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table head={[`Time (${zoneName()})`, "What", "By", "Reason"]}>
+        {history.map(({ n, at, action, actor, reason, detail }) => (
+          <tr key={n}>
+            <td className={page.number}>
+              {dateOf(at)} {clockTime(at)}
+            </td>
+            <td>{actionWord(action)}</td>
+            <td className={page.break}>
+              <bdi>{actor ?? ""}</bdi>
+            </td>
+            <td className={page.break}>
+              <bdi>{reason ?? detail ?? ""}</bdi>
+            </td>
+          </tr>
+        ))}
+      </Table>
     </section>
   );
 }

@@ -1,8 +1,10 @@
 import { Link } from "wouter";
 import type { AlertView } from "../api/types.js";
-import { ago, count, localTime, many } from "../lib/format.js";
+import { ago, count, many } from "../lib/format.js";
+import { localTime } from "../lib/times.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
 import styles from "./alerts.module.css";
 import { decisionOf, isOver } from "./standing.js";
 
@@ -17,24 +19,11 @@ export function AlertTable({ title, alerts, more, now }: AlertTableProps) {
   return (
     <section className={page.card} aria-labelledby="list">
       <h2 id="list">{title}</h2>
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              {["Severity", "Kind", "Wrong on", "Where", "What was found", "Found by", "Age", "Stands"].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {alerts.map((alert) => (
-              <AlertRow key={`${alert.node} ${alert.id}`} alert={alert} now={now} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table head={["Severity", "Kind", "Wrong on", "Where", "What was found", "Found by", "Age", "Stands"]}>
+        {alerts.map((alert) => (
+          <AlertRow key={`${alert.node} ${alert.id}`} alert={alert} now={now} />
+        ))}
+      </Table>
       {more > 0 ? <p className={page.muted}>{many(more, "more alert")} are not shown.</p> : null}
     </section>
   );

@@ -4,6 +4,7 @@ import { count, many, shortHash } from "../lib/format.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { Loading } from "../parts/states.js";
+import { Table } from "../parts/table.js";
 import styles from "./alerts.module.css";
 import { alteredEvent, type FieldRow, recompute, rowsOf } from "./altered-event.js";
 
@@ -135,36 +136,23 @@ function Others({ differences }: { readonly differences: readonly DifferenceView
   return (
     <details>
       <summary>{many(differences.length, "difference")} elsewhere</summary>
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              {["Block", "Event", "Field", "Committed", "Found"].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {differences.map(({ height, sequence, field, stored, expected }) => (
-              <tr key={`${height} ${sequence} ${field}`}>
-                <td>{count(height)}</td>
-                <td>{sequence === undefined ? "" : count(sequence)}</td>
-                <th scope="row" className={page.break}>
-                  <bdi>{field}</bdi>
-                </th>
-                <td className={page.break}>
-                  <code>{text(expected)}</code>
-                </td>
-                <td className={page.break}>
-                  <code>{text(stored)}</code>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table head={["Block", "Event", "Field", "Committed", "Found"]}>
+        {differences.map(({ height, sequence, field, stored, expected }) => (
+          <tr key={`${height} ${sequence} ${field}`}>
+            <td>{count(height)}</td>
+            <td>{sequence === undefined ? "" : count(sequence)}</td>
+            <th scope="row" className={page.break}>
+              <bdi>{field}</bdi>
+            </th>
+            <td className={page.break}>
+              <code>{text(expected)}</code>
+            </td>
+            <td className={page.break}>
+              <code>{text(stored)}</code>
+            </td>
+          </tr>
+        ))}
+      </Table>
     </details>
   );
 }

@@ -1,5 +1,5 @@
 import { useCallback } from "react";
-import { useAlerts } from "../api/queries.js";
+import { useAlerts, useCluster } from "../api/queries.js";
 import type { AlertView } from "../api/types.js";
 import { isOver } from "./standing.js";
 
@@ -31,4 +31,24 @@ export function useAccused(): (sequence: number) => string {
 export function useAlertAt(): (node: string, sequence: number) => AlertView | undefined {
   const alertsAt = useAlertsAt();
   return useCallback((node, sequence) => alertsAt(sequence).find(({ accused }) => accused === node), [alertsAt]);
+}
+
+/**
+ * How many nodes hold an event, by their own word, without those that an open alert accuses: `2/3`. What is shown is
+ * committed, so a majority had it before any of them was asked.
+ */
+export function useHolders(): (sequence: number) => string {
+  const alertsAt = useAlertsAt();
+  const { nodes, quorum = 0 } = useCluster().data?.body ?? {};
+  return useCallback(
+    (sequence) => {
+      if (nodes === undefined) return "";
+      const accused = new Set(alertsAt(sequence).map((alert) => alert.accused));
+      const holding = nodes.filter(
+        ({ id, role, lastSequence }) => role !== "unknown" && lastSequence >= sequence && !accused.has(id),
+      );
+      return `${Math.max(holding.length, accused.size === 0 ? quorum : 0)}/${nodes.length}`;
+    },
+    [alertsAt, nodes, quorum],
+  );
 }

@@ -47,7 +47,11 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<Answ
   }).catch((cause: unknown) => {
     throw init.signal?.aborted === true ? cause : new NoAnswer(cause);
   });
-  const body: unknown = await response.json().catch(() => null);
+  // An error may come with anything; an answer that was cut on its way is none.
+  const body: unknown = await response.json().catch((cause: unknown) => {
+    if (!response.ok) return null;
+    throw init.signal?.aborted === true ? cause : new NoAnswer(cause);
+  });
   if (!response.ok) throw new ApiError(problemOf(response, body));
   const size = response.headers.get("X-Log-Size");
   return {

@@ -1,6 +1,7 @@
 import { keepPreviousData, QueryClient, type UseQueryResult, useQuery } from "@tanstack/react-query";
 import type { ChaosView } from "../../shared/protocol/chaos.js";
 import type { ChainView } from "../../shared/protocol/http.js";
+import type { HistogramView } from "../events/spans.js";
 import { type Answer, ask } from "./client.js";
 import type { AlertList, AlertView, ClusterView, ElectionList } from "./types.js";
 
@@ -10,6 +11,7 @@ const CHAOS_OFF_EVERY_MS = 60_000;
 const CHAIN_EVERY_MS = 2_000;
 const ALERTS_EVERY_MS = 2_000;
 const ELECTIONS_EVERY_MS = 10_000;
+const HISTOGRAM_EVERY_MS = 10_000;
 export const ALERTS_SHOWN = 200;
 const ELECTIONS_SHOWN = 50;
 
@@ -69,12 +71,27 @@ export const useChaos = (): Asked<ChaosView> =>
     refetchInterval: ({ state }) => (state.data?.body.allowed === false ? CHAOS_OFF_EVERY_MS : CHAOS_EVERY_MS),
   });
 
+/** With how many were asked for: what is shown until the next answer may have been fewer. */
+export type ChainPart = ChainView & { readonly count: number };
+
 /** `from` null: the newest. */
-export const useChain = (from: number | null, count: number, isLive: boolean): Asked<ChainView> =>
+export const useChain = (from: number | null, count: number, isLive: boolean): Asked<ChainPart> =>
   useQuery({
     queryKey: ["chain", from, count],
-    queryFn: ({ signal }) =>
-      ask<ChainView>(`api/v1/chain?count=${count}${from === null ? "" : `&from=${from}`}`, { signal }),
+    queryFn: async ({ signal }) => {
+      const place = from === null ? "" : `&from=${from}`;
+      const answer = await ask<ChainView>(`api/v1/chain?count=${count}${place}`, { signal });
+      return { ...answer, body: { ...answer.body, count } };
+    },
     refetchInterval: isLive ? CHAIN_EVERY_MS : false,
+    placeholderData: keepPreviousData,
+  });
+
+/** `query`: how many spans, and the conditions. */
+export const useHistogram = (query: string, isLive: boolean): Asked<HistogramView> =>
+  useQuery({
+    queryKey: ["histogram", query],
+    queryFn: ({ signal }) => ask<HistogramView>(`api/v1/events/histogram?${query}`, { signal }),
+    refetchInterval: isLive ? HISTOGRAM_EVERY_MS : false,
     placeholderData: keepPreviousData,
   });

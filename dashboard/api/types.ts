@@ -9,6 +9,8 @@ export interface NodeView {
   readonly priority: number;
   readonly term: number;
   readonly health: string;
+  readonly lastHeight: number;
+  readonly commitHeight: number;
   readonly lastSequence: number;
   readonly headHash: string;
   readonly lagEvents: number;

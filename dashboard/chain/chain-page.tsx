@@ -1,49 +1,63 @@
-import { type FormEvent, useState } from "react";
-import { Link } from "wouter";
 import { useAlertAt } from "../alerts/use-accused.js";
-import { useChain, useCluster } from "../api/queries.js";
-import type { AlertView } from "../api/types.js";
-import { ago, count, many } from "../lib/format.js";
+import { useLogSize } from "../api/log-size.js";
+import { useAlerts, useChain, useCluster } from "../api/queries.js";
+import type { ClusterView } from "../api/types.js";
+import { ago, count } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
+import { useHeld } from "../lib/use-held.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
 import { FirstEvent } from "../parts/first-event.js";
-import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { Empty, Stale } from "../parts/states.js";
-import styles from "./chain.module.css";
+import { ChainRuns } from "./chain-runs.js";
+import { Heads, Summary } from "./chain-summary.js";
 import { ChainTable } from "./chain-table.js";
-import { type ChainPicture, pictureOf } from "./columns.js";
+import { pictureOf } from "./columns.js";
+import { Jump, Pager, ZOOMS, type Zoom, ZoomChoice } from "./controls.js";
+import { runsOfLog, runsOfPicture } from "./runs.js";
 import { useColumns } from "./use-columns.js";
+import { WholeLog } from "./whole-log.js";
+
+/** As many as a node is asked for at once. */
+const BARS = 500;
 
 /** One row a node, the newest right: one node's difference is seen at once. */
 export function ChainPage() {
   const { parameters, change } = useParameters();
-  const at = parameters.get("at");
-  const columns = useColumns();
-  const from = at !== null && /^\d{1,15}$/.test(at) ? Math.max(0, Number(at) - Math.floor(columns / 2)) : null;
+  const asked = parameters.get("at") ?? "";
+  const at = /^\d{1,15}$/.test(asked) ? Number(asked) : null;
+  const zoom = ZOOMS.find((one) => one === parameters.get("zoom")) ?? "tile";
   const isPaused = isPausedIn(parameters);
-  const chain = useChain(from, columns, !isPaused);
+  const tiles = useColumns();
+  const columns = zoom === "tile" ? tiles : BARS;
+  const grown = useLogSize();
+  const size = useHeld(grown, isPaused);
+  const chain = useChain(at === null ? null : firstOf(at, columns, size), columns, !isPaused);
   const accusedBy = useAlertAt();
   const now = useNow();
-  const leaderId = useCluster().data?.body.leaderId ?? null;
+  const status = useCluster().data?.body;
+  const alerts = useAlerts().data?.body.alerts ?? [];
+  const leaderId = status?.leaderId ?? null;
   if (chain.data === undefined)
     return <AskedPage title="Chain" what="the chain" error={chain.error} onRetry={() => void chain.refetch()} />;
   const view = chain.data.body;
-  const picture = pictureOf(view, columns);
+  const picture = pictureOf(view, view.count);
+  const move = (sequence: number, options?: { replace: boolean }): void => change({ at: String(sequence) }, options);
   return (
     <div className={`${page.page} ${page.wide}`}>
       <div className={page.header}>
         <h1>Chain</h1>
         <div className={page.row}>
           <Button aria-pressed={isPaused} onClick={() => change({ paused: turned(isPaused) }, { replace: true })}>
-            {isPaused ? "▶ Resume" : "❚❚ Pause"}
+            {isPaused ? `▶ Resume (+${count(Math.max(0, (grown ?? 0) - (size ?? 0)))})` : "❚❚ Pause"}
           </Button>
           <Button onClick={() => change({ at: "" })} disabled={at === null}>
             Newest
           </Button>
+          <ZoomChoice zoom={zoom} onChoose={(next) => change({ zoom: next === "tile" ? "" : next })} />
           <Jump onJump={(sequence) => change({ at: sequence })} />
         </div>
       </div>
@@ -60,117 +74,63 @@ export function ChainPage() {
         </Empty>
       ) : (
         <section className={page.card} aria-label="The chain, node by node">
+          {status === undefined ? null : <Heads status={status} alerts={alerts} />}
           <Summary picture={picture} accusedBy={accusedBy} />
-          <ChainTable picture={picture} leaderId={leaderId} />
-          <Pager
-            from={view.from}
-            size={view.size}
-            columns={columns}
-            onMove={(sequence) => change({ at: String(sequence) })}
-          />
-          <Legend />
+          {zoom === "tile" ? (
+            <ChainTable
+              picture={picture}
+              leaderId={leaderId}
+              at={at}
+              waiting={waitingOf(at === null ? status : undefined)}
+            />
+          ) : zoom === "bar" ? (
+            <ChainRuns
+              rows={runsOfPicture(picture)}
+              from={picture.sequences[0] as number}
+              to={picture.sequences.at(-1) as number}
+              leaderId={leaderId}
+            />
+          ) : status === undefined ? null : (
+            <ChainRuns rows={runsOfLog(status, alerts, view.size)} from={0} to={view.size - 1} leaderId={leaderId} />
+          )}
+          {zoom === "map" ? null : <Pager from={view.from} size={view.size} columns={view.count} onMove={move} />}
+          <WholeLog at={at} isLive={!isPaused} onMove={(sequence) => move(sequence, { replace: true })} />
+          <Legend zoom={zoom} />
         </section>
       )}
     </div>
   );
 }
 
-function Jump({ onJump }: { onJump(sequence: string): void }) {
-  const [text, setText] = useState("");
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    if (text !== "") onJump(text);
-  };
-  return (
-    <form className={page.row} onSubmit={submit}>
-      <label className={styles.jump}>
-        Jump to #
-        <input
-          data-search
-          inputMode="numeric"
-          pattern="\d{1,15}"
-          title="The sequence of an event"
-          value={text}
-          onChange={({ target }) => setText(target.value.replaceAll(/\D/g, ""))}
-        />
-      </label>
-      <Button type="submit">Go</Button>
-    </form>
-  );
+/** The event asked for stands in the middle, or as near to it as leaves no room empty. */
+function firstOf(at: number, columns: number, size: number | null): number {
+  const first = Math.max(0, at - Math.floor(columns / 2));
+  return size === null || at >= size ? first : Math.min(first, Math.max(0, size - columns));
 }
 
-interface SummaryProps {
-  readonly picture: ChainPicture;
-  /** The alert that names an event of a node. */
-  accusedBy(node: string, sequence: number): AlertView | undefined;
-}
+/** Blocks that a node has stored, and of which it does not know yet that they are committed. */
+const waitingOf = (status: ClusterView | undefined): ReadonlyMap<string, number> =>
+  new Map(status?.nodes.map(({ id, lastHeight, commitHeight }) => [id, Math.max(0, lastHeight - commitHeight)]));
 
-function Summary({ picture: { rows, sequences }, accusedBy }: SummaryProps) {
-  const range = `events ${count(sequences[0] ?? 0)} to ${count(sequences.at(-1) ?? 0)}`;
-  const broken = rows.flatMap(({ node, cells }) => {
-    const found = cells.filter(({ state }) => state === "differs" || state === "altered").length;
-    return found === 0 ? [] : [`${many(found, "event")} on ${node}`];
-  });
-  const alert = rows
-    .flatMap(({ node, cells }) =>
-      cells.flatMap(({ state }, i) =>
-        state === "differs" || state === "altered" ? [accusedBy(node, sequences[i] as number)] : [],
-      ),
-    )
-    .find((found) => found !== undefined);
-  const unheard = rows.filter(({ cells }) => cells.every(({ state }) => state === "unknown")).map(({ node }) => node);
-  return (
-    <p className={page.row} role="status">
-      {broken.length > 0 ? (
-        <Mark tone="bad">broken</Mark>
-      ) : unheard.length > 0 ? (
-        <Mark tone="unknown">not all seen</Mark>
-      ) : (
-        <Mark tone="ok">equal</Mark>
-      )}
-      <span>
-        {broken.length > 0
-          ? `Of ${range}: ${broken.join(", ")}.`
-          : unheard.length > 0
-            ? `Of ${range} ${unheard.join(", ")} has told nothing.`
-            : `All nodes hold the same hashes of ${range}, as far as each has them.`}
-      </span>
-      {alert === undefined ? null : (
-        <Link href={`/alerts?alert=${alert.id}`}>
-          {alert.kind} on {alert.accused}: open the alert
-        </Link>
-      )}
-    </p>
-  );
-}
-
-interface PagerProps {
-  readonly from: number;
-  readonly size: number;
-  readonly columns: number;
-  onMove(sequence: number): void;
-}
-
-function Pager({ from, size, columns, onMove }: PagerProps) {
-  const half = Math.ceil(columns / 2);
-  return (
-    <div className={page.row}>
-      <Button disabled={from === 0} onClick={() => onMove(Math.max(0, from - half))}>
-        ← Older
-      </Button>
-      <Button disabled={from + columns >= size} onClick={() => onMove(Math.min(size - 1, from + columns + half))}>
-        Newer →
-      </Button>
-    </div>
-  );
-}
-
-function Legend() {
+function Legend({ zoom }: { readonly zoom: Zoom }) {
+  if (zoom === "map")
+    return (
+      <p className={page.muted}>
+        The whole log as each node tells of it: full green was verified by its last pass, hatched has not been passed
+        yet, dotted is not there yet. <b>!</b> crossed red is altered, by an open alert. Press a place to see its
+        events.
+      </p>
+    );
   return (
     <p className={page.muted}>
-      <b>✓</b> equal on all nodes that have it · <b>✗ differs</b> nodes name different hashes · <b>! altered</b> the
-      node’s own database does not hold what was committed · <b>╳</b> the chain breaks here · <b>–</b> not there yet ·{" "}
-      <b>?</b> the node did not say
+      <b>{zoom === "bar" ? "green" : "✓"}</b> equal on all nodes that have it · <b>✗ differs</b> nodes name different
+      hashes · <b>! altered</b> the node’s own database does not hold what was committed ·{" "}
+      {zoom === "bar" ? null : (
+        <>
+          <b>╳</b> the chain breaks here ·{" "}
+        </>
+      )}
+      <b>–</b> not there yet · <b>?</b> the node did not say
     </p>
   );
 }

@@ -1,18 +1,21 @@
 import { Link } from "wouter";
-import { count } from "../lib/format.js";
+import { count, many } from "../lib/format.js";
 import styles from "./chain.module.css";
 import type { ChainCell, ChainPicture } from "./columns.js";
 
 const SHOWN_DIGITS = 6;
 
-/** The picture is a table, so that it can be read cell by cell. */
-export function ChainTable({
-  picture,
-  leaderId,
-}: {
+interface ChainTableProps {
   readonly picture: ChainPicture;
   readonly leaderId: string | null;
-}) {
+  /** The event that was asked for. */
+  readonly at: number | null;
+  /** Blocks of each node that are not known to be committed. */
+  readonly waiting: ReadonlyMap<string, number>;
+}
+
+/** The picture is a table, so that it can be read cell by cell. */
+export function ChainTable({ picture, leaderId, at, waiting }: ChainTableProps) {
   return (
     <section className={styles.scroll} aria-label="Hashes" tabIndex={-1}>
       <table className={styles.chain}>
@@ -21,7 +24,12 @@ export function ChainTable({
             <th scope="col">Node</th>
             {picture.sequences.map((sequence) => (
               <th key={sequence} scope="col">
-                <Link href={`/events?event=${sequence}&tab=nodes`}>#{count(sequence)}</Link>
+                <Link
+                  href={`/events?event=${sequence}&tab=nodes`}
+                  aria-current={sequence === at ? "location" : undefined}
+                >
+                  #{count(sequence)}
+                </Link>
               </th>
             ))}
           </tr>
@@ -38,12 +46,19 @@ export function ChainTable({
                   <Tile cell={cell} />
                 </td>
               ))}
+              <Waiting blocks={waiting.get(node) ?? 0} />
             </tr>
           ))}
         </tbody>
       </table>
     </section>
   );
+}
+
+/** Stored, and not known to be committed: behind the line that every event stands before. */
+function Waiting({ blocks }: { readonly blocks: number }) {
+  if (blocks === 0) return null;
+  return <td className={styles.waiting}>┊ {many(blocks, "block")} waiting</td>;
 }
 
 function Tile({ cell }: { readonly cell: ChainCell }) {

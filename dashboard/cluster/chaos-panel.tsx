@@ -1,13 +1,12 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
 import { Link } from "wouter";
-import type { ChaosAction, ChaosState, ChaosView } from "../../shared/protocol/chaos.js";
-import { NoAnswer, post } from "../api/client.js";
+import type { ChaosAction, ChaosState } from "../../shared/protocol/chaos.js";
 import { useChaos } from "../api/queries.js";
-import { clockTime, zoneName } from "../lib/format.js";
+import { useStrike } from "../api/use-strike.js";
+import { clockTime, zoneName } from "../lib/times.js";
 import { Button } from "../parts/button.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
 import styles from "./cluster.module.css";
 
 type Standing = ChaosState["nodes"][number];
@@ -16,19 +15,7 @@ const RECORD_SHOWN = 8;
 /** Faults on demand, where the person who started the cluster has allowed them. */
 export function ChaosPanel() {
   const chaos = useChaos();
-  const client = useQueryClient();
-  const [said, setSaid] = useState("");
-  const strike = useMutation({
-    mutationFn: (request: { action: ChaosAction; node: string }) => post<ChaosView>("api/v1/chaos", request),
-    onSuccess: (answer, { action, node }) => {
-      client.setQueryData(["chaos"], answer);
-      setSaid(`${DONE[action]} ${node}.`);
-    },
-    // The node that passed it on may be the one that was struck.
-    onError: (error, { action, node }) =>
-      setSaid(error instanceof NoAnswer ? `${DONE[action]} ${node}; no answer came.` : error.message),
-    onSettled: () => client.invalidateQueries({ queryKey: ["cluster"] }),
-  });
+  const { strike, said, isPending } = useStrike();
   const view = chaos.data?.body;
   if (view === undefined || !view.allowed) return null;
   return (
@@ -38,41 +25,30 @@ export function ChaosPanel() {
         The start script makes them, since it was started with <code>--demo</code> or <code>--allow-chaos</code>. Watch
         the lanes above, the <Link href="/chain">chain</Link> and the <Link href="/alerts">alerts</Link>.
       </p>
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              <th scope="col">Node</th>
-              <th scope="col">Stands</th>
-              <th scope="col">Do</th>
-            </tr>
-          </thead>
-          <tbody>
-            {view.nodes.map((node) => (
-              <tr key={node.node}>
-                <th scope="row">{node.node}</th>
-                <td>
-                  <Stands node={node} />
-                </td>
-                <td>
-                  <div className={styles.faults}>
-                    {actionsFor(node).map(({ action, label }) => (
-                      <Button
-                        key={action}
-                        aria-label={`${label}: ${node.node}`}
-                        disabled={strike.isPending}
-                        onClick={() => strike.mutate({ action, node: node.node })}
-                      >
-                        {label}
-                      </Button>
-                    ))}
-                  </div>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table head={["Node", "Stands", "Do"]}>
+        {view.nodes.map((node) => (
+          <tr key={node.node}>
+            <th scope="row">{node.node}</th>
+            <td>
+              <Stands node={node} />
+            </td>
+            <td>
+              <div className={styles.faults}>
+                {actionsFor(node).map(({ action, label }) => (
+                  <Button
+                    key={action}
+                    aria-label={`${label}: ${node.node}`}
+                    disabled={isPending}
+                    onClick={() => strike({ action, node: node.node })}
+                  >
+                    {label}
+                  </Button>
+                ))}
+              </div>
+            </td>
+          </tr>
+        ))}
+      </Table>
       <p role="status">{said}</p>
       <details>
         <summary>What happened to the nodes</summary>
@@ -107,42 +83,23 @@ function actionsFor({ up, paused, cut }: Standing): Offer[] {
   ];
 }
 
-const DONE: Readonly<Record<ChaosAction, string>> = {
-  kill: "Killed",
-  pause: "Paused",
-  resume: "Resumed",
-  restart: "Started",
-  cut: "Cut off",
-  join: "Reconnected",
-  tamper: "Altered the newest event in the database of",
-};
-
 function Record({ record }: Pick<ChaosState, "record">) {
   if (record.length === 0) return <p>Nothing since the start.</p>;
   return (
-    <table className={page.table}>
-      <thead>
-        <tr>
-          <th scope="col">Time ({zoneName()})</th>
-          <th scope="col">Node</th>
-          <th scope="col">What</th>
-        </tr>
-      </thead>
-      <tbody>
-        {record
-          .slice(-RECORD_SHOWN)
-          .reverse()
-          .map(({ at, node, what, detail }) => (
-            <tr key={`${at} ${node} ${what}`}>
-              <td className={page.number}>{clockTime(at)}</td>
-              <td>{node}</td>
-              <td className={page.break}>
-                {what}
-                {detail === undefined ? "" : `: ${detail}`}
-              </td>
-            </tr>
-          ))}
-      </tbody>
-    </table>
+    <Table head={[`Time (${zoneName()})`, "Node", "What"]}>
+      {record
+        .slice(-RECORD_SHOWN)
+        .reverse()
+        .map(({ at, node, what, detail }) => (
+          <tr key={`${at} ${node} ${what} ${detail ?? ""}`}>
+            <td className={page.number}>{clockTime(at)}</td>
+            <td>{node}</td>
+            <td className={page.break}>
+              {what}
+              {detail === undefined ? "" : `: ${detail}`}
+            </td>
+          </tr>
+        ))}
+    </Table>
   );
 }

@@ -1,8 +1,10 @@
 import { Link } from "wouter";
 import type { AlertView, ClusterView, NodeView } from "../api/types.js";
 import { ago, count } from "../lib/format.js";
-import { Mark, type Tone } from "../parts/mark.js";
+import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
+import type { Tone } from "../parts/tone.js";
 
 const WATCHES: Readonly<Record<string, { tone: Tone; text: string }>> = {
   live: { tone: "ok", text: "live" },
@@ -22,35 +24,22 @@ export function Checks({ status, alerts, now }: ChecksProps) {
   return (
     <section className={page.card} aria-labelledby="checks">
       <h2 id="checks">What each node checks of its own database</h2>
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              {["Node", "Watch", "Verified through", "Last full pass", "Oldest check", "Differences"].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {status.nodes.map((node) => (
-              <tr key={node.id}>
-                <th scope="row">{node.id}</th>
-                <td>
-                  <Watch node={node} />
-                </td>
-                <td className={page.number}>{verified(node)}</td>
-                <td>{since(node.lastPassAt, now)}</td>
-                <td>{since(node.oldestVerifiedAt, now)}</td>
-                <td>
-                  <Differences found={alerts?.filter(({ accused }) => accused === node.id).length} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table head={["Node", "Watch", "Verified through", "Last full pass", "Oldest check", "Differences"]}>
+        {status.nodes.map((node) => (
+          <tr key={node.id}>
+            <th scope="row">{node.id}</th>
+            <td>
+              <Watch node={node} />
+            </td>
+            <td className={page.number}>{verified(node)}</td>
+            <td>{since(node.lastPassAt, now)}</td>
+            <td>{since(node.oldestVerifiedAt, now)}</td>
+            <td>
+              <Differences found={alerts?.filter(({ accused }) => accused === node.id).length} />
+            </td>
+          </tr>
+        ))}
+      </Table>
       <p className={page.muted}>
         The watch sees a change at once; the pass reads every block again and again, and finds what no watch has seen.
         Every block was verified since its oldest check, or when it came.

@@ -7,6 +7,7 @@ import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
 import { ChaosPanel } from "./chaos-panel.js";
 import { Checks } from "./checks.js";
 import styles from "./cluster.module.css";
@@ -73,34 +74,24 @@ function Views({ status }: { readonly status: ClusterView }) {
           <Mark tone="ok">all agree</Mark>
         )}
       </p>
-      <table className={page.table}>
-        <thead>
-          <tr>
-            <th scope="col">Node</th>
-            <th scope="col">Says</th>
+      <Table head={["Node", "Says"]}>
+        {status.views.map((view) => (
+          <tr key={view.node} className={said.size > 1 ? styles.disagrees : undefined}>
+            <th scope="row">{view.node}</th>
+            <td>
+              {view.leaderId === null ? `nobody leads, term ${view.term}` : `${view.leaderId} leads, term ${view.term}`}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {status.views.map((view) => (
-            <tr key={view.node} className={said.size > 1 ? styles.disagrees : undefined}>
-              <th scope="row">{view.node}</th>
-              <td>
-                {view.leaderId === null
-                  ? `nobody leads, term ${view.term}`
-                  : `${view.leaderId} leads, term ${view.term}`}
-              </td>
-            </tr>
-          ))}
-          {unheard.map(({ id, detail }) => (
-            <tr key={id}>
-              <th scope="row">{id}</th>
-              <td>
-                <Mark tone="unknown">no answer</Mark> {detail}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+        {unheard.map(({ id, detail }) => (
+          <tr key={id}>
+            <th scope="row">{id}</th>
+            <td>
+              <Mark tone="unknown">no answer</Mark> {detail}
+            </td>
+          </tr>
+        ))}
+      </Table>
     </section>
   );
 }

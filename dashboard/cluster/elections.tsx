@@ -1,15 +1,18 @@
 import { Link } from "wouter";
 import { useChaos, useElections } from "../api/queries.js";
 import type { ClusterView, ElectionView } from "../api/types.js";
-import { ago, clockTime, count, dateOf, duration, lasting, localTime, many, zoneName } from "../lib/format.js";
+import { ago, count, duration, lasting, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
+import { clockTime, dateOf, localTime, zoneName } from "../lib/times.js";
 import { useHeld } from "../lib/use-held.js";
 import { useNow } from "../lib/use-now.js";
 import { Button } from "../parts/button.js";
 import page from "../parts/page.module.css";
 import { Failure, Loading, Stale } from "../parts/states.js";
+import { Table } from "../parts/table.js";
 import styles from "./cluster.module.css";
+import { LaneTable } from "./lane-table.js";
 import { Swimlanes } from "./swimlanes.js";
 import { downtimesOf, timelineOf } from "./timeline.js";
 import { useWitness } from "./witness.js";
@@ -52,34 +55,23 @@ export function Elections({ status }: { readonly status: ClusterView }) {
         {list.unreachable.length > 0 ? (
           <Stale text={`${list.unreachable.join(", ")} did not tell how many writes it refused.`} />
         ) : null}
-        <div className={page.scroll}>
-          <table className={page.table}>
-            <thead>
-              <tr>
-                {[
-                  "Term",
-                  "Leader",
-                  `Since (${zoneName()})`,
-                  "Led for",
-                  "Why",
-                  "After",
-                  "Votes",
-                  "Took",
-                  "Writes refused",
-                ].map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {list.elections.map((election, i) => (
-                <Row key={election.height} election={election} next={list.elections[i - 1]} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          head={[
+            "Term",
+            "Leader",
+            `Since (${zoneName()})`,
+            "Led for",
+            "Why",
+            "After",
+            "Votes",
+            "Took",
+            "Writes refused",
+          ]}
+        >
+          {list.elections.map((election, i) => (
+            <Row key={election.height} election={election} next={list.elections[i - 1]} />
+          ))}
+        </Table>
       </section>
     </>
   );
@@ -138,19 +130,52 @@ function TimelineCard({ status, elections }: TimelineCardProps) {
         </div>
       </div>
       <Swimlanes timeline={timeline} from={from} to={Math.max(to, from + 1_000)} />
+      {around === undefined ? null : <ElectionFacts election={around} />}
+      <LaneTable timeline={timeline} from={from} to={to} />
       <p className={page.muted}>
         <b>▲</b> COORDINATOR: the first block of a term · dashed arrow: a vote · thick arrow: a hand-over · <b>⊘</b>{" "}
         writes refused for want of a leader · <b>◆</b> an event altered on demand · hatched: campaign, transfer, or
-        down. ELECTION and ALIVE are not kept in the log: a campaign is drawn from the last sign of the leader before.
-        Silence is what this page saw itself since it was opened.
+        down. ELECTION and ALIVE messages are not kept in the log: a campaign is drawn from the last sign of the leader
+        before. Silence is what this page saw itself since it was opened. Press ▲ for one election.
       </p>
     </section>
   );
 }
 
+/** One election in words, below its picture. */
+function ElectionFacts({ election }: { readonly election: ElectionView }) {
+  const { term, leaderId, at, reason, previousLeader, votes, tookMs, writesRefused } = election;
+  const facts: [string, string][] = [
+    ["Why it began", whyOf(reason)],
+    ["Led before", previousLeader ?? "nobody"],
+    ["Won by", `${leaderId}, with term ${count(term)}`],
+    ["Voted for it", votes.join(", ") || "not recorded"],
+    ["First block of the term", `${dateOf(at)} ${clockTime(at)} ${zoneName()}`],
+    [reason === "no_leader" ? "Time without a leader" : "Took", tookMs === null ? "not recorded" : lasting(tookMs)],
+    ["Writes refused meanwhile", refusedOf(writesRefused)],
+  ];
+  return (
+    <dl className={styles.electionFacts}>
+      {facts.map(([name, text]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{text}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+const whyOf = (reason: string | null): string =>
+  reason === null ? "the log does not say" : (REASONS[reason] ?? reason);
+
+function refusedOf(refused: ElectionView["writesRefused"]): string {
+  const all = Object.entries(refused);
+  return all.length === 0 ? "none" : all.map(([node, number]) => `${many(number, "write")} on ${node}`).join(", ");
+}
+
 function Row({ election, next }: { readonly election: ElectionView; readonly next: ElectionView | undefined }) {
   const { term, leaderId, at, reason, previousLeader, votes, tookMs, writesRefused } = election;
-  const refused = Object.entries(writesRefused);
   return (
     <tr>
       <th scope="row">
@@ -163,15 +188,11 @@ function Row({ election, next }: { readonly election: ElectionView; readonly nex
         {dateOf(at)} {clockTime(at)}
       </td>
       <td>{next === undefined ? "still" : duration(Date.parse(next.at) - Date.parse(at))}</td>
-      <td>{reason === null ? "the log does not say" : (REASONS[reason] ?? reason)}</td>
+      <td className={page.break}>{whyOf(reason)}</td>
       <td>{previousLeader ?? "–"}</td>
       <td>{votes.join(", ") || "–"}</td>
       <td className={page.number}>{tookMs === null ? "–" : lasting(tookMs)}</td>
-      <td>
-        {refused.length === 0
-          ? "none"
-          : refused.map(([node, number]) => `${many(number, "write")} on ${node}`).join(", ")}
-      </td>
+      <td>{refusedOf(writesRefused)}</td>
     </tr>
   );
 }

@@ -1,7 +1,9 @@
 import type { ClusterView, NodeView } from "../api/types.js";
 import { ago, count, duration } from "../lib/format.js";
-import { Mark, type Tone } from "../parts/mark.js";
+import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
+import type { Tone } from "../parts/tone.js";
 
 const toneOf = (node: NodeView): Tone => (node.healthy ? "ok" : node.role === "unknown" ? "unknown" : "bad");
 
@@ -10,50 +12,28 @@ export function Nodes({ status }: { readonly status: ClusterView }) {
   return (
     <section className={page.card} aria-labelledby="nodes">
       <h2 id="nodes">Nodes</h2>
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              {[
-                "Node",
-                "Role",
-                "Health",
-                "Term",
-                "Priority",
-                "Last event",
-                "Behind",
-                "Last heard",
-                "Clock",
-                "Version",
-              ].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {status.nodes.map((node) => (
-              <tr key={node.id}>
-                <th scope="row">{node.id}</th>
-                <td>{node.role}</td>
-                <td>
-                  <Mark tone={toneOf(node)}>{node.role === "unknown" ? "no answer" : node.health}</Mark>
-                </td>
-                <td className={page.number}>{node.role === "unknown" ? "" : node.term}</td>
-                <td className={page.number}>{node.priority}</td>
-                <td className={page.number}>
-                  {node.role === "unknown" ? "" : node.lastSequence < 0 ? "none" : count(node.lastSequence)}
-                </td>
-                <td className={page.number}>{node.role === "unknown" ? "" : count(node.lagEvents)}</td>
-                <td className={page.number}>{node.lastContactMs === null ? "–" : ago(node.lastContactMs)}</td>
-                <td className={page.number}>{clock(node.clockSkewMs)}</td>
-                <td>{node.version}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        head={["Node", "Role", "Health", "Term", "Priority", "Last event", "Behind", "Last heard", "Clock", "Version"]}
+      >
+        {status.nodes.map((node) => (
+          <tr key={node.id}>
+            <th scope="row">{node.id}</th>
+            <td>{node.role}</td>
+            <td>
+              <Mark tone={toneOf(node)}>{node.role === "unknown" ? "no answer" : node.health}</Mark>
+            </td>
+            <td className={page.number}>{node.role === "unknown" ? "" : node.term}</td>
+            <td className={page.number}>{node.priority}</td>
+            <td className={page.number}>
+              {node.role === "unknown" ? "" : node.lastSequence < 0 ? "none" : count(node.lastSequence)}
+            </td>
+            <td className={page.number}>{node.role === "unknown" ? "" : count(node.lagEvents)}</td>
+            <td className={page.number}>{node.lastContactMs === null ? "–" : ago(node.lastContactMs)}</td>
+            <td className={page.number}>{clock(node.clockSkewMs)}</td>
+            <td>{node.version}</td>
+          </tr>
+        ))}
+      </Table>
       <p className={page.muted}>Last heard is by the leader.</p>
     </section>
   );

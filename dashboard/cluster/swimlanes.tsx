@@ -1,5 +1,7 @@
 import { useId, useRef } from "react";
-import { clockTime, dateOf, duration, lasting } from "../lib/format.js";
+import { duration, lasting } from "../lib/format.js";
+import { useParameters } from "../lib/hash-location.js";
+import { clockTime, dateOf } from "../lib/times.js";
 import { useWidth } from "../lib/use-width.js";
 import styles from "./swimlanes.module.css";
 import { type Gap, type Lane, type Mark, type Span, type Timeline, ticksOf } from "./timeline.js";
@@ -152,8 +154,15 @@ function Bar({
 const SIGNS = { coordinator: "▲", refused: "⊘", tamper: "◆" } as const;
 
 function Sign({ mark, x, middle }: { readonly mark: Mark; readonly x: number; readonly middle: number }) {
+  const { change } = useParameters();
+  const { term } = mark;
   return (
-    <text className={`${styles.sign} ${styles[mark.kind]}`} x={x} y={middle + BAR / 2 + 13}>
+    <text
+      className={`${styles.sign} ${styles[mark.kind]}`}
+      x={x}
+      y={middle + BAR / 2 + 13}
+      onPointerUp={term === undefined ? undefined : () => change({ term: String(term) })}
+    >
       {mark.kind === "refused" ? `${SIGNS.refused} ${mark.label}` : SIGNS[mark.kind]}
       <title>{mark.label}</title>
     </text>

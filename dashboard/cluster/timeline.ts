@@ -14,6 +14,8 @@ export interface Mark {
   readonly kind: "coordinator" | "refused" | "tamper";
   readonly at: number;
   readonly label: string;
+  /** The election that it is a part of. */
+  readonly term?: number;
 }
 export interface Lane {
   readonly node: string;
@@ -71,7 +73,9 @@ export function timelineOf(parts: TimelineParts): Timeline {
         ...parts.downtimes.filter((downtime) => downtime.node === node),
       ],
       marks: [
-        ...won.map(({ end, term }): Mark => ({ kind: "coordinator", at: end, label: `COORDINATOR of term ${term}` })),
+        ...won.map(
+          ({ end, term }): Mark => ({ kind: "coordinator", at: end, label: `COORDINATOR of term ${term}`, term }),
+        ),
         ...elections.flatMap(({ end, writesRefused }): Mark[] =>
           writesRefused[node] === undefined
             ? []

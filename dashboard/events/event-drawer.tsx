@@ -4,6 +4,7 @@ import { AccusedNote } from "../alerts/accused-note.js";
 import { count } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { Button } from "../parts/button.js";
+import { CopyButton } from "../parts/copy-button.js";
 import { Mark } from "../parts/mark.js";
 import { Failure, Loading } from "../parts/states.js";
 import { verdictOfSteps } from "../verify/steps.js";
@@ -24,7 +25,8 @@ export function EventDrawer({ sequence, onClose }: { readonly sequence: number; 
   useEffect(() => heading.current?.focus(), []);
   useEffect(() => {
     const onKey = ({ key, defaultPrevented }: KeyboardEvent): void => {
-      if (key === "Escape" && !defaultPrevented) onClose();
+      // A dialog over the page closes first.
+      if (key === "Escape" && !defaultPrevented && document.querySelector('[role="dialog"]') === null) onClose();
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
@@ -37,8 +39,11 @@ export function EventDrawer({ sequence, onClose }: { readonly sequence: number; 
         <h2 ref={heading} tabIndex={-1}>
           Event {count(sequence)}
         </h2>
-        <Verdict verified={verified.data} />
+        <CopyButton text={window.location.href} label="Copy link" />
         <Button onClick={onClose}>Close</Button>
+        <div className={styles.verdict}>
+          <Verdict verified={verified.data} />
+        </div>
       </header>
       <AccusedNote sequence={sequence} />
       {verified.data === undefined ? (

@@ -1,11 +1,10 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useState } from "react";
 import { Link } from "wouter";
-import { type Answer, ask } from "../api/client.js";
-import { useAlerts, useElections } from "../api/queries.js";
-import { clockTime, count, dateOf, duration, many, zoneName } from "../lib/format.js";
+import { useAlerts, useElections, useHistogram } from "../api/queries.js";
+import { count, duration, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { useTheme } from "../lib/theme.js";
+import { clockTime, dateOf, zoneName } from "../lib/times.js";
 import { Button } from "../parts/button.js";
 import page from "../parts/page.module.css";
 import styles from "./event-histogram.module.css";
@@ -14,16 +13,6 @@ import { HistogramChart } from "./histogram-chart.js";
 import { type Bucket, bucketAt, type Chosen, type HistogramView, moved, placeIn, spanOf } from "./spans.js";
 
 const BUCKETS = 60;
-const AGAIN_MS = 10_000;
-
-const useHistogram = (query: string, isLive: boolean) =>
-  useQuery<Answer<HistogramView>, Error>({
-    queryKey: ["histogram", query],
-    queryFn: ({ signal }) =>
-      ask<HistogramView>(`api/v1/events/histogram?buckets=${BUCKETS}${query === "" ? "" : `&${query}`}`, { signal }),
-    refetchInterval: isLive ? AGAIN_MS : false,
-    placeholderData: keepPreviousData,
-  });
 
 interface EventHistogramProps {
   readonly conditions: readonly Condition[];
@@ -32,7 +21,8 @@ interface EventHistogramProps {
 
 /** How many of the events came when; a span that is drawn becomes the conditions `since` and `until`. */
 export function EventHistogram({ conditions, isLive }: EventHistogramProps) {
-  const asked = useHistogram(queryOf(conditions).toString(), isLive);
+  const query = queryOf(conditions).toString();
+  const asked = useHistogram(`buckets=${BUCKETS}${query === "" ? "" : `&${query}`}`, isLive);
   const view = asked.data?.body;
   if (view === undefined)
     return asked.error === null ? (

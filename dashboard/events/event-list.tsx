@@ -1,8 +1,8 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EventView } from "../../shared/log/event.js";
-import { useAccused } from "../alerts/use-accused.js";
-import { zoneName } from "../lib/format.js";
+import { useAccused, useHolders } from "../alerts/use-accused.js";
+import { zoneName } from "../lib/times.js";
 import { Button } from "../parts/button.js";
 import styles from "./event-list.module.css";
 import { EventRow } from "./event-row.js";
@@ -38,6 +38,7 @@ export function EventList(props: EventListProps) {
     initialRect: { width: 800, height: 600 },
   });
   const accusedAt = useAccused();
+  const heldAt = useHolders();
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => {
@@ -99,6 +100,7 @@ export function EventList(props: EventListProps) {
                 isActive={index === activeIndex}
                 isOpen={event.sequence === opened}
                 accused={accusedAt(event.sequence)}
+                held={heldAt(event.sequence)}
                 onOpen={() => {
                   setActive(event.sequence);
                   props.onOpen(event.sequence);
@@ -113,7 +115,7 @@ export function EventList(props: EventListProps) {
   );
 }
 
-const columns = () => ["Sequence", `Time (${zoneName()})`, "Type", "Source", "Payload", "Proof"];
+const columns = () => ["Sequence", `Time (${zoneName()})`, "Type", "Source", "Payload", "Nodes", "Proof"];
 
 function Header() {
   return (

@@ -1,13 +1,15 @@
 import type { ReactNode } from "react";
 import { checkEventView } from "../../shared/log/event.js";
 import { useCluster } from "../api/queries.js";
-import { localTime, shortHash } from "../lib/format.js";
+import { shortHash } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
+import { localTime } from "../lib/times.js";
 import { Button } from "../parts/button.js";
 import { CopyButton } from "../parts/copy-button.js";
 import { nodeUrl } from "../parts/first-event.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
 import { copyVerdict, type Step } from "../verify/steps.js";
 import type { Verified } from "../verify/use-verification.js";
 import styles from "./event-drawer.module.css";
@@ -121,46 +123,30 @@ function StepMark({ step: { state } }: { readonly step: Step }) {
 
 export function NodesPanel({ verified: { event, copies } }: PanelProps) {
   return (
-    <div className={page.scroll}>
-      <table className={page.table}>
-        <caption className="offscreen">The event as each node holds it</caption>
-        <thead>
-          <tr>
-            <th scope="col">Node</th>
-            <th scope="col">Its copy</th>
-            <th scope="col">Hash it names</th>
+    <Table caption="The event as each node holds it" head={["Node", "Its copy", "Hash it names"]}>
+      {copies.map((copy) => {
+        const verdict = copyVerdict(event, copy);
+        const fault = copy.event === null ? null : checkEventView(copy.event);
+        return (
+          <tr key={copy.node}>
+            <th scope="row">{copy.node}</th>
+            <td>
+              {verdict === "same" ? (
+                <Mark tone="ok">equal</Mark>
+              ) : copy.event === null ? (
+                <Mark tone="unknown">not seen</Mark>
+              ) : (
+                <Mark tone="bad">differs</Mark>
+              )}
+              {copy.event === null ? ` ${verdict}` : fault === null ? "" : ` its ${fault} is not the recomputed one`}
+            </td>
+            <td>
+              <code title={copy.hash ?? ""}>{copy.hash === null ? "none" : shortHash(copy.hash)}</code>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {copies.map((copy) => {
-            const verdict = copyVerdict(event, copy);
-            const fault = copy.event === null ? null : checkEventView(copy.event);
-            return (
-              <tr key={copy.node}>
-                <th scope="row">{copy.node}</th>
-                <td>
-                  {verdict === "same" ? (
-                    <Mark tone="ok">equal</Mark>
-                  ) : copy.event === null ? (
-                    <Mark tone="unknown">not seen</Mark>
-                  ) : (
-                    <Mark tone="bad">differs</Mark>
-                  )}
-                  {copy.event === null
-                    ? ` ${verdict}`
-                    : fault === null
-                      ? ""
-                      : ` its ${fault} is not the recomputed one`}
-                </td>
-                <td>
-                  <code title={copy.hash ?? ""}>{copy.hash === null ? "none" : shortHash(copy.hash)}</code>
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
+        );
+      })}
+    </Table>
   );
 }
 

@@ -1,6 +1,7 @@
 import { memo } from "react";
 import type { EventView } from "../../shared/log/event.js";
-import { clockTime, count, dateOf, localTime } from "../lib/format.js";
+import { count } from "../lib/format.js";
+import { clockTime, dateOf, localTime } from "../lib/times.js";
 import { verdictOf } from "../verify/row.js";
 import styles from "./event-list.module.css";
 import { previewOf } from "./preview.js";
@@ -15,12 +16,14 @@ interface EventRowProps {
   readonly isOpen: boolean;
   /** Nodes whose copies of it are not what was committed, by the open alerts. */
   readonly accused: string;
+  /** How many nodes hold it, of how many. */
+  readonly held: string;
   onOpen(): void;
 }
 
 /** One event. Its texts come from anybody: they are only ever text, each in a direction of its own. */
 export const EventRow = memo(
-  function EventRow({ event, next, index, top, isActive, isOpen, accused, onOpen }: EventRowProps) {
+  function EventRow({ event, next, index, top, isActive, isOpen, accused, held, onOpen }: EventRowProps) {
     const { sequence, recordedAt, eventType, sourceAppId, dataPayload } = event;
     return (
       <div
@@ -49,6 +52,14 @@ export const EventRow = memo(
         <Cell>{eventType}</Cell>
         <Cell>{sourceAppId}</Cell>
         <Cell>{previewOf(dataPayload)}</Cell>
+        <span
+          role="gridcell"
+          tabIndex={-1}
+          className={styles.cell}
+          title="Nodes that say they hold it, without those that an open alert accuses"
+        >
+          {held}
+        </span>
         <span role="gridcell" tabIndex={-1} className={styles.cell}>
           {accused === "" ? (
             <Proof event={event} next={next} />
@@ -65,7 +76,8 @@ export const EventRow = memo(
     before.top === after.top &&
     before.isActive === after.isActive &&
     before.isOpen === after.isOpen &&
-    before.accused === after.accused,
+    before.accused === after.accused &&
+    before.held === after.held,
 );
 
 function Cell({ children }: { readonly children: string }) {

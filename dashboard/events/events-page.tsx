@@ -9,6 +9,7 @@ import { EventDrawer } from "./event-drawer.js";
 import { EventHistogram } from "./event-histogram.js";
 import { EventList } from "./event-list.js";
 import styles from "./events-page.module.css";
+import { ExportDialog } from "./export-dialog.js";
 import { conditionsIn } from "./filter.js";
 import { FilterBar } from "./filter-bar.js";
 import { NoEvents } from "./no-events.js";
@@ -22,6 +23,7 @@ export function EventsPage() {
   const conditions = useMemo(() => conditionsIn(new URLSearchParams(search)), [search]);
   const [isAtTop, setAtTop] = useState(true);
   const [clearedAt, setClearedAt] = useState(-1);
+  const [isExportOpen, setExportOpen] = useState(false);
   const isPaused = isPausedIn(parameters);
   const events = useEvents(conditions, isPaused || !isAtTop);
   const rows = useMemo(
@@ -47,6 +49,7 @@ export function EventsPage() {
               Clear
             </Button>
           )}
+          <Button onClick={() => setExportOpen(true)}>Export …</Button>
           <CopyButton text={window.location.href} label="Copy link" />
           {!isPaused && events.heldCount > 0 ? (
             <Button kind="main" onClick={() => document.querySelector("[data-scroller]")?.scrollTo({ top: 0 })}>
@@ -78,6 +81,7 @@ export function EventsPage() {
       {opened === undefined ? null : (
         <EventDrawer key={opened} sequence={Number(opened)} onClose={() => closeDrawer(Number(opened), change)} />
       )}
+      <ExportDialog conditions={conditions} isOpen={isExportOpen} onOpenChange={setExportOpen} />
     </div>
   );
 }

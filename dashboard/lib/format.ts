@@ -1,5 +1,3 @@
-import { zoneNow } from "./zone.js";
-
 const numbers = new Intl.NumberFormat("en");
 export const count = (value: number): string => numbers.format(value);
 
@@ -25,20 +23,3 @@ export const lasting = (ms: number): string =>
   ms < 1_000 || ms >= 10_000 ? duration(ms) : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
 
 export const ago = (ms: number): string => (ms < 1_000 ? "just now" : `${duration(ms)} ago`);
-
-/** In the zone that the person has chosen: the page is drawn anew when that changes. */
-export const zoneName = (): string => (zoneNow() === "utc" ? "UTC" : "local");
-/** `10:02:16.114` of an RFC 3339 text in UTC. */
-export const clockTime = (text: string): string => inZone(text).slice(11, 23);
-export const dateOf = (text: string): string => inZone(text).slice(0, 10);
-
-/** What is no time is shown as it is. */
-function inZone(text: string): string {
-  const at = new Date(text);
-  if (zoneNow() === "utc" || Number.isNaN(at.getTime())) return text;
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString();
-}
-export const localTime = (text: string): string => {
-  const at = new Date(text);
-  return Number.isNaN(at.getTime()) ? text : at.toLocaleString();
-};

@@ -1,6 +1,8 @@
+import { sizeOf } from "../api/log-size.js";
 import type { AlertList, ClusterView } from "../api/types.js";
-import { count, many } from "../lib/format.js";
-import type { Tone } from "../parts/mark.js";
+import { coverageOf } from "../chain/runs.js";
+import { ago, count, many } from "../lib/format.js";
+import type { Tone } from "../parts/tone.js";
 
 export interface Intactness {
   readonly tone: Tone;
@@ -9,13 +11,15 @@ export interface Intactness {
 }
 
 /** What can be said now, and on what it rests; what nobody has said is open, never good. */
-export function intactnessOf(status: ClusterView, list: AlertList | undefined): Intactness {
+export function intactnessOf(status: ClusterView, list: AlertList | undefined, now: number): Intactness {
   const total = status.nodes.length;
   const silent = status.nodes.filter(({ role }) => role === "unknown").map(({ id }) => id);
   const critical = list?.alerts.filter(({ severity }) => severity === "critical") ?? [];
   const facts = [
     headFact(status),
     alertFact(list, total),
+    passFact(status, list, now),
+    watchFact(status),
     ...silent.map((id) => `${id} has not answered: of its copy nothing is known now.`),
   ];
   if (critical.length > 0) {
@@ -27,7 +31,7 @@ export function intactnessOf(status: ClusterView, list: AlertList | undefined): 
     const answer = list === undefined ? "Not known yet" : `No alert on ${said} of ${total} nodes`;
     return { tone: "unknown", answer, facts };
   }
-  return { tone: "ok", answer: `No open alert on ${total} of ${total} nodes`, facts };
+  return { tone: "ok", answer: `Yes: nothing differs on ${total} of ${total} nodes`, facts };
 }
 
 /** Equal heads mean equal history: each hash holds all before it. */
@@ -45,4 +49,22 @@ function headFact({ nodes }: ClusterView): string {
 function alertFact(list: AlertList | undefined, total: number): string {
   if (list === undefined) return "Alerts have not been told yet.";
   return `${total - list.unreachable.length} of ${total} nodes told their open alerts.`;
+}
+
+/** What a pass has read again, and what was verified when it came and not since. */
+function passFact(status: ClusterView, list: AlertList | undefined, now: number): string {
+  const size = sizeOf(status);
+  if (size === 0) return "There is nothing to verify yet.";
+  const { open } = coverageOf(status, list?.alerts ?? [], size);
+  const ended = status.nodes.flatMap(({ lastPassAt }) => (lastPassAt === null ? [] : [Date.parse(lastPassAt)]));
+  const when =
+    ended.length === 0 ? "" : ` The oldest of their last passes ended ${ago(Math.max(0, now - Math.min(...ended)))}.`;
+  return open === 0
+    ? `Passes over the log have read all of it again on every node that answers.${when}`
+    : `${count(size - open)} of ${many(size, "event")} were read again by passes on every node that answers; the others were verified when they were stored.${when}`;
+}
+
+function watchFact({ nodes }: ClusterView): string {
+  const watching = nodes.filter(({ watch }) => watch === "live").length;
+  return `${watching} of ${nodes.length} nodes see a change of their database at once.`;
 }

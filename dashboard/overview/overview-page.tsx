@@ -1,12 +1,15 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { useAlerts, useChaos, useCluster, useElections } from "../api/queries.js";
-import { ago, count, duration, lasting, localTime } from "../lib/format.js";
+import { sizeOf } from "../api/log-size.js";
+import { useAlerts, useCluster, useElections } from "../api/queries.js";
+import { ago, count, duration, lasting } from "../lib/format.js";
+import { localTime } from "../lib/times.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
-import { FirstEvent } from "../parts/first-event.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
+import { GettingStarted } from "./getting-started.js";
 import { intactnessOf } from "./intact.js";
 import styles from "./overview.module.css";
 import { Rate } from "./rate.js";
@@ -21,8 +24,8 @@ export function OverviewPage() {
       <AskedPage title="Overview" what="the cluster" error={cluster.error} onRetry={() => void cluster.refetch()} />
     );
   const status = cluster.data.body;
-  const size = Math.max(...status.nodes.map((node) => node.lastSequence)) + 1;
-  const { tone, answer, facts } = intactnessOf(status, alerts.data?.body);
+  const size = sizeOf(status);
+  const { tone, answer, facts } = intactnessOf(status, alerts.data?.body, now);
   return (
     <div className={page.page}>
       <h1>Overview</h1>
@@ -30,6 +33,7 @@ export function OverviewPage() {
         <h2 id="intact">Is my log intact?</h2>
         <p className={styles.big}>
           <Mark tone={tone}>{answer}</Mark>
+          {tone === "bad" ? <Link href="/alerts">What was found</Link> : null}
         </p>
         <ul className={styles.facts}>
           {facts.map((fact) => (
@@ -53,46 +57,29 @@ export function OverviewPage() {
         </Figure>
         <LastElection />
       </div>
-      {size === 0 ? (
-        <section className={page.card} aria-labelledby="begin">
-          <h2 id="begin">Getting started</h2>
-          <FirstEvent />
-        </section>
-      ) : null}
-      <TryIt />
+      <GettingStarted status={status} size={size} />
       <Rate />
       <section className={page.card} aria-labelledby="checks">
         <h2 id="checks">How far each node has checked its log</h2>
-        <div className={page.scroll}>
-          <table className={page.table}>
-            <thead>
-              <tr>
-                <th scope="col">Node</th>
-                <th scope="col">Holds</th>
-                <th scope="col">Last full check reached</th>
-                <th scope="col">Head</th>
-              </tr>
-            </thead>
-            <tbody>
-              {status.nodes.map((node) => (
-                <tr key={node.id}>
-                  <th scope="row">{node.id}</th>
-                  <td>{node.detail ?? `${count(node.lastSequence + 1)} events`}</td>
-                  <td>{checked(node.verifiedThrough, node.lastSequence)}</td>
-                  <td>
-                    <code>{node.headHash === "" ? "none" : node.headHash.slice(0, 16)}</code>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table head={["Node", "Holds", "Last full check reached", "Head"]}>
+          {status.nodes.map((node) => (
+            <tr key={node.id}>
+              <th scope="row">{node.id}</th>
+              <td>{node.detail ?? `${count(node.lastSequence + 1)} events`}</td>
+              <td>{checked(node.verifiedThrough, node.lastSequence)}</td>
+              <td>
+                <code>{node.headHash === "" ? "none" : node.headHash.slice(0, 16)}</code>
+              </td>
+            </tr>
+          ))}
+        </Table>
       </section>
     </div>
   );
 }
 
 function checked(through: number, last: number): string {
+  if (last < 0) return "nothing to verify yet";
   if (through < 0) return "not yet: it runs by its schedule";
   return through >= last ? `event ${count(through)}, all` : `event ${count(through)}, ${count(last - through)} to go`;
 }
@@ -109,21 +96,6 @@ function Figure({ title, value, children }: FigureProps) {
       <h2 className={styles.small}>{title}</h2>
       <p className={styles.value}>{value}</p>
       <p className={page.muted}>{children}</p>
-    </section>
-  );
-}
-
-/** Where faults may be made, the shortest way to see one found. */
-function TryIt() {
-  if (useChaos().data?.body.allowed !== true) return null;
-  return (
-    <section className={page.card} aria-labelledby="try">
-      <h2 id="try">Try it</h2>
-      <p>
-        This cluster takes faults on demand. On the <Link href="/cluster">Cluster page</Link> press “Alter an event” for
-        one node: within seconds its row of the <Link href="/chain">chain</Link> breaks, and an{" "}
-        <Link href="/alerts">alert</Link> names the event and the field.
-      </p>
     </section>
   );
 }

@@ -2,10 +2,13 @@ import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { stream } from "../api/stream.js";
-import { clockTime, count, zoneName } from "../lib/format.js";
+import { count } from "../lib/format.js";
 import { isStill } from "../lib/still.js";
 import { useTheme } from "../lib/theme.js";
+import { clockTime, zoneName } from "../lib/times.js";
+import { Button } from "../parts/button.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
 import styles from "./overview.module.css";
 
 const SECONDS = 60;
@@ -19,38 +22,47 @@ interface Rates {
   readonly counts: readonly number[];
 }
 
-/** Events a second since the page was opened, as they come by the stream. */
-function useRates(): Rates {
+/** Events a second since the page was opened, as they come by the stream. While it is paused, they are counted on. */
+function useRates(isPaused: boolean): Rates {
   const perSecond = useRef(new Map<number, number>());
   const [rates, setRates] = useState<Rates>({ at: [], counts: [] });
+  useEffect(
+    () =>
+      stream.subscribe({
+        onEvents: ({ length }) => perSecond.current.set(second(), (perSecond.current.get(second()) ?? 0) + length),
+      }),
+    [],
+  );
   useEffect(() => {
-    const now = (): number => Math.floor(Date.now() / 1_000);
-    const unsubscribe = stream.subscribe({
-      onEvents: ({ length }) => perSecond.current.set(now(), (perSecond.current.get(now()) ?? 0) + length),
-    });
+    if (isPaused) return;
     const draw = (): void => {
-      const at = Array.from({ length: SECONDS }, (_, i) => now() - SECONDS + i);
-      for (const second of perSecond.current.keys()) if (second < (at[0] ?? 0)) perSecond.current.delete(second);
-      setRates({ at, counts: at.map((second) => perSecond.current.get(second) ?? 0) });
+      const at = Array.from({ length: SECONDS }, (_, i) => second() - SECONDS + i);
+      for (const one of perSecond.current.keys()) if (one < (at[0] ?? 0)) perSecond.current.delete(one);
+      setRates({ at, counts: at.map((one) => perSecond.current.get(one) ?? 0) });
     };
     draw();
     const timer = setInterval(draw, isStill() ? STILL_EVERY_MS : 1_000);
-    return () => {
-      unsubscribe();
-      clearInterval(timer);
-    };
-  }, []);
+    return () => clearInterval(timer);
+  }, [isPaused]);
   return rates;
 }
 
+const second = (): number => Math.floor(Date.now() / 1_000);
+
 export function Rate() {
-  const rates = useRates();
+  const [isPaused, setPaused] = useState(false);
+  const rates = useRates(isPaused);
   // The chart holds its colours, so another theme is another chart.
   const theme = useTheme();
   const total = rates.counts.reduce((sum, one) => sum + one, 0);
   return (
     <section className={page.card} aria-labelledby="rate">
-      <h2 id="rate">Events a second</h2>
+      <div className={page.header}>
+        <h2 id="rate">Events a second</h2>
+        <Button aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
+          {isPaused ? "▶ Resume" : "❚❚ Pause"}
+        </Button>
+      </div>
       <p className={page.muted}>
         {count(total)} in the last minute, {count(rates.counts.at(-1) ?? 0)} in the last second,{" "}
         {count(Math.max(0, ...rates.counts))} at most.
@@ -58,22 +70,14 @@ export function Rate() {
       <Chart key={theme} rates={rates} />
       <details>
         <summary>As a table</summary>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              <th scope="col">Second ({zoneName()})</th>
-              <th scope="col">Events</th>
+        <Table head={[`Second (${zoneName()})`, "Events"]}>
+          {rates.at.map((second, i) => (
+            <tr key={second}>
+              <td>{clockTime(new Date(second * 1_000).toISOString()).slice(0, 8)}</td>
+              <td className={page.number}>{count(rates.counts[i] ?? 0)}</td>
             </tr>
-          </thead>
-          <tbody>
-            {rates.at.map((second, i) => (
-              <tr key={second}>
-                <td>{clockTime(new Date(second * 1_000).toISOString()).slice(0, 8)}</td>
-                <td className={page.number}>{count(rates.counts[i] ?? 0)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          ))}
+        </Table>
       </details>
     </section>
   );
@@ -97,6 +101,7 @@ function Chart({ rates }: { readonly rates: Rates }) {
         axes: [
           {
             ...axis,
+            ...{ size: 28, space: 80 },
             values: (_plot, seconds) => seconds.map((at) => clockTime(new Date(at * 1_000).toISOString()).slice(0, 8)),
           },
           { ...axis, size: 44 },

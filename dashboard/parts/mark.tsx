@@ -1,6 +1,6 @@
 import styles from "./mark.module.css";
+import type { Tone } from "./tone.js";
 
-export type Tone = "ok" | "warn" | "bad" | "unknown";
 const SIGNS: Readonly<Record<Tone, string>> = { ok: "✓", warn: "!", bad: "✗", unknown: "?" };
 
 /** A word with its sign: never a colour alone. */

@@ -9,6 +9,8 @@ import { OverviewPage } from "../overview/overview-page.js";
 const VerifyPage = lazy(() => import("../verify/verify-page.js").then((module) => ({ default: module.VerifyPage })));
 const DocsPage = lazy(() => import("../docs/docs-page.js").then((module) => ({ default: module.DocsPage })));
 
+const ReportPage = lazy(() => import("../report/report-page.js").then((module) => ({ default: module.ReportPage })));
+
 export interface Page {
   readonly path: string;
   readonly title: string;
@@ -25,5 +27,6 @@ export const PAGES: readonly Page[] = [
   { path: "/cluster", title: "Cluster", key: "n", component: ClusterPage },
   { path: "/alerts", title: "Alerts", key: "a", component: AlertsPage },
   { path: "/verify", title: "Verify", key: "v", component: VerifyPage },
+  { path: "/report", title: "Report", key: "r", component: ReportPage },
   { path: "/docs", title: "API docs", key: "d", component: DocsPage },
 ];

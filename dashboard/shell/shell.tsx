@@ -6,6 +6,7 @@ import { witness } from "../cluster/witness.js";
 import { useZone } from "../lib/zone.js";
 import { Empty, Loading } from "../parts/states.js";
 import { Banners } from "./banners.js";
+import { Boundary } from "./boundary.js";
 import { Help } from "./help.js";
 import { PAGES } from "./pages.js";
 import styles from "./shell.module.css";
@@ -53,19 +54,21 @@ export function Shell() {
       </nav>
       <main id="main" className={styles.main} tabIndex={-1}>
         <Banners cluster={cluster} />
-        <Suspense fallback={<Loading what="this page" />}>
-          {/* Another zone is another text for every time: all of the page is drawn anew. */}
-          <Switch key={zone}>
-            {PAGES.map(({ path: at, component }) => (
-              <Route key={at} path={at} component={component} />
-            ))}
-            <Route>
-              <Empty title="There is no such page">
-                <Link href="/">Go to the overview</Link>
-              </Empty>
-            </Route>
-          </Switch>
-        </Suspense>
+        <Boundary key={path}>
+          <Suspense fallback={<Loading what="this page" />}>
+            {/* Another zone is another text for every time: all of the page is drawn anew. */}
+            <Switch key={zone}>
+              {PAGES.map(({ path: at, component }) => (
+                <Route key={at} path={at} component={component} />
+              ))}
+              <Route>
+                <Empty title="There is no such page">
+                  <Link href="/">Go to the overview</Link>
+                </Empty>
+              </Route>
+            </Switch>
+          </Suspense>
+        </Boundary>
       </main>
       <Help isOpen={isHelpOpen} onOpenChange={setHelpOpen} />
     </div>

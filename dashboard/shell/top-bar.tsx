@@ -7,7 +7,8 @@ import { count } from "../lib/format.js";
 import { chooseTheme, useTheme } from "../lib/theme.js";
 import { chooseZone, useZone } from "../lib/zone.js";
 import { Button } from "../parts/button.js";
-import { Mark, type Tone } from "../parts/mark.js";
+import { Mark } from "../parts/mark.js";
+import type { Tone } from "../parts/tone.js";
 import { NodeSwitcher } from "./node-switcher.js";
 import styles from "./top-bar.module.css";
 

@@ -1,7 +1,10 @@
 import { count, many } from "../lib/format.js";
+import { save } from "../lib/save.js";
 import { Button } from "../parts/button.js";
-import { Mark, type Tone } from "../parts/mark.js";
+import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
+import { Table } from "../parts/table.js";
+import type { Tone } from "../parts/tone.js";
 import { CHECKS, type CheckName, type Finding, leavesOpen, type RangeReport } from "./range.js";
 import type { CheckState } from "./use-worker.js";
 import styles from "./verify-page.module.css";
@@ -31,9 +34,9 @@ export function CheckReport({ state, onStop }: { readonly state: CheckState; onS
         {report.source}, checked {report.checkedAt}
       </p>
       <div className={page.row}>
-        <Button onClick={() => save(name, JSON.stringify(report, null, 2))}>Download the report</Button>
+        <Button onClick={() => save(name, [JSON.stringify(report, null, 2)])}>Download the report</Button>
         {state.kind === "report" && state.file !== null ? (
-          <Button onClick={() => save(`range-${state.report.first}-${state.report.last}.json`, state.file ?? "")}>
+          <Button onClick={() => save(`range-${state.report.first}-${state.report.last}.json`, [state.file ?? ""])}>
             Download the events and blocks
           </Button>
         ) : null}
@@ -73,32 +76,19 @@ function Running({ done, of, onStop }: { readonly done: number; readonly of: num
 function RangeTables({ report }: { readonly report: RangeReport }) {
   return (
     <>
-      <div className={page.scroll}>
-        <table className={page.table}>
-          <thead>
-            <tr>
-              {["What was computed", "Holds", "Does not", "Not to be told"].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
+      <Table head={["What was computed", "Holds", "Does not", "Not to be told"]}>
+        {(Object.keys(CHECKS) as CheckName[]).map((name) => {
+          const { held, failed, open } = report.checks[name];
+          return (
+            <tr key={name}>
+              <th scope="row">{CHECKS[name]}</th>
+              <td className={page.number}>{count(held)}</td>
+              <td className={page.number}>{failed === 0 ? "0" : <Mark tone="bad">{count(failed)}</Mark>}</td>
+              <td className={page.number}>{count(open)}</td>
             </tr>
-          </thead>
-          <tbody>
-            {(Object.keys(CHECKS) as CheckName[]).map((name) => {
-              const { held, failed, open } = report.checks[name];
-              return (
-                <tr key={name}>
-                  <th scope="row">{CHECKS[name]}</th>
-                  <td className={page.number}>{count(held)}</td>
-                  <td className={page.number}>{failed === 0 ? "0" : <Mark tone="bad">{count(failed)}</Mark>}</td>
-                  <td className={page.number}>{count(open)}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
+          );
+        })}
+      </Table>
       {report.headHash === "" ? null : (
         <p className={page.break}>
           Hash of the last event, {count(report.last ?? 0)}: <code>{report.headHash}</code>
@@ -155,13 +145,4 @@ function Steps({ state: { report } }: { readonly state: Extract<CheckState, { ki
       ))}
     </ol>
   );
-}
-
-function save(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
 }

@@ -1,7 +1,8 @@
 import type { Height, NodeId } from "../../shared/ids.js";
-import { type Block, hashHeader, headerBytes } from "../../shared/log/block.js";
+import { type Block, headerBytes } from "../../shared/log/block.js";
 import type { SignatureVerifier } from "../../shared/log/chain.js";
 import type { Membership } from "../../shared/log/control.js";
+import { AlteredBlock } from "../replica/anchors.js";
 import { membersAt } from "../replica/verified-tail.js";
 import type { PeerDesk } from "../service/parts.js";
 import type { IntegrityParts } from "./integrity.js";
@@ -41,7 +42,8 @@ export function makeHealing(parts: HealingParts): { repair: Repair; rebuild: Reb
     watched: parts.watched,
   });
   const rebuild = new Rebuild({
-    ...{ nodeId, heldThrough, inOrder, places, clock, isStopped },
+    ...{ nodeId, heldThrough, places, clock, isStopped },
+    aside: (reason, work) => driver.aside(reason, work),
     repairs: storage.repairs,
     view: () => driver.view(),
     askStatus: () => desk.askAll("status", {}),
@@ -66,12 +68,13 @@ async function isSealed(
   if (isSealedBy(block, new Map(members.map((member) => [member.id, member])), verifier)) return true;
   const { height: at } = block.header;
   if (at <= 1) return false;
-  const below = await storage.log.readMembershipBlocks(at);
-  for (const one of below) {
-    const there = one.block.header;
-    if ((await driver.log.committedAt(there.height)).blockHash !== hashHeader(there)) return false;
+  try {
+    const { members } = await membersAt(storage.log, at, (below) => driver.log.committedHash(below));
+    return isSealedBy(block, members, verifier);
+  } catch (error) {
+    if (error instanceof AlteredBlock) return false;
+    throw error;
   }
-  return isSealedBy(block, (await membersAt(storage.log, at)).members, verifier);
 }
 
 const isSealedBy = ({ header, signature }: Block, members: Membership, verifier: SignatureVerifier): boolean => {

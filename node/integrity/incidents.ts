@@ -97,6 +97,11 @@ export class Incidents {
     return this.known.find(({ alert }) => alert.id === id)?.alert ?? null;
   }
 
+  /** Whether one of this kind is not resolved. */
+  isOpen(kind: IncidentKind): boolean {
+    return this.known.some(({ alert }) => alert.kind === kind && !isOver(alert));
+  }
+
   /** Those that nobody has resolved. */
   get unresolved(): readonly AlertRecord[] {
     return this.known.flatMap(({ alert }) => (isOver(alert) ? [] : [alert]));

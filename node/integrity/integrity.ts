@@ -1,7 +1,7 @@
 import { schedule } from "node-cron";
 import type { Logger } from "pino";
 import { type Height, height, type NodeId } from "../../shared/ids.js";
-import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../shared/log/block.js";
+import { type Block, type BlockHeader, headerBytes } from "../../shared/log/block.js";
 import {
   type BlockSigner,
   type BlockVerifier,
@@ -58,8 +58,8 @@ export interface IntegrityParts {
     readonly repairs: RepairStore;
     readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing">;
   };
-  readonly driver: Pick<Driver, "heldThrough" | "view" | "inOrder" | "submit"> & {
-    readonly log: Pick<HeldLog, "committedAt" | "blocks" | "index">;
+  readonly driver: Pick<Driver, "heldThrough" | "view" | "inOrder" | "aside" | "submit"> & {
+    readonly log: Pick<HeldLog, "committedAt" | "committedHash" | "blocks" | "index">;
   };
   readonly desk: PeerDesk;
   readonly signer: BlockSigner;
@@ -189,6 +189,10 @@ export class Integrity {
   /** What was changed while nobody watched is being looked for: others should lead. */
   get isPending(): boolean {
     return this.running?.passes.isPending === true;
+  }
+
+  get isIndexInDoubt(): boolean {
+    return this.incidents.isOpen("index_differs");
   }
 
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {
@@ -418,16 +422,14 @@ export class Integrity {
       const { blockHash } = await driver.log.committedAt(height(at));
       if (headerHash({ at, block, frontier, ...found }) !== blockHash || block.blockHash !== blockHash) return null;
       if (!rangeMatches({ size: header.treeSize, hashes: frontier }, header)) return null;
-      for (const one of await storage.log.readMembershipBlocks(height(at))) {
-        const there = one.block.header;
-        if ((await driver.log.committedAt(there.height)).blockHash !== hashHeader(there)) return null;
-      }
+      const { members, clusterId } = await membersAt(storage.log, height(at), (below) =>
+        driver.log.committedHash(below),
+      );
+      return stateAfter({ block, frontier }, members, clusterId);
     } catch (error) {
       if (error instanceof AlteredBlock) return null;
       throw error;
     }
-    const { members, clusterId } = await membersAt(storage.log, height(at));
-    return stateAfter({ block, frontier }, members, clusterId);
   }
 
   /** Something was put right: if no block is known to be altered any more, the node is as good as any other. */

@@ -22,14 +22,16 @@ function setUp(rebuild: Places["rebuild"] = null) {
     set: (change: Partial<Places>) => void Object.assign(places, change),
     write: async () => undefined,
   };
-  const own = { role: "follower", leaderId: "n1", isLearner: false, commitHeight: 9 as Height, members: [1, 2, 3] };
+  const heights = { commitHeight: 9 as Height, durableHeight: 9 as Height };
+  const own = { role: "follower", leaderId: "n1", isLearner: false, members: [1, 2, 3], ...heights };
   const others = ["n1", "n2"].map((id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9 }) as Status);
-  const store = { cleared: 0, failing: null as StoreError | null, onClear: (): void => {} };
+  const store = { cleared: 0, failing: null as StoreError | null, onClear: (): void => {}, onAside: (): void => {} };
   const state = { isStopped: false };
   const made = new Rebuild({
     nodeId: "n3",
     repairs: {
-      clear: async () => {
+      clear: async (mayGoOn) => {
+        await mayGoOn();
         store.onClear();
         if (store.failing !== null) throw store.failing;
         store.cleared += 1;
@@ -40,7 +42,10 @@ function setUp(rebuild: Places["rebuild"] = null) {
     view: () => own as unknown as ReplicaView,
     heldThrough: () => own.commitHeight,
     askStatus: async () => others.map((answer) => ({ answer })),
-    inOrder: (work) => work(),
+    aside: async (_reason, work) => {
+      store.onAside();
+      await work(own.durableHeight);
+    },
     places: () => file,
     fullPass: async () => undefined,
     clock: hastyClock(),
@@ -83,6 +88,15 @@ it("asks once more before it deletes: the decision may have waited", async () =>
   expect(store.cleared).toBe(0);
   expect(places.rebuild).toBeNull();
   expect(made.isUnderWay).toBe(false);
+});
+
+it("asks for the last time when it acknowledges nothing any more, for all that it has acknowledged", async () => {
+  const { made, own, store, places } = setUp();
+  store.onAside = () => Object.assign(own, { durableHeight: 10 });
+  await expect(made.run("a", async () => undefined)).rejects.toThrow("have block 10 are no majority");
+  expect(store.cleared).toBe(0);
+  expect(places.rebuild).toBeNull();
+  expect(made.isClearing).toBe(false);
 });
 
 it("asks as well when it goes on after a start, unless the node counts for nothing already", async () => {

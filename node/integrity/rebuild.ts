@@ -15,7 +15,8 @@ export interface RebuildParts {
   readonly view: () => ReplicaView | null;
   readonly heldThrough: () => Height;
   readonly askStatus: () => Promise<readonly { readonly answer: AnswerOf<"status"> | null }[]>;
-  readonly inOrder: (work: () => Promise<void>) => Promise<void>;
+  /** Takes the replica away for something, which is told the highest block that was durable here. */
+  readonly aside: (reason: string, work: (durable: Height) => Promise<void>) => Promise<void>;
   readonly places: () => Pick<PlaceFile, "places" | "set" | "write"> | null;
   /** Verifies all that is stored once more. */
   readonly fullPass: () => Promise<void>;
@@ -55,17 +56,19 @@ export class Rebuild {
     if (view === null || view.leaderId === null) return "No leader is known: nobody could give the log back.";
     if (view.members.length === 1) return "This node has the only copy of its log.";
     if (view.role === "leader") return `${nodeId} leads: let it step down first.`;
-    const { leaderId, commitHeight } = view;
+    return this.whyNotSpared(view, view.commitHeight);
+  }
+
+  /** One that lags does not have all that this node's acknowledgement has made committed. */
+  private async whyNotSpared({ leaderId, members }: ReplicaView, needed: Height): Promise<string | null> {
     const answers = (await this.parts.askStatus()).flatMap(({ answer }) => (answer === null ? [] : [answer]));
     const sound = answers.filter((one) => one.health === "sound" && one.leaderId === leaderId);
     const others = answers.filter((one) => one.isRebuilding === true).map(({ id }) => id);
     if (others.length > 0) return `${others.join(", ")} is being rebuilt: one node at a time.`;
+    if (sound.filter(({ lastHeight }) => lastHeight >= needed).length >= majority(members.length)) return null;
     const damaged = answers.filter((one) => one.health === "damaged").map(({ id }) => id);
-    // One that lags does not have all that this node's acknowledgement has made committed.
-    if (sound.filter(({ lastHeight }) => lastHeight >= commitHeight).length >= majority(view.members.length))
-      return null;
     const first = damaged.length === 0 ? "" : ` See to the alerts of ${damaged.join(" and ")} first.`;
-    return `Without ${nodeId} the voters that are sound, follow ${leaderId} and have block ${commitHeight} are no majority: what is committed could be lost.${first}`;
+    return `Without ${this.parts.nodeId} the voters that are sound, follow ${leaderId} and have block ${needed} are no majority: what is committed could be lost.${first}`;
   }
 
   /** Resolves once the node counts again and all of its log verifies, or this process stops. Goes on after a crash. */
@@ -104,25 +107,37 @@ export class Rebuild {
     if (!isStopped()) await this.note(null);
   }
 
-  /** The decision may be old by now: it waited for other work, or for this process to start again. A learner counts for nothing. */
+  /** The decision may be old by now: it waited for other work, or for this process to start again. */
   private async assertSpared(id: string): Promise<void> {
     const { view, isStopped } = this.parts;
-    await this.until(() => view()?.isLearner === true || view()?.leaderId != null);
-    if (isStopped() || view()?.isLearner === true) return;
-    const refusal = await this.refusal(id);
+    await this.until(() => view()?.leaderId != null);
+    if (isStopped()) return;
+    await this.refuse(await this.refusal(id));
+  }
+
+  private async refuse(refusal: string | null): Promise<void> {
     if (refusal === null) return;
     await this.note(null);
     throw new RepairRefused(refusal);
   }
 
+  /**
+   * A block that this node acknowledges while the others are asked may be committed by that. So it counts for nothing any
+   * more before they are asked for the last time, and acknowledges nothing until its log is gone.
+   */
   private async clear(): Promise<void> {
-    const { inOrder, repairs, view, isStopped } = this.parts;
-    this.isClearing = true;
+    const { aside, repairs, view, isStopped } = this.parts;
     try {
       await this.until(() => view() !== null);
-      if (isStopped()) return;
+      const known = view();
+      if (isStopped() || known === null) return;
+      const work = (durable: Height): Promise<void> =>
+        repairs.clear(async () => {
+          await this.refuse(await this.whyNotSpared(known, durable));
+          this.isClearing = true;
+        });
       // It says so itself when it is done. Whatever else it says, blocks may be left.
-      await inOrder(() => repairs.clear()).catch((error: unknown) => {
+      await aside("its log is to be copied anew", work).catch((error: unknown) => {
         if (!(error instanceof LogCleared)) throw error;
       });
       await this.until(() => view()?.isLearner === true);

@@ -101,10 +101,9 @@ it("keeps what it noted when a recovery reads committed blocks again, from furth
 it("begins with the newest committed block where a recovery verified none", async () => {
   const { blocks, make } = await setUp(8);
   const anchors = make();
-  anchors.begin({ height: height(0), blockHash: ZERO_HASH, headHash: "" });
+  anchors.begin({ clusterId: "", height: height(0), blockHash: ZERO_HASH, headHash: "" });
   await expect(anchors.proofOf(height(1))).rejects.toMatchObject({ failure: "unknown" });
-  const { blockHash, headHash } = (blocks[6] as TestBlock).next;
-  anchors.begin({ height: height(7), blockHash, headHash });
+  anchors.begin((blocks[6] as TestBlock).next);
   expect(await proofs(anchors, 1, 7)).toEqual(expected(blocks, 1, 7));
 });
 

@@ -1,7 +1,7 @@
 import { fromHex, toHex } from "../../shared/bytes.js";
 import { ZERO_HASH } from "../../shared/hash.js";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
-import { type BlockHeader, hashHeader } from "../../shared/log/block.js";
+import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import type { ChainState } from "../../shared/log/chain.js";
 import { type LogReader, type LogStore, StoreError } from "../storage/port.js";
 import { SharedRuns } from "./shared-runs.js";
@@ -83,8 +83,23 @@ export class Anchors {
   }
 
   /** The newest committed block that a recovery knows, where it verified none above. */
-  begin({ height: at, blockHash, headHash }: Pick<ChainState, "height" | "blockHash" | "headHash">): void {
+  begin(base: Pick<ChainState, "clusterId" | "height" | "blockHash" | "headHash">): void {
+    const { height: at, blockHash, headHash } = base;
+    this.clusterId = base.clusterId as HashHex;
     if (at > 0) this.note(at, { blockHash, headHash });
+  }
+
+  /**
+   * For a recovery that begins at a block: which one stands at a height below it, in the log with this genesis. Throws
+   * AlteredBlock where none does. What is noted in memory stays as it is, and nothing is written.
+   */
+  below({ header, blockHash }: Block): (at: Height, clusterId: HashHex) => Promise<HashHex> {
+    const noWrites = { heldThrough: () => header.height, inOrder: async () => undefined };
+    const walked = new Anchors({ ...this.parts, ...noWrites });
+    return async (at, clusterId) => {
+      walked.begin({ ...header, blockHash, clusterId });
+      return (this.proofAtHand(at) ?? (await walked.proofOf(at))).blockHash;
+    };
   }
 
   private note(at: Height, note: Note): void {

@@ -165,6 +165,33 @@ it("recovers anew when the server restarts again while a recovery reads the log"
   await stop();
 });
 
+it("has no replica while something is done beside it, nor a write under way, and recovers from what is there then", async () => {
+  const database = new MemoryDatabase("a".repeat(32));
+  const folder = newFolder();
+  await fill(database, folder, 5);
+  const { driver, recoveries, tracker, stop } = await make(database, folder);
+  await driver.start();
+  await eventually(() => driver.view()?.role === "leader", 10_000, "it leads");
+  const durable = driver.view()?.durableHeight;
+  const written = tracker.propose([event(6)], { deadline: performance.now() + 5_000, sinceHeight: height(0) });
+  const seen: unknown[] = [];
+  const aside = driver.aside("a test", async (held) => {
+    const { writes } = database;
+    seen.push(driver.view(), held);
+    await Promise.resolve();
+    expect(database.writes).toBe(writes);
+    throw new Error("refused");
+  });
+  await expect(driver.aside("once more", async () => undefined)).rejects.toMatchObject({ failure: "not_stored" });
+  await expect(aside).rejects.toThrow("refused");
+  expect(seen).toEqual([null, durable]);
+  // Whatever became of it, it is answered.
+  await written;
+  await eventually(() => driver.view()?.role === "leader", 10_000, "it leads again");
+  expect(recoveries).toHaveLength(2);
+  await stop();
+});
+
 it("begins once when the server is lost during the first recovery, and the start is tried again", async () => {
   const database = new MemoryDatabase("a".repeat(32));
   const folder = newFolder();

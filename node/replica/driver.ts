@@ -165,6 +165,24 @@ export class Driver {
     return this.operations.inOrder(work);
   }
 
+  /**
+   * Takes the replica away while something is done to what it stored, and recovers from what is there then: it acknowledges
+   * nothing meanwhile. The work is told the highest block that was durable here. Rejects with what it throws, and where there
+   * is no replica.
+   */
+  aside(reason: string, work: (durable: Height) => Promise<void>): Promise<void> {
+    const { replica } = this;
+    if (replica === null || this.isRecovering)
+      return Promise.reject(new StoreError("not_stored", "The store is being recovered."));
+    const { durableHeight } = replica;
+    return new Promise((resolve, reject) => {
+      this.lose(reason, async () => {
+        await this.operations.underWay;
+        await work(durableHeight).then(resolve, reject);
+      });
+    });
+  }
+
   private time(): { now: number; wall: string } {
     const { clock } = this.options;
     return { now: clock.now(), wall: clock.wall() };
@@ -265,7 +283,7 @@ export class Driver {
     this.operations.drop();
   }
 
-  private lose(reason: string): void {
+  private lose(reason: string, first?: () => Promise<void>): void {
     if (this.isStopped) return;
     this.submit({ kind: "store_lost", now: this.options.clock.now() });
     this.drop();
@@ -273,9 +291,10 @@ export class Driver {
     if (this.isRecovering) return;
     this.isRecovering = true;
     const { logger, clock, events } = this.options;
-    logger.warn(`the store failed (${reason}): recovering from what it holds`);
+    logger.warn(`the replica is made anew from what its store holds: ${reason}`);
     events.onReplicaLost(reason);
     this.recovery = recoverForEver({
+      first,
       ...{ logger, clock },
       recoverOnce: () => this.recoverOnce(),
       isStopped: () => this.isStopped,
@@ -301,6 +320,7 @@ export class Driver {
       memberCount: options.config.configured.length,
       remembered,
       publishedHeight: remembered === null ? null : log.committed.height,
+      committedBelow: (from) => log.committedBelow(from),
       onCommitted: (block) => log.onRecovered(block, remembered !== null),
       entryOf: ({ events, index }, standing) => log.index.entryOf(events, index ?? undefined, standing.paths),
       onDifferingEntries: (due, standing) => log.putEntries(due, standing),

@@ -193,6 +193,14 @@ export class HeldLog {
     return this.anchors.proofAtHand(at) ?? this.anchors.proofOf(at);
   }
 
+  /** The hash of the block that is committed at this height. Throws as `committedAt`. */
+  readonly committedHash = async (at: Height): Promise<HashHex> => (await this.committedAt(at)).blockHash;
+
+  /** As `committedHash`, for a recovery that begins at this block. */
+  committedBelow(from: Block): ReturnType<Anchors["below"]> {
+    return this.anchors.below(from);
+  }
+
   /** A stored block with its events, or null if it is missing or not what it should be. */
   soundBlock(at: Height): Promise<SoundBlock | null> {
     return this.stored.soundBlock(at);

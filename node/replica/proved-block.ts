@@ -1,4 +1,4 @@
-import type { HashHex } from "../../shared/ids.js";
+import type { HashHex, NodeId } from "../../shared/ids.js";
 import { type Block, type BlockHeader, blockBytes, provedBodyReader } from "../../shared/log/block.js";
 import type { ProvedBodyReader } from "../../shared/log/proved-body.js";
 
@@ -10,6 +10,8 @@ export interface ProvedBlock {
   readonly events: ProvedBodyReader;
   /** Bytes of its body as stored. */
   readonly bytes: number;
+  /** The other node that gave this copy; none: it is this node's own. */
+  readonly from?: NodeId;
 }
 
 /** With memory of its own, where its parts lie within a larger answer or message. */

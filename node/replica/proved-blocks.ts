@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import { type HashHex, type Height, height } from "../../shared/ids.js";
+import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import { timestampMillis } from "../../shared/timestamp.js";
@@ -83,27 +83,48 @@ export class ProvedBlocks {
    * AlteredBlock, or StoreError where the store cannot say.
    */
   async read(heights: readonly Height[]): Promise<ProvedBlock[]> {
+    const blocks: ProvedBlock[] = [];
+    for (const found of await this.readEach(heights)) {
+      if (!(found instanceof AlteredBlock)) blocks.push(found);
+      // Those before it are what they should be; whoever wants this one as well asks again, and is told.
+      else if (blocks.length > 0) break;
+      else throw found;
+    }
+    return blocks;
+  }
+
+  /** The same, each of them proved, or why it is not what was committed. */
+  async readEach(heights: readonly Height[]): Promise<(ProvedBlock | AlteredBlock)[]> {
     const known = this.atHand(heights);
     if (known.size === heights.length) return [...known.values()];
     return this.limit(() => this.fetchMissing(heights));
   }
 
-  private async fetchMissing(heights: readonly Height[]): Promise<ProvedBlock[]> {
+  private async fetchMissing(heights: readonly Height[]): Promise<(ProvedBlock | AlteredBlock)[]> {
     // Somebody else may have brought some while this read waited for its turn.
     const found = this.atHand(heights);
     const missing = heights.filter((at) => !found.has(at));
+    const held = this.parts.heldThrough();
     const stored = missing.length === 0 ? [] : await this.parts.reader.readBlocks(missing, READ_BYTES_MAX);
-    const blocks: ProvedBlock[] = [];
+    const blocks: (ProvedBlock | AlteredBlock)[] = [];
     let read = 0;
     for (const [i, at] of heights.entries()) {
       const known = found.get(at);
       if (known === undefined && i > 0 && stored[read] === undefined) break;
       try {
-        blocks.push(known ?? (await this.prove(at, stored[read++])));
+        if (known !== undefined) {
+          blocks.push(known);
+          continue;
+        }
+        let one = stored[read];
+        // Nothing stands there, or something that says that it is another's.
+        if (one?.block.header.height !== at) [one] = await this.parts.reader.readBlocks([at], 0);
+        if (one !== undefined) read += 1;
+        blocks.push(await this.prove(at, one, { held }));
       } catch (error) {
-        // Those before it are what they should be; whoever wants this one as well asks again, and is told.
-        if (i === 0) throw error;
-        break;
+        if (error instanceof AlteredBlock) blocks.push(error);
+        else if (i === 0) throw error;
+        else break;
       }
     }
     return blocks;
@@ -191,7 +212,7 @@ export class ProvedBlocks {
 
   private async provedHeader(at: Height): Promise<{ readonly header: BlockHeader }> {
     const [stored] = await this.parts.reader.readHeaders(at, at);
-    return this.checked(at, async ({ blockHash }, altered) => {
+    return this.checked(at, this.parts.heldThrough(), async ({ blockHash }, altered) => {
       if (stored === undefined || stored.header.height !== at) throw altered(MISSING);
       if (hashHeader(stored.header) !== blockHash) throw altered(ANOTHER_HEADER);
       return stored;
@@ -224,9 +245,9 @@ export class ProvedBlocks {
   private async prove(
     at: Height,
     stored: StoredBlock | undefined,
-    { isKept = this.isReadAgain(at) } = {},
+    { isKept = this.isReadAgain(at), held = this.parts.heldThrough() } = {},
   ): Promise<ProvedBlock> {
-    return this.checked(at, async (proof, altered) => {
+    return this.checked(at, held, async (proof, altered) => {
       if (stored === undefined || stored.block.header.height !== at) throw altered(MISSING);
       const { block } = stored;
       if (!hasHash(block.header, proof.blockHash)) throw altered(ANOTHER_HEADER);
@@ -238,6 +259,13 @@ export class ProvedBlocks {
     });
   }
 
+  /** Another node's copy, proved like one's own and not kept; null if it is not the committed block. */
+  async proveCopy(at: Height, block: Block, from: NodeId): Promise<ProvedBlock | null> {
+    const { blockHash, previousHash } = this.parts.anchors.proofAtHand(at) ?? (await this.parts.anchors.proofOf(at));
+    const isCommitted = hasHash(block.header, blockHash) && bodyHash(block) === block.header.bodyHash;
+    return isCommitted ? { ...proved(owned(block), previousHash), from } : null;
+  }
+
   /** Else reads of what is old would drive out what is asked for again and again. */
   private isReadAgain(at: Height): boolean {
     const isAgain = this.readOnce.delete(at);
@@ -246,14 +274,13 @@ export class ProvedBlocks {
     return isAgain;
   }
 
-  /** What is not what was committed is told of. */
+  /** What is not what was committed is told of. `held`: when it was read; a store that was recovered since may hold more. */
   private async checked<T>(
     at: Height,
+    held: Height,
     check: (proof: Awaited<ReturnType<Anchors["proofOf"]>>, altered: (fault: string) => Error) => Promise<T>,
   ): Promise<T> {
     const { anchors, heldThrough } = this.parts;
-    // When it was read: a store that was being recovered then may hold it by now.
-    const held = heldThrough();
     try {
       const proof = anchors.proofAtHand(at) ?? (await anchors.proofOf(at));
       return await check(proof, (fault) => alteredAt(at, fault, height(Math.min(held, heldThrough()))));

@@ -13,6 +13,8 @@ export const endsProcess = (error: unknown): error is StoreError =>
 export async function recoverForEver(parts: {
   readonly clock: Clock;
   readonly logger: Pick<Logger, "info" | "warn">;
+  /** Done before the first recovery; it never rejects. */
+  readonly first?: (() => Promise<void>) | undefined;
   readonly recoverOnce: () => Promise<unknown>;
   /** Asked after one that succeeded. */
   readonly isOver: () => boolean;
@@ -20,6 +22,7 @@ export async function recoverForEver(parts: {
   readonly onFatal: (error: StoreError) => void;
 }): Promise<void> {
   const { clock, logger, isStopped } = parts;
+  if (parts.first !== undefined) await parts.first();
   for (let delayMs = RETRY_MS; !isStopped(); delayMs = Math.min(RETRY_MS_MAX, 2 * delayMs)) {
     try {
       await parts.recoverOnce();

@@ -4,18 +4,21 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BootState, HardState } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
+import { hashHeader } from "../../shared/log/block.js";
 import { blockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import type { Control } from "../../shared/log/control.js";
 import { ownRun } from "../../shared/log/index.js";
 import { ADMITTED, GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { MemoryLogStore } from "../../test/doubles/memory-log-store.js";
+import { MemoryReader } from "../../test/doubles/memory-reader.js";
 import { systemClock } from "../clock.js";
 import { createVerifier, deriveSigner } from "../host/signer.js";
 import { entryOf } from "../storage/entries.js";
 import { IdentityFile } from "../storage/identity.js";
 import type { IndexEntry, StoredEntry } from "../storage/port.js";
 import { stateMacOf } from "../storage/state-mac.js";
+import { Anchors } from "./anchors.js";
 import type { Remembered } from "./memory.js";
 import { type RecoveryOptions, recover } from "./recovery.js";
 
@@ -52,6 +55,13 @@ async function recoverWith(
     afterOpening();
     return readBlocks(from, limit);
   };
+  const anchors = new Anchors({
+    store: log,
+    reader: new MemoryReader(database, { assertReadable: () => undefined }),
+    heldThrough: () => height(0),
+    inOrder: (write) => write(),
+    onWarning: () => undefined,
+  });
   const { boot } = await recover({
     log,
     identity,
@@ -61,6 +71,7 @@ async function recoverWith(
     remembered,
     publishedHeight: remembered === null ? null : remembered.committed.height,
     verifiedTail,
+    committedBelow: (from) => anchors.below(from),
     onCommitted: () => undefined,
     entryOf: ({ events, index }) => (index === null ? null : { index, own: ownRun(events, []) }),
     onDifferingEntries: async (due) => {
@@ -294,6 +305,38 @@ it("knows the ids of every block that it verified, and from which height on they
   expect(ids.map((block) => block.height)).toEqual(Array.from({ length: 20 }, (_, i) => idsFrom + i));
   expect(ids.every((block) => block.ids.length === 1)).toBe(true);
   expect((tail.at(-1)?.next ?? base).height).toBe(blocks.length);
+});
+
+/** As somebody does who can compute hashes, and not sign: what links to it from above is left as it is. */
+const rewritten = (at: number, control: Control): void => {
+  const found = database.blocks.get(height(at));
+  if (found === undefined) throw new Error(`no block ${at}`);
+  const { block } = found.stored;
+  const header = { ...block.header, control };
+  const forged = { ...found.stored, block: { ...block, header, blockHash: hashHeader(header) } };
+  database.blocks.set(height(at), { ...found, stored: forged });
+};
+
+it.each([
+  ["the genesis", 1, { ...GENESIS, members: [] } as Control],
+  ["an admission", 2, { ...ADMITTED, joinNonce: "e".repeat(32) }],
+  ["a block of events that becomes an admission", 7, ADMITTED],
+])("believes no members that somebody wrote into old blocks: %s", async (_, at, control) => {
+  const log = new TestLog();
+  const blocks = [log.block([], { control: GENESIS }), log.block([], { control: ADMITTED })];
+  for (let i = 0; i < 30; i++) blocks.push(log.block([{}]));
+  const verifiedTail = { events: 1, blocksMax: 4, blocksMin: 4 };
+  await start();
+  for (const isKnown of [true, false]) {
+    for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+    const identity = await IdentityFile.open(folder, "n1");
+    await identity.update({ formedClusterId: isKnown ? (blocks[0] as TestBlock).next.blockHash : null });
+    const { base } = await recoverWith(null, identity, { verifiedTail });
+    expect(base.members).toEqual((blocks.at(-1) as TestBlock).next.members);
+    rewritten(at, control);
+    await expect(recoverWith(null, identity, { verifiedTail })).rejects.toThrow(`Stored block ${at} fails its check`);
+    await identity.close();
+  }
 });
 
 it("remembers a vote that was saved while the file that outlives the database was not written", async () => {

@@ -1,5 +1,5 @@
 import type { BootState } from "../../cluster/types.js";
-import { type Height, height, type Term } from "../../shared/ids.js";
+import { type HashHex, type Height, height, type Term } from "../../shared/ids.js";
 import { type Block, hashHeader } from "../../shared/log/block.js";
 import { type BlockVerifier, rangeMatches } from "../../shared/log/chain.js";
 import type { Clock } from "../clock.js";
@@ -31,6 +31,8 @@ export interface RecoveryOptions {
   readonly memberCount: number;
   /** What this process remembers of its store from before; null at its start. */
   readonly remembered: Remembered | null;
+  /** Which block the log has at a height below this one, of the log with this genesis. Throws AlteredBlock where none is. */
+  readonly committedBelow: (from: Block) => (at: Height, clusterId: HashHex) => Promise<HashHex>;
   /** The highest block that this process has published; null at its start, when nothing needs to be. */
   readonly publishedHeight: Height | null;
   /** Told of every committed block that was verified, oldest first. Without its events where its body was altered. */

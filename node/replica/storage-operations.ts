@@ -74,6 +74,11 @@ export class StorageOperations {
     if (this.known !== null) this.known = { ...this.known, committed: state };
   }
 
+  /** Resolves when the write under way has ended, as it does by itself. */
+  get underWay(): Promise<void> {
+    return this.storing;
+  }
+
   push(operation: StorageOperation): void {
     this.waiting.push(operation);
     if (this.waiting.length > OPERATIONS_MAX) throw new Error("too many storage operations wait");

@@ -1,5 +1,5 @@
 import type { BlockIds, BootState } from "../../cluster/types.js";
-import { type Height, height } from "../../shared/ids.js";
+import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import { type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
@@ -7,6 +7,7 @@ import { applyControl, type Membership } from "../../shared/log/control.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
+import { AlteredBlock } from "./anchors.js";
 import { compareEntries } from "./compare-entries.js";
 import type { LostBlocks } from "./memory.js";
 import type { RecoveryOptions } from "./recovery.js";
@@ -57,7 +58,7 @@ export async function verifyTail(
   const { log, publishedHeight } = options;
   const recent = await recentPart(log, opened.tailHeight, options.verifiedTail ?? VERIFIED_TAIL);
   const through = Math.min(commitHeight, publishedHeight ?? commitHeight);
-  let state = await startingPoint(log, opened.tailHeight, { through, recent });
+  let state = await startingPoint(options, opened.tailHeight, { through, recent });
   let base = state;
   const tail: RecoveredBlock[] = [];
   let ids: BlockIds[] = [];
@@ -142,10 +143,11 @@ async function recentPart(log: LogStore, tailHeight: Height, verified: VerifiedT
 
 /** The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size. */
 async function startingPoint(
-  log: LogStore,
+  options: RecoveryOptions,
   tailHeight: Height,
   need: { through: number; recent: RecentPart },
 ): Promise<ChainState> {
+  const { log } = options;
   let low = 0;
   let high = Math.min(need.through, tailHeight);
   // The highest block of those that need not be read again.
@@ -162,20 +164,47 @@ async function startingPoint(
       "unfit",
       `The header of stored block ${low} does not match its hash and root. No block was changed for that.`,
     );
-  const { members, clusterId } = await membersAt(log, height(low));
+  const { members, clusterId } = await knownMembers(options, stored.block);
   return stateAfter(stored, members, clusterId);
 }
 
+/** Whoever counts is said by few old blocks, which nothing that is verified from here on leads to: each is proved by itself. */
+async function knownMembers(
+  options: RecoveryOptions,
+  from: Block,
+): Promise<{ members: Membership; clusterId: string }> {
+  const { formedClusterId } = options.identity.identity;
+  const committedHash = options.committedBelow(from);
+  try {
+    return await membersAt(options.log, from.header.height, async (at, clusterId) =>
+      at === 1 && formedClusterId !== null ? formedClusterId : committedHash(at, clusterId),
+    );
+  } catch (error) {
+    if (error instanceof AlteredBlock) throw invalidLog(options, error.height, error.fault);
+    throw error;
+  }
+}
+
+/**
+ * The members by the blocks up to a height. Each must be the one that was committed at its height: anybody who writes to
+ * the database can put another there. Throws AlteredBlock where one is not.
+ */
 export async function membersAt(
   log: Pick<LogStore, "readMembershipBlocks">,
-  at: Height,
+  through: Height,
+  committedHash: (at: Height, clusterId: HashHex) => Promise<HashHex>,
 ): Promise<{ members: Membership; clusterId: string }> {
   let members: Membership = new Map();
   let clusterId = "";
-  for (const { block } of await log.readMembershipBlocks(at)) {
-    if (block.header.height === 1) clusterId = block.blockHash;
-    members = applyControl(members, block.header.control);
+  for (const { block } of await log.readMembershipBlocks(through)) {
+    const { header } = block;
+    const hash = hashHeader(header);
+    if (header.height === 1) clusterId = hash;
+    if ((await committedHash(header.height, clusterId)) !== hash)
+      throw new AlteredBlock(header.height, "its header, which says who is a member, is another one");
+    members = applyControl(members, header.control);
   }
+  if (clusterId === "") throw new AlteredBlock(height(1), "it does not name the members any more");
   return { members, clusterId };
 }
 
@@ -204,11 +233,12 @@ async function readSome(log: LogStore, from: Height): Promise<StoredBlock[]> {
 
 export async function readOne(log: LogStore, at: Height): Promise<StoredBlock> {
   const [stored] = await log.readBlocks(at, { bytesMax: 0, blocksMax: 1 });
-  if (stored === undefined || stored.block.header.height !== at)
-    throw new StoreError(
-      "unfit",
-      `Block ${at} is missing from the database, though later blocks are there. Bring a whole copy of it back; or, ` +
-        "where other nodes have the log, keep this database as evidence and start the node with an empty one.",
-    );
-  return stored;
+  if (stored !== undefined && stored.block.header.height === at) return stored;
+  // No block is there: it was deleted since the log was opened, as deletes of a broken connection may be.
+  if (stored === undefined) throw new StoreError("unknown", `Block ${at} is not in the database any more.`);
+  throw new StoreError(
+    "unfit",
+    `Block ${at} is missing from the database, though later blocks are there. Bring a whole copy of it back; or, ` +
+      "where other nodes have the log, keep this database as evidence and start the node with an empty one.",
+  );
 }

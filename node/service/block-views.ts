@@ -1,10 +1,10 @@
 import { toHex, utf8 } from "../../shared/bytes.js";
 import { type Height, height, type NodeId } from "../../shared/ids.js";
-import { applyControl, type Membership } from "../../shared/log/control.js";
 import { recordText } from "../../shared/log/event.js";
 import { leafHash } from "../../shared/merkle/compact-range.js";
 import type { AlteredPlace, BlockView, ChainLink, NodeChain } from "../../shared/protocol/http.js";
 import { AlteredBlock } from "../replica/anchors.js";
+import { membersAt } from "../replica/verified-tail.js";
 import { StoreError } from "../storage/port.js";
 import type { Parts } from "./parts.js";
 import type { PlaceFinder } from "./place-finder.js";
@@ -43,9 +43,9 @@ export class BlockViews {
 
   /** The genesis is signed by a key that it lists itself; every other block by one that the log names before it. */
   private async keysBefore(at: Height): Promise<Record<NodeId, string>> {
-    let members: Membership = new Map();
-    for (const { block } of await this.parts.storage.log.readMembershipBlocks(height(Math.max(1, at - 1))))
-      members = applyControl(members, block.header.control);
+    const { storage, driver } = this.parts;
+    const through = height(Math.max(1, at - 1));
+    const { members } = await membersAt(storage.log, through, (below) => driver.log.committedHash(below));
     return Object.fromEntries([...members.values()].map(({ id, keys }) => [id, keys.block]));
   }
 

@@ -8,8 +8,8 @@ import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
 import { Anchors } from "../replica/anchors.js";
 import { ProvedBlocks } from "../replica/proved-blocks.js";
-import { Histograms } from "./histogram.js";
-import type { HistogramFound, HistogramRequest } from "./log-port.js";
+import { type Counts, Histograms } from "./histogram.js";
+import type { HistogramRequest } from "./log-port.js";
 import { Searches } from "./search.js";
 
 const TYPES = ["order", "order.paid", "note"];
@@ -93,7 +93,7 @@ const requests: fc.Arbitrary<HistogramRequest> = fc.record({
 });
 
 /** Every event is looked at. */
-function scan({ filter, size }: HistogramRequest, { edges }: HistogramFound): number[] {
+function scan({ filter, size }: HistogramRequest, { edges }: Counts): number[] {
   const found = events.slice(0, size).filter((event) => matches(event, filter));
   return edges.slice(1).map((until, i) => {
     const since = edges[i] as number;
@@ -115,7 +115,7 @@ describe.each([
   it("counts what a scan counts, in each of its buckets", async () => {
     await fc.assert(
       fc.asyncProperty(requests, async (request) => {
-        const found = await fixture.histograms.of(request, Number.POSITIVE_INFINITY);
+        const found = await fixture.histograms.of(request, { deadline: Number.POSITIVE_INFINITY });
         if (found === null) throw new Error("it had all the time");
         expect(found.counts).toEqual(scan(request, found));
         const { edges } = found;
@@ -130,7 +130,7 @@ describe.each([
 
   it("has every event in it where no bounds are given", async () => {
     const request = { filter: {}, since: null, until: null, buckets: 7, size: SIZE };
-    const found = await fixture.histograms.of(request, Number.POSITIVE_INFINITY);
+    const found = await fixture.histograms.of(request, { deadline: Number.POSITIVE_INFINITY });
     expect(found?.counts.reduce<number>((sum, count) => sum + (count ?? 0), 0)).toBe(SIZE);
     expect(found?.edges[0]).toBe(recordedAt[0]);
     expect(found?.edges.at(-1)).toBe((recordedAt.at(-1) as number) + 1);
@@ -140,11 +140,11 @@ describe.each([
 it("a histogram that runs out of time has whole buckets, the newest ones, and says so of the others", async () => {
   const request = { filter: { typePrefix: "order" }, since: null, until: null, buckets: 30, size: SIZE };
   const { histograms, clock } = await setUp(0);
-  const whole = await histograms.of(request, Number.POSITIVE_INFINITY);
+  const whole = await histograms.of(request, { deadline: Number.POSITIVE_INFINITY });
   const partly: number[] = [];
   for (let deadline = 1; deadline < 200; deadline++) {
     Object.assign(clock, { now: 0, step: 1 });
-    const found = await histograms.of(request, deadline);
+    const found = await histograms.of(request, { deadline });
     if (found === null) continue;
     const nulls = found.counts.filter((count) => count === null).length;
     if (nulls > 0 && nulls < found.counts.length) partly.push(nulls);
@@ -157,8 +157,8 @@ it("a histogram that runs out of time has whole buckets, the newest ones, and sa
 it("a histogram of an empty log has no time to show, unless it is told which", async () => {
   const { histograms } = await setUp(0);
   const request = { filter: {}, since: null, until: null, buckets: 10, size: 0 };
-  expect(await histograms.of(request, Number.POSITIVE_INFINITY)).toEqual({ edges: [], counts: [] });
+  expect(await histograms.of(request, { deadline: Number.POSITIVE_INFINITY })).toEqual({ edges: [], counts: [] });
   const asked = { ...request, since: START, until: START + 100, buckets: 2 };
   const empty = { edges: [START, START + 50, START + 100], counts: [0, 0] };
-  expect(await histograms.of(asked, Number.POSITIVE_INFINITY)).toEqual(empty);
+  expect(await histograms.of(asked, { deadline: Number.POSITIVE_INFINITY })).toEqual(empty);
 });

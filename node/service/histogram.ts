@@ -1,17 +1,21 @@
 import { type Height, height } from "../../shared/ids.js";
 import type { EventFilter } from "../../shared/log/filter.js";
 import type { Clock } from "../clock.js";
-import type { ProvedBlocks } from "../replica/proved-blocks.js";
 import type { HistogramFound, HistogramRequest } from "./log-port.js";
+import type { Search } from "./page-builder.js";
 import { roundest } from "./place-finder.js";
 import type { Searches } from "./search.js";
+import type { BlockSource } from "./sound-blocks.js";
 
 export interface HistogramParts {
   readonly searches: Searches;
-  readonly blocks: ProvedBlocks;
+  readonly blocks: BlockSource;
   readonly commitHeight: () => Height;
   readonly clock: Pick<Clock, "now">;
 }
+
+type Asked = Pick<Search, "deadline" | "sources">;
+export type Counts = Pick<HistogramFound, "edges" | "counts">;
 
 /**
  * How many events were recorded when. All events of a block were recorded when it was sealed, and no block was sealed
@@ -22,15 +26,15 @@ export class Histograms {
   constructor(private readonly parts: HistogramParts) {}
 
   /** null: the ranges could not be found before the deadline. Throws AlteredBlock, IndexDiffers or StoreError. */
-  async of(request: HistogramRequest, deadline: number): Promise<HistogramFound | null> {
+  async of(request: HistogramRequest, asked: Asked): Promise<Counts | null> {
     const { filter, size } = request;
     const edges = await this.edges(request);
     if (edges.length === 0) return { edges, counts: [] };
-    const heights = await this.heightsAt(edges, deadline);
+    const heights = await this.heightsAt(edges, asked.deadline);
     if (heights === null) return null;
     const isFiltered = Object.keys(filter).length > 0;
     const counts = isFiltered
-      ? await this.countEntries(filter, { heights, size, deadline })
+      ? await this.countEntries(filter, { heights, size, ...asked })
       : await this.countBetween(heights, size);
     return { edges, counts };
   }
@@ -91,13 +95,13 @@ export class Histograms {
   /** The newest first: where time or entries run out, what was counted are whole buckets all the same. */
   private async countEntries(
     filter: EventFilter,
-    { heights, size, deadline }: { heights: readonly number[]; size: number; deadline: number },
+    { heights, size, ...asked }: Asked & { heights: readonly number[]; size: number },
   ): Promise<(number | null)[]> {
     const { searches } = this.parts;
     const counts: (number | null)[] = heights.slice(1).map(() => 0);
     const low = await this.eventsBelow(heights[0] as number, size);
     const high = await this.eventsBelow(heights.at(-1) as number, size);
-    const hits = searches.counted(filter, { low, high, deadline });
+    const hits = searches.counted(filter, { low, high, ...asked });
     let bucket = counts.length - 1;
     for (;;) {
       const { value, done } = await hits.next();

@@ -28,10 +28,10 @@ export interface LogReads {
   /** Resolves when this node may answer a read (read your writes; after a start, the confirmed commit height); 503 after 2 s. */
   awaitReadable(condition?: ReadCondition): Promise<void>;
   /** null once the leader has confirmed that the log is shorter. */
-  get(sequence: number): Promise<FoundEvent | null>;
+  get(sequence: number): Promise<FoundOne | null>;
   page(request: PageRequest): Promise<Found>;
   /** Exact up to `cap`. Throws ProblemError where the filter cannot be counted in time. */
-  count(filter: EventFilter, range: { high: number; cap: number }): Promise<{ total: number; isCapped: boolean }>;
+  count(filter: EventFilter, range: { high: number; cap: number }): Promise<Counted>;
   /** How many events were recorded when. Throws ProblemError where not even the newest span can be counted in time. */
   histogram(request: HistogramRequest): Promise<HistogramFound>;
   /** Payload paths that events can be filtered by. */
@@ -97,8 +97,23 @@ export interface PageRequest {
   readonly limit: number;
 }
 
+/** On what an answer rests besides this node's own log. */
+export interface Answered {
+  /** Other nodes whose copies it shows, where its own are not what was committed; or whose search has found them. */
+  readonly from: readonly NodeId[];
+}
+
+export interface FoundOne extends Answered {
+  readonly event: FoundEvent;
+}
+
+export interface Counted extends Answered {
+  readonly total: number;
+  readonly isCapped: boolean;
+}
+
 /** Some of them; it may be fewer than asked for, or none, and there may still be more. */
-export interface Found {
+export interface Found extends Answered {
   readonly events: readonly FoundEvent[];
   /** The next sequence to look at in the order; null once all of the range was looked at. */
   readonly next: number | null;
@@ -117,7 +132,7 @@ export interface HistogramRequest {
   readonly size: number;
 }
 
-export interface HistogramFound {
+export interface HistogramFound extends Answered {
   /** Milliseconds since 1970, ascending: one more than there are buckets. None where there is no time to look at. */
   readonly edges: readonly number[];
   /** null: not counted in time. */

@@ -3,9 +3,9 @@ import type { EventFilter } from "../../shared/log/filter.js";
 import type { BlockNote } from "../replica/block-notes.js";
 import type { Place } from "../replica/places.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
-import type { ProvedBlocks } from "../replica/proved-blocks.js";
 import { BLOCKS_AT_ONCE, type Search, type WalkedHits } from "./page-builder.js";
 import { isIn, type Range, step } from "./place-finder.js";
+import type { BlockSource } from "./sound-blocks.js";
 import { isOfTimes, StoredFilter } from "./stored-filter.js";
 
 /** Events whose names are in memory that one search compares itself, before it asks the index. */
@@ -23,7 +23,7 @@ export interface Chunk {
  * not. Returns where the index has to go on.
  */
 export function* byNames(
-  blocks: ProvedBlocks,
+  blocks: BlockSource,
   search: Search,
   range: Range,
   readsBlocks: boolean,
@@ -69,7 +69,7 @@ const NONE: readonly number[] = [];
 const noHits = ({ height, first, count }: Place): WalkedHits => ({ height, first, count, sure: NONE, unsure: NONE });
 
 /** Null where memory does not say it. */
-function hitsAtHand(blocks: ProvedBlocks, place: Place, by: Criteria): WalkedHits | null {
+function hitsAtHand(blocks: BlockSource, place: Place, by: Criteria): WalkedHits | null {
   const note = blocks.noteOf(place.height);
   if (note === null) return null;
   const named = by.filter.names.in(note.hashes);

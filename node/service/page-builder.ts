@@ -1,8 +1,10 @@
-import type { Height } from "../../shared/ids.js";
+import type { Height, NodeId } from "../../shared/ids.js";
 import type { EventFilter, Hits } from "../../shared/log/filter.js";
 import { StoredEvent } from "../../shared/log/stored-event.js";
+import { AlteredBlock } from "../replica/anchors.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
-import type { ProvedBlocks } from "../replica/proved-blocks.js";
+import { StoreError } from "../storage/port.js";
+import type { BlockSource } from "./sound-blocks.js";
 import { StoredFilter } from "./stored-filter.js";
 
 /** Blocks that one read brings. */
@@ -24,6 +26,8 @@ export interface Search {
   readonly bytesMax: number;
   /** Monotonic milliseconds: then the search ends wherever it is. */
   readonly deadline: number;
+  /** Told of the other nodes whose copies were looked at. */
+  readonly sources?: Set<NodeId>;
 }
 
 export interface Found {
@@ -57,6 +61,16 @@ export class IndexDiffers extends Error {
   }
 }
 
+/** No stored block is known to hold an event that is committed. */
+export class LostPlace extends StoreError {
+  constructor(
+    readonly sequence: number,
+    detail: string,
+  ) {
+    super("unknown", detail);
+  }
+}
+
 /** What the block says counts: an entry only gave the place. */
 export function assertPlace({ first, count }: WalkedHits, { header }: ProvedBlock): void {
   if (header.firstSequence !== first || header.eventCount !== count) throw new IndexDiffers(header.height);
@@ -71,18 +85,26 @@ export class PageBuilder {
 
   constructor(
     private readonly search: Search,
-    private readonly blocks: ProvedBlocks,
+    private readonly blocks: BlockSource,
   ) {
     this.filter = new StoredFilter(search.filter);
     this.toSkip = search.skip ?? 0;
   }
 
+  /** Null: right behind the last event that it has. */
   end(ended: Ended | null): Found {
     if (ended !== null) return { events: this.events, ...ended };
     const last = (this.events.at(-1) as StoredEvent).sequence;
     const next = this.search.order === "asc" ? last + 1 : last - 1;
     const isOver = this.search.order === "asc" ? next >= this.search.high : next < this.search.low;
     return { events: this.events, next: isOver ? null : next, isCutOff: false };
+  }
+
+  /** What has something ends before what cannot be had now: whoever goes on from there is told why. */
+  endBefore(error: unknown): Found {
+    const isOfBlock = error instanceof AlteredBlock || error instanceof LostPlace;
+    if (this.events.length === 0 || !isOfBlock) throw error;
+    return this.end(null);
   }
 
   /** False once the page is full. */
@@ -134,6 +156,7 @@ export class PageBuilder {
 
   private takeBlock(hits: WalkedHits, block: ProvedBlock): boolean {
     assertPlace(hits, block);
+    if (block.from !== undefined) this.search.sources?.add(block.from);
     const { sure, unsure } = hits;
     const positions = unsure.length === 0 ? sure : [...sure, ...unsure].sort((a, b) => a - b);
     const isUnsure = new Set(unsure);

@@ -23,7 +23,7 @@ import type { Driver } from "../replica/driver.js";
 import type { AlertRecord, Storage } from "../storage/port.js";
 import type { HeadsOptions } from "./head-exchange.js";
 import type { LeaderWatch } from "./leader-watch.js";
-import type { ReadLimits } from "./reads.js";
+import type { ReadLimits } from "./lookups.js";
 
 /** How long one peer may take to say what it knows; a node that does not is listed as such. */
 export const PEER_ANSWER_MS_MAX = 1_000;
@@ -71,6 +71,8 @@ export interface LogServiceOptions {
 
 /** This node's own alerts, of which it alone can say and do more. */
 export interface IncidentsPort {
+  /** Index entries were found altered, and nobody has resolved that. */
+  readonly isIndexInDoubt: boolean;
   evidence(alert: AlertRecord): Promise<EvidenceBundle>;
   /** What the log says of alerts of all nodes. */
   readonly logged: {
@@ -150,9 +152,13 @@ export class PeerDesk {
 
   /** Asks every other member at once. */
   async askAll<P extends PeerPath>(path: P, question: QuestionTo<P>): Promise<PeerAnswer<P>[]> {
-    const { config } = this.options;
-    const peers = config.members.filter((member) => member.id !== config.nodeId);
-    return Promise.all(peers.map(({ id }) => this.asked(id, path, question)));
+    return Promise.all(this.others.map((id) => this.asked(id, path, question)));
+  }
+
+  /** The other members. */
+  get others(): readonly NodeId[] {
+    const { nodeId, members } = this.options.config;
+    return members.flatMap(({ id }) => (id === nodeId ? [] : [id]));
   }
 
   async ask<P extends PeerPath>(peer: NodeId, path: P, question: QuestionTo<P>): Promise<AnswerOf<P> | null> {

@@ -1,10 +1,11 @@
 import { type Height, height } from "../../shared/ids.js";
+import type { BlockHeader } from "../../shared/log/block.js";
 import { type Plan, sealedRangeOf } from "../../shared/log/filter.js";
 import type { Place } from "../replica/places.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
-import type { ProvedBlocks } from "../replica/proved-blocks.js";
 import { type FoundEntry, type LogReader, StoreError } from "../storage/port.js";
-import { BLOCKS_AT_ONCE, type Search } from "./page-builder.js";
+import { BLOCKS_AT_ONCE, LostPlace, type Search } from "./page-builder.js";
+import type { BlockSource } from "./sound-blocks.js";
 
 /** The bounds of a range of `recordedAt` are found to within so many blocks where finding more would cost reads. */
 const UNDECIDED_BLOCKS = 8;
@@ -19,7 +20,7 @@ export interface Range {
 
 export interface PlaceFinderParts {
   readonly reader: LogReader;
-  readonly blocks: ProvedBlocks;
+  readonly blocks: BlockSource;
   readonly commitHeight: () => Height;
 }
 
@@ -98,7 +99,7 @@ export class PlaceFinder {
     const block = found ?? (await blocks.one((await this.placeByHeaders(sequence)).height));
     const { firstSequence, treeSize } = block.header;
     if (firstSequence <= sequence && sequence < treeSize) return block;
-    throw new StoreError("unknown", `No block of this node is known to hold event ${sequence}.`);
+    throw new LostPlace(sequence, `No block of this node is known to hold event ${sequence}.`);
   }
 
   private async held(sequence: number): Promise<ProvedBlock | null> {
@@ -117,13 +118,13 @@ export class PlaceFinder {
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       const [found] = await this.parts.reader.readHeaders(height(middle), height(middle));
-      if (found === undefined) throw new StoreError("unknown", `Block ${middle} is missing.`);
+      if (found === undefined) throw new LostPlace(sequence, `Block ${middle} is missing.`);
       if (found.header.treeSize <= sequence) low = middle + 1;
       else high = middle;
     }
     const [found] = await this.parts.reader.readHeaders(height(low), height(low));
     if (found === undefined || found.header.firstSequence > sequence || found.header.treeSize <= sequence)
-      throw new StoreError("unknown", `No stored block says that it holds event ${sequence}.`);
+      throw new LostPlace(sequence, `No stored block says that it holds event ${sequence}.`);
     return { height: height(low), first: found.header.firstSequence, count: found.header.eventCount };
   }
 
@@ -142,14 +143,28 @@ export class PlaceFinder {
         ? [place.height, Math.min(place.height + BLOCKS_AT_ONCE - 1, this.parts.commitHeight())]
         : [Math.max(1, place.height - BLOCKS_AT_ONCE + 1), place.height];
     const headers = await this.parts.reader.readHeaders(height(from), height(to));
-    const places = headers.flatMap(({ header }): Place[] =>
-      header.eventCount > 0 ? [{ height: header.height, first: header.firstSequence, count: header.eventCount }] : [],
-    );
-    const inOrder = order === "asc" ? places : places.reverse();
+    const inOrder = this.placesIn(order === "asc" ? headers : headers.reverse(), order === "asc" ? from : to, order);
     // A header that says that its block has no events hides none: the next look finds its place by the index.
     const end = inOrder.findIndex((one, i) => !follows(one, inOrder[i - 1] ?? null, { sequence, order }));
     const whole = end === -1 ? inOrder : inOrder.slice(0, end);
     return whole.length === 0 ? [place] : whole;
+  }
+
+  /** Of headers that stand one after the other, up to the first that is missing, or says that it is another's. */
+  private placesIn(
+    headers: readonly { readonly header: BlockHeader }[],
+    first: number,
+    order: "asc" | "desc",
+  ): Place[] {
+    const places: Place[] = [];
+    for (const [i, stored] of headers.entries()) {
+      const at = height(order === "asc" ? first + i : first - i);
+      if (stored.header.height !== at) break;
+      // Where another node's copy is at hand, this one's was found altered.
+      const { firstSequence, eventCount } = this.parts.blocks.lentAt?.(at)?.header ?? stored.header;
+      if (eventCount > 0) places.push({ height: at, first: firstSequence, count: eventCount });
+    }
+    return places;
   }
 }
 

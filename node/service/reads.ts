@@ -2,17 +2,15 @@ import type { Effect } from "../../cluster/types.js";
 import type { Height } from "../../shared/ids.js";
 import { eventView, type ShownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
-import { StoredEvent } from "../../shared/log/stored-event.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
-import { type Clock, delay } from "../clock.js";
-import { ProblemError } from "../problems.js";
+import type { Clock } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { CommittedEvents } from "../replica/committed.js";
-import { StoreError } from "../storage/port.js";
 import { BlockViews } from "./block-views.js";
-import { Histograms } from "./histogram.js";
 import type {
+  Counted,
   Found,
+  FoundOne,
   HistogramFound,
   HistogramRequest,
   LogReads,
@@ -20,30 +18,16 @@ import type {
   PageRequest,
   ReadCondition,
 } from "./log-port.js";
-import { IndexDiffers } from "./page-builder.js";
-import { LEADER_POLL_MS, notReady, type Parts, RETRY_AFTER_SECONDS, resultWithin, unavailable } from "./parts.js";
-import { Searches } from "./search.js";
+import { Lookups, READ_WAIT_MS_MAX } from "./lookups.js";
+import { LEADER_POLL_MS, notReady, type Parts, resultWithin, unavailable } from "./parts.js";
 import { SharedRun } from "./shared-run.js";
 import { Turns } from "./turns.js";
 
-/** A read waits at most this long for what it must see. */
-const READ_WAIT_MS_MAX = 2_000;
 const CONFIRMATION_LOOK_MS = 50;
 /** A leader that has not confirmed within this time is asked again, or the next one. */
 const CONFIRM_MS_MAX = 1_000;
-/** Parts of lists that are made at once. */
-const PARTS_AT_ONCE = 2;
-const LARGE_PART_BYTES = 64 * 1024;
-/** Between tries of a read that the store could not answer. */
-const RETRY_MS = 100;
-
-export interface ReadLimits {
-  /** One part of a list; with an event more, since the last one is taken whole. */
-  readonly partBytesMax: number;
-  /** A search that takes longer ends with what it has found. */
-  readonly searchMsMax: number;
-}
-const READ_LIMITS: ReadLimits = { partBytesMax: 256 * 1024, searchMsMax: 1_500 };
+/** Copies of an event that are gathered at once. */
+const COPIES_AT_ONCE = 2;
 
 /** Reads of what this node acknowledged and, where the request says so, of more. */
 export class Reads implements LogReads {
@@ -68,38 +52,21 @@ export class Reads implements LogReads {
   private readonly atLeader = new SharedRun<Height | null>(() => this.confirmAtLeader());
 
   private readonly clock: Clock;
-  private readonly limits: ReadLimits;
   private readonly stopLooking: () => void;
 
-  private readonly searches: Searches;
+  private readonly lookups: Lookups;
   private readonly blockViews: BlockViews;
-  private readonly histograms: Histograms;
-  private readonly turns: Turns<Found>;
   /** Each brings an event from every node, as text to be read and written: a place rests after it, as after a large part. */
   private readonly copyTurns: Turns<NodeCopy[]>;
 
   constructor(private readonly parts: Parts) {
-    const { storage, driver, clock } = parts;
+    const { clock } = parts;
     this.clock = clock;
-    this.limits = parts.readLimits ?? READ_LIMITS;
-    this.turns = new Turns(PARTS_AT_ONCE, isLarge, clock);
-    this.copyTurns = new Turns(PARTS_AT_ONCE, () => true, clock);
+    this.copyTurns = new Turns(COPIES_AT_ONCE, () => true, clock);
     // Looks without being asked: there may be no leader to ask when the first read comes.
     this.stopLooking = clock.every(CONFIRMATION_LOOK_MS, () => this.lookForConfirmation());
-    this.searches = new Searches({
-      reader: storage.reader,
-      blocks: driver.log.blocks,
-      clock,
-      commitHeight: () => driver.log.committed.height,
-      heldThrough: () => driver.heldThrough,
-      indexVersion: () => driver.log.index.version,
-      onIndexDiffers: (at) => driver.log.index.differs(at),
-    });
-    this.blockViews = new BlockViews(parts, this.searches.places);
-    this.histograms = new Histograms({
-      ...{ searches: this.searches, blocks: driver.log.blocks, clock },
-      commitHeight: () => driver.log.committed.height,
-    });
+    this.lookups = new Lookups(parts, (condition) => this.awaitReadable(condition));
+    this.blockViews = new BlockViews(parts, this.lookups.places);
     parts.peers.handle("read-index", async () => ({ height: await this.here.ask() }));
     parts.peers.handle("copy", ({ sequence }) => this.ownCopy(sequence));
   }
@@ -257,90 +224,26 @@ export class Reads implements LogReads {
   // --- What the log holds --------------------------------------------------------------------------------------------
 
   /** null is said only once the leader has confirmed that the log is shorter. */
-  async get(sequence: number): Promise<StoredEvent | null> {
+  async get(sequence: number): Promise<FoundOne | null> {
     const deadline = this.clock.now() + READ_WAIT_MS_MAX;
     if (sequence >= this.logSize && sequence >= (await this.sizeConfirmedBy(deadline))) return null;
-    return this.guarded(async () => {
-      const { events, header } = await this.searches.places.blockOf(sequence);
-      return new StoredEvent(events, sequence - header.firstSequence, header);
-    });
+    return this.lookups.one(sequence);
   }
 
   page(request: PageRequest): Promise<Found> {
-    const bytesMax = this.limits.partBytesMax;
-    return this.guarded(async () => {
-      // What is in memory, and small, takes nobody's turn.
-      const atHand = this.searches.atHand({ ...request, bytesMax, deadline: Number.POSITIVE_INFINITY });
-      if (atHand !== null && !isLarge(atHand)) return atHand;
-      return this.turns.run(async () => {
-        // From here on: that others were first says nothing of how wide the filter is.
-        const deadline = this.clock.now() + this.limits.searchMsMax;
-        const found = await this.searches.find({ ...request, bytesMax, deadline });
-        return { ...found, events: found.events.map((event) => event.detached()) };
-      });
-    });
+    return this.lookups.page(request);
   }
 
-  async count(
-    filter: EventFilter,
-    range: { high: number; cap: number },
-  ): Promise<{ total: number; isCapped: boolean }> {
-    const deadline = this.clock.now() + this.limits.searchMsMax;
-    const counted = await this.guarded(() => this.searches.count(filter, { ...range, deadline }));
-    if (counted !== null) return counted;
-    const detail =
-      "The filter is too wide: its events could not be counted in time. Narrow its range of time, or name a type and a " +
-      "source; GET /api/v1/events gives what it has found, with a cursor to go on from.";
-    throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  count(filter: EventFilter, range: { high: number; cap: number }): Promise<Counted> {
+    return this.lookups.count(filter, range);
   }
 
-  async histogram(request: HistogramRequest): Promise<HistogramFound> {
-    const deadline = this.clock.now() + this.limits.searchMsMax;
-    const found = await this.guarded(() => this.histograms.of(request, deadline));
-    if (found !== null) return found;
-    const detail =
-      "It could not be told in time which blocks were sealed when. Narrow the range, or ask again shortly.";
-    throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  histogram(request: HistogramRequest): Promise<HistogramFound> {
+    return this.lookups.histogram(request);
   }
 
-  /** A store that cannot answer is asked again for a while: it may be recovering. Then the client is told why. */
-  async guarded<T>(read: () => Promise<T>): Promise<T> {
-    const deadline = this.clock.now() + READ_WAIT_MS_MAX;
-    for (;;) {
-      try {
-        return await read();
-      } catch (cause) {
-        if (cause instanceof ProblemError) throw cause;
-        // It is made anew meanwhile.
-        if (cause instanceof IndexDiffers) this.parts.driver.log.index.differs(cause.height);
-        const mayPass = cause instanceof IndexDiffers || cause instanceof StoreError;
-        const isFinal = !mayPass || (cause instanceof StoreError && cause.failure === "index_lost");
-        if (isFinal || this.clock.now() >= deadline) throw this.problemOf(cause);
-      }
-      await delay(this.clock, RETRY_MS);
-    }
-  }
-
-  private problemOf(cause: unknown): ProblemError {
-    const { logger, driver } = this.parts;
-    if (cause instanceof AlteredBlock) {
-      const detail = `${cause.message}. It is not shown by this node, and an alert is open; ask another node.`;
-      return new ProblemError("event_altered", detail, { cause });
-    }
-    if (cause instanceof IndexDiffers) {
-      const detail = `${cause.message}, and is being made anew. Events can be read by sequence and listed without a filter meanwhile.`;
-      return new ProblemError("index_rebuilding", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
-    }
-    if (cause instanceof StoreError && cause.failure === "index_lost") {
-      driver.log.index.lost();
-      const { through, of } = driver.log.index.progress;
-      const detail =
-        `The index of this node is being made anew from its log: ${through} of ${of} blocks are done. Events can be read ` +
-        "by sequence and listed without a filter meanwhile. Ask another node, or again later.";
-      return new ProblemError("index_rebuilding", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
-    }
-    logger.warn({ err: cause }, "a read failed");
-    return notReady("This node could not read its MongoDB. Ask another node, or again shortly.", cause);
+  guarded<T>(read: () => Promise<T>): Promise<T> {
+    return this.lookups.guarded(read);
   }
 
   block(at: number): Promise<BlockView | null> {
@@ -374,7 +277,7 @@ export class Reads implements LogReads {
     const node = this.parts.config.nodeId;
     if (sequence >= this.logSize) return { node, hash: null, event: null, detail: "it does not have it yet" };
     try {
-      const place = await this.searches.places.placeOf(sequence);
+      const place = await this.lookups.places.placeOf(sequence);
       const { header, events } = await this.parts.driver.log.blocks.fresh(place.height);
       const event = eventView(events.event(sequence - header.firstSequence), header);
       return { node, hash: event.hash, event };
@@ -384,6 +287,3 @@ export class Reads implements LogReads {
     }
   }
 }
-
-const isLarge = ({ events }: Found): boolean =>
-  events.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0) >= LARGE_PART_BYTES;

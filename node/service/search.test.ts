@@ -299,7 +299,14 @@ describe("a search", () => {
     const emptied = { ...block, header: { ...block.header, eventCount: 0 } };
     database.blocks.set(height(50), { ...found, stored: { ...found.stored, block: emptied } });
     const search = { filter: {}, order, low: 0, high: SIZE, limit: SIZE, bytesMax: 1e9, deadline: 1e9 };
-    await expect(searches.find(search)).rejects.toMatchObject({ name: "AlteredBlock", height: 50 });
+    // What comes before it is shown; whoever goes on from there is told.
+    const before = await searches.find(search);
+    const next = before.next as number;
+    expect(before.isCutOff).toBe(false);
+    expect(sequencesOf(before)).toEqual(scan(search).slice(0, before.events.length));
+    expect(events[next]?.header.height).toBe(50);
+    const rest = order === "asc" ? { ...search, low: next } : { ...search, high: next + 1 };
+    await expect(searches.find(rest)).rejects.toMatchObject({ name: "AlteredBlock", height: 50 });
     expect(altered).toContain(50);
   });
 

@@ -56,15 +56,19 @@ export class Searches {
     this.places = new PlaceFinder(parts);
   }
 
-  /** Throws StoreError or AlteredBlock. */
+  /** Throws StoreError or AlteredBlock, if it has found nothing before. */
   async find(search: Search): Promise<Found> {
     if (search.low >= search.high || search.limit < 1) return { events: [], next: null, isCutOff: false };
     const page = new PageBuilder(search, this.parts.blocks);
     const walk = this.walk(planOf(search.filter), search, { readsBlocks: (search.skip ?? 0) === 0 });
-    for (;;) {
-      const { value, done } = await walk.next();
-      if (done) return page.end(value);
-      if (!(await page.take(value))) return page.end(null);
+    try {
+      for (;;) {
+        const { value, done } = await walk.next();
+        if (done) return page.end(value);
+        if (!(await page.take(value))) return page.end(null);
+      }
+    } catch (error) {
+      return page.endBefore(error);
     }
   }
 
@@ -107,15 +111,16 @@ export class Searches {
   /** Counts the events below `high` that meet a filter, up to `cap`. null: it could not be told before the deadline. */
   async count(
     filter: EventFilter,
-    { high, cap, deadline }: { high: number; cap: number; deadline: number },
+    { cap, ...range }: Pick<Search, "high" | "deadline" | "sources"> & { readonly cap: number },
   ): Promise<{ total: number; isCapped: boolean } | null> {
     const version = this.parts.indexVersion();
     const name = JSON.stringify(filter);
     // Committed blocks do not change: what was counted once is counted, unless an entry was not its block's.
     const known = this.counts.get(name);
+    const { high } = range;
     const isUsable = known !== undefined && known.version === version && known.through <= high;
     let { total, through } = isUsable ? known : { total: 0, through: 0 };
-    const search: Search = { filter, order: "asc", low: through, high, limit: 1, bytesMax: 0, deadline };
+    const search: Search = { filter, order: "asc", low: through, limit: 1, bytesMax: 0, ...range };
     let isCutOff = false;
     const tallies = this.tallies(search);
     while (total <= cap) {
@@ -138,7 +143,7 @@ export class Searches {
   /** How many hits each block has that has any, the newest first; returns where it ended. */
   async *counted(
     filter: EventFilter,
-    range: { low: number; high: number; deadline: number },
+    range: Pick<Search, "low" | "high" | "deadline" | "sources">,
   ): AsyncGenerator<{ readonly height: Height; readonly count: number }, Ended> {
     const version = this.parts.indexVersion();
     const tallies = this.tallies({ filter, order: "desc", limit: 1, bytesMax: 0, ...range });
@@ -164,7 +169,7 @@ export class Searches {
         // Blocks that have to be read themselves take most of the time: the walk looks at the clock too seldom for them.
         if (unsure.length > 0 && this.parts.clock.now() >= deadline)
           return { next: order === "asc" ? first : first + count - 1, isCutOff: true };
-        yield { hits, count: sure.length + (await this.confirmed(hits, filter)).length };
+        yield { hits, count: sure.length + (await this.confirmed(hits, search)).length };
       }
     }
   }
@@ -180,10 +185,11 @@ export class Searches {
     if (this.counts.size > COUNTS_MAX) this.counts.delete(this.counts.keys().next().value as string);
   }
 
-  private async confirmed(hits: WalkedHits, filter: EventFilter): Promise<number[]> {
+  private async confirmed(hits: WalkedHits, { filter, sources }: Search): Promise<number[]> {
     if (hits.unsure.length === 0) return [];
     const block = await this.parts.blocks.one(hits.height);
     assertPlace(hits, block);
+    if (block.from !== undefined) sources?.add(block.from);
     return hits.unsure.filter((i) => matches(block.events.event(i), filter));
   }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { OPERATIONS } from "../../node/http/openapi/document.js";
 import { type Operation, TAGS } from "../../node/http/openapi/operation.js";
 import type { Parameter } from "../../node/http/openapi/parameters.js";
+import type { ChaosRequest } from "../../shared/protocol/chaos.js";
 import { projectRoot } from "../lib/project.js";
 
 export const COLLECTION_FILE = join(projectRoot(), "docs", "postman_collection.json");
@@ -14,7 +15,8 @@ const MAY_ALSO_ANSWER: Readonly<Record<string, readonly number[]>> = {
   streamA: [426],
   admitNode: [409],
   stepDown: [409],
-  makeFault: [404],
+  // Off, or nothing that can be done as things stand.
+  makeFault: [404, 409],
   readAlert: [404],
   readEvidence: [404],
   testWebhook: [404],
@@ -25,6 +27,9 @@ const MAY_ALSO_ANSWER: Readonly<Record<string, readonly number[]>> = {
   dismissAlert: [428],
   asset: [404],
 };
+
+/** Where faults are allowed, a run of the collection makes none: nothing resumes a node that is not paused. */
+const BODIES: Readonly<Record<string, object>> = { makeFault: { action: "resume", node: "n2" } satisfies ChaosRequest };
 
 /** Values of places in paths; what the first write is answered with comes in their stead. */
 const VARIABLES: Readonly<Record<string, string>> = {
@@ -65,7 +70,7 @@ function itemOf(operation: Operation): object {
       ...(description === undefined ? {} : { description }),
       header: [...sent, ...parameters.filter((one) => one.in === "header").map(offered)],
       url: urlOf(path, parameters),
-      ...(body === undefined ? {} : { body: rawBody(body.example) }),
+      ...(body === undefined ? {} : { body: rawBody(BODIES[id] ?? body.example) }),
     },
     // Where a redirect leads is a page for browsers.
     ...(operation.answers[302] === undefined ? {} : { protocolProfileBehavior: { followRedirects: false } }),

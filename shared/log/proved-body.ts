@@ -71,6 +71,11 @@ export class ProvedBodyReader {
     this.payloads = new Table(body.payloads, place.eventCount);
   }
 
+  /** All of it, as it is stored. */
+  get body(): Body {
+    return { records: this.records.bytes, payloads: this.payloads.bytes };
+  }
+
   /** Counted from the block's first. */
   event(i: number): ReadEvent {
     this.assertHas(i);

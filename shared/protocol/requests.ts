@@ -5,9 +5,12 @@ import {
   BATCH_EVENTS_MAX,
   CHAIN_EVENTS_MAX,
   FORWARDED_WRITES_MAX,
+  HISTOGRAM_BUCKETS_MAX,
   MEMBERS_MAX,
+  NAMED_EVENTS_MAX,
   NOTICES_MAX,
   REQUEST_TIMEOUT_MS_MAX,
+  SOUND_BLOCKS_MAX,
 } from "../limits.js";
 import { alertRecordsSchema, hashSchema, nodeIdSchema } from "../log/control.js";
 import { alertSchema } from "./alert.js";
@@ -204,6 +207,43 @@ const committedBlock = z.object({
   frontier: z.array(hashSchema).max(64).exactOptional(),
 });
 
+/** Blocks that the one who asks cannot prove in its own database: by height, or the one that holds an event. */
+const wantedBlocks = z.union([
+  z.strictObject({ heights: z.array(heightSchema).min(1).max(SOUND_BLOCKS_MAX) }),
+  z.strictObject({ holding: count }),
+]);
+
+const instant = z.strictObject({ millis: z.int(), rest: z.string().regex(/^\d*$/) });
+const searchFilter = z.strictObject({
+  eventType: z.string().exactOptional(),
+  sourceAppId: z.string().exactOptional(),
+  typePrefix: z.string().exactOptional(),
+  payload: z
+    .array(z.strictObject({ path: z.string(), texts: z.array(z.string()).readonly() }))
+    .readonly()
+    .exactOptional(),
+  timestampFrom: instant.exactOptional(),
+  timestampTo: instant.exactOptional(),
+  timestampBefore: instant.exactOptional(),
+  recordedSince: instant.exactOptional(),
+  recordedUntil: instant.exactOptional(),
+});
+
+/** Where the events stand that a search has found, in its order; the one who asks reads and proves them itself. */
+const namedEvents = z.strictObject({
+  events: z.array(z.strictObject({ sequence: count, height: heightSchema })).max(NAMED_EVENTS_MAX),
+  next: z.int().nullable(),
+  isCutOff: z.boolean(),
+});
+const countedEvents = z.strictObject({ total: count, isCapped: z.boolean() });
+const countedSpans = z.strictObject({
+  edges: z
+    .array(z.int())
+    .max(HISTOGRAM_BUCKETS_MAX + 1)
+    .readonly(),
+  counts: z.array(count.nullable()).max(HISTOGRAM_BUCKETS_MAX).readonly(),
+});
+
 /** A person's decision, and why; who asks a follower is passed on to the leader. */
 const decision = { actor: z.string(), reason: z.string() };
 
@@ -254,6 +294,34 @@ export const PEER_REQUESTS = {
         })
         .nullable(),
     }),
+  },
+  /** As many as one answer brings of those that the node's own database has; each is proved by whoever gets it. */
+  "sound-blocks": { question: wantedBlocks, answer: z.object({ blocks: z.array(z.string()).max(SOUND_BLOCKS_MAX) }) },
+  /** Searches on the index of the node that is asked; null: it cannot say. They are not passed on. */
+  find: {
+    question: z.strictObject({
+      filter: searchFilter,
+      order: z.enum(["asc", "desc"]),
+      low: count,
+      high: count,
+      skip: count.exactOptional(),
+      limit: z.int().min(1).max(NAMED_EVENTS_MAX),
+    }),
+    answer: z.object({ found: namedEvents.nullable() }),
+  },
+  count: {
+    question: z.strictObject({ filter: searchFilter, high: count, cap: count }),
+    answer: z.object({ found: countedEvents.nullable() }),
+  },
+  histogram: {
+    question: z.strictObject({
+      filter: searchFilter,
+      since: z.int().nullable(),
+      until: z.int().nullable(),
+      buckets: z.int().min(1).max(HISTOGRAM_BUCKETS_MAX),
+      size: count,
+    }),
+    answer: z.object({ found: countedSpans.nullable() }),
   },
   admit: { question: z.object({ node: z.string(), ...decision }), answer: nothing },
   /** Answered once another node leads. */

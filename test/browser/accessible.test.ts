@@ -13,13 +13,15 @@ const PAGES = {
   cluster: "/cluster",
   alerts: "/alerts",
   verify: "/verify",
+  report: "/report",
   docs: "/docs",
 } as const;
 /** They show what they have, whatever the node answers. */
 const WITHOUT_ERROR: readonly string[] = ["verify", "docs"];
 const THEMES = ["light", "dark"] as const;
 const CASES = Object.entries(PAGES).map(([name, path]) => ({ name, path }));
-const WIDTHS = [320, 1280, 2560];
+/** 640 is a window of 1280 at a zoom of 200 %. */
+const WIDTHS = [320, 640, 1280, 2560];
 
 journeys("a page for everybody", () => {
   let cluster: Cluster;
@@ -132,20 +134,54 @@ journeys("a page for everybody", () => {
       await page.locator('[data-sequence="296"]').waitFor();
       await tabTo(page, '[data-sequence="296"]');
       await page.keyboard.press("ArrowDown");
-      await eventually(async () => (await focused(page)) === "292", 30_000, "the next row has the focus");
+      await eventually(async () => (await focused(page)) === "292", 60_000, "the next row has the focus");
       await page.keyboard.press("Enter");
       await page.getByRole("complementary", { name: "Event 292" }).waitFor();
       await page.getByText(/verified in this browser/).waitFor();
-      const headed = "document.activeElement.textContent === 'Event 292'";
-      await eventually(() => page.evaluate<boolean>(headed), 30_000, "the event has the focus");
-      await page.keyboard.press("Tab");
-      await page.keyboard.press("Tab");
+      await tabTo(page, '[role="tab"]');
       await page.keyboard.press("ArrowRight");
       await page.getByRole("tab", { name: "JSON", selected: true }).waitFor();
       await page.keyboard.press("Escape");
-      await eventually(async () => (await focused(page)) === "292", 30_000, "its row has the focus again");
+      await eventually(async () => (await focused(page)) === "292", 60_000, "its row has the focus again");
       await openByKeys(page, "a", page.getByText("No alert is open"));
       await leave(mine, "journey-23");
+    });
+
+    it.each(THEMES)("24: the chain as bars and as a map, the export, one election, %s", async (theme) => {
+      const mine = await visit(browser, `${url}/#/chain?zoom=bar`, { colorScheme: theme });
+      const { page } = mine;
+      await page.getByRole("img", { name: /nothing differs/ }).waitFor();
+      await page.getByText("As a table").click();
+      expect(await violationsOf(page)).toEqual([]);
+      await page.getByRole("button", { name: "map" }).click();
+      await page.getByRole("img", { name: /Events 0 to 299/ }).waitFor();
+      expect(await violationsOf(page)).toEqual([]);
+      await page.goto(`${url}/#/events`);
+      await page.getByRole("button", { name: "Export …" }).click();
+      await page.getByRole("dialog", { name: "Export events" }).waitFor();
+      expect(await violationsOf(page)).toEqual([]);
+      await page.goto(`${url}/#/cluster?term=1`);
+      await page.getByText("Why it began").waitFor();
+      expect(await violationsOf(page)).toEqual([]);
+      await leave(mine, `axe-more-${theme}`);
+    });
+
+    it("says on each page that other machines get in while there are no keys, as the node warns", async () => {
+      const warning = "Other machines reach this node, and there are no API keys.";
+      const mine = await visit(browser, `${url}/`, {
+        before: (page) =>
+          page.route("**/api/v1/cluster", async (route) => {
+            const response = await route.fetch();
+            await route.fulfill({ response, json: { ...(await response.json()), warnings: [warning] } });
+          }),
+      });
+      for (const path of Object.values(PAGES)) {
+        await mine.page.goto(`${url}/#${path}`);
+        await mine.page.getByRole("status").getByText(warning).waitFor();
+      }
+      expect(await violationsOf(mine.page)).toEqual([]);
+      await mine.page.unrouteAll({ behavior: "ignoreErrors" });
+      await leave(mine, "open-node");
     });
 
     it("hands the lead over by keyboard, and says who leads then", async () => {

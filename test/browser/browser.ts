@@ -11,7 +11,7 @@ import { eventually } from "../support/eventually.js";
 const executablePath = findChromium();
 const SCREENSHOTS = join(projectRoot(), "dist", "screenshots");
 /** A machine with many tests on it is slow; what a journey promises in time it measures itself. */
-export const STEP_MS_MAX = 120_000;
+const STEP_MS_MAX = 120_000;
 /** Long after the two keys the page is another one, or they were too far apart. */
 const CHORD_MS_MAX = 5_000;
 /** What is being drawn has the contrast of the moment. */

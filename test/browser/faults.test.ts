@@ -8,7 +8,7 @@ import { postJson } from "../integration/api-support.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, violationsOf, visit } from "./browser.js";
-import { event, seed } from "./seed.js";
+import { event, seed, write } from "./seed.js";
 
 const IDS = ["n1", "n2", "n3"];
 /** A node that was ended has to start, catch up and take the lead back. */
@@ -63,7 +63,7 @@ journeys("a person whose cluster is in trouble", () => {
     await eventually(() => acknowledged.length > 20, 20_000, "writes");
     await cluster.kill(leader.id);
     const before = acknowledged.length;
-    await eventually(() => acknowledged.length > before + 20, 30_000, "writes after the election");
+    await eventually(() => acknowledged.length > before + 20, PATIENCE_MS, "writes after the election");
     isOver = true;
     await writing;
     const last = acknowledged.at(-1) as number;
@@ -139,6 +139,26 @@ journeys("a person whose cluster is in trouble", () => {
     await page.unroute("**/api/v1/events/1**");
     await page.getByRole("button", { name: "Retry" }).click();
     await page.getByText(/verified in this browser/).waitFor();
+    const refusals = [
+      { title: "Who are you?", detail: "Send a key.", code: "unauthorized", status: 401 },
+      { title: "Too many requests", detail: "Wait for 3 s.", code: "rate_limited", status: 429 },
+    ];
+    for (const [i, refusal] of refusals.entries()) {
+      const answer = { ...problem, ...refusal };
+      await page.route(`**/api/v1/events/${4 + i}**`, (route) =>
+        route.fulfill({
+          status: refusal.status,
+          contentType: "application/problem+json",
+          body: JSON.stringify(answer),
+        }),
+      );
+      await page.locator(`[data-sequence="${4 + i}"]`).click();
+      await page.getByRole("heading", { name: refusal.title }).waitFor();
+      await page.getByText(`${refusal.status} ${refusal.code} · request request-0815`).waitFor();
+      await page.unroute(`**/api/v1/events/${4 + i}**`);
+      await page.getByRole("button", { name: "Retry" }).click();
+      await page.getByText(/verified in this browser/).waitFor();
+    }
     await page.route("**/api/v1/events/2**", (route) => route.abort());
     await page.locator('[data-sequence="2"]').click();
     await page.getByRole("heading", { name: "This node does not answer" }).waitFor();
@@ -155,6 +175,24 @@ journeys("a person whose cluster is in trouble", () => {
     release();
     await page.getByText(/verified in this browser/).waitFor();
     await leave(failing, "journey-26");
+  });
+
+  it("26: a part of the page that cannot be loaded takes only its page with it, and is loaded on request", async () => {
+    const mine = await visit(browser, `${urlOf("n2")}/#/events`, { mayMissNodes: true });
+    const { page } = mine;
+    await page.locator(LIVE).waitFor();
+    await page.route("**/assets/report-page*", (route) => route.abort());
+    await page.getByRole("link", { name: "Report" }).click();
+    await page.getByRole("heading", { name: "This page is not shown" }).waitFor();
+    await page.getByText("3/3 all nodes").waitFor();
+    expect(await violationsOf(page)).toEqual([]);
+    await page.getByRole("link", { name: "Events" }).click();
+    await page.locator("[data-sequence]").first().waitFor();
+    await page.getByRole("link", { name: "Report" }).click();
+    await page.unroute("**/assets/report-page*");
+    await page.getByRole("button", { name: "Retry" }).click();
+    await page.getByRole("button", { name: "Print" }).waitFor();
+    await leave(mine, "journey-26-part");
   });
 
   it("faults on demand: kills, pauses and cuts off nodes, and the lanes show it", async () => {
@@ -220,5 +258,26 @@ journeys("a person whose cluster is in trouble", () => {
     await mine.page.getByRole("button", { name: `Reconnect: ${leader.id}` }).click();
     await mine.page.getByText("3/3 all nodes").waitFor();
     await leave(mine, "journey-19");
+  });
+
+  it("getting started: the list goes with the first event of one's own, and an event is altered from there", async () => {
+    const mine = await visit(browser, `${urlOf("n1")}/`, { mayMissNodes: true });
+    const { page } = mine;
+    await page.getByRole("heading", { name: "Getting started" }).waitFor();
+    await write(urlOf("n1"), { sourceAppId: "demo" });
+    await page.getByRole("heading", { name: "Try it" }).waitFor();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("button", { name: "Resume" }).waitFor();
+    const button = page.getByRole("button", { name: /^Alter an event on n\d$/ });
+    const victim = ((await button.textContent()) ?? "").slice(-2);
+    await button.click();
+    await page.getByText(`Altered the newest event in the database of ${victim}.`).waitFor();
+    await page.getByText(`No: 1 critical alert on ${victim}`).waitFor({ timeout: PATIENCE_MS });
+    await page.getByRole("link", { name: "chain", exact: true }).click();
+    await page
+      .getByRole("row", { name: new RegExp(`^${victim}`) })
+      .getByText("! altered")
+      .waitFor();
+    await leave(mine, "getting-started");
   });
 });

@@ -1,11 +1,13 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
-import { journeys, LIVE, leave, openBrowser, rowsIn, STEP_MS_MAX, scrollThrough, visit } from "./browser.js";
+import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, visit } from "./browser.js";
+import { openPrefixProxy } from "./prefix-proxy.js";
 import { event, seed, write } from "./seed.js";
 
 /** One second where nothing else runs: how long it took is told. */
@@ -151,7 +153,7 @@ journeys("a person with a browser", () => {
         const { seen: found } = await scrollThrough(mine.page);
         return found.length === 500 && found;
       },
-      20_000,
+      60_000,
       "500 rows",
     );
     expect(new Set(all).size).toBe(500);
@@ -164,9 +166,9 @@ journeys("a person with a browser", () => {
     await mine.page.getByRole("button", { name: "Clear", exact: true }).click();
     await mine.page.getByText("The list is cleared").waitFor();
     const next = await write(url, { sourceAppId: "fast" });
-    await seen(mine.page, [next], 30_000);
+    await seen(mine.page, [next], 60_000);
     await mine.page.getByRole("button", { name: "Show earlier" }).click();
-    await eventually(async () => (await rowsIn(mine.page)).length > 5, 30_000, "the earlier rows");
+    await eventually(async () => (await rowsIn(mine.page)).length > 5, 60_000, "the earlier rows");
     await leave(mine, "clear");
   });
 
@@ -179,7 +181,7 @@ journeys("a person with a browser", () => {
     await mine.page.keyboard.press("Escape");
     await mine.page.getByRole("complementary").waitFor({ state: "detached" });
     const focused = "document.activeElement.dataset.sequence ?? document.activeElement.dataset.scroller";
-    await eventually(() => mine.page.evaluate(`${focused} !== undefined`) as Promise<boolean>, 30_000, "the focus");
+    await eventually(() => mine.page.evaluate(`${focused} !== undefined`) as Promise<boolean>, 60_000, "the focus");
     await leave(mine, "journey-09");
   });
 
@@ -194,7 +196,7 @@ journeys("a person with a browser", () => {
     });
     for (const width of [320, 1280]) {
       const mine = await visit(browser, `${url}/#/events?sourceAppId=hostile`, { viewport: { width, height: 800 } });
-      await seen(mine.page, [first, first + 1, last], 30_000);
+      await seen(mine.page, [first, first + 1, last], 60_000);
       for (const sequence of [first, last]) {
         await mine.page.locator(`[data-sequence="${sequence}"]`).click();
         await mine.page.getByText(/verified in this browser/).waitFor();
@@ -220,23 +222,61 @@ journeys("a person with a browser", () => {
     await leave(mine, "journey-27");
   });
 
-  it("works under a path prefix, as behind a proxy", async () => {
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    page.setDefaultTimeout(STEP_MS_MAX);
-    await page.route("**/log/**", async (route) => {
-      const target = route.request().url().replace("/log/", "/");
-      await route.fulfill({ response: await route.fetch({ url: target }) });
-    });
-    const missed: string[] = [];
-    page.on("request", (request) => {
-      if (!new URL(request.url()).pathname.startsWith("/log/")) missed.push(request.url());
-    });
-    await page.goto(`${url}/log/#/events`);
+  it("works under a path prefix, as behind a proxy: pages, links and the stream", async () => {
+    const proxy = await openPrefixProxy(url, "/log");
+    const mine = await visit(browser, `${proxy.url}#/events?sourceAppId=prefixed`);
+    const { page } = mine;
+    await page.locator(LIVE).waitFor();
+    const sequence = await write(url, { sourceAppId: "prefixed" });
+    await page.locator(`[data-sequence="${sequence}"]`).click();
+    await page.getByText(/verified in this browser/).waitFor();
+    await page.getByRole("tab", { name: "curl" }).click();
+    await page.getByText(`curl ${proxy.url}api/v1/events/${sequence}`, { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Verify" }).click();
+    await page.getByRole("button", { name: "Check the range" }).click();
+    await page.getByText(/all of it holds/).waitFor();
+    await page.goto(`${proxy.url}docs`);
+    await page.getByRole("searchbox").waitFor();
+    expect(proxy.missed).toEqual([]);
+    await leave(mine, "prefix");
+    await proxy.close();
+  });
+
+  it("exports what meets the conditions: as many as there are, and what is written verifies without a node", async () => {
+    await seed(url, 700, "exported");
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=exported`, { acceptDownloads: true });
+    const { page } = mine;
+    const exported = async (format: RegExp): Promise<string> => {
+      await page.getByRole("button", { name: "Export …" }).click();
+      await page.getByRole("radio", { name: format }).check();
+      const button = page.getByRole("button", { name: "Export", exact: true });
+      const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+      await page.getByText("700 events written.").waitFor();
+      const path = await download.path();
+      await page.getByRole("button", { name: "Close" }).click();
+      return path;
+    };
     await page.locator("[data-sequence]").first().waitFor();
-    expect(missed).toEqual([]);
-    // What is still asked for has no page to be shown in.
-    await page.unrouteAll({ behavior: "ignoreErrors" });
-    await context.close();
+    const rows = readFileSync(await exported(/^CSV/), "utf8")
+      .trimEnd()
+      .split("\r\n");
+    expect(rows).toHaveLength(701);
+    const file = await exported(/^NDJSON/);
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+    expect(lines.map((line) => (JSON.parse(line) as { sourceAppId: string }).sourceAppId)).toEqual(
+      Array(700).fill("exported"),
+    );
+    await page.getByRole("link", { name: "Verify" }).click();
+    const input = page.getByLabel("Drop a file here, or choose one");
+    await input.setInputFiles(file);
+    await page.getByText(/700 events in 0 blocks: all that could be told holds/).waitFor();
+    const altered = `${file}-altered.ndjson`;
+    const at = lines.findIndex((line) => line.includes('"number":33,'));
+    const { sequence } = JSON.parse(lines[at] as string) as { sequence: number };
+    writeFileSync(altered, lines.with(at, (lines[at] as string).replace('"number":33,', '"number":34,')).join("\n"));
+    await input.setInputFiles(altered);
+    await page.getByText("Something does not hold").waitFor();
+    await page.getByText(`Commitment of the payload, event ${sequence.toLocaleString("en")}`).waitFor();
+    await leave(mine, "export");
   });
 });

@@ -42,7 +42,7 @@ journeys("a person who checks the log", () => {
     await page.getByRole("list", { name: "Conditions" }).getByText("since:").waitFor();
     const { since, until } = Object.fromEntries(parametersOf(page)) as { since: string; until: string };
     expect(Date.parse(since)).toBeLessThan(Date.parse(until));
-    await eventually(async () => !(await rowsIn(page)).includes(299), 10_000, "the newest events are not in the range");
+    await eventually(async () => !(await rowsIn(page)).includes(299), 60_000, "the newest events are not in the range");
     await page.goBack();
     await page.locator('[data-sequence="299"]').waitFor();
     expect([...parametersOf(page)]).toEqual([]);
@@ -61,12 +61,26 @@ journeys("a person who checks the log", () => {
         const rows = await rowsIn(page);
         return rows.length > 0 && !rows.includes(299);
       },
-      10_000,
+      60_000,
       "only the oldest events are shown",
     );
     await page.getByRole("button", { name: "All time" }).click();
     await page.locator('[data-sequence="299"]').waitFor();
     await leave(mine, "journey-07");
+  });
+
+  it("goes to any place of the log by the line of the whole log, without a mouse", async () => {
+    const mine = await visit(browser, `${url}/#/chain`);
+    const { page } = mine;
+    await page.getByRole("link", { name: "#299", exact: true }).waitFor();
+    const place = page.getByRole("slider", { name: "Place in the whole log" });
+    await place.press("Home");
+    await page.getByRole("link", { name: "#0", exact: true }).waitFor();
+    expect(parametersOf(page).get("at")).toBe("0");
+    await place.press("End");
+    const at = await eventually(() => Number(parametersOf(page).get("at")) || false, 60_000, "the last place");
+    await page.getByRole("link", { name: `#${at}`, exact: true }).waitFor();
+    await leave(mine, "whole-log");
   });
 
   it("22: checks a range, downloads it and the report, and checks the file with the network off; an edited byte names its event", async () => {

@@ -2,7 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { shownView } from "../../node/http/routes/shapes.js";
 import type {
   AppendOutcome,
+  Counted,
   Found,
+  FoundOne,
   LogAlerts,
   LogLeadership,
   LogReads,
@@ -79,9 +81,9 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   awaitReadable(condition?: ReadCondition): Promise<void> {
     return this.readable(condition);
   }
-  async get(sequence: number): Promise<FoundEvent | null> {
+  async get(sequence: number): Promise<FoundOne | null> {
     const view = this.stored[sequence];
-    return view === undefined ? null : foundView(view);
+    return view === undefined ? null : { event: foundView(view), from: [] };
   }
   async page({ filter, order, low, high, limit }: PageRequest): Promise<Found> {
     const found = this.stored.filter(
@@ -95,11 +97,11 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
     const events = found.slice(0, limit).map(foundView);
     const last = events.at(-1);
     const next = last === undefined || found.length <= limit ? null : last.sequence + (order === "asc" ? 1 : -1);
-    return { events, next, isCutOff: false };
+    return { events, next, isCutOff: false, from: [] };
   }
   readonly indexedPaths = [];
-  async count(): Promise<{ total: number; isCapped: boolean }> {
-    return { total: this.stored.length, isCapped: false };
+  async count(): Promise<Counted> {
+    return { total: this.stored.length, isCapped: false, from: [] };
   }
   histogram: LogReads["histogram"] = unused;
   leaderId: string | null = "n1";

@@ -3,7 +3,7 @@ import type { Clock } from "../../node/clock.js";
 import type { Driver } from "../../node/replica/driver.js";
 import { HEADS_EVERY_MS } from "../../node/service/head-exchange.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
-import type { ReadLimits } from "../../node/service/reads.js";
+import type { ReadLimits } from "../../node/service/lookups.js";
 import { ServedReplica } from "../../node/service/served-replica.js";
 import { type Storage, StoreError } from "../../node/storage/port.js";
 import type { ShownEvent } from "../../shared/log/event.js";

@@ -102,7 +102,7 @@ const corsHeaders = (origin: string): Headers => ({
   "Access-Control-Allow-Headers":
     "Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id, traceparent",
   "Access-Control-Expose-Headers":
-    "ETag, Idempotent-Replayed, Link, Location, Retry-After, X-Leader, X-Log-Size, X-Request-Id, X-Served-By, X-Stale, X-Term",
+    "ETag, Idempotent-Replayed, Link, Location, Retry-After, X-Answered-From, X-Leader, X-Log-Size, X-Request-Id, X-Served-By, X-Stale, X-Term",
   "Access-Control-Max-Age": "600",
   Vary: "Origin",
 });

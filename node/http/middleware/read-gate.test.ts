@@ -144,9 +144,9 @@ it("an event that was found does not hold its block while a client takes its tim
   door.log.stored[0] = { ...door.log.store(), sequence: 0, dataPayload: { text: "x".repeat(8_500_000) } };
   let found: WeakRef<object> | null = null;
   door.log.get = async (sequence) => {
-    const event = await MemoryLogService.prototype.get.call(door.log, sequence);
-    found = event === null ? null : new WeakRef(event);
-    return event;
+    const one = await MemoryLogService.prototype.get.call(door.log, sequence);
+    found = one === null ? null : new WeakRef(one.event);
+    return one;
   };
   const client = door.open();
   client.socket.pause();

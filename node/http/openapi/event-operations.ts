@@ -15,6 +15,7 @@ import {
 } from "./parameters.js";
 
 const READ: readonly HeaderName[] = ["X-Log-Size", "X-Stale"];
+const FOUND: readonly HeaderName[] = [...READ, "X-Answered-From"];
 const EVENT = { eventType: "invoice.paid", sourceAppId: "billing", dataPayload: { invoice: 991, amount: "125.00" } };
 const ONE = { schema: "EventInput", example: EVENT } as const;
 
@@ -48,7 +49,7 @@ const referenceA: Operation[] = [
     summary: "Lists events, page by page",
     description: "Both dates compare with the events' own timestamps and are inclusive. Other parameters are ignored.",
     parameters: listA,
-    answers: { 200: { description: "One page.", schema: "EventListA", headers: READ } },
+    answers: { 200: { description: "One page.", schema: "EventListA", headers: FOUND } },
     problems: [...READ_PROBLEMS, "invalid_parameter", "index_rebuilding"],
   },
   {
@@ -76,7 +77,7 @@ const referenceB: Operation[] = [
     summary: "Lists events, oldest first",
     description: "Other parameters are ignored.",
     parameters: listB,
-    answers: { 200: { description: "One page.", schema: "EventListB", headers: READ } },
+    answers: { 200: { description: "One page.", schema: "EventListB", headers: FOUND } },
     problems: [...READ_PROBLEMS, "invalid_parameter"],
   },
 ];
@@ -101,7 +102,7 @@ const own: Operation[] = [
     summary: "Lists events, by cursor",
     description: "`next` alone says whether there is more: a page may be short, or empty, and still have one.",
     parameters: [...filters, ...listing, ...conditions],
-    answers: { 200: { description: "One page.", schema: "EventList", headers: [...READ, "Link"] } },
+    answers: { 200: { description: "One page.", schema: "EventList", headers: [...FOUND, "Link"] } },
     problems: [...READ_PROBLEMS, "invalid_parameter", "index_rebuilding"],
   },
   {
@@ -118,7 +119,7 @@ const own: Operation[] = [
     summary: "Counts events over time",
     description: "Exact counts in spans of the same length, by the time at which events were recorded.",
     parameters: [...filters, buckets, ...conditions],
-    answers: { 200: { description: "The counts.", schema: "Histogram", headers: READ } },
+    answers: { 200: { description: "The counts.", schema: "Histogram", headers: FOUND } },
     problems: [...READ_PROBLEMS, "invalid_parameter", "index_rebuilding"],
   },
   {
@@ -129,9 +130,9 @@ const own: Operation[] = [
       200: {
         description: "The event, with what both its hashes are recomputed from.",
         schema: "Event",
-        headers: [...READ, "ETag"],
+        headers: [...FOUND, "ETag"],
       },
-      304: { description: "It is the one that the client has.", headers: [...READ, "ETag"] },
+      304: { description: "It is the one that the client has.", headers: [...FOUND, "ETag"] },
     },
     problems: [...READ_PROBLEMS, "invalid_parameter", "not_found"],
   },

@@ -12,6 +12,11 @@ export const HEADERS = {
     description: "The node has been without a leader for an election timeout.",
     schema: { type: "string", enum: ["true"] },
   },
+  "X-Answered-From": {
+    description:
+      "Other nodes whose copies the answer shows, or whose search it rests on, as this node's own is not what was committed.",
+    schema: { type: "string" },
+  },
   "Idempotent-Replayed": {
     description: "This is the event of an earlier request with the same key.",
     schema: { type: "string", enum: ["true"] },
@@ -34,6 +39,7 @@ export const EVERY_ANSWER = ["X-Request-Id", "X-Served-By", "X-Term"] as const s
 export const MAY_HAVE: ReadonlySet<HeaderName> = new Set([
   "X-Leader",
   "X-Stale",
+  "X-Answered-From",
   "Idempotent-Replayed",
   "Link",
   "Retry-After",

@@ -1,5 +1,6 @@
 import {
   CHAIN_EVENTS_MAX,
+  HISTOGRAM_BUCKETS_MAX,
   IDEMPOTENCY_KEY_CHARACTERS_MAX,
   NAME_CHARACTERS_MAX,
   NOTICES_MAX,
@@ -7,7 +8,7 @@ import {
 import { WANTED } from "../routes/alerts.js";
 import { COUNT_DEFAULT } from "../routes/chain.js";
 import { LIMIT_DEFAULT, LIMIT_MAX, PAYLOAD_FILTERS_MAX } from "../routes/event-list.js";
-import { BUCKETS_DEFAULT, BUCKETS_MAX } from "../routes/histogram.js";
+import { BUCKETS_DEFAULT } from "../routes/histogram.js";
 import { PAGE_LIMIT_MAX, PAGE_MAX } from "../routes/paging.js";
 import { NOTICES_DEFAULT } from "../routes/query.js";
 
@@ -113,7 +114,11 @@ export const listing = [
   query("before", text, "A cursor: the page in front of it."),
 ];
 
-export const buckets = query("buckets", from1(BUCKETS_MAX, BUCKETS_DEFAULT), "Into how many spans the range is cut.");
+export const buckets = query(
+  "buckets",
+  from1(HISTOGRAM_BUCKETS_MAX, BUCKETS_DEFAULT),
+  "Into how many spans the range is cut.",
+);
 export const notices = query("limit", from1(NOTICES_MAX, NOTICES_DEFAULT), "How many at most, the newest first.");
 export const chainRange = [
   query("from", sequence, "The first event; by default such that the newest ones are shown."),

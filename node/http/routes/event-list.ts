@@ -2,7 +2,7 @@ import { type EventFilter, payloadTexts } from "../../../shared/log/filter.js";
 import { PREFIXES_MAX } from "../../../shared/log/index.js";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { compareInstants } from "../../../shared/timestamp.js";
-import type { LogReads, PageRequest, ReadCondition } from "../../service/log-port.js";
+import type { Answered, LogReads, PageRequest, ReadCondition } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 
@@ -113,7 +113,7 @@ function readCursor(query: QueryReader, name: "after" | "before"): number | unde
   return undefined;
 }
 
-export interface EventList {
+export interface EventList extends Answered {
   readonly events: readonly FoundEvent[];
   readonly next?: string;
   readonly links: Record<string, string>;
@@ -134,7 +134,7 @@ export async function fetchEvents(reads: LogReads, query: ListQuery, size: numbe
       : direction === "asc"
         ? { low: from.sequence + 1, high: size }
         : { low: 0, high: Math.min(from.sequence, size) };
-  const { found, next } = await gather(reads, { filter, order: direction, limit: limit + 1, ...range });
+  const { found, next, from: sources } = await gather(reads, { filter, order: direction, limit: limit + 1, ...range });
   const page = found.slice(0, limit);
   const edge = page.at(-1)?.sequence ?? null;
   // Where the page goes on away from the cursor: behind its last event, or where a search that was cut off ended.
@@ -144,6 +144,7 @@ export async function fetchEvents(reads: LogReads, query: ListQuery, size: numbe
   const [after, before] = isBackward ? [back, onward] : [onward, back];
   return {
     events: page,
+    from: sources,
     ...(after === null ? {} : { next: cursorOf(Math.max(0, after)) }),
     links: {
       ...(after === null ? {} : { next: link(query, "after", cursorOf(Math.max(0, after))) }),
@@ -152,20 +153,27 @@ export async function fetchEvents(reads: LogReads, query: ListQuery, size: numbe
   };
 }
 
+interface Gathered extends Answered {
+  readonly found: FoundEvent[];
+  readonly next: number | null;
+}
+
 /** Part after part, until there are enough, or they are large together. */
-async function gather(reads: LogReads, request: PageRequest): Promise<{ found: FoundEvent[]; next: number | null }> {
+async function gather(reads: LogReads, request: PageRequest): Promise<Gathered> {
   const found: FoundEvent[] = [];
   let { low, high, limit: left } = request;
+  let sources: Answered["from"] = [];
   let bytes = 0;
   for (;;) {
-    const { events, next, isCutOff } = await reads.page({ ...request, low, high, limit: left });
+    const { events, next, isCutOff, from } = await reads.page({ ...request, low, high, limit: left });
+    if (from.length > 0) sources = [...sources, ...from];
     for (const event of events) {
       found.push(event);
       bytes += event.payloadBytes;
     }
     left -= events.length;
-    if (next === null || isCutOff || bytes > PAGE_BYTES_MAX) return { found, next };
-    if (left <= 0) return { found, next: null };
+    if (next === null || isCutOff || bytes > PAGE_BYTES_MAX) return { found, next, from: sources };
+    if (left <= 0) return { found, next: null, from: sources };
     if (request.order === "asc") low = next;
     else high = next + 1;
   }

@@ -5,6 +5,7 @@ import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
 import type { LogReads, ReadCondition } from "../../service/log-port.js";
 import { admitBatch } from "../door/door.js";
+import { showSources } from "../middleware/answered-from.js";
 import { idempotencyKey } from "../middleware/idempotency-key.js";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody, rawRequest } from "../middleware/raw-body.js";
@@ -68,7 +69,8 @@ export function listEvents(context: RouteContext): ReadHandler {
     const query = readListQuery(queryOf(req), reads.indexedPaths);
     const size = await beginRead(res, context, query.condition);
     await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
-      const { bytes, links } = await listText(reads, query, size);
+      const { bytes, links, from } = await listText(reads, query, size);
+      showSources(res, { from });
       const named = Object.entries(links).map(([rel, url]) => `<${url}>; rel="${rel}"`);
       if (named.length > 0) res.setHeader("Link", named.join(", "));
       await sendJson(res, bytes);
@@ -81,10 +83,10 @@ async function listText(
   reads: LogReads,
   query: ListQuery,
   size: number,
-): Promise<Pick<EventList, "links"> & { bytes: Buffer }> {
-  const { events: page, next, links } = await fetchEvents(reads, query, size);
+): Promise<Omit<EventList, "events" | "next"> & { bytes: Buffer }> {
+  const { events: page, next, ...rest } = await fetchEvents(reads, query, size);
   const close = next === undefined ? "]}" : `],"next":"${next}"}`;
-  return { bytes: arrayOf(page, { open: '{"events":[', shape: OWN, close }), links };
+  return { bytes: arrayOf(page, { open: '{"events":[', shape: OWN, close }), ...rest };
 }
 
 /** `GET /api/v1/events/{sequence}`. */
@@ -142,9 +144,10 @@ async function find(
   const { reads } = context;
   await beginRead(res, context, condition);
   const sequence = sequenceIn(text);
-  const event = await reads.get(sequence);
-  if (event === null) throw absent(sequence, reads.logSize);
-  return event;
+  const found = await reads.get(sequence);
+  if (found === null) throw absent(sequence, reads.logSize);
+  showSources(res, found);
+  return found.event;
 }
 
 /** Of what is no sequence nothing is known but that; how long the log is no leader was asked. */

@@ -1,7 +1,9 @@
 import type { RequestHandler } from "express";
+import { HISTOGRAM_BUCKETS_MAX } from "../../../shared/limits.js";
 import type { EventFilter } from "../../../shared/log/filter.js";
 import { type Instant, MILLIS_FIRST, MILLIS_LAST, millisText } from "../../../shared/timestamp.js";
 import type { HistogramFound, HistogramRequest, ReadCondition } from "../../service/log-port.js";
+import { showSources } from "../middleware/answered-from.js";
 import { beginRead } from "../middleware/request-context.js";
 import type { RouteContext } from "./context.js";
 import { FILTERS, readFilter } from "./event-list.js";
@@ -9,7 +11,6 @@ import { QueryReader } from "./query.js";
 import { READ_PARAMETERS, readCondition } from "./read-condition.js";
 
 export const BUCKETS_DEFAULT = 60;
-export const BUCKETS_MAX = 200;
 
 /** How many events were recorded when, with the filters of the list. */
 export function histogram(context: RouteContext): RequestHandler {
@@ -18,7 +19,9 @@ export function histogram(context: RouteContext): RequestHandler {
     const { condition, ...asked } = readHistogramQuery(new QueryReader(req.query), reads.indexedPaths);
     const size = await beginRead(res, context, condition);
     await gates.histograms.run(res, 1, async () => {
-      res.json(shown(await reads.histogram({ ...asked, size })));
+      const found = await reads.histogram({ ...asked, size });
+      showSources(res, found);
+      res.json(shown(found));
     });
   };
 }
@@ -30,7 +33,7 @@ function readHistogramQuery(
   query.refuseUnknown([...FILTERS, "buckets", ...READ_PARAMETERS, "payload.<path>"]);
   const condition = readCondition(query);
   const { recordedSince, recordedUntil, ...filter }: EventFilter = readFilter(query, indexed);
-  const buckets = query.number("buckets", { fallback: BUCKETS_DEFAULT, max: BUCKETS_MAX });
+  const buckets = query.number("buckets", { fallback: BUCKETS_DEFAULT, max: HISTOGRAM_BUCKETS_MAX });
   query.finish();
   return { filter, since: firstMillis(recordedSince), until: firstMillis(recordedUntil), buckets, condition };
 }

@@ -1,6 +1,6 @@
 import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { compareInstants } from "../../../shared/timestamp.js";
-import type { Found, LogReads } from "../../service/log-port.js";
+import type { Answered, Found, LogReads } from "../../service/log-port.js";
 import type { QueryReader } from "./query.js";
 import type { Shape } from "./shapes.js";
 import { arrayOf, refuseCutOff, slices } from "./slices.js";
@@ -66,14 +66,20 @@ export interface Page {
 export async function openPage(
   reads: LogReads,
   query: PageQuery,
-  { size, shape }: { readonly size: number; readonly shape: Shape },
+  {
+    size,
+    shape,
+    onFound,
+  }: { readonly size: number; readonly shape: Shape; readonly onFound: (part: Answered) => void },
 ): Promise<Page> {
   const { filter, order, limit } = query;
   const skip = (query.page - 1) * limit;
   const isFiltered = Object.keys(filter).length > 0;
-  const { total, isCapped } = isFiltered
+  const counted = isFiltered
     ? await reads.count(filter, { high: size, cap: COUNT_MAX })
-    : { total: size, isCapped: false };
+    : { total: size, isCapped: false, from: [] };
+  onFound(counted);
+  const { total, isCapped } = counted;
   if (skip >= total && !isCapped) return { parts: nothing(), total, isCapped };
   const range = isFiltered
     ? { low: 0, high: size, skip }
@@ -82,6 +88,7 @@ export async function openPage(
       : { low: 0, high: size - skip };
   const make = (found: Found): Buffer => {
     refuseCutOff(found);
+    onFound(found);
     return arrayOf(found.events, { open: "", shape, close: "" });
   };
   return { parts: slices(reads, { filter, order, limit, ...range }, make), total, isCapped };

@@ -1,4 +1,5 @@
 import { Router } from "express";
+import { showSources } from "../middleware/answered-from.js";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { beginRead } from "../middleware/request-context.js";
@@ -31,7 +32,10 @@ export function listLogs(context: RouteContext): ReadHandler {
     const query = readPageQuery(queryOf(req));
     const size = await beginRead(res, context);
     await context.gates.lists.run(res, LIST_BYTES, async () => {
-      const { parts, total, isCapped } = await openPage(context.reads, query, { size, shape: REFERENCE_A });
+      const { parts, total, isCapped } = await openPage(context.reads, query, {
+        ...{ size, shape: REFERENCE_A },
+        onFound: (part) => showSources(res, part),
+      });
       const { page, limit } = query;
       const capped = isCapped ? { totalIsCapped: true } : {};
       const rest = { page, limit, total, totalPages: Math.ceil(total / limit), ...capped };

@@ -1,4 +1,5 @@
 import { Router } from "express";
+import { showSources } from "../middleware/answered-from.js";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
 import { beginRead } from "../middleware/request-context.js";
@@ -34,7 +35,10 @@ export function listPage(context: RouteContext): ReadHandler {
     const size = await beginRead(res, context);
     await context.gates.lists.run(res, LIST_BYTES, async () => {
       const query = { ...page, order: "asc", filter: {} } as const;
-      const { parts } = await openPage(context.reads, query, { size, shape: REFERENCE_B });
+      const { parts } = await openPage(context.reads, query, {
+        ...{ size, shape: REFERENCE_B },
+        onFound: (part) => showSources(res, part),
+      });
       await sendArray(res, parts, { open: "[", close: "]" });
     });
   };

@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
 import type { Found, LogReads, PageRequest } from "../../service/log-port.js";
+import { ANSWERED_FROM } from "../middleware/answered-from.js";
 import type { RouteContext } from "./context.js";
 import { JsonBytes } from "./json-bytes.js";
 import type { Shape } from "./shapes.js";
@@ -48,7 +49,10 @@ export async function sendArray(
   let isEmpty = true;
   for await (const part of parts) {
     if (!isFirst) {
-      if (!res.headersSent) res.setHeader("Content-Type", JSON_TYPE);
+      if (!res.headersSent) {
+        res.setHeader("Content-Type", JSON_TYPE);
+        res.setHeader("Trailer", ANSWERED_FROM);
+      }
       await writeAll(res, Buffer.concat(waiting));
       if (res.destroyed) return;
       waiting = isEmpty || part.length === 0 ? [] : [COMMA];

@@ -75,7 +75,7 @@ class FakeLog {
     await Promise.resolve();
     if (this.published < 6_000) this.commit(Math.floor(this.random() * 120));
     this.pagesAtOnce -= 1;
-    return { events: found, next: at >= high ? null : at, isCutOff: at === end };
+    return { events: found, next: at >= high ? null : at, isCutOff: at === end, from: [] };
   }
 }
 

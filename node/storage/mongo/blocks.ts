@@ -44,10 +44,13 @@ export async function readBlocksFrom(
   return found;
 }
 
+/** A document beside the place that it names, as under a fraction, is nobody's block, whatever it says. */
+const IN_ITS_PLACE = { $expr: { $eq: ["$_id", "$header.height"] } };
+
 export async function readMembershipBlocks(blocks: Blocks, through: Height): Promise<StoredBlock[]> {
   const newest = blocks.aggregate<{ at: number }>(
     [
-      { $match: { "header.control.kind": "node_admitted", _id: { $gte: 1, $lte: through } } },
+      { $match: { "header.control.kind": "node_admitted", _id: { $gte: 1, $lte: through }, ...IN_ITS_PLACE } },
       { $group: { _id: "$header.control.node", at: { $max: "$_id" } } },
       { $sort: { at: -1 } },
       { $limit: ADMITTED_NODES_MAX },
@@ -55,7 +58,7 @@ export async function readMembershipBlocks(blocks: Blocks, through: Height): Pro
     { hint: CONTROL_INDEX.name, ...LIMITED },
   );
   const admissions = (await newest.toArray()).map(({ at }) => at);
-  const genesis = { "header.control.kind": "genesis", _id: { $gte: 1, $lte: through } };
+  const genesis = { "header.control.kind": "genesis", _id: { $gte: 1, $lte: through }, ...IN_ITS_PLACE };
   const found = blocks.find({ $or: [genesis, { _id: { $in: admissions } }] }, LIMITED).sort({ _id: 1 });
   return (await found.toArray()).map(storedBlock);
 }

@@ -1,7 +1,7 @@
 import { BSONRegExp, type Db, Decimal128, Long, MinKey, MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
-import { insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
+import { ADMITTED, insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { type StoreChange, type StoreChanges, WatchError } from "../integrity-port.js";
 import { type NodeStorage, openStorage } from "../open.js";
@@ -266,12 +266,44 @@ it("has another join nonce once its log is cleared, and nothing else of its stat
   const hard = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
   await storage.log.saveState(hard, 1);
   const documents = db.collection<{ _id: number }>("blocks");
-  await expect(storage.repairs.clear()).rejects.toBeInstanceOf(LogCleared);
+  await expect(storage.repairs.clear(async () => undefined)).rejects.toBeInstanceOf(LogCleared);
   expect(await documents.countDocuments({ _id: { $gte: 1 } })).toBe(0);
   const opened = await storage.log.open();
   expect(opened.hardState).toMatchObject({ term: 1, votedFor: null });
   expect(opened.hardState?.joinNonce).not.toBe(hard.joinNonce);
   expect(await documents.countDocuments({ _id: { $ne: Number.MIN_SAFE_INTEGER } })).toBe(0);
+});
+
+it("reads no members from documents beside the places that they name", async () => {
+  const { log, blocks } = TestLog.grow(3);
+  blocks.push(log.block([], { control: ADMITTED }), log.block([{}]));
+  await insert(storage.log, blocks);
+  const before = await storage.log.readMembershipBlocks(height(6));
+  expect(before).toHaveLength(2);
+  const documents = db.collection<{ _id: number; header: object }>("blocks");
+  for (const [from, to] of [
+    [1, 1.5],
+    [5, 5.5],
+  ] as const)
+    await documents.insertOne({ ...(await documents.findOne({ _id: from })), _id: to } as never);
+  expect(await storage.log.readMembershipBlocks(height(6))).toEqual(before);
+});
+
+it("counts for nothing any more when it is asked whether the log may go, and deletes nothing where it may not", async () => {
+  await insert(storage.log, TestLog.grow(6).blocks);
+  const hard = { term: term(1), votedFor: null, joinNonce: "a".repeat(32), forming: null };
+  await storage.log.saveState(hard, 1);
+  const states = db.collection<{ hard: { joinNonce: string } }>("state");
+  const seen: (string | undefined)[] = [];
+  const refused = new Error("The others have not all of it.");
+  const asked = storage.repairs.clear(async () => {
+    seen.push((await states.findOne({}))?.hard.joinNonce);
+    throw refused;
+  });
+  await expect(asked).rejects.toBe(refused);
+  expect(seen).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
+  expect(seen).not.toEqual([hard.joinNonce]);
+  expect(await db.collection<{ _id: number }>("blocks").countDocuments({ _id: { $gte: 1 } })).toBe(7);
 });
 
 it("lists alerts past documents that somebody else has put among them", async () => {

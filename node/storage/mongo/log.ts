@@ -25,7 +25,7 @@ import { IndexWorks } from "./index-work.js";
 import { MongoLink, openingError } from "./link.js";
 import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from "./options.js";
 import { claim, type UncleanWait } from "./owner.js";
-import { clearLog, fractionsAt, putBlocks, removeForged } from "./repairs.js";
+import { clearLog, fractionsAt, joinAnew, putBlocks, removeForged } from "./repairs.js";
 import { assertFit } from "./server.js";
 import { makeIndexes } from "./server-indexes.js";
 import { MongoState, type Truncating } from "./state.js";
@@ -252,8 +252,10 @@ export class MongoLogStore implements LogStore, RepairStore {
     return kept;
   }
 
-  async clear(): Promise<void> {
+  async clear(mayGoOn: () => Promise<void>): Promise<void> {
     const opening = this.alive();
+    await this.guarded("Taking a new join nonce", () => joinAnew(opening, this.options));
+    await mayGoOn();
     try {
       await this.guarded("Clearing the log", () => clearLog(opening, this.options));
     } catch (error) {

@@ -73,15 +73,18 @@ export async function fractionsAt(log: Log, heights: readonly number[]): Promise
   return found;
 }
 
-/**
- * Deletes all blocks and entries. The new join nonce comes first: what was acknowledged is about to go, and a process that
- * dies in here must not come back with a part of it and count. Then each block top down: a crash leaves the beginning of a
- * log, and no hole, which no start could go on from; and each by its insert's name, so that a delete that arrives late, or a
- * process that was paused in here, hits none that were copied since. The next opening deletes the entries.
- */
-export async function clearLog(log: Log, self: Owner): Promise<void> {
+/** What was acknowledged is about to go: a process that dies then must not come back with a part of it and count. */
+export async function joinAnew(log: Log, self: Owner): Promise<void> {
   const { hard } = log.state.record;
   if (hard !== null) await log.state.save({ ...hard, joinNonce: randomBytes(16).toString("hex") } as HardState, self);
+}
+
+/**
+ * Deletes all blocks and entries, of a node that joins anew. Each block top down: a crash leaves the beginning of a log, and
+ * no hole, which no start could go on from; and each by its insert's name, so that a delete that arrives late, or a process
+ * that was paused in here, hits none that were copied since. The next opening deletes the entries.
+ */
+export async function clearLog(log: Log, self: Owner): Promise<void> {
   for (;;) {
     const top = await log.blocks
       .find({ _id: { $gte: 1 } }, { projection: { writeId: 1 } })

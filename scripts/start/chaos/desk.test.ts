@@ -1,9 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
+import type { ChaosRequest } from "../../../shared/protocol/chaos.js";
 import type { Cluster } from "../../cluster/cluster.js";
-import { ChaosDesk } from "./desk.js";
+import { postmanCollection } from "../../postman/collection.js";
+import { ChaosConflict, ChaosDesk } from "./desk.js";
 
 const IDS = ["n1", "n2", "n3"];
+
+interface Sent {
+  readonly method: string;
+  readonly url: { readonly path: readonly string[] };
+  readonly body: { readonly raw: string };
+}
 
 /** A desk over processes that note their signals; what was struck, in order. */
 async function deskOver(): Promise<{ desk: ChaosDesk; struck: string[] }> {
@@ -41,4 +49,16 @@ it("stops no node that was resumed, started anew or healed before the strike cam
   desk.heal();
   await afterStrikes();
   expect(struck.filter((one) => one.startsWith("SIGSTOP"))).toEqual([]);
+});
+
+it("makes nothing of what the collection for Postman asks for", async () => {
+  const { desk, struck } = await deskOver();
+  const { item } = JSON.parse(postmanCollection()) as { item: { item: { request: Sent }[] }[] };
+  const sent = item.flatMap((folder) => folder.item).map(({ request }) => request);
+  const faults = sent.filter(({ method, url }) => method === "POST" && url.path.join("/") === "api/v1/chaos");
+  expect(faults).toHaveLength(1);
+  for (const { body } of faults)
+    await expect(desk.strike(JSON.parse(body.raw) as ChaosRequest)).rejects.toThrow(ChaosConflict);
+  await afterStrikes();
+  expect({ struck, record: desk.state().record }).toEqual({ struck: [], record: [] });
 });

@@ -1,0 +1,30 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { ApiError, ask, NoAnswer } from "./client.js";
+
+afterEach(() => void vi.unstubAllGlobals());
+
+const answering = (body: string, init: ResponseInit = {}): void =>
+  void vi.stubGlobal("fetch", () => Promise.resolve(new Response(body, init)));
+
+it("an answer that was cut on its way is no answer: nothing of it is shown", async () => {
+  answering('{"nodes":[{"id":"n');
+  await expect(ask("api/v1/cluster")).rejects.toBeInstanceOf(NoAnswer);
+});
+
+it("who gave up waiting is told that, and not that the node is silent", async () => {
+  const control = new AbortController();
+  vi.stubGlobal("fetch", () => {
+    control.abort();
+    return Promise.resolve(new Response("{"));
+  });
+  await expect(ask("api/v1/cluster", { signal: control.signal })).rejects.toBeInstanceOf(SyntaxError);
+});
+
+it("an error says what it is, with and without a document of ours", async () => {
+  answering(JSON.stringify({ title: "Not ready", code: "not_ready", requestId: "r-1" }), { status: 503 });
+  await expect(ask("api/v1/cluster")).rejects.toMatchObject({ problem: { title: "Not ready", code: "not_ready" } });
+  answering("<html>a proxy</html>", { status: 502 });
+  const error = await ask("api/v1/cluster").catch((cause: unknown) => cause);
+  expect(error).toBeInstanceOf(ApiError);
+  expect((error as ApiError).problem).toMatchObject({ title: "HTTP 502", status: 502 });
+});

@@ -1,0 +1,2 @@
+/** How something stands; each has a sign of its own. */
+export type Tone = "ok" | "warn" | "bad" | "unknown";

@@ -3,7 +3,7 @@ import type { PreparedEvent } from "../shared/log/event.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Queued } from "./leader-state.js";
 import { keysOf, release, reservations } from "./reservations.js";
-import { enqueue } from "./sealing.js";
+import { trySeal } from "./sealing.js";
 import type { LookUpFailure, Proposal } from "./types.js";
 
 export interface LookUp extends Queued {
@@ -45,7 +45,7 @@ function heightOf({ duplicates }: Core, proposal: Proposal): Height | undefined 
 export function lookUpKeys(core: Core, leader: LeaderState, queued: Queued): void {
   const { proposalId } = queued.proposal;
   const keys = keysOf(queued.proposal);
-  if (keys.length === 0) return enqueue(core, leader, queued);
+  if (keys.length === 0) return leader.queue.push(queued);
   leader.lookUps.set(proposalId, { ...queued, askedAt: core.now, open: keys.length });
   for (const key of keys) core.effects.push({ kind: "look_up_key", proposalId, ...key });
 }
@@ -58,7 +58,10 @@ export function onKeyLookedUp(core: Core, proposalId: number, found: { height: H
   lookUp.open -= 1;
   if (found === null && lookUp.open > 0) return;
   leader.lookUps.delete(proposalId);
-  if (found === null) return enqueue(core, leader, lookUp);
+  if (found === null) {
+    leader.queue.push(lookUp);
+    return trySeal(core);
+  }
   release(leader, lookUp);
   duplicate(core, proposalId, found.height);
 }

@@ -127,7 +127,9 @@ function testStore(core: Core, leader: LeaderState): void {
   const [oldest] = leader.lookUps.values();
   const { electionTimeoutMs } = core.config;
   const isDue = oldest !== undefined && core.now - oldest.askedAt > electionTimeoutMs / 2;
-  const isIdle = core.log.tail.height === core.log.commitHeight && leader.transfer === null;
+  const { tail, commitHeight } = core.log;
+  // Before the genesis there is no block that another one could follow.
+  const isIdle = tail.height > 0 && tail.height === commitHeight && leader.transfer === null;
   if (isDue && isIdle && core.now - leader.sealed.at > electionTimeoutMs) seal(core, leader, []);
 }
 

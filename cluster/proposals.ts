@@ -4,10 +4,18 @@ import type { Core } from "./core.js";
 import { answerIfKnown, lookUpKeys } from "./idempotency.js";
 import { waitingWrites } from "./leader-state.js";
 import { reserve } from "./reservations.js";
+import { trySeal } from "./sealing.js";
 import type { Proposal } from "./types.js";
 
-/** Takes one write: answers a duplicate, looks a key up, or queues it for the next block. */
-export function propose(core: Core, proposal: Proposal): void {
+/** Takes writes that came together: all are queued before a block is sealed, so that the first does not get one alone. */
+export function propose(core: Core, proposals: readonly Proposal[]): void {
+  const queued = core.leader?.queue.length;
+  for (const proposal of proposals) take(core, proposal);
+  if (core.leader?.queue.length !== queued) trySeal(core);
+}
+
+/** Answers a duplicate, looks a key up, or queues the write for the next block. */
+function take(core: Core, proposal: Proposal): void {
   const { leader } = core;
   if (leader === null) return core.refuse(proposal.proposalId, core.isLearner ? "unavailable" : "not_leader");
   if (core.now >= proposal.deadline) return core.refuse(proposal.proposalId, "expired");

@@ -88,7 +88,7 @@ export class Replica {
       case "stored":
         return this.stored(input.opId);
       case "propose":
-        return propose(core, input.proposal);
+        return propose(core, input.proposals);
       case "key_looked_up":
         return onKeyLookedUp(core, input.proposalId, input.found);
       case "key_look_up_failed":

@@ -4,7 +4,7 @@ import type { Control } from "../shared/log/control.js";
 import { sealingTime } from "./clocks.js";
 import type { Core } from "./core.js";
 import { refuseExpired } from "./deadlines.js";
-import type { LeaderState, Queued } from "./leader-state.js";
+import type { LeaderState } from "./leader-state.js";
 import { type PendingRefusal, refuseOnceConfirmed } from "./read-index.js";
 import { replicate, sealBytesMax } from "./replication.js";
 import { release } from "./reservations.js";
@@ -14,11 +14,6 @@ import type { Proposal } from "./types.js";
 const INFLIGHT_BLOCKS_MAX = 1;
 /** How long the next block waits for writes after a commit: as long as the last block took, and no longer than this. */
 const GATHER_MS_MAX = 20;
-
-export function enqueue(core: Core, leader: LeaderState, queued: Queued): void {
-  leader.queue.push(queued);
-  trySeal(core);
-}
 
 /**
  * Whoever was just answered will often write again at once: the next block waits for as many writes as were in the one

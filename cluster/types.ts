@@ -112,7 +112,8 @@ export type Input =
   | { kind: "bulk_over"; now: number; peer: NodeId; round: number; end: BulkEnd }
   /** A storage operation is durable. Operations complete in the order in which they were given out. */
   | { kind: "stored"; now: number; wall: string; opId: number }
-  | { kind: "propose"; now: number; wall: string; proposal: Proposal }
+  /** Writes that came together: those of one request of a following node, or one. */
+  | { kind: "propose"; now: number; wall: string; proposals: readonly Proposal[] }
   | { kind: "key_looked_up"; now: number; wall: string; proposalId: number; found: { height: Height } | null }
   /** It is not known whether the key was used; tried again already. */
   | { kind: "key_look_up_failed"; now: number; wall: string; proposalId: number; reason: LookUpFailure }

@@ -1,7 +1,7 @@
 import { Link } from "wouter";
 import { NoAnswer } from "../api/client.js";
 import type { Asked } from "../api/queries.js";
-import type { ClusterView } from "../api/types.js";
+import type { ClusterView, NodeView } from "../api/types.js";
 import { useStreamState } from "../api/use-stream.js";
 import { count } from "../lib/format.js";
 import { chooseTheme, useTheme } from "../lib/theme.js";
@@ -48,7 +48,9 @@ function Standing({ cluster }: { readonly cluster: Asked<ClusterView> }) {
   if (data === undefined) return <Mark tone="unknown">{error === null ? "asking" : "no answer"}</Mark>;
   const { nodes, quorum, leaderId, term } = data.body;
   // Without a leader no node is healthy: then those that answer are counted.
-  const healthy = nodes.filter((node) => (leaderId === null ? node.role !== "unknown" : node.healthy)).length;
+  // A damaged one votes and acknowledges as before; the alert beside says what is wrong with it.
+  const counts = (node: NodeView): boolean => node.healthy || node.health === "damaged";
+  const healthy = nodes.filter((node) => (leaderId === null ? node.role !== "unknown" : counts(node))).length;
   // What was said last may no longer be so.
   const isCut = error instanceof NoAnswer;
   const tone: Tone = isCut

@@ -28,8 +28,8 @@ export interface MessagePost {
 }
 
 /**
- * One POST, and nothing that a message does not need: each block is two of them, and a general client takes several
- * times as long. Rejects with ExchangeError.
+ * One POST, and nothing that a message does not need: each block is two of them, with forwarded writes four, and a general
+ * client takes several times as long. Rejects with ExchangeError.
  */
 export function postMessage(
   post: MessagePost,

@@ -95,10 +95,11 @@ describe("messages between two nodes", () => {
     n2.boot({});
     n1.transport.send(alive("n1", "n2"));
     expect(await n1.unreachable.next()).toBe("n2");
-    await expect(n1.transport.request("n2", "status", {}, { timeoutMs: 5_000 })).rejects.toMatchObject({
-      failure: "unreachable",
-      mayHaveArrived: false,
-    });
+    for (const isFrequent of [false, true])
+      await expect(n1.transport.request("n2", "status", {}, { timeoutMs: 5_000, isFrequent })).rejects.toMatchObject({
+        failure: "unreachable",
+        mayHaveArrived: false,
+      });
   });
 
   it("tell that a peer's process has ended: its connections close, and nobody listens there any more", async () => {
@@ -155,11 +156,16 @@ describe("messages between two nodes", () => {
     expect(await n1.transport.request("n2", "echo", 2, { timeoutMs: 5_000 })).toMatchObject({ status: 200, body: 2 });
     breaksOld = false;
     expect(await n1.transport.request("n2", "echo", 3, { timeoutMs: 5_000 })).toMatchObject({ status: 200, body: 3 });
-    sockets.push(...connections);
-    breaksOld = true;
-    const sentOnce = n1.transport.request("n2", "echo", 4, { timeoutMs: 5_000, isSentOnce: true });
-    await expect(sentOnce).rejects.toMatchObject({ failure: "failed", mayHaveArrived: true });
-    expect(taken).not.toContain(4);
+    for (const isFrequent of [false, true]) {
+      breaksOld = false;
+      await n1.transport.request("n2", "echo", 4, { timeoutMs: 5_000 });
+      sockets.push(...connections);
+      breaksOld = true;
+      const options = { timeoutMs: 5_000, isSentOnce: true, isFrequent };
+      const sentOnce = n1.transport.request("n2", "echo", 5, options);
+      await expect(sentOnce).rejects.toMatchObject({ failure: "failed", mayHaveArrived: true });
+    }
+    expect(taken).not.toContain(5);
   });
 
   it("hold a bounded number of answers: beyond it a message is answered 204 at once", async () => {
@@ -177,7 +183,10 @@ describe("messages between two nodes", () => {
   });
 });
 
-describe("requests to a peer's handlers", () => {
+describe.each([
+  ["a general client", {}],
+  ["the short way", { isFrequent: true }],
+])("requests to a peer's handlers by %s", (_, way) => {
   it("carry JSON, the caller and its request id", async () => {
     const { n1, n2 } = await pair();
     n2.transport.handle("events", async (body, { from, requestId }) => ({
@@ -188,10 +197,10 @@ describe("requests to a peer's handlers", () => {
       "n2",
       "events",
       { text: "ü" },
-      { timeoutMs: 5_000, requestId: "request-17" },
+      { ...way, timeoutMs: 5_000, requestId: "request-17" },
     );
     expect(answer).toMatchObject({ status: 201, body: { body: { text: "ü" }, from: "n1", requestId: "request-17" } });
-    const other = await n1.transport.request("n2", "events", null, { timeoutMs: 5_000 });
+    const other = await n1.transport.request("n2", "events", null, { ...way, timeoutMs: 5_000 });
     expect(other.body).toEqual({ body: null, from: "n1", requestId: "" });
   });
 
@@ -199,8 +208,10 @@ describe("requests to a peer's handlers", () => {
     const { n1, n2 } = await pair();
     n2.transport.handle("size", async (body) => ({ status: 200, body: (body as string).length }));
     const length = 10 * 1024 * 1024;
-    expect((await n1.transport.request("n2", "size", "x".repeat(length), { timeoutMs: 15_000 })).body).toBe(length);
-    const over = n1.transport.request("n2", "size", "x".repeat(13 * 1024 * 1024), { timeoutMs: 15_000 });
+    expect((await n1.transport.request("n2", "size", "x".repeat(length), { ...way, timeoutMs: 15_000 })).body).toBe(
+      length,
+    );
+    const over = n1.transport.request("n2", "size", "x".repeat(13 * 1024 * 1024), { ...way, timeoutMs: 15_000 });
     await expect(over).rejects.toMatchObject({ mayHaveArrived: false });
   });
 
@@ -209,8 +220,8 @@ describe("requests to a peer's handlers", () => {
     n2.transport.handle("broken", async () => {
       throw new Error("a detail that stays here");
     });
-    expect((await n1.transport.request("n2", "other", {}, { timeoutMs: 5_000 })).status).toBe(404);
-    const broken = await n1.transport.request("n2", "broken", {}, { timeoutMs: 5_000 });
+    expect((await n1.transport.request("n2", "other", {}, { ...way, timeoutMs: 5_000 })).status).toBe(404);
+    const broken = await n1.transport.request("n2", "broken", {}, { ...way, timeoutMs: 5_000 });
     expect(broken).toMatchObject({ status: 500, body: { code: "internal_error" } });
   });
 
@@ -221,10 +232,10 @@ describe("requests to a peer's handlers", () => {
       started.put(signal);
       return new Promise((resolve) => signal.addEventListener("abort", () => resolve({ status: 200, body: 0 })));
     });
-    const late = n1.transport.request("n2", "slow", {}, { timeoutMs: 300 });
+    const late = n1.transport.request("n2", "slow", {}, { ...way, timeoutMs: 300 });
     await expect(late).rejects.toMatchObject({ failure: "timeout", mayHaveArrived: true });
     const controller = new AbortController();
-    const given = n1.transport.request("n2", "slow", {}, { timeoutMs: 60_000, signal: controller.signal });
+    const given = n1.transport.request("n2", "slow", {}, { ...way, timeoutMs: 60_000, signal: controller.signal });
     const outcome = expect(given).rejects.toMatchObject({ failure: "aborted" });
     await started.next();
     const signal = await started.next();
@@ -242,7 +253,7 @@ describe("requests to a peer's handlers", () => {
         signal.addEventListener("abort", () => resolve({ status: 503, body: "closing" })),
       );
     });
-    const first = n1.transport.request("n2", "slow", {}, { timeoutMs: 60_000 });
+    const first = n1.transport.request("n2", "slow", {}, { ...way, timeoutMs: 60_000 });
     await started.next();
     await n2.transport.close();
     expect(await first).toMatchObject({ status: 503, body: "closing" });
@@ -251,12 +262,14 @@ describe("requests to a peer's handlers", () => {
       started.put(null);
       return new Promise(() => {});
     });
-    const second = n1.transport.request("n2", "slow", {}, { timeoutMs: 60_000 });
+    const second = n1.transport.request("n2", "slow", {}, { ...way, timeoutMs: 60_000 });
     const outcome = expect(second).rejects.toMatchObject({ failure: "closed" });
     await started.next();
     await n1.transport.close();
     await outcome;
-    await expect(n1.transport.request("n2", "slow", {}, { timeoutMs: 1 })).rejects.toMatchObject({ failure: "closed" });
+    await expect(n1.transport.request("n2", "slow", {}, { ...way, timeoutMs: 1 })).rejects.toMatchObject({
+      failure: "closed",
+    });
     // This handler ignores its signal; closing does not wait for it for ever (afterEach closes n2).
   });
 });

@@ -118,7 +118,11 @@ async function fill(database: MemoryDatabase, folder: string, count: number): Pr
   await driver.start();
   await eventually(() => driver.view()?.role === "leader", 5_000, "it leads");
   for (let n = 1; n <= count; n++) {
-    const result = await tracker.propose([event(n)], { deadline: performance.now() + 60_000, sinceHeight: height(0) });
+    const result = await tracker.propose({
+      events: [event(n)],
+      deadline: performance.now() + 60_000,
+      sinceHeight: height(0),
+    });
     expect(result.kind).toBe("committed");
   }
   expect(driver.log.committed.size).toBe(count);
@@ -173,7 +177,7 @@ it("has no replica while something is done beside it, nor a write under way, and
   await driver.start();
   await eventually(() => driver.view()?.role === "leader", 10_000, "it leads");
   const durable = driver.view()?.durableHeight;
-  const written = tracker.propose([event(6)], { deadline: performance.now() + 5_000, sinceHeight: height(0) });
+  const written = tracker.propose({ events: [event(6)], deadline: performance.now() + 5_000, sinceHeight: height(0) });
   const seen: unknown[] = [];
   const aside = driver.aside("a test", async (held) => {
     const { writes } = database;
@@ -265,12 +269,12 @@ it("does not take itself for amnesiac when a truncation is finished by the next 
 it("says nothing of a repeated write whose first one is sealed when the store fails", async () => {
   const proposed: { proposalId: number }[] = [];
   const driver = {
-    propose: (one: { proposalId: number }) => proposed.push(one) > 0,
+    propose: (some: { proposalId: number }[]) => proposed.push(...some) > 0,
     log: { soundBlock: async () => null },
   };
   const tracker = new WriteTracker(driver as unknown as Driver, silent, systemClock);
   const write = (n: number) =>
-    tracker.propose([event(n, "key")], { deadline: performance.now() + 100, sinceHeight: height(0) });
+    tracker.propose({ events: [event(n, "key")], deadline: performance.now() + 100, sinceHeight: height(0) });
   const results = [write(1), write(2)];
   const [first, second] = proposed.map(({ proposalId }) => proposalId) as [number, number];
   tracker.onEffect({ kind: "in_progress", proposalId: second, of: first });
@@ -283,12 +287,12 @@ it("says nothing of a repeated write whose first one is sealed when the store fa
 it("lets a write take the place of one under its key that was refused after its client had been told so", async () => {
   const proposed: { proposalId: number }[] = [];
   const driver = {
-    propose: (one: { proposalId: number }) => proposed.push(one) > 0,
+    propose: (some: { proposalId: number }[]) => proposed.push(...some) > 0,
     log: { soundBlock: async () => null },
   };
   const tracker = new WriteTracker(driver as unknown as Driver, silent, systemClock);
   const write = (n: number, ms: number) =>
-    tracker.propose([event(n, "key")], { deadline: performance.now() + ms, sinceHeight: height(0) });
+    tracker.propose({ events: [event(n, "key")], deadline: performance.now() + ms, sinceHeight: height(0) });
   const first = write(1, 1);
   expect(await first).toMatchObject({ kind: "not_written", reason: "expired" });
   const second = write(2, 60_000);

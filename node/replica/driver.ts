@@ -139,9 +139,9 @@ export class Driver {
     this.ticks.scheduleWake();
   }
 
-  propose(proposal: Extract<Input, { kind: "propose" }>["proposal"]): boolean {
+  propose(proposals: Extract<Input, { kind: "propose" }>["proposals"]): boolean {
     if (this.replica === null) return false;
-    this.submit({ kind: "propose", ...this.time(), proposal });
+    this.submit({ kind: "propose", ...this.time(), proposals });
     return true;
   }
 

@@ -1,10 +1,8 @@
 import type { NodeId } from "../../shared/ids.js";
-import type { PreparedEvent } from "../../shared/log/event.js";
 import type { AnswerTo, QuestionOf } from "../../shared/protocol/requests.js";
 import { fromForwarded, toTold } from "./forwarded.js";
-import type { Attempt } from "./forwarder.js";
 import type { Asked, Parts } from "./parts.js";
-import type { WriteResult } from "./write-tracker.js";
+import type { ProposedWrite, WriteResult } from "./write-tracker.js";
 
 /** Writes of one course that are not answered; beyond, they are refused as by a full queue. */
 const UNANSWERED_MAX = 10_000;
@@ -14,7 +12,7 @@ const ANSWERS_MAX = 2_000;
 type Answer = AnswerTo<"append">;
 type Told = Answer["answers"][number];
 type Forwarded = Extract<QuestionOf<"append">["writes"][number], { events: unknown }>;
-type Propose = (events: readonly PreparedEvent[], attempt: Attempt) => Promise<WriteResult>;
+type Propose = (writes: readonly ProposedWrite[]) => Promise<WriteResult>[];
 
 /** Another node's writes to this one in one term, and the one request that fetches what is decided of them. */
 interface Course {
@@ -28,7 +26,7 @@ interface Course {
   isAnswering: boolean;
 }
 
-/** What the other nodes forward to this one: each write is proposed by itself, and answered when it is decided. */
+/** What the other nodes forward to this one: writes are proposed as they came, each is answered when it is decided. */
 export class ForwardedWrites {
   private readonly courses = new Map<string, Course>();
 
@@ -41,7 +39,17 @@ export class ForwardedWrites {
 
   private take(question: QuestionOf<"append">, asked: Asked): Promise<Answer> {
     const course = this.courseOf(question.course, asked.from);
-    for (const write of question.writes) this.begin(course, write, question.term);
+    const refusal = this.refusalOf(question.term);
+    const taken: { n: number; write: ProposedWrite }[] = [];
+    for (const write of question.writes) {
+      const { n } = write;
+      const isFull = course.open + taken.length + course.decided.length >= UNANSWERED_MAX;
+      const proposed = isFull || refusal !== null ? null : this.proposed(write);
+      const reason = isFull ? "queue_full" : (refusal ?? "not_valid");
+      if (proposed === null) this.decide(course, { n, result: { kind: "not_written", reason } });
+      else taken.push({ n, write: proposed });
+    }
+    this.begin(course, taken);
     return this.hold(question, course, asked.signal);
   }
 
@@ -56,38 +64,40 @@ export class ForwardedWrites {
     return course;
   }
 
-  private begin(course: Course, write: Forwarded | { n: number }, term: number): void {
-    const { n } = write;
-    if (course.open + course.decided.length >= UNANSWERED_MAX)
-      return this.decide(course, { n, result: { kind: "not_written", reason: "queue_full" } });
-    course.open += 1;
-    const end = (result: WriteResult): void => {
-      course.open -= 1;
-      this.decide(course, { n, result: toTold(result) });
-    };
-    this.resultOf(write, term).then(end, (error: unknown) => {
-      this.parts.logger.error({ err: error }, "a forwarded write failed here");
-      end({ kind: "unknown" });
-    });
+  private begin(course: Course, taken: readonly { n: number; write: ProposedWrite }[]): void {
+    if (taken.length === 0) return;
+    course.open += taken.length;
+    const results = this.propose(taken.map(({ write }) => write));
+    for (const [i, { n }] of taken.entries()) {
+      const end = (result: WriteResult): void => {
+        course.open -= 1;
+        this.decide(course, { n, result: toTold(result) });
+      };
+      results[i]?.then(end, (error: unknown) => {
+        this.parts.logger.error({ err: error }, "a forwarded write failed here");
+        end({ kind: "unknown" });
+      });
+    }
   }
 
-  /** Taken by the leader of the term that it was sent to, and never forwarded again. */
-  private async resultOf(write: Forwarded | { n: number }, term: number): Promise<WriteResult> {
-    const { driver, clock, config, logger } = this.parts;
-    const standing = driver.standing();
-    if (standing?.role !== "leader") return { kind: "not_written", reason: "not_leader" };
-    if (standing.term !== term) return { kind: "not_written", reason: "stale_term" };
-    if (!("events" in write)) return { kind: "not_written", reason: "not_valid" };
+  /** Writes are taken by the leader of the term that they were sent to, and never forwarded again. */
+  private refusalOf(term: number): "not_leader" | "stale_term" | null {
+    const standing = this.parts.driver.standing();
+    if (standing?.role !== "leader") return "not_leader";
+    return standing.term === term ? null : "stale_term";
+  }
+
+  private proposed(write: Forwarded | { n: number }): ProposedWrite | null {
+    if (!("events" in write)) return null;
+    const { clock, config, logger } = this.parts;
     const { sinceHeight, ifPreviousHash, requestId } = write;
     const deadline = clock.now() + Math.min(write.budgetMs, config.requestTimeoutMs);
-    let events: PreparedEvent[];
     try {
-      events = write.events.map(fromForwarded);
+      return { events: write.events.map(fromForwarded), deadline, sinceHeight, ifPreviousHash };
     } catch (error) {
       logger.error({ err: error, requestId }, "a forwarded write is not valid");
-      return { kind: "not_written", reason: "not_valid" };
+      return null;
     }
-    return this.propose(events, { deadline, sinceHeight, ifPreviousHash });
   }
 
   private decide(course: Course, told: Told): void {

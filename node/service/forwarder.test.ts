@@ -77,12 +77,15 @@ function linked(requestTimeoutMs = 20_000) {
         clock: systemClock,
       } as never),
     } as unknown as Parts,
-    (events) =>
-      new Promise((decide) => {
-        const one = { events, decide };
-        proposed.push(one);
-        state.propose?.(one);
-      }),
+    (writes) =>
+      writes.map(
+        ({ events }) =>
+          new Promise((decide) => {
+            const one = { events, decide };
+            proposed.push(one);
+            state.propose?.(one);
+          }),
+      ),
   );
 
   let known = standing({});
@@ -231,13 +234,13 @@ it("sends at most 1 MiB of events in one request, or one write", async () => {
 it("sends no request that a peer does not take, however small the payloads of large batches are", async () => {
   const { forward, proposed, questions, state } = linked();
   state.propose = ({ events, decide }) => decide(committed(events, proposed.length));
-  const batches = Array.from({ length: 50 }, () =>
+  const batches = Array.from({ length: 15 }, () =>
     some(1_000).map((event, i) => ({ ...event, batch: [i, 1_000] as const })),
   );
   const results = await Promise.all(batches.map((batch) => forward(batch)));
   expect(new Set(results.map(({ kind }) => kind))).toEqual(new Set(["committed"]));
   expect(Math.max(...questions.map((question) => JSON.stringify(question).length))).toBeLessThan(BODY_BYTES_MAX / 2);
-});
+}, 60_000);
 
 it("refuses what a node forwards beyond 10,000 writes that are not answered", async () => {
   const { forward, proposed } = linked(30_000);
@@ -246,9 +249,9 @@ it("refuses what a node forwards beyond 10,000 writes that are not answered", as
   expect(await results.at(-1)).toEqual({ kind: "not_written", reason: "queue_full" });
   expect(proposed).toHaveLength(10_000);
   for (const [i, { decide, events: own }] of proposed.entries()) decide(committed(own, i));
-  for (const [i, result] of (await Promise.all(results.slice(0, -1))).entries())
-    expect(result).toMatchObject({ events: [{ id: events[i]?.id }] });
-});
+  const logged = (await Promise.all(results.slice(0, -1))).map((result) => "events" in result && result.events[0]?.id);
+  expect(logged).toEqual(events.slice(0, -1).map(({ id }) => id));
+}, 60_000);
 
 it("fetches many answers of earlier requests in parts", async () => {
   const { forward, proposed, questions } = linked();

@@ -12,6 +12,8 @@ import type { WriteResult } from "./write-tracker.js";
 const FORWARDED_BYTES_MAX = 1024 * 1024;
 /** Requests on their way to the leader: it holds one, which it answers when the other one comes. */
 const REQUESTS_MAX = 2;
+/** How long a request waits at most for writes of clients that were just answered. */
+const GATHER_MS_MAX = 10;
 
 type Course = Pick<Lead, "leaderId" | "term">;
 type Question = QuestionTo<"append">;
@@ -31,6 +33,8 @@ interface Waiting extends Attempt {
   readonly resolve: (result: WriteResult) => void;
   readonly reject: (error: unknown) => void;
   readonly cancelExpiry: () => void;
+  /** When its request left. */
+  sentAt: number;
 }
 
 /** Carries writes to whichever node leads: all that came since the last request left travel in the next one. */
@@ -72,6 +76,11 @@ class Lead {
   private lastRequest = 0;
   private requests = 0;
   private isDue = false;
+  /** As many writes were open when the last answers came: requests wait for as many, until this time. */
+  private expected = 0;
+  private gathersUntil = 0;
+  private gatherMs = 0;
+  private cancelWake: (() => void) | null = null;
 
   constructor(
     private readonly parts: Parts,
@@ -81,19 +90,20 @@ class Lead {
     this.course = parts.clock.randomHex(8);
   }
 
-  add(waiting: Omit<Waiting, "n" | "bytes" | "cancelExpiry">): void {
+  add(waiting: Omit<Waiting, "n" | "bytes" | "cancelExpiry" | "sentAt">): void {
     const { clock } = this.parts;
     const n = ++this.lastNumber;
     // The leader answers at the deadline at the latest.
     const leftMs = Math.max(0, waiting.deadline - clock.now()) + ANSWER_GRACE_MS;
     const bytes = waiting.write.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
-    this.queue.push({ ...waiting, n, bytes, cancelExpiry: clock.after(leftMs, () => this.expire(n)) });
+    this.queue.push({ ...waiting, n, bytes, cancelExpiry: clock.after(leftMs, () => this.expire(n)), sentAt: 0 });
     this.sendSoon();
   }
 
   /** This node follows it no more: what it has in its queue is not written, and of the rest nobody will say. */
   end(): void {
     this.given.abort();
+    this.cancelWake?.();
     this.lose([...this.sent.values()], { kind: "unknown" });
     this.lose(this.queue, { kind: "not_written", reason: "unreached" });
     this.queue = [];
@@ -101,7 +111,7 @@ class Lead {
 
   /** What else comes in this turn of the event loop goes along. */
   private sendSoon(): void {
-    if (this.isDue || this.requests >= REQUESTS_MAX) return;
+    if (this.isDue || this.requests >= REQUESTS_MAX || this.isGathering()) return;
     this.isDue = true;
     void this.parts.clock.breathe().then(() => {
       this.isDue = false;
@@ -109,12 +119,44 @@ class Lead {
     });
   }
 
+  /**
+   * Whoever was just answered will often write again at once: the next request waits until as many writes are open as were
+   * before, half as long as the answered one was on its way, and so does the one after that. Without it the first to come
+   * would travel alone, and so the next ones: several requests for each block. Nobody waits for a lone client's next
+   * write, nor for writes while there are none.
+   */
+  private gather(tookMs: number): void {
+    this.expected = this.open;
+    this.gatherMs = Math.min(GATHER_MS_MAX, Math.ceil(tookMs / 2));
+    this.gathersUntil = this.parts.clock.now() + this.gatherMs;
+  }
+
+  private get open(): number {
+    return this.queue.length + this.sent.size;
+  }
+
+  private isGathering(): boolean {
+    const leftMs = this.gathersUntil - this.parts.clock.now();
+    if (this.open >= this.expected || leftMs <= 0) return false;
+    if (this.open > 0)
+      this.cancelWake ??= this.parts.clock.after(leftMs, () => {
+        this.cancelWake = null;
+        this.sendSoon();
+      });
+    return true;
+  }
+
   private send(): void {
     if (this.given.signal.aborted || this.requests >= REQUESTS_MAX) return;
     const writes = this.take();
     // Somebody has to fetch the answers that are still open.
     if (writes.length === 0 && (this.sent.size === 0 || this.requests > 0)) return;
-    for (const waiting of writes) this.sent.set(waiting.n, waiting);
+    const now = this.parts.clock.now();
+    for (const waiting of writes) {
+      waiting.sentAt = now;
+      this.sent.set(waiting.n, waiting);
+    }
+    this.gathersUntil = now + this.gatherMs;
     this.requests += 1;
     void this.exchange(writes).finally(() => {
       this.requests -= 1;
@@ -140,13 +182,13 @@ class Lead {
     const question = this.question(writes);
     try {
       const timeoutMs = config.requestTimeoutMs + ANSWER_GRACE_MS;
-      const options = { timeoutMs, signal: this.given.signal, isSentOnce: true };
+      const options = { timeoutMs, signal: this.given.signal, isSentOnce: true, isFrequent: true };
       const reply = await peers.request(this.leaderId, "append", question, options);
       const answers = reply.kind === "answered" ? reply.answer.answers : null;
       // Asked for what is open, the leader knows of nothing.
       const isForgotten = answers?.length === 0 && writes.length === 0 && question.request === this.lastRequest;
-      if (answers === null || isForgotten) this.loseAll();
-      else this.settle(answers);
+      if (answers === null || isForgotten) return this.loseAll();
+      this.settle(answers);
     } catch (error) {
       if (!(error instanceof PeerError)) for (const { n } of writes) this.taken(n)?.reject(error);
       else if (!error.mayHaveArrived) this.lose(writes, { kind: "not_written", reason: "unreached" });
@@ -169,6 +211,9 @@ class Lead {
   }
 
   private settle(answers: AnswerOf<"append">["answers"]): void {
+    const [first] = answers;
+    const sentAt = first === undefined ? undefined : this.sent.get(first.n)?.sentAt;
+    if (sentAt !== undefined) this.gather(this.parts.clock.now() - sentAt);
     for (const { n, result } of answers) {
       const waiting = this.taken(n);
       waiting?.resolve(fromTold(waiting.write.events, result));

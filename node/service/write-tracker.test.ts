@@ -29,10 +29,12 @@ function make(answer: (proposal: Proposal, nth: number) => Effect | null) {
   const proposed: Proposal[] = [];
   const tracker: WriteTracker = new WriteTracker(
     {
-      propose: (proposal: Proposal) => {
-        proposed.push(proposal);
-        const effect = answer(proposal, proposed.length);
-        if (effect !== null) tracker.onEffect(effect);
+      propose: (proposals: readonly Proposal[]) => {
+        for (const proposal of proposals) {
+          proposed.push(proposal);
+          const effect = answer(proposal, proposed.length);
+          if (effect !== null) tracker.onEffect(effect);
+        }
         return true;
       },
       log: { soundBlock: async () => null },
@@ -42,7 +44,7 @@ function make(answer: (proposal: Proposal, nth: number) => Effect | null) {
     systemClock,
   );
   const write = (...events: PreparedEvent[]) =>
-    tracker.propose(events, { deadline: performance.now() + 60_000, sinceHeight: height(0) });
+    tracker.propose({ events, deadline: performance.now() + 60_000, sinceHeight: height(0) });
   return { tracker, proposed, write };
 }
 

@@ -22,6 +22,14 @@ export type WriteResult =
   | { kind: "key_reused"; sequence: number }
   | { kind: "unknown" };
 
+/** `deadline` in monotonic milliseconds: what is in no block by then never will be. */
+export interface ProposedWrite {
+  readonly events: readonly PreparedEvent[];
+  readonly deadline: number;
+  readonly sinceHeight: Height;
+  readonly ifPreviousHash?: HashHex | "" | undefined;
+}
+
 interface Pending {
   readonly proposal: Proposal;
   readonly resolve: (result: WriteResult) => void;
@@ -76,17 +84,31 @@ export class WriteTracker {
     private readonly clock: Clock,
   ) {}
 
-  /** `deadline` in monotonic milliseconds: what is in no block by then never will be. */
-  propose(
-    events: readonly PreparedEvent[],
-    options: { deadline: number; sinceHeight: Height; ifPreviousHash?: HashHex | "" | undefined },
-  ): Promise<WriteResult> {
-    const { deadline, sinceHeight, ifPreviousHash } = options;
-    for (const event of events) {
-      const fault = eventFault(event);
-      // The door lets no such event in: a block with one would be refused by every follower, and by this node's next start.
-      if (fault !== null) throw new RangeError(`an event cannot be logged: ${fault}`);
-    }
+  propose(write: ProposedWrite): Promise<WriteResult> {
+    return this.proposeAll([write])[0] as Promise<WriteResult>;
+  }
+
+  /** Writes that came together: each is decided by itself. */
+  proposeAll(writes: readonly ProposedWrite[]): Promise<WriteResult>[] {
+    for (const { events } of writes)
+      for (const event of events) {
+        const fault = eventFault(event);
+        // The door lets no such event in: a block with one would be refused by every follower, and by this node's next start.
+        if (fault !== null) throw new RangeError(`an event cannot be logged: ${fault}`);
+      }
+    const begun: Pending[] = [];
+    const results = writes.map(
+      (write) => new Promise<WriteResult>((resolve) => begun.push(this.begin(write, resolve))),
+    );
+    if (!this.driver.propose(begun.map(({ proposal }) => proposal)))
+      for (const pending of begun) this.settle(pending, { kind: "not_written", reason: "unavailable" });
+    return results;
+  }
+
+  private begin(
+    { events, deadline, sinceHeight, ifPreviousHash }: ProposedWrite,
+    resolve: Pending["resolve"],
+  ): Pending {
     const proposal: Proposal = {
       proposalId: this.nextId++,
       events,
@@ -94,21 +116,19 @@ export class WriteTracker {
       sinceHeight,
       ...(ifPreviousHash === undefined ? {} : { ifPreviousHash }),
     };
-    return new Promise((resolve) => {
-      const pending: Pending = {
-        proposal,
-        resolve,
-        // A little after the deadline, so that the core certainly seals it no more when the answer says so.
-        cancelExpiry: this.clock.after(Math.max(0, deadline - this.clock.now()) + EXPIRY_MARGIN_MS, () =>
-          this.expire(pending),
-        ),
-        isKnown: false,
-        sealed: null,
-        group: null,
-      };
-      this.pending.set(proposal.proposalId, pending);
-      if (!this.driver.propose(proposal)) this.settle(pending, { kind: "not_written", reason: "unavailable" });
-    });
+    const pending: Pending = {
+      proposal,
+      resolve,
+      // A little after the deadline, so that the core certainly seals it no more when the answer says so.
+      cancelExpiry: this.clock.after(Math.max(0, deadline - this.clock.now()) + EXPIRY_MARGIN_MS, () =>
+        this.expire(pending),
+      ),
+      isKnown: false,
+      sealed: null,
+      group: null,
+    };
+    this.pending.set(proposal.proposalId, pending);
+    return pending;
   }
 
   /** How much it follows. */
@@ -334,7 +354,7 @@ export class WriteTracker {
     group.of = proposal.proposalId;
     this.groups.set(group.of, [...(this.groups.get(group.of) ?? []), group]);
     this.leave(first);
-    if (!this.driver.propose(proposal)) this.settle(first, { kind: "not_written", reason: "unavailable" });
+    if (!this.driver.propose([proposal])) this.settle(first, { kind: "not_written", reason: "unavailable" });
   }
 }
 

@@ -1,12 +1,11 @@
 import type { Effect } from "../../cluster/types.js";
 import { type Height, height } from "../../shared/ids.js";
-import type { PreparedEvent } from "../../shared/log/event.js";
 import { ProblemError } from "../problems.js";
 import { ForwardedWrites } from "./forwarded-writes.js";
-import { type Attempt, Forwarder } from "./forwarder.js";
+import { Forwarder } from "./forwarder.js";
 import type { AppendOutcome, LogWrites, WriteRequest } from "./log-port.js";
 import { notReady, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
-import { type WriteResult, WriteTracker } from "./write-tracker.js";
+import { type ProposedWrite, type WriteResult, WriteTracker } from "./write-tracker.js";
 
 /** Between tries, if no other node leads before: after the first this long, then twice as long each time, up to a bound. */
 const RETRY_MS = 20;
@@ -38,7 +37,7 @@ export class Writes implements LogWrites {
   ) {
     this.tracker = new WriteTracker(parts.driver, parts.logger, parts.clock);
     this.forwarder = new Forwarder(parts);
-    new ForwardedWrites(parts, (events, attempt) => this.propose(events, attempt));
+    new ForwardedWrites(parts, (writes) => this.proposeAll(writes));
   }
 
   get load(): WriteTracker["load"] {
@@ -112,7 +111,7 @@ export class Writes implements LogWrites {
       const attempt = { deadline, sinceHeight, ifPreviousHash: write.ifPreviousHash };
       const { term } = standing;
       const result = await (leaderId === config.nodeId
-        ? this.propose(write.events, attempt)
+        ? this.propose({ events: write.events, ...attempt })
         : this.forwarder.forward(write, { leaderId, term }, attempt));
       if (result.kind === "committed") return result;
       if (result.kind === "unknown") mayBeWritten = true;
@@ -142,10 +141,14 @@ export class Writes implements LogWrites {
   }
 
   /** As leader. A disk that is nearly full takes nothing; while another node takes over, the write is tried again there. */
-  private async propose(events: readonly PreparedEvent[], attempt: Attempt): Promise<WriteResult> {
-    if (this.parts.disk.isLow)
-      return { kind: "not_written", reason: this.hooks.isHandingOver() ? "handing_over" : "disk_low" };
-    return this.tracker.propose(events, attempt);
+  private proposeAll(writes: readonly ProposedWrite[]): Promise<WriteResult>[] {
+    if (!this.parts.disk.isLow) return this.tracker.proposeAll(writes);
+    const reason = this.hooks.isHandingOver() ? "handing_over" : "disk_low";
+    return writes.map(async () => ({ kind: "not_written", reason }) as const);
+  }
+
+  private propose(write: ProposedWrite): Promise<WriteResult> {
+    return this.proposeAll([write])[0] as Promise<WriteResult>;
   }
 }
 

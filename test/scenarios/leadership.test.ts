@@ -24,7 +24,7 @@ describe("a leader that is stopped, slow or deposed", () => {
     const events = prepare(new Random(4), { source: "late" });
     n1.input({
       kind: "propose",
-      proposal: { proposalId: 9_998, events, deadline: n1.now + 100, sinceHeight: n1.view.commitHeight },
+      proposals: [{ proposalId: 9_998, events, deadline: n1.now + 100, sinceHeight: n1.view.commitHeight }],
     });
     lab.run(200);
     n1.store.behaviour.held = () => false;

@@ -124,7 +124,8 @@ it("a learner believes a term from far away, and takes no write", () => {
   const refused = (): (string | undefined)[] =>
     lab.effects.flatMap(({ node, effect }) => (node === "n3" && effect.kind === "refused" ? [effect.reason] : []));
   const events = prepare(lab.random, { source: "early" });
-  n3.input({ kind: "propose", proposal: { proposalId: 7, events, deadline: n3.now + 500, sinceHeight: height(0) } });
+  const late = { proposalId: 7, events, deadline: n3.now + 500, sinceHeight: height(0) };
+  n3.input({ kind: "propose", proposals: [late] });
   expect(refused()).toEqual(["unavailable"]);
   const far = term(n3.view.term + 50_000);
   lab.deliver(lab.message("n1", "n3", heartbeat(height(0), EMPTY_CHAIN.blockHash), { term: far }));

@@ -65,7 +65,7 @@ export function describeInput(input: Input): string {
     case "stored":
       return `stored op ${input.opId}`;
     case "propose":
-      return `propose ${input.proposal.proposalId} (${input.proposal.events.map((event) => short(event.id)).join(" ")})`;
+      return `propose ${input.proposals.map(({ proposalId, events }) => `${proposalId} (${events.map(({ id }) => short(id)).join(" ")})`).join(", ")}`;
     case "key_looked_up":
       return `key of ${input.proposalId}: ${input.found === null ? "free" : `in block ${input.found.height}`}`;
     case "blocks_read":

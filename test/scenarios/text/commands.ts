@@ -189,7 +189,7 @@ function propose(stage: Stage, id: string, name: string, options: string[]): voi
   // One that repeats another does so after an unknown outcome.
   const sinceHeight = stage.sinceHeight(actor, as ?? name);
   const proposal = { proposalId: actor.writes.begin(name), events, deadline: stage.deadline(actor), sinceHeight };
-  stage.input(id, { kind: "propose", proposal } as BareInput);
+  stage.input(id, { kind: "propose", proposals: [proposal] } as BareInput);
 }
 
 function injected(stage: Stage, link: string, kind: string, fields: readonly string[]): PeerMessage {

@@ -44,6 +44,9 @@ const broken = (patches: readonly Patch[]) => ({
   },
 });
 
+/** Time limits are for what never ends: a machine that does much else is slow. */
+const PATIENT = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: { timeout: 120_000 } } };
+
 export default defineConfig({
   test: {
     sequence: { sequencer: SlowFirst },
@@ -54,7 +57,7 @@ export default defineConfig({
           name: "unit",
           include: ["{shared,cluster,node,dashboard,scripts}/**/*.test.ts", "test/{contracts,mutants}/**/*.test.ts"],
           exclude: ["**/*.mongo.test.ts"],
-          testTimeout: 20_000,
+          ...PATIENT,
           // One for each of two cores; unless it is said there is one less.
           maxWorkers: 2,
         },
@@ -74,8 +77,7 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/{integration,chaos}/**/*.test.ts", "{node,scripts,shared}/**/*.mongo.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...PATIENT,
           // Half of their time is waiting, for elections and deadlines: two at a time are what two cores can do.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -85,8 +87,7 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 120_000,
+          ...PATIENT,
           // A browser and three nodes are enough for two cores.
           maxWorkers: 1,
           sequence: { groupOrder: 2 },

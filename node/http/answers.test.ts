@@ -11,7 +11,7 @@ afterEach(() => door.close());
 
 async function answerTo(text: string): Promise<RawSocket> {
   const client = door.open().send(text);
-  await expect.poll(() => client.statuses.length, { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => client.statuses.length).toBe(1);
   return client;
 }
 

@@ -2,7 +2,6 @@ import { afterEach, expect, it } from "vitest";
 import { type Door, EVENT, openDoor, post, type RawSocket } from "../../test/doubles/door.js";
 
 const MAX = 1_000;
-const SOON = { timeout: 5_000 };
 const LARGE = JSON.stringify({ eventType: "T", sourceAppId: "S", dataPayload: { text: "x".repeat(800) } });
 const head = (path: string, body: string): string =>
   `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${body}`;
@@ -13,8 +12,8 @@ afterEach(() => door.close());
 /** Has sent 900 of 901 bytes of a body, and sends no more. */
 const slow = (path = "/api/v1/events") => door.open().send(head(path, `Content-Length: 901\r\n\r\n${" ".repeat(900)}`));
 
-const answered = (client: RawSocket, count = 1) => expect.poll(() => client.statuses.length, SOON).toBe(count);
-const used = (bytes: number) => expect.poll(() => door.bodies.bytes, SOON).toBe(bytes);
+const answered = (client: RawSocket, count = 1) => expect.poll(() => client.statuses.length).toBe(count);
+const used = (bytes: number) => expect.poll(() => door.bodies.bytes).toBe(bytes);
 
 for (const path of ["/api/v1/events", "/api/event-logs", "/api/v1/events:batch", "/api/v1/cluster/step-down"])
   it(`${path}: what does not fit beside the bodies under way is refused and not written, until there is room again`, async () => {
@@ -81,7 +80,7 @@ it("a sender who never comes to the end gives its room back when its time is ove
   Object.assign(door.server, { headersTimeout: 500, requestTimeout: 500 });
   const sender = slow();
   await used(900);
-  await expect.poll(() => sender.hasEnded, { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => sender.hasEnded).toBe(true);
   await used(0);
   expect(sender.statuses).toEqual([408]);
-}, 20_000);
+});

@@ -31,7 +31,7 @@ describe("answers on one connection", () => {
     ["an unknown expectation behind a write", `${post()}${get("/livez", "Expect: more\r\n")}`, [201, 200]],
   ])("come in order: %s", async (_name, sent, statuses) => {
     const client = door.open().send(sent);
-    await expect.poll(() => client.statuses, { timeout: 5_000 }).toEqual(statuses);
+    await expect.poll(() => client.statuses).toEqual(statuses);
     expect(door.log.stored).toHaveLength(statuses.filter((status) => status === 201).length);
   });
 
@@ -88,7 +88,7 @@ describe("answers on one connection", () => {
       const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
       const chunked = `${head}${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`;
       const client = door.open().send(chunked + post(large, "", path) + get("/livez"));
-      await expect.poll(() => client.statuses, { timeout: 5_000 }).toEqual([413, 413, 200]);
+      await expect.poll(() => client.statuses).toEqual([413, 413, 200]);
     },
   );
 
@@ -157,7 +157,7 @@ it("a long answer goes on to its end though an upgrade came behind it", async ()
   const server = createHardenedServer(long, { app });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const client = new RawSocket((server.address() as AddressInfo).port).send(get("/") + UPGRADE);
-  await expect.poll(() => client.statuses, { timeout: 5_000 }).toEqual([200, 404]);
+  await expect.poll(() => client.statuses).toEqual([200, 404]);
   expect(client.answer.length).toBeGreaterThan(10_000_000);
   client.socket.destroy();
   server.closeAllConnections();

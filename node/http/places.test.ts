@@ -52,7 +52,7 @@ describe("a node whose places for clients are all taken", () => {
   it("waits only a moment for one that says nothing, and has places again when clients leave", async () => {
     await fill();
     const silent = door.open();
-    await expect.poll(() => silent.hasEnded, { timeout: 2_000 }).toBe(true);
+    await expect.poll(() => silent.hasEnded).toBe(true);
     expect(silent.statuses).toEqual([]);
     await door.close();
     door = await openDoor({ places: LIMITS });
@@ -132,6 +132,6 @@ describe("peers of a node whose places for clients are all taken", () => {
     closers.push(() => socket.destroy());
     socket.write("POST /peer/v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
     socket.resume();
-    await expect.poll(() => socket.closed, { timeout: 2_000 }).toBe(true);
+    await expect.poll(() => socket.closed).toBe(true);
   });
 });

@@ -11,7 +11,7 @@ afterEach(() => door.close());
 /** The status of the one answer to what is sent. */
 async function statusOf(text: string): Promise<number | undefined> {
   const client = door.open().send(text);
-  await expect.poll(() => client.statuses.length, { timeout: 5_000 }).toBeGreaterThan(0);
+  await expect.poll(() => client.statuses.length).toBeGreaterThan(0);
   return client.statuses[0];
 }
 const lines = (count: number): string => Array.from({ length: count }, (_, i) => `X-${i}: y\r\n`).join("");

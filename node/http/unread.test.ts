@@ -29,8 +29,8 @@ it.each([
   client.socket.pause();
   client.send(text);
   const sending = setInterval(() => client.send("\r\n"), UNREAD_MS / 10);
-  await expect.poll(connections, { timeout: 10_000 }).toBe(1);
-  await expect.poll(connections, { timeout: 20_000 }).toBe(0);
+  await expect.poll(connections).toBe(1);
+  await expect.poll(connections).toBe(0);
   clearInterval(sending);
   await expect.poll(() => door.bodies.bytes).toBe(0);
 });
@@ -43,7 +43,7 @@ it("a client that takes little at a time is served to the end", async () => {
     client.socket.resume();
     setImmediate(() => client.socket.pause());
   }, UNREAD_MS / 20);
-  await expect.poll(() => client.statuses.length, { timeout: 30_000 }).toBe(40);
+  await expect.poll(() => client.statuses.length).toBe(40);
   clearInterval(slowly);
 });
 

@@ -29,7 +29,7 @@ it("says once that there are more findings than it tells people of, and keeps th
     find(20, from);
     await delay(1);
   }
-  await expect.poll(() => store.count(), { timeout: 5_000 }).toBeGreaterThanOrEqual(TOLD_MAX + 20);
+  await expect.poll(() => store.count()).toBeGreaterThanOrEqual(TOLD_MAX + 20);
   expect(opened).toHaveLength(TOLD_MAX);
   const further = said.filter((line) => !line.startsWith("alert: bad_hash"));
   expect(further).toEqual([expect.stringMatching(/1024 findings.*GET \/api\/v1\/alerts/)]);
@@ -45,7 +45,7 @@ it("says how many findings were not stored because too many waited for the datab
   const { said, find } = alertsOver({ raise });
   find(WAITING_MAX + 7);
   answers();
-  await expect.poll(() => said.at(-1), { timeout: 5_000 }).toMatch(/^7 findings .* not stored/);
+  await expect.poll(() => said.at(-1)).toMatch(/^7 findings .* not stored/);
   expect(await store.count()).toBe(WAITING_MAX);
 });
 

@@ -120,7 +120,7 @@ async function fill(database: MemoryDatabase, folder: string, count: number): Pr
   for (let n = 1; n <= count; n++) {
     const result = await tracker.propose({
       events: [event(n)],
-      deadline: performance.now() + 2_000,
+      deadline: performance.now() + 60_000,
       sinceHeight: height(0),
     });
     expect(result.kind).toBe("committed");
@@ -295,7 +295,7 @@ it("lets a write take the place of one under its key that was refused after its 
     tracker.propose({ events: [event(n, "key")], deadline: performance.now() + ms, sinceHeight: height(0) });
   const first = write(1, 1);
   expect(await first).toMatchObject({ kind: "not_written", reason: "expired" });
-  const second = write(2, 2_000);
+  const second = write(2, 60_000);
   const [{ proposalId: of }, { proposalId }] = proposed as [{ proposalId: number }, { proposalId: number }];
   // The core looks at its deadlines with its next tick: until then it has the first one.
   tracker.onEffect({ kind: "in_progress", proposalId, of });

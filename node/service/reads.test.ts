@@ -79,4 +79,4 @@ it("says after a start whether it has heard of a confirmation, and what it still
     code: "not_ready",
     detail: expect.stringMatching(/has not caught up yet with block 12, which a leader has confirmed/),
   });
-}, 10_000);
+});

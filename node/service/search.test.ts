@@ -249,7 +249,7 @@ describe("a search", () => {
       }),
       { numRuns: 80 },
     );
-  }, 60_000);
+  });
 
   it("ends at its deadline, and says so", async () => {
     const search: Search = {
@@ -395,7 +395,7 @@ describe("a count", () => {
       }),
       { numRuns: 120 },
     );
-  }, 60_000);
+  });
 
   it("ends at last, though each part of it runs out of time", async () => {
     fixture.clock.step = 1;

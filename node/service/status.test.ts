@@ -104,7 +104,7 @@ describe("what a decision is answered", () => {
     Object.assign(peer, { isVoter: false, wantsAdmission: true });
     const detail = expect.stringMatching(/^The leader n1 has not said that n2 is admitted/);
     expect(await admit(view)).toMatchObject({ code: "no_quorum", detail });
-  }, 10_000);
+  });
 
   it.each([
     ["no answer", silent],

@@ -86,7 +86,7 @@ describe("the identity file", () => {
   it("writes a mark within about a second without being asked", async () => {
     const file = await IdentityFile.open(folder, "n1");
     file.recordMark({ term: 1, height: 1, hash });
-    await expect.poll(async () => (await onDisk()).mark?.height, { timeout: 5_000 }).toBe(1);
+    await expect.poll(async () => (await onDisk()).mark?.height).toBe(1);
   });
 
   it.each(["", "{", "null", '{"version":1}', '{"version":"2"}'])(

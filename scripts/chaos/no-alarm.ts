@@ -6,6 +6,7 @@ import { loopback } from "../lib/loopback.js";
 import { poll } from "../lib/processes.js";
 
 const VERIFIED_WITHIN_MS = 600_000;
+const LEADER_WITHIN_MS = 240_000;
 const ALERTS_MAX = 500;
 
 export interface CalmOptions {
@@ -58,7 +59,7 @@ export class CalmCluster {
   }
 
   private async leaderDies(): Promise<void> {
-    const { node } = await this.cluster.leader(60_000);
+    const { node } = await this.cluster.leader(LEADER_WITHIN_MS);
     await this.cluster.kill(node.id);
     await sleep(5_000);
     await this.cluster.start(node.id);
@@ -66,7 +67,7 @@ export class CalmCluster {
 
   private async tailIsReplaced(): Promise<void> {
     const { cluster } = this;
-    const { node: leader } = await cluster.leader(60_000);
+    const { node: leader } = await cluster.leader(LEADER_WITHIN_MS);
     const others = cluster.nodes.filter(({ id }) => id !== leader.id);
     for (const { id } of others) cluster.signal(id, "SIGSTOP");
     await sleep(400);
@@ -91,13 +92,13 @@ export class CalmCluster {
   }
 
   private async leadIsHandedOver(): Promise<void> {
-    const { node } = await this.cluster.leader(60_000);
+    const { node } = await this.cluster.leader(LEADER_WITHIN_MS);
     await post(`${node.url}/api/v1/cluster/step-down`, { actor: "chaos", reason: "no alarm" });
   }
 
   /** It has to catch up. */
   private async followerIsAway(): Promise<void> {
-    const { node: leader } = await this.cluster.leader(60_000);
+    const { node: leader } = await this.cluster.leader(LEADER_WITHIN_MS);
     const away = this.cluster.nodes.find(({ id }) => id !== leader.id) as ClusterNode;
     await this.cluster.kill(away.id);
     await sleep(10_000);
@@ -107,7 +108,7 @@ export class CalmCluster {
 
 async function post(url: string, body: unknown): Promise<number> {
   const headers = { "Content-Type": "application/json" };
-  const init = { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(20_000) };
+  const init = { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(60_000) };
   return (await loopback(url, init)).status;
 }
 
@@ -168,7 +169,7 @@ interface Standing {
 
 async function standingsOf(cluster: Cluster): Promise<readonly Standing[]> {
   const { url } = cluster.nodes[0] as ClusterNode;
-  const answer = await loopback(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(10_000) });
+  const answer = await loopback(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(60_000) });
   return ((await answer.json()) as { nodes: Standing[] }).nodes;
 }
 
@@ -207,7 +208,7 @@ async function verifiedAnew(cluster: Cluster, written: number): Promise<void> {
 
 async function alertsOf(cluster: Cluster): Promise<Calm["alerts"]> {
   const { url } = cluster.nodes[0] as ClusterNode;
-  const answer = await loopback(`${url}/api/v1/alerts?limit=${ALERTS_MAX}`, { signal: AbortSignal.timeout(10_000) });
+  const answer = await loopback(`${url}/api/v1/alerts?limit=${ALERTS_MAX}`, { signal: AbortSignal.timeout(60_000) });
   const { alerts, more } = (await answer.json()) as { alerts: Calm["alerts"]; more: number };
   return more === 0 ? alerts : [...alerts, { kind: "more", node: "", detail: `${more} further ones` }];
 }

@@ -23,7 +23,7 @@ import { writeReport } from "./report/report.js";
 import { type Episode, type PlannedFault, Schedule } from "./schedule.js";
 import { LeaderWatch, seconds } from "./watch.js";
 
-const LEADER_WITHIN_MS = 90_000;
+const LEADER_WITHIN_MS = 240_000;
 /** A node gives a write up after its request timeout (5 s): then every outcome is decided. */
 const DECIDED_AFTER_MS = 6_000;
 const SPACE_THAT_NO_DISK_HAS = "999999999999999";

@@ -103,7 +103,7 @@ function cut(text: string, random: Random): { text: string; pauseMs: number }[] 
 }
 
 /** Longer than a node takes to tell that the fate of a write is unknown; each answer may take as long, as some wait for others. */
-const ANSWERS_MS = 20_000;
+const ANSWERS_MS = 60_000;
 const LOOK_MS = 5;
 /** How long an answer to what is no request is waited for. */
 const MOMENT_MS = 300;

@@ -144,9 +144,9 @@ async function readLog(url: string, prefix: string, last: number): Promise<Store
 /** For a while after the storm a node may still ask for patience. */
 async function ask(url: string, init: LoopbackInit = {}): Promise<Record<string, unknown>> {
   for (let tries = 1; ; tries++) {
-    const answer = await loopback(url, { ...init, signal: AbortSignal.timeout(20_000) });
+    const answer = await loopback(url, { ...init, signal: AbortSignal.timeout(60_000) });
     if (answer.ok) return (await answer.json()) as Record<string, unknown>;
-    if (tries === 20) throw new Error(`${url} answers ${answer.status}: ${await answer.text()}`);
+    if (tries === 100) throw new Error(`${url} answers ${answer.status}: ${await answer.text()}`);
     await sleep(500);
   }
 }

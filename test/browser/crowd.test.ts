@@ -1,6 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { journeys, LIVE, leave, openBrowser, scrollThrough, visit } from "./browser.js";
 import { seed, write } from "./seed.js";
 
@@ -15,7 +16,7 @@ journeys("a browser with much in it", () => {
   let browser: Browser;
   let url: string;
   beforeAll(async () => {
-    [cluster, browser] = await Promise.all([startCluster(), openBrowser()]);
+    [cluster, browser] = await Promise.all([startSteadyCluster(), openBrowser()]);
     url = cluster.nodes[0]?.url as string;
   });
   afterAll(async () => {

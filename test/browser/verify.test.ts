@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Browser, Download, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { journeys, LIVE, leave, openBrowser, rowsIn, visit } from "./browser.js";
 import { seed } from "./seed.js";
@@ -11,7 +12,7 @@ journeys("a person who checks the log", () => {
   let browser: Browser;
   let url: string;
   beforeAll(async () => {
-    [cluster, browser] = await Promise.all([startCluster(), openBrowser()]);
+    [cluster, browser] = await Promise.all([startSteadyCluster(), openBrowser()]);
     url = cluster.nodes[0]?.url as string;
     // Blocks of their own, one after the other.
     for (let i = 0; i < 6; i++) await seed(url, 50);

@@ -7,9 +7,12 @@ import { HISTORY_FILE } from "../../scripts/judge/cli.js";
 import { projectRoot } from "../../scripts/lib/project.js";
 import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
 
-it("five faults, one at a time, lose, double and reorder no acknowledged event", { timeout: 240_000 }, async () => {
+/** Few: what the faults do to them is what is tested, and more of them make a longer log to judge. */
+const CLIENTS = ["--writers", "6", "--readers", "3"];
+
+it("five faults, one at a time, lose, double and reorder no acknowledged event", { timeout: 1_200_000 }, async () => {
   const faults = "leader-pause,mongod-kill,node-pause,hand-over,majority-kill";
-  const args = [join(projectRoot(), "dist/scripts/chaos.js"), "--rounds", "5", "--faults", faults];
+  const args = [join(projectRoot(), "dist/scripts/chaos.js"), "--rounds", "5", "--faults", faults, ...CLIENTS];
   // Rejects, with what the script said (its seed, too), unless it ends with exit code 0.
   const run = promisify(execFile)(process.execPath, args);
   reapWithUs(run.child);
@@ -21,11 +24,20 @@ it("five faults, one at a time, lose, double and reorder no acknowledged event",
 });
 
 it("a partition, a one-way cut and lost replies leave a history that the outside judge finds sound", {
-  timeout: 180_000,
+  timeout: 1_200_000,
 }, async () => {
   const folder = temporaryFolder("chaos-results");
   const faults = "leader-isolated,one-way,store-reply-lost,replay";
-  const args = [join(projectRoot(), "dist/scripts/chaos.js"), "--minutes", "0.3", "--faults", faults, "--out", folder];
+  const args = [
+    join(projectRoot(), "dist/scripts/chaos.js"),
+    "--minutes",
+    "0.3",
+    "--faults",
+    faults,
+    "--out",
+    folder,
+    ...CLIENTS,
+  ];
   const run = promisify(execFile)(process.execPath, args);
   reapWithUs(run.child);
   const { stdout } = await run;

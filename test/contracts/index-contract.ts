@@ -248,7 +248,7 @@ function losses({
       await store.log.open();
       expect(await store.reader.holding(0)).toMatchObject({ block: { header: { height: 2 } } });
       await harness().restartServer();
-      await expect.poll(() => look(store, "k1").catch((error) => error.failure), { timeout: 20_000 }).toBe("unknown");
+      await expect.poll(() => look(store, "k1").catch((error) => error.failure)).toBe("unknown");
       await expect(store.reader.find(ALL)).rejects.toMatchObject({ failure: "unknown" });
       await store.log.open();
       expect(await look(store, "k1")).toEqual([3]);

@@ -1,7 +1,8 @@
 import type { Binary, Document } from "mongodb";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
-import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
 import { withDatabase } from "../support/stored-blocks.js";
@@ -20,7 +21,7 @@ let victim: ClusterNode;
 let other: ClusterNode;
 const source = uniqueSource();
 beforeAll(async () => {
-  cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
+  cluster = await startSteadyCluster();
   leader = (await cluster.leader()).node;
   [victim, other] = cluster.nodes.filter(({ id }) => id !== leader.id) as [ClusterNode, ClusterNode];
   await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, WITHIN_MS, "it is ready");
@@ -45,14 +46,20 @@ const alertAt = (at: number, kind: string): Promise<AlertRecord> =>
 
 const BY = { actor: "grace", reason: "checked with the copy in the safe" };
 
-async function decide(id: string, action: string, by: object = BY): Promise<Answer> {
-  const url = `${other.url}/api/v1/alerts/${id}`;
+/** The answer, and as what the alert had been seen. */
+async function decide(
+  id: string,
+  action: string,
+  by: object = BY,
+  at = other,
+): Promise<Answer & { seen: Record<string, string> }> {
+  const url = `${at.url}/api/v1/alerts/${id}`;
   // While more is found of it, it is another alert at every look.
   return eventually(
     async () => {
-      const { headers } = await call(url);
-      const answer = await postJson(`${url}/${action}`, by, { "If-Match": headers.get("etag") as string });
-      return answer.status === 412 ? undefined : answer;
+      const seen = { "If-Match": (await call(url)).headers.get("etag") as string };
+      const answer = await postJson(`${url}/${action}`, by, seen);
+      return answer.status === 412 ? undefined : { ...answer, seen };
     },
     WITHIN_MS,
     "the decision is taken",
@@ -83,11 +90,12 @@ const stored = (node: ClusterNode, at: number): Promise<Document | null> =>
 
 /** Nothing else is told of what was done here. */
 async function nothingFurther(since: number): Promise<void> {
-  const passes = async (): Promise<string | null> =>
+  const passes = async (): Promise<string | undefined> =>
     (await call(`${victim.url}/api/v1/cluster`)).body.nodes.find(({ id }: { id: string }) => id === victim.id)
-      .lastPassAt;
-  const before = await passes();
-  await eventually(async () => (await passes()) !== before, PASS_WITHIN_MS, "a further pass has ended");
+      .lastPassAt ?? undefined;
+  const before = await eventually(passes, WITHIN_MS, "a pass has ended");
+  const after = async (): Promise<boolean> => ![undefined, before].includes(await passes());
+  await eventually(after, PASS_WITHIN_MS, "a further pass has ended");
   expect((await alertsOf(other)).filter(({ openedAt }) => Date.parse(openedAt) >= since)).toEqual([]);
 }
 
@@ -107,11 +115,9 @@ it(
     expect((await decide(id, "acknowledge", { actor: "ada", reason: "I look at it" })).body.status).toBe(
       "acknowledged",
     );
-    const { headers } = await call(url);
-    const seen = { "If-Match": headers.get("etag") as string };
-    const repaired = await postJson(`${url}/repair`, BY, seen);
+    const repaired = await decide(id, "repair");
     expect([200, 202]).toContain(repaired.status);
-    const stale = await postJson(`${url}/dismiss`, { actor: "mallory", reason: "r" }, seen);
+    const stale = await postJson(`${url}/dismiss`, { actor: "mallory", reason: "r" }, repaired.seen);
     expect(stale).toMatchObject({ status: 412, body: { code: "stale_alert" } });
     expect(stale.body.detail).toContain("grace");
 
@@ -224,9 +230,7 @@ it("rebuilds a node from the others, and refuses where they cannot spare it", as
   await tamper(victim, (blocks) => editPayload(blocks, written.height, '"ada"', '"eve"'));
   const { id } = await alertAt(written.height, "payload_modified");
   await cluster.kill(other.id);
-  const url = `${leader.url}/api/v1/alerts/${id}`;
-  const { headers } = await call(url);
-  const refused = await postJson(`${url}/rebuild`, BY, { "If-Match": headers.get("etag") as string });
+  const refused = await decide(id, "rebuild", BY, leader);
   expect(refused).toMatchObject({ status: 409, body: { code: "alert_conflict" } });
   await cluster.start(other.id);
   await eventually(async () => (await call(`${other.url}/readyz`)).status === 200, WITHIN_MS, "it is ready again");
@@ -236,8 +240,11 @@ it("rebuilds a node from the others, and refuses where they cannot spare it", as
   await writing;
   await levelHead(cluster.nodes);
   for (const at of [1, written.height]) expect(await stored(victim, at)).toEqual(await stored(leader, at));
-  const { body } = await call(`${other.url}/api/v1/cluster`);
-  expect(body.nodes.find((node: { id: string }) => node.id === victim.id)).toMatchObject({ health: "sound" });
+  const isSound = async (): Promise<boolean> =>
+    (await call(`${other.url}/api/v1/cluster`)).body.nodes.some(
+      ({ id: node, health }: { id: string; health: string }) => node === victim.id && health === "sound",
+    );
+  await eventually(isSound, WITHIN_MS, "it is sound");
   await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, WITHIN_MS, "it is ready again");
   expect(await alertsOf(other)).toEqual([]);
 });

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
-import { poll } from "../../scripts/lib/processes.js";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { call, postJson, readLog, uniqueSource } from "./api-support.js";
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await startCluster();
+  cluster = await startSteadyCluster({ env: { TAKEOVER_COOLDOWN_MS: "1000", REQUEST_TIMEOUT_MS: "10000" } });
 });
 afterAll(() => cluster?.stop());
 
@@ -21,16 +21,17 @@ it("without a majority refuses writes with 503 and writes nothing, reads on as s
   // A read sees what its node acknowledged: once this one is answered, n1 knows of the commit without the others.
   expect((await call(`${url}/api/v1/events?sourceAppId=${source}`)).body.events).toHaveLength(1);
   // It is, as soon as its database's changes are watched; unready is then for want of a majority only.
-  expect(await poll(async () => (await call(`${url}/readyz`)).status === 200, { withinMs: 30_000 })).toBe(true);
+  await eventually(async () => (await call(`${url}/readyz`)).status === 200, 30_000, "n1 is ready");
   await Promise.all(["n2", "n3"].map((id) => cluster.kill(id)));
 
-  await poll(async () => (await call(`${url}/readyz`)).status === 503, { withinMs: 30_000 });
-  for (const path of ["/api/event-logs", "/events", "/api/v1/events"]) {
+  await eventually(async () => (await call(`${url}/readyz`)).status === 503, 30_000, "the majority is missed");
+  const refuse = async (path: string): Promise<void> => {
     const { status, headers, body } = await postJson(url + path, event(`refused ${path}`));
     expect([path, status, body.retryable]).toEqual([path, 503, true]);
     expect(Number(headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
     expect(body.detail).toContain("Nothing was written");
-  }
+  };
+  await Promise.all(["/api/event-logs", "/events", "/api/v1/events"].map(refuse));
   const ready = await call(`${url}/readyz?verbose`);
   expect(ready.body).toContain("[+]mongodb ok");
   expect(ready.body).toContain("[-]quorum failed");
@@ -40,11 +41,11 @@ it("without a majority refuses writes with 503 and writes nothing, reads on as s
   expect(read.body.events).toHaveLength(1);
 
   await cluster.startAll();
-  await cluster.leader(30_000);
+  await cluster.leader();
   expect((await postJson(`${url}/events`, event("after"))).status).toBe(201);
   const types = (await readLog(url, `&sourceAppId=${source}`)).map((stored) => stored.eventType);
   expect(types).toEqual(["before", "after"]);
-  expect((await call(`${url}/readyz`)).status).toBe(200);
+  await eventually(async () => (await call(`${url}/readyz`)).status === 200, 30_000, "n1 is ready again");
 });
 
 it("tells the clients of its streams when it stops", async () => {

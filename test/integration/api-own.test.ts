@@ -304,15 +304,16 @@ describe("every answer", () => {
     expect(apis).toHaveLength(3);
     for (const path of ["/api/event-logs", "/events", "/api/v1/events"]) expect(JSON.stringify(apis)).toContain(path);
     expect((await call(`${url}/livez`)).status).toBe(200);
-    expect((await call(`${url}/readyz`)).status).toBe(200);
+    await eventually(async () => (await call(`${url}/readyz`)).status === 200, 30_000, "it is ready");
     expect((await call(`${url}/readyz?verbose`)).body).toContain("[+]mongodb ok");
     expect((await call(`${url}/api/v1/cluster`)).body.state).toBeDefined();
     expect((await call(`${url}/api/v1/alerts`)).body.alerts).toBeInstanceOf(Array);
     expect((await call(`${url}/api/v1/cluster`, { method: "DELETE" })).body.code).toBe("method_not_allowed");
-    const leaders = await Promise.all(
-      nodes.urls.map(async (node) => (await call(`${node}/readyz?role=leader`)).status),
-    );
-    expect(leaders.filter((status) => status === 200)).toHaveLength(1);
+    const isOne = async (): Promise<boolean> => {
+      const asked = nodes.urls.map((node) => call(`${node}/readyz?role=leader`));
+      return (await Promise.all(asked)).filter(({ status }) => status === 200).length === 1;
+    };
+    await eventually(isOne, 30_000, "one node leads");
     expect((await postText(`${url}/api/v1/cluster/admit`, "{}")).body.errors).toHaveLength(3);
   });
 });

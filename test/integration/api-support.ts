@@ -1,4 +1,6 @@
-import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import type { WebSocket } from "ws";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { deviations } from "../support/conformance.js";
 
 export interface TestNodes {
@@ -14,9 +16,12 @@ export interface TestNodes {
 export async function openNodes(): Promise<TestNodes> {
   const given = process.env.QUORUMLOG_TEST_URLS;
   if (given !== undefined) return { urls: given.split(","), stop: async () => {} };
-  const cluster: Cluster = await startCluster();
+  const cluster: Cluster = await startSteadyCluster();
   return { urls: cluster.nodes.map((node) => node.url), stop: () => cluster.stop() };
 }
+
+/** Longer than a node tries a write for. */
+const ANSWER_MS_MAX = 60_000;
 
 export interface Answer {
   readonly status: number;
@@ -28,7 +33,7 @@ export interface Answer {
 
 /** Throws where the answer is not what the API's own description says of it. */
 export async function call(url: string, init: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(20_000), ...init });
+  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX), ...init });
   const text = await response.text();
   const { status, headers } = response;
   const isJson = /json/.test(headers.get("content-type") ?? "");
@@ -47,6 +52,17 @@ export const postText = (
 ): Promise<Answer> => call(url, { method: "POST", body, headers: { "Content-Type": "application/json", ...headers } });
 export const postJson = (url: string, body: unknown, headers?: Record<string, string>): Promise<Answer> =>
   postText(url, JSON.stringify(body), headers);
+
+const SIP_EVERY_MS = 3_000;
+
+/** A client that takes far less than it is sent, from now on; one that takes nothing for half a minute is cut. */
+export function sipping(socket: WebSocket): NodeJS.Timeout {
+  socket.pause();
+  return setInterval(() => {
+    socket.resume();
+    setImmediate(() => socket.pause());
+  }, SIP_EVERY_MS);
+}
 
 let made = 0;
 /** A source that no other test and no earlier run has used. */

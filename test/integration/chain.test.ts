@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createVerifier } from "../../node/host/signer.js";
-import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { fromHex, toHex, utf8 } from "../../shared/bytes.js";
 import { sha256Hex } from "../../shared/hash.js";
 import { headerBytes } from "../../shared/log/block.js";
 import { type EventRecord, type EventView, recordText } from "../../shared/log/event.js";
 import { appendLeaves, leafHash, rootOf } from "../../shared/merkle/compact-range.js";
 import type { BlockView, ChainView } from "../../shared/protocol/http.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { alterPayloads } from "../support/stored-blocks.js";
 import { call, postJson, readLog } from "./api-support.js";
@@ -16,7 +17,7 @@ const EVENTS = 15;
 let cluster: Cluster;
 let urls: string[];
 beforeAll(async () => {
-  cluster = await startCluster();
+  cluster = await startSteadyCluster();
   urls = cluster.nodes.map(({ url }) => url);
   for (let i = 0; i < 12; i++) {
     const event = { eventType: "a", sourceAppId: "chain", dataPayload: { i } };
@@ -29,8 +30,16 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.stop());
 
-const chainOf = async (url: string, query: string): Promise<ChainView> =>
-  (await call(`${url}/api/v1/chain${query}`)).body as ChainView;
+/** As it is shown once each node has told its part: one that is slow for a moment is shown without. */
+const chainOf = (url: string, query: string): Promise<ChainView> =>
+  eventually(
+    async () => {
+      const view = (await call(`${url}/api/v1/chain${query}`)).body as ChainView;
+      return view.nodes.every(({ detail }) => detail === undefined) && view;
+    },
+    30_000,
+    "all nodes tell of their chain",
+  );
 
 it("every node answers for all nodes with the same linked hashes", async () => {
   await eventually(

@@ -1,9 +1,9 @@
 import { expect, it, onTestFinished } from "vitest";
-import { startCluster } from "../../scripts/cluster/cluster.js";
 import { tellTamperStory } from "../../scripts/demo/tamper-story.js";
+import { startSteadyCluster } from "../support/cluster.js";
 
 it("npm run demo:tamper tells of node, event, field and both values, and of what was done", async () => {
-  const cluster = await startCluster();
+  const cluster = await startSteadyCluster();
   onTestFinished(() => cluster.stop());
   const lines: string[] = [];
   const { alert, sequence, victim, isRepaired, isVerified } = await tellTamperStory(cluster, (line) =>
@@ -22,4 +22,4 @@ it("npm run demo:tamper tells of node, event, field and both values, and of what
     expect(story).toContain(text);
   // What was changed is nowhere shown as an event.
   expect(story).not.toContain("answers amount 925000");
-}, 300_000);
+}, 900_000);

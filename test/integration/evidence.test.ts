@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createVerifier } from "../../node/host/signer.js";
-import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
 import { fromHex, utf8 } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
 import { sha256Hex } from "../../shared/hash.js";
@@ -8,6 +8,7 @@ import { hashHeader, headerBytes } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import { applyControl, type Membership } from "../../shared/log/control.js";
 import type { EvidenceBundle, SignedHeader } from "../../shared/protocol/evidence.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
 import { alertsOf, covers, editPayload, tamper } from "../support/tampering.js";
@@ -17,7 +18,7 @@ let cluster: Cluster;
 let leader: ClusterNode;
 let victim: ClusterNode;
 beforeAll(async () => {
-  cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
+  cluster = await startSteadyCluster();
   leader = (await cluster.leader()).node;
   victim = cluster.nodes.find(({ id }) => id !== leader.id) as ClusterNode;
 });
@@ -40,7 +41,7 @@ it("is a document that proves what was committed and what stood there, from any 
   await tamper(victim, (blocks) => editPayload(blocks, at, '"ada"', '"eve"'));
   const alert = await eventually(
     async () => (await alertsOf(leader)).find((one) => one.node === victim.id && covers(one, at)),
-    20_000,
+    30_000,
     "an alert tells of it",
   );
   const { status, headers, body } = await call(`${leader.url}/api/v1/alerts/${alert.id}/evidence`);

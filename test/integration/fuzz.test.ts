@@ -6,7 +6,7 @@ import { projectRoot } from "../../scripts/lib/project.js";
 import { reapWithUs } from "../../scripts/mongod/reaper.js";
 
 it("broken, pipelined, cut and foreign requests end no node, lose no place, and are answered with the truth", {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   // Another seed each time: what it finds, it finds again with the seed that it names.
   const args = [join(projectRoot(), "dist/scripts/fuzz.js"), "--seconds", "20"];

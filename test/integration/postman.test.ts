@@ -33,7 +33,7 @@ afterAll(async () => {
 async function run(url: string): Promise<Report> {
   const report = join(folder, "report.json");
   const given = ["--env-var", `baseUrl=${url}`, "--reporters", "json", "--reporter-json-export", report];
-  const args = [newman, "run", COLLECTION_FILE, ...given, "--timeout-request", "20000"];
+  const args = [newman, "run", COLLECTION_FILE, ...given, "--timeout-request", "60000"];
   // Its exit code says no more than its report.
   // A proxy of the environment is not asked for nodes of this machine.
   const env = { ...process.env, NO_PROXY: "*", no_proxy: "*" };

@@ -4,8 +4,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
 import { reapWithUs } from "../../scripts/mongod/reaper.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { postJson, uniqueSource } from "./api-support.js";
 
@@ -54,7 +55,7 @@ async function ownerOf({ mongodbUri }: ClusterNode): Promise<unknown> {
 describe.runIf(process.platform === "linux")("a second start of a node that runs", () => {
   let cluster: Cluster;
   beforeAll(async () => {
-    cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
+    cluster = await startSteadyCluster({ env: { ELECTION_TIMEOUT_MS: "3000" } });
   });
   afterAll(() => cluster?.stop());
 
@@ -84,7 +85,7 @@ describe.runIf(process.platform === "linux")("a second start of a node that runs
 
   it("while the first one recovers ends with 78, too, and the first one goes on", async () => {
     const source = uniqueSource();
-    const { node: leader } = await cluster.leader(30_000);
+    const { node: leader } = await cluster.leader();
     const [twice, other] = cluster.nodes.filter(({ id }) => id !== leader.id) as [ClusterNode, ClusterNode];
     const program = programOf(twice);
     // After an unclean end a start waits before it listens, which gives the second one its time.

@@ -10,7 +10,7 @@ import { findMongod } from "../../scripts/mongod/ladder.js";
 import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
 import { startMongod } from "../support/mongod.js";
 
-const READY_MS = 60_000;
+const READY_MS = 360_000;
 let binary: string;
 let folder: string;
 let port: number;
@@ -231,7 +231,9 @@ describe("npm start", () => {
     await start.shows(
       "n1 waits: The name of the MongoDB at nowhere.invalid is not known (ENOTFOUND). Correct MONGODB_URI",
     );
-    expect(performance.now() - begun).toBeLessThan(15_000);
+    const tookMs = Math.round(performance.now() - begun);
+    process.stdout.write(`npm start said after ${tookMs} ms for what it waits\n`);
+    expect(tookMs).toBeLessThan(90_000);
     expect(start.process.exitCode).toBeNull();
   });
 

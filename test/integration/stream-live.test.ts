@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { poll } from "../../scripts/lib/processes.js";
-import { call, openNodes, postJson, type TestNodes, uniqueSource } from "./api-support.js";
+import { eventually } from "../support/eventually.js";
+import { call, openNodes, postJson, sipping, type TestNodes, uniqueSource } from "./api-support.js";
 
 let nodes: TestNodes;
 const closers: (() => void)[] = [];
@@ -25,7 +25,7 @@ class Received {
     this.events.push(event);
     for (const look of this.waiting) look();
   }
-  until(isDone: (events: Shown[]) => boolean, withinMs = 30_000): Promise<void> {
+  until(isDone: (events: Shown[]) => boolean, withinMs = 180_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`only ${this.events.length} events came`)), withinMs);
       const look = (): void => {
@@ -110,12 +110,13 @@ describe("the live streams", () => {
       await Promise.all([a, b, sse].map((received) => received.until((events) => mine(events).length >= total)));
 
     // A node's queries follow its stream by a moment, except for what it acknowledged itself.
-    const newest = await poll(
+    const newest = await eventually(
       async () => {
         const { body } = await call(`${nodes.urls[0]}/api/event-logs?sourceAppId=${source}&limit=1000`);
         return body.total === total && body;
       },
-      { withinMs: 30_000 },
+      30_000,
+      "the node's queries show all",
     );
     for (const { a, b, sse } of clients) {
       expect(mine(a.events)).toEqual(newest.data);
@@ -194,7 +195,7 @@ describe("the live streams", () => {
     const closed = new Promise<{ code: number; reason: string }>((resolve) =>
       slow.socket.once("close", (code, reason) => resolve({ code, reason: String(reason) })),
     );
-    slow.socket.pause();
+    const sips = sipping(slow.socket);
     const source = uniqueSource();
     const event = { eventType: "S", sourceAppId: source, dataPayload: { text: "x".repeat(250_000) } };
     let sent = 0;
@@ -211,6 +212,7 @@ describe("the live streams", () => {
       dataPayload: {},
     });
     await fast.received.until((events) => events.at(-1).sequence >= last.sequence);
+    clearInterval(sips);
     slow.socket.resume();
     const { code, reason } = await closed;
     expect(code).toBe(1013);
@@ -219,7 +221,7 @@ describe("the live streams", () => {
     expect(from).toBeLessThan(last.sequence);
     for (const { events } of [slow.received, fast.received])
       for (let i = 1; i < events.length; i++) expect(events[i].sequence).toBe(events[i - 1].sequence + 1);
-  }, 120_000);
+  });
 
   it.each([0, 1, 2])("say what they are, and where they are not (node %i)", async (i) => {
     const url = nodes.urls[i] as string;

@@ -1,15 +1,19 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
-import { poll } from "../../scripts/lib/processes.js";
+import { eventually } from "../support/eventually.js";
 import { call, postJson, readLog, uniqueSource } from "./api-support.js";
 
 /** Longer than a machine with much else to do stands still: what is measured is whether anybody had to miss a leader. */
-const ELECTION_TIMEOUT_MS = 3_000;
+const ELECTION_TIMEOUT_MS = 6_000;
 const CLIENTS = 8;
 
 let cluster: Cluster;
 beforeAll(async () => {
-  const env = { TAKEOVER_COOLDOWN_MS: "1000", ELECTION_TIMEOUT_MS: String(ELECTION_TIMEOUT_MS) };
+  const env = {
+    TAKEOVER_COOLDOWN_MS: "1000",
+    ELECTION_TIMEOUT_MS: String(ELECTION_TIMEOUT_MS),
+    REQUEST_TIMEOUT_MS: "30000",
+  };
   cluster = await startCluster({ env });
 });
 afterAll(() => cluster?.stop());
@@ -17,10 +21,10 @@ afterAll(() => cluster?.stop());
 it("a returned node of higher priority takes the lead back under load: no write fails, none is lost, the pause is short", async () => {
   const source = uniqueSource();
   // On a busy machine another one may be first: whoever has the higher priority takes over from it.
-  const leads = (id: string) => poll(async () => (await cluster.leader(30_000)).node.id === id, { withinMs: 30_000 });
-  expect(await leads("n3")).toBe(true);
+  const leads = (id: string) => eventually(async () => (await cluster.leader()).node.id === id, 30_000, `${id} leads`);
+  await leads("n3");
   await cluster.kill("n3");
-  expect(await leads("n2")).toBe(true);
+  await leads("n2");
 
   let isWriting = true;
   const statuses = new Set<number>();
@@ -37,24 +41,26 @@ it("a returned node of higher priority takes the lead back under load: no write 
       if (status === 201) written.push({ sequence: body.sequence, at: performance.now() });
     }
   });
-  await poll(() => written.length > 50, { withinMs: 20_000 });
+  await eventually(() => written.length > 50, 20_000, "writes");
   await cluster.start("n3");
-  const election = await poll(
+  const election = await eventually(
     async () => {
       const { body } = await call(`${cluster.node("n1").url}/api/v1/elections?limit=1`);
       return body.elections[0]?.leaderId === "n3" && body.elections[0];
     },
-    { withinMs: 30_000 },
+    30_000,
+    "n3 takes the lead back",
   );
   expect(election).toMatchObject({ reason: "take_over", previousLeader: "n2", handOver: true, writesRefused: {} });
   const before = written.length;
-  await poll(() => written.length > before + 50, { withinMs: 20_000 });
+  await eventually(() => written.length > before + 50, 20_000, "writes under the new leader");
   isWriting = false;
   await Promise.all(work);
 
   expect([...statuses]).toEqual([201]);
   const times = written.map(({ at }) => at);
   const pauseMs = Math.max(...times.slice(1).map((at, i) => at - (times[i] as number)));
+  process.stdout.write(`the longest pause of all writes was ${Math.round(pauseMs)} ms\n`);
   expect(pauseMs).toBeLessThan(ELECTION_TIMEOUT_MS);
   const sequences = written.map(({ sequence }) => sequence).sort((a, b) => a - b);
   for (const { url } of cluster.nodes) {

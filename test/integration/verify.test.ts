@@ -5,13 +5,16 @@ import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BLOCK_EDITS, type Blocks, blocksOf, editableEvent } from "../../scripts/chaos/tamper/edits.js";
-import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
 import { projectRoot } from "../../scripts/lib/project.js";
 import { ExpectedHead } from "../../scripts/verify/expected.js";
 import type { Difference } from "../../scripts/verify/fault.js";
 import { fsck } from "../../scripts/verify/fsck.js";
 import { NodeDatabase } from "../../scripts/verify/mongodb.js";
+import { startSteadyCluster } from "../support/cluster.js";
+import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
+import { alertsOf } from "../support/tampering.js";
 import { call, postJson, uniqueSource } from "./api-support.js";
 
 /** More than one page of anchors. */
@@ -70,7 +73,7 @@ async function write(url: string, count: number): Promise<Place[]> {
 }
 
 beforeAll(async () => {
-  cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
+  cluster = await startSteadyCluster();
   const { node } = await cluster.leader();
   heights = await write(node.url, BLOCKS);
   const events = Array.from({ length: 200 }, (_, i) => editableEvent(i, source));
@@ -259,6 +262,11 @@ describe("npm run verify on a node whose database somebody has changed", () => {
     const payload = BLOCK_EDITS[0] as (typeof BLOCK_EDITS)[number];
     await payload.act(blocks, at.height);
     const other = cluster.nodes.find(({ id }) => id !== victim.id) as ClusterNode;
+    const isNamed = async (): Promise<boolean> =>
+      (await alertsOf(other)).some(
+        ({ node, differences = [] }) => node === victim.id && differences.some(({ height }) => height === at.height),
+      );
+    await eventually(isNamed, 30_000, "the field is known");
     const { exitCode, json } = await verify("--url", other.url, "--json");
     expect(exitCode).toBe(3);
     expect(json.first).toMatchObject({

@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { BLOCK_EDITS, blocksOf, editableEvent } from "../../scripts/chaos/tamper/edits.js";
-import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { withDatabase } from "../support/stored-blocks.js";
 import { call, postJson } from "./api-support.js";
@@ -25,7 +26,7 @@ beforeAll(async () => {
   }).listen(0, "127.0.0.1");
   await once(receiver, "listening");
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/alerts`;
-  cluster = await startCluster({
+  cluster = await startSteadyCluster({
     nodes: 1,
     env: {
       ...{ ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: `whsec_${SECRET.toString("base64")}` },

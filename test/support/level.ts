@@ -12,7 +12,7 @@ interface Standing {
 
 /** What each node says of itself, gathered by one of them. */
 export async function standings({ url }: ClusterNode): Promise<Standing[]> {
-  const answer = await fetch(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(10_000) });
+  const answer = await fetch(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(30_000) });
   return ((await answer.json()) as { nodes: Standing[] }).nodes;
 }
 

@@ -36,7 +36,7 @@ export class Liar {
       secret: clusterSecret(cluster.dataDir),
       peers: new Map(cluster.nodes.map((node) => [node.id, node.url])),
       bootNonce: makeBootNonce(),
-      timeouts: { holdMs: 500, controlMs: 2_000, bulkIdleMs: 4_000 },
+      timeouts: { holdMs: 500, controlMs: 30_000, bulkIdleMs: 30_000 },
       onMessage: (message) => this.answers.push(message),
       onBulkProgress: () => undefined,
       onBulkOver: () => undefined,

@@ -15,7 +15,7 @@ describe("HEAD of a stream", () => {
   it.each(PATHS)("is answered with the headers at once, and takes no place: %s", async (path) => {
     const head = (query = "", headers = SSE): string => get(path + query, headers).replace("GET", "HEAD");
     const client = door.open().send(head()).send(head("?after=5")).send(head("", ""));
-    await expect.poll(() => client.statuses, { timeout: 1_000 }).toEqual([200, 200, 426]);
+    await expect.poll(() => client.statuses).toEqual([200, 200, 426]);
     expect(client.answer).toContain("Content-Type: text/event-stream");
     expect(client.answer).not.toContain("retry:");
     expect(door.streams.clientCount).toBe(0);
@@ -84,7 +84,7 @@ describe("a place of a stream", () => {
 describe("a place beyond this node's log", () => {
   const statusOf = async (headers: string): Promise<number | undefined> => {
     const client = door.open().send(get("/api/v1/stream?after=7", headers));
-    await expect.poll(() => client.statuses.length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => client.statuses.length).toBe(1);
     return client.statuses[0];
   };
 
@@ -99,7 +99,7 @@ describe("a place beyond this node's log", () => {
 describe("what a client asks of a stream", () => {
   const shows = async (path: string, headers: string, wanted: string[], unwanted: string[]): Promise<void> => {
     const client = door.open().send(get(path, headers));
-    await expect.poll(() => wanted.every((text) => client.answer.includes(text)), { timeout: 3_000 }).toBe(true);
+    await expect.poll(() => wanted.every((text) => client.answer.includes(text))).toBe(true);
     for (const text of unwanted) expect([path, client.answer.includes(text)]).toEqual([path, false]);
   };
   beforeEach(() => {

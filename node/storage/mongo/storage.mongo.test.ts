@@ -38,9 +38,10 @@ async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
       const storage = openStorage({
         ...self,
         mongodbUri: `mongodb://127.0.0.1:${proxy.port}/${name}`,
-        stallMs: 1_000,
-        commandMs: 1_500,
-        slowMs: 800,
+        // What is lost is given up after this time; longer than a server needs that has much else to do.
+        stallMs: 3_000,
+        commandMs: 4_500,
+        slowMs: 2_400,
         uncleanWaitMs,
         initReplicaSet: false,
         allowUnsafeMongod: false,
@@ -128,7 +129,7 @@ storageContract("in MongoDB", () => make());
 
 describe("the log in MongoDB", () => {
   const self = (bootId: string) => ({ nodeId: "n1", bootId, stateMac: STATE_MAC });
-  const uncleanWaitMs = 1_500;
+  const uncleanWaitMs = 8_000;
   let harness: MongoHarness;
   beforeEach(async () => {
     harness = await make(uncleanWaitMs);
@@ -178,7 +179,7 @@ describe("the log in MongoDB", () => {
     harness.failNextWrite("reply_lost");
     await expect(second.open()).rejects.toMatchObject({ failure: "unknown" });
     const opening = second.open();
-    await sleep(uncleanWaitMs / 2);
+    await sleep(uncleanWaitMs / 8);
     await harness.deliverLate();
     expect(await opening).toMatchObject({ tailHeight: 1, bootCounter: 2 });
   });

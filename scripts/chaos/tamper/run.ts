@@ -19,7 +19,7 @@ export interface TamperOptions {
 
 export const FOUND_WITHIN_MS = 10_000;
 /** So much longer is waited, to say how late it was. */
-const GIVEN_UP_AFTER_MS = 60_000;
+const GIVEN_UP_AFTER_MS = 300_000;
 const READY_WITHIN_MS = 120_000;
 /** Blocks that a case of thousands takes. */
 const MANY_BLOCKS = 30;

@@ -130,3 +130,22 @@ it("the answer to a decision leaves out differences that are long, and says what
     expect([told.id, told.status, told.differences]).toEqual([ALERT.id, "repairing", undefined]);
   }
 });
+
+it.each([
+  ["a HEAD", "HEAD", "1.1"],
+  ["HTTP/1.0", "GET", "1.0"],
+  ["a GET", "GET", "1.1"],
+])(
+  "a list of several parts is answered to %s on both reference APIs, and the node goes on",
+  async (_, method, version) => {
+    for (let i = 0; i < 250; i++) door.log.store();
+    const page = door.log.page.bind(door.log);
+    door.log.page = (request) => page({ ...request, limit: Math.min(100, request.limit) });
+    for (const path of ["/events?limit=1000", "/api/event-logs?limit=1000"]) {
+      const client = door.open().send(`${method} ${path} HTTP/${version}\r\nHost: localhost\r\n\r\n`);
+      await expect.poll(() => client.statuses.length, { timeout: 10_000 }).toBe(1);
+      expect(client.statuses).toEqual([200]);
+    }
+    expect((await answerTo(get("/livez"))).statuses).toEqual([200]);
+  },
+);

@@ -16,6 +16,7 @@ import type { Driver } from "../replica/driver.js";
 import type { HeldLog } from "../replica/held-log.js";
 import { membersAt, stateAfter } from "../replica/verified-tail.js";
 import type { PeerDesk } from "../service/parts.js";
+import { isOver } from "../storage/alert-steps.js";
 import { BLOCK_KINDS, type FoundBy, LOOKOUT_KINDS } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
@@ -205,14 +206,21 @@ export class Integrity {
     this.recorder.record(alert);
   }
 
-  /** A committed block with records of alerts; those of this node's own alerts are no news. */
+  /**
+   * A committed block with records of alerts. Those of this node's own alerts are news only after a start that did not know
+   * yet that the block is committed.
+   */
   onRecords(header: BlockHeader): void {
     const { control } = header;
-    if (!this.logged.take(header) || control?.kind !== "alert_records" || control.node === this.parts.nodeId) return;
-    for (const id of new Set(control.notes.map((note) => note.id))) {
-      const alert = this.logged.find(id, control.node);
-      if (alert !== null) this.parts.onHeard(alert);
-    }
+    if (!this.logged.take(header) || control?.kind !== "alert_records") return;
+    const alerts = [...new Set(control.notes.map((note) => note.id))].flatMap(
+      (id) => this.logged.find(id, control.node) ?? [],
+    );
+    if (control.node !== this.parts.nodeId) for (const alert of alerts) this.parts.onHeard(alert);
+    else
+      this.takeBack(alerts).catch((err) =>
+        this.parts.logger.warn({ err }, "whether alerts of this node were lost here could not be read"),
+      );
   }
 
   decide(decision: AlertDecision): Promise<Decided> {
@@ -233,7 +241,7 @@ export class Integrity {
         }
       }
       for (const alert of await storage.alerts.list(RECALLED_MAX, "all")) this.recorder.record(alert);
-      await this.takeBack();
+      await this.takeBack(this.logged.unresolvedOf(this.parts.nodeId));
     } catch (err) {
       logger.warn(
         { err },
@@ -243,11 +251,16 @@ export class Integrity {
   }
 
   /** Whoever altered this node's blocks may have taken its alerts away, while it was down: the log still has them. */
-  private async takeBack(): Promise<void> {
-    const { nodeId, storage } = this.parts;
-    for (const alert of this.logged.unresolvedOf(nodeId))
-      if (BLOCK_KINDS.has(alert.kind) && (await storage.alerts.get(alert.id)) === null) this.incidents.takeBack(alert);
-    if (this.isDamaged) this.parts.onAltered();
+  private async takeBack(logged: readonly AlertRecord[]): Promise<void> {
+    const isMissing = async ({ id }: AlertRecord): Promise<boolean> =>
+      this.incidents.find(id) === null && (await this.parts.storage.alerts.get(id)) === null;
+    let isAny = false;
+    for (const alert of logged) {
+      if (!BLOCK_KINDS.has(alert.kind) || isOver(alert) || !(await isMissing(alert))) continue;
+      this.incidents.takeBack(alert);
+      isAny = true;
+    }
+    if (isAny) this.parts.onAltered();
   }
 
   /** What is being deleted on purpose is missing by right. */

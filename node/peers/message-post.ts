@@ -48,8 +48,11 @@ export function postMessage(
       reject(new ExchangeError(error.code ?? error.message, error.syscall, sent.reusedSocket));
     sent.on("error", fail);
     const abort = (): void => {
-      sent.socket?.resetAndDestroy();
+      const { socket } = sent;
+      socket?.resetAndDestroy();
       sent.destroy(new Error("aborted"));
+      // One that waits for a socket would say so only when it has one.
+      if (socket === null) fail(new Error("aborted"));
     };
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });

@@ -1,10 +1,10 @@
 import pLimit from "p-limit";
 import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
-import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
+import type { Block, BlockHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import { timestampMillis } from "../../shared/timestamp.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
-import { AlteredBlock, type Anchors, alteredAt } from "./anchors.js";
+import { AlteredBlock, type Anchors, alteredAt, hasHash } from "./anchors.js";
 import { type BlockNote, BlockNotes } from "./block-notes.js";
 import { Places } from "./places.js";
 import { owned, type ProvedBlock, proved } from "./proved-block.js";
@@ -155,13 +155,14 @@ export class ProvedBlocks {
     const due = [...this.waiting].slice(0, SINGLES_AT_ONCE);
     for (const [at] of due) this.waiting.delete(at);
     const heights = due.map(([at]) => at).sort((a, b) => a - b);
+    const held = this.parts.heldThrough();
     try {
       // What is not told for certain by this is asked for alone.
       const stored = heights.length < 2 ? [] : await this.parts.reader.readBlocks(heights, READ_BYTES_MAX);
       const found = new Map(stored.map((one) => [one.block.header.height, one]));
       for (const [at, { resolve, reject }] of due) {
         const [alone] = found.has(at) ? [] : await this.parts.reader.readBlocks([at], 0);
-        await this.prove(at, found.get(at) ?? alone).then(resolve, reject);
+        await this.prove(at, found.get(at) ?? alone, { held }).then(resolve, reject);
       }
     } catch (error) {
       for (const [, { reject }] of due) reject(error as Error);
@@ -170,11 +171,12 @@ export class ProvedBlocks {
 
   /** The block that holds a sequence; null if none says so, or one that is not what was committed. */
   async holding(sequence: number): Promise<ProvedBlock | null> {
+    const held = this.parts.heldThrough();
     const stored = await this.limit(() => this.parts.reader.holding(sequence));
     const at = stored?.block.header.height;
     if (stored === null || !(Number(at) >= 1)) return null;
     try {
-      const block = this.atHandAt(at as Height) ?? (await this.prove(at as Height, stored));
+      const block = this.atHandAt(at as Height) ?? (await this.prove(at as Height, stored, { held }));
       const { firstSequence, treeSize } = block.header;
       if (sequence < firstSequence || sequence >= treeSize) return null;
       return block;
@@ -211,22 +213,25 @@ export class ProvedBlocks {
   }
 
   private async provedHeader(at: Height): Promise<{ readonly header: BlockHeader }> {
+    const held = this.parts.heldThrough();
     const [stored] = await this.parts.reader.readHeaders(at, at);
-    return this.checked(at, this.parts.heldThrough(), async ({ blockHash }, altered) => {
+    return this.checked(at, held, async ({ blockHash }, altered) => {
       if (stored === undefined || stored.header.height !== at) throw altered(MISSING);
-      if (hashHeader(stored.header) !== blockHash) throw altered(ANOTHER_HEADER);
+      if (!hasHash(stored.header, blockHash)) throw altered(ANOTHER_HEADER);
       return stored;
     });
   }
 
   /** As stored, past the cache; throws AlteredBlock like `read`. */
   async fresh(at: Height): Promise<ProvedBlock> {
+    const held = this.parts.heldThrough();
     const [stored] = await this.parts.reader.readBlocks([at], 0);
-    return this.prove(at, stored, { isKept: false });
+    return this.prove(at, stored, { isKept: false, held });
   }
 
   /** Several as stored, in ascending order, as many as one read brings: each proved, or why it is not what was committed. */
   async freshOf(heights: readonly Height[]): Promise<(ProvedBlock | AlteredBlock)[]> {
+    const held = this.parts.heldThrough();
     const stored = await this.limit(() => this.parts.reader.readBlocks(heights, READ_BYTES_MAX));
     const byHeight = new Map(stored.map((one) => [one.block.header.height, one]));
     // What stands below the last one that was brought, and was not, is missing.
@@ -234,7 +239,7 @@ export class ProvedBlocks {
     const wanted = heights.filter((at) => at <= through);
     return Promise.all(
       wanted.map((at) =>
-        this.prove(at, byHeight.get(at), { isKept: false }).catch((error: unknown) => {
+        this.prove(at, byHeight.get(at), { isKept: false, held }).catch((error: unknown) => {
           if (error instanceof AlteredBlock) return error;
           throw error;
         }),
@@ -326,12 +331,3 @@ export class ProvedBlocks {
 
 const MISSING = "it is missing, or has another height";
 const ANOTHER_HEADER = "its header is another one";
-
-function hasHash(header: BlockHeader, blockHash: HashHex): boolean {
-  try {
-    return hashHeader(header) === blockHash;
-  } catch {
-    // What JSON cannot carry is no header.
-    return false;
-  }
-}

@@ -1,9 +1,10 @@
 import type { BootState } from "../../cluster/types.js";
 import { type HashHex, type Height, height, type Term } from "../../shared/ids.js";
-import { type Block, hashHeader } from "../../shared/log/block.js";
+import type { Block } from "../../shared/log/block.js";
 import { type BlockVerifier, rangeMatches } from "../../shared/log/chain.js";
 import type { Clock } from "../clock.js";
 import type { IndexEntry, IndexStanding, LogStore, OpenedStore } from "../storage/port.js";
+import { hasHash } from "./anchors.js";
 import {
   isOfLostIdentity,
   markLost,
@@ -110,7 +111,7 @@ async function readTail(options: RecoveryOptions, tailHeight: Height): Promise<B
   if (tailHeight === 0) return null;
   const stored = await readOne(options.log, tailHeight);
   const { block } = stored;
-  if (hashHeader(block.header) !== block.blockHash || !rangeMatches(rangeOf(stored), block.header))
+  if (!hasHash(block.header, block.blockHash) || !rangeMatches(rangeOf(stored), block.header))
     throw invalidLog(options, tailHeight, "the newest block's header does not match its hash and root");
   return block;
 }

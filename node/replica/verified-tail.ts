@@ -1,13 +1,13 @@
 import type { BlockIds, BootState } from "../../cluster/types.js";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
-import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
+import type { Block, BlockHeader } from "../../shared/log/block.js";
 import { type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
 import { applyControl, type Membership } from "../../shared/log/control.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
-import { AlteredBlock } from "./anchors.js";
+import { AlteredBlock, hasHash } from "./anchors.js";
 import { compareEntries } from "./compare-entries.js";
 import type { LostBlocks } from "./memory.js";
 import type { RecoveryOptions } from "./recovery.js";
@@ -111,7 +111,7 @@ function headerOnly(before: ChainState, stored: StoredBlock): ChainState | null 
   const { block } = stored;
   const { header } = block;
   const range = rangeOf(stored);
-  const isLinked = hashHeader(header) === block.blockHash && header.previousBlockHash === before.blockHash;
+  const isLinked = hasHash(header, block.blockHash) && header.previousBlockHash === before.blockHash;
   if (!isLinked || !rangeMatches(range, header)) return null;
   return stateAfter(stored, applyControl(before.members, header.control), before.clusterId || block.blockHash);
 }
@@ -159,7 +159,7 @@ async function startingPoint(
   }
   if (low === 0) return EMPTY_CHAIN;
   const stored = await readOne(log, height(low));
-  if (hashHeader(stored.block.header) !== stored.block.blockHash || !rangeMatches(rangeOf(stored), stored.block.header))
+  if (!hasHash(stored.block.header, stored.block.blockHash) || !rangeMatches(rangeOf(stored), stored.block.header))
     throw new StoreError(
       "unfit",
       `The header of stored block ${low} does not match its hash and root. No block was changed for that.`,
@@ -198,10 +198,11 @@ export async function membersAt(
   let clusterId = "";
   for (const { block } of await log.readMembershipBlocks(through)) {
     const { header } = block;
-    const hash = hashHeader(header);
-    if (header.height === 1) clusterId = hash;
-    if ((await committedHash(header.height, clusterId)) !== hash)
+    if (header.height === 1) clusterId = String(block.blockHash);
+    const hash = await committedHash(header.height, clusterId);
+    if (!hasHash(header, hash))
       throw new AlteredBlock(header.height, "its header, which says who is a member, is another one");
+    if (header.height === 1) clusterId = hash;
     members = applyControl(members, header.control);
   }
   if (clusterId === "") throw new AlteredBlock(height(1), "it does not name the members any more");

@@ -51,6 +51,10 @@ export interface PeerSearchesParts {
   readonly onIndexDiffers: (at: Height) => void;
 }
 
+const NOT_ASKED =
+  "An alert about this node's index is open, and too many filtered reads already wait for what other nodes find. Try again, " +
+  "or ask another node.";
+
 /**
  * Searches on another node's index while this node's own is in doubt, and the answers to those of others, which rest on
  * this node's alone. That nothing is missing is the other's word; of what it names each event is read and compared here.
@@ -84,12 +88,17 @@ export class PeerSearches {
     return this.ask("histogram", question, ({ edges, counts }) => counts.length === Math.max(0, edges.length - 1));
   }
 
-  private ask<P extends Path>(path: P, question: QuestionTo<P>, canBe: (found: FoundOf<P>) => boolean) {
-    return this.asked.ask(async (peer, timeoutMs) => {
+  private async ask<P extends Path>(path: P, question: QuestionTo<P>, canBe: (found: FoundOf<P>) => boolean) {
+    let wasAsked = this.parts.desk.others.length === 0;
+    const told = await this.asked.ask(async (peer, timeoutMs) => {
+      wasAsked = true;
       const reply = await this.parts.desk.request(peer, path, question, { timeoutMs });
       const found = reply.kind === "answered" ? (reply.answer.found as FoundOf<P> | null) : null;
       return found !== null && canBe(found) ? found : null;
     });
+    // What this node's own index says in doubt is for when no other node has a better word, not for when none was asked.
+    if (told === null && !wasAsked) throw new ProblemError("overloaded", NOT_ASKED, { retryAfterSeconds: 1 });
+    return told;
   }
 
   /** In order, in the range, and further than it began: a reader goes on from where it ends. */
@@ -144,7 +153,9 @@ export async function pageOf({ events, ...ended }: Named, search: Search, blocks
   } catch (error) {
     return page.endBefore(error);
   }
-  return page.end(ended);
+  const found = page.end(ended);
+  // Where nothing that was named is so, asking it for what follows could go on as long as the log is.
+  return found.events.length === 0 && found.next !== null ? { ...found, isCutOff: true } : found;
 }
 
 /** Whether they meet the filter their block says. */

@@ -123,18 +123,22 @@ export class Searches {
     const search: Search = { filter, order: "asc", low: through, limit: 1, bytesMax: 0, ...range };
     let isCutOff = false;
     const tallies = this.tallies(search);
-    while (total <= cap) {
-      const { value, done } = await tallies.next();
-      if (done) {
-        isCutOff = value.isCutOff;
-        if (!isCutOff) through = high;
-        break;
+    try {
+      while (total <= cap) {
+        const { value, done } = await tallies.next();
+        if (done) {
+          isCutOff = value.isCutOff;
+          if (!isCutOff) through = high;
+          break;
+        }
+        const { hits, count } = value;
+        total += count;
+        through = Math.min(hits.first + hits.count, high);
       }
-      const { hits, count } = value;
-      total += count;
-      through = Math.min(hits.first + hits.count, high);
+    } finally {
+      // Also where a block cannot be proved: once another node's copy is there, the count goes on from it.
+      this.remember(name, { through, total, version });
     }
-    this.remember(name, { through, total, version });
     this.assertVersion(version);
     if (total > cap) return { total: cap, isCapped: true };
     return isCutOff ? null : { total, isCapped: false };

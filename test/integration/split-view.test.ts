@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
-import { type Cluster, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { utf8 } from "../../shared/bytes.js";
 import { term } from "../../shared/ids.js";
 import { type ChainState, sealBlock } from "../../shared/log/chain.js";
 import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { Liar } from "../support/liar.js";
 import { alertsOf } from "../support/tampering.js";
@@ -18,7 +19,7 @@ const AGAIN_MS = 200;
 let cluster: Cluster;
 let liar: Liar;
 beforeAll(async () => {
-  cluster = await startCluster();
+  cluster = await startSteadyCluster();
 });
 afterAll(async () => {
   await liar?.close();

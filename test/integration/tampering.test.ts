@@ -233,7 +233,11 @@ describe("what somebody does to a node's log as a whole", () => {
       const { body } = await call(`${leader.url}/api/v1/cluster`);
       return body.nodes.find(({ id }: { id: string }) => id === victim.id);
     };
-    expect(await own()).toMatchObject({ health: "damaged", role: "follower", healthy: false });
+    const isDamaged = async (): Promise<boolean> => {
+      const { health, role, healthy } = await own();
+      return health === "damaged" && role === "follower" && healthy === false;
+    };
+    await eventually(isDamaged, 60_000, "it is damaged, and follows");
     const third = nodes.find(({ id }) => id !== leader.id && id !== victim.id) as ClusterNode;
     await cluster.kill(third.id);
     const after = await eventually(
@@ -263,7 +267,7 @@ describe("what somebody does to a node's log as a whole", () => {
       "the decision is taken",
     );
     await eventually(async () => (await call(`${victim.url}/readyz`)).status === 200, 60_000, "it is ready again");
-    expect(await own()).toMatchObject({ health: "sound" });
+    await eventually(async () => (await own()).health === "sound", 60_000, "it is sound");
   });
 
   it("finds a tail that is cut off, on follower and leader, and a log that is dropped", async () => {

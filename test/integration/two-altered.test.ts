@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
-import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
+import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
 import { withDatabase } from "../support/stored-blocks.js";
@@ -16,7 +17,7 @@ let victims: readonly ClusterNode[];
 let sound: ClusterNode;
 const source = uniqueSource();
 beforeAll(async () => {
-  cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
+  cluster = await startSteadyCluster();
 });
 afterAll(() => cluster?.stop());
 
@@ -100,12 +101,15 @@ it(
     expect((await alertsOf(sound)).filter(({ accused }) => accused === sound.id)).toEqual([]);
 
     // Damaged, not ready, and no learner: they vote and acknowledge, so writes go on.
-    const { body } = await call(`${sound.url}/api/v1/cluster`);
-    const healths = Object.fromEntries(
-      body.nodes.map(({ id, health }: { id: string; health: string }) => [id, health]),
-    );
-    expect(victims.map(({ id }) => healths[id])).toEqual(["damaged", "damaged"]);
-    expect(healths[sound.id]).toBe("sound");
+    const areDamaged = async (): Promise<boolean> => {
+      const { body } = await call(`${sound.url}/api/v1/cluster`);
+      const healths = new Map<string, string>(
+        body.nodes.map(({ id, health }: { id: string; health: string }) => [id, health]),
+      );
+      const told = [...victims, sound].map(({ id }) => healths.get(id));
+      return told.join() === "damaged,damaged,sound";
+    };
+    await eventually(areDamaged, WITHIN_MS, "the two are damaged, and the third is sound");
     expect(await Promise.all(victims.map(isReady))).toEqual([false, false]);
     expect((await call(`${victims[0]?.url}/readyz?verbose`)).body).toContain("[-]integrity failed");
     await write(sound);

@@ -51,7 +51,8 @@ export async function sendArray(
     if (!isFirst) {
       if (!res.headersSent) {
         res.setHeader("Content-Type", JSON_TYPE);
-        res.setHeader("Trailer", ANSWERED_FROM);
+        // Only what is sent in chunks has trailers: no answer to a HEAD, nor one in HTTP/1.0. Others throw for it.
+        if (res.useChunkedEncodingByDefault && res.req.method !== "HEAD") res.setHeader("Trailer", ANSWERED_FROM);
       }
       await writeAll(res, Buffer.concat(waiting));
       if (res.destroyed) return;

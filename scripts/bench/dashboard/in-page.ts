@@ -22,7 +22,9 @@ export const PASS_ALL = `(async () => {
     rowNodesMax = Math.max(rowNodesMax, rows.length);
     const bottom = Math.max(...rows.map((row) => row.getBoundingClientRect().bottom));
     const isAtEnd = scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - 1;
-    if (!isAtEnd && bottom < scroller.getBoundingClientRect().bottom) continue;
+    // Below the last row there is what the list says of its end: where that is in view, no row is to come.
+    const rowsEnd = rows[0]?.parentElement.getBoundingClientRect().bottom ?? Infinity;
+    if (!isAtEnd && bottom < Math.min(scroller.getBoundingClientRect().bottom, rowsEnd) - 1) continue;
     const fresh = rows.map((row) => Number(row.dataset.sequence)).filter((sequence) => !known.has(sequence));
     for (const sequence of fresh.sort((a, b) => b - a)) {
       known.add(sequence);

@@ -385,7 +385,7 @@ export class Integrity {
       clock,
       isStoreOpen: () => driver.view() !== null,
       watch: {
-        drains: () => watch.drains,
+        signs: () => watch.signs,
         isExpected: () => watch.state === "live" || watch.state === "starting",
         onSilent: () => watch.onSilent(WATCH_SILENT_MS),
       },

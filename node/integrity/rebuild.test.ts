@@ -27,6 +27,7 @@ function setUp(rebuild: Places["rebuild"] = null) {
   const others = ["n1", "n2"].map((id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9 }) as Status);
   const store = { cleared: 0, failing: null as StoreError | null, onClear: (): void => {}, onAside: (): void => {} };
   const state = { isStopped: false };
+  const clock = hastyClock();
   const made = new Rebuild({
     nodeId: "n3",
     repairs: {
@@ -48,10 +49,10 @@ function setUp(rebuild: Places["rebuild"] = null) {
     },
     places: () => file,
     fullPass: async () => undefined,
-    clock: hastyClock(),
+    clock,
     isStopped: () => state.isStopped,
   });
-  return { made, own, others, store, state, places };
+  return { made, own, others, store, state, places, clock };
 }
 
 const change = (status: Status | undefined, to: Partial<Status>): unknown => Object.assign(status as Status, to);
@@ -77,7 +78,7 @@ it("is refused where the others are no majority that has what is committed", asy
 it("counts no damaged node as one that could give the log back, and says whose alerts come first", async () => {
   const { made, others } = setUp();
   change(others[1], { health: "damaged" });
-  expect(await made.refusal("a")).toMatch(/are no majority.*See to the alerts of n2 first/);
+  expect(await made.refusal("a")).toMatch(/are no majority.*See to the alerts of n2 first; or,.* an empty database/);
 });
 
 it("asks once more before it deletes: the decision may have waited", async () => {
@@ -124,4 +125,32 @@ it("deletes nothing a second time after a stop in between", async () => {
   await made.run("a", async () => undefined);
   expect(store.cleared).toBe(1);
   expect(places.rebuild).toMatchObject({ id: "a", isCleared: true });
+});
+
+it("goes on with a log that was copied before anybody has seen the node as a learner", async () => {
+  const { made, own, store, places } = setUp();
+  Object.defineProperty(own, "isLearner", { get: () => false, set: () => undefined });
+  await made.run("a", async () => undefined);
+  expect([store.cleared, made.isClearing, made.isUnderWay, places.rebuild]).toEqual([1, false, false, null]);
+});
+
+it("gives the others time to get the newest block before it refuses", async () => {
+  const { made, own, others, store, clock } = setUp();
+  store.onAside = () => {
+    Object.assign(own, { durableHeight: 10 });
+    clock.after(1, () => {
+      for (const other of others) change(other, { lastHeight: 10 });
+    });
+  };
+  store.onClear = () => setTimeout(() => Object.assign(own, { isLearner: false }), 1);
+  await made.run("a", async () => undefined);
+  expect(store.cleared).toBe(1);
+});
+
+it("deletes nothing of a node that stops while the others are asked", async () => {
+  const { made, store, state, places } = setUp();
+  store.onAside = () => Object.assign(state, { isStopped: true });
+  await expect(made.run("a", async () => undefined)).rejects.toThrow("The node stops.");
+  expect(store.cleared).toBe(0);
+  expect(places.rebuild).toMatchObject({ id: "a", isCleared: false });
 });

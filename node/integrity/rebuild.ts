@@ -3,11 +3,15 @@ import type { ReplicaView } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import type { AnswerOf } from "../../shared/protocol/requests.js";
 import { type Clock, delay } from "../clock.js";
+import { StoreError } from "../storage/port.js";
 import { LogCleared, type RepairStore } from "../storage/repair-port.js";
 import type { PlaceFile } from "./place-file.js";
 import { RepairRefused } from "./repair.js";
 
 const POLL_MS = 100;
+/** So often the others are asked for the last time, and so far apart: a block that one has not yet is on its way to it. */
+const LAST_QUESTIONS_MAX = 4;
+const ASK_AGAIN_MS = 500;
 
 export interface RebuildParts {
   readonly nodeId: NodeId;
@@ -67,7 +71,10 @@ export class Rebuild {
     if (others.length > 0) return `${others.join(", ")} is being rebuilt: one node at a time.`;
     if (sound.filter(({ lastHeight }) => lastHeight >= needed).length >= majority(members.length)) return null;
     const damaged = answers.filter((one) => one.health === "damaged").map(({ id }) => id);
-    const first = damaged.length === 0 ? "" : ` See to the alerts of ${damaged.join(" and ")} first.`;
+    const first =
+      damaged.length === 0
+        ? ""
+        : ` See to the alerts of ${damaged.join(" and ")} first; or, where those wait for this node, start one of them with an empty database, and the next when that one is a voter again.`;
     return `Without ${this.parts.nodeId} the voters that are sound, follow ${leaderId} and have block ${needed} are no majority: what is committed could be lost.${first}`;
   }
 
@@ -133,17 +140,30 @@ export class Rebuild {
       if (isStopped() || known === null) return;
       const work = (durable: Height): Promise<void> =>
         repairs.clear(async () => {
-          await this.refuse(await this.whyNotSpared(known, durable));
+          await this.askForTheLastTime(known, durable);
           this.isClearing = true;
         });
       // It says so itself when it is done. Whatever else it says, blocks may be left.
       await aside("its log is to be copied anew", work).catch((error: unknown) => {
         if (!(error instanceof LogCleared)) throw error;
       });
-      await this.until(() => view()?.isLearner === true);
+      // The replica is gone since before: the next one is of the log that is there now.
+      await this.until(() => view() !== null);
     } finally {
       this.isClearing = false;
     }
+  }
+
+  private async askForTheLastTime(known: ReplicaView, durable: Height): Promise<void> {
+    const { clock, isStopped } = this.parts;
+    let refusal = await this.whyNotSpared(known, durable);
+    for (let asked = 1; refusal !== null && asked < LAST_QUESTIONS_MAX && !isStopped(); asked++) {
+      await delay(clock, ASK_AGAIN_MS);
+      refusal = await this.whyNotSpared(known, durable);
+    }
+    // It goes on at the next start.
+    if (isStopped()) throw new StoreError("not_stored", "The node stops.");
+    await this.refuse(refusal);
   }
 
   private async note(rebuild: { id: string; height: Height; isCleared: boolean } | null): Promise<void> {

@@ -10,12 +10,13 @@ function setUp() {
     now: 0,
     wall: START,
     isOpen: true,
-    drains: 0,
+    signs: 0,
     isWatching: true,
     steps: 0,
     isPassing: false,
     holds: true,
     nextRunAt: null as number | null,
+    isScrubTold: false,
   };
   const said: string[] = [];
   const clock = {
@@ -32,7 +33,7 @@ function setUp() {
     clock,
     isStoreOpen: () => standing.isOpen,
     watch: {
-      drains: () => standing.drains,
+      signs: () => standing.signs,
       isExpected: () => standing.isWatching,
       onSilent: () => said.push("watch"),
     },
@@ -41,8 +42,14 @@ function setUp() {
       isUnderWay: () => standing.isPassing,
       holdsBlocks: () => standing.holds,
       nextRunAt: () => standing.nextRunAt,
-      onSilent: () => said.push("scrub"),
-      onHeard: () => said.push("scrub again"),
+      onSilent: () => {
+        standing.isScrubTold = true;
+        said.push("scrub");
+      },
+      onHeard: () => {
+        if (standing.isScrubTold) said.push("scrub again");
+        standing.isScrubTold = false;
+      },
     },
   });
   silence.start();
@@ -70,13 +77,13 @@ it("tells of a watch that has said nothing for its bound, once, and again after 
   expect(said).toEqual(["watch"]);
   pass(10 * WATCH_SILENT_MS);
   expect(said).toEqual(["watch"]);
-  standing.drains += 1;
+  standing.signs += 1;
   pass(WATCH_SILENT_MS);
   expect(said).toEqual(["watch"]);
   pass(2_000);
   expect(said).toEqual(["watch", "watch"]);
   silence.stop();
-  standing.drains += 1;
+  standing.signs += 1;
   pass(10 * WATCH_SILENT_MS);
   expect(said).toHaveLength(2);
 });
@@ -84,7 +91,7 @@ it("tells of a watch that has said nothing for its bound, once, and again after 
 it("says nothing of a watch that goes on, is known to be down, or whose store does not answer", () => {
   const { standing, said, pass } = setUp();
   pass(10 * WATCH_SILENT_MS, () => {
-    standing.drains += 1;
+    standing.signs += 1;
   });
   standing.isWatching = false;
   pass(10 * WATCH_SILENT_MS);
@@ -103,10 +110,10 @@ it("takes no pause of its own process for silence", () => {
 
 it("tells of a pass that comes no further, and that it goes on again", () => {
   const { standing, said, pass } = setUp();
-  standing.drains = 1;
+  standing.signs = 1;
   standing.isPassing = true;
   const alive = (): void => {
-    standing.drains += 1;
+    standing.signs += 1;
   };
   const withSteps = (): void => {
     alive();
@@ -120,10 +127,20 @@ it("tells of a pass that comes no further, and that it goes on again", () => {
   expect(said).toEqual(["scrub", "scrub again"]);
 });
 
+it("ends with the first step what an earlier process has told of", () => {
+  const { standing, said, pass } = setUp();
+  standing.isScrubTold = true;
+  pass(2_000);
+  expect(said).toEqual([]);
+  standing.steps += 1;
+  pass(2_000);
+  expect(said).toEqual(["scrub again"]);
+});
+
 it("tells of a pass that is due and does not begin, and not while there is nothing to verify", () => {
   const { standing, said, pass } = setUp();
   const alive = (): void => {
-    standing.drains += 1;
+    standing.signs += 1;
   };
   standing.nextRunAt = START + 60_000;
   standing.steps = 1;
@@ -141,7 +158,7 @@ it("asks for nothing before its time", () => {
   standing.nextRunAt = START + 86_400_000;
   standing.steps = 1;
   pass(10 * SCRUB_SILENT_MS, () => {
-    standing.drains += 1;
+    standing.signs += 1;
   });
   expect(said).toEqual([]);
 });

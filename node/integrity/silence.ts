@@ -11,8 +11,8 @@ export interface SilenceParts {
   /** Whether the store answers otherwise: one that does not is told of elsewhere, and changes nothing meanwhile. */
   readonly isStoreOpen: () => boolean;
   readonly watch: {
-    /** Grows whenever it has judged all that there was. */
-    readonly drains: () => number;
+    /** Grows whenever it has judged something, or all that there was. */
+    readonly signs: () => number;
     /** Whether it claims to see, or to be about to see, what is changed. */
     readonly isExpected: () => boolean;
     readonly onSilent: () => void;
@@ -67,7 +67,7 @@ export class Silence {
 
   private lookAtWatch(passedMs: number): void {
     const { watch } = this.parts;
-    if (this.watch.isTooLong(watch.drains(), watch.isExpected() ? passedMs : null)) watch.onSilent();
+    if (this.watch.isTooLong(watch.signs(), watch.isExpected() ? passedMs : null)) watch.onSilent();
   }
 
   private lookAtScrub(passedMs: number): void {
@@ -75,7 +75,8 @@ export class Silence {
     const steps = scrub.steps();
     if (this.scrub.isNews(steps)) {
       this.dueAt = scrub.nextRunAt();
-      if (this.scrub.isTold) scrub.onHeard();
+      // Also where an earlier process has told of it.
+      scrub.onHeard();
     }
     const isOverdue = this.dueAt !== null && Date.parse(clock.wall()) > this.dueAt;
     const isExpected = scrub.holdsBlocks() && (scrub.isUnderWay() || isOverdue);
@@ -85,7 +86,7 @@ export class Silence {
 
 /** For how long something that counts has not counted on. */
 class Quiet {
-  isTold = false;
+  private isTold = false;
   private count = 0;
   private quietMs = 0;
 

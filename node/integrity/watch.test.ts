@@ -97,6 +97,20 @@ it("has caught up once what was changed before its start has been judged, and no
   await deaf.watch.stop();
 });
 
+it("shows that it goes on with each batch that it has judged, before it is through with all", async () => {
+  const much = Array.from({ length: 2_500 }, () => ofBlock(3));
+  const seen: number[][] = [];
+  const { watch } = setUp(much, { settled: async () => void seen.push([watch.signs, watch.drains]) });
+  await expect.poll(() => watch.state).toBe("live");
+  expect(seen.slice(0, 3)).toEqual([
+    [0, 0],
+    [1, 0],
+    [2, 0],
+  ]);
+  expect(watch.signs).toBeGreaterThan(3);
+  await watch.stop();
+});
+
 it("takes a replaced document for written as a whole", async () => {
   const { watch, suspected, drained } = setUp([ofBlock(3, { operation: "replace" })]);
   await drained();
@@ -177,10 +191,20 @@ it("tells when MongoDB's log does not reach back, has all looked at, and goes on
 });
 
 it("tells of a server without change streams, and does not ask again", async () => {
-  const { watch, store, details } = setUp([new WatchError("unsupported", "standalone")]);
-  await expect.poll(() => watch.state).toBe("unsupported");
-  expect([details().map(([kind]) => kind), store.askedFrom.length]).toEqual([["watch_down"], 1]);
-  await watch.stop();
+  for (const [from, blind] of [
+    ["here", 1],
+    // A start without a place has begun a pass already.
+    [null, 0],
+  ] as const) {
+    const { watch, store, details, standing } = setUp([new WatchError("unsupported", "standalone")], { from });
+    await expect.poll(() => watch.state).toBe("unsupported");
+    expect([details().map(([kind]) => kind), store.askedFrom.length, standing.blind]).toEqual([
+      ["watch_down"],
+      1,
+      blind,
+    ]);
+    await watch.stop();
+  }
 });
 
 it("begins again when it breaks, and tells only of one that stays broken beside a store that answers", async () => {

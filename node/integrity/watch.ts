@@ -65,6 +65,7 @@ export class Watch {
   private isBroken = false;
   private readonly later = new Map<Height, string>();
   private drainCount = 0;
+  private batchCount = 0;
   /** Pages of anchors that were changed and not judged yet. */
   private readonly pages = new Map<number, StoreChange>();
 
@@ -80,6 +81,11 @@ export class Watch {
   /** How often it had judged all that there was. */
   get drains(): number {
     return this.drainCount;
+  }
+
+  /** How often it had judged something, or all that there was: much to judge is no silence. */
+  get signs(): number {
+    return this.batchCount + this.drainCount;
   }
 
   /** It neither fails nor gets anywhere: changes are not seen, whatever the reason. */
@@ -138,6 +144,7 @@ export class Watch {
       const isDrained = change === null && end === null;
       if (!isDrained && end === null && batch.length < BATCH_MAX) continue;
       await this.judge(batch);
+      if (batch.length > 0) this.batchCount += 1;
       batch = [];
       this.moveTo(changes.place);
       if (end !== null) throw end;
@@ -167,7 +174,10 @@ export class Watch {
   private async onBroken(error: unknown): Promise<void> {
     const { clock, logger, isStoreOpen, note } = this.parts;
     if (error instanceof WatchError && error.fault === "unsupported") {
-      this.tellDown("this MongoDB is a standalone server, which says nothing of changes: only the scrub finds them");
+      const detail = "this MongoDB is a standalone server, which says nothing of changes: only the scrub finds them";
+      note({ kind: "watch_down", foundBy: "watch", detail });
+      // Where no place was known, the start has the whole log looked at.
+      if (this.place !== null) this.parts.onBlind(detail);
       this.current = "unsupported";
       this.isStopped = true;
       return;

@@ -21,9 +21,14 @@ export interface Remembered {
 const isEmpty = ({ hardState, isStateAltered, tailHeight }: OpenedStore): boolean =>
   hardState === null && !isStateAltered && tailHeight === 0;
 
-/** The identity that wrote to this database is gone, and its secret with it. */
+/**
+ * The identity that wrote to this database is gone, and its secret with it. A start that died with the new one has left a
+ * state under the old secret.
+ */
 export const isOfLostIdentity = ({ identity, remembered }: RecoveryOptions, opened: OpenedStore): boolean =>
-  identity.isNew && !isEmpty(opened) && remembered === null;
+  (identity.isNew || (identity.identity.storeId === null && opened.isStateAltered)) &&
+  !isEmpty(opened) &&
+  remembered === null;
 
 /** Why this node's memory cannot be trusted, as a sentence; null when it can. */
 export function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | null {

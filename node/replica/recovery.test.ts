@@ -139,6 +139,10 @@ it("forgets which blocks an identity has noted that is lost: pages under another
   await start();
   expect(database.anchors.get(0)).toBe(page);
   rmSync(join(folder, "identity.json"));
+  // Also where the first start with the new one dies at once.
+  database.failNextWrite("not_stored");
+  await expect(start()).rejects.toThrow("refused the write");
+  expect(database.anchors.get(0)).toBe(page);
   await start();
   expect(warnings.join()).toContain("its identity file is new");
   expect(database.anchors.size).toBe(0);

@@ -45,6 +45,8 @@ export class HeadExchange {
   private readonly asking = new Set<NodeId>();
   /** With whom a difference was found; told once, until the heads are equal again. */
   private readonly told = new Set<NodeId>();
+  /** What these say could not even be compared; logged once, until it can. */
+  private readonly senseless = new Set<NodeId>();
   private readonly cancel: () => void;
 
   constructor(private readonly parts: HeadExchangeParts) {
@@ -81,11 +83,17 @@ export class HeadExchange {
     try {
       const pair = await this.pairAt(peer, this.parts.driver.footing()?.durableHeight);
       if (pair === null) return;
+      this.senseless.delete(peer);
       if (pair.mine.hash === pair.theirs.hash) this.told.delete(peer);
       else if (!this.told.has(peer) && this.isFork(pair, members)) {
         this.tell(peer, await this.lowest(peer, pair, members));
         this.told.add(peer);
       }
+    } catch (err) {
+      // A fellow can say anything: it must not end this process with that.
+      if (!this.senseless.has(peer))
+        this.parts.logger.warn({ err }, `what ${peer} says of its newest block cannot be compared`);
+      this.senseless.add(peer);
     } finally {
       this.asking.delete(peer);
     }
@@ -135,10 +143,14 @@ export class HeadExchange {
     return this.isFork(lowest, members) ? lowest : found;
   }
 
-  /** Who has signed both lies; of two leaders the later one, which had to have what was committed before. */
+  /**
+   * Who has signed both lies. Of two terms both leaders may be honest: that the other block is committed is the peer's word
+   * alone, which nobody has signed.
+   */
   private tell(peer: NodeId, { mine, theirs }: Pair): void {
     const { config, logger, onAlert } = this.parts;
-    const { height: at, term, leaderId: accused } = mine.header.term > theirs.header.term ? mine.header : theirs.header;
+    const { height: at, term, leaderId } = theirs.header;
+    const accused = term === mine.header.term ? leaderId : peer;
     const isOne = mine.header.leaderId === theirs.header.leaderId && mine.header.term === theirs.header.term;
     const what = isOne ? `two blocks of term ${term} at height ${at}, both signed by ${accused}` : `two blocks ${at}`;
     const told = ({ hash, header }: Head): string => `${hash.slice(0, 16)}… (term ${header.term}, ${header.leaderId})`;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -31,6 +31,17 @@ describe("the identity file", () => {
     expect(read.isNew).toBe(false);
     expect(read.identity).toEqual(made.identity);
     expect(await readdir(folder)).toEqual(["identity.json"]);
+  });
+
+  it("discards where an identity that is lost had its watch and scrub", async () => {
+    const places = join(folder, "integrity.json");
+    await mkdir(folder, { recursive: true });
+    await writeFile(places, "{}");
+    await IdentityFile.open(folder, "n1");
+    expect(await readdir(folder)).toEqual(["identity.json"]);
+    await writeFile(places, "{}");
+    await IdentityFile.open(folder, "n1");
+    expect((await readdir(folder)).sort()).toEqual(["identity.json", "integrity.json"]);
   });
 
   it("takes concurrent changes one after the other and loses none", async () => {

@@ -98,6 +98,8 @@ export class IdentityFile {
     await removeLeftOvers(folder);
     const text = await readIfThere(path);
     if (text !== null) return new IdentityFile(folder, parseIdentity(text, { path, folder, nodeId }), false);
+    // What an identity that is lost has noted of this database does not hold for what a new one does to it.
+    await rm(join(folder, "integrity.json"), { force: true }).catch(() => undefined);
     const identity: Identity = {
       version: VERSION,
       nodeId,

@@ -18,8 +18,8 @@ export interface RepairStore {
   removeForged(ids: readonly unknown[], besides: readonly number[]): Promise<string[]>;
   /**
    * Takes a new join nonce, so that this node counts for nothing from then on, whatever happens; asks whether it may go
-   * on; deletes all blocks and entries; then throws LogCleared. What the question throws is thrown, and nothing is
-   * deleted. Any other error leaves the beginning of a log, of a node that joins anew.
+   * on; deletes all blocks and entries; then throws LogCleared. What the question throws is thrown, nothing is
+   * deleted, and the node counts as before. Any other error leaves the beginning of a log, of a node that joins anew.
    */
   clear(mayGoOn: () => Promise<void>): Promise<void>;
 }

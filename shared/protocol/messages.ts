@@ -29,7 +29,11 @@ export const headerSchema = z.strictObject({
   bodyHash: hashSchema,
   indexHash: hashSchema,
   commitHeight: heightSchema,
-  sealedAt: z.string().max(32),
+  /** Half of a surrogate pair has no bytes that could be hashed. */
+  sealedAt: z
+    .string()
+    .max(32)
+    .refine((text) => !/\p{Cs}/u.test(text)),
   control: controlSchema.optional(),
 });
 /** Throws a ZodError. */

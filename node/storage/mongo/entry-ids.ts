@@ -28,8 +28,8 @@ export const entriesBetween = (from: number, to = Number.POSITIVE_INFINITY): { $
 });
 
 /** A condition on blocks from a height on: what somebody has put between two heights, or beyond all, is none. */
-export const blocksFrom = (from: number): BSON.Document => ({
-  _id: { $gte: Math.max(1, from), $lte: Number.MAX_SAFE_INTEGER, $type: ["int", "long", "double"] },
+export const blocksFrom = (from: number, to = Number.MAX_SAFE_INTEGER): BSON.Document => ({
+  _id: { $gte: Math.max(1, from), $lte: to, $type: ["int", "long", "double"] },
   $expr: { $eq: ["$_id", { $trunc: "$_id" }] },
 });
 

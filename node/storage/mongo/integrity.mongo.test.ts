@@ -304,6 +304,32 @@ it("counts for nothing any more when it is asked whether the log may go, and del
   expect(seen).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
   expect(seen).not.toEqual([hard.joinNonce]);
   expect(await db.collection<{ _id: number }>("blocks").countDocuments({ _id: { $gte: 1 } })).toBe(7);
+  // Nothing has happened: it keeps its vote.
+  expect((await storage.log.open()).hardState).toEqual(hard);
+});
+
+it("deletes also what somebody has planted under a name that is read as another one", async () => {
+  await insert(storage.log, TestLog.grow(6).blocks);
+  const documents = db.collection<{ _id: number }>("blocks");
+  const plant = async (): Promise<void> => {
+    await documents.insertOne({ _id: 9 });
+    const never = { $add: [new Date(0), new Long("9000000000000000")] };
+    await documents.updateOne({ _id: 9 }, [{ $set: { writeId: never } }]);
+  };
+  await plant();
+  await storage.log.truncate(height(6), { term: term(1), leaderId: "n1" });
+  expect(await documents.countDocuments({ _id: { $gte: 1 } })).toBe(5);
+  await plant();
+  await expect(storage.repairs.clear(async () => undefined)).rejects.toBeInstanceOf(LogCleared);
+  expect(await documents.countDocuments({ _id: { $gte: 1 } })).toBe(0);
+});
+
+it("reads headers of blocks alone, whatever stands between two of them", async () => {
+  await insert(storage.log, TestLog.grow(4).blocks);
+  const documents = db.collection<{ _id: number }>("blocks");
+  await documents.insertOne({ ...(await documents.findOne({ _id: 2 })), _id: 2.5 });
+  const headers = await storage.reader.readHeaders(height(2), height(4));
+  expect(headers.map(({ header }) => header.height)).toEqual([2, 3, 4]);
 });
 
 it("lists alerts past documents that somebody else has put among them", async () => {

@@ -254,8 +254,15 @@ export class MongoLogStore implements LogStore, RepairStore {
 
   async clear(mayGoOn: () => Promise<void>): Promise<void> {
     const opening = this.alive();
+    const { hard } = opening.state.record;
     await this.guarded("Taking a new join nonce", () => joinAnew(opening, this.options));
-    await mayGoOn();
+    try {
+      await mayGoOn();
+    } catch (error) {
+      // All is there, and nobody has heard of the new one. Where it stays, the node is admitted again in time.
+      if (hard !== null) await this.saveState(hard as HardState).catch(() => undefined);
+      throw error;
+    }
     try {
       await this.guarded("Clearing the log", () => clearLog(opening, this.options));
     } catch (error) {

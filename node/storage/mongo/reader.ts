@@ -22,7 +22,7 @@ import {
   termsOf,
   termValue,
 } from "./entries.js";
-import { entriesBetween, heightOf, inOrder, MARKER_ID } from "./entry-ids.js";
+import { blocksFrom, entriesBetween, heightOf, inOrder, MARKER_ID } from "./entry-ids.js";
 import { MARKER } from "./index-work.js";
 import { LIMITED } from "./options.js";
 import type { ReadLink } from "./read-link.js";
@@ -133,10 +133,12 @@ export class MongoReader implements LogReader {
 
   readHeaders(from: Height, to: Height): Promise<{ readonly header: BlockHeader; readonly blockHash: string }[]> {
     return this.reading(async ({ blocks }) => {
-      const found = blocks.find(
-        { _id: { $gte: Math.max(1, from), $lte: to } },
-        { projection: { header: 1, blockHash: 1 }, hint: BY_ID, sort: BY_ID, ...LIMITED },
-      );
+      const found = blocks.find(blocksFrom(from, to), {
+        projection: { header: 1, blockHash: 1 },
+        hint: BY_ID,
+        sort: BY_ID,
+        ...LIMITED,
+      });
       return (await found.toArray()).map((document) => {
         const { header, blockHash } = storedBlock(document).block;
         return { header, blockHash };

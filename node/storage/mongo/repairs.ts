@@ -7,7 +7,7 @@ import type { FoundDocument } from "./entries.js";
 import { entryId } from "./entry-ids.js";
 import { keepPlanted } from "./quarantine.js";
 import type { MongoState, Owner } from "./state.js";
-import type { QuarantinedDocument } from "./truncation.js";
+import { namedSo, type QuarantinedDocument, Rounds } from "./truncation.js";
 
 const ROUND_BLOCKS_MAX = 1_000;
 
@@ -85,6 +85,7 @@ export async function joinAnew(log: Log, self: Owner): Promise<void> {
  * that was paused in here, hits none that were copied since. The next opening deletes the entries.
  */
 export async function clearLog(log: Log, self: Owner): Promise<void> {
+  const rounds = new Rounds();
   for (;;) {
     const top = await log.blocks
       .find({ _id: { $gte: 1 } }, { projection: { writeId: 1 } })
@@ -93,10 +94,8 @@ export async function clearLog(log: Log, self: Owner): Promise<void> {
       .toArray();
     await log.state.swapOrThrow({}, self);
     if (top.length === 0) return;
-    // By equality alone: what somebody planted may have a name that would be an operator.
-    const deletes = top.map(({ _id, writeId }) => ({
-      deleteOne: { filter: { _id, writeId: { $eq: writeId ?? null } } },
-    }));
-    await log.blocks.bulkWrite(deletes as never, { ordered: true, writeConcern: log.durable });
+    const deletes = top.map(({ _id, writeId }) => ({ deleteOne: { filter: { _id, ...namedSo(writeId) } } }));
+    const done = await log.blocks.bulkWrite(deletes as never, { ordered: true, writeConcern: log.durable });
+    rounds.end(top[0]?._id, done.deletedCount);
   }
 }

@@ -1,9 +1,10 @@
-import type { Collection } from "mongodb";
+import type { BSON, Collection } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
 import { textOfAny } from "../carried.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBytes } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
 import { entryId } from "./entry-ids.js";
+import { unfit } from "./server.js";
 import type { MongoState, Owner, Truncating } from "./state.js";
 
 /** Whole blocks kept in quarantine, newest first; older ones keep their headers. */
@@ -37,6 +38,7 @@ interface Log {
 /** Copies, marks in the state and deletes, until nothing is left from the cut on. The mark stays. */
 export async function runTruncation(log: Log, truncating: Truncating, self: Owner): Promise<void> {
   // An insert whose outcome was lost may arrive at any time: it is found, and copied, in the next round.
+  const rounds = new Rounds();
   for (;;) {
     const listed = await listTop(log.blocks, truncating.from);
     const lowest = listed.at(-1);
@@ -46,7 +48,7 @@ export async function runTruncation(log: Log, truncating: Truncating, self: Owne
     // The mark also proves that the database was still ours after the list was read: none of the listed blocks is a
     // successor's, and a successor finds the mark and deletes all of them before it stores any.
     await log.state.swapOrThrow({ truncating }, self);
-    await deleteListed(log, listed);
+    rounds.end(listed[0]?._id, await deleteListed(log, listed));
   }
 }
 
@@ -110,11 +112,35 @@ export async function reduceOld(into: Collection<QuarantinedDocument>): Promise<
  * here and has lost the database meanwhile deletes none of the blocks that its successor stored at these heights, and
  * nor does a delete that arrives late.
  */
-async function deleteListed({ blocks, entries }: Log, topDown: readonly BlockName[]): Promise<void> {
+async function deleteListed({ blocks, entries }: Log, topDown: readonly BlockName[]): Promise<number> {
+  let count = 0;
   for (const { _id, writeId } of topDown) {
-    // By equality alone: what somebody planted may have a name that would be an operator.
-    const name = { writeId: { $eq: writeId } };
-    await blocks.deleteOne({ _id, ...name });
-    await entries.deleteOne({ _id: entryId(_id), ...name });
+    count += (await blocks.deleteOne({ _id, ...namedSo(writeId) })).deletedCount;
+    await entries.deleteOne({ _id: entryId(_id), ...namedSo(writeId) });
+  }
+  return count;
+}
+
+/**
+ * A condition on the name of an insert: by equality alone, as what somebody planted may be an operator. What is no text is
+ * nobody's insert, and may have been read as something that it is not.
+ */
+export const namedSo = (writeId: unknown): BSON.Document => ({
+  writeId: typeof writeId === "string" ? { $eq: writeId } : { $not: { $type: "string" } },
+});
+
+/** Rounds of deletes, each of the highest documents that are left. */
+export class Rounds {
+  private stuckAt: string | null = null;
+
+  /** Throws StoreError `unfit` for two in turn that began at the same document and deleted nothing. */
+  end(top: unknown, deletedCount: number): void {
+    const at = textOfAny(top);
+    if (deletedCount === 0 && this.stuckAt === at)
+      throw unfit(
+        `The document ${at} among the blocks cannot be deleted by what can be read of it: somebody has put it there. ` +
+          "Keep this database as evidence and start the node with an empty one",
+      );
+    this.stuckAt = deletedCount === 0 ? at : null;
   }
 }

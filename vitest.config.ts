@@ -68,7 +68,8 @@ export default defineConfig({
           name: "sim",
           include: ["test/sim/**/*.test.ts", "test/scenarios/**/*.test.ts"],
           runner: "./test/sim/macrotask-runner.mjs",
-          testTimeout: 1_800_000,
+          // The 10,000 seeds take half an hour where both cores are busy.
+          testTimeout: 4_500_000,
           // One waits for the processes of the compiled simulator.
           maxWorkers: 2,
         },

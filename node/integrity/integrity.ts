@@ -242,6 +242,7 @@ export class Integrity {
       }
       for (const alert of await storage.alerts.list(RECALLED_MAX, "all")) this.recorder.record(alert);
       await this.takeBack(this.logged.unresolvedOf(this.parts.nodeId));
+      if (this.isDamaged) this.parts.onAltered();
     } catch (err) {
       logger.warn(
         { err },

@@ -107,6 +107,8 @@ export class Integrity {
     readonly stop: () => Promise<void>;
   } | null = null;
   private isStopped = false;
+  /** The highest block that this process found in its database. */
+  private storedAtStart = 0;
   private isRecalled = false;
 
   constructor(private readonly parts: IntegrityParts) {
@@ -217,7 +219,8 @@ export class Integrity {
       (id) => this.logged.find(id, control.node) ?? [],
     );
     if (control.node !== this.parts.nodeId) for (const alert of alerts) this.parts.onHeard(alert);
-    else
+    // A node that copies its log anew has other blocks than those that its earlier alerts are about.
+    else if (header.height <= this.storedAtStart)
       this.takeBack(alerts).catch((err) =>
         this.parts.logger.warn({ err }, "whether alerts of this node were lost here could not be read"),
       );
@@ -285,6 +288,7 @@ export class Integrity {
     if (this.parts.isOff) return;
     await this.incidents.load().catch((err) => logger.warn({ err }, "open alerts could not be read"));
     if (this.isDamaged) this.parts.onAltered();
+    this.storedAtStart = driver.view()?.durableHeight ?? 0;
     const places = await PlaceFile.open(identityFolder, storeId);
     const watch = this.makeWatch(places);
     const scrub = this.makeScrub(places);

@@ -17,6 +17,8 @@ const PRE_VOTE_RETRY_SOON_FACTOR = 0.1;
 
 export class ElectionState {
   deadline = 0;
+  /** How long it was when it was set. */
+  waitMs = 0;
   /** Its surroundings say that it should not lead while others can. */
   isToldLate = false;
   /** Why and since when this node runs; null while there is no reason to. */

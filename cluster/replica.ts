@@ -264,6 +264,10 @@ export class Replica {
       headHash: committed.headHash,
       members: [...core.members.values()],
       lastLeaderContact: core.role === "leader" ? now : core.following.lastContact,
+      electionWait:
+        core.role === "leader" || core.isLearner
+          ? null
+          : { leftMs: Math.max(0, core.election.deadline - now), ofMs: core.election.waitMs },
       peers: peerViews(core),
       clocksOff: clockViews(core),
     };

@@ -10,7 +10,8 @@ const TIMEOUT_SPREAD = 0.3;
 export function armElection(core: Core, factor = 1): void {
   const late = core.campaignsLate ? LATE_FACTOR : 1;
   const spread = 1 + TIMEOUT_SPREAD * core.random.next();
-  core.election.deadline = core.now + core.leaderTimeoutMs * spread * late * factor;
+  core.election.waitMs = core.leaderTimeoutMs * spread * late * factor;
+  core.election.deadline = core.now + core.election.waitMs;
 }
 
 /** The leader's word. Both may be as they should; nodes configured alike elect sooner, or more calmly. */

@@ -256,6 +256,8 @@ export interface ReplicaView extends ReplicaStanding {
   readonly members: readonly Member[];
   /** Monotonic milliseconds of the last valid message from the leader, or of a majority's answers on the leader. */
   readonly lastLeaderContact: number;
+  /** How long until this node runs for leader if it hears none, of how long at first; null where it does not wait. */
+  readonly electionWait: { readonly leftMs: number; readonly ofMs: number } | null;
   readonly peers: readonly PeerView[];
   readonly clocksOff: readonly ClockView[];
 }

@@ -1,17 +1,16 @@
-import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { Link } from "wouter";
-import { type Answer, ask } from "../api/client.js";
 import { useAlert } from "../api/queries.js";
-import type { AlertView, CopyList, PlaceRange } from "../api/types.js";
+import type { AlertView, PlaceRange } from "../api/types.js";
 import { ago, count, duration, lasting, many } from "../lib/format.js";
-import { clockTime, dateOf, zoneName } from "../lib/times.js";
+import { moment, zoneName } from "../lib/times.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { Stale } from "../parts/states.js";
 import { Table } from "../parts/table.js";
+import { useVerification } from "../verify/use-verification.js";
 import styles from "./alerts.module.css";
 import { Comparison } from "./comparison.js";
 import { Overtaken, ResolveForm } from "./resolve-form.js";
@@ -57,7 +56,9 @@ export function AlertDetail({ id }: { readonly id: string }) {
         <p className={page.break}>
           <bdi>{found.detail}</bdi>
         </p>
-        <p>{causeOf(kind)}</p>
+        <p>
+          <strong>Likely cause.</strong> {causeOf(kind)}
+        </p>
         <Facts alert={found} />
         <p>
           <a href={`api/v1/alerts/${encodeURIComponent(id)}/evidence`} download={`evidence-${id}.json`}>
@@ -85,24 +86,20 @@ function ComparisonOf({ alert }: { readonly alert: AlertView }) {
   const sequence = differences.find((one) => one.sequence !== undefined)?.sequence;
   if (differences.length === 0) return null;
   return sequence === undefined ? (
-    <Comparison alert={alert} sequence={null} committed={null} isAsking={false} />
+    <Comparison alert={alert} sequence={null} verified={undefined} isAsking={false} />
   ) : (
     <WithCommitted alert={alert} sequence={sequence} />
   );
 }
 
 function WithCommitted({ alert, sequence }: { readonly alert: AlertView; readonly sequence: number }) {
-  const copies = useQuery<Answer<CopyList>, Error>({
-    queryKey: ["copies", sequence],
-    queryFn: ({ signal }) => ask<CopyList>(`api/v1/events/${sequence}/nodes`, { signal }),
-  });
-  const committed = copies.data?.body.nodes.find(({ event }) => event !== null)?.event ?? null;
-  return <Comparison alert={alert} sequence={sequence} committed={committed} isAsking={copies.isPending} />;
+  const verified = useVerification(sequence);
+  return <Comparison alert={alert} sequence={sequence} verified={verified.data} isAsking={verified.isPending} />;
 }
 
 function Facts({ alert }: { readonly alert: AlertView }) {
   const { node, foundBy, openedAt, changedAt, lastKnownGoodAt, agreeing, occurrences, evidence } = alert;
-  const at = (text: string): string => `${dateOf(text)} ${clockTime(text)} ${zoneName()}`;
+  const at = (text: string): string => `${moment(text)} ${zoneName()}`;
   const facts: [string, string][] = [
     ["Found by", foundBy === undefined ? node : `${node}, by its ${BY[foundBy] ?? foundBy}`],
     ["Found at", at(openedAt)],
@@ -163,9 +160,7 @@ function History({ alert: { history = [], progress } }: { readonly alert: AlertV
       <Table head={[`Time (${zoneName()})`, "What", "By", "Reason"]}>
         {history.map(({ n, at, action, actor, reason, detail }) => (
           <tr key={n}>
-            <td className={page.number}>
-              {dateOf(at)} {clockTime(at)}
-            </td>
+            <td className={page.number}>{moment(at)}</td>
             <td>{actionWord(action)}</td>
             <td className={page.break}>
               <bdi>{actor ?? ""}</bdi>

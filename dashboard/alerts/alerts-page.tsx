@@ -1,8 +1,9 @@
 import { Link } from "wouter";
 import { useAlerts, useCluster, useResolvedAlerts } from "../api/queries.js";
-import type { AlertList, ClusterView } from "../api/types.js";
+import type { AlertList, AlertView, ClusterView } from "../api/types.js";
 import { ago, count, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
+import { moment, zoneName } from "../lib/times.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
@@ -110,9 +111,14 @@ function Unheard({ list: { unreachable } }: { readonly list: AlertList }) {
 
 function NoAlerts({ list }: { readonly list: AlertList }) {
   const status = useCluster().data?.body;
+  const resolved = useResolvedAlerts().data?.body;
   return (
     <Empty title={list.unreachable.length === 0 ? "No alert is open" : "No alert is open on the nodes that told"}>
-      {status === undefined ? null : <p>{coverageOf(status)}</p>}
+      {status === undefined || resolved === undefined ? null : (
+        <p>
+          {sinceOf(resolved.alerts)} {coverageOf(status)}
+        </p>
+      )}
       <p>
         A node raises one when a block is not what its leader signed, does not fit the chain, or is not the one that was
         committed: when it stores it, when it reads it, when its database tells of a change, and in its passes over the
@@ -121,6 +127,14 @@ function NoAlerts({ list }: { readonly list: AlertList }) {
       <Link href="/cluster">What each node checks, and how far it is</Link>
     </Empty>
   );
+}
+
+/** When anything was found last. */
+function sinceOf(resolved: readonly AlertView[]): string {
+  const last = resolved.toSorted((a, b) => Date.parse(a.lastSeenAt) - Date.parse(b.lastSeenAt)).at(-1);
+  if (last === undefined) return "No divergence since the log began.";
+  const { lastSeenAt, kind, accused } = last;
+  return `No divergence since ${moment(lastSeenAt)} ${zoneName()}: ${kind} on ${accused} was seen last.`;
 }
 
 /** How much of all that is stored was looked at. */

@@ -5,6 +5,8 @@ import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { Loading } from "../parts/states.js";
 import { Table } from "../parts/table.js";
+import type { Verified } from "../verify/use-verification.js";
+import { Verdict } from "../verify/verdict.js";
 import styles from "./alerts.module.css";
 import { alteredEvent, type FieldRow, recompute, rowsOf } from "./altered-event.js";
 
@@ -12,12 +14,14 @@ interface ComparisonProps {
   readonly alert: AlertView;
   /** Of the first event that differs; null where none is named. */
   readonly sequence: number | null;
-  readonly committed: EventView | null;
+  /** The committed event, and what this browser has recomputed of it. */
+  readonly verified: Verified | undefined;
   readonly isAsking: boolean;
 }
 
 /** What was committed and what was found, field by field, with hashes that this browser computes. */
-export function Comparison({ alert, sequence, committed, isAsking }: ComparisonProps) {
+export function Comparison({ alert, sequence, verified, isAsking }: ComparisonProps) {
+  const committed = verified?.event ?? null;
   const { accused, agreeing = [], differences = [], furtherDifferences = 0 } = alert;
   const here = differences.filter((one) => one.sequence === (sequence ?? undefined));
   const others = differences.filter((one) => !here.includes(one));
@@ -26,6 +30,15 @@ export function Comparison({ alert, sequence, committed, isAsking }: ComparisonP
   return (
     <section className={page.card} aria-labelledby="comparison">
       <h2 id="comparison">{sequence === null ? "What differs" : `Event ${count(sequence)}, side by side`}</h2>
+      {verified === undefined ? null : (
+        <div className={page.row}>
+          <Verdict verified={verified} />
+          <span>
+            The committed event stands in block {count(verified.event.height)}
+            {verified.sealedBy === null ? "" : `, sealed by ${verified.sealedBy}`}.
+          </span>
+        </div>
+      )}
       <div className={page.scroll}>
         <table className={`${page.table} ${styles.comparison}`}>
           <thead>

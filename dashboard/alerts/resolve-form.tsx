@@ -103,7 +103,7 @@ export function ResolveForm({ alert, etag, onDecided }: ResolveFormProps) {
 export function Overtaken({ alert }: { readonly alert: AlertView }) {
   const last = decisionOf(alert);
   return (
-    <p role="alert" className={styles.fault}>
+    <p role="status" className={styles.fault}>
       {last === undefined
         ? "The alert has changed since you opened it. Nothing was done: look at it again."
         : `${last.actor} was quicker: ${actionWord(last.action)}${last.reason === undefined ? "" : `, because “${last.reason}”`}. Nothing of yours was done.`}

@@ -1,4 +1,4 @@
-import { useCallback } from "react";
+import { useCallback, useMemo } from "react";
 import { useAlerts, useCluster } from "../api/queries.js";
 import type { AlertView } from "../api/types.js";
 import { isOver } from "./standing.js";
@@ -8,14 +8,16 @@ const NONE: readonly AlertView[] = [];
 const isAt = ({ sequences = [], sequence: first }: AlertView, sequence: number): boolean =>
   sequence === first || sequences.some(([low, high]) => sequence >= low && sequence <= high);
 
-/** The unresolved alerts that name an event: its copy on the accused node is not what was committed. */
-export function useAlertsAt(): (sequence: number) => readonly AlertView[] {
+/** What the accused nodes hold is not what was committed, and nobody has put it right yet. */
+export function useOpenAlerts(): readonly AlertView[] {
   const alerts = useAlerts().data?.body.alerts ?? NONE;
-  return useCallback(
-    (sequence) =>
-      alerts.filter((alert) => alert.severity === "critical" && !isOver(alert.status) && isAt(alert, sequence)),
-    [alerts],
-  );
+  return useMemo(() => alerts.filter(({ severity, status }) => severity === "critical" && !isOver(status)), [alerts]);
+}
+
+/** Those that name an event. */
+export function useAlertsAt(): (sequence: number) => readonly AlertView[] {
+  const alerts = useOpenAlerts();
+  return useCallback((sequence) => alerts.filter((alert) => isAt(alert, sequence)), [alerts]);
 }
 
 /** The accused nodes in words; empty for none. */

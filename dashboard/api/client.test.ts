@@ -28,3 +28,10 @@ it("an error says what it is, with and without a document of ours", async () => 
   expect(error).toBeInstanceOf(ApiError);
   expect((error as ApiError).problem).toMatchObject({ title: "HTTP 502", status: 502 });
 });
+
+it("an answer says on whose copies it rests", async () => {
+  answering("{}", { headers: { "X-Served-By": "n2", "X-Answered-From": "n1, n3" } });
+  expect(await ask("api/v1/events/7")).toMatchObject({ servedBy: "n2", answeredFrom: ["n1", "n3"] });
+  answering("{}");
+  expect(await ask("api/v1/events/7")).toMatchObject({ servedBy: "", answeredFrom: [] });
+});

@@ -1,3 +1,5 @@
+import type { Sources } from "./sources.js";
+
 /** A node takes 2 s to say that it cannot answer a read; whoever says nothing for longer is not there. */
 const ANSWER_MS_MAX = 8_000;
 
@@ -25,13 +27,12 @@ export class NoAnswer extends Error {
   }
 }
 
-export interface Answer<T> {
+export interface Answer<T> extends Sources {
   readonly body: T;
   /** Committed events that the answer reflects; null where the answer does not say. */
   readonly logSize: number | null;
   /** No leader stands behind the answer. */
   readonly isStale: boolean;
-  readonly servedBy: string;
   /** Names this version of what was answered. */
   readonly etag: string | null;
 }
@@ -59,9 +60,12 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<Answ
     logSize: size === null ? null : Number(size),
     isStale: response.headers.get("X-Stale") === "true",
     servedBy: response.headers.get("X-Served-By") ?? "",
+    answeredFrom: namesIn(response.headers.get("X-Answered-From")),
     etag: response.headers.get("ETag"),
   };
 }
+
+const namesIn = (header: string | null): string[] => header?.split(/\s*,\s*/).filter((name) => name !== "") ?? [];
 
 /** JSON is what no form of another site can send. */
 export const post = <T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> =>

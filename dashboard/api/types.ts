@@ -18,6 +18,7 @@ export interface NodeView {
   readonly healthy: boolean;
   readonly version: string;
   readonly stableSince: string | null;
+  readonly electionWait: { readonly leftMs: number; readonly ofMs: number } | null;
   readonly watch: string;
   readonly verifiedThrough: number;
   readonly lastPassAt: string | null;
@@ -51,8 +52,16 @@ export interface ElectionView {
   readonly tookMs: number | null;
   readonly writesRefused: Readonly<Record<string, number>>;
 }
+export interface ElectionMessageView {
+  readonly at: string;
+  readonly kind: "election" | "alive";
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface ElectionList {
   readonly elections: readonly ElectionView[];
+  readonly messages: readonly ElectionMessageView[];
   readonly unreachable: readonly string[];
 }
 

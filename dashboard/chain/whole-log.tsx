@@ -1,15 +1,20 @@
 import { useMemo } from "react";
+import { LentNote } from "../alerts/lent-note.js";
 import { sizeOf } from "../api/log-size.js";
 import { useAlerts, useCluster, useElections, useHistogram } from "../api/queries.js";
+import { sourcesOf } from "../api/sources.js";
+import { SpanTable } from "../events/span-table.js";
 import { type HistogramView, placeIn } from "../events/spans.js";
 import { count, many } from "../lib/format.js";
-import { clockTime, dateOf } from "../lib/times.js";
+import { moment } from "../lib/times.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { coverageOf, rangesOf } from "./runs.js";
 import styles from "./whole-log.module.css";
 
 const BUCKETS = 100;
+/** The part of the line that the name of a term takes, where it is drawn. */
+const LABEL_ROOM = 0.1;
 const NONE: readonly never[] = [];
 
 interface WholeLogProps {
@@ -21,7 +26,8 @@ interface WholeLogProps {
 
 /** The whole log in one line: when events came, who began to lead when, what is wrong where; and a way to any place. */
 export function WholeLog({ at, isLive, onMove }: WholeLogProps) {
-  const view = useHistogram(`buckets=${BUCKETS}`, isLive).data?.body;
+  const answer = useHistogram(`buckets=${BUCKETS}`, isLive).data;
+  const view = answer?.body;
   const elections = useElections().data?.body.elections ?? NONE;
   const alerts = useAlerts().data?.body.alerts ?? NONE;
   const starts = useMemo(() => startsOf(view), [view]);
@@ -30,15 +36,17 @@ export function WholeLog({ at, isLive, onMove }: WholeLogProps) {
   const place = at === null ? last : bucketOf(starts, at);
   const most = Math.max(1, ...view.buckets.map((bucket) => bucket.count ?? 0));
   const marks = [
-    ...elections.flatMap(({ term, at: since, leaderId }) => {
-      const x = placeIn(view, since);
-      return x === null ? [] : [{ key: `term ${term}`, x, sign: "▲", words: `term ${term}: ${leaderId} leads` }];
-    }),
+    ...withRoom(
+      elections.flatMap(({ term, at: since, leaderId }) => {
+        const x = placeIn(view, since);
+        return x === null ? [] : [{ key: `term ${term}`, x, sign: "▲", words: `term ${term}: ${leaderId} leads` }];
+      }),
+    ),
     ...alerts.flatMap((alert) =>
       rangesOf(alert)
         .slice(0, 1)
         .map(([low]) => ({
-          ...{ key: alert.id, sign: "●", words: `${alert.kind} on ${alert.accused}` },
+          ...{ key: alert.id, sign: "●", words: `${alert.kind} on ${alert.accused}`, label: "" },
           x: (bucketOf(starts, low) + 0.5) / view.buckets.length,
         })),
     ),
@@ -72,18 +80,42 @@ export function WholeLog({ at, isLive, onMove }: WholeLogProps) {
         />
         <span className={styles.ring} aria-hidden="true" />
         <ul className={styles.marks} aria-label="Elections and alerts">
-          {marks.map(({ key, x, sign, words }) => (
+          {marks.map(({ key, x, sign, words, label }) => (
             <li key={key} style={{ left: `${100 * x}%` }} data-sign={sign} title={words}>
               <span aria-hidden="true">{sign}</span>
+              {label === "" ? null : (
+                <span aria-hidden="true" className={styles.label}>
+                  {label}
+                </span>
+              )}
               <span className="offscreen">{words}</span>
             </li>
           ))}
         </ul>
       </div>
+      <details>
+        <summary>As a table</summary>
+        <SpanTable buckets={view.buckets} choice="Show them" onChoose={(i) => onMove(starts[i] ?? 0)} />
+      </details>
+      <LentNote what="How many events came when" sources={sourcesOf([answer])} />
       <Standing />
     </section>
   );
 }
+
+interface TermMark {
+  readonly key: string;
+  readonly x: number;
+  readonly sign: string;
+  readonly words: string;
+}
+
+/** A term is named where its name reaches neither the next sign nor the end. */
+const withRoom = (marks: readonly TermMark[]) =>
+  marks.map((mark) => {
+    const next = Math.min(1, ...marks.filter(({ x }) => x > mark.x).map(({ x }) => x));
+    return { ...mark, label: next - mark.x < LABEL_ROOM ? "" : mark.key };
+  });
 
 const height = (its: number | null, most: number): number =>
   its === null || its === 0 ? 0 : Math.max(0.06, Math.sqrt(its / most));
@@ -105,7 +137,7 @@ const bucketOf = (starts: readonly number[], sequence: number): number =>
 
 function wordsOf({ buckets }: HistogramView, starts: readonly number[], place: number): string {
   const since = buckets[place]?.since ?? "";
-  return `event ${count(starts[place] ?? 0)}, ${dateOf(since)} ${clockTime(since)}`;
+  return `event ${count(starts[place] ?? 0)}, ${moment(since)}`;
 }
 
 /** How far passes over the log have come on all nodes, and what stands against it. */

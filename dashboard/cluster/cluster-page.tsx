@@ -43,7 +43,8 @@ export function ClusterPage() {
           <h2 id="topology">Topology</h2>
           <Ring status={status} />
           <p className={page.muted}>
-            A majority is {status.quorum} of {status.nodes.length}; {status.failureTolerance} more can fail now.
+            A majority is {status.quorum} of {status.nodes.length}; {status.failureTolerance} more can fail now. An arc
+            is the time until a node runs for leader if it hears none; filled are those in the newest term.
           </p>
         </section>
         <Views status={status} />

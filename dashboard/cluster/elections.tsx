@@ -1,10 +1,10 @@
 import { Link } from "wouter";
 import { useChaos, useElections } from "../api/queries.js";
-import type { ClusterView, ElectionView } from "../api/types.js";
+import type { ClusterView, ElectionList, ElectionView } from "../api/types.js";
 import { ago, count, duration, lasting, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
-import { clockTime, dateOf, localTime, zoneName } from "../lib/times.js";
+import { localTime, moment, zoneName } from "../lib/times.js";
 import { useHeld } from "../lib/use-held.js";
 import { useNow } from "../lib/use-now.js";
 import { Button } from "../parts/button.js";
@@ -14,7 +14,7 @@ import { Table } from "../parts/table.js";
 import styles from "./cluster.module.css";
 import { LaneTable } from "./lane-table.js";
 import { Swimlanes } from "./swimlanes.js";
-import { downtimesOf, timelineOf } from "./timeline.js";
+import { type Arrow, downtimesOf, timelineOf } from "./timeline.js";
 import { useWitness } from "./witness.js";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -30,6 +30,8 @@ const WINDOWS = [
   { name: "24h", label: "last 24 hours", ms: 86_400_000 },
 ] as const;
 const WINDOW_DEFAULT = WINDOWS[1];
+/** The first of those about one election: later ones say the same again. */
+const MESSAGES_SHOWN = 6;
 /** What is seen before and after one election. */
 const AROUND_MS = 4_000;
 
@@ -46,7 +48,7 @@ export function Elections({ status }: { readonly status: ClusterView }) {
   const list = elections.data.body;
   return (
     <>
-      <TimelineCard status={status} elections={list.elections} />
+      <TimelineCard status={status} list={list} />
       <section className={page.card} aria-labelledby="elections">
         <h2 id="elections">Elections, the newest first</h2>
         {elections.error === null ? null : (
@@ -79,10 +81,10 @@ export function Elections({ status }: { readonly status: ClusterView }) {
 
 interface TimelineCardProps {
   readonly status: ClusterView;
-  readonly elections: readonly ElectionView[];
+  readonly list: ElectionList;
 }
 
-function TimelineCard({ status, elections }: TimelineCardProps) {
+function TimelineCard({ status, list: { elections, messages } }: TimelineCardProps) {
   const { parameters, change } = useParameters();
   const isPaused = isPausedIn(parameters);
   const now = useHeld(useNow(), isPaused);
@@ -96,7 +98,7 @@ function TimelineCard({ status, elections }: TimelineCardProps) {
       : [Date.parse(around.at) - (around.tookMs ?? 0) - AROUND_MS, Math.min(now, Date.parse(around.at) + AROUND_MS)];
   const downtimes = [...seen.map((one) => ({ ...one, to: Math.min(one.to, now) })), ...downtimesOf(record, now)];
   const nodes = [...status.nodes].sort((a, b) => b.priority - a.priority).map(({ id }) => id);
-  const timeline = timelineOf({ nodes, elections, downtimes, record, leaderId: status.leaderId, now });
+  const timeline = timelineOf({ nodes, elections, messages, downtimes, record, leaderId: status.leaderId, now });
   return (
     <section className={page.card} aria-labelledby="timeline">
       <div className={page.header}>
@@ -130,27 +132,35 @@ function TimelineCard({ status, elections }: TimelineCardProps) {
         </div>
       </div>
       <Swimlanes timeline={timeline} from={from} to={Math.max(to, from + 1_000)} />
-      {around === undefined ? null : <ElectionFacts election={around} />}
+      {around === undefined ? null : (
+        <ElectionFacts election={around} arrows={timeline.arrows.filter(({ at }) => at >= from && at <= to)} />
+      )}
       <LaneTable timeline={timeline} from={from} to={to} />
       <p className={page.muted}>
-        <b>▲</b> COORDINATOR: the first block of a term · dashed arrow: a vote · thick arrow: a hand-over · <b>⊘</b>{" "}
-        writes refused for want of a leader · <b>◆</b> an event altered on demand · hatched: campaign, transfer, or
-        down. ELECTION and ALIVE messages are not kept in the log: a campaign is drawn from the last sign of the leader
-        before. Silence is what this page saw itself since it was opened. Press ▲ for one election.
+        <b>▲</b> COORDINATOR: the first block of a term · dashed arrow: a vote · thick arrow: a hand-over · dotted
+        arrow: ELECTION · dash and dot: ALIVE · <b>⊘</b> writes refused for want of a leader · <b>◆</b> an event altered
+        on demand · hatched: campaign, transfer, or down. A campaign begins with the last sign of the leader before.
+        ELECTION and ALIVE are what the nodes that they reached remember since their start; silence and catching up are
+        what this page saw itself since it was opened. Press ▲ for one election.
       </p>
     </section>
   );
 }
 
 /** One election in words, below its picture. */
-function ElectionFacts({ election }: { readonly election: ElectionView }) {
+function ElectionFacts({ election, arrows }: { readonly election: ElectionView; readonly arrows: readonly Arrow[] }) {
   const { term, leaderId, at, reason, previousLeader, votes, tookMs, writesRefused } = election;
+  const told = arrows
+    .filter(({ kind }) => kind === "election" || kind === "alive")
+    .toSorted((a, b) => a.at - b.at)
+    .slice(0, MESSAGES_SHOWN);
   const facts: [string, string][] = [
     ["Why it began", whyOf(reason)],
     ["Led before", previousLeader ?? "nobody"],
     ["Won by", `${leaderId}, with term ${count(term)}`],
+    ["Messages", told.map(({ from, label }) => `${from} ${label}`).join(", ") || "none is remembered"],
     ["Voted for it", votes.join(", ") || "not recorded"],
-    ["First block of the term", `${dateOf(at)} ${clockTime(at)} ${zoneName()}`],
+    ["First block of the term", `${moment(at)} ${zoneName()}`],
     [reason === "no_leader" ? "Time without a leader" : "Took", tookMs === null ? "not recorded" : lasting(tookMs)],
     ["Writes refused meanwhile", refusedOf(writesRefused)],
   ];
@@ -185,7 +195,7 @@ function Row({ election, next }: { readonly election: ElectionView; readonly nex
       </th>
       <td>{leaderId}</td>
       <td className={page.number} title={localTime(at)}>
-        {dateOf(at)} {clockTime(at)}
+        {moment(at)}
       </td>
       <td>{next === undefined ? "still" : duration(Date.parse(next.at) - Date.parse(at))}</td>
       <td className={page.break}>{whyOf(reason)}</td>

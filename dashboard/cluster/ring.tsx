@@ -32,6 +32,7 @@ export function Ring({ status }: { readonly status: ClusterView }) {
   // Without the empty space that a ring of few nodes leaves above and below.
   const top = Math.min(...placed.map(({ y }) => y)) - NODE_RADIUS - 4;
   const bottom = Math.max(...placed.map(({ y }) => y)) + NODE_RADIUS + NOTES;
+  const newest = Math.max(...nodes.map(({ term }) => term));
   const leader = placed.find(({ node }) => node.id === leaderId);
   return (
     <div ref={frame} className={styles.frame}>
@@ -58,27 +59,63 @@ export function Ring({ status }: { readonly status: ClusterView }) {
                 />
               ))}
         {placed.map(({ node, x, y }) => (
-          <g key={node.id} className={node.id === leaderId ? styles.leader : node.healthy ? undefined : styles.absent}>
-            <circle cx={x} cy={y} r={NODE_RADIUS} />
-            <text className={styles.name} x={x} y={y - 12}>
-              {node.id}
-            </text>
-            <text x={x} y={y + 6}>
-              {roleOf(node)}
-            </text>
-            <text className={styles.note} x={x} y={y + 24}>
-              {node.role === "unknown" ? `rank ${node.priority}` : `t${node.term} · rank ${node.priority}`}
-            </text>
-            <text className={styles.note} x={x} y={y + NODE_RADIUS + 17}>
-              {lagOf(node)}
-            </text>
-            <text className={styles.note} x={x} y={y + NODE_RADIUS + 33}>
-              {heartbeatOf(node)}
-            </text>
-          </g>
+          <Place key={node.id} {...{ node, x, y }} isLeader={node.id === leaderId} isNewest={node.term === newest} />
         ))}
       </svg>
     </div>
+  );
+}
+
+interface PlaceProps {
+  readonly node: NodeView;
+  readonly x: number;
+  readonly y: number;
+  readonly isLeader: boolean;
+  /** It is in the newest term that any node has told. */
+  readonly isNewest: boolean;
+}
+
+function Place({ node, x, y, isLeader, isNewest }: PlaceProps) {
+  return (
+    <g
+      className={isLeader ? styles.leader : node.healthy ? undefined : styles.absent}
+      data-newest={isNewest && node.role !== "unknown"}
+    >
+      <circle cx={x} cy={y} r={NODE_RADIUS} />
+      <Wait node={node} x={x} y={y} />
+      <text className={styles.name} x={x} y={y - 12}>
+        {node.id}
+      </text>
+      <text className={styles.within} x={x} y={y + 6}>
+        {roleOf(node)}
+      </text>
+      <text className={`${styles.note} ${styles.within}`} x={x} y={y + 23}>
+        {node.role === "unknown" ? `rank ${node.priority}` : `t${node.term} · rank ${node.priority}`}
+      </text>
+      <text className={styles.note} x={x} y={y + NODE_RADIUS + 17}>
+        {isLeader ? `#${count(node.lastSequence)}` : lagOf(node)}
+      </text>
+      <text className={styles.note} x={x} y={y + NODE_RADIUS + 33}>
+        {heartbeatOf(node)}
+      </text>
+    </g>
+  );
+}
+
+/** How much of its patience with a silent leader is left: the arc shrinks until the node runs itself. */
+function Wait({ node: { electionWait }, x, y }: Pick<PlaceProps, "node" | "x" | "y">) {
+  if (electionWait === null || electionWait.ofMs === 0) return null;
+  const left = Math.min(1, electionWait.leftMs / electionWait.ofMs);
+  return (
+    <circle
+      className={styles.wait}
+      cx={x}
+      cy={y}
+      r={NODE_RADIUS - 5}
+      pathLength={1}
+      strokeDasharray={`${left} ${1 - left}`}
+      transform={`rotate(-90 ${x} ${y})`}
+    />
   );
 }
 
@@ -89,12 +126,21 @@ function lagOf(node: NodeView): string {
   return node.lagEvents === 0 ? "level" : `${count(node.lagEvents)} behind`;
 }
 
+const waitOf = ({ electionWait }: NodeView): string =>
+  electionWait === null ? "" : `runs in ${duration(electionWait.leftMs)} if it hears no leader`;
 const heartbeatOf = ({ lastContactMs }: NodeView): string =>
   lastContactMs === null ? "" : `heard ${duration(lastContactMs)} ago`;
 
 function inWords({ nodes, leaderId }: ClusterView): string {
   const each = nodes.map((node) => {
-    const facts = [roleOf(node), `term ${node.term}`, `rank ${node.priority}`, lagOf(node), heartbeatOf(node)];
+    const facts = [
+      roleOf(node),
+      `term ${node.term}`,
+      `rank ${node.priority}`,
+      lagOf(node),
+      heartbeatOf(node),
+      waitOf(node),
+    ];
     return `${node.id}: ${facts.filter((fact) => fact !== "").join(", ")}`;
   });
   return `${leaderId === null ? "No leader" : `${leaderId} leads`}. ${each.join("; ")}`;

@@ -1,10 +1,9 @@
-import { useId, useRef } from "react";
+import { Bar, Lanes, type Room } from "../lanes/lanes.js";
+import styles from "../lanes/lanes.module.css";
 import { duration, lasting } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { clockTime, dateOf } from "../lib/times.js";
-import { useWidth } from "../lib/use-width.js";
-import styles from "./swimlanes.module.css";
-import { type Gap, type Lane, type Mark, type Span, type Timeline, ticksOf } from "./timeline.js";
+import { type Arrow, type Gap, type Lane, type Mark, type Span, type Timeline, ticksOf } from "./timeline.js";
 
 const LANE = 58;
 const BAR = 24;
@@ -23,75 +22,62 @@ interface SwimlanesProps {
   readonly to: number;
 }
 
-/** Time from left to right, one lane a node. The tables below hold the same in words. */
-export function Swimlanes({ timeline, from, to }: SwimlanesProps) {
-  const frame = useRef<HTMLDivElement>(null);
-  const width = useWidth(frame);
-  const id = useId().replaceAll(/\W/g, "");
-  const { lanes, arrows, gaps } = timeline;
-  const inside = Math.max(1, width - LEFT - RIGHT);
-  const xOf = (at: number): number => LEFT + (Math.max(0, Math.min(1, (at - from) / (to - from))) || 0) * inside;
-  const isIn = (at: number): boolean => at >= from && at <= to;
-  const middleOf = (node: string): number => AXIS + (lanes.findIndex((lane) => lane.node === node) + 0.5) * LANE;
-  const height = AXIS + lanes.length * LANE + 4;
-  return (
-    <div ref={frame} className={styles.frame}>
-      <svg width={width} height={height} role="img" aria-label={inWords(timeline, from, to)} className={styles.picture}>
-        <Patterns id={id} />
-        {ticksOf(from, to, Math.max(2, Math.floor(inside / PX_PER_TICK))).map((at) => (
-          <g key={at} className={styles.tick}>
-            <line x1={xOf(at)} x2={xOf(at)} y1={AXIS - 6} y2={height} />
-            <text x={xOf(at)} y={AXIS - 10}>
-              {tickText(at, to - from)}
-            </text>
-          </g>
-        ))}
-        {gaps
-          .filter((gap) => gap.to > from && gap.from < to)
-          .map((gap) => (
-            <NoLeader key={gap.term} gap={gap} xOf={xOf} height={height} />
-          ))}
-        {lanes.map((lane) => (
-          <LaneRow key={lane.node} lane={lane} middle={middleOf(lane.node)} {...{ id, from, to, width, xOf }} />
-        ))}
-        {arrows
-          .filter(
-            ({ at, from: sender, to: target }) =>
-              isIn(at) && [sender, target].every((node) => lanes.some((lane) => lane.node === node)),
-          )
-          .map(({ kind, from: sender, to: target, at }) => {
-            const [y1, y2] = [middleOf(sender), middleOf(target)];
-            const end = y2 + (y1 < y2 ? -BAR / 2 : BAR / 2);
-            return (
-              <line
-                key={`${kind} ${sender} ${at}`}
-                className={styles[kind]}
-                x1={xOf(at) - (kind === "vote" ? 7 : 0)}
-                x2={xOf(at)}
-                y1={y1}
-                y2={end}
-                markerEnd={`url(#${id}head)`}
-              >
-                <title>
-                  {kind === "vote" ? `${sender} voted for ${target}` : `${sender} handed over to ${target}`}
-                </title>
-              </line>
-            );
-          })}
-      </svg>
-    </div>
-  );
-}
-
-interface LaneRowProps extends Omit<SwimlanesProps, "timeline"> {
-  readonly lane: Lane;
-  readonly middle: number;
-  readonly id: string;
-  readonly width: number;
+/** Where a moment is. */
+interface Scale extends Room {
+  readonly from: number;
+  readonly to: number;
   xOf(at: number): number;
 }
 
-function LaneRow({ lane, middle, id, from, to, width, xOf }: LaneRowProps) {
+/** Time from left to right, one lane a node. The tables below hold the same in words. */
+export function Swimlanes({ timeline, from, to }: SwimlanesProps) {
+  const height = AXIS + timeline.lanes.length * LANE + 4;
+  return (
+    <Lanes height={height} words={inWords(timeline, from, to)}>
+      {(room) => {
+        const inside = Math.max(1, room.width - LEFT - RIGHT);
+        const xOf = (at: number): number => LEFT + (Math.max(0, Math.min(1, (at - from) / (to - from))) || 0) * inside;
+        const scale = { ...room, from, to, xOf };
+        return (
+          <>
+            <marker
+              id={`${room.id}head`}
+              viewBox="0 0 8 8"
+              refX="7"
+              refY="4"
+              markerWidth="7"
+              markerHeight="7"
+              orient="auto"
+            >
+              <path d="M0,0 L8,4 L0,8 Z" className={styles.head} />
+            </marker>
+            {ticksOf(from, to, Math.max(2, Math.floor(inside / PX_PER_TICK))).map((at) => (
+              <g key={at} className={styles.tick}>
+                <line x1={xOf(at)} x2={xOf(at)} y1={AXIS - 6} y2={height} />
+                <text x={xOf(at)} y={AXIS - 10}>
+                  {tickText(at, to - from)}
+                </text>
+              </g>
+            ))}
+            {timeline.gaps
+              .filter((gap) => gap.to > from && gap.from < to)
+              .map((gap) => (
+                <NoLeader key={gap.term} gap={gap} xOf={xOf} height={height} />
+              ))}
+            {timeline.lanes.map((lane, i) => (
+              <LaneRow key={lane.node} lane={lane} middle={middleOf(i)} {...scale} />
+            ))}
+            <Arrows timeline={timeline} {...scale} />
+          </>
+        );
+      }}
+    </Lanes>
+  );
+}
+
+const middleOf = (lane: number): number => AXIS + (lane + 0.5) * LANE;
+
+function LaneRow({ lane, middle, id, from, to, width, xOf }: Scale & { readonly lane: Lane; readonly middle: number }) {
   return (
     <g>
       <line className={styles.life} x1={LEFT} x2={width - RIGHT} y1={middle} y2={middle} />
@@ -101,7 +87,7 @@ function LaneRow({ lane, middle, id, from, to, width, xOf }: LaneRowProps) {
       {lane.spans
         .filter((span) => span.to >= from && span.from <= to)
         .map((span) => (
-          <Bar key={`${span.kind} ${span.from}`} {...{ span, middle, id, xOf }} />
+          <SpanBar key={`${span.kind} ${span.from}`} {...{ span, middle, id, xOf }} />
         ))}
       {lane.marks
         .filter(({ at }) => at >= from && at <= to)
@@ -112,43 +98,51 @@ function LaneRow({ lane, middle, id, from, to, width, xOf }: LaneRowProps) {
   );
 }
 
-const PATTERNED = ["campaign", "transfer", "down", "paused", "cut", "silent"] as const;
-
-function Bar({
-  span,
-  middle,
-  id,
-  xOf,
-}: {
+interface SpanBarProps extends Pick<Scale, "id" | "xOf"> {
   readonly span: Span;
   readonly middle: number;
-  readonly id: string;
-  xOf(at: number): number;
-}) {
-  const x = xOf(span.from);
-  const width = Math.max(SPAN_PX_MIN, xOf(span.to) - x);
-  const isThin = span.kind === "silent";
-  const high = isThin ? BAR / 3 : BAR;
-  const pattern = PATTERNED.find((kind) => kind === span.kind);
-  const lasted = lasting(span.to - span.from);
+}
+
+function SpanBar({ span: { kind, from, to, label }, middle, id, xOf }: SpanBarProps) {
+  const x = xOf(from);
+  const width = Math.max(SPAN_PX_MIN, xOf(to) - x);
+  const isThin = kind === "silent";
   return (
-    <g className={styles[span.kind]}>
-      <rect
-        x={x}
-        y={middle - high / 2}
-        width={width}
-        height={high}
-        fill={pattern === undefined ? undefined : `url(#${id}${pattern})`}
-      >
-        <title>{`${span.label}, ${lasted}`}</title>
-      </rect>
-      {!isThin && width > span.label.length * LETTER + 8 ? (
+    <Bar {...{ kind, id, x, width, middle }} height={isThin ? BAR / 3 : BAR} title={`${label}, ${lasting(to - from)}`}>
+      {!isThin && width > label.length * LETTER + 8 ? (
         <text x={x + width / 2} y={middle + 4}>
-          {span.label}
+          {label}
         </text>
       ) : null}
-    </g>
+    </Bar>
   );
+}
+
+/** A vote comes from a little before what it led to; that it leans says which way time goes. */
+const LEAN_PX: Readonly<Record<Arrow["kind"], number>> = { vote: 7, transfer: 0, election: 4, alive: 4 };
+
+function Arrows({ timeline: { arrows, lanes }, id, from, to, xOf }: Scale & { readonly timeline: Timeline }) {
+  const laneOf = (node: string): number => lanes.findIndex((lane) => lane.node === node);
+  return arrows
+    .filter((arrow) => arrow.at >= from && arrow.at <= to && laneOf(arrow.from) >= 0 && laneOf(arrow.to) >= 0)
+    .map((arrow) => {
+      const y1 = middleOf(laneOf(arrow.from));
+      const y2 = middleOf(laneOf(arrow.to));
+      return (
+        <line
+          key={`${arrow.label} ${arrow.from} ${arrow.at}`}
+          className={styles.arrow}
+          data-kind={arrow.kind}
+          x1={xOf(arrow.at) - LEAN_PX[arrow.kind]}
+          x2={xOf(arrow.at)}
+          y1={y1}
+          y2={y2 + (y1 < y2 ? -BAR / 2 : BAR / 2)}
+          markerEnd={`url(#${id}head)`}
+        >
+          <title>{`${arrow.from} ${arrow.label}`}</title>
+        </line>
+      );
+    });
 }
 
 const SIGNS = { coordinator: "▲", refused: "⊘", tamper: "◆" } as const;
@@ -186,39 +180,6 @@ function NoLeader({ gap, xOf, height }: { readonly gap: Gap; readonly height: nu
     </g>
   );
 }
-
-/** Each kind has a pattern of its own: none is told by its colour alone. */
-function Patterns({ id }: { readonly id: string }) {
-  return (
-    <defs>
-      <marker id={`${id}head`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
-        <path d="M0,0 L8,4 L0,8 Z" className={styles.head} />
-      </marker>
-      {PATTERNED.map((kind) => (
-        <pattern
-          key={kind}
-          id={`${id}${kind}`}
-          className={styles[kind]}
-          width="8"
-          height="8"
-          patternUnits="userSpaceOnUse"
-        >
-          <rect width="8" height="8" className={styles.ground} />
-          <path d={LINES[kind]} className={styles.stroke} />
-        </pattern>
-      ))}
-    </defs>
-  );
-}
-
-const LINES: Readonly<Record<(typeof PATTERNED)[number], string>> = {
-  campaign: "M0,8 L8,0",
-  transfer: "M0,4 L8,4",
-  down: "M0,0 L8,8 M0,8 L8,0",
-  paused: "M2,0 L2,8 M5,0 L5,8",
-  cut: "M0,2 L8,2 M4,2 L4,8",
-  silent: "M0,4 L4,4",
-};
 
 const tickText = (at: number, window: number): string => {
   const text = new Date(at).toISOString();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ChaosState } from "../../shared/protocol/chaos.js";
-import type { ElectionView } from "../api/types.js";
+import type { ElectionMessageView, ElectionView } from "../api/types.js";
 import { downtimesOf, ticksOf, timelineOf } from "./timeline.js";
 import { Witness } from "./witness.js";
 
@@ -19,7 +19,14 @@ const ELECTIONS: readonly ElectionView[] = [
   election({}),
 ];
 const NODES = ["n1", "n2", "n3"];
-const parts = { nodes: NODES, elections: ELECTIONS, downtimes: [], record: [], leaderId: "n3", now: 60_000 };
+const MESSAGES: readonly ElectionMessageView[] = [
+  { at: at(21), kind: "alive", from: "n2", to: "n1" },
+  { at: at(20), kind: "election", from: "n1", to: "n2" },
+];
+const parts = {
+  ...{ nodes: NODES, elections: ELECTIONS, messages: MESSAGES, downtimes: [], record: [] },
+  ...{ leaderId: "n3", now: 60_000 },
+};
 
 describe("the lanes", () => {
   const { lanes, arrows, gaps } = timelineOf(parts);
@@ -39,11 +46,13 @@ describe("the lanes", () => {
     expect(spans("n1")).toEqual([]);
   });
 
-  it("votes and transfers go from node to node, and nobody's own vote", () => {
-    expect(arrows).toEqual([
-      { kind: "vote", from: "n1", to: "n2", at: 22_000 },
-      { kind: "vote", from: "n1", to: "n3", at: 40_000 },
-      { kind: "transfer", from: "n2", to: "n3", at: 40_000 },
+  it("messages, votes and transfers go from node to node, and nobody's own vote", () => {
+    expect(arrows.map(({ from, label, at: when }) => [from, label, when])).toEqual([
+      ["n1", "voted for n2", 22_000],
+      ["n1", "voted for n3", 40_000],
+      ["n2", "handed over to n3", 40_000],
+      ["n2", "answered n1: ALIVE", 21_000],
+      ["n1", "asked n2: ELECTION", 20_000],
     ]);
     expect(gaps).toEqual([{ term: 2, from: 20_000, to: 22_000 }]);
   });
@@ -78,20 +87,35 @@ it("downtimes end with what ends them, and those that did not end last until now
   ]);
 });
 
-it("the page remembers when a node gave no answer", () => {
-  const status = (...silent: string[]) => ({
-    nodes: NODES.map((id) => ({ id, role: silent.includes(id) ? "unknown" : "follower" })),
-  });
+it("the page remembers when a node gave no answer, and how long it caught up after", () => {
   const witness = new Witness();
-  const note = (now: number, ...silent: string[]): void =>
-    witness.note(status(...silent) as unknown as Parameters<Witness["note"]>[0], now);
-  note(1_000);
-  note(2_000, "n2");
-  note(3_000, "n2");
-  expect(witness.seen()).toMatchObject([{ node: "n2", from: 2_000, to: Number.POSITIVE_INFINITY }]);
-  note(4_000);
-  note(5_000, "n2");
-  expect(witness.seen()).toMatchObject([{ from: 2_000, to: 4_000 }, { from: 5_000 }]);
+  const note = (now: number, more: Record<string, object> = {}): void =>
+    witness.note(
+      { nodes: NODES.map((id) => ({ id, role: "follower", lagEvents: 0, ...more[id] })) } as unknown as Parameters<
+        Witness["note"]
+      >[0],
+      now,
+    );
+  const seen = (): unknown[] => witness.seen().map(({ node, kind, from, to }) => [node, kind, from, to]);
+  const silent = { role: "unknown" };
+  const never = Number.POSITIVE_INFINITY;
+  // Every follower is behind for moments.
+  note(1_000, { n1: { lagEvents: 3 } });
+  expect(seen()).toEqual([]);
+  note(2_000, { n2: silent });
+  note(3_000, { n2: silent });
+  expect(seen()).toEqual([["n2", "silent", 2_000, never]]);
+  note(4_000, { n2: { lagEvents: 9 } });
+  note(5_000, { n2: { lagEvents: 2 } });
+  const caughtUp = [
+    ["n2", "silent", 2_000, 4_000],
+    ["n2", "behind", 4_000, 6_000],
+  ];
+  note(6_000);
+  expect(seen()).toEqual(caughtUp);
+  note(7_000, { n2: silent, n3: { role: "learner", lagEvents: 5 } });
+  note(8_000);
+  expect(seen()).toEqual([...caughtUp, ["n2", "silent", 7_000, 8_000], ["n3", "behind", 7_000, 8_000]]);
 });
 
 it("ticks are round, and never more than fit", () => {

@@ -1,7 +1,7 @@
 import type { ChaosState } from "../../shared/protocol/chaos.js";
-import type { ElectionView } from "../api/types.js";
+import type { ElectionMessageView, ElectionView } from "../api/types.js";
 
-export type SpanKind = "leads" | "campaign" | "transfer" | "down" | "paused" | "cut" | "silent";
+export type SpanKind = "leads" | "campaign" | "transfer" | "down" | "paused" | "cut" | "silent" | "behind";
 
 /** Milliseconds since 1970. */
 export interface Span {
@@ -22,12 +22,14 @@ export interface Lane {
   readonly spans: readonly Span[];
   readonly marks: readonly Mark[];
 }
-/** What one node told another, as far as the log remembers it. */
+/** What one node told another: votes and transfers by the log, ELECTION and ALIVE as the nodes remember them. */
 export interface Arrow {
-  readonly kind: "vote" | "transfer";
+  readonly kind: "vote" | "transfer" | ElectionMessageView["kind"];
   readonly from: string;
   readonly to: string;
   readonly at: number;
+  /** What the sender did. */
+  readonly label: string;
 }
 /** Nobody led, as the winner saw it. */
 export interface Gap {
@@ -50,6 +52,7 @@ interface TimelineParts {
   readonly nodes: readonly string[];
   /** The newest first. */
   readonly elections: readonly ElectionView[];
+  readonly messages: readonly ElectionMessageView[];
   readonly downtimes: readonly Downtime[];
   readonly record: ChaosState["record"];
   readonly leaderId: string | null;
@@ -89,7 +92,7 @@ export function timelineOf(parts: TimelineParts): Timeline {
   });
   return {
     lanes,
-    arrows: elections.flatMap(arrowsOf),
+    arrows: [...elections.flatMap(arrowsOf), ...parts.messages.map(messageArrow)],
     gaps: elections
       .filter(({ reason, tookMs }) => reason === "no_leader" && tookMs !== null)
       .map(({ term, start, end }) => ({ term, from: start, to: end })),
@@ -126,14 +129,19 @@ function attemptOf({ reason, tookMs, start, end, term }: Timed): Span | null {
     : { kind: "transfer", from: start, to: end, label: `is told to run t${term}` };
 }
 
-function arrowsOf({ votes, leaderId, previousLeader, reason, end }: Timed): Arrow[] {
-  const given = votes.filter((voter) => voter !== leaderId);
+function arrowsOf({ votes, leaderId: to, previousLeader, reason, end: at }: Timed): Arrow[] {
+  const given = votes.filter((voter) => voter !== to);
   const isTransfer = (reason === "take_over" || reason === "hand_over") && previousLeader !== null;
   return [
-    ...given.map((from): Arrow => ({ kind: "vote", from, to: leaderId, at: end })),
-    ...(isTransfer ? [{ kind: "transfer", from: previousLeader, to: leaderId, at: end } as const] : []),
+    ...given.map((from): Arrow => ({ kind: "vote", from, to, at, label: `voted for ${to}` })),
+    ...(isTransfer ? [{ kind: "transfer", from: previousLeader, to, at, label: `handed over to ${to}` } as const] : []),
   ];
 }
+
+const messageArrow = ({ kind, from, to, at }: ElectionMessageView): Arrow => ({
+  ...{ kind, from, to, at: Date.parse(at) },
+  label: kind === "election" ? `asked ${to}: ELECTION` : `answered ${to}: ALIVE`,
+});
 
 type What = ChaosState["record"][number]["what"];
 const BEGINS: Partial<Record<What, SpanKind>> = { kill: "down", died: "down", pause: "paused", cut: "cut" };

@@ -1,27 +1,31 @@
 import { useSyncExternalStore } from "react";
-import type { ClusterView } from "../api/types.js";
+import type { ClusterView, NodeView } from "../api/types.js";
 import type { Downtime } from "./timeline.js";
 
 const KEPT_MAX = 200;
 
-/** What this page itself has seen since it was opened: when a node gave the serving node no answer. */
+type Seen = "silent" | "behind";
+const WORDS: Readonly<Record<Seen, string>> = { silent: "no answer", behind: "catches up" };
+const isOpen = ({ to }: Downtime): boolean => to === Number.POSITIVE_INFINITY;
+
+/** What this page itself has seen since it was opened: when a node gave the serving node no answer, and caught up after. */
 export class Witness {
-  private silences: readonly Downtime[] = [];
+  private spans: readonly Downtime[] = [];
   private readonly listeners = new Set<() => void>();
 
   /** Times are this page's own. */
   note({ nodes }: Pick<ClusterView, "nodes">, now: number): void {
-    const open = new Set(this.silences.filter(({ to }) => to === Number.POSITIVE_INFINITY).map(({ node }) => node));
-    const silent = nodes.filter(({ role }) => role === "unknown").map(({ id }) => id);
-    const begun = silent.filter((id) => !open.has(id));
-    const ended = [...open].filter((id) => !silent.includes(id));
-    if (begun.length + ended.length === 0) return;
-    this.silences = [
-      ...this.silences.map((one) =>
-        one.to === Number.POSITIVE_INFINITY && ended.includes(one.node) ? { ...one, to: now } : one,
-      ),
-      ...begun.map(
-        (node): Downtime => ({ node, kind: "silent", from: now, to: Number.POSITIVE_INFINITY, label: "no answer" }),
+    const changes = nodes.flatMap((node) => {
+      const open = this.spans.find((one) => one.node === node.id && isOpen(one));
+      const kind = standingOf(node, open !== undefined);
+      return kind === (open?.kind ?? null) ? [] : [{ node: node.id, kind }];
+    });
+    if (changes.length === 0) return;
+    const changed = new Set(changes.map(({ node }) => node));
+    this.spans = [
+      ...this.spans.map((one) => (isOpen(one) && changed.has(one.node) ? { ...one, to: now } : one)),
+      ...changes.flatMap(({ node, kind }): Downtime[] =>
+        kind === null ? [] : [{ node, kind, from: now, to: Number.POSITIVE_INFINITY, label: WORDS[kind] }],
       ),
     ].slice(-KEPT_MAX);
     for (const listener of this.listeners) listener();
@@ -31,7 +35,13 @@ export class Witness {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   };
-  readonly seen = (): readonly Downtime[] => this.silences;
+  readonly seen = (): readonly Downtime[] => this.spans;
+}
+
+/** Every follower is behind for moments: that counts only of one that was not there before. */
+function standingOf({ role, lagEvents }: NodeView, wasAway: boolean): Seen | null {
+  if (role === "unknown") return "silent";
+  return role === "learner" || (wasAway && lagEvents > 0) ? "behind" : null;
 }
 
 export const witness = new Witness();

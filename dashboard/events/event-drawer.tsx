@@ -1,14 +1,14 @@
 import { Tabs } from "@base-ui/react/tabs";
 import { useEffect, useRef } from "react";
 import { AccusedNote } from "../alerts/accused-note.js";
+import { LentNote } from "../alerts/lent-note.js";
 import { count } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { Button } from "../parts/button.js";
 import { CopyButton } from "../parts/copy-button.js";
-import { Mark } from "../parts/mark.js";
 import { Failure, Loading } from "../parts/states.js";
-import { verdictOfSteps } from "../verify/steps.js";
 import { useVerification, type Verified } from "../verify/use-verification.js";
+import { Verdict } from "../verify/verdict.js";
 import styles from "./event-drawer.module.css";
 import { CurlPanel, FieldsPanel, HashPanel, JsonPanel, NodesPanel } from "./event-panels.js";
 
@@ -46,6 +46,7 @@ export function EventDrawer({ sequence, onClose }: { readonly sequence: number; 
         </div>
       </header>
       <AccusedNote sequence={sequence} />
+      {verified.data === undefined ? null : <LentNote what="This event" sources={verified.data.sources} />}
       {verified.data === undefined ? (
         verified.error === null ? (
           <Loading what={`event ${sequence}`} />
@@ -87,12 +88,4 @@ function Panel({ tab, verified }: { readonly tab: Tab; readonly verified: Verifi
     default:
       return tab satisfies never;
   }
-}
-
-function Verdict({ verified }: { readonly verified: Verified | undefined }) {
-  if (verified === undefined) return null;
-  const state = verdictOfSteps(verified.steps);
-  if (state === "failed") return <Mark tone="bad">does not hold</Mark>;
-  const open = verified.steps.filter((step) => step.state === "open").length;
-  return <Mark tone="ok">{open === 0 ? "verified in this browser" : `verified in this browser, ${open} open`}</Mark>;
 }

@@ -1,28 +1,33 @@
 import { type KeyboardEvent, useState } from "react";
 import { Link } from "wouter";
-import { useAlerts, useElections, useHistogram } from "../api/queries.js";
+import { type Asked, useAlerts, useElections, useHistogram } from "../api/queries.js";
 import { count, duration, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { useTheme } from "../lib/theme.js";
-import { clockTime, dateOf, zoneName } from "../lib/times.js";
+import { clockTime, moment } from "../lib/times.js";
 import { Button } from "../parts/button.js";
 import page from "../parts/page.module.css";
 import styles from "./event-histogram.module.css";
 import { type Condition, queryOf } from "./filter.js";
 import { HistogramChart } from "./histogram-chart.js";
+import { SpanTable } from "./span-table.js";
 import { type Bucket, bucketAt, type Chosen, type HistogramView, moved, placeIn, spanOf } from "./spans.js";
 
 const BUCKETS = 60;
 
-interface EventHistogramProps {
-  readonly conditions: readonly Condition[];
-  readonly isLive: boolean;
+/** How many of the events that meet some conditions came when. */
+export function useCounted(conditions: readonly Condition[], isLive: boolean): Asked<HistogramView> {
+  const query = queryOf(conditions).toString();
+  return useHistogram(`buckets=${BUCKETS}${query === "" ? "" : `&${query}`}`, isLive);
 }
 
-/** How many of the events came when; a span that is drawn becomes the conditions `since` and `until`. */
-export function EventHistogram({ conditions, isLive }: EventHistogramProps) {
-  const query = queryOf(conditions).toString();
-  const asked = useHistogram(`buckets=${BUCKETS}${query === "" ? "" : `&${query}`}`, isLive);
+interface EventHistogramProps {
+  readonly conditions: readonly Condition[];
+  readonly asked: Asked<HistogramView>;
+}
+
+/** A span that is drawn becomes the conditions `since` and `until`. */
+export function EventHistogram({ conditions, asked }: EventHistogramProps) {
   const view = asked.data?.body;
   if (view === undefined)
     return asked.error === null ? (
@@ -96,7 +101,7 @@ function Spans({ view, hasRange }: { readonly view: HistogramView; readonly hasR
         ) : null}
         <details>
           <summary>As a table</summary>
-          <SpanTable buckets={buckets} onChoose={(i) => choose(i, i)} />
+          <SpanTable buckets={buckets} choice="Only these" onChoose={(i) => choose(i, i)} />
         </details>
       </div>
     </section>
@@ -105,7 +110,6 @@ function Spans({ view, hasRange }: { readonly view: HistogramView; readonly hasR
 
 const widthOf = ({ since, until }: { since: string; until: string }): string =>
   duration(Date.parse(until) - Date.parse(since));
-const moment = (text: string): string => `${dateOf(text)} ${clockTime(text)}`;
 
 function summaryOf({ total, buckets, isPartial }: HistogramView): string {
   const [first] = buckets;
@@ -160,41 +164,5 @@ function Marks({ view }: { readonly view: HistogramView }) {
         </li>
       ))}
     </ul>
-  );
-}
-
-interface SpanTableProps {
-  readonly buckets: readonly Bucket[];
-  onChoose(index: number): void;
-}
-
-function SpanTable({ buckets, onChoose }: SpanTableProps) {
-  return (
-    <div className={styles.table}>
-      <table className={page.table}>
-        <thead>
-          <tr>
-            <th scope="col">From ({zoneName()})</th>
-            <th scope="col">Events</th>
-            <th scope="col">
-              <span className="offscreen">Zoom</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {buckets.map((bucket, i) => (
-            <tr key={bucket.since}>
-              <th scope="row">{moment(bucket.since)}</th>
-              <td className={page.number}>{bucket.count === null ? "not counted" : count(bucket.count)}</td>
-              <td>
-                <Button kind="quiet" onClick={() => onChoose(i)}>
-                  Only these<span className="offscreen">, from {moment(bucket.since)}</span>
-                </Button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
   );
 }

@@ -134,7 +134,7 @@ function Header() {
 function Foot({ rows, hasMore, isLoadingMore, error, onLoadMore }: EventListProps) {
   if (error !== null)
     return (
-      <p className={styles.foot} role="alert">
+      <p className={styles.foot} role="status">
         Older events could not be loaded: {error.message} <Button onClick={onLoadMore}>Retry</Button>
       </p>
     );

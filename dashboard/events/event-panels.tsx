@@ -31,7 +31,7 @@ export function FieldsPanel({ verified: { event } }: PanelProps) {
     ["Type", event.eventType, filterBy("eventType", event.eventType.replaceAll("*", "\\*"))],
     ["Source", event.sourceAppId, filterBy("sourceAppId", event.sourceAppId)],
     ["Timestamp", event.timestamp],
-    ["Recorded", `${event.recordedAt} (here ${localTime(event.recordedAt)})`],
+    ["Recorded", `${event.recordedAt} (here ${localTime(event.recordedAt)})`, filterBy("since", event.recordedAt)],
     ["Block", `${event.height}, term ${event.term}`],
     ["Id", event.id],
     ["Hash", event.hash],

@@ -1,4 +1,6 @@
 import { useMemo, useState } from "react";
+import { LentNote } from "../alerts/lent-note.js";
+import { sourcesOf } from "../api/sources.js";
 import { many } from "../lib/format.js";
 import { useHashSearch, useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
@@ -6,7 +8,7 @@ import { Button } from "../parts/button.js";
 import { CopyButton } from "../parts/copy-button.js";
 import { Failure, Loading, Stale } from "../parts/states.js";
 import { EventDrawer } from "./event-drawer.js";
-import { EventHistogram } from "./event-histogram.js";
+import { EventHistogram, useCounted } from "./event-histogram.js";
 import { EventList } from "./event-list.js";
 import styles from "./events-page.module.css";
 import { ExportDialog } from "./export-dialog.js";
@@ -25,6 +27,7 @@ export function EventsPage() {
   const [clearedAt, setClearedAt] = useState(-1);
   const [isExportOpen, setExportOpen] = useState(false);
   const isPaused = isPausedIn(parameters);
+  const counted = useCounted(conditions, !isPaused);
   const events = useEvents(conditions, isPaused || !isAtTop);
   const rows = useMemo(
     () => (clearedAt < 0 ? events.rows : events.rows.filter(({ sequence }) => sequence > clearedAt)),
@@ -37,7 +40,7 @@ export function EventsPage() {
       <section className={styles.column} aria-label="Events">
         <h1 className={styles.title}>Events</h1>
         <FilterBar conditions={conditions} />
-        <EventHistogram conditions={conditions} isLive={!isPaused} />
+        <EventHistogram conditions={conditions} asked={counted} />
         <div className={styles.controls}>
           <Button aria-pressed={isPaused} onClick={() => change({ paused: turned(isPaused) }, { replace: true })}>
             {isPaused ? `▶ Resume (+${events.heldCount})` : "❚❚ Pause"}
@@ -59,6 +62,7 @@ export function EventsPage() {
           <TailLog newest={rows[0]} isPaused={isPaused} />
         </div>
         {events.isStale ? <Stale text="No leader stands behind this list: it may lack the newest events." /> : null}
+        <LentNote what="Some of what is shown" sources={sourcesOf([...events.answers, counted.data])} />
         {events.isLoading ? (
           <Loading what="events" />
         ) : events.error !== null && rows.length === 0 ? (

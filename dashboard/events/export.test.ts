@@ -21,7 +21,7 @@ function logOf(size: number): { read: () => Promise<Answer<EventPage>>; paths: s
     const events = [at, at + 1].filter((one) => one < grown).map((one) => event(one));
     at += 2;
     grown += 1;
-    const answer = { logSize: size + paths.length - 1, isStale: false, servedBy: "n1", etag: null };
+    const answer = { logSize: size + paths.length - 1, isStale: false, servedBy: "n1", answeredFrom: [], etag: null };
     return { ...answer, body: { events, ...(at < grown ? { next: `c${at}` } : {}) } };
   };
   return { read, paths };

@@ -62,7 +62,7 @@ export function FilterBar({ conditions }: { readonly conditions: readonly Condit
       <p
         id="filter-help"
         className={fault === "" ? "offscreen" : styles.fault}
-        role={fault === "" ? undefined : "alert"}
+        role={fault === "" ? undefined : "status"}
       >
         {fault === "" ? `Conditions: ${namesToWrite(paths)}` : fault}
       </p>

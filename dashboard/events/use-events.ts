@@ -2,6 +2,7 @@ import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/r
 import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { EventView } from "../../shared/log/event.js";
 import { type Answer, ask } from "../api/client.js";
+import type { Sources } from "../api/sources.js";
 import { stream } from "../api/stream.js";
 import type { EventPage } from "../api/types.js";
 import { Feed, type FeedState } from "./feed.js";
@@ -17,6 +18,7 @@ export interface EventRows {
   readonly isLoading: boolean;
   readonly error: Error | null;
   readonly isStale: boolean;
+  readonly answers: readonly Sources[];
   readonly hasMore: boolean;
   readonly isLoadingMore: boolean;
   loadMore(): void;
@@ -63,6 +65,7 @@ export function useEvents(conditions: readonly Condition[], isHeld: boolean): Ev
     isLoading: pages.isPending,
     error: pages.error,
     isStale: pages.data?.pages.some((page) => page.isStale) ?? false,
+    answers: pages.data?.pages ?? [],
     hasMore: pages.hasNextPage,
     isLoadingMore: pages.isFetchingNextPage,
     loadMore: () => void pages.fetchNextPage({ cancelRefetch: false }),

@@ -6,6 +6,8 @@ export const zoneName = (): string => (zoneNow() === "utc" ? "UTC" : "local");
 export const clockTime = (text: string): string => inZone(text).slice(11, 23);
 export const dateOf = (text: string): string => inZone(text).slice(0, 10);
 
+export const moment = (text: string): string => `${dateOf(text)} ${clockTime(text)}`;
+
 /** What is no time is shown as it is. */
 function inZone(text: string): string {
   const at = new Date(text);

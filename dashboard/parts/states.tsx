@@ -50,11 +50,14 @@ function wordsOf(error: Error): { title: string; detail: string; facts: string }
 }
 
 /** What was answered last is still shown. */
-export function Stale({ text }: { readonly text: string }) {
+export const Stale = ({ text }: { readonly text: string }) => <Note sign="◷">{text}</Note>;
+
+/** One line on what is shown below it. */
+export function Note({ sign, children }: { readonly sign: string; readonly children: ReactNode }) {
   return (
-    <p className={styles.stale} role="status">
-      <span aria-hidden="true">◷ </span>
-      {text}
+    <p className={styles.note} role="status">
+      <span aria-hidden="true">{sign} </span>
+      {children}
     </p>
   );
 }

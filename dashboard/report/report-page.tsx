@@ -1,10 +1,11 @@
 import { useState } from "react";
 import { Link } from "wouter";
+import { LentNote } from "../alerts/lent-note.js";
 import { actionWord } from "../alerts/standing.js";
 import type { AlertView, NodeView } from "../api/types.js";
 import { count, many } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
-import { clockTime, dateOf, zoneName } from "../lib/times.js";
+import { moment, zoneName } from "../lib/times.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
 import { Mark } from "../parts/mark.js";
@@ -13,8 +14,6 @@ import { Table } from "../parts/table.js";
 import { alertsIn, electionsIn, type Period, periodIn } from "./period.js";
 import styles from "./report-page.module.css";
 import { type ReportFacts, useReport } from "./use-report.js";
-
-const moment = (text: string): string => `${dateOf(text)} ${clockTime(text)}`;
 
 /** What an auditor asks of a period: how far it was verified, what was found, who decided what, which hashes it ended with. */
 export function ReportPage() {
@@ -44,6 +43,7 @@ export function ReportPage() {
         Made {moment(facts.madeAt)} ({zoneName()}) from what {servedBy} told, of the cluster{" "}
         <code className={styles.hash}>{facts.status.clusterId}</code>. Days are whole days in UTC.
       </p>
+      <LentNote what="Some of what follows" sources={facts.sources} />
       <Log facts={facts} />
       <Coverage facts={facts} />
       <Found alerts={alerts} facts={facts} />

@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import type { EventView } from "../../shared/log/event.js";
-import { ask } from "../api/client.js";
+import { type Answer, ask } from "../api/client.js";
 import type { Asked } from "../api/queries.js";
+import { type Sources, sourcesOf } from "../api/sources.js";
 import type { AlertList, ClusterView, ElectionList, EventPage } from "../api/types.js";
 import type { HistogramView } from "../events/spans.js";
 import { boundsOf, type Period } from "./period.js";
@@ -18,6 +19,8 @@ export interface ReportFacts {
   /** The first and the last event of the period; null where it has none. */
   readonly first: EventView | null;
   readonly last: EventView | null;
+  /** Of the events and their number. */
+  readonly sources: Sources;
 }
 
 /** All that a report rests on, asked together once: a report does not change while it is read. */
@@ -26,8 +29,8 @@ export function useReport(period: Period): Asked<ReportFacts> {
     queryKey: ["report", period.from, period.to],
     queryFn: async ({ signal }) => {
       const bounds = new URLSearchParams(boundsOf(period)).toString();
-      const edge = async (order: "asc" | "desc"): Promise<EventView | null> =>
-        (await ask<EventPage>(`api/v1/events?limit=1&order=${order}&${bounds}`, { signal })).body.events[0] ?? null;
+      const edge = (order: "asc" | "desc"): Promise<Answer<EventPage>> =>
+        ask<EventPage>(`api/v1/events?limit=1&order=${order}&${bounds}`, { signal });
       const [status, alerts, elections, counted, first, last] = await Promise.all([
         ask<ClusterView>("api/v1/cluster", { signal }),
         ask<AlertList>(`api/v1/alerts?limit=${NOTICES}&status=all`, { signal }),
@@ -37,7 +40,8 @@ export function useReport(period: Period): Asked<ReportFacts> {
         edge("desc"),
       ]);
       const body: ReportFacts = {
-        ...{ madeAt: new Date().toISOString(), first, last },
+        ...{ madeAt: new Date().toISOString(), sources: sourcesOf([counted, first, last]) },
+        ...{ first: first.body.events[0] ?? null, last: last.body.events[0] ?? null },
         ...{ status: status.body, alerts: alerts.body, elections: elections.body, counted: counted.body },
       };
       return { ...status, body };

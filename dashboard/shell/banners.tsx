@@ -49,7 +49,7 @@ function Disconnected({ cluster }: { readonly cluster: Asked<ClusterView> }) {
   const at = cluster.dataUpdatedAt;
   const age = at === 0 ? "Nothing has been shown yet." : `What is shown is ${duration(now - at)} old.`;
   return (
-    <div className={`${styles.banner} ${styles.bad}`} role="alert">
+    <div className={`${styles.banner} ${styles.bad}`} role="status">
       <strong>✗</strong>
       <p>
         {self === "" ? "This node" : self} does not answer. {age}{" "}

@@ -19,7 +19,7 @@ export function CheckReport({ state, onStop }: { readonly state: CheckState; onS
     return (
       <section className={page.card} aria-labelledby="outcome">
         <h2 id="outcome">It could not be checked</h2>
-        <p role="alert">{state.detail}</p>
+        <p role="status">{state.detail}</p>
       </section>
     );
   const { report } = state;

@@ -27,13 +27,13 @@ function viewOf({ stored: { block }, events }: TestBlock, frontier: readonly Uin
 }
 
 const copy = (node: string, held: EventView = event) => ({ node, hash: held.hash, event: held });
-const sound: Evidence = {
+const sound = {
   event,
   next,
   block: viewOf(own, before.stored.frontier),
   copies: [copy("n1"), copy("n2"), copy("n3")],
   isSigned: async (key, signature, bytes) => verifier.verify(key, bytes, fromHex(signature)),
-};
+} satisfies Evidence;
 const failing = async (evidence: Partial<Evidence>): Promise<string[]> =>
   (await verify({ ...sound, ...evidence })).filter(({ state }) => state === "failed").map(({ title }) => title);
 
@@ -104,4 +104,14 @@ it("what could not be seen is open, and neither good nor bad", async () => {
     "Equal on 1 of 2 nodes",
   ]);
   expect(verdictOfSteps(steps)).toBe("open");
+});
+
+it("of a block that the asked node has altered nothing is said, and the event is checked all the same", async () => {
+  const steps = await verify({ ...sound, block: null });
+  expect(steps.filter(({ state }) => state === "open").map(({ title }) => title)).toEqual([
+    "Leaf, root and signature of block 3",
+  ]);
+  expect(await failing({ block: null, event: { ...event, dataPayload: { amount: 25_000 } } })).toEqual([
+    "Commitment: SHA-256 of salt and payload",
+  ]);
 });

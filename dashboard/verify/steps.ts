@@ -22,7 +22,8 @@ export interface Evidence {
   readonly event: EventView;
   /** The event behind it; null for the newest one. */
   readonly next: EventView | null;
-  readonly block: BlockView;
+  /** Null where the node that was asked has it altered. */
+  readonly block: BlockView | null;
   readonly copies: readonly CopyView[];
   /** Ed25519; null where this browser cannot tell. */
   readonly isSigned: (publicKey: string, signature: string, bytes: Uint8Array) => Promise<boolean | null>;
@@ -50,11 +51,18 @@ export async function verify({ event, next, block, copies, isSigned }: Evidence)
     next === null
       ? { title: "Linked by the next event", state: "open", computed: "It is the newest event: none follows yet." }
       : equal(`Linked by event ${next.sequence}: its previousHash`, event.hash, next.previousHash),
-    ...blockSteps(event, record, block),
-    await signatureStep(block, isSigned),
+    ...(block === null
+      ? [noBlockStep(event)]
+      : [...blockSteps(event, record, block), await signatureStep(block, isSigned)]),
     copiesStep(event, copies),
   ];
 }
+
+const noBlockStep = ({ height }: EventView): Step => ({
+  title: `Leaf, root and signature of block ${height}`,
+  state: "open",
+  computed: "This node’s own copy of the block was altered: open the event at another node.",
+});
 
 function blockSteps(event: EventView, record: string, block: BlockView): Step[] {
   const { header, frontierBefore, leaves } = block;

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { EventView } from "../../shared/log/event.js";
 import type { BlockView } from "../../shared/protocol/http.js";
 import { ApiError, ask } from "../api/client.js";
+import type { Sources } from "../api/sources.js";
 import type { CopyList } from "../api/types.js";
 import { isSigned } from "./signature.js";
 import { type Step, verify } from "./steps.js";
@@ -12,7 +13,10 @@ export interface Verified {
   readonly event: EventView;
   readonly copies: CopyList["nodes"];
   readonly steps: readonly Step[];
-  readonly logSize: number;
+  /** Whose signature its block has; null where the block was not to be had here. */
+  readonly sealedBy: string | null;
+  /** Of the event itself. */
+  readonly sources: Sources;
 }
 
 /** Fetches an event and all that it is checked by, and checks it here; again and again while it is looked at. */
@@ -32,11 +36,21 @@ async function fetchAndVerify(sequence: number, signal: AbortSignal): Promise<Ve
   ]);
   const [next, block] = await Promise.all([
     nextOf(sequence, own.logSize ?? 0, signal),
-    ask<BlockView>(`api/v1/blocks/${own.body.height}`, { signal }),
+    blockAt(own.body.height, signal),
   ]);
   const { nodes } = copies.body;
-  const steps = await verify({ event: own.body, next, block: block.body, copies: nodes, isSigned });
-  return { event: own.body, copies: nodes, steps, logSize: own.logSize ?? 0 };
+  const steps = await verify({ event: own.body, next, block, copies: nodes, isSigned });
+  return { event: own.body, copies: nodes, steps, sealedBy: block?.header.leaderId ?? null, sources: own };
+}
+
+/** Null where this node's own copy is altered: an event can come from another node, a block shows what stands here. */
+async function blockAt(height: number, signal: AbortSignal): Promise<BlockView | null> {
+  try {
+    return (await ask<BlockView>(`api/v1/blocks/${height}`, { signal })).body;
+  } catch (error) {
+    if (error instanceof ApiError && error.problem.code === "event_altered") return null;
+    throw error;
+  }
 }
 
 async function nextOf(sequence: number, logSize: number, signal: AbortSignal): Promise<EventView | null> {

@@ -85,7 +85,7 @@ function RangeForm({ isRunning, onRun }: RangeFormProps) {
           Check the range
         </Button>
       </form>
-      <p id={ids.fault} className={fault === "" ? page.muted : styles.fault} role={fault === "" ? undefined : "alert"}>
+      <p id={ids.fault} className={fault === "" ? page.muted : styles.fault} role={fault === "" ? undefined : "status"}>
         {fault !== ""
           ? fault
           : newest < 0
@@ -144,7 +144,7 @@ function FileForm({ isRunning, onRun }: FileFormProps) {
           }}
         />
       </div>
-      <p className={fault === "" ? page.muted : styles.fault} role={fault === "" ? undefined : "alert"}>
+      <p className={fault === "" ? page.muted : styles.fault} role={fault === "" ? undefined : "status"}>
         {fault === ""
           ? "Events as the API gives them, a range that was downloaded here, or an alert's evidence. It stays in this browser, and needs no network."
           : fault}

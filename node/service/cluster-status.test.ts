@@ -18,6 +18,7 @@ const own: OwnStatus = {
   headHash: "",
   index: { isWhole: true, paths: [], through: 1 },
   stableSince: null,
+  electionWait: null,
   watch: "live",
   verifiedThrough: -1,
   lastPassAt: null,

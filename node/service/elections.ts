@@ -3,7 +3,9 @@ import type { NodeId, Term } from "../../shared/ids.js";
 import { NOTICES_MAX } from "../../shared/limits.js";
 import type { Block } from "../../shared/log/block.js";
 import { hashHeader } from "../../shared/log/block.js";
-import type { ElectionRecord } from "./log-port.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
+import type { AnswerTo } from "../../shared/protocol/requests.js";
+import type { ElectionList, ElectionMessage, ElectionRecord } from "./log-port.js";
 import { notReady, type Parts } from "./parts.js";
 
 /** Terms in which writes were refused; the oldest are forgotten. */
@@ -41,6 +43,21 @@ export class RefusedWrites {
   }
 }
 
+/** The ELECTION and ALIVE messages that reached this node, the newest of them: in memory only, as long as this process lives. */
+export class BullyMessages {
+  private kept: ElectionMessage[] = [];
+
+  onMessage({ from, to, body: { kind } }: Pick<PeerMessage, "from" | "to" | "body">, at: string): void {
+    if (kind !== "election" && kind !== "alive") return;
+    this.kept = [{ at, kind, from, to }, ...this.kept].slice(0, NOTICES_MAX);
+  }
+
+  /** The newest first. */
+  get all(): readonly ElectionMessage[] {
+    return this.kept;
+  }
+}
+
 type Election = Omit<ElectionRecord, "writesRefused">;
 
 /** What a block that opens a term says of its election; null for any other block. */
@@ -64,14 +81,20 @@ export function electionIn({ header }: Block): Election | null {
 /** The elections that the log remembers, and what each cost in refused writes. */
 export class Elections {
   private readonly refused = new RefusedWrites();
+  private readonly messages = new BullyMessages();
 
   constructor(
     private readonly parts: Parts,
     private readonly onElected: (election: Election) => void,
   ) {
-    parts.peers.handle("refused-writes", async ({ terms }) => ({
-      counts: terms.map((term) => this.refused.of(term)),
-    }));
+    parts.peers.handle("election-notes", async ({ terms }) => this.notesOf(terms));
+  }
+  private notesOf(terms: readonly number[]): AnswerTo<"election-notes"> {
+    return { counts: terms.map((term) => this.refused.of(term)), messages: [...this.messages.all] };
+  }
+
+  onMessage(message: PeerMessage): void {
+    this.messages.onMessage(message, this.parts.clock.wall());
   }
 
   onRefused(): void {
@@ -87,7 +110,7 @@ export class Elections {
   }
 
   /** The newest first, of this node's committed log. */
-  async list(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }> {
+  async list(limit: number): Promise<ElectionList> {
     const { driver, storage, peers, config, logger } = this.parts;
     const view = driver.view();
     if (view === null) throw notReady("This node's database is being recovered. Ask another node, or again shortly.");
@@ -101,10 +124,14 @@ export class Elections {
       if (election !== null) elections.push(election);
     }
     const terms = elections.map(({ term }) => term);
-    const others = await peers.askAll("refused-writes", { terms });
-    const own = { peer: config.nodeId, answer: { counts: terms.map((term) => this.refused.of(term)) } };
+    const others = await peers.askAll("election-notes", { terms });
+    const all = [{ peer: config.nodeId, answer: this.notesOf(terms) }, ...others];
     return {
-      elections: elections.map((election, i) => ({ ...election, writesRefused: refusedBy([own, ...others], i) })),
+      elections: elections.map((election, i) => ({ ...election, writesRefused: refusedBy(all, i) })),
+      messages: all
+        .flatMap(({ answer }) => answer?.messages ?? [])
+        .sort((a, b) => (a.at < b.at ? 1 : -1))
+        .slice(0, NOTICES_MAX),
       unreachable: others.filter(({ answer }) => answer === null).map(({ peer }) => peer),
     };
   }

@@ -53,7 +53,7 @@ export interface LogLeadership {
   stepDown(request: StepDownRequest): Promise<LeadingNode>;
   admit(request: { node: NodeId; actor: string; reason: string }): Promise<void>;
   /** The newest first, with the writes that each node refused meanwhile; and the nodes that did not say. */
-  elections(limit: number): Promise<{ elections: ElectionRecord[]; unreachable: NodeId[] }>;
+  elections(limit: number): Promise<ElectionList>;
 }
 
 export interface LogStatus {
@@ -164,6 +164,21 @@ export interface ElectionRecord {
   readonly writesRefused: Readonly<Record<NodeId, number>>;
 }
 
+/** One of Bully's questions or answers, as the node that it reached noted it. */
+export interface ElectionMessage {
+  readonly at: string;
+  readonly kind: "election" | "alive";
+  readonly from: NodeId;
+  readonly to: NodeId;
+}
+
+/** Each the newest first. */
+export interface ElectionList {
+  readonly elections: readonly ElectionRecord[];
+  readonly messages: readonly ElectionMessage[];
+  readonly unreachable: readonly NodeId[];
+}
+
 export interface StepDownRequest {
   readonly actor: string;
   readonly reason: string;
@@ -245,6 +260,8 @@ export interface NodeStatus {
   version: string;
   /** RFC 3339: since when this node has known the present leader; null while it knows none. */
   stableSince: string | null;
+  /** How long until this node runs for leader if it hears none, of how long at first; null where it does not wait. */
+  electionWait: { leftMs: number; ofMs: number } | null;
   /** Whether changes in its database are seen at once. */
   watch: "starting" | "live" | "down" | "unsupported" | "unknown";
   /** The last sequence that this node's latest full verification reached; -1 before its first. */

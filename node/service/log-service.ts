@@ -1,5 +1,6 @@
 import type { Effect } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
+import type { PeerMessage } from "../../shared/protocol/messages.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Admissions } from "./admissions.js";
 import { AlertDesk } from "./alert-desk.js";
@@ -67,8 +68,9 @@ export class NodeLogService implements LogService {
     this.writes.onRecovered(commitHeight);
     this.leaders.look();
   }
-  onPeerHeard(peer: NodeId): void {
-    this.handOver.onPeerHeard(peer);
+  onPeerMessage(message: PeerMessage): void {
+    this.handOver.onPeerHeard(message.from);
+    this.elected.onMessage(message);
   }
   onPeerGone(peer: NodeId): void {
     this.handOver.onPeerGone(peer);

@@ -97,7 +97,7 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
   // --- What its peers do ---------------------------------------------------------------------------------------------
 
   onMessage(message: PeerMessage, ref?: number): void {
-    this.service.onPeerHeard(message.from);
+    this.service.onPeerMessage(message);
     const received = { kind: "message", ...this.time(), message } as const;
     this.driver.submit(ref === undefined ? received : { ...received, ref });
   }

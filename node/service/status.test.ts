@@ -150,6 +150,7 @@ describe("the status of the cluster", () => {
       ...{
         index: { isWhole: true, paths: [], through: 0 },
         stableSince: null,
+        electionWait: null,
         ...INTEGRITY,
         alerts: [],
         count: 0,
@@ -209,7 +210,14 @@ it("a damaged node says so, is not ready, and votes all the same; a pending veri
     body: {
       ...{ id, clock: "2026-01-01T00:00:00Z", version: "1", address: "", clusterId: "", role: "follower", term: 1 },
       ...{ health: "sound", leaderId: "n2", lastHeight: 0, commitHeight: 0, committedSize: 0, headHash: "" },
-      ...{ index: { isWhole: true, paths: [], through: 0 }, stableSince: null, ...INTEGRITY, alerts: [], count: 0 },
+      ...{
+        index: { isWhole: true, paths: [], through: 0 },
+        stableSince: null,
+        electionWait: null,
+        ...INTEGRITY,
+        alerts: [],
+        count: 0,
+      },
     },
   });
   const seen = async (more: object) => {

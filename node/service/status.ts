@@ -135,6 +135,7 @@ export class Status implements LogStatus {
       committedSize: view?.committedSize ?? 0,
       headHash: view?.headHash ?? "",
       stableSince: view === null ? null : this.stableSince,
+      electionWait: roundedWait(view?.electionWait ?? null),
       contacts: contactsOf(view, this.parts.clock.now()),
       ...this.parts.integrity(),
       index: {
@@ -145,6 +146,9 @@ export class Status implements LogStatus {
     };
   }
 }
+
+const roundedWait = (wait: ReplicaView["electionWait"]): OwnStatus["electionWait"] =>
+  wait === null ? null : { leftMs: Math.round(wait.leftMs), ofMs: Math.round(wait.ofMs) };
 
 /** Only a leader hears from all; of one that it never heard it says nothing. */
 const contactsOf = (view: ReplicaView | null, now: number): NonNullable<OwnStatus["contacts"]> =>

@@ -38,7 +38,8 @@ it.each([
   ["alerts", { alerts: [] }],
   ["disk", { isLow: "no" }],
   ["step-down", { leaderId: "", term: 1 }],
-  ["refused-writes", { counts: [-1] }],
+  ["election-notes", { counts: [-1], messages: [] }],
+  ["election-notes", { counts: [], messages: [{ at: "now", kind: "alive", from: "n1", to: "n2" }] }],
 ] as const)("takes no answer to %s that is not whole: %j", (path, answer) => {
   expect(PEER_REQUESTS[path].answer.safeParse(answer).success).toBe(false);
 });

@@ -148,6 +148,16 @@ export const nodeCopySchema = z.strictObject({
   detail: z.string().exactOptional(),
 });
 
+export const electionMessageSchema = z.strictObject({
+  /** By the clock of the node that it reached. */
+  at: z.iso.datetime(),
+  kind: z.enum(["election", "alive"]),
+  from: nodeIdSchema,
+  to: nodeIdSchema,
+});
+
+export const electionWaitSchema = z.strictObject({ leftMs: count, ofMs: count });
+
 /** What a node says of itself. */
 const ownStatus = z.object({
   id: nodeIdSchema,
@@ -166,6 +176,8 @@ const ownStatus = z.object({
   headHash: hashOrEmpty,
   index: z.object({ isWhole: z.boolean(), paths: z.array(z.string()), through: count }),
   stableSince: z.iso.datetime().nullable(),
+  /** How long until it runs for leader if it hears none, of how long at first. */
+  electionWait: electionWaitSchema.nullable(),
   /** Whether changes in its database are seen at once. */
   watch: z.enum(["starting", "live", "down", "unsupported"]),
   /** -1 before the first full verification. */
@@ -331,10 +343,13 @@ export const PEER_REQUESTS = {
   },
   /** Whether the node's disk is nearly full. */
   disk: { question: nothing, answer: z.object({ isLow: z.boolean() }) },
-  /** How many writes the node refused, of each term asked for, in their order. */
-  "refused-writes": {
+  /** How many writes the node refused, of each term asked for, in their order; and which of Bully's messages reached it. */
+  "election-notes": {
     question: z.object({ terms: z.array(count).max(NOTICES_MAX) }),
-    answer: z.object({ counts: z.array(count).max(NOTICES_MAX) }),
+    answer: z.object({
+      counts: z.array(count).max(NOTICES_MAX),
+      messages: z.array(electionMessageSchema).max(NOTICES_MAX),
+    }),
   },
 } as const satisfies Record<string, { question: z.ZodType; answer: z.ZodType }>;
 

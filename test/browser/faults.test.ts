@@ -95,8 +95,8 @@ journeys("a person whose cluster is in trouble", () => {
       `${ROWS_COMPARED} rows`,
     );
     await cluster.kill("n1");
-    const banner = mine.page.getByRole("alert");
-    await banner.getByText(/n1 does not answer. What is shown is \d+ s old/).waitFor();
+    const banner = mine.page.getByRole("status").filter({ hasText: /n1 does not answer. What is shown is \d+ s old/ });
+    await banner.waitFor();
     await mine.page.locator('[data-stream="lost"]').waitFor();
     expect(await topRows()).toEqual(rows);
     await banner.getByRole("link", { name: "n2" }).click();

@@ -111,7 +111,7 @@ journeys("a person with a browser", () => {
     await mine.page.getByPlaceholder(/type:/).fill("colour:red");
     await mine.page.keyboard.press("Enter");
     await mine.page
-      .getByRole("alert")
+      .getByRole("status")
       .getByText(/is no condition/)
       .waitFor();
     await leave(mine, "journey-03");

@@ -209,7 +209,7 @@ journeys("a person whose databases somebody edits", () => {
     await stale.page.getByLabel("Reason").fill("I did not know");
     await stale.page.getByRole("button", { name: "Dismiss" }).click();
     await stale.page
-      .getByRole("alert")
+      .getByRole("status")
       .getByText(/ada was quicker: repair/)
       .waitFor();
     await leave(stale, "journey-15-stale");

@@ -333,6 +333,7 @@ const NOTHING: ReplicaView = {
   members: [],
   hasQuorum: false,
   lastLeaderContact: 0,
+  electionWait: null,
   peers: [],
   clocksOff: [],
 };

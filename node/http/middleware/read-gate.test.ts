@@ -26,7 +26,7 @@ describe("reads that ask every node", () => {
       };
       door.log.copies = () => ask([]);
       door.log.alerts.alerts = () => ask({ alerts: [], more: 0, unreachable: [] });
-      door.log.elections = () => ask({ elections: [], unreachable: [] });
+      door.log.elections = () => ask({ elections: [], messages: [], unreachable: [] });
       const clients = Array.from({ length: 700 }, () => door.open().send(get(path)));
       await expect.poll(() => clients.every(({ statuses }) => statuses.length === 1)).toBe(true);
       const refused = clients.filter(({ statuses }) => statuses[0] !== 200);

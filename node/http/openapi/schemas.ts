@@ -4,7 +4,13 @@ import { alertSchema } from "../../../shared/protocol/alert.js";
 import { chaosRequestSchema, chaosStateSchema } from "../../../shared/protocol/chaos.js";
 import type { BlockView, ChainView } from "../../../shared/protocol/http.js";
 import { headerSchema } from "../../../shared/protocol/messages.js";
-import { eventViewSchema, nodeChainSchema, nodeCopySchema } from "../../../shared/protocol/requests.js";
+import {
+  electionMessageSchema,
+  electionWaitSchema,
+  eventViewSchema,
+  nodeChainSchema,
+  nodeCopySchema,
+} from "../../../shared/protocol/requests.js";
 import { PROBLEMS, type ProblemCode } from "../../problems.js";
 import type { ClusterStatus, ElectionRecord } from "../../service/log-port.js";
 import { batchSchema, conditionalEventSchema, eventSchema } from "../door/schema.js";
@@ -90,6 +96,7 @@ const nodeStatus = z.strictObject({
   healthy: z.boolean(),
   version: z.string(),
   stableSince: time.nullable(),
+  electionWait: electionWaitSchema.nullable(),
   watch: z.enum(["starting", "live", "down", "unsupported", "unknown"]),
   verifiedThrough: z.int().min(-1),
   lastPassAt: time.nullable(),
@@ -230,7 +237,11 @@ export const SCHEMAS = {
   Admitted: z.strictObject({ node: nodeIdSchema, admitted: z.literal(true) }),
   WebhookOutcome: z.strictObject({ delivered: z.boolean(), detail: z.string().optional() }),
   Leader: z.strictObject({ leaderId: nodeIdSchema, term: z.int().min(1) }),
-  ElectionList: z.strictObject({ elections: z.array(election), unreachable: nodes }),
+  ElectionList: z.strictObject({
+    elections: z.array(election),
+    messages: z.array(electionMessageSchema),
+    unreachable: nodes,
+  }),
   Chaos: z.strictObject({ allowed: z.boolean(), ...chaosStateSchema.shape }),
   ChaosRequest: chaosRequestSchema,
   Alert: alertSchema,

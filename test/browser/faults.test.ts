@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { freePorts } from "../../scripts/lib/processes.js";
 import { Chaos } from "../../scripts/start/chaos/chaos.js";
-import { postJson } from "../integration/api-support.js";
+import { demoEvents } from "../../scripts/start/demo.js";
+import { call, postJson } from "../integration/api-support.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, violationsOf, visit } from "./browser.js";
@@ -20,6 +21,8 @@ journeys("a person whose cluster is in trouble", () => {
   let cluster: Cluster;
   let browser: Browser;
   let chaos: Chaos;
+  /** Of the events that these journeys look at one by one. */
+  let first = 0;
   const urlOf = (id: string): string => cluster.node(id).url;
   const otherThan = (...ids: string[]): string => IDS.find((id) => !ids.includes(id)) as string;
   beforeAll(async () => {
@@ -32,7 +35,11 @@ journeys("a person whose cluster is in trouble", () => {
     });
     [cluster, browser] = await Promise.all([started, openBrowser()]);
     chaos.attach(cluster);
+    const demo = await postJson(`${urlOf("n1")}/api/v1/events:batch`, { events: demoEvents(Date.now()) });
+    expect(demo.status).toBe(201);
     await seed(urlOf("n1"), 30);
+    const { body } = await call(`${urlOf("n1")}/api/v1/events?sourceAppId=seed&limit=1`);
+    first = body.events[0].sequence;
   });
   afterEach(async () => {
     chaos.heal();
@@ -44,6 +51,19 @@ journeys("a person whose cluster is in trouble", () => {
     chaos?.heal();
     await cluster?.stop();
     await chaos?.close();
+  });
+
+  it("1: a fresh start with events of a demonstration: they are shown, and all nodes are there", async () => {
+    const mine = await visit(browser, urlOf("n1"));
+    const { page } = mine;
+    await page.getByText("3/3 all nodes").waitFor();
+    await page.getByText("Yes: nothing differs on 3 of 3 nodes").waitFor();
+    await page.getByRole("link", { name: "Events", exact: true }).click();
+    await page
+      .locator(`[data-sequence="${first - 1}"]`)
+      .getByText("✓ this browser")
+      .waitFor();
+    await leave(mine, "journey-01");
   });
 
   it("16: the leader is killed during writes: the page tells of the election, and no acknowledged event is missing", async () => {
@@ -108,6 +128,7 @@ journeys("a person whose cluster is in trouble", () => {
   it("18: two of three are down: the page says that and why nothing is written, and marks what it shows", async () => {
     const mine = await visit(browser, `${urlOf("n1")}/#/cluster`, { mayMissNodes: true });
     await mine.page.getByText("3/3 all nodes").waitFor();
+    await mine.page.getByRole("img", { name: /runs in \d+ (?:ms|s) if it hears no leader/ }).waitFor();
     await Promise.all([cluster.kill("n2"), cluster.kill("n3")]);
     await mine.page.getByText("1/3 no majority").waitFor();
     await mine.page.getByText(/Nothing is written until they do/).waitFor();
@@ -118,10 +139,11 @@ journeys("a person whose cluster is in trouble", () => {
   });
 
   it("26: an error, a missing answer and a slow one are told apart, with what to do", async () => {
-    const failing = await visit(browser, `${urlOf("n2")}/#/events?sourceAppId=seed&event=0`, {
+    const failing = await visit(browser, `${urlOf("n2")}/#/events?sourceAppId=seed&event=${first}`, {
       ...{ mayMissNodes: true, viewport: { width: 1280, height: 1_600 } },
     });
     const { page } = failing;
+    const row = (i: number) => page.locator(`[data-sequence="${first + i}"]`);
     await page.getByText(/verified in this browser/).waitFor();
     const problem = {
       title: "It broke",
@@ -130,13 +152,13 @@ journeys("a person whose cluster is in trouble", () => {
       status: 500,
       requestId: "request-0815",
     };
-    await page.route("**/api/v1/events/1**", (route) =>
+    await page.route(`**/api/v1/events/${first + 1}**`, (route) =>
       route.fulfill({ status: 500, contentType: "application/problem+json", body: JSON.stringify(problem) }),
     );
-    await page.locator('[data-sequence="1"]').click();
+    await row(1).click();
     await page.getByRole("heading", { name: "It broke" }).waitFor();
     await page.getByText("500 internal · request request-0815").waitFor();
-    await page.unroute("**/api/v1/events/1**");
+    await page.unroute(`**/api/v1/events/${first + 1}**`);
     await page.getByRole("button", { name: "Retry" }).click();
     await page.getByText(/verified in this browser/).waitFor();
     const refusals = [
@@ -145,33 +167,33 @@ journeys("a person whose cluster is in trouble", () => {
     ];
     for (const [i, refusal] of refusals.entries()) {
       const answer = { ...problem, ...refusal };
-      await page.route(`**/api/v1/events/${4 + i}**`, (route) =>
+      await page.route(`**/api/v1/events/${first + 4 + i}**`, (route) =>
         route.fulfill({
           status: refusal.status,
           contentType: "application/problem+json",
           body: JSON.stringify(answer),
         }),
       );
-      await page.locator(`[data-sequence="${4 + i}"]`).click();
+      await row(4 + i).click();
       await page.getByRole("heading", { name: refusal.title }).waitFor();
       await page.getByText(`${refusal.status} ${refusal.code} · request request-0815`).waitFor();
-      await page.unroute(`**/api/v1/events/${4 + i}**`);
+      await page.unroute(`**/api/v1/events/${first + 4 + i}**`);
       await page.getByRole("button", { name: "Retry" }).click();
       await page.getByText(/verified in this browser/).waitFor();
     }
-    await page.route("**/api/v1/events/2**", (route) => route.abort());
-    await page.locator('[data-sequence="2"]').click();
+    await page.route(`**/api/v1/events/${first + 2}**`, (route) => route.abort());
+    await row(2).click();
     await page.getByRole("heading", { name: "This node does not answer" }).waitFor();
     let release = (): void => undefined;
     const isSeen = new Promise<void>((resolve) => {
       release = resolve;
     });
-    await page.route("**/api/v1/events/3**", async (route) => {
+    await page.route(`**/api/v1/events/${first + 3}**`, async (route) => {
       await isSeen;
       await route.continue();
     });
-    await page.locator('[data-sequence="3"]').click();
-    await page.getByText("Asking this node for event 3 …").waitFor();
+    await row(3).click();
+    await page.getByText(`Asking this node for event ${first + 3} …`).waitFor();
     release();
     await page.getByText(/verified in this browser/).waitFor();
     await leave(failing, "journey-26");

@@ -202,6 +202,9 @@ journeys("a person with a browser", () => {
         await mine.page.getByText(/verified in this browser/).waitFor();
         expect(await mine.page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
         expect(await mine.page.evaluate("document.images.length")).toBe(0);
+        // The bar never leaves, however narrow the page is and however far it is scrolled.
+        await mine.page.mouse.wheel(0, 2_000);
+        expect(await mine.page.evaluate("document.elementFromPoint(4, 4).closest('header') !== null")).toBe(true);
         await mine.page.keyboard.press("Escape");
       }
       expect(await mine.page.title()).toContain("Quorumlog");
@@ -220,6 +223,19 @@ journeys("a person with a browser", () => {
     await mine.page.getByRole("button", { name: "Resume" }).click();
     await mine.page.locator("[data-sequence]").first().waitFor();
     await leave(mine, "journey-27");
+  });
+
+  it("shows all times in UTC or where its reader is, by one switch", async () => {
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=fast`, { timezoneId: "Asia/Tokyo" });
+    const { page } = mine;
+    const cell = page.locator("[data-sequence]").first().getByRole("gridcell").nth(1);
+    const shownAt = async (): Promise<number> => Date.parse(`${((await cell.textContent()) ?? "").replace(" ", "T")}Z`);
+    await page.getByRole("columnheader", { name: "Time (UTC)" }).waitFor();
+    const utc = await shownAt();
+    await page.getByRole("button", { name: "Times are in UTC: show local time" }).click();
+    await page.getByRole("columnheader", { name: "Time (local)" }).waitFor();
+    expect((await shownAt()) - utc).toBe(9 * 3_600_000);
+    await leave(mine, "zone");
   });
 
   it("works under a path prefix, as behind a proxy: pages, links and the stream", async () => {

@@ -136,7 +136,7 @@ journeys("a person whose databases somebody edits", () => {
         chainRow(chain.page, altered).getByText("! altered").waitFor(inTime),
         events.page.locator(`[data-sequence="${sequence}"]`).getByText(`✗ ${altered} differs`).waitFor(inTime),
         row.waitFor(inTime),
-        chain.page.getByRole("banner").getByText("integrity alert").waitFor(inTime),
+        chain.page.getByRole("banner").getByRole("alert").getByText("integrity alert").waitFor(inTime),
       ]);
       const found = (await openAlerts(asked)).find((alert) => alert.accused === altered && covers(alert, place));
       const foundMs = Date.parse(found?.openedAt ?? "") - Date.parse(found?.changedAt ?? "");
@@ -158,6 +158,7 @@ journeys("a person whose databases somebody edits", () => {
       const changed = alerts.page.getByRole("row", { name: /dataPayload\.by\.name ◄ the only change/ });
       await changed.waitFor();
       expect(await changed.textContent()).toMatch(/"ada".*"eve"/);
+      await alerts.page.getByText(/The committed event stands in block \d+, sealed by n[123]\./).waitFor();
       await alerts.page.getByRole("row", { name: /recomputed in this browser .*holds .*does not hold/ }).waitFor();
       await eventually(async () => /^\(\d+\) Alert/.test(await alerts.page.title()), 60_000, "the count in the title");
       for (const theme of ["light", "dark"] as const) {
@@ -268,17 +269,16 @@ journeys("a person whose databases somebody edits", () => {
     await sound.page.getByRole("tab", { name: "Fields" }).click();
     await sound.page.getByText("ada", { exact: true }).waitFor();
     await leave(sound, "journey-14");
-    // The page of a node that was edited shows the committed event, or says why it shows none.
-    const edited = await visit(browser, `${urlOf(altered[0] as string)}/#/events?event=${place.sequence}`, {
-      mayMissNodes: true,
-    });
+    // A node that was edited shows the committed event all the same, and says whose copy that is and why.
+    const own = altered[0] as string;
+    const edited = await visit(browser, `${urlOf(own)}/#/events?event=${place.sequence}`, { mayMissNodes: true });
     const drawer = edited.page.getByRole("complementary");
-    await drawer
-      .getByText("ada", { exact: true })
-      .or(drawer.getByText("The stored event was altered"))
-      .first()
-      .waitFor();
+    await drawer.getByText("ada", { exact: true }).waitFor();
+    const note = drawer.getByText(`This event came from ${asked}, proved by the hashes that ${own} noted`);
+    await note.getByRole("link", { name: "payload_modified: open the alert" }).waitFor();
+    await drawer.getByText(/verified in this browser, \d open/).waitFor();
     expect(await edited.page.getByText("eve", { exact: true }).count()).toBe(0);
+    expect(await violationsOf(edited.page)).toEqual([]);
     await leave(edited, "journey-14-edited");
   });
 

@@ -80,6 +80,13 @@ journeys("a person who checks the log", () => {
     await place.press("End");
     const at = await eventually(() => Number(parametersOf(page).get("at")) || false, 60_000, "the last place");
     await page.getByRole("link", { name: `#${at}`, exact: true }).waitFor();
+    const whole = page.getByRole("region", { name: "Whole log" });
+    await whole.getByText("As a table").click();
+    await whole
+      .getByRole("button", { name: /^Show them/ })
+      .first()
+      .click();
+    await page.getByRole("link", { name: "#0", exact: true }).waitFor();
     await leave(mine, "whole-log");
   });
 

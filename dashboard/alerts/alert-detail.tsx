@@ -6,12 +6,12 @@ import { ago, count, duration, lasting, many } from "../lib/format.js";
 import { moment, zoneName } from "../lib/times.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
+import { Facts } from "../parts/facts.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { Stale } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 import { useVerification } from "../verify/use-verification.js";
-import styles from "./alerts.module.css";
 import { Comparison } from "./comparison.js";
 import { Overtaken, ResolveForm } from "./resolve-form.js";
 import { actionWord, causeOf, isOver } from "./standing.js";
@@ -59,7 +59,7 @@ export function AlertDetail({ id }: { readonly id: string }) {
         <p>
           <strong>Likely cause.</strong> {causeOf(kind)}
         </p>
-        <Facts alert={found} />
+        <AlertFacts alert={found} />
         <p>
           <a href={`api/v1/alerts/${encodeURIComponent(id)}/evidence`} download={`evidence-${id}.json`}>
             Download the evidence
@@ -97,7 +97,7 @@ function WithCommitted({ alert, sequence }: { readonly alert: AlertView; readonl
   return <Comparison alert={alert} sequence={sequence} verified={verified.data} isAsking={verified.isPending} />;
 }
 
-function Facts({ alert }: { readonly alert: AlertView }) {
+function AlertFacts({ alert }: { readonly alert: AlertView }) {
   const { node, foundBy, openedAt, changedAt, lastKnownGoodAt, agreeing, occurrences, evidence } = alert;
   const at = (text: string): string => `${moment(text)} ${zoneName()}`;
   const facts: [string, string][] = [
@@ -118,16 +118,7 @@ function Facts({ alert }: { readonly alert: AlertView }) {
     ["Found again", occurrences === 1 ? "no" : many(occurrences - 1, "time")],
     ["Kept as evidence", evidence === undefined ? "nothing" : many(evidence.length, "document")],
   ];
-  return (
-    <dl className={styles.facts}>
-      {facts.map(([name, text]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{text}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Facts facts={facts} />;
 }
 
 const BY: Readonly<Record<string, string>> = {

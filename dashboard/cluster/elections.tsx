@@ -8,10 +8,10 @@ import { localTime, moment, zoneName } from "../lib/times.js";
 import { useHeld } from "../lib/use-held.js";
 import { useNow } from "../lib/use-now.js";
 import { Button } from "../parts/button.js";
+import { Facts } from "../parts/facts.js";
 import page from "../parts/page.module.css";
 import { Failure, Loading, Stale } from "../parts/states.js";
 import { Table } from "../parts/table.js";
-import styles from "./cluster.module.css";
 import { LaneTable } from "./lane-table.js";
 import { Swimlanes } from "./swimlanes.js";
 import { type Arrow, downtimesOf, timelineOf } from "./timeline.js";
@@ -106,7 +106,7 @@ function TimelineCard({ status, list: { elections, messages } }: TimelineCardPro
         <div className={page.row}>
           {around === undefined ? (
             <>
-              <label className={styles.choice}>
+              <label>
                 <span className="offscreen">Time shown</span>
                 <select
                   value={chosen.name}
@@ -164,16 +164,7 @@ function ElectionFacts({ election, arrows }: { readonly election: ElectionView; 
     [reason === "no_leader" ? "Time without a leader" : "Took", tookMs === null ? "not recorded" : lasting(tookMs)],
     ["Writes refused meanwhile", refusedOf(writesRefused)],
   ];
-  return (
-    <dl className={styles.electionFacts}>
-      {facts.map(([name, text]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{text}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Facts facts={facts} />;
 }
 
 const whyOf = (reason: string | null): string =>

@@ -1,7 +1,7 @@
-import { useEffect, useRef } from "react";
+import { useMemo, useRef } from "react";
 import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
 import { zoneNow } from "../lib/zone.js";
+import { Chart, colour } from "../parts/chart.js";
 import type { Bucket } from "./spans.js";
 
 const HEIGHT = 84;
@@ -16,46 +16,24 @@ interface ChartProps {
 }
 
 const seconds = (text: string): number => Date.parse(text) / 1_000;
-const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
 
-/** Bars over time; drawing over them chooses a span. It holds its colours: another theme is another chart. */
+/** Bars over time; drawing over them chooses a span. */
 export function HistogramChart({ buckets, onDrawn }: ChartProps) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
   const drawn = useRef(onDrawn);
   drawn.current = onDrawn;
-  useEffect(() => {
-    const element = place.current;
-    if (element === null) return;
-    const chart = new uPlot(
-      optionsOf(element, (from, to) => drawn.current(from, to)),
-      [[], []],
-      element,
-    );
-    plot.current = chart;
-    const resize = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
-    resize.observe(element);
-    return () => {
-      resize.disconnect();
-      chart.destroy();
-    };
-  }, []);
-  useEffect(() => {
+  const data = useMemo((): uPlot.AlignedData => {
     const end = buckets.at(-1)?.until;
     const edges = [...buckets.map(({ since }) => seconds(since)), ...(end === undefined ? [] : [seconds(end)])];
     // The last edge has no bar: it says where the last bar ends.
-    plot.current?.setData([edges, [...buckets.map(({ count }) => count), null]]);
+    return [edges, [...buckets.map(({ count }) => count), null]];
   }, [buckets]);
-  return <div ref={place} aria-hidden="true" />;
+  return <Chart height={HEIGHT} data={data} options={() => optionsOf((from, to) => drawn.current(from, to))} />;
 }
 
-function optionsOf(element: HTMLElement, onDrawn: ChartProps["onDrawn"]): uPlot.Options {
+function optionsOf(onDrawn: ChartProps["onDrawn"]): Omit<uPlot.Options, "width" | "height"> {
   const bars = uPlot.paths.bars?.({ align: 1, size: [0.9] });
   return {
-    width: element.clientWidth,
-    height: HEIGHT,
     padding: [4, 0, 0, 0],
-    legend: { show: false },
     tzDate: (at) => (zoneNow() === "utc" ? uPlot.tzDate(new Date(at * 1_000), "Etc/UTC") : new Date(at * 1_000)),
     cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: DRAG_PIXELS_MIN } },
     scales: {
@@ -63,12 +41,12 @@ function optionsOf(element: HTMLElement, onDrawn: ChartProps["onDrawn"]): uPlot.
       y: { range: (_plot, _min, max) => [0, Math.max(1, max)] },
     },
     axes: [
-      { stroke: css("muted"), size: AXIS_HEIGHT, grid: { show: false }, ticks: { stroke: css("line"), size: 4 } },
+      { stroke: colour("muted"), size: AXIS_HEIGHT, grid: { show: false }, ticks: { stroke: colour("line"), size: 4 } },
       { show: false },
     ],
     series: [
       {},
-      { fill: css("accent"), width: 0, points: { show: false }, ...(bars === undefined ? {} : { paths: bars }) },
+      { fill: colour("accent"), width: 0, points: { show: false }, ...(bars === undefined ? {} : { paths: bars }) },
     ],
     hooks: {
       setSelect: [

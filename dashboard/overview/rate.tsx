@@ -1,15 +1,14 @@
-import { useEffect, useRef, useState } from "react";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { useEffect, useMemo, useRef, useState } from "react";
+import type uPlot from "uplot";
 import { stream } from "../api/stream.js";
 import { count } from "../lib/format.js";
 import { isStill } from "../lib/still.js";
 import { useTheme } from "../lib/theme.js";
 import { clockTime, zoneName } from "../lib/times.js";
 import { Button } from "../parts/button.js";
+import { Chart, colour } from "../parts/chart.js";
 import page from "../parts/page.module.css";
 import { Table } from "../parts/table.js";
-import styles from "./overview.module.css";
 
 const SECONDS = 60;
 const HEIGHT = 140;
@@ -54,6 +53,7 @@ export function Rate() {
   const rates = useRates(isPaused);
   // The chart holds its colours, so another theme is another chart.
   const theme = useTheme();
+  const data = useMemo((): uPlot.AlignedData => [[...rates.at], [...rates.counts]], [rates]);
   const total = rates.counts.reduce((sum, one) => sum + one, 0);
   return (
     <section className={page.card} aria-labelledby="rate">
@@ -67,7 +67,7 @@ export function Rate() {
         {count(total)} in the last minute, {count(rates.counts.at(-1) ?? 0)} in the last second,{" "}
         {count(Math.max(0, ...rates.counts))} at most.
       </p>
-      <Chart key={theme} rates={rates} />
+      <Chart key={theme} height={HEIGHT} data={data} options={optionsOf} />
       <details>
         <summary>As a table</summary>
         <Table head={[`Second (${zoneName()})`, "Events"]}>
@@ -83,42 +83,19 @@ export function Rate() {
   );
 }
 
-function Chart({ rates }: { readonly rates: Rates }) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  useEffect(() => {
-    const element = place.current;
-    if (element === null) return;
-    const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
-    const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
-    const drawn = new uPlot(
+function optionsOf(): Omit<uPlot.Options, "width" | "height"> {
+  const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+  return {
+    cursor: { show: false },
+    scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max)] } },
+    axes: [
       {
-        width: element.clientWidth,
-        height: HEIGHT,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max)] } },
-        axes: [
-          {
-            ...axis,
-            ...{ size: 28, space: 80 },
-            values: (_plot, seconds) => seconds.map((at) => clockTime(new Date(at * 1_000).toISOString()).slice(0, 8)),
-          },
-          { ...axis, size: 44 },
-        ],
-        series: [{}, { stroke: colour("accent"), fill: colour("accent-soft"), width: 2, points: { show: false } }],
+        ...axis,
+        ...{ size: 28, space: 80 },
+        values: (_plot, seconds) => seconds.map((at) => clockTime(new Date(at * 1_000).toISOString()).slice(0, 8)),
       },
-      [[], []],
-      element,
-    );
-    plot.current = drawn;
-    const resize = new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: HEIGHT }));
-    resize.observe(element);
-    return () => {
-      resize.disconnect();
-      drawn.destroy();
-    };
-  }, []);
-  useEffect(() => plot.current?.setData([[...rates.at], [...rates.counts]]), [rates]);
-  return <div ref={place} className={styles.chart} aria-hidden="true" />;
+      { ...axis, size: 44 },
+    ],
+    series: [{}, { stroke: colour("accent"), fill: colour("accent-soft"), width: 2, points: { show: false } }],
+  };
 }

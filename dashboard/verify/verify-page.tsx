@@ -1,5 +1,5 @@
 import { type DragEvent, type FormEvent, useId, useState } from "react";
-import { useCluster } from "../api/queries.js";
+import { useLogSize } from "../api/log-size.js";
 import { count } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { Button } from "../parts/button.js";
@@ -46,8 +46,8 @@ interface RangeFormProps {
 
 function RangeForm({ isRunning, onRun }: RangeFormProps) {
   const { parameters, change } = useParameters();
-  const nodes = useCluster().data?.body.nodes ?? [];
-  const newest = Math.max(-1, ...nodes.map(({ lastSequence }) => lastSequence));
+  const size = useLogSize();
+  const newest = (size ?? 0) - 1;
   const to = parameters.get("to") ?? (newest < 0 ? "" : String(newest));
   const from = parameters.get("from") ?? (newest < 0 ? "" : String(Math.max(0, newest - EVENTS_DEFAULT + 1)));
   const [fault, setFault] = useState("");
@@ -81,14 +81,14 @@ function RangeForm({ isRunning, onRun }: RangeFormProps) {
           onChange={({ target }) => change({ to: target.value.trim() }, { replace: true })}
           aria-describedby={ids.fault}
         />
-        <Button kind="main" type="submit" disabled={isRunning}>
+        <Button kind="main" type="submit" disabled={isRunning || size === null}>
           Check the range
         </Button>
       </form>
       <p id={ids.fault} className={fault === "" ? page.muted : styles.fault} role={fault === "" ? undefined : "status"}>
         {fault !== ""
           ? fault
-          : newest < 0
+          : size === 0
             ? "The log has no events yet."
             : "Events and their blocks are asked of this node."}
       </p>

@@ -1,84 +1,69 @@
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Cluster } from "../../scripts/cluster/cluster.js";
-import { startSteadyCluster } from "../support/cluster.js";
+import type { Page } from "playwright-core";
+import { beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.js";
-import { journeys, LIVE, leave, openBrowser, openByKeys, tabTo, violationsOf, visit } from "./browser.js";
+import { expectSound, journeys, LIVE, leave, openByKeys, picture, tabTo, violationsOf, visit } from "./browser.js";
 import { seed } from "./seed.js";
+import { openWorld } from "./world.js";
 
-const PAGES = {
-  overview: "/",
-  events: "/events",
-  chain: "/chain",
-  cluster: "/cluster",
-  alerts: "/alerts",
-  verify: "/verify",
-  report: "/report",
-  docs: "/docs",
-} as const;
+const PAGES = [
+  { name: "overview", path: "/", title: "Overview" },
+  { name: "events", path: "/events", title: "Events" },
+  { name: "chain", path: "/chain", title: "Chain" },
+  { name: "cluster", path: "/cluster", title: "Cluster" },
+  { name: "alerts", path: "/alerts", title: "Alerts" },
+  { name: "verify", path: "/verify", title: "Verify" },
+  { name: "report", path: "/report", title: /^Report/ },
+  { name: "docs", path: "/docs", title: "API docs" },
+] as const;
 /** They show what they have, whatever the node answers. */
 const WITHOUT_ERROR: readonly string[] = ["verify", "docs"];
 const THEMES = ["light", "dark"] as const;
-const CASES = Object.entries(PAGES).map(([name, path]) => ({ name, path }));
 const HANDED_OVER_MS_MAX = 30_000;
 /** 640 is a window of 1280 at a zoom of 200 %. */
 const WIDTHS = [320, 640, 1280, 2560];
 
 journeys("a page for everybody", () => {
-  let cluster: Cluster;
-  let browser: Browser;
-  let url: string;
-  beforeAll(async () => {
-    [cluster, browser] = await Promise.all([startSteadyCluster(), openBrowser()]);
-    // Every page works on a follower as well.
-    const { node: leader } = await cluster.leader();
-    url = cluster.nodes.find(({ id }) => id !== leader.id)?.url as string;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await cluster?.stop();
-  });
+  const world = openWorld();
 
   const overflow = (page: Page): Promise<number> =>
     page.evaluate<number>("document.documentElement.scrollWidth - window.innerWidth");
 
-  /** In both themes, as the page follows what its reader prefers. */
-  async function expectSound(page: Page, what = ""): Promise<void> {
-    for (const colorScheme of THEMES) {
-      await page.emulateMedia({ colorScheme });
-      expect([what, colorScheme, await violationsOf(page)]).toEqual([what, colorScheme, []]);
+  /** One page after the other, as its reader goes through them: each in both themes and each width. */
+  async function checkAll(state: string): Promise<void> {
+    const mine = await visit(world.browser, `${world.url}/`);
+    const { page } = mine;
+    await page.locator(LIVE).waitFor();
+    for (const { name, path, title } of PAGES) {
+      await page.goto(`${world.url}/#${path}`);
+      await page.getByRole("heading", { level: 1, name: title }).waitFor();
+      await expectSound(page, name);
+      for (const width of WIDTHS) {
+        await page.setViewportSize({ width, height: 800 });
+        const what = `nothing of ${name}, ${state}, overflows ${width} pixels`;
+        await eventually(async () => (await overflow(page)) === 0, 10_000, what);
+      }
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await picture(page, `axe-${name}-${state}`);
     }
+    await leave(mine, `axe-${state}`);
   }
 
-  async function check(name: string, path: string, colorScheme: (typeof THEMES)[number]): Promise<void> {
-    const mine = await visit(browser, `${url}/#${path}`, { colorScheme });
-    await mine.page.getByRole("heading", { level: 1 }).waitFor();
-    await mine.page.locator(LIVE).waitFor();
-    await expectSound(mine.page);
-    for (const width of WIDTHS) {
-      await mine.page.setViewportSize({ width, height: 800 });
-      await eventually(async () => (await overflow(mine.page)) === 0, 10_000, `nothing overflows ${width} pixels`);
-    }
-    await mine.page.setViewportSize({ width: 1280, height: 800 });
-    await leave(mine, `axe-${name}`);
-  }
-
-  it.each(CASES)("20, 24: $name, empty", ({ name, path }) => check(`${name}-empty`, path, "light"));
+  it("20, 24: every page of a follower, empty", () => checkAll("empty"));
 
   describe("with events", () => {
-    beforeAll(() => seed(url, 300));
+    beforeAll(() => seed(world.url, 300));
 
-    it.each(CASES)("20, 24: $name, loaded", ({ name, path }) => check(`${name}-loaded`, path, "dark"));
+    it("20, 24: every page of a follower, loaded", () => checkAll("loaded"));
 
     it("24: the event beside the list, each of its tabs, the dialogs", async () => {
       for (const tab of ["fields", "json", "hash", "nodes", "curl"]) {
         const path = `/events?event=7&tab=${tab}&eventType=role.*`;
-        const mine = await visit(browser, `${url}/#${path}`);
+        const mine = await visit(world.browser, `${world.url}/#${path}`);
         await mine.page.getByText(/verified in this browser/).waitFor();
         await expectSound(mine.page, tab);
         await leave(mine, `axe-drawer-${tab}`);
       }
-      const mine = await visit(browser, `${url}/#/cluster`);
+      const mine = await visit(world.browser, `${world.url}/#/cluster`);
       await mine.page.getByRole("button", { name: /Change the leader/ }).click();
       await mine.page.getByRole("dialog", { name: "Change the leader" }).waitFor();
       await expectSound(mine.page, "change the leader");
@@ -89,43 +74,48 @@ journeys("a page for everybody", () => {
       await leave(mine, "axe-dialog");
     });
 
-    it.each(CASES.filter(({ name }) => !WITHOUT_ERROR.includes(name)))("24: $name, error", async ({ name, path }) => {
+    it("24: every page that asks the node, error", async () => {
       const body = JSON.stringify({
         title: "Not ready",
         detail: "It starts.",
         code: "not_ready",
         requestId: "request-1",
       });
-      const mine = await visit(browser, `${url}/#${path}`, {
+      const mine = await visit(world.browser, `${world.url}/`, {
         mayMissNodes: true,
         before: (page) =>
           page.route("**/api/v1/**", (route) =>
             route.fulfill({ status: 503, contentType: "application/problem+json", body }),
           ),
       });
-      await mine.page.getByRole("heading", { name: "Not ready" }).first().waitFor();
-      await expectSound(mine.page);
-      await leave(mine, `axe-${name}-error`);
+      for (const { name, path, title } of PAGES.filter((one) => !WITHOUT_ERROR.includes(one.name))) {
+        await mine.page.goto(`${world.url}/#${path}`);
+        await mine.page.getByRole("heading", { level: 1, name: title }).waitFor();
+        await mine.page.getByRole("heading", { name: "Not ready" }).first().waitFor();
+        await expectSound(mine.page, name);
+        await picture(mine.page, `axe-${name}-error`);
+      }
+      await leave(mine, "axe-error");
     });
 
     it("24: a span of time, its table, a report, a route and a shape", async () => {
-      const mine = await visit(browser, `${url}/#/events`);
+      const mine = await visit(world.browser, `${world.url}/#/events`);
       const { page } = mine;
       await page.getByRole("region", { name: "Events over time" }).getByText("As a table").click();
       await page.getByRole("slider").press("Shift+ArrowLeft");
       await expectSound(page);
-      await page.goto(`${url}/#/verify`);
+      await page.goto(`${world.url}/#/verify`);
       await page.getByRole("button", { name: "Check the range" }).click();
       await page.getByText(/all of it holds/).waitFor();
       await expectSound(page);
-      await page.goto(`${url}/#/docs?route=listEvents&shape=Cluster`);
+      await page.goto(`${world.url}/#/docs?route=listEvents&shape=Cluster`);
       await page.getByRole("table", { name: "Members of Cluster" }).waitFor();
       await expectSound(page);
       await leave(mine, "axe-details");
     });
 
     it("23, in part: by keyboard only: a page, the search, a row, the event, its tabs, and back", async () => {
-      const mine = await visit(browser, `${url}/`);
+      const mine = await visit(world.browser, `${world.url}/`);
       const { page } = mine;
       await page.locator(LIVE).waitFor();
       await openByKeys(page, "e", page.locator('[data-sequence="299"]'));
@@ -150,7 +140,7 @@ journeys("a page for everybody", () => {
     });
 
     it.each(THEMES)("24: the chain as bars and as a map, the export, one election, %s", async (theme) => {
-      const mine = await visit(browser, `${url}/#/chain?zoom=bar`, { colorScheme: theme });
+      const mine = await visit(world.browser, `${world.url}/#/chain?zoom=bar`, { colorScheme: theme });
       const { page } = mine;
       await page.getByRole("img", { name: /nothing differs/ }).waitFor();
       for (const table of await page.getByText("As a table").all()) await table.click();
@@ -158,11 +148,11 @@ journeys("a page for everybody", () => {
       await page.getByRole("button", { name: "map" }).click();
       await page.getByRole("img", { name: /Events 0 to 299/ }).waitFor();
       expect(await violationsOf(page)).toEqual([]);
-      await page.goto(`${url}/#/events`);
+      await page.goto(`${world.url}/#/events`);
       await page.getByRole("button", { name: "Export …" }).click();
       await page.getByRole("dialog", { name: "Export events" }).waitFor();
       expect(await violationsOf(page)).toEqual([]);
-      await page.goto(`${url}/#/cluster?term=1`);
+      await page.goto(`${world.url}/#/cluster?term=1`);
       await page.getByText("Why it began").waitFor();
       expect(await violationsOf(page)).toEqual([]);
       await leave(mine, `axe-more-${theme}`);
@@ -170,15 +160,15 @@ journeys("a page for everybody", () => {
 
     it("says on each page that other machines get in while there are no keys, as the node warns", async () => {
       const warning = "Other machines reach this node, and there are no API keys.";
-      const mine = await visit(browser, `${url}/`, {
+      const mine = await visit(world.browser, `${world.url}/`, {
         before: (page) =>
           page.route("**/api/v1/cluster", async (route) => {
             const response = await route.fetch();
             await route.fulfill({ response, json: { ...(await response.json()), warnings: [warning] } });
           }),
       });
-      for (const path of Object.values(PAGES)) {
-        await mine.page.goto(`${url}/#${path}`);
+      for (const { path } of PAGES) {
+        await mine.page.goto(`${world.url}/#${path}`);
         await mine.page.getByRole("status").getByText(warning).waitFor();
       }
       expect(await violationsOf(mine.page)).toEqual([]);
@@ -187,7 +177,7 @@ journeys("a page for everybody", () => {
     });
 
     it("hands the lead over by keyboard, and says who leads then", async () => {
-      const mine = await visit(browser, `${url}/#/cluster`);
+      const mine = await visit(world.browser, `${world.url}/#/cluster`);
       const { page } = mine;
       await page.getByRole("button", { name: /Change the leader/ }).press("Enter");
       await page.getByLabel("Your name").fill("ada");

@@ -69,36 +69,53 @@ export async function visit(browser: Browser, url: string, options: VisitOptions
   return { page, errors, foreign };
 }
 
-/** The end of a journey: a picture of it, nothing in the console, nothing asked of anybody else. */
-export async function leave({ page, errors, foreign }: Visit, name: string): Promise<void> {
+export async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+}
+
+/** The end of a journey: a picture of it, nothing in the console, nothing asked of anybody else. */
+export async function leave({ page, errors, foreign }: Visit, name: string): Promise<void> {
+  await picture(page, name);
   await page.context().close();
   expect({ errors, foreign }).toEqual({ errors: [], foreign: [] });
 }
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const ALL_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+/** What another theme can change: the page is the same but for its colours. */
+const RULES_OF_COLOUR = ["color-contrast", "link-in-text-block"];
 
 interface AxeResult {
   readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
 }
 
+/** In both themes, as the page follows what its reader prefers. */
+export async function expectSound(page: Page, what = ""): Promise<void> {
+  for (const [colorScheme, rules] of [
+    ["light", ALL_RULES],
+    ["dark", RULES_OF_COLOUR],
+  ] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect([what, colorScheme, await violationsOf(page, rules)]).toEqual([what, colorScheme, []]);
+  }
+}
+
 /** What axe-core finds wrong with the page, and goes on to find: one line a rule and element. */
-export async function violationsOf(page: Page): Promise<string[]> {
+export async function violationsOf(page: Page, rules = ALL_RULES): Promise<string[]> {
   // By the debugger, so that the page's own policy stays in force.
   await page.evaluate(axeSource);
   let last: string[] = [];
   const isSound = async (): Promise<boolean> => {
-    last = await axeOn(page);
+    last = await axeOn(page, rules);
     return last.length === 0;
   };
   await eventually(isSound, DRAWN_WITHIN_MS, "nothing is wrong").catch(() => undefined);
   return last;
 }
 
-async function axeOn(page: Page): Promise<string[]> {
-  const run = `axe.run(document, { runOnly: ${JSON.stringify(RULES)} })`;
+async function axeOn(page: Page, rules: readonly string[]): Promise<string[]> {
+  const run = `axe.run(document, { runOnly: ${JSON.stringify(rules)} })`;
   const { violations } = (await page.evaluate(run)) as AxeResult;
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
 }

@@ -1,46 +1,35 @@
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { Cluster } from "../../scripts/cluster/cluster.js";
-import { startSteadyCluster } from "../support/cluster.js";
-import { journeys, LIVE, leave, openBrowser, scrollThrough, visit } from "./browser.js";
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { journeys, LIVE, leave, scrollThrough, visit } from "./browser.js";
 import { seed, write } from "./seed.js";
+import { openWorld } from "./world.js";
 
 const TABS = 7;
 const EVENTS = 100_000;
 const ROW_NODES_MAX = 300;
 /** A tall window shows more at once, so that the whole list is passed in fewer steps. */
-const TALL = { width: 1280, height: 4_000 };
+const TALL = { width: 1280, height: 7_000 };
 
 journeys("a browser with much in it", () => {
-  let cluster: Cluster;
-  let browser: Browser;
-  let url: string;
-  beforeAll(async () => {
-    [cluster, browser] = await Promise.all([startSteadyCluster(), openBrowser()]);
-    url = cluster.nodes[0]?.url as string;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await cluster?.stop();
-  });
+  const world = openWorld();
 
   it("6: seven tabs of one browser all stream", async () => {
-    const first = await visit(browser, `${url}/#/events`);
+    const first = await visit(world.browser, `${world.url}/#/events`);
     const tabs: Page[] = [first.page];
     while (tabs.length < TABS) {
       const page = await first.page.context().newPage();
-      await page.goto(`${url}/#/events`);
+      await page.goto(`${world.url}/#/events`);
       tabs.push(page);
     }
     await Promise.all(tabs.map((page) => page.locator(LIVE).waitFor()));
-    const sequence = await write(url);
+    const sequence = await write(world.url);
     await Promise.all(tabs.map((page) => page.locator(`[data-sequence="${sequence}"]`).waitFor({ state: "attached" })));
     await leave(first, "journey-06");
   });
 
   it("8: scrolls through 100,000 events with fewer than 300 rows in the page, and sees each once", async () => {
-    await seed(url, EVENTS, "many");
-    const mine = await visit(browser, `${url}/#/events?sourceAppId=many&paused=1`, { viewport: TALL });
+    await seed(world.url, EVENTS, "many");
+    const mine = await visit(world.browser, `${world.url}/#/events?sourceAppId=many&paused=1`, { viewport: TALL });
     await mine.page.locator("[data-sequence]").first().waitFor();
     const { seen, rowNodesMax } = await scrollThrough(mine.page);
     expect(rowNodesMax).toBeLessThan(ROW_NODES_MAX);

@@ -6,7 +6,7 @@ const USAGE = `Usage: npm run screenshots [-- --every]
 
 Takes the pictures of the dashboard that are in docs/, of a cluster of its own in a temporary folder.
 
-  --every   every page instead, empty, full and with alerts, in both themes and four widths, into dist/screenshots/pages
+  --every   every page instead, empty, full and with alerts, in both themes and three widths, into dist/screenshots/pages
   --help    this text
 `;
 

@@ -15,7 +15,7 @@ import { fillForDemo } from "../start/demo.js";
 const IDS = ["n1", "n2", "n3"];
 const PATIENCE_MS = 120_000;
 const THEMES = ["light", "dark"] as const;
-const WIDTHS = [320, 640, 1280, 2560];
+const WIDTHS = [320, 1280, 2560];
 /** What the page still asks for, and draws, after its heading is there. */
 const SETTLE_MS = 2_500;
 const SETTLE_EACH_MS = 1_000;
@@ -150,7 +150,6 @@ class Studio {
   /** All of each page, in both themes and in each width, with one window for a theme. */
   async takeEach(
     paths: readonly string[],
-    widths: readonly number[],
     fileOf: (path: string, width: number, theme: string) => string,
   ): Promise<void> {
     for (const theme of THEMES) {
@@ -158,7 +157,7 @@ class Studio {
       const page = await context.newPage();
       for (const path of paths) {
         await page.goto(`${this.url}/#/${path}`);
-        for (const width of widths) {
+        for (const width of WIDTHS) {
           await page.setViewportSize({ width, height: 800 });
           await page.getByRole("heading", { level: 1 }).waitFor({ timeout: PATIENCE_MS });
           await delay(SETTLE_EACH_MS);
@@ -196,12 +195,12 @@ const PAGES = ["", "events", "chain", "cluster", "alerts", "verify", "report", "
 async function everyPage(studio: Studio): Promise<void> {
   const folder = join(projectRoot(), "dist", "screenshots", "pages");
   mkdirSync(folder, { recursive: true });
-  const all = (what: string, paths: readonly string[], widths = WIDTHS): Promise<void> =>
-    studio.takeEach(paths, widths, (path, width, theme) => {
+  const all = (what: string, paths: readonly string[]): Promise<void> =>
+    studio.takeEach(paths, (path, width, theme) => {
       const name = path.replaceAll(/[^\w]+/g, "-") || "overview";
       return join(folder, `${name}-${what}-${width}-${theme}.png`);
     });
-  await all("empty", PAGES, [320, 1280]);
+  await all("empty", PAGES);
   await studio.fill();
   const newest = await studio.log(12);
   await studio.elect();

@@ -36,9 +36,11 @@ export interface Strays {
   readonly strayFrom: Height;
   readonly detail: string;
 }
+export const membersFounding = ({ hardState }: OpenedStore): Membership =>
+  new Map((hardState?.forming ?? []).map((member) => [member.id, member]));
 /** Before the genesis, those that founded. */
-const membersKnown = ({ members }: ChainState, { hardState }: OpenedStore): Membership =>
-  members.size > 0 ? members : new Map((hardState?.forming ?? []).map((member) => [member.id, member]));
+const membersKnown = ({ members }: ChainState, opened: OpenedStore): Membership =>
+  members.size > 0 ? members : membersFounding(opened);
 
 /** Where nothing that may be committed is: above what the mark and this process know of. Where all of that is lost, nothing is. */
 const isAboveCommitted = (
@@ -168,16 +170,21 @@ async function startingPoint(
   return stateAfter(stored, members, clusterId);
 }
 
-/** Whoever counts is said by few old blocks, which nothing that is verified from here on leads to: each is proved by itself. */
-async function knownMembers(
+/**
+ * Whoever counts is said by few old blocks, which nothing that is verified from here on leads to: each is proved by itself. The
+ * genesis is named by every header, also where nothing is noted any more and all headers in between would have to be read.
+ */
+export async function knownMembers(
   options: RecoveryOptions,
   from: Block,
 ): Promise<{ members: Membership; clusterId: string }> {
   const { formedClusterId } = options.identity.identity;
+  const { height: through, clusterId: named } = from.header;
+  const genesis = formedClusterId ?? (through === 1 ? from.blockHash : named);
   const committedHash = options.committedBelow(from);
   try {
-    return await membersAt(options.log, from.header.height, async (at, clusterId) =>
-      at === 1 && formedClusterId !== null ? formedClusterId : committedHash(at, clusterId),
+    return await membersAt(options.log, through, async (at, clusterId) =>
+      at === 1 ? genesis : committedHash(at, clusterId),
     );
   } catch (error) {
     if (error instanceof AlteredBlock) throw invalidLog(options, error.height, error.fault);

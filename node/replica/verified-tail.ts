@@ -1,5 +1,5 @@
 import type { BlockIds, BootState } from "../../cluster/types.js";
-import { type HashHex, type Height, height } from "../../shared/ids.js";
+import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import { type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
@@ -192,6 +192,13 @@ export async function knownMembers(
   }
 }
 
+export interface MembersFound {
+  readonly members: Membership;
+  readonly clusterId: string;
+  /** Since which block a node is a member with the store that it has now; founders, who are since the first, are not here. */
+  readonly storeSince: ReadonlyMap<NodeId, Height>;
+}
+
 /**
  * The members by the blocks up to a height. Each must be the one that was committed at its height: anybody who writes to
  * the database can put another there. Throws AlteredBlock where one is not.
@@ -200,9 +207,10 @@ export async function membersAt(
   log: Pick<LogStore, "readMembershipBlocks">,
   through: Height,
   committedHash: (at: Height, clusterId: HashHex) => Promise<HashHex>,
-): Promise<{ members: Membership; clusterId: string }> {
+): Promise<MembersFound> {
   let members: Membership = new Map();
   let clusterId = "";
+  const storeSince = new Map<NodeId, Height>();
   for (const { block } of await log.readMembershipBlocks(through)) {
     const { header } = block;
     if (header.height === 1) clusterId = String(block.blockHash);
@@ -210,10 +218,13 @@ export async function membersAt(
     if (!hasHash(header, hash))
       throw new AlteredBlock(header.height, "its header, which says who is a member, is another one");
     if (header.height === 1) clusterId = hash;
-    members = applyControl(members, header.control);
+    const { control } = header;
+    if (control?.kind === "node_admitted" && members.get(control.node)?.storeId !== control.storeId)
+      storeSince.set(control.node, header.height);
+    members = applyControl(members, control);
   }
   if (clusterId === "") throw new AlteredBlock(height(1), "it does not name the members any more");
-  return { members, clusterId };
+  return { members, clusterId, storeSince };
 }
 
 export const rangeOf = ({ block, frontier }: StoredBlock) => ({ size: block.header.treeSize, hashes: frontier });

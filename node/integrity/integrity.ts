@@ -28,6 +28,7 @@ import { Evidence } from "./evidence.js";
 import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
 import { Inspector, type Suspicion } from "./inspector.js";
+import type { MaintenanceWindows } from "./maintenance-windows.js";
 import { Passes } from "./passes.js";
 import { PeerBlocks } from "./peer-blocks.js";
 import { PlaceFile } from "./place-file.js";
@@ -204,13 +205,22 @@ export class Integrity {
     return this.recalled.logged;
   }
 
+  get windows(): MaintenanceWindows {
+    return this.recalled.windows;
+  }
+
+  /** Before anything is told of alerts. */
+  recallWindows(): Promise<void> {
+    return this.recalled.recallWindows(this.parts.driver.heldThrough);
+  }
+
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {
     return this.bundles.bundle(alert);
   }
 
   /** Of any alert of this node: streams hear of it at once, and the log in time. */
   onStep(alert: AlertRecord): void {
-    this.parts.onStep(alert);
+    this.parts.onStep(this.windows.annotated(alert));
     this.recorder.record(alert);
   }
 

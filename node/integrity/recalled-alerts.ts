@@ -4,19 +4,21 @@ import type { BlockHeader } from "../../shared/log/block.js";
 import type { HeldLog } from "../replica/held-log.js";
 import { isOver } from "../storage/alert-steps.js";
 import { BLOCK_KINDS } from "../storage/incident.js";
-import type { IntegrityStore } from "../storage/integrity-port.js";
+import type { IntegrityStore, ToldControl } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { AlertLog } from "./alert-log.js";
 import { headerHash } from "./difference.js";
 import type { Incidents } from "./incidents.js";
+import { MaintenanceWindows } from "./maintenance-windows.js";
 
 /** Control records, and alerts, that a start looks at; so many blocks of them are in memory at once, each of up to 4 MiB. */
 const RECALLED_MAX = 4_096;
 const RECALLED_AT_ONCE = 8;
+const WINDOWS_RECALLED_MAX = 512;
 
 export interface RecalledAlertsParts {
   readonly nodeId: NodeId;
-  readonly store: Pick<IntegrityStore, "alertHeights" | "blocksAt">;
+  readonly store: Pick<IntegrityStore, "controlHeights" | "blocksAt">;
   readonly alerts: Pick<AlertStore, "list" | "get">;
   readonly committedAt: HeldLog["committedAt"];
   readonly incidents: Pick<Incidents, "find" | "takeBack">;
@@ -30,9 +32,10 @@ export interface RecalledAlertsParts {
   readonly logger: Pick<Logger, "warn">;
 }
 
-/** What the log says of alerts, over restarts: those of other nodes, and those of this node that its database lost. */
+/** What the log says of alerts and of maintenance, over restarts: also of alerts of this node that its database lost. */
 export class RecalledAlerts {
   readonly logged = new AlertLog();
+  readonly windows = new MaintenanceWindows();
   /** The highest block that this process found in its database. */
   private storedAtStart = 0;
 
@@ -48,11 +51,13 @@ export class RecalledAlerts {
    */
   onRecords(header: BlockHeader): void {
     const { control } = header;
+    this.windows.take(header);
     if (!this.logged.take(header) || control?.kind !== "alert_records") return;
     const alerts = [...new Set(control.notes.map((note) => note.id))].flatMap(
       (id) => this.logged.find(id, control.node) ?? [],
     );
-    if (control.node !== this.parts.nodeId) for (const alert of alerts) this.parts.onHeard(alert);
+    if (control.node !== this.parts.nodeId)
+      for (const alert of alerts) this.parts.onHeard(this.windows.annotated(alert));
     // A node that copies its log anew has other blocks than those that its earlier alerts are about.
     else if (header.height <= this.storedAtStart)
       this.takeBack(alerts).catch((err) =>
@@ -62,11 +67,9 @@ export class RecalledAlerts {
 
   /** What the log says of the past, and what of this node's alerts is not in it yet. */
   async recall(through: Height): Promise<void> {
-    const { store, alerts, logger, record, isStopped } = this.parts;
+    const { alerts, logger, record } = this.parts;
     try {
-      const heights = await store.alertHeights(through, RECALLED_MAX);
-      for (let i = 0; i < heights.length && !isStopped(); i += RECALLED_AT_ONCE)
-        await this.takeBlocks(heights.slice(i, i + RECALLED_AT_ONCE));
+      await this.takeControls("alert_records", through, RECALLED_MAX, (header) => this.logged.take(header));
       for (const alert of await alerts.list(RECALLED_MAX, "all")) record(alert);
       await this.takeBack(this.logged.unresolvedOf(this.parts.nodeId));
     } catch (err) {
@@ -77,13 +80,30 @@ export class RecalledAlerts {
     }
   }
 
-  private async takeBlocks(heights: readonly Height[]): Promise<void> {
-    for (const { at, block } of await this.parts.store.blocksAt(heights)) {
-      // One that cannot be proved hides no other.
-      const proof = await this.parts.committedAt(height(at)).catch(() => null);
-      const isCommitted = headerHash({ at, block, frontier: [], rawHeader: block.header }) === proof?.blockHash;
-      if (isCommitted) this.logged.take(block.header);
+  /** Before anything is told, so that it is told with them. */
+  async recallWindows(through: Height): Promise<void> {
+    try {
+      await this.takeControls("maintenance", through, WINDOWS_RECALLED_MAX, (header) => this.windows.take(header));
+    } catch (err) {
+      this.parts.logger.warn({ err }, "maintenance that was announced could not be read: alerts do not show it");
     }
+  }
+
+  private async takeControls(
+    kind: ToldControl,
+    through: Height,
+    countMax: number,
+    take: (header: BlockHeader) => void,
+  ): Promise<void> {
+    const { store, committedAt, isStopped } = this.parts;
+    const heights = await store.controlHeights(kind, through, countMax);
+    for (let i = 0; i < heights.length && !isStopped(); i += RECALLED_AT_ONCE)
+      for (const { at, block } of await store.blocksAt(heights.slice(i, i + RECALLED_AT_ONCE))) {
+        // One that cannot be proved hides no other.
+        const proof = await committedAt(height(at)).catch(() => null);
+        const isCommitted = headerHash({ at, block, frontier: [], rawHeader: block.header }) === proof?.blockHash;
+        if (isCommitted) take(block.header);
+      }
   }
 
   /** Whoever altered this node's blocks may have taken its alerts away, while it was down: the log still has them. */

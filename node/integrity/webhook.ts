@@ -36,6 +36,8 @@ export interface WebhookParts {
   readonly onGivenUp: (detail: string) => void;
   readonly openAlerts: () => Promise<number>;
   readonly alerts: Pick<AlertStore, "get" | "list">;
+  /** With what the log says of planned maintenance. */
+  readonly annotated: (alert: AlertRecord) => AlertRecord;
   readonly post?: typeof postOnce;
 }
 
@@ -150,6 +152,7 @@ export class Webhook {
   private summaryOf(alert: AlertRecord): object {
     const { id, kind, severity, node, accused, status, openedAt, lastSeenAt, heights, sequences } = alert;
     const { height, sequence, differences, foundBy, agreeing } = alert;
+    const { maintenance } = this.parts.annotated(alert);
     const fields = differences?.map((one) => ({ height: one.height, sequence: one.sequence, field: one.field }));
     const place = [
       ...(height === undefined ? [] : [`block ${height}`]),
@@ -161,7 +164,7 @@ export class Webhook {
     const url = `${this.parts.address}/api/v1/alerts/${id}`;
     return {
       ...{ id, kind, severity, node, accused, status, openedAt, lastSeenAt, height, sequence, heights, sequences },
-      ...{ fields, foundBy, agreeing, detail, url, toldBy: this.parts.nodeId },
+      ...{ fields, foundBy, agreeing, maintenance, detail, url, toldBy: this.parts.nodeId },
     };
   }
 

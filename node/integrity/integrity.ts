@@ -55,7 +55,7 @@ export interface IntegrityParts {
     readonly log: Pick<LogStore, "readMembershipBlocks">;
     readonly integrity: IntegrityStore;
     readonly repairs: RepairStore;
-    readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing">;
+    readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing" | "foundHeights">;
   };
   readonly driver: Pick<Driver, "heldThrough" | "view" | "inOrder" | "aside" | "submit"> & {
     readonly log: Pick<HeldLog, "committedAt" | "committedHash" | "blocks" | "index">;

@@ -34,7 +34,8 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
       get: async () => null,
       list: async () => [],
       count: async () => 0,
-      standing: async () => "absent",
+      foundHeights: async () => null,
+    standing: async () => "absent",
     },
     freeBytes: async () => null,
   };

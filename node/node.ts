@@ -88,7 +88,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     mayLead: () => !disk.isLow && !integrity.isPending,
     integrity: () => integrity.status,
     incidents: () => integrity,
-    ...(webhook === null ? {} : { testWebhook: () => webhook.test() }),
+    ...(webhook === null ? {} : { testWebhook: () => webhook.test(), webhookFault: () => webhook.fault }),
     observer: {
       onEffect(effect) {
         if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);

@@ -176,6 +176,7 @@ it("tries again, later each time, over a restart, with the same id, until it is 
   await setting.pass(RETRY_MS_FIRST);
   await setting.pass(RETRY_MS_FIRST);
   expect(setting.sent).toHaveLength(2);
+  expect(first.fault).toBe("answered 503");
   await first.stop();
   const second = await setting.start();
   await setting.pass(RETRY_MS_FIRST);
@@ -184,6 +185,7 @@ it("tries again, later each time, over a restart, with the same id, until it is 
   await setting.pass(RETRY_MS_MAX);
   await setting.pass(RETRY_MS_MAX);
   expect(setting.sent).toHaveLength(4);
+  expect(second.fault).toBeNull();
   expect(new Set(setting.sent.map(({ id }) => id)).size).toBe(1);
   await second.stop();
   // It was taken: nobody hears of it again.

@@ -49,7 +49,8 @@ export class Webhook {
   private sending: Promise<void> | null = null;
   private readonly stops: (() => void)[] = [];
   private readonly abort = new AbortController();
-  private isFailing = false;
+  /** Why the newest message was not taken. */
+  private failing: string | null = null;
   /** What an earlier process has left is known: before, the file must not be written over, nor anything be sent twice. */
   private isRead = false;
   private isSaved = true;
@@ -112,6 +113,11 @@ export class Webhook {
       if (alert !== null && isOver(alert)) this.onAlert(alert);
       else if (alert === null && !ids.has(id)) this.told.delete(id);
     }
+  }
+
+  /** Why the newest message was not taken; null: it was, or none was tried since this process started. */
+  get fault(): string | null {
+    return this.failing;
   }
 
   /** Sends one message now, whatever waits. Null: it was taken; else why not. */
@@ -195,15 +201,15 @@ export class Webhook {
 
   private onDelivered(message: Waiting): void {
     this.waiting = this.waiting.filter((one) => one !== message);
-    if (this.isFailing) this.parts.logger.info("the webhook takes messages again");
-    this.isFailing = false;
+    if (this.failing !== null) this.parts.logger.info("the webhook takes messages again");
+    this.failing = null;
   }
 
   private onFailed(message: Waiting, fault: string): void {
     const now = this.now();
-    if (!this.isFailing)
+    if (this.failing === null)
       this.parts.logger.warn({ fault }, "the webhook does not take a message: it is tried again for a day");
-    this.isFailing = true;
+    this.failing = fault;
     if (now - message.createdAtMs >= GIVEN_UP_AFTER_MS) {
       this.waiting = this.waiting.filter((one) => one !== message);
       this.giveUp(

@@ -54,6 +54,8 @@ export interface LogServiceOptions {
   readonly incidents?: () => IncidentsPort;
   /** Sends a message to the webhook: null if it was taken, else why not. A node without a webhook has none. */
   readonly testWebhook?: () => Promise<string | null>;
+  /** Why that webhook does not take messages; null: nothing is known against it. */
+  readonly webhookFault?: () => string | null;
   /** Followers compare what their leaders told them; a node without does not. */
   readonly heads?: HeadsOptions;
   /** Of what is found there. */

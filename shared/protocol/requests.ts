@@ -178,6 +178,8 @@ const ownStatus = z.object({
   isVerificationPending: z.literal(true).exactOptional(),
   /** Its log is being emptied and copied anew, or is about to: others keep theirs. */
   isRebuilding: z.literal(true).exactOptional(),
+  /** Its webhook does not take messages: why not. */
+  webhookFault: z.string().exactOptional(),
   /** Of a leader: how many milliseconds ago it heard each of the others. */
   contacts: z
     .array(z.strictObject({ node: nodeIdSchema, ms: count }))

@@ -151,7 +151,7 @@ export class MongoIntegrity implements IntegrityStore {
       });
       if (read instanceof StoreError) return read.message;
       if (read === null) return "the document of this node's state is gone";
-      return state.isAltered ? "term and vote in this node's state are not what it wrote" : null;
+      return state.fault;
     });
   }
 

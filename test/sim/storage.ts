@@ -35,7 +35,7 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
       list: async () => [],
       count: async () => 0,
       foundHeights: async () => null,
-    standing: async () => "absent",
+      standing: async () => "absent",
     },
     freeBytes: async () => null,
   };

@@ -192,6 +192,26 @@ it("keeps what it finds once, as it stands", async () => {
   expect(kept).toMatchObject({ height: 2, hasBody: true, header: { height: 2 } });
 });
 
+it("keeps beside an alert the heights that were found, and believes them of this node alone", async () => {
+  const { alerts } = storage;
+  const at = "2030-01-01T00:00:00.000Z";
+  const alert = {
+    ...{ id: "a".repeat(24), kind: "missing", severity: "critical", node: "n1", accused: "n1", detail: "block 1" },
+    ...{ openedAt: at, lastSeenAt: at, occurrences: 2, status: "open", heights: [[1, 5]] },
+  } as const;
+  const found = [
+    [1, 1],
+    [5, 5],
+  ] as const;
+  await alerts.save(alert, found);
+  expect([await alerts.get(alert.id), await alerts.list(1)]).toEqual([alert, [alert]]);
+  expect(await alerts.foundHeights(alert.id)).toEqual(found);
+  await db.collection("alerts").updateOne({}, { $set: { "found.0": [1, 5] } });
+  expect([await alerts.standing(alert.id), await alerts.foundHeights(alert.id)]).toEqual(["altered", null]);
+  await alerts.save(alert);
+  expect([await alerts.standing(alert.id), await alerts.foundHeights(alert.id)]).toEqual(["ours", null]);
+});
+
 it("knows its own state, anchors and marker from what somebody put in their place", async () => {
   const { integrity, log } = storage;
   const clusterId = "c".repeat(64);
@@ -204,6 +224,10 @@ it("knows its own state, anchors and marker from what somebody put in their plac
   await db.collection("blocks").updateOne({ _id: Number.MIN_SAFE_INTEGER as never }, { $set: { terms: [] } });
   expect(await integrity.stateFault()).toMatch(/not what it wrote/);
   expect([await integrity.anchorStanding(0, clusterId), await integrity.isMarked()]).toEqual(["altered", false]);
+  await log.saveState({ term: 5 as never, votedFor: "n1", joinNonce: "0".repeat(32), forming: null });
+  expect(await integrity.stateFault()).toBeNull();
+  await db.collection("state").updateOne({}, { $set: { truncating: { from: 1, term: 5, leaderId: "n2" } } });
+  expect(await integrity.stateFault()).toMatch(/truncation .* not one that it began/);
   await db.collection("state").updateOne({}, { $set: { format: "x" } });
   expect(await integrity.stateFault()).toMatch(/damaged/);
   await db.collection("state").deleteMany({});

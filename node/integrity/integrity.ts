@@ -137,6 +137,7 @@ export class Integrity {
     });
     this.recalled = new RecalledAlerts({
       ...{ nodeId, store, alerts: storage.alerts, committedAt, incidents: this.incidents, logger },
+      storeSince: () => this.storeSince(),
       record: (alert) => this.recorder.record(alert),
       onHeard: parts.onHeard,
       onTakenBack: parts.onAltered,
@@ -230,6 +231,22 @@ export class Integrity {
 
   decide(decision: AlertDecision): Promise<Decided> {
     return this.healing.resolutions.decide(decision);
+  }
+
+  /**
+   * Since which block this node counts with the store that it has now; null: it does not count yet. Its earlier alerts are
+   * about blocks of a store that it lost.
+   */
+  private async storeSince(): Promise<number | null> {
+    const { nodeId, storage, driver } = this.parts;
+    if (driver.view()?.isLearner !== false) return null;
+    try {
+      const committed = (at: Height) => driver.log.committedHash(at);
+      return (await membersAt(storage.log, driver.heldThrough, committed)).storeSince.get(nodeId) ?? 0;
+    } catch (error) {
+      if (error instanceof AlteredBlock) return 0;
+      throw error;
+    }
   }
 
   /** What is being deleted on purpose is missing by right. */

@@ -22,6 +22,11 @@ export interface RecalledAlertsParts {
   readonly alerts: Pick<AlertStore, "list" | "get">;
   readonly committedAt: HeldLog["committedAt"];
   readonly incidents: Pick<Incidents, "find" | "takeBack">;
+  /**
+   * Since which block this node counts with the store that it has now; null: it does not count yet. Its earlier alerts are
+   * about blocks of a store that it lost.
+   */
+  readonly storeSince: () => Promise<number | null>;
   /** What of it is not in the log yet has to come there. */
   readonly record: (alert: AlertRecord) => void;
   /** Of another node's alert, as the log has it. */
@@ -110,8 +115,10 @@ export class RecalledAlerts {
   private async takeBack(logged: readonly AlertRecord[]): Promise<void> {
     const isMissing = async ({ id }: AlertRecord): Promise<boolean> =>
       this.parts.incidents.find(id) === null && (await this.parts.alerts.get(id)) === null;
+    const since = await this.parts.storeSince();
     let isAny = false;
     for (const alert of logged) {
+      if (since === null || (alert.inLog?.height ?? since) < since) continue;
       if (!BLOCK_KINDS.has(alert.kind) || isOver(alert) || !(await isMissing(alert))) continue;
       this.parts.incidents.takeBack(alert);
       isAny = true;

@@ -7,7 +7,7 @@ import { ADMITTED, GENESIS, insert, STATE_MAC, TestLog } from "../../../test/con
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { type StoreChange, type StoreChanges, WatchError } from "../integrity-port.js";
 import { type NodeStorage, openStorage } from "../open.js";
-import type { StoredBlock } from "../port.js";
+import type { AlertRecord, StoredBlock } from "../port.js";
 import { LogCleared } from "../repair-port.js";
 
 let mongod: TestMongod;
@@ -209,7 +209,7 @@ it("takes none for a record of members, elections or alerts, and none for an ent
     (await found).map(({ block }) => block.header.height);
   expect(await heights(storage.log.readMembershipBlocks(height(6)))).toEqual([1, 2]);
   expect(await heights(storage.log.readElectionBlocks(height(6), 10))).toEqual([3, 1]);
-  expect(await storage.integrity.alertHeights(height(6), 10)).toEqual([]);
+  expect(await storage.integrity.controlHeights("alert_records", height(6), 10)).toEqual([]);
   expect((await storage.reader.holding(0, height(6)))?.block.header.height).toBe(5);
   const type = termHash("type", "test.event").slice(0, 8);
   const range = { from: height(1), to: height(9), order: "asc", limit: 3 } as const;
@@ -243,10 +243,10 @@ it("keeps what it finds once, as it stands", async () => {
 it("keeps beside an alert the heights that were found, and believes them of this node alone", async () => {
   const { alerts } = storage;
   const at = "2030-01-01T00:00:00.000Z";
-  const alert = {
+  const alert: AlertRecord = {
     ...{ id: "a".repeat(24), kind: "missing", severity: "critical", node: "n1", accused: "n1", detail: "block 1" },
     ...{ openedAt: at, lastSeenAt: at, occurrences: 2, status: "open", heights: [[1, 5]] },
-  } as const;
+  };
   const found = [
     [1, 1],
     [5, 5],

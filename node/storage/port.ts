@@ -3,7 +3,7 @@ import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EntryView } from "../../shared/log/filter.js";
 import type { BlockIndex, Run } from "../../shared/log/index.js";
-import type { AlertStatus, IncidentDetails } from "./incident.js";
+import type { AlertStatus, IncidentDetails, Range } from "./incident.js";
 
 /** A block as it is stored: with the compact range after it, so that restart and truncation cost O(1). */
 export interface StoredBlock {
@@ -44,6 +44,9 @@ export class StoreError extends Error {
   }
 }
 
+/** One more than inserts may leave above a hole that arrive late: a write has 32 blocks at most, and two may be on their way. */
+export const NEWEST_HEIGHTS = 65;
+
 /** What opening a store finds. */
 export interface OpenedStore {
   /** null: this database holds no state of this node that can be believed (a new join nonce must be made and saved). */
@@ -61,6 +64,8 @@ export interface OpenedStore {
   readonly previousBootCounter: number;
   /** The highest stored height; 0 when empty. */
   readonly tailHeight: Height;
+  /** The highest stored heights, as many as there are up to `NEWEST_HEIGHTS`, the highest first. */
+  readonly newest: readonly Height[];
   /** Null: the index was lost, never made whole, or is of a database without one. */
   readonly index: IndexStanding | null;
   /** Work on entries that was begun and has not ended: what is missing in this range may be known to be missing. */
@@ -129,7 +134,8 @@ export interface LogStore {
   endIndexWork(standing: IndexStanding): Promise<void>;
   /** 64 bytes a height of the page: block hash and head hash of 256 consecutive committed blocks; null if there is no page, or none that this node wrote of this log. */
   readAnchors(page: number, clusterId: HashHex): Promise<Uint8Array | null>;
-  writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void>;
+  /** Several pages in one write. */
+  writeAnchors(clusterId: HashHex, pages: ReadonlyMap<number, Uint8Array>): Promise<void>;
   /** Takes all pages away: an identity that this node has no more wrote them. */
   forgetAnchors(): Promise<void>;
   /** The genesis and of each node the newest block up to `through` that admits it, oldest first. */
@@ -224,8 +230,8 @@ export interface LogReader {
   heights(group: readonly Uint8Array[], range: Pick<EntryQuery, "from" | "to" | "order" | "limit">): Promise<Height[]>;
   /** How many entries between two heights (inclusive) have a term of the group; counts no further than `cap`. */
   estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number>;
-  /** The block that says that it holds this sequence, like those of `readBlocks`; null if none does. */
-  holding(sequence: number): Promise<StoredBlock | null>;
+  /** The block up to a height that says that it holds this sequence, like those of `readBlocks`; null if none does. */
+  holding(sequence: number, through: Height): Promise<StoredBlock | null>;
   /** Up to `limit` entries from a height up or down, without places and times. */
   neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]>;
 }
@@ -270,8 +276,13 @@ export interface AlertStore {
     alert: Omit<AlertRecord, "id" | "openedAt" | "lastSeenAt" | "occurrences" | "status">,
     at: string,
   ): Promise<AlertRecord>;
-  /** Puts an alert in the place of the one with the same id. */
-  save(alert: AlertRecord): Promise<void>;
+  /**
+   * Puts an alert in the place of the one with the same id; beside it the very heights that were found, where those that it
+   * shows were put together.
+   */
+  save(alert: AlertRecord, found?: readonly Range[]): Promise<void>;
+  /** The heights beside it; null: it shows the very ones, or there is no such alert that this node wrote. */
+  foundHeights(id: string): Promise<readonly Range[] | null>;
   /** Null: there is none with this id, or none that this node wrote. */
   get(id: string): Promise<AlertRecord | null>;
   /** The newest first; those that this node did not write so are left out. */

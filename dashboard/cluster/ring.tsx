@@ -30,7 +30,7 @@ export function Ring({ status }: { readonly status: ClusterView }) {
     return { node, x: width / 2 + radius * Math.cos(angle), y: HEIGHT / 2 - 20 + RADIUS_Y * Math.sin(angle) };
   });
   // Without the empty space that a ring of few nodes leaves above and below.
-  const top = Math.min(...placed.map(({ y }) => y)) - NODE_RADIUS - 4;
+  const top = Math.min(...placed.map(({ y }) => y)) - NODE_RADIUS - 8;
   const bottom = Math.max(...placed.map(({ y }) => y)) + NODE_RADIUS + NOTES;
   const newest = Math.max(...nodes.map(({ term }) => term));
   const leader = placed.find(({ node }) => node.id === leaderId);
@@ -111,7 +111,7 @@ function Wait({ node: { electionWait }, x, y }: Pick<PlaceProps, "node" | "x" | 
       className={styles.wait}
       cx={x}
       cy={y}
-      r={NODE_RADIUS - 5}
+      r={NODE_RADIUS + 5}
       pathLength={1}
       strokeDasharray={`${left} ${1 - left}`}
       transform={`rotate(-90 ${x} ${y})`}

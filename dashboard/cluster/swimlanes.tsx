@@ -11,6 +11,8 @@ const AXIS = 26;
 const LEFT = 44;
 const RIGHT = 12;
 const PX_PER_TICK = 92;
+/** A time that would reach beyond the edge is not written. */
+const TICK_HALF_WIDTH = 38;
 /** About so wide is a letter of a label. */
 const LETTER = 6.6;
 const SPAN_PX_MIN = 3;
@@ -54,9 +56,11 @@ export function Swimlanes({ timeline, from, to }: SwimlanesProps) {
             {ticksOf(from, to, Math.max(2, Math.floor(inside / PX_PER_TICK))).map((at) => (
               <g key={at} className={styles.tick}>
                 <line x1={xOf(at)} x2={xOf(at)} y1={AXIS - 6} y2={height} />
-                <text x={xOf(at)} y={AXIS - 10}>
-                  {tickText(at, to - from)}
-                </text>
+                {xOf(at) + TICK_HALF_WIDTH > room.width ? null : (
+                  <text x={xOf(at)} y={AXIS - 10}>
+                    {tickText(at, to - from)}
+                  </text>
+                )}
               </g>
             ))}
             {timeline.gaps

@@ -13,7 +13,7 @@ const PAGES = [
   { name: "alerts", path: "/alerts", title: "Alerts" },
   { name: "verify", path: "/verify", title: "Verify" },
   { name: "report", path: "/report", title: /^Report/ },
-  { name: "docs", path: "/docs", title: "API docs" },
+  { name: "docs", path: "/docs", title: /API/ },
 ] as const;
 /** They show what they have, whatever the node answers. */
 const WITHOUT_ERROR: readonly string[] = ["verify", "docs"];

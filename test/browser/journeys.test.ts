@@ -1,20 +1,31 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Page } from "playwright-core";
-import { expect, it } from "vitest";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
-import { journeys, LIVE, leave, rowsIn, scrollThrough, visit } from "./browser.js";
+import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, visit } from "./browser.js";
 import { openPrefixProxy } from "./prefix-proxy.js";
 import { event, seed, write } from "./seed.js";
-import { openWorld } from "./world.js";
 
 /** One second where nothing else runs: how long it took is told. */
 const SHOWN_WITHIN_MS = 30_000;
 const SHOWN_TRIES = 5;
 
 journeys("a person with a browser", () => {
-  const world = openWorld({ options: async () => ({ env: { INDEX_PAYLOAD: "user" } }) });
+  let cluster: Cluster;
+  let browser: Browser;
+  let url: string;
+  beforeAll(async () => {
+    [cluster, browser] = await Promise.all([startSteadyCluster({ env: { INDEX_PAYLOAD: "user" } }), openBrowser()]);
+    url = cluster.nodes[0]?.url as string;
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await cluster?.stop();
+  });
 
   const seen = async (page: Page, sequences: readonly number[], withinMs: number): Promise<void> => {
     const first = sequences[0] as number;
@@ -30,9 +41,7 @@ journeys("a person with a browser", () => {
   };
 
   it("1, 2: sees a sound and empty cluster, copies the line, and sees its event live and verified", async () => {
-    const other = await visit(world.browser, `${world.url}/#/events`, {
-      permissions: ["clipboard-read", "clipboard-write"],
-    });
+    const other = await visit(browser, `${url}/#/events`, { permissions: ["clipboard-read", "clipboard-write"] });
     const { page } = other;
     await page.getByText("3/3 all nodes").waitFor();
     await page.getByText("The log has no events yet").waitFor();
@@ -47,7 +56,7 @@ journeys("a person with a browser", () => {
     await page.locator('[data-sequence="0"]').getByText("✓ this browser").waitFor();
     const tookMs: number[] = [];
     for (let i = 0; i < SHOWN_TRIES; i++) {
-      const sequence = await write(world.url);
+      const sequence = await write(url);
       const answeredAt = performance.now();
       await page.locator(`[data-sequence="${sequence}"]`).waitFor();
       tookMs.push(performance.now() - answeredAt);
@@ -64,8 +73,8 @@ journeys("a person with a browser", () => {
   });
 
   it("3: filters, and the copied URL shows the same rows elsewhere", async () => {
-    await seed(world.url, 40, "filtered");
-    const mine = await visit(world.browser, `${world.url}/#/events`);
+    await seed(url, 40, "filtered");
+    const mine = await visit(browser, `${url}/#/events`);
     await mine.page.locator(LIVE).waitFor();
     await mine.page.keyboard.press("/");
     await mine.page.keyboard.type("type:invoice.* source:filtered payload.user:ada");
@@ -84,8 +93,7 @@ journeys("a person with a browser", () => {
       30_000,
       `${due.length} rows`,
     );
-    const elsewhere = world.cluster.nodes.find(({ url }) => url !== world.url)?.url as string;
-    const theirs = await visit(world.browser, mine.page.url().replace(world.url, elsewhere));
+    const theirs = await visit(browser, mine.page.url().replace(url, cluster.nodes[2]?.url as string));
     const theyShow = (sequences: readonly number[]): Promise<unknown> =>
       eventually(
         async () => String(await rowsIn(theirs.page)) === String(sequences),
@@ -94,12 +102,8 @@ journeys("a person with a browser", () => {
       );
     await theyShow(rows);
     // What does not match does not come live; what matches does.
-    await write(world.url, { sourceAppId: "filtered", eventType: "user.login" });
-    const next = await write(world.url, {
-      sourceAppId: "filtered",
-      eventType: "invoice.late",
-      dataPayload: { user: "ada" },
-    });
+    await write(url, { sourceAppId: "filtered", eventType: "user.login" });
+    const next = await write(url, { sourceAppId: "filtered", eventType: "invoice.late", dataPayload: { user: "ada" } });
     await theyShow([next, ...rows]);
     await leave(theirs, "journey-03-elsewhere");
     await mine.page.getByRole("button", { name: "invoice.*" }).click();
@@ -114,7 +118,7 @@ journeys("a person with a browser", () => {
   });
 
   it("says what to clear where nothing matches, and clears it", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/events?eventType=nobody.wrote.this`);
+    const mine = await visit(browser, `${url}/#/events?eventType=nobody.wrote.this`);
     await mine.page.getByText("No events match").waitFor();
     await mine.page.getByRole("button", { name: "Clear type:nobody.wrote.this" }).click();
     await mine.page.locator("[data-sequence]").first().waitFor();
@@ -122,12 +126,12 @@ journeys("a person with a browser", () => {
   });
 
   it("4: pauses at 200 events a second, reads how many came, and goes on without a gap or a repeat", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/events?sourceAppId=fast`);
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=fast`);
     await mine.page.locator(LIVE).waitFor();
-    const first = await write(world.url, { sourceAppId: "fast" });
+    const first = await write(url, { sourceAppId: "fast" });
     await mine.page.locator(`[data-sequence="${first}"]`).waitFor();
     await mine.page.getByRole("button", { name: "Pause" }).click();
-    for (let second = 0; second < 3; second++) await Promise.all([seed(world.url, 200, "fast"), delay(1_000)]);
+    for (let second = 0; second < 3; second++) await Promise.all([seed(url, 200, "fast"), delay(1_000)]);
     await mine.page.getByRole("button", { name: "Resume (+600)" }).waitFor();
     expect(await rowsIn(mine.page)).toEqual([first]);
     await mine.page.getByRole("button", { name: "Resume" }).click();
@@ -139,10 +143,10 @@ journeys("a person with a browser", () => {
   });
 
   it("5: sees all of a burst of 500 events", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/events?sourceAppId=burst`);
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=burst`);
     await mine.page.getByText("No events match").waitFor();
     await mine.page.locator(LIVE).waitFor();
-    await seed(world.url, 500, "burst");
+    await seed(url, 500, "burst");
     await mine.page.locator("[data-sequence]").first().waitFor();
     const all = await eventually(
       async () => {
@@ -157,11 +161,11 @@ journeys("a person with a browser", () => {
   });
 
   it("clears the list, sees only what comes then, and brings the earlier rows back", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/events?sourceAppId=fast`);
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=fast`);
     await mine.page.locator("[data-sequence]").first().waitFor();
     await mine.page.getByRole("button", { name: "Clear", exact: true }).click();
     await mine.page.getByText("The list is cleared").waitFor();
-    const next = await write(world.url, { sourceAppId: "fast" });
+    const next = await write(url, { sourceAppId: "fast" });
     await seen(mine.page, [next], 60_000);
     await mine.page.getByRole("button", { name: "Show earlier" }).click();
     await eventually(async () => (await rowsIn(mine.page)).length > 5, 60_000, "the earlier rows");
@@ -169,7 +173,7 @@ journeys("a person with a browser", () => {
   });
 
   it("9: opens an event by its link; Esc gives the focus back to its row", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/events?event=1&tab=json`);
+    const mine = await visit(browser, `${url}/#/events?event=1&tab=json`);
     await mine.page.getByRole("complementary", { name: "Event 1" }).waitFor();
     await mine.page.getByRole("textbox", { name: "The event as JSON" }).waitFor();
     const isHeaded = "document.activeElement.textContent === 'Event 1'";
@@ -183,17 +187,15 @@ journeys("a person with a browser", () => {
 
   it("25: hostile texts are only texts, and the layout holds", async () => {
     const markup = "<img src=x onerror=\"document.title='taken'\">";
-    const first = await write(world.url, { eventType: markup, sourceAppId: "hostile", dataPayload: { html: markup } });
-    await write(world.url, { eventType: "حدث", sourceAppId: "hostile", dataPayload: { نص: "مرحبا \u202e بالعالم" } });
-    const last = await write(world.url, {
+    const first = await write(url, { eventType: markup, sourceAppId: "hostile", dataPayload: { html: markup } });
+    await write(url, { eventType: "حدث", sourceAppId: "hostile", dataPayload: { نص: "مرحبا \u202e بالعالم" } });
+    const last = await write(url, {
       eventType: "t".repeat(256),
       sourceAppId: "hostile",
       dataPayload: { x: "y".repeat(200_000) },
     });
     for (const width of [320, 1280]) {
-      const mine = await visit(world.browser, `${world.url}/#/events?sourceAppId=hostile`, {
-        viewport: { width, height: 800 },
-      });
+      const mine = await visit(browser, `${url}/#/events?sourceAppId=hostile`, { viewport: { width, height: 800 } });
       await seen(mine.page, [first, first + 1, last], 60_000);
       for (const sequence of [first, last]) {
         await mine.page.locator(`[data-sequence="${sequence}"]`).click();
@@ -211,10 +213,10 @@ journeys("a person with a browser", () => {
   });
 
   it("27: nothing moves for who wants no motion; what came is shown when it is asked for", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/events?sourceAppId=still`, { reducedMotion: "reduce" });
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=still`, { reducedMotion: "reduce" });
     await mine.page.getByText("No events match").waitFor();
     await mine.page.locator(LIVE).waitFor();
-    await seed(world.url, 20, "still");
+    await seed(url, 20, "still");
     await mine.page.getByRole("button", { name: "Resume (+20)" }).waitFor();
     expect(await rowsIn(mine.page)).toEqual([]);
     expect(await mine.page.evaluate("document.getAnimations().length")).toBe(0);
@@ -224,7 +226,7 @@ journeys("a person with a browser", () => {
   });
 
   it("shows all times in UTC or where its reader is, by one switch", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/events?sourceAppId=fast`, { timezoneId: "Asia/Tokyo" });
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=fast`, { timezoneId: "Asia/Tokyo" });
     const { page } = mine;
     const cell = page.locator("[data-sequence]").first().getByRole("gridcell").nth(1);
     const shownAt = async (): Promise<number> => Date.parse(`${((await cell.textContent()) ?? "").replace(" ", "T")}Z`);
@@ -237,11 +239,11 @@ journeys("a person with a browser", () => {
   });
 
   it("works under a path prefix, as behind a proxy: pages, links and the stream", async () => {
-    const proxy = await openPrefixProxy(world.url, "/log");
-    const mine = await visit(world.browser, `${proxy.url}#/events?sourceAppId=prefixed`);
+    const proxy = await openPrefixProxy(url, "/log");
+    const mine = await visit(browser, `${proxy.url}#/events?sourceAppId=prefixed`);
     const { page } = mine;
     await page.locator(LIVE).waitFor();
-    const sequence = await write(world.url, { sourceAppId: "prefixed" });
+    const sequence = await write(url, { sourceAppId: "prefixed" });
     await page.locator(`[data-sequence="${sequence}"]`).click();
     await page.getByText(/verified in this browser/).waitFor();
     await page.getByRole("tab", { name: "curl" }).click();
@@ -257,8 +259,8 @@ journeys("a person with a browser", () => {
   });
 
   it("exports what meets the conditions: as many as there are, and what is written verifies without a node", async () => {
-    await seed(world.url, 700, "exported");
-    const mine = await visit(world.browser, `${world.url}/#/events?sourceAppId=exported`, { acceptDownloads: true });
+    await seed(url, 700, "exported");
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=exported`, { acceptDownloads: true });
     const { page } = mine;
     const exported = async (format: RegExp): Promise<string> => {
       await page.getByRole("button", { name: "Export …" }).click();

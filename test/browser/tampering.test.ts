@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
-import type { Page } from "playwright-core";
-import { expect, it } from "vitest";
+import type { Browser, Page, Route } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AlertView } from "../../dashboard/api/types.js";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { call } from "../integration/api-support.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
-import { expectSound, journeys, leave, openByKeys, tabTo, type Visit, visit } from "./browser.js";
+import { journeys, leave, openBrowser, openByKeys, tabTo, type Visit, violationsOf, visit } from "./browser.js";
 import { deleteBlocks, editPayload, insertForged } from "./edits.js";
-import { holdAlert } from "./hold.js";
 import { seed, write } from "./seed.js";
-import { openWorld } from "./world.js";
 
 /** Ten seconds where nothing else runs: how long it took is told. */
 const FOUND_WITHIN_MS = 120_000;
@@ -25,16 +25,20 @@ interface Written {
 }
 
 journeys("a person whose databases somebody edits", () => {
-  const world = openWorld({
-    prepare: async ({ cluster }) => {
-      const { url } = cluster.node("n1");
-      await eventually(async () => (await call(`${url}/readyz`)).status === 200, 30_000, "n1 is ready");
-      await seed(url, 30);
-    },
-  });
-  const urlOf = (id: string): string => world.cluster.node(id).url;
-  const uriOf = (id: string): string => world.cluster.node(id).mongodbUri;
+  let cluster: Cluster;
+  let browser: Browser;
+  const urlOf = (id: string): string => cluster.node(id).url;
+  const uriOf = (id: string): string => cluster.node(id).mongodbUri;
   const otherThan = (...ids: string[]): Id => IDS.find((id) => !ids.includes(id)) as Id;
+  beforeAll(async () => {
+    [cluster, browser] = await Promise.all([startSteadyCluster(), openBrowser()]);
+    await eventually(async () => (await call(`${urlOf("n1")}/readyz`)).status === 200, 30_000, "n1 is ready");
+    await seed(urlOf("n1"), 30);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await cluster?.stop();
+  });
 
   const openAlerts = async (asked: string): Promise<AlertView[]> =>
     ((await call(`${urlOf(asked)}/api/v1/alerts?limit=500`)).body as { alerts: AlertView[] }).alerts;
@@ -67,18 +71,37 @@ journeys("a person whose databases somebody edits", () => {
       const { height } = (await call(`${urlOf(asked)}/api/v1/events/${sequence}`)).body as { height: number };
       places.push({ sequence, height });
     }
-    await levelHead(world.cluster.nodes);
+    await levelHead(cluster.nodes);
     return places;
   }
 
   const shown = (sequence: number): string => sequence.toLocaleString("en");
   const chainRow = (page: Page, node: string) => page.getByRole("row", { name: new RegExp(`^${node}`) });
   const alertRow = (page: Page, words: string) => page.getByRole("row", { name: new RegExp(words) }).first();
-  const see = (asked: Id, path: string) => visit(world.browser, `${urlOf(asked)}/#${path}`);
+  const see = (asked: Id, path: string) => visit(browser, `${urlOf(asked)}/#${path}`);
+
+  /** A tab that has not heard of what others did, until it says something itself. */
+  async function holdAlert(page: Page): Promise<void> {
+    let isHeld = true;
+    let first: { body: Buffer; headers: Record<string, string> } | undefined;
+    page.on("response", (response) => {
+      if (response.request().method() === "POST") isHeld = false;
+    });
+    await page.route(/\/api\/v1\/alerts\/[0-9a-f]+$/, async (route) => {
+      const answer = isHeld && first !== undefined ? first : await fetched(route);
+      first ??= answer;
+      await route.fulfill({ status: 200, ...answer });
+    });
+  }
+
+  async function fetched(route: Route): Promise<{ body: Buffer; headers: Record<string, string> }> {
+    const response = await route.fetch();
+    return { body: await response.body(), headers: response.headers() };
+  }
 
   /** Edits an event on a follower, and waits until the alert's page can be opened. */
   async function openedAlert(): Promise<{ altered: Id; asked: Id; place: Written; page: Visit }> {
-    const { node: leader } = await world.cluster.leader();
+    const { node: leader } = await cluster.leader();
     const altered = otherThan(leader.id);
     const asked = otherThan(altered);
     const [place] = (await written(asked)) as [Written];
@@ -93,7 +116,7 @@ journeys("a person whose databases somebody edits", () => {
   it.each(["follower", "leader"] as const)(
     "10: an event is edited in the %s's own MongoDB: red on that node's row, and named to the field",
     async (role) => {
-      const { node: leader } = await world.cluster.leader();
+      const { node: leader } = await cluster.leader();
       const altered = (role === "leader" ? leader.id : otherThan(leader.id)) as Id;
       const asked = otherThan(altered);
       const [place] = (await written(asked)) as [Written];
@@ -123,7 +146,7 @@ journeys("a person whose databases somebody edits", () => {
       for (const id of IDS.filter((one) => one !== altered))
         expect(await chainRow(chain.page, id).getByText("! altered").count()).toBe(0);
       await chain.page.getByRole("link", { name: /open the alert/ }).waitFor();
-      for (const { page } of [chain, events]) await expectSound(page);
+      for (const { page } of [chain, events]) expect(await violationsOf(page)).toEqual([]);
       const picture = chain.page.getByRole("img", { name: new RegExp(`${altered} altered at ${shown(sequence)}`) });
       for (const zoom of ["bar", "map"]) {
         await chain.page.getByRole("button", { name: zoom, exact: true }).click();
@@ -138,13 +161,16 @@ journeys("a person whose databases somebody edits", () => {
       await alerts.page.getByText(/The committed event stands in block \d+, sealed by n[123]\./).waitFor();
       await alerts.page.getByRole("row", { name: /recomputed in this browser .*holds .*does not hold/ }).waitFor();
       await eventually(async () => /^\(\d+\) Alert/.test(await alerts.page.title()), 60_000, "the count in the title");
-      await expectSound(alerts.page);
+      for (const theme of ["light", "dark"] as const) {
+        await alerts.page.emulateMedia({ colorScheme: theme });
+        expect(await violationsOf(alerts.page)).toEqual([]);
+      }
       await leave(alerts, `journey-10-alert-${role}`);
     },
   );
 
   it("11: the same with the hashes made anew: it is found all the same, and said to be rewritten", async () => {
-    const { node: leader } = await world.cluster.leader();
+    const { node: leader } = await cluster.leader();
     const altered = otherThan(leader.id);
     const asked = otherThan(altered);
     const [place] = (await written(asked)) as [Written];
@@ -164,7 +190,7 @@ journeys("a person whose databases somebody edits", () => {
     const { page } = mine;
     await alertRow(page, `event ${place.sequence}`).getByRole("link", { name: "payload_modified" }).click();
     await page.getByRole("heading", { name: "Decide" }).waitFor();
-    const stale = await visit(world.browser, page.url(), { mayMissNodes: true, before: holdAlert });
+    const stale = await visit(browser, page.url(), { mayMissNodes: true, before: holdAlert });
     await stale.page.getByRole("heading", { name: "Decide" }).waitFor();
     await page.getByLabel("Your name").fill("ada");
     await page.getByRole("button", { name: "Repair", exact: true }).click();
@@ -226,7 +252,7 @@ journeys("a person whose databases somebody edits", () => {
   });
 
   it("14: edited alike on two of three nodes: the edited copy is never called true for being the more frequent one", async () => {
-    const { node: leader } = await world.cluster.leader();
+    const { node: leader } = await cluster.leader();
     const asked = leader.id as Id;
     const altered = IDS.filter((id) => id !== asked);
     const [place] = (await written(asked)) as [Written];
@@ -244,7 +270,7 @@ journeys("a person whose databases somebody edits", () => {
     await sound.page.getByText("ada", { exact: true }).waitFor();
     await leave(sound, "journey-14");
     // The page of a node that was edited shows the committed event, or says why it shows none.
-    const edited = await visit(world.browser, `${urlOf(altered[0] as string)}/#/events?event=${place.sequence}`, {
+    const edited = await visit(browser, `${urlOf(altered[0] as string)}/#/events?event=${place.sequence}`, {
       mayMissNodes: true,
     });
     const drawer = edited.page.getByRole("complementary");
@@ -258,16 +284,16 @@ journeys("a person whose databases somebody edits", () => {
   });
 
   it("13: edited while the node is stopped: it is found before the node is ready", async () => {
-    const { node: leader } = await world.cluster.leader();
+    const { node: leader } = await cluster.leader();
     const altered = otherThan(leader.id);
     const asked = otherThan(altered);
     // A node whose newest block is another one does not start at all.
     const [place] = (await written(asked, 2)) as [Written, Written];
-    const mine = await visit(world.browser, `${urlOf(asked)}/#/alerts`, { mayMissNodes: true });
-    await world.cluster.kill(altered);
+    const mine = await visit(browser, `${urlOf(asked)}/#/alerts`, { mayMissNodes: true });
+    await cluster.kill(altered);
     await mine.page.getByText(`${altered} did not tell`, { exact: false }).waitFor();
     await editPayload(uriOf(altered), place.height, { from: '"ada"', to: '"eve"' });
-    await world.cluster.start(altered);
+    await cluster.start(altered);
     let wasReadyBefore = false;
     await eventually(
       async () => {
@@ -284,9 +310,7 @@ journeys("a person whose databases somebody edits", () => {
     await alertRow(mine.page, `payload_modified ${altered} `).waitFor();
     await leave(mine, "journey-13");
     // Nothing of it is in that node's memory: it shows another node's copy, and says whose that is and why.
-    const edited = await visit(world.browser, `${urlOf(altered)}/#/events?event=${place.sequence}`, {
-      mayMissNodes: true,
-    });
+    const edited = await visit(browser, `${urlOf(altered)}/#/events?event=${place.sequence}`, { mayMissNodes: true });
     const drawer = edited.page.getByRole("complementary");
     await drawer.getByText("ada", { exact: true }).waitFor();
     const note = drawer.getByText(
@@ -295,12 +319,12 @@ journeys("a person whose databases somebody edits", () => {
     await note.getByRole("link", { name: "payload_modified: open the alert" }).waitFor();
     await drawer.getByText(/verified in this browser, \d open/).waitFor();
     expect(await edited.page.getByText("eve", { exact: true }).count()).toBe(0);
-    await expectSound(edited.page);
+    expect(await violationsOf(edited.page)).toEqual([]);
     await leave(edited, "journey-13-edited");
   });
 
   it("12: a block in the middle is deleted, one is forged, the newest three are deleted", async () => {
-    const { node: leader } = await world.cluster.leader();
+    const { node: leader } = await cluster.leader();
     const altered = otherThan(leader.id);
     const asked = otherThan(altered);
     const places = await written(asked, 5);

@@ -1,17 +1,25 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Download, Page } from "playwright-core";
-import { expect, it } from "vitest";
+import type { Browser, Download, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Cluster } from "../../scripts/cluster/cluster.js";
+import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
-import { journeys, LIVE, leave, rowsIn, visit } from "./browser.js";
+import { journeys, LIVE, leave, openBrowser, rowsIn, visit } from "./browser.js";
 import { seed } from "./seed.js";
-import { openWorld } from "./world.js";
 
 journeys("a person who checks the log", () => {
-  const world = openWorld({
+  let cluster: Cluster;
+  let browser: Browser;
+  let url: string;
+  beforeAll(async () => {
+    [cluster, browser] = await Promise.all([startSteadyCluster(), openBrowser()]);
+    url = cluster.nodes[0]?.url as string;
     // Blocks of their own, one after the other.
-    prepare: async ({ url }) => {
-      for (let i = 0; i < 6; i++) await seed(url, 50);
-    },
+    for (let i = 0; i < 6; i++) await seed(url, 50);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await cluster?.stop();
   });
 
   const parametersOf = (page: Page): URLSearchParams => new URLSearchParams(page.url().split("?")[1] ?? "");
@@ -21,7 +29,7 @@ journeys("a person who checks the log", () => {
   };
 
   it("7: draws over a part of the time: it becomes the conditions, and Back restores what was", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/events`);
+    const mine = await visit(browser, `${url}/#/events`);
     const { page } = mine;
     await page.locator(LIVE).waitFor();
     await page.locator('[data-sequence="299"]').waitFor();
@@ -62,7 +70,7 @@ journeys("a person who checks the log", () => {
   });
 
   it("goes to any place of the log by the line of the whole log, without a mouse", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/chain`);
+    const mine = await visit(browser, `${url}/#/chain`);
     const { page } = mine;
     await page.getByRole("link", { name: "#299", exact: true }).waitFor();
     const place = page.getByRole("slider", { name: "Place in the whole log" });
@@ -83,7 +91,7 @@ journeys("a person who checks the log", () => {
   });
 
   it("22: checks a range, downloads it and the report, and checks the file with the network off; an edited byte names its event", async () => {
-    const mine = await visit(world.browser, `${world.url}/#/verify`, { acceptDownloads: true, mayMissNodes: true });
+    const mine = await visit(browser, `${url}/#/verify`, { acceptDownloads: true, mayMissNodes: true });
     const { page } = mine;
     await page.getByLabel("From event").fill("10");
     await page.getByLabel("to event", { exact: true }).fill("210");
@@ -117,9 +125,9 @@ journeys("a person who checks the log", () => {
   });
 
   it("finds a route of the API by a word, and the shape of what it answers", async () => {
-    const mine = await visit(world.browser, `${world.url}/docs`);
+    const mine = await visit(browser, `${url}/docs`);
     const { page } = mine;
-    await page.waitForURL(`${world.url}/#/docs`);
+    await page.waitForURL(`${url}/#/docs`);
     await page.getByRole("searchbox").waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("histogram");

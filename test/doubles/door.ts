@@ -17,8 +17,8 @@ export interface Door {
   readonly bodies: BodyRoom;
   readonly url: string;
   readonly routers: App["routers"];
-  /** A raw connection. */
-  open(): RawSocket;
+  /** A raw connection, from another address than 127.0.0.1 if one is named. */
+  open(localAddress?: string): RawSocket;
   close(): Promise<void>;
 }
 
@@ -52,8 +52,8 @@ export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
     bodies,
     url: `http://127.0.0.1:${port}`,
     routers: app.routers,
-    open: () => {
-      const socket = new RawSocket(port);
+    open: (localAddress) => {
+      const socket = new RawSocket(port, localAddress);
       sockets.push(socket);
       return socket;
     },
@@ -73,9 +73,9 @@ export class RawSocket {
   /** The server has closed its side, or the connection is gone. */
   hasEnded = false;
 
-  constructor(port: number) {
+  constructor(port: number, localAddress = "127.0.0.1") {
     // It goes on sending after the server has said its last words.
-    this.socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).setEncoding("latin1");
+    this.socket = connect({ port, host: "127.0.0.1", localAddress, allowHalfOpen: true }).setEncoding("latin1");
     this.socket.on("data", (text: string) => {
       this.answer += text;
     });

@@ -139,6 +139,45 @@ it("does not call a block missing that was read before its store was recovered, 
   expect([standing.held, told]).toEqual([9, []]);
 });
 
+it.each<[string, (proved: ProvedBlocks) => Promise<unknown>]>([
+  ["one", (proved) => proved.one(height(2))],
+  ["some", (proved) => proved.read([2, 3].map(height))],
+  ["the one that holds a sequence", (proved) => proved.holding(0)],
+  ["its header", (proved) => proved.header(height(2))],
+  ["when it was sealed", (proved) => proved.sealedAt(height(2))],
+  ["one past memory", (proved) => proved.fresh(height(2))],
+])("judges a block by what its store was known to hold when it was asked, not when it answered: %s", async (_, ask) => {
+  const { storage, proved, told, standing, alter } = await setUp({ heldThrough: 0 });
+  alter(2, (block) => ({ ...block, header: { ...block.header, term: 9 as never } }));
+  // The store is recovered while the read is under way.
+  const { reader } = storage;
+  const recovered = <T>(found: T): T => {
+    standing.held = 9;
+    return found;
+  };
+  const [blocks, headers, holding] = [reader.readBlocks, reader.readHeaders, reader.holding].map((read) =>
+    (read as (...asked: unknown[]) => Promise<never>).bind(reader),
+  );
+  vi.spyOn(reader, "readBlocks").mockImplementation(async (...asked) => recovered(await blocks?.(...asked)) ?? []);
+  vi.spyOn(reader, "readHeaders").mockImplementation(async (...asked) => recovered(await headers?.(...asked)) ?? []);
+  vi.spyOn(reader, "holding").mockImplementation(async (...asked) => recovered(await holding?.(...asked)) ?? null);
+  await expect(ask(proved)).rejects.toMatchObject({ failure: "unknown" });
+  expect([standing.held, told]).toEqual([9, []]);
+});
+
+it("judges several past memory by what their store was known to hold when it was asked", async () => {
+  const { storage, proved, told, standing, alter } = await setUp({ heldThrough: 0 });
+  alter(2, (block) => ({ ...block, records: flipped(block.records) }));
+  const readBlocks = storage.reader.readBlocks.bind(storage.reader);
+  vi.spyOn(storage.reader, "readBlocks").mockImplementation(async (...asked) => {
+    const found = await readBlocks(...asked);
+    standing.held = 9;
+    return found;
+  });
+  await expect(proved.freshOf([2, 3].map(height))).rejects.toMatchObject({ failure: "unknown" });
+  expect([standing.held, told]).toEqual([9, []]);
+});
+
 it("says that what its store need not hold cannot be read, and not that it was altered", async () => {
   const { database, proved, told } = await setUp({ heldThrough: 3 });
   for (let at = 4; at <= 9; at++) database.blocks.delete(height(at));

@@ -13,6 +13,8 @@ export interface FairLimits {
   /** So much more, for those who have nothing: what others do not give back keeps nobody out. */
   readonly spare?: number;
   readonly waitingMax?: number;
+  /** What those who wait ask for together: where it is held while they wait. */
+  readonly waitingShareMax?: number;
 }
 
 /** What each has of something. */
@@ -41,6 +43,7 @@ export class FairPlaces {
   /** Who waits; whoever was served goes to the end. */
   private readonly lines = new Map<string, Asking[]>();
   private waiting = 0;
+  private waitingShare = 0;
 
   constructor(private readonly limits: FairLimits) {}
 
@@ -51,9 +54,15 @@ export class FairPlaces {
     if (line === undefined) this.lines.set(by, [asking]);
     else line.push(asking);
     this.waiting++;
+    this.waitingShare += asking.share;
     this.admit();
-    if (this.waiting <= (this.limits.waitingMax ?? Number.POSITIVE_INFINITY)) return true;
-    return this.pushOut(by) !== asking;
+    while (this.areTooMany) {
+      const out = this.newestOfMost(by);
+      this.remove(out ?? asking);
+      if (out === undefined || out === asking) return false;
+      out.onPushedOut?.();
+    }
+    return true;
   }
 
   /** Gives a place back. */
@@ -68,15 +77,16 @@ export class FairPlaces {
     if (this.remove(asking)) this.admit();
   }
 
+  private get areTooMany(): boolean {
+    const { waitingMax = Number.POSITIVE_INFINITY, waitingShareMax = Number.POSITIVE_INFINITY } = this.limits;
+    return this.waiting > waitingMax || this.waitingShare > waitingShareMax;
+  }
+
   /** The newest of whoever has most of those who wait. */
-  private pushOut(by: string): Asking | undefined {
+  private newestOfMost(by: string): Asking | undefined {
     let longest = this.lines.get(by) ?? [];
     for (const line of this.lines.values()) if (line.length > longest.length) longest = line;
-    const newest = longest.at(-1);
-    if (newest === undefined) return undefined;
-    this.remove(newest);
-    newest.onPushedOut?.();
-    return newest;
+    return longest.at(-1);
   }
 
   private admit(): void {
@@ -119,6 +129,7 @@ export class FairPlaces {
     line.splice(at, 1);
     if (line.length === 0) this.lines.delete(asking.by);
     this.waiting--;
+    this.waitingShare -= asking.share;
     return true;
   }
 }

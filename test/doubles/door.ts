@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { pino } from "pino";
 import { type App, createApp } from "../../node/http/app.js";
 import { BodyRoom } from "../../node/http/body-room.js";
+import type { ReadGates } from "../../node/http/middleware/read-gate.js";
 import type { ChaosDesk } from "../../node/http/routes/chaos.js";
 import { createHardenedServer, type DoorOptions } from "../../node/http/server.js";
 import { createStreams, type Streams } from "../../node/http/stream/streams.js";
@@ -26,6 +27,7 @@ export interface DoubleDoorOptions extends DoorOptions {
   readonly bodyBytesMax?: number;
   readonly dashboardFolder?: string;
   readonly chaos?: ChaosDesk;
+  readonly gates?: ReadGates;
 }
 
 export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
@@ -33,11 +35,12 @@ export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
   const logger = pino({ level: "silent" });
   const streams = createStreams(log, { logger });
   const bodies = new BodyRoom(options.bodyBytesMax);
-  const { dashboardFolder, chaos } = options;
+  const { dashboardFolder, chaos, gates } = options;
   const app = createApp(log, {
     ...{ logger, version: "0", streams, bodies },
     ...(dashboardFolder === undefined ? {} : { dashboardFolder }),
     ...(chaos === undefined ? {} : { chaos }),
+    ...(gates === undefined ? {} : { gates }),
   });
   const server = createHardenedServer(app, { app, messages: app.messages, ...options });
   streams.attach(server);

@@ -13,6 +13,8 @@ const WAIT_MS_MAX = 5_000;
 const SINGLE_BYTES_MAX = 16 * 1024 * 1024;
 const SINGLE_BYTES_SPARE = 4 * 1024 * 1024;
 const SINGLE_WAITING_MAX = 128;
+/** They have been made by then. */
+const SINGLE_WAITING_BYTES_MAX = 32 * 1024 * 1024;
 /** Bundles of evidence at once, of up to 14 MB each, and how many requests wait. */
 const EVIDENCE_MAX = 1;
 const EVIDENCE_SPARE = 1;
@@ -29,7 +31,7 @@ const DECISIONS_MAX = 4;
 const DECISIONS_SPARE = 2;
 const DECISIONS_WAITING_MAX = 64;
 
-export interface GateLimits extends Required<FairLimits> {
+export interface GateLimits extends FairLimits {
   readonly refusal?: string;
 }
 
@@ -103,7 +105,10 @@ export interface ReadGates {
 
 export const readGates = (): ReadGates => ({
   lists: new ReadGate({ max: BYTES_MAX, spare: BYTES_SPARE, waitingMax: WAITING_MAX }),
-  singles: new ReadGate({ max: SINGLE_BYTES_MAX, spare: SINGLE_BYTES_SPARE, waitingMax: SINGLE_WAITING_MAX }),
+  singles: new ReadGate({
+    ...{ max: SINGLE_BYTES_MAX, spare: SINGLE_BYTES_SPARE },
+    ...{ waitingMax: SINGLE_WAITING_MAX, waitingShareMax: SINGLE_WAITING_BYTES_MAX },
+  }),
   evidence: new ReadGate({ max: EVIDENCE_MAX, spare: EVIDENCE_SPARE, waitingMax: EVIDENCE_WAITING_MAX }),
   questions: new ReadGate({ max: QUESTIONS_MAX, spare: QUESTIONS_SPARE, waitingMax: WAITING_MAX }),
   histograms: new ReadGate({ max: HISTOGRAMS_MAX, spare: HISTOGRAMS_SPARE, waitingMax: HISTOGRAMS_WAITING_MAX }),

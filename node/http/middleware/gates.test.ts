@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Door, get, openDoor, post, SSE } from "../../../test/doubles/door.js";
 import { OPERATIONS } from "../openapi/document.js";
-import { readGates } from "./read-gate.js";
+import { type ReadGate, readGates } from "./read-gate.js";
 
 /**
  * What each route of the API's description passes where its answer is large or takes other nodes. `stream` is a place among
@@ -45,22 +45,22 @@ describe("what a route passes", () => {
   let door: Door;
   beforeAll(async () => {
     const gates = readGates();
-    for (const [name, gate] of Object.entries(gates)) {
+    for (const [name, gate] of Object.entries(gates) as [string, ReadGate][]) {
       const run = gate.run.bind(gate);
-      gate.run = (...asked) => {
+      gate.run = (...asked: Parameters<typeof run>) => {
         seen.push(name);
         return run(...asked);
       };
     }
     // Too large to go past the gate of large answers.
     const large = async (): Promise<never> =>
-      ({ kind: "taken", alert: {}, nodes: [], record: [], edges: [], counts: [], text: "x".repeat(100_000) }) as never;
+      ({ kind: "taken", alert: {}, nodes: [], record: [], text: "x".repeat(100_000) }) as never;
     door = await openDoor({ gates, chaos: { state: large, strike: large } });
     const { log } = door;
     log.store();
     log.stored[0] = { ...log.store(), sequence: 0, dataPayload: { text: "x".repeat(100_000) } };
     Object.assign(log, { copies: large, block: large, chain: large, elections: large, clusterStatus: large });
-    Object.assign(log, { admit: large, stepDown: large, histogram: async () => ({ ...(await large()), from: [] }) });
+    Object.assign(log, { admit: large, stepDown: large, histogram: async () => ({ edges: [], counts: [], from: [] }) });
     for (const name of ["alerts", "alert", "evidence", "decide", "testWebhook"] as const)
       Object.assign(log.alerts, { [name]: large });
   });

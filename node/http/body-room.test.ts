@@ -10,7 +10,8 @@ let door: Door;
 afterEach(() => door.close());
 
 /** Has sent 900 of 901 bytes of a body, and sends no more. */
-const slow = (path = "/api/v1/events", from?: string) => door.open(from).send(head(path, `Content-Length: 901\r\n\r\n${" ".repeat(900)}`));
+const slow = (path = "/api/v1/events", from?: string) =>
+  door.open(from).send(head(path, `Content-Length: 901\r\n\r\n${" ".repeat(900)}`));
 
 const answered = (client: RawSocket, count = 1) => expect.poll(() => client.statuses.length).toBe(count);
 const used = (bytes: number) => expect.poll(() => door.bodies.bytes).toBe(bytes);

@@ -29,7 +29,8 @@ class Places extends FairPlaces {
 
   /** Whoever came first goes, until nobody is left. */
   empty(): string[] {
-    for (let i = 0; i < this.entered.length; i++) if (this.inside.has(this.entered[i] ?? "")) this.go(this.entered[i] ?? "");
+    for (let i = 0; i < this.entered.length; i++)
+      if (this.inside.has(this.entered[i] ?? "")) this.go(this.entered[i] ?? "");
     return this.entered;
   }
 }

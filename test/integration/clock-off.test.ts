@@ -68,7 +68,9 @@ it("a leader whose clock is eight hours ahead is named by an alert and a warning
   await eventually(named, 60_000, "an alert names the leader");
   const warned = async (): Promise<boolean> => {
     const { body } = await call(`${other}/api/v1/cluster`);
-    return body.warnings.some((text: string) => text.startsWith(`the clock of ${leader.id} is`) && text.includes("ahead"));
+    return body.warnings.some(
+      (text: string) => text.startsWith(`the clock of ${leader.id} is`) && text.includes("ahead"),
+    );
   };
   await eventually(warned, 60_000, "the status warns");
 

@@ -58,7 +58,11 @@ const at = ({ port }: TestMongod, rest: string, user = ""): string => `mongodb:/
 
 it.each<[string, () => string, RegExp]>([
   ["a server that wants a password", () => at(locked, "x"), /wants a user and a password: MONGODB_URI=/],
-  ["a user that the server does not know", () => at(locked, "x", "ada:secret@"), /does not accept the user or password/],
+  [
+    "a user that the server does not know",
+    () => at(locked, "x", "ada:secret@"),
+    /does not accept the user or password/,
+  ],
   ["a compressor that is not installed", () => at(open, "x?compressors=zstd"), /asks for something that cannot be had/],
   ["the name of a database in other case", () => at(open, "shop"), /under a name in other case: write it so/],
   ["a file that is not there", () => at(open, "x?tls=true&tlsCAFile=/nowhere.pem"), /a file that cannot be read/],

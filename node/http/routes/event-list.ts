@@ -138,7 +138,11 @@ export async function fetchEvents(
       : direction === "asc"
         ? { low: from.sequence + 1, high: size }
         : { low: 0, high: Math.min(from.sequence, size) };
-  const { found, next, from: sources } = await gather(reads, {
+  const {
+    found,
+    next,
+    from: sources,
+  } = await gather(reads, {
     ...{ filter, order: direction, limit: limit + 1, by, ...range },
   });
   const page = found.slice(0, limit);

@@ -1,7 +1,7 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
 import { ProblemError } from "../../problems.js";
-import { eventMethods } from "../middleware/methods.js";
 import { clientOf } from "../client-address.js";
+import { eventMethods } from "../middleware/methods.js";
 import { type ConnectedClient, connectClient } from "./client.js";
 import type { StreamForm } from "./forms.js";
 import type { StreamHub } from "./hub.js";

@@ -4,6 +4,7 @@ import type { Block } from "../../shared/log/block.js";
 import { STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
+import type { LogReader } from "../storage/port.js";
 import { type AlteredBlock, Anchors } from "./anchors.js";
 import { StoredBlocks } from "./blocks.js";
 import { ProvedBlocks } from "./proved-blocks.js";
@@ -139,6 +140,18 @@ it("does not call a block missing that was read before its store was recovered, 
   expect([standing.held, told]).toEqual([9, []]);
 });
 
+/** What is read comes from before; when it is judged the store is known to hold all. */
+function recoverWhileReading(reader: LogReader, standing: { held: number }): void {
+  const recovered = <T>(found: T): T => {
+    standing.held = 9;
+    return found;
+  };
+  const [readBlocks, readHeaders, holding] = [reader.readBlocks, reader.readHeaders, reader.holding];
+  reader.readBlocks = async (...asked) => recovered(await readBlocks.apply(reader, asked));
+  reader.readHeaders = async (...asked) => recovered(await readHeaders.apply(reader, asked));
+  reader.holding = async (...asked) => recovered(await holding.apply(reader, asked));
+}
+
 it.each<[string, (proved: ProvedBlocks) => Promise<unknown>]>([
   ["one", (proved) => proved.one(height(2))],
   ["some", (proved) => proved.read([2, 3].map(height))],
@@ -149,18 +162,7 @@ it.each<[string, (proved: ProvedBlocks) => Promise<unknown>]>([
 ])("judges a block by what its store was known to hold when it was asked, not when it answered: %s", async (_, ask) => {
   const { storage, proved, told, standing, alter } = await setUp({ heldThrough: 0 });
   alter(2, (block) => ({ ...block, header: { ...block.header, term: 9 as never } }));
-  // The store is recovered while the read is under way.
-  const { reader } = storage;
-  const recovered = <T>(found: T): T => {
-    standing.held = 9;
-    return found;
-  };
-  const [blocks, headers, holding] = [reader.readBlocks, reader.readHeaders, reader.holding].map((read) =>
-    (read as (...asked: unknown[]) => Promise<never>).bind(reader),
-  );
-  vi.spyOn(reader, "readBlocks").mockImplementation(async (...asked) => recovered(await blocks?.(...asked)) ?? []);
-  vi.spyOn(reader, "readHeaders").mockImplementation(async (...asked) => recovered(await headers?.(...asked)) ?? []);
-  vi.spyOn(reader, "holding").mockImplementation(async (...asked) => recovered(await holding?.(...asked)) ?? null);
+  recoverWhileReading(storage.reader, standing);
   await expect(ask(proved)).rejects.toMatchObject({ failure: "unknown" });
   expect([standing.held, told]).toEqual([9, []]);
 });
@@ -168,12 +170,7 @@ it.each<[string, (proved: ProvedBlocks) => Promise<unknown>]>([
 it("judges several past memory by what their store was known to hold when it was asked", async () => {
   const { storage, proved, told, standing, alter } = await setUp({ heldThrough: 0 });
   alter(2, (block) => ({ ...block, records: flipped(block.records) }));
-  const readBlocks = storage.reader.readBlocks.bind(storage.reader);
-  vi.spyOn(storage.reader, "readBlocks").mockImplementation(async (...asked) => {
-    const found = await readBlocks(...asked);
-    standing.held = 9;
-    return found;
-  });
+  recoverWhileReading(storage.reader, standing);
   await expect(proved.freshOf([2, 3].map(height))).rejects.toMatchObject({ failure: "unknown" });
   expect([standing.held, told]).toEqual([9, []]);
 });

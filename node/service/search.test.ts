@@ -495,7 +495,7 @@ describe("a count", () => {
     database.blocks.set(height(40), whole);
     const { length } = scan({ filter, order: "asc", low: 0, high: SIZE });
     expect(await searches.count(filter, range)).toEqual({ total: length, isCapped: false });
-    expect(asked).toContain(40);
+    // What it had looked through is not read again.
     expect(asked.filter((at) => at < 40)).toEqual([]);
   });
 

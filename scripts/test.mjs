@@ -38,6 +38,7 @@ const env = Object.assign({}, process.env);
 const advice = [];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const took = [];
+const failures = [];
 
 const modules = join(root, "node_modules");
 const compiled = await check("typecheck and build", "tsc -b", [join(modules, "typescript/bin/tsc"), "-b"]);
@@ -55,6 +56,7 @@ if (!isQuick) await integration();
 await simulation.end();
 
 printTimes();
+if (failures.length > 0) console.log(`== failed:\n${failures.join("\n")}\n`);
 const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
 process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0;
 for (const line of advice) console.log(line);
@@ -72,6 +74,7 @@ async function integration() {
   } catch (error) {
     console.log(error.message);
     sum.failed += 1;
+    failures.push(" - integration: not run, because there is no mongod; why stands above");
     return;
   }
   // Nearly all that the tests of the store do is to wait for answers that never come: they go on beside the clusters.
@@ -94,6 +97,7 @@ async function integration() {
 async function check(name, what, args) {
   const run = await part(name, what, args);
   sum[run.ok ? "passed" : "failed"] += 1;
+  if (!run.ok) failures.push(` - ${name}: what ${what} says stands above`);
   run.end(run.ok ? "passed" : "FAILED");
   return run.ok;
 }
@@ -131,7 +135,11 @@ function vitest(project, name = project, places = []) {
 function addCounts(name, ok) {
   const counts = readCounts(join(scratch, name));
   // Whatever made vitest fail without a failed test (its own crash, an open error) is one failure.
-  if (!ok && counts.failed === 0) counts.failed = 1;
+  if (!ok && counts.failed === 0) {
+    counts.failed = 1;
+    counts.failures = ["vitest ended with an error, and no test of it failed"];
+  }
+  failures.push(...counts.failures.map((failure) => ` - ${name}: ${failure}`));
   for (const kind of Object.keys(sum)) sum[kind] += counts[kind];
   return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
@@ -140,7 +148,7 @@ function readCounts(file) {
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } catch (_) {
-    return { passed: 0, failed: 0, skipped: 0 };
+    return { passed: 0, failed: 0, skipped: 0, failures: [] };
   }
 }
 

@@ -1,5 +1,9 @@
 import { expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
+import { hashHeader } from "../../shared/log/block.js";
+import { ADMITTED, GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { newestAdmissions } from "../../test/doubles/memory-blocks.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import type { KeptDocument } from "../storage/integrity-port.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Evidence } from "./evidence.js";
@@ -41,4 +45,48 @@ it("reads documents one at a time, and says how many it has no room for", async 
   expect(omitted).toEqual({ blocks: 0, documents: 2 });
   expect(await evidence.hashOf(alert)).toBe(evidenceHash);
   expect(mostAtOnce()).toBe(1);
+});
+
+it("names as members only those of committed blocks, whatever the database says", async () => {
+  const log = new TestLog();
+  const controls = [GENESIS, ADMITTED, undefined, { ...ADMITTED, joinNonce: "4".repeat(32) }, undefined, undefined];
+  const blocks = controls.map((control) => log.block([], control === undefined ? {} : { control }));
+  const sound = (at: number) => (blocks[at - 1] as TestBlock).stored;
+  const database = new MemoryDatabase("");
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  // Whoever can compute hashes: another nonce in an admission, and a block that becomes one.
+  for (const at of [4, 5]) {
+    const { block, ...stored } = sound(at);
+    const header = { ...block.header, control: { ...ADMITTED, joinNonce: "e".repeat(32) } };
+    const altered = { ...block, header, blockHash: hashHeader(header) };
+    database.blocks.set(height(at), { stored: { ...stored, block: altered }, writeId: 0 });
+  }
+  const bundleOf = async (isCopied: boolean) => {
+    const evidence = new Evidence({
+      nodeId: "n1",
+      store: {
+        blocksAt: async (heights) =>
+          heights.flatMap((at) => {
+            const stored = database.blocks.get(at)?.stored;
+            return stored === undefined ? [] : [{ ...stored, at, rawHeader: stored.block.header }];
+          }),
+        kept: async () => [],
+      },
+      log: { readMembershipBlocks: async (through) => newestAdmissions(database, through) },
+      peers: {
+        copies: async (at) => ({
+          ...{ agreeing: ["n2"], frontier: [], contradicting: [] },
+          block: isCopied ? sound(at).block : null,
+        }),
+      },
+      committedAt: async (at) => ({ blockHash: sound(at).block.blockHash, previousHash: "" }),
+      heldThrough: () => height(6),
+      clusterId: () => sound(1).block.blockHash,
+      wall: () => "2030-01-01T00:00:00.000Z",
+    });
+    return evidence.bundle({ heights: [[6, 6]] } as unknown as AlertRecord);
+  };
+  const headers = async (isCopied: boolean) => (await bundleOf(isCopied)).membership.map(({ header }) => header);
+  expect(await headers(true)).toEqual([1, 2, 4].map((at) => sound(at).block.header));
+  expect(await headers(false)).toEqual([1, 2].map((at) => sound(at).block.header));
 });

@@ -16,6 +16,8 @@ const BLOCKS_MAX = 16;
 const BYTES_MAX = 8 * 1024 * 1024;
 /** Headers that follow a block, until one says that it is committed. */
 const LINKS_MAX = 8;
+/** Times that nodes were admitted in one bundle, beside the newest of each. */
+const ADMISSIONS_MAX = 64;
 const DOMAIN = "quorumlog/evidence/v1\n";
 
 export interface EvidenceParts {
@@ -48,7 +50,7 @@ export class Evidence {
     const { nodeId, clusterId, wall } = this.parts;
     const { held: kept, named, left } = await this.kept(alert.evidence ?? [], BYTES_MAX);
     const heights = heightsOf(alert);
-    const membership = await this.membership(heights[0] ?? this.parts.heldThrough());
+    const membership = await this.membership((heights.at(-1) ?? this.parts.heldThrough()) + LINKS_MAX);
     const evidenceHash = hashOf(named);
     const blocks: EvidenceBlock[] = [];
     let bytes = sizeOf([alert, membership]);
@@ -127,7 +129,10 @@ export class Evidence {
     const { store, peers, nodeId, committedAt } = this.parts;
     if (at < 1 || at > this.parts.heldThrough()) return null;
     try {
-      const { blockHash, previousHash } = await committedAt(at);
+      // The log is named by its genesis: that needs no headers which lead there.
+      const clusterId = at === 1 ? this.parts.clusterId() : "";
+      const { blockHash, previousHash } =
+        clusterId === "" ? await committedAt(at) : { blockHash: clusterId, previousHash: "" as const };
       const [own] = await store.blocksAt([at]);
       if (own !== undefined && isSound(own.block, blockHash)) return { block: own.block, previousHash, from: nodeId };
       const { block, agreeing } = await peers.copies(at, blockHash);
@@ -149,9 +154,27 @@ export class Evidence {
     return links;
   }
 
-  private async membership(below: number): Promise<SignedHeader[]> {
-    const blocks = await this.parts.log.readMembershipBlocks(height(Math.max(1, Math.floor(below))));
-    return blocks.map(({ block }) => signedHeader(block));
+  /**
+   * Whose keys are good at each height up to this one: the genesis, of each node the newest admission, and the ones before that,
+   * as far as there is room. Which blocks these are the database says, as it is; what they say is proved like any other block.
+   */
+  private async membership(through: number): Promise<SignedHeader[]> {
+    const found = new Map<number, SignedHeader>();
+    const seen = new Set<number>();
+    let newest = Math.max(1, Math.min(Math.floor(through), this.parts.heldThrough()));
+    for (let looked = 0; looked < ADMISSIONS_MAX && newest >= 1; looked++) {
+      const listed = await this.parts.log.readMembershipBlocks(height(newest));
+      const heights = listed.map(({ block }) => block.header.height);
+      for (const at of [1, ...heights]) {
+        if (seen.has(at)) continue;
+        seen.add(at);
+        const block = (await this.committed(height(at)))?.block;
+        const kind = block?.header.control?.kind;
+        if (block !== undefined && (kind === "genesis" || kind === "node_admitted")) found.set(at, signedHeader(block));
+      }
+      newest = Math.max(0, ...heights) - 1;
+    }
+    return [...found].sort(([a], [b]) => a - b).map(([, signed]) => signed);
   }
 }
 

@@ -258,13 +258,31 @@ export class Integrity {
   private async takeBack(logged: readonly AlertRecord[]): Promise<void> {
     const isMissing = async ({ id }: AlertRecord): Promise<boolean> =>
       this.incidents.find(id) === null && (await this.parts.storage.alerts.get(id)) === null;
+    const since = await this.storeSince();
     let isAny = false;
     for (const alert of logged) {
+      if (since === null || (alert.inLog?.height ?? since) < since) continue;
       if (!BLOCK_KINDS.has(alert.kind) || isOver(alert) || !(await isMissing(alert))) continue;
       this.incidents.takeBack(alert);
       isAny = true;
     }
     if (isAny) this.parts.onAltered();
+  }
+
+  /**
+   * Since which block this node counts with the store that it has now; null: it does not count yet. Its earlier alerts are
+   * about blocks of a store that it lost.
+   */
+  private async storeSince(): Promise<number | null> {
+    const { nodeId, storage, driver } = this.parts;
+    if (driver.view()?.isLearner !== false) return null;
+    try {
+      const committed = (at: Height) => driver.log.committedHash(at);
+      return (await membersAt(storage.log, driver.heldThrough, committed)).storeSince.get(nodeId) ?? 0;
+    } catch (error) {
+      if (error instanceof AlteredBlock) return 0;
+      throw error;
+    }
   }
 
   /** What is being deleted on purpose is missing by right. */

@@ -17,13 +17,17 @@ async function setUp(count: number) {
   await storage.log.open();
   const warnings: string[] = [];
   const headers = vi.spyOn(storage.reader, "readHeaders");
-  const make = (memory = MEMORY, heldThrough = blocks.length): Anchors =>
+  const make = (
+    memory = MEMORY,
+    heldThrough = blocks.length,
+    inOrder: (write: () => Promise<void>) => Promise<void> = (write) => write(),
+  ): Anchors =>
     new Anchors({
       store: storage.log,
       reader: storage.reader,
       memory,
       heldThrough: () => height(heldThrough),
-      inOrder: (write) => write(),
+      inOrder,
       onWarning: (_error, text) => warnings.push(text),
     });
   return { blocks, database, headers, warnings, make };
@@ -171,4 +175,41 @@ it("reads a page once for all who wait for it", async () => {
   await Promise.all(heights.map((at: Height) => anchors.proofOf(at)));
   // Of pages 0, 1 and 2: each begins with what the one above it says.
   expect(headers).toHaveBeenCalledTimes(3);
+});
+
+it("writes pages that it makes anew some at a time, one write after the other, and waits for them while it walks on", async () => {
+  const { blocks, database, make } = await setUp(1_200);
+  const writes: number[] = [];
+  let most = 0;
+  let underWay = 0;
+  const anchors = make(MEMORY, blocks.length, async (write) => {
+    most = Math.max(most, ++underWay);
+    const before = database.anchors.size;
+    await settled();
+    await write();
+    writes.push(database.anchors.size - before);
+    underWay -= 1;
+  });
+  addAll(anchors, blocks, blocks.length);
+  expect(await anchors.proofOf(height(1))).toEqual(expected(blocks, 1, 1)[0]);
+  await expect.poll(() => database.anchors.size, { timeout: 20_000 }).toBe(300);
+  expect(most).toBe(1);
+  // Of 300 pages, and never one by one while there are more.
+  expect(writes.length).toBeLessThan(100);
+  expect(Math.max(...writes)).toBeLessThanOrEqual(32);
+  expect(await proofs(anchors, 1, 40)).toEqual(expected(blocks, 1, 40));
+});
+
+it("tells once that pages cannot be written, and writes those that are made anew later", async () => {
+  const { blocks, database, make, warnings } = await setUp(600);
+  let isRefused = true;
+  const anchors = make(MEMORY, blocks.length, (write) => (isRefused ? Promise.reject(new Error("full")) : write()));
+  addAll(anchors, blocks, blocks.length - 1, blocks.length - 1);
+  expect(await anchors.proofOf(height(1))).toEqual(expected(blocks, 1, 1)[0]);
+  await settled();
+  expect([warnings.length, database.anchors.size]).toEqual([1, 0]);
+  isRefused = false;
+  addAll(anchors, blocks, blocks.length);
+  expect(await anchors.proofOf(height(590))).toEqual(expected(blocks, 590, 590)[0]);
+  await expect.poll(() => database.anchors.size, { timeout: 20_000 }).toBeGreaterThan(0);
 });

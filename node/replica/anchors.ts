@@ -9,6 +9,8 @@ import { SharedRuns } from "./shared-runs.js";
 const NOTE_BYTES = 64;
 /** Pages in memory; one of 256 heights is 16 KiB. */
 const PAGES_MAX = 64;
+/** Pages that were made anew go into one write, as many as there are by then; and who makes them waits beyond twice as many. */
+const PAGES_AT_ONCE = 32;
 
 export interface AnchorMemory {
   /** Heights of one page: another number makes other pages. */
@@ -63,6 +65,11 @@ export class Anchors {
   private readonly loading = new SharedRuns<number, Uint8Array>();
   private writtenThrough = -1;
   private isWriting = false;
+  /** Pages that were made anew from headers. */
+  private readonly unwritten = new Map<number, Uint8Array>();
+  private writing: Promise<void> | null = null;
+  /** A write has failed; until something is committed again none is tried. */
+  private isRefused = false;
   private clusterId: HashHex = "";
   private readonly pageHeights: number;
   private readonly notesMax: number;
@@ -87,6 +94,7 @@ export class Anchors {
   /** Of a committed block, verified as the next one. After a recovery they come again, and are what they were. */
   add(header: BlockHeader, blockHash: HashHex, clusterId: HashHex): void {
     this.clusterId = clusterId;
+    this.isRefused = false;
     this.note(header.height, { blockHash, headHash: header.headHash });
     if (header.height % this.pageHeights === this.pageHeights - 1) void this.writePages();
   }
@@ -109,6 +117,11 @@ export class Anchors {
       walked.begin({ ...header, blockHash, clusterId });
       return (this.proofAtHand(at) ?? (await walked.proofOf(at))).blockHash;
     };
+  }
+
+  /** The newest block of which something is noted. */
+  get newest(): Height {
+    return height(Math.max(0, this.recentFrom + this.recent.length - 1));
   }
 
   private note(at: Height, note: Note): void {
@@ -139,7 +152,8 @@ export class Anchors {
     if (at === 0) return { blockHash: ZERO_HASH, headHash: "" };
     const recent = this.recent[at - this.recentFrom];
     if (recent !== undefined) return recent;
-    const page = this.pages.get(this.pageOf(at));
+    const number = this.pageOf(at);
+    const page = this.pages.get(number) ?? this.unwritten.get(number);
     return page === undefined ? null : this.noteIn(page, at);
   }
 
@@ -159,9 +173,30 @@ export class Anchors {
     const bytes = written ?? (await this.walk(page));
     if (this.pages.size >= PAGES_MAX) this.pages.delete(this.pages.keys().next().value as number);
     this.pages.set(page, bytes);
-    if (written === null && this.noteIn(bytes, (page + 1) * this.pageHeights - 1) !== null)
-      void this.write(page, bytes).catch((error) => this.parts.onWarning(error, UNWRITTEN));
+    const isWhole = this.noteIn(bytes, (page + 1) * this.pageHeights - 1) !== null;
+    if (written === null && isWhole && !this.isRefused) {
+      this.unwritten.set(page, bytes);
+      this.writing ??= this.writeAnew();
+      if (this.unwritten.size >= 2 * PAGES_AT_ONCE) await this.writing;
+    }
     return bytes;
+  }
+
+  /** One write after the other: a log without any page has thousands, and other writes come between. */
+  private async writeAnew(): Promise<void> {
+    try {
+      while (this.unwritten.size > 0) {
+        const due = new Map([...this.unwritten].slice(0, PAGES_AT_ONCE));
+        await this.write(due);
+        for (const page of due.keys()) this.unwritten.delete(page);
+      }
+    } catch (error) {
+      this.isRefused = true;
+      this.unwritten.clear();
+      this.parts.onWarning(error, UNWRITTEN);
+    } finally {
+      this.writing = null;
+    }
   }
 
   /**
@@ -204,7 +239,7 @@ export class Anchors {
         const bytes = new Uint8Array(this.pageHeights * NOTE_BYTES);
         for (let at = Math.max(1, page * this.pageHeights); at < end; at++)
           this.writeNote(bytes, at, this.recent[at - this.recentFrom] as Note);
-        await this.write(page, bytes);
+        await this.write(new Map([[page, bytes]]));
         this.writtenThrough = page;
         this.forget(end);
       }
@@ -220,9 +255,9 @@ export class Anchors {
     return this.recentFrom <= 1 ? 0 : Math.ceil(this.recentFrom / this.pageHeights);
   }
 
-  private write(page: number, bytes: Uint8Array): Promise<void> {
+  private write(pages: ReadonlyMap<number, Uint8Array>): Promise<void> {
     const { store, inOrder } = this.parts;
-    return inOrder(() => store.writeAnchors(page, this.clusterId, bytes));
+    return inOrder(() => store.writeAnchors(this.clusterId, pages));
   }
 
   private forget(written: number): void {

@@ -172,7 +172,7 @@ export class ProvedBlocks {
   /** The block that holds a sequence; null if none says so, or one that is not what was committed. */
   async holding(sequence: number): Promise<ProvedBlock | null> {
     const held = this.parts.heldThrough();
-    const stored = await this.limit(() => this.parts.reader.holding(sequence));
+    const stored = await this.limit(() => this.parts.reader.holding(sequence, this.parts.anchors.newest));
     const at = stored?.block.header.height;
     if (stored === null || !(Number(at) >= 1)) return null;
     try {

@@ -6,7 +6,7 @@ import type { BootState, HardState } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
 import { hashHeader } from "../../shared/log/block.js";
 import { blockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
-import type { Control } from "../../shared/log/control.js";
+import type { Control, Member } from "../../shared/log/control.js";
 import { ownRun } from "../../shared/log/index.js";
 import { ADMITTED, GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
@@ -28,6 +28,7 @@ const warnings: string[] = [];
 let starts = 0;
 let afterOpening = (): void => undefined;
 const missing: number[] = [];
+let walked = 0;
 beforeEach(() => {
   missing.length = 0;
   afterOpening = () => undefined;
@@ -43,6 +44,7 @@ async function recoverWith(
   { verifiedTail }: Pick<RecoveryOptions, "verifiedTail"> = {},
 ): Promise<BootState> {
   warnings.length = 0;
+  walked = 0;
   starts += 1;
   const identity = living ?? (await IdentityFile.open(folder, "n1"));
   const log = new MemoryLogStore(database, {
@@ -55,9 +57,16 @@ async function recoverWith(
     afterOpening();
     return readBlocks(from, limit);
   };
+  const reader = new MemoryReader(database, { assertReadable: () => undefined });
+  const readHeaders = reader.readHeaders.bind(reader);
+  reader.readHeaders = async (from, to) => {
+    const headers = await readHeaders(from, to);
+    walked += headers.length;
+    return headers;
+  };
   const anchors = new Anchors({
     store: log,
-    reader: new MemoryReader(database, { assertReadable: () => undefined }),
+    reader,
     heldThrough: () => height(0),
     inOrder: (write) => write(),
     onWarning: () => undefined,
@@ -84,6 +93,17 @@ async function recoverWith(
 }
 
 const start = async (): Promise<HardState> => (await recoverWith(null)).hardState;
+
+/** A voter of the log that `TestLog` begins. */
+async function startAdmitted(): Promise<void> {
+  const hardState = await start();
+  const { joinNonce } = (GENESIS as Extract<Control, { kind: "genesis" }>).members[0] as Member;
+  const { seed } = await IdentityFile.open(folder, "n1");
+  const log = new MemoryLogStore(database, { nodeId: "n1", bootId: `boot ${starts}`, stateMac: stateMacOf(seed) });
+  await log.open();
+  await log.saveState({ ...hardState, joinNonce });
+  await log.close();
+}
 
 const startedTwice = async (): Promise<HardState> => {
   await start();
@@ -256,7 +276,7 @@ describe.each([{ own: 3 }, { own: 5 }])("an insert that arrives late above $own 
   });
 
   it("is none if it was altered, or if what is committed would go with it", async () => {
-    await start();
+    await startAdmitted();
     const { blocks } = TestLog.grow(4);
     const { stored } = late(blocks[0] as TestBlock);
     const signature = stored.block.signature.map((byte) => byte ^ 1);
@@ -269,6 +289,75 @@ describe.each([{ own: 3 }, { own: 5 }])("an insert that arrives late above $own 
     identity.recordMark({ term: term(1), height: height(6), hash });
     await identity.update({});
     await expect(recoverWith(null, identity)).rejects.toMatchObject({ failure: "unfit" });
+    expect(database.quarantined.size).toBe(0);
+  });
+});
+
+// The very log, which was cleared and is being copied: the block says that others are committed which are not there yet.
+describe("an insert of before that arrives in a log which is copied anew", () => {
+  const put = (blocks: readonly TestBlock[]): void => {
+    for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  };
+  const markAt = async ({ next }: TestBlock): Promise<void> => {
+    const identity = await IdentityFile.open(folder, "n1");
+    identity.recordMark({ term: next.term, height: next.height, hash: next.blockHash });
+    await identity.close();
+  };
+
+  it.each([
+    { what: "above the mark, in a log that does not reach to it yet", own: 3, mark: 9, late: [12] },
+    { what: "at the mark", own: 3, mark: 9, late: [9] },
+    { what: "above an empty log", own: 0, mark: 9, late: [11, 12] },
+    { what: "above a log that is past the mark", own: 7, mark: 5, late: [9, 12] },
+  ])("holds up no start: $what", async ({ own, mark, late }) => {
+    const { joinNonce } = await start();
+    const { blocks } = TestLog.grow(12);
+    const strays = late.map((at) => blocks[at - 1] as TestBlock);
+    await markAt(blocks[mark - 1] as TestBlock);
+    put([...blocks.slice(0, own), ...strays]);
+    const boot = await recoverWith(null);
+    expect(boot.hardState.joinNonce).not.toBe(joinNonce);
+    expect((boot.tail.at(-1)?.next ?? boot.base).height).toBe(own);
+    expect([...database.quarantined.values()]).toEqual(strays.map(({ stored }) => stored));
+    expect(warnings.join()).toContain("does not continue its log");
+    await start();
+    expect([...database.blocks.keys()]).toHaveLength(own);
+  });
+
+  it("leaves a process as it is that has not held more", async () => {
+    const hardState = await start();
+    const { blocks } = TestLog.grow(12);
+    put([...blocks.slice(0, 3), blocks[11] as TestBlock]);
+    const [committed, durable] = [blocks[1]?.next as ChainState, blocks[2]?.next as ChainState];
+    const boot = await recoverWith({ hardState, committed, durable, heldThrough: 3 });
+    expect(boot).toMatchObject({ hardState, commitHeight: 2 });
+    expect(database.quarantined.size).toBe(1);
+  });
+
+  it("is put away by a voter, which joins anew, but for a block that it knows to be committed", async () => {
+    await startAdmitted();
+    const { blocks } = TestLog.grow(12);
+    await markAt(blocks[9] as TestBlock);
+    put([...blocks.slice(0, 8), blocks[9] as TestBlock]);
+    await expect(start()).rejects.toMatchObject({ failure: "unfit" });
+    put(blocks.slice(8, 10));
+    put([blocks[11] as TestBlock]);
+    const boot = await recoverWith(null);
+    expect((boot.tail.at(-1)?.next ?? boot.base).height).toBe(10);
+    expect(warnings.join()).toContain("it joins anew");
+    expect([...database.quarantined.values()]).toEqual([blocks[11]?.stored]);
+  });
+
+  it("is none where more stands above the hole than inserts leave behind, or what stands there was altered", async () => {
+    await start();
+    const { blocks } = TestLog.grow(80);
+    put([...blocks.slice(0, 3), ...blocks.slice(10)]);
+    await expect(start()).rejects.toMatchObject({ failure: "unfit" });
+    database.blocks.clear();
+    const { stored } = blocks[11] as TestBlock;
+    const header = { ...stored.block.header, commitHeight: height(2) };
+    put([...blocks.slice(0, 3), { stored: { ...stored, block: { ...stored.block, header } } } as TestBlock]);
+    await expect(start()).rejects.toMatchObject({ failure: "unfit" });
     expect(database.quarantined.size).toBe(0);
   });
 });
@@ -341,6 +430,16 @@ it.each([
     await expect(recoverWith(null, identity, { verifiedTail })).rejects.toThrow(`Stored block ${at} fails its check`);
     await identity.close();
   }
+});
+
+it("walks no headers for the genesis where nothing is noted: every header names it", async () => {
+  const log = new TestLog();
+  const blocks = [log.block([], { control: GENESIS })];
+  for (let i = 0; i < 600; i++) blocks.push(log.block([]));
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  const { base } = await recoverWith(null, undefined, { verifiedTail: { events: 1, blocksMax: 4, blocksMin: 4 } });
+  expect(base.members).toEqual((blocks[0] as TestBlock).next.members);
+  expect(walked).toBe(0);
 });
 
 it("remembers a vote that was saved while the file that outlives the database was not written", async () => {

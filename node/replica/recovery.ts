@@ -5,6 +5,7 @@ import { type BlockVerifier, rangeMatches } from "../../shared/log/chain.js";
 import type { Clock } from "../clock.js";
 import type { IndexEntry, IndexStanding, LogStore, OpenedStore } from "../storage/port.js";
 import { hasHash } from "./anchors.js";
+import { lateInserts } from "./late-inserts.js";
 import {
   isOfLostIdentity,
   markLost,
@@ -58,10 +59,15 @@ export interface Recovered {
 /** Opens the store, decides whether this node's memory can be trusted, re-verifies the log's tail. Nothing is answered before. */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const opened = await options.log.open(options.identity.identity.bootCounter);
-  const tail = await readTail(options, opened.tailHeight);
-  const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
   // What it wrote under that secret would look like somebody else's.
   if (isOfLostIdentity(options, opened)) await options.log.forgetAnchors();
+  const late = await lateInserts(options, opened);
+  if (late !== null) {
+    await removeStrays(options, opened, late);
+    return recover(options);
+  }
+  const tail = await readTail(options, opened.tailHeight);
+  const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
   const lost = await markLost(options, opened);
   const hardState = await settleHardState(options, opened, whatWasLost(options, opened) ?? lost?.why ?? null);
   const chain = await verifyTail(options, opened, { commitHeight, lost });
@@ -71,8 +77,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 }
 
 /**
- * An insert that was given up can arrive after its log's tail was replaced: its block then stands above a hole, or on
- * another history. It goes to quarantine. A process that remembers how far its log went has lost nothing with it; any
+ * An insert that was given up can arrive after its log's tail was replaced, or all of it cleared: its block then stands above a
+ * hole, or on another history. It goes to quarantine. A process that remembers how far its log went has lost nothing with it; any
  * other cannot know what stood there, and joins anew first.
  */
 async function removeStrays(

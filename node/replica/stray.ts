@@ -1,6 +1,6 @@
 import { height } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
-import type { BlockVerifier, ChainState } from "../../shared/log/chain.js";
+import { type BlockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import type { Membership } from "../../shared/log/control.js";
 
 /** No log has this size. */
@@ -21,17 +21,21 @@ export function isStray(verifyBlock: BlockVerifier, { memberships, ...before }: 
   const isLinked = isBesideOther && header.previousBlockHash === before.blockHash;
   // What its history calls committed is in this one too, or it is this one that was altered.
   const isBelow = header.commitHeight <= before.height - (isBesideOther ? 1 : 0);
-  if (isLinked || !isBelow || header.control?.kind === "genesis") return false;
+  return !isLinked && isBelow && isMembers(verifyBlock, memberships, block);
+}
+
+/** Whether one of these members has sealed a block, wherever that belongs. */
+export function isMembers(verifyBlock: BlockVerifier, memberships: Iterable<Membership>, block: Block): boolean {
+  const { header } = block;
+  if (header.control?.kind === "genesis" || header.commitHeight >= header.height) return false;
   // All of its header is checked as where it would stand, its signature last; what comes after that fails here by its size.
   const place: ChainState = {
-    ...before,
+    ...EMPTY_CHAIN,
     // Of a genesis that was replaced, too.
     clusterId: header.clusterId,
     height: height(header.height - 1),
     blockHash: header.previousBlockHash,
     term: header.term,
-    commitHeight: height(0),
-    sealedAt: "",
     range: NOWHERE,
   };
   return [...memberships].some((members) => {

@@ -1,5 +1,5 @@
 import type { BlockIds, BootState } from "../../cluster/types.js";
-import { type HashHex, type Height, height } from "../../shared/ids.js";
+import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import { type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
@@ -36,9 +36,11 @@ export interface Strays {
   readonly strayFrom: Height;
   readonly detail: string;
 }
+export const membersFounding = ({ hardState }: OpenedStore): Membership =>
+  new Map((hardState?.forming ?? []).map((member) => [member.id, member]));
 /** Before the genesis, those that founded. */
-const membersKnown = ({ members }: ChainState, { hardState }: OpenedStore): Membership =>
-  members.size > 0 ? members : new Map((hardState?.forming ?? []).map((member) => [member.id, member]));
+const membersKnown = ({ members }: ChainState, opened: OpenedStore): Membership =>
+  members.size > 0 ? members : membersFounding(opened);
 
 /** Where nothing that may be committed is: above what the mark and this process know of. Where all of that is lost, nothing is. */
 const isAboveCommitted = (
@@ -168,21 +170,33 @@ async function startingPoint(
   return stateAfter(stored, members, clusterId);
 }
 
-/** Whoever counts is said by few old blocks, which nothing that is verified from here on leads to: each is proved by itself. */
-async function knownMembers(
+/**
+ * Whoever counts is said by few old blocks, which nothing that is verified from here on leads to: each is proved by itself. The
+ * genesis is named by every header, also where nothing is noted any more and all headers in between would have to be read.
+ */
+export async function knownMembers(
   options: RecoveryOptions,
   from: Block,
 ): Promise<{ members: Membership; clusterId: string }> {
   const { formedClusterId } = options.identity.identity;
+  const { height: through, clusterId: named } = from.header;
+  const genesis = formedClusterId ?? (through === 1 ? from.blockHash : named);
   const committedHash = options.committedBelow(from);
   try {
-    return await membersAt(options.log, from.header.height, async (at, clusterId) =>
-      at === 1 && formedClusterId !== null ? formedClusterId : committedHash(at, clusterId),
+    return await membersAt(options.log, through, async (at, clusterId) =>
+      at === 1 ? genesis : committedHash(at, clusterId),
     );
   } catch (error) {
     if (error instanceof AlteredBlock) throw invalidLog(options, error.height, error.fault);
     throw error;
   }
+}
+
+export interface MembersFound {
+  readonly members: Membership;
+  readonly clusterId: string;
+  /** Since which block a node is a member with the store that it has now; founders, who are since the first, are not here. */
+  readonly storeSince: ReadonlyMap<NodeId, Height>;
 }
 
 /**
@@ -193,9 +207,10 @@ export async function membersAt(
   log: Pick<LogStore, "readMembershipBlocks">,
   through: Height,
   committedHash: (at: Height, clusterId: HashHex) => Promise<HashHex>,
-): Promise<{ members: Membership; clusterId: string }> {
+): Promise<MembersFound> {
   let members: Membership = new Map();
   let clusterId = "";
+  const storeSince = new Map<NodeId, Height>();
   for (const { block } of await log.readMembershipBlocks(through)) {
     const { header } = block;
     if (header.height === 1) clusterId = String(block.blockHash);
@@ -203,10 +218,13 @@ export async function membersAt(
     if (!hasHash(header, hash))
       throw new AlteredBlock(header.height, "its header, which says who is a member, is another one");
     if (header.height === 1) clusterId = hash;
-    members = applyControl(members, header.control);
+    const { control } = header;
+    if (control?.kind === "node_admitted" && members.get(control.node)?.storeId !== control.storeId)
+      storeSince.set(control.node, header.height);
+    members = applyControl(members, control);
   }
   if (clusterId === "") throw new AlteredBlock(height(1), "it does not name the members any more");
-  return { members, clusterId };
+  return { members, clusterId, storeSince };
 }
 
 export const rangeOf = ({ block, frontier }: StoredBlock) => ({ size: block.header.treeSize, hashes: frontier });

@@ -44,6 +44,9 @@ export class StoreError extends Error {
   }
 }
 
+/** One more than inserts may leave above a hole that arrive late: a write has 32 blocks at most, and two may be on their way. */
+export const NEWEST_HEIGHTS = 65;
+
 /** What opening a store finds. */
 export interface OpenedStore {
   /** null: this database holds no state of this node that can be believed (a new join nonce must be made and saved). */
@@ -61,6 +64,8 @@ export interface OpenedStore {
   readonly previousBootCounter: number;
   /** The highest stored height; 0 when empty. */
   readonly tailHeight: Height;
+  /** The highest stored heights, as many as there are up to `NEWEST_HEIGHTS`, the highest first. */
+  readonly newest: readonly Height[];
   /** Null: the index was lost, never made whole, or is of a database without one. */
   readonly index: IndexStanding | null;
   /** Work on entries that was begun and has not ended: what is missing in this range may be known to be missing. */
@@ -129,7 +134,8 @@ export interface LogStore {
   endIndexWork(standing: IndexStanding): Promise<void>;
   /** 64 bytes a height of the page: block hash and head hash of 256 consecutive committed blocks; null if there is no page, or none that this node wrote of this log. */
   readAnchors(page: number, clusterId: HashHex): Promise<Uint8Array | null>;
-  writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void>;
+  /** Several pages in one write. */
+  writeAnchors(clusterId: HashHex, pages: ReadonlyMap<number, Uint8Array>): Promise<void>;
   /** Takes all pages away: an identity that this node has no more wrote them. */
   forgetAnchors(): Promise<void>;
   /** The genesis and of each node the newest block up to `through` that admits it, oldest first. */
@@ -224,8 +230,8 @@ export interface LogReader {
   heights(group: readonly Uint8Array[], range: Pick<EntryQuery, "from" | "to" | "order" | "limit">): Promise<Height[]>;
   /** How many entries between two heights (inclusive) have a term of the group; counts no further than `cap`. */
   estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number>;
-  /** The block that says that it holds this sequence, like those of `readBlocks`; null if none does. */
-  holding(sequence: number): Promise<StoredBlock | null>;
+  /** The block up to a height that says that it holds this sequence, like those of `readBlocks`; null if none does. */
+  holding(sequence: number, through: Height): Promise<StoredBlock | null>;
   /** Up to `limit` entries from a height up or down, without places and times. */
   neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]>;
 }

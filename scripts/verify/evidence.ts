@@ -43,10 +43,14 @@ export function verifyEvidence(text: string): EvidenceResult {
       return false;
     }
   };
-  let keys = new Map<string, string>();
-  step(undefined, "membership", () => {
-    keys = keysOf(listOf(bundle.membership), String(bundle.clusterId));
+  const clusterId = String(bundle.clusterId);
+  let keysAt: KeysAt = () => new Map();
+  const areKeysKnown = step(undefined, "membership", () => {
+    const membership = listOf(bundle.membership);
+    keysAt = keysOf(membership, clusterId);
+    findings.notes.push(...restsOn(membership, String(bundle.madeBy), clusterId));
   });
+  if (!areKeysKnown) findings.notes.push("Nobody's keys are shown: no signature could be checked.");
   const blocks = listOf(bundle.blocks);
   for (const one of blocks) {
     const at = Number(one.height);
@@ -56,11 +60,13 @@ export function verifyEvidence(text: string): EvidenceResult {
     }
     let committed: Committed | null = null;
     const isShown = step(at, "committed", () => {
-      committed = committedOf(objectOf(one.committed, "it is no block"), keys);
-      if (committed.header.height !== at) throw new Error(`it is block ${committed.header.height}`);
+      committed = committedOf(objectOf(one.committed, "it is no block"), keysAt);
+      const { header } = committed;
+      if (header.height !== at) throw new Error(`it is block ${header.height}`);
+      if (header.height > 1 && header.clusterId !== clusterId) throw new Error("it is a block of another log");
     });
     if (!isShown || committed === null) continue;
-    step(at, "links", () => checkLinks(committed as Committed, listOf(one.links), { keys, findings }));
+    step(at, "links", () => checkLinks(committed as Committed, listOf(one.links), { keysAt, findings }));
     step(at, "stored", () =>
       found.push(...listOf(one.stored).flatMap((kept) => differencesOf(kept, at, committed as Committed))),
     );
@@ -88,22 +94,42 @@ function objectOf(value: unknown, otherwise: string): Json {
 const listOf = (value: unknown): Json[] =>
   Array.isArray(value) ? value.map((one) => objectOf(one, "it is no list of objects")) : [];
 
+/** Whose keys may have signed a block at a height. */
+type KeysAt = (height: number) => ReadonlyMap<string, string>;
+
 /** 1: the keys that the log gives its members. */
-function keysOf(membership: readonly Json[], clusterId: string): Map<string, string> {
-  const keys = new Map<string, string>();
+function keysOf(membership: readonly Json[], clusterId: string): KeysAt {
+  let keys = new Map<string, string>();
+  const from: { readonly height: number; readonly keys: ReadonlyMap<string, string> }[] = [];
   for (const [i, signed] of membership.entries()) {
     const header = headerOf(signed.header);
     const { control } = header;
+    if (i > 0 && header.height <= (from.at(-1)?.height ?? 0)) throw new Error("its headers are not ascending");
+    if (i > 0 && header.clusterId !== clusterId) throw new Error(`block ${header.height} is one of another log`);
     if (i === 0) {
       if (control?.kind !== "genesis" || header.height !== 1) throw new Error("its first header is no genesis");
       if (blockHashOf(signed.header) !== clusterId) throw new Error("the genesis is not the one that clusterId names");
       for (const [id, key] of control.keys) keys.set(id, key);
     }
     checkSignature(signed, header, keys);
-    if (control?.kind === "node_admitted" && keys.has(control.node)) keys.set(control.node, control.key);
+    if (control?.kind === "node_admitted" && keys.has(control.node))
+      keys = new Map(keys).set(control.node, control.key);
+    from.push({ height: header.height, keys });
   }
   if (keys.size === 0) throw new Error("it names no keys");
-  return keys;
+  // A block is signed with the keys of those before it, the genesis with its own.
+  return (height) => from.findLast((one, i) => i === 0 || one.height < height)?.keys ?? new Map();
+}
+
+/** What the list of members is worth, for who reads the result. */
+function restsOn(membership: readonly Json[], madeBy: string, clusterId: string): string[] {
+  const admitted = membership.slice(1).map(({ header }) => (header as Json).height);
+  const genesis = `The members' keys rest on the genesis ${clusterId}, which the bundle names itself: compare it with that of the log.`;
+  if (admitted.length === 0) return [genesis];
+  return [
+    genesis,
+    `Blocks that admitted nodes (${admitted.join(", ")}) are signed by members: that they were committed is ${madeBy}'s word.`,
+  ];
 }
 
 const checkSignature = ({ header, signature }: Json, known: Header, keys: ReadonlyMap<string, string>): void =>
@@ -123,11 +149,11 @@ interface Committed {
 }
 
 /** 2: the block that was committed. */
-function committedOf(committed: Json, keys: ReadonlyMap<string, string>): Committed {
+function committedOf(committed: Json, keysAt: KeysAt): Committed {
   const header = headerOf(committed.header);
   const hash = blockHashOf(committed.header) as string;
   if (hash !== committed.blockHash) throw new Error("blockHash is not the header's");
-  checkSignature(committed, header, keys);
+  checkSignature(committed, header, keysAt(header.height));
   const part = (value: unknown): Buffer => Buffer.from(String(value), "base64");
   const body = { records: part(committed.records), payloads: part(committed.payloads) };
   if (bodyHashOf(body) !== header.bodyHash) throw new Error("its body is not the one that the header names");
@@ -142,14 +168,14 @@ function committedOf(committed: Json, keys: ReadonlyMap<string, string>): Commit
 function checkLinks(
   { header, hash }: Committed,
   links: readonly Json[],
-  { keys, findings }: { readonly keys: ReadonlyMap<string, string>; readonly findings: Findings },
+  { keysAt, findings }: { readonly keysAt: KeysAt; readonly findings: Findings },
 ): void {
   let before = hash;
   let commitHeight = 0;
   for (const link of links) {
     const next = headerOf(link.header);
     if (next.previousBlockHash !== before) throw new Error(`block ${next.height} does not follow`);
-    checkSignature(link, next, keys);
+    checkSignature(link, next, keysAt(next.height));
     before = blockHashOf(link.header) as string;
     commitHeight = next.commitHeight;
   }

@@ -34,25 +34,25 @@ export function indexContract({ harness, renew, storage, opened }: IndexFixture)
 
     it("come back as they were noted last, and are missing where none were", async () => {
       const { log } = await openStore();
-      await log.writeAnchors(0, clusterId, new Uint8Array(256 * 64));
-      await log.writeAnchors(0, clusterId, hashes);
+      await log.writeAnchors(clusterId, new Map([[0, new Uint8Array(256 * 64)]]));
+      await log.writeAnchors(clusterId, new Map([[0, hashes]]));
       expect(await log.readAnchors(0, clusterId)).toEqual(hashes);
       expect(await log.readAnchors(1, clusterId)).toBeNull();
     });
 
     it("are gone once they are to be forgotten", async () => {
       const { log } = await openStore();
-      for (const page of [0, 1]) await log.writeAnchors(page, clusterId, hashes);
+      for (const page of [0, 1]) await log.writeAnchors(clusterId, new Map([[page, hashes]]));
       await log.forgetAnchors();
       for (const page of [0, 1]) expect(await log.readAnchors(page, clusterId)).toBeNull();
-      await log.writeAnchors(1, clusterId, hashes);
+      await log.writeAnchors(clusterId, new Map([[1, hashes]]));
       expect(await log.readAnchors(1, clusterId)).toEqual(hashes);
     });
 
     it("that somebody changed, or that another node wrote, are none", async () => {
       const { log } = await openStore();
-      await log.writeAnchors(3, clusterId, hashes);
-      await log.writeAnchors(4, clusterId, hashes);
+      await log.writeAnchors(clusterId, new Map([[3, hashes]]));
+      await log.writeAnchors(clusterId, new Map([[4, hashes]]));
       await harness().alterAnchors(3);
       expect(await log.readAnchors(3, clusterId)).toBeNull();
       expect(await log.readAnchors(4, clusterId)).toEqual(hashes);
@@ -246,7 +246,7 @@ function losses({
       expect(await look(store, "k1")).toEqual([3]);
       expect(await store.reader.find(ALL)).toHaveLength(2);
       await store.log.open();
-      expect(await store.reader.holding(0)).toMatchObject({ block: { header: { height: 2 } } });
+      expect(await store.reader.holding(0, height(9))).toMatchObject({ block: { header: { height: 2 } } });
       await harness().restartServer();
       await expect.poll(() => look(store, "k1").catch((error) => error.failure)).toBe("unknown");
       await expect(store.reader.find(ALL)).rejects.toMatchObject({ failure: "unknown" });

@@ -156,7 +156,7 @@ export function searchContract(openStore: () => Promise<Storage>): void {
       blocks.push(chain.block([]), chain.block([{}]));
       await insert(log, blocks);
       const at = (entry: FoundEntry): number => entry.height;
-      const holding = async (i: number) => (await reader.holding(i))?.block.header.height;
+      const holding = async (i: number) => (await reader.holding(i, height(9)))?.block.header.height;
       expect(await Promise.all([0, 1, 2, 5, 6, 7].map(holding))).toEqual([2, 2, 3, 4, 6, undefined]);
       expect((await reader.neighbours(height(3), "asc", 2)).map(at)).toEqual([3, 4]);
       expect((await reader.neighbours(height(5), "desc", 10)).map(at)).toEqual([4, 3, 2]);

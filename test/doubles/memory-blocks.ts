@@ -1,4 +1,4 @@
-import type { StoredBlock } from "../../node/storage/port.js";
+import { NEWEST_HEIGHTS, type StoredBlock } from "../../node/storage/port.js";
 import { type Height, height } from "../../shared/ids.js";
 import { blockBytes } from "../../shared/log/block.js";
 import type { Control } from "../../shared/log/control.js";
@@ -14,6 +14,9 @@ export function tailHeightOf({ blocks }: MemoryDatabase): Height {
   for (const at of blocks.keys()) tail = Math.max(tail, at);
   return height(tail);
 }
+
+export const newestOf = ({ blocks }: MemoryDatabase): Height[] =>
+  [...blocks.keys()].sort((a, b) => b - a).slice(0, NEWEST_HEIGHTS);
 
 export function inOrder({ blocks }: MemoryDatabase, from: Height): MemoryBlock[] {
   const heights = [...blocks.keys()].filter((at) => at >= from).sort((a, b) => a - b);

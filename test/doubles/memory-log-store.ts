@@ -12,7 +12,7 @@ import {
 } from "../../node/storage/port.js";
 import { anchorPage, type StateMac } from "../../node/storage/state-mac.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
-import { blocksFrom, blocksOfKinds, inOrder, newestAdmissions, tailHeightOf } from "./memory-blocks.js";
+import { blocksFrom, blocksOfKinds, inOrder, newestAdmissions, newestOf, tailHeightOf } from "./memory-blocks.js";
 import type { MemoryDatabase, MemoryState } from "./memory-database.js";
 import {
   beginWork,
@@ -100,6 +100,7 @@ export class MemoryLogStore implements LogStore {
       bootCounter,
       previousBootCounter,
       tailHeight: tailHeightOf(database),
+      newest: newestOf(database),
       index: standingOf(database),
       indexWork,
       warnings: [],
@@ -167,10 +168,15 @@ export class MemoryLogStore implements LogStore {
       : null;
   }
 
-  async writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
-    const mac = this.self.stateMac(anchorPage(clusterId, page, hashes));
+  async writeAnchors(clusterId: HashHex, pages: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    const { anchors } = this.database;
     await this.guarded(() =>
-      this.database.write(() => void this.database.anchors.set(page, { clusterId, hashes: hashes.slice(), mac })),
+      this.database.write(() => {
+        for (const [page, hashes] of pages) {
+          const mac = this.self.stateMac(anchorPage(clusterId, page, hashes));
+          anchors.set(page, { clusterId, hashes: hashes.slice(), mac });
+        }
+      }),
     );
   }
 

@@ -81,11 +81,12 @@ export class MemoryReader implements LogReader {
     return count;
   }
 
-  async holding(sequence: number): Promise<StoredBlock | null> {
+  async holding(sequence: number, through: Height): Promise<StoredBlock | null> {
     this.opening.assertReadable();
     let first: StoredBlock | null = null;
-    for (const { stored } of this.database.blocks.values()) {
+    for (const [at, { stored }] of this.database.blocks) {
       const { treeSize } = stored.block.header;
+      if (at > through || stored.block.header.height !== at) continue;
       if (treeSize > sequence && treeSize < (first?.block.header.treeSize ?? Number.POSITIVE_INFINITY)) first = stored;
     }
     return first === null ? null : readOf(first);

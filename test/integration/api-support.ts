@@ -53,15 +53,39 @@ export const postText = (
 export const postJson = (url: string, body: unknown, headers?: Record<string, string>): Promise<Answer> =>
   postText(url, JSON.stringify(body), headers);
 
-const SIP_EVERY_MS = 3_000;
+/** A node takes a client for gone that answers no ping for 20 s. */
+const UNREAD_MS_MAX = 18_000;
+/** Megabytes, at one a write: far more than the kernel's buffers of both ends and the node's own bound take. */
+const WRITES_MAX = 30;
+const ATTEMPTS_MAX = 20;
 
-/** A client that takes far less than it is sent, from now on; one that takes nothing for half a minute is cut. */
-export function sipping(socket: WebSocket): NodeJS.Timeout {
-  socket.pause();
-  return setInterval(() => {
+/**
+ * A client that reads nothing while `write` goes on, a megabyte at a time, until the node has closed it with 1013. A busy machine can write so
+ * little in that time that nothing is missed, or so slowly that the client counts as gone: then another one tries.
+ */
+export async function fallBehind<Client extends { readonly socket: WebSocket }>(
+  open: () => Promise<Client>,
+  write: () => Promise<unknown>,
+): Promise<{ readonly client: Client; readonly reason: string; readonly writes: number }> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const client = await open();
+    const { socket } = client;
+    const closed = new Promise<{ code: number; reason: string }>((resolve) =>
+      socket.once("close", (code, reason) => resolve({ code, reason: String(reason) })),
+    );
+    socket.pause();
+    const until = performance.now() + UNREAD_MS_MAX;
+    let writes = 0;
+    for (; writes < WRITES_MAX && performance.now() < until; writes++) await write();
+    // What was sent before the answer has come when the answer does.
+    const keptUp = new Promise<null>((resolve) => socket.once("pong", () => resolve(null)));
     socket.resume();
-    setImmediate(() => socket.pause());
-  }, SIP_EVERY_MS);
+    socket.ping();
+    const end = await Promise.race([closed, keptUp]);
+    if (end?.code === 1013) return { client, reason: end.reason, writes };
+    socket.terminate();
+  }
+  throw new Error(`none of ${ATTEMPTS_MAX} clients that read nothing was closed with 1013`);
 }
 
 let made = 0;

@@ -2,7 +2,7 @@ import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer,
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openStorage } from "../../node/storage/open.js";
 import type { Storage } from "../../node/storage/port.js";
-import { term } from "../../shared/ids.js";
+import { height, term } from "../../shared/ids.js";
 import { insert, STATE_MAC, TestLog } from "../contracts/fixtures.js";
 
 /** The official image needs a Docker engine; without one the same storage is tested on a local mongod elsewhere. */
@@ -55,7 +55,7 @@ describe.skipIf(!hasEngine)(
       });
       for (const [i, { stored }] of blocks.slice(1).entries()) {
         const read = { block: { ...stored.block, signature: new Uint8Array(0) }, frontier: [] };
-        expect(await second.reader.holding(i)).toEqual(read);
+        expect(await second.reader.holding(i, height(blocks.length))).toEqual(read);
         expect(await second.reader.readBlocks([stored.block.header.height], 1)).toEqual([read]);
       }
       await second.log.close();

@@ -105,8 +105,8 @@ class SlowLogStore implements LogStore {
     await this.read();
     return this.inner.readAnchors(page, clusterId);
   };
-  writeAnchors: LogStore["writeAnchors"] = (page, clusterId, hashes) =>
-    this.beside("anchors", () => this.inner.writeAnchors(page, clusterId, hashes));
+  writeAnchors: LogStore["writeAnchors"] = (clusterId, pages) =>
+    this.beside("anchors", () => this.inner.writeAnchors(clusterId, pages));
   forgetAnchors: LogStore["forgetAnchors"] = () => this.beside("anchors", () => this.inner.forgetAnchors());
   readMembershipBlocks: LogStore["readMembershipBlocks"] = async (through) => {
     await this.read();
@@ -177,6 +177,6 @@ const slowReader = (inner: MemoryReader, reading: Reading): LogReader => ({
   find: (query) => reading.run(() => inner.find(query)),
   heights: (group, range) => reading.run(() => inner.heights(group, range)),
   estimate: (group, range, cap) => reading.run(() => inner.estimate(group, range, cap)),
-  holding: (sequence) => reading.run(() => inner.holding(sequence)),
+  holding: (sequence, through) => reading.run(() => inner.holding(sequence, through)),
   neighbours: (from, order, limit) => reading.run(() => inner.neighbours(from, order, limit)),
 });

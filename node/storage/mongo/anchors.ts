@@ -21,13 +21,16 @@ export class MongoAnchors {
     return mac === this.macOf(anchorPage(clusterId, page, bytes)) ? bytes : null;
   }
 
-  async write(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
-    const mac = this.macOf(anchorPage(clusterId, page, hashes));
-    await this.collection.replaceOne(
-      { _id: page },
-      { clusterId, hashes: new Binary(hashes), mac },
-      { upsert: true, writeConcern: this.durable },
-    );
+  async write(clusterId: HashHex, pages: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    const writes = [...pages].map(([page, hashes]) => {
+      const replacement = {
+        clusterId,
+        hashes: new Binary(hashes),
+        mac: this.macOf(anchorPage(clusterId, page, hashes)),
+      };
+      return { replaceOne: { filter: { _id: page }, replacement, upsert: true } };
+    });
+    await this.collection.bulkWrite(writes, { ordered: false, writeConcern: this.durable });
   }
 
   async clear(): Promise<void> {

@@ -2,7 +2,7 @@ import type { Collection } from "mongodb";
 import { type Height, height } from "../../../shared/ids.js";
 import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
-import { blocksFrom } from "./entry-ids.js";
+import { blocksFrom, blocksInPlace } from "./entry-ids.js";
 import { LIMITED, READ_MS } from "./options.js";
 
 /** Members are few; whoever altered the database may name more. */
@@ -44,13 +44,10 @@ export async function readBlocksFrom(
   return found;
 }
 
-/** A document beside the place that it names, as under a fraction, is nobody's block, whatever it says. */
-const IN_ITS_PLACE = { $expr: { $eq: ["$_id", "$header.height"] } };
-
 export async function readMembershipBlocks(blocks: Blocks, through: Height): Promise<StoredBlock[]> {
   const newest = blocks.aggregate<{ at: number }>(
     [
-      { $match: { "header.control.kind": "node_admitted", _id: { $gte: 1, $lte: through }, ...IN_ITS_PLACE } },
+      { $match: { "header.control.kind": "node_admitted", ...blocksInPlace(1, through) } },
       { $group: { _id: "$header.control.node", at: { $max: "$_id" } } },
       { $sort: { at: -1 } },
       { $limit: ADMITTED_NODES_MAX },
@@ -58,14 +55,14 @@ export async function readMembershipBlocks(blocks: Blocks, through: Height): Pro
     { hint: CONTROL_INDEX.name, ...LIMITED },
   );
   const admissions = (await newest.toArray()).map(({ at }) => at);
-  const genesis = { "header.control.kind": "genesis", _id: { $gte: 1, $lte: through }, ...IN_ITS_PLACE };
+  const genesis = { "header.control.kind": "genesis", ...blocksInPlace(1, through) };
   const found = blocks.find({ $or: [genesis, { _id: { $in: admissions } }] }, LIMITED).sort({ _id: 1 });
   return (await found.toArray()).map(storedBlock);
 }
 
 export async function readElectionBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredBlock[]> {
   const found = blocks
-    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, _id: { $gte: 1, $lte: through } }, LIMITED)
+    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, ...blocksFrom(1, through) }, LIMITED)
     // Without the hint the server may walk the whole log backwards for the order's sake.
     .hint(CONTROL_INDEX.name)
     .sort({ _id: -1 })
@@ -75,11 +72,9 @@ export async function readElectionBlocks(blocks: Blocks, through: Height, blocks
 
 export async function readAlertHeights(blocks: Blocks, through: Height, countMax: number): Promise<Height[]> {
   const found = blocks
-    .find({ "header.control.kind": "alert_records", _id: { $gte: 1, $lte: through } }, { projection: { _id: 1 } })
+    .find({ "header.control.kind": "alert_records", ...blocksFrom(1, through) }, { projection: { _id: 1 } })
     .hint(CONTROL_INDEX.name)
     .sort({ _id: -1 })
     .limit(Math.max(1, countMax));
-  // Somebody else's document may have a fraction for its id.
-  const ids = (await found.toArray()).map(({ _id }) => _id).filter((id) => Number.isSafeInteger(id));
-  return ids.map((id) => height(id)).reverse();
+  return (await found.toArray()).map(({ _id }) => height(_id)).reverse();
 }

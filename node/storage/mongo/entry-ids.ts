@@ -9,9 +9,9 @@ import type { PlaceInLog } from "../integrity-port.js";
  */
 export const entryId = (at: number): number => 0 - at;
 
-/** Of what really stands there: 0 if the id is none of an entry's. */
+/** Of what really stands there: 0 if the id is none of an entry's. One that somebody wrote as a 64-bit integer is a bigint. */
 export function heightOf({ _id }: { readonly _id: number }): Height {
-  const at = 0 - _id;
+  const at = 0 - Number(_id);
   return height(Number.isSafeInteger(at) && at > 0 ? at : 0);
 }
 
@@ -27,10 +27,27 @@ export const entriesBetween = (from: number, to = Number.POSITIVE_INFINITY): { $
   $lte: entryId(Math.max(1, from)),
 });
 
+const IS_WHOLE = { $eq: ["$_id", { $trunc: "$_id" }] };
+/** A condition on numbers: they are whole ones. */
+export const WHOLE_IDS = { $expr: IS_WHOLE };
+const wholeIds = (bounds: BSON.Document): BSON.Document => ({ ...bounds, $type: ["int", "long", "double"] });
+
 /** A condition on blocks from a height on: what somebody has put between two heights, or beyond all, is none. */
 export const blocksFrom = (from: number, to = Number.MAX_SAFE_INTEGER): BSON.Document => ({
-  _id: { $gte: Math.max(1, from), $lte: to, $type: ["int", "long", "double"] },
-  $expr: { $eq: ["$_id", { $trunc: "$_id" }] },
+  _id: wholeIds({ $gte: Math.max(1, from), $lte: to }),
+  $expr: IS_WHOLE,
+});
+
+/** The same where a block is found by what its header says: one that stands beside the place that it names is nobody's. */
+export const blocksInPlace = (from: number, to: number): BSON.Document => ({
+  ...blocksFrom(from, to),
+  $expr: { $and: [IS_WHOLE, { $eq: ["$_id", "$header.height"] }] },
+});
+
+/** A condition on entries, as `entriesBetween`, and on what else is asked of them: what has a fraction for its id is none. */
+export const wholeEntries = (from: number, to?: number, ...others: BSON.Document[]): BSON.Document => ({
+  _id: wholeIds(entriesBetween(from, to)),
+  $expr: others.length === 0 ? IS_WHOLE : { $and: [IS_WHOLE, ...others] },
 });
 
 /** The order of entries by height. */

@@ -3,6 +3,7 @@ import { StoreError, type StoreFailure } from "../port.js";
 
 export const DUPLICATE_KEY = 11000;
 export const UNAUTHORIZED = 13;
+const TIME_OVER = 50;
 /**
  * Answers with which a server says that it did nothing: it looks at these before it executes a command. Anything else
  * (timeouts, shutdown, a write concern that failed) may have been written.
@@ -54,5 +55,9 @@ export async function within<T>(limitMs: number, write: Promise<T>, doing: strin
 
 export const isDuplicateKey = (error: unknown): boolean =>
   error instanceof MongoServerError && error.code === DUPLICATE_KEY;
+
+/** The server has ended a command that took longer than it may (MaxTimeMSExpired). */
+export const isTimeOver = (error: unknown): boolean =>
+  error instanceof StoreError && error.cause instanceof MongoServerError && error.cause.code === TIME_OVER;
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

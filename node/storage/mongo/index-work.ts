@@ -155,7 +155,7 @@ export class IndexWorks {
     const heights = due.map(({ block }) => block.header.height);
     const stored = await blocks.find({ _id: { $in: heights } }, { projection: { blockHash: 1, writeId: 1 } }).toArray();
     const found = await this.entries.find({ _id: { $in: heights.map(entryId) } }).toArray();
-    const there = new Map(found.map((document) => [document._id, document]));
+    const there = new Map(found.map((document) => [Number(document._id), document]));
     const names = new Map(stored.map((block) => [block._id, block]));
     const differing: FoundDocument[] = [];
     const misplaced: FoundDocument[] = [];

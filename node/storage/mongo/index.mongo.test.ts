@@ -188,7 +188,7 @@ describe("what the server does for a look-up", () => {
     // Four blocks, and the marker.
     expect(key).toMatchObject({ found: 5, indexes: ["terms_1__id_1"] });
     expect(key.keys).toBeLessThanOrEqual(7);
-    const holding = await explain(holdingCommand(2_345));
+    const holding = await explain(holdingCommand(2_345, height(9_999)));
     expect(holding).toMatchObject({ found: 1, indexes: ["header.treeSize_1"], keys: 1, documents: 1 });
   });
 });

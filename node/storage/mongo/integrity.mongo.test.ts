@@ -1,10 +1,13 @@
 import { BSONRegExp, type Db, Decimal128, Long, MinKey, MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
-import { ADMITTED, insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
+import type { Control } from "../../../shared/log/control.js";
+import { keyValue, termHash } from "../../../shared/log/index.js";
+import { ADMITTED, GENESIS, insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { type StoreChange, type StoreChanges, WatchError } from "../integrity-port.js";
 import { type NodeStorage, openStorage } from "../open.js";
+import type { StoredBlock } from "../port.js";
 import { LogCleared } from "../repair-port.js";
 
 let mongod: TestMongod;
@@ -174,11 +177,56 @@ it("takes no document between two heights, or beyond all, for a block, and finds
   expect((await storage.integrity.entriesBetween(height(4), height(5))).map(({ at }) => at)).toEqual([4, 4.5, 5]);
   // A copy that says that it is another block's stands for no sequence.
   await documents.updateOne({ _id: 3.5 as never }, { $set: { "header.treeSize": 3 } });
-  expect((await storage.reader.holding(2))?.block.header.height).toBe(4);
+  expect((await storage.reader.holding(2, height(6)))?.block.header.height).toBe(4);
   expect((await storage.log.open()).tailHeight).toBe(6);
   // The opening has taken the one away that stood near its end.
   await documents.insertOne({ ...(await documents.findOne({ _id: -5 as never })), _id: -4.5 } as never);
   expect(await storage.repairs.removeForged([], [3, 4, 6])).toHaveLength(3);
+});
+
+it("takes none for a record of members, elections or alerts, and none for an entry, that stands between two heights or is above", async () => {
+  const log = new TestLog();
+  const controls = [GENESIS, ADMITTED, { kind: "term_started" } as Control, undefined];
+  const blocks = controls.map((control) => log.block([], control === undefined ? {} : { control }));
+  blocks.push(log.block([{ idempotencyKey: "k1" }]), log.block([{ idempotencyKey: "k2" }]));
+  await insert(storage.log, blocks);
+  const documents = db.collection<{ _id: unknown }>("blocks");
+  const copyOf = async (id: number) =>
+    (await documents.findOne({ _id: id as never }, { promoteLongs: false })) as object;
+  // Each says that it is in its place.
+  for (const [of, at] of [
+    [2, 3.5],
+    [3, 4.5],
+    [5, 4.25],
+    [5, 1_000],
+  ] as const) {
+    const copy = (await copyOf(of)) as { header: object };
+    await documents.insertOne({ ...copy, header: { ...copy.header, height: at }, _id: at } as never);
+  }
+  await documents.insertOne({ header: { control: { kind: "alert_records" } }, _id: 2.5 } as never);
+  await documents.insertOne({ ...(await copyOf(-5)), _id: -5.5 } as never);
+  const heights = async (found: Promise<readonly StoredBlock[]>) =>
+    (await found).map(({ block }) => block.header.height);
+  expect(await heights(storage.log.readMembershipBlocks(height(6)))).toEqual([1, 2]);
+  expect(await heights(storage.log.readElectionBlocks(height(6), 10))).toEqual([3, 1]);
+  expect(await storage.integrity.alertHeights(height(6), 10)).toEqual([]);
+  expect((await storage.reader.holding(0, height(6)))?.block.header.height).toBe(5);
+  const type = termHash("type", "test.event").slice(0, 8);
+  const range = { from: height(1), to: height(9), order: "asc", limit: 3 } as const;
+  const asked = { groups: [[type]], names: [], own: [], wantsTimes: false, ...range };
+  expect((await storage.reader.find(asked)).map((one) => one.height)).toEqual([5, 6]);
+  expect(await storage.reader.heights([type], { ...range, limit: 2 })).toEqual([5, 6]);
+  expect((await storage.reader.neighbours(height(5), "asc", 5)).map((one) => one.height)).toEqual([5, 6]);
+  expect((await storage.log.readEntries(height(1), 5)).map((one) => one.height)).toEqual([5, 6]);
+  const key = termHash("key", keyValue("app", "k1")).slice(0, 8);
+  expect(await storage.keys.heightsOfKey(key, 2)).toEqual([5]);
+  expect((await storage.keys.keyTerms(height(1), 9)).terms).toHaveLength(2);
+  // An id that somebody wrote as a 64-bit integer is that number.
+  const entry = await copyOf(-6);
+  await documents.deleteOne({ _id: -6 as never });
+  await documents.insertOne({ ...entry, _id: Long.fromNumber(-6) } as never);
+  expect((await storage.reader.find(asked)).map((one) => one.height)).toEqual([5, 6]);
+  expect((await storage.integrity.entriesBetween(height(5), height(6))).map(({ at }) => at)).toEqual([5, 5.5, 6]);
 });
 
 it("keeps what it finds once, as it stands", async () => {
@@ -196,7 +244,7 @@ it("knows its own state, anchors and marker from what somebody put in their plac
   const { integrity, log } = storage;
   const clusterId = "c".repeat(64);
   await log.saveState({ term: 3 as never, votedFor: "n1", joinNonce: "0".repeat(32), forming: null });
-  await log.writeAnchors(0, clusterId, new Uint8Array(64));
+  await log.writeAnchors(clusterId, new Map([[0, new Uint8Array(64)]]));
   expect([await integrity.stateFault(), await integrity.anchorStanding(0, clusterId)]).toEqual([null, "ours"]);
   expect([await integrity.anchorStanding(1, clusterId), await integrity.isMarked()]).toEqual(["absent", true]);
   await db.collection("state").updateOne({}, { $set: { "hard.term": 4 } });

@@ -81,7 +81,7 @@ export class MongoIntegrity implements IntegrityStore {
           .toArray();
       return (await orEachAlone(entriesOf(db), read, there)).map((document) => ({
         ...storedEntry(document),
-        at: 0 - document._id,
+        at: 0 - Number(document._id),
       }));
     });
   }

@@ -6,6 +6,7 @@ import {
   type IndexStanding,
   type IndexWork,
   type LogStore,
+  NEWEST_HEIGHTS,
   type NewBlock,
   type OpenedStore,
   type PutOptions,
@@ -19,7 +20,7 @@ import { BlockInserts } from "./block-inserts.js";
 import { BLOCK_INDEXES, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
-import { blocksFrom, entriesBetween, inOrder } from "./entry-ids.js";
+import { blocksFrom, inOrder, wholeEntries } from "./entry-ids.js";
 import { readError, storeError, within } from "./errors.js";
 import { IndexWorks } from "./index-work.js";
 import { MongoLink, openingError } from "./link.js";
@@ -119,8 +120,9 @@ export class MongoLogStore implements LogStore, RepairStore {
     await makeIndexes(blocks, BLOCK_INDEXES);
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.cut(opening, truncating);
-    const tail = await blocks.findOne(blocksFrom(1), { sort: { _id: -1 }, projection: { _id: 1 } });
-    const tailHeight = height(tail?._id ?? 0);
+    const highest = { sort: { _id: -1 }, projection: { _id: 1 }, limit: NEWEST_HEIGHTS } as const;
+    const newest = (await blocks.find(blocksFrom(1), highest).toArray()).map(({ _id }) => height(_id));
+    const [tailHeight = height(0)] = newest;
     await opening.works.tidy(tailHeight, () => opening.state.swapOrThrow({}, options));
     // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
     // everything that it saw durable, before it is counted on.
@@ -146,6 +148,7 @@ export class MongoLogStore implements LogStore, RepairStore {
       bootCounter,
       previousBootCounter,
       tailHeight,
+      newest,
       index,
       indexWork,
       warnings,
@@ -194,7 +197,7 @@ export class MongoLogStore implements LogStore, RepairStore {
 
   readEntries(from: Height, limit: number): Promise<StoredEntry[]> {
     return this.reading(async ({ entries }) => {
-      const found = entries.find({ _id: entriesBetween(from) }).sort(inOrder("asc"));
+      const found = entries.find(wholeEntries(from)).sort(inOrder("asc"));
       return (await found.limit(Math.max(1, limit)).toArray()).map(storedEntry);
     });
   }
@@ -232,8 +235,8 @@ export class MongoLogStore implements LogStore, RepairStore {
     return this.reading(({ anchors }) => anchors.read(page, clusterId));
   }
 
-  writeAnchors(page: number, clusterId: HashHex, hashes: Uint8Array): Promise<void> {
-    return this.guarded("Noting hashes", ({ anchors }) => anchors.write(page, clusterId, hashes));
+  writeAnchors(clusterId: HashHex, pages: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    return this.guarded("Noting hashes", ({ anchors }) => anchors.write(clusterId, pages));
   }
 
   forgetAnchors(): Promise<void> {

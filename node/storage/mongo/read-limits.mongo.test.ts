@@ -38,7 +38,7 @@ it("the server ends every command that a client's read sends, whatever it would 
     ["heights", () => reader.heights(group, range)],
     ["an estimate", () => reader.estimate(group, range, 10)],
     ["an estimate of nothing", () => reader.estimate([termHash("type", "none").slice(0, 8)], range, 10)],
-    ["the block of a sequence", () => reader.holding(2)],
+    ["the block of a sequence", () => reader.holding(2, height(9))],
     ["neighbours", () => reader.neighbours(height(2), "asc", 2)],
     ["the heights of a key", () => keys.heightsOfKey(termHash("key", "k").slice(0, 8), 2)],
     ["keys", () => keys.keyTerms(height(1), 2)],

@@ -1,6 +1,5 @@
 import type { BSON, Collection, Db, FindOptions } from "mongodb";
 import { type Height, height } from "../../../shared/ids.js";
-import type { BlockHeader } from "../../../shared/log/block.js";
 import {
   type EntryQuery,
   type FoundEntry,
@@ -22,7 +21,17 @@ import {
   termsOf,
   termValue,
 } from "./entries.js";
-import { blocksFrom, entriesBetween, heightOf, inOrder, MARKER_ID } from "./entry-ids.js";
+import {
+  blocksFrom,
+  blocksInPlace,
+  entriesBetween,
+  heightOf,
+  inOrder,
+  MARKER_ID,
+  WHOLE_IDS,
+  wholeEntries,
+} from "./entry-ids.js";
+import { isTimeOver } from "./errors.js";
 import { MARKER } from "./index-work.js";
 import { LIMITED } from "./options.js";
 import type { ReadLink } from "./read-link.js";
@@ -30,6 +39,9 @@ import type { ReadLink } from "./read-link.js";
 const BY_ID = { _id: 1 } as const;
 /** Of the blocks that are read from now on each one's size counts so much in what the next is taken to be. */
 const SIZE_WEIGHT = 0.05;
+const HEADERS_MAX = 1_024;
+
+type StoredHeader = Awaited<ReturnType<LogReader["readHeaders"]>>[number];
 
 interface Command {
   readonly filter: BSON.Document;
@@ -42,9 +54,8 @@ export function findCommand(query: EntryQuery): Command {
   return {
     filter: {
       ...(driving === undefined ? {} : { terms: { $in: driving.map(termValue) } }),
-      _id: entriesBetween(query.from, query.to),
       // Only the first group may lead through the index: a second condition on the same array would be the server's to choose.
-      ...(others.length === 0 ? {} : { $expr: { $and: others.map(hasOneOf) } }),
+      ...wholeEntries(query.from, query.to, ...others.map(hasOneOf)),
     },
     options: {
       projection: projectionOf(query),
@@ -58,7 +69,7 @@ export function findCommand(query: EntryQuery): Command {
   };
 }
 
-/** What `heights` asks the server: its index alone answers. */
+/** What `heights` asks the server: its index alone answers. So it may name what has a fraction for its id. */
 export function heightsCommand(group: readonly Uint8Array[], range: EntryRange): Command {
   const { from, to, order, limit } = range;
   return {
@@ -90,12 +101,21 @@ export function keyCommand(term: Uint8Array, limit: number): Command {
 }
 
 /** What `holding` asks the server. */
-export function holdingCommand(sequence: number): Command {
+export function holdingCommand(sequence: number, through: Height): Command {
   return {
     // What says that it is another block than the one whose place it has answers for neither.
-    filter: { "header.treeSize": { $gt: sequence }, $expr: { $eq: ["$_id", "$header.height"] } },
+    filter: { "header.treeSize": { $gt: sequence }, ...blocksInPlace(1, through) },
     options: { projection: PROVED_LATER, hint: TREE_SIZE_INDEX.name, sort: TREE_SIZE_INDEX.key, limit: 1, ...LIMITED },
   };
+}
+
+/** What stands between two heights is nobody's entry: if there is any, the server looks at ids as well. */
+async function whole(
+  { filter }: Command,
+  find: (filter: BSON.Document) => Promise<FoundDocument[]>,
+): Promise<FoundDocument[]> {
+  const found = await find(filter);
+  return found.every(({ _id }) => Number.isInteger(Number(_id))) ? found : find({ ...filter, ...WHOLE_IDS });
 }
 
 /** Throws `index_lost` unless the index says that it is whole. */
@@ -107,6 +127,8 @@ async function assertWhole(entries: Collection<FoundDocument>): Promise<void> {
 export class MongoReader implements LogReader {
   /** About so many bytes has a block. */
   private blockBytes = 64 * 1024;
+  /** Headers of one command. */
+  private headersMax = HEADERS_MAX;
 
   constructor(private readonly link: ReadLink) {}
 
@@ -131,7 +153,24 @@ export class MongoReader implements LogReader {
     });
   }
 
-  readHeaders(from: Height, to: Height): Promise<{ readonly header: BlockHeader; readonly blockHash: string }[]> {
+  async readHeaders(from: Height, to: Height): Promise<StoredHeader[]> {
+    const found: StoredHeader[] = [];
+    for (let at: number = from; at <= to; ) {
+      const last = Math.min(to, at + this.headersMax - 1);
+      try {
+        found.push(...(await this.headersBetween(at, last)));
+        at = last + 1;
+        this.headersMax = Math.min(HEADERS_MAX, this.headersMax + 1);
+      } catch (error) {
+        // The server reads whole blocks for their headers: of large ones fewer in a command's time.
+        if (last === at || !isTimeOver(error)) throw error;
+        this.headersMax = Math.ceil((last - at + 1) / 2);
+      }
+    }
+    return found;
+  }
+
+  private headersBetween(from: number, to: number): Promise<StoredHeader[]> {
     return this.reading(async ({ blocks }) => {
       const found = blocks.find(blocksFrom(from, to), {
         projection: { header: 1, blockHash: 1 },
@@ -158,8 +197,8 @@ export class MongoReader implements LogReader {
 
   heights(group: readonly Uint8Array[], range: EntryRange): Promise<Height[]> {
     return this.reading(async ({ entries }) => {
-      const { filter, options } = heightsCommand(group, range);
-      const found = await entries.find(filter, options).toArray();
+      const command = heightsCommand(group, range);
+      const found = await whole(command, (filter) => entries.find(filter, command.options).toArray());
       await assertWhole(entries);
       return found.map(heightOf);
     });
@@ -167,6 +206,7 @@ export class MongoReader implements LogReader {
 
   estimate(group: readonly Uint8Array[], range: { from: Height; to: Height }, cap: number): Promise<number> {
     const filter = { terms: { $in: group.map(termValue) }, _id: entriesBetween(range.from, range.to) };
+    // An estimate: what somebody has put between two heights is in it.
     return this.reading(async ({ entries }) => {
       const options = { limit: Math.max(1, cap), hint: TERMS_INDEX.name, ...LIMITED };
       const count = await entries.countDocuments(filter, options);
@@ -175,9 +215,9 @@ export class MongoReader implements LogReader {
     });
   }
 
-  holding(sequence: number): Promise<StoredBlock | null> {
+  holding(sequence: number, through: Height): Promise<StoredBlock | null> {
     return this.reading(async ({ blocks }) => {
-      const { filter, options } = holdingCommand(sequence);
+      const { filter, options } = holdingCommand(sequence, through);
       const [document] = await blocks.find(filter, options).toArray();
       return document === undefined ? null : unprovedBlock(document);
     });
@@ -185,16 +225,13 @@ export class MongoReader implements LogReader {
 
   neighbours(from: Height, order: "asc" | "desc", limit: number): Promise<FoundEntry[]> {
     return this.reading(async ({ entries }) => {
-      const documents = entries.find(
-        { _id: order === "asc" ? entriesBetween(from) : entriesBetween(1, from) },
-        {
-          projection: ENTRY_FIELDS,
-          hint: BY_ID,
-          sort: inOrder(order),
-          limit: Math.max(1, limit),
-          ...LIMITED,
-        },
-      );
+      const documents = entries.find(order === "asc" ? wholeEntries(from) : wholeEntries(1, from), {
+        projection: ENTRY_FIELDS,
+        hint: BY_ID,
+        sort: inOrder(order),
+        limit: Math.max(1, limit),
+        ...LIMITED,
+      });
       return (await documents.toArray()).map((document) => foundEntry(document));
     });
   }
@@ -210,8 +247,8 @@ export class MongoKeys implements KeyReader {
   heightsOfKey(term: Uint8Array, limit: number): Promise<Height[]> {
     return this.reading(async (entries) => {
       const wanted = Math.max(1, limit);
-      const { filter, options } = keyCommand(term, wanted);
-      const found = await entries.find(filter, options).toArray();
+      const command = keyCommand(term, wanted);
+      const found = await whole(command, (filter) => entries.find(filter, command.options).toArray());
       // The marker comes last: one answer says both that the index is whole and all that it holds of the key.
       if (found.at(-1)?._id === MARKER_ID) return found.slice(0, -1).map(heightOf);
       if (found.length <= wanted) throw indexLost();
@@ -225,22 +262,19 @@ export class MongoKeys implements KeyReader {
     return this.reading(async (entries) => {
       const [names, keys] = [0, 1].map((i) => ({ $arrayElemAt: ["$runs", i] }));
       const documents = await entries
-        .find(
-          { _id: entriesBetween(from) },
-          {
-            projection: { terms: { $cond: [{ $eq: [keys, 0] }, [], { $slice: ["$terms", names, keys] }] } },
-            hint: BY_ID,
-            sort: inOrder("asc"),
-            limit: Math.max(1, limit),
-            ...LIMITED,
-          },
-        )
+        .find(wholeEntries(from), {
+          projection: { terms: { $cond: [{ $eq: [keys, 0] }, [], { $slice: ["$terms", names, keys] }] } },
+          hint: BY_ID,
+          sort: inOrder("asc"),
+          limit: Math.max(1, limit),
+          ...LIMITED,
+        })
         .toArray();
       await assertWhole(entries);
       const last = documents.at(-1);
       return {
         terms: documents.flatMap(termsOf),
-        next: last === undefined || documents.length < limit ? null : height(Math.floor(0 - last._id) + 1),
+        next: last === undefined || documents.length < limit ? null : height(heightOf(last) + 1),
       };
     });
   }

@@ -1,6 +1,6 @@
-import { canonicalBytes } from "../shared/canonical.js";
+import { canonicalBytes, canonicalText } from "../shared/canonical.js";
 import { ALERT_RECORDS_BYTES_MAX } from "../shared/limits.js";
-import type { AlertRecords } from "../shared/log/control.js";
+import type { AlertRecords, Control, Maintenance } from "../shared/log/control.js";
 import type { Core } from "./core.js";
 import { trySeal } from "./sealing.js";
 
@@ -11,8 +11,20 @@ export function logAlerts(core: Core, records: AlertRecords): void {
   const isWaiting = leader.controls.some(
     (control) => control.kind === "alert_records" && control.node === records.node,
   );
-  if (isWaiting || 2 * leader.controls.length >= core.config.limits.waitingAdmissionsMax) return;
-  leader.controls.push(records);
+  if (!isWaiting) putInLine(core, records);
+}
+
+/** A person's word, which the door has judged. The same one again waits in one place. */
+export function logMaintenance(core: Core, { node, from, until, actor, reason }: Maintenance): void {
+  const window = { kind: "maintenance", node, from, until, actor, reason } as const;
+  const text = canonicalText(window);
+  if (core.leader?.controls.some((control) => canonicalText(control) === text) === false) putInLine(core, window);
+}
+
+function putInLine(core: Core, control: Control): void {
+  const { leader } = core;
+  if (leader === null || 2 * leader.controls.length >= core.config.limits.waitingAdmissionsMax) return;
+  leader.controls.push(control);
   trySeal(core);
 }
 

@@ -2,7 +2,7 @@ import { type Height, height, term, unreachable } from "../shared/ids.js";
 import type { Block } from "../shared/log/block.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
 import { admit, onMarkSaved } from "./admission.js";
-import { logAlerts } from "./alert-records.js";
+import { logAlerts, logMaintenance } from "./alert-records.js";
 import { clockViews, onClockHeard, onClockTick } from "./clocks.js";
 import { maybeCommit } from "./commit.js";
 import { Core } from "./core.js";
@@ -99,6 +99,8 @@ export class Replica {
         return admit(core, input.node, { actor: input.actor, reason: input.reason });
       case "log_alerts":
         return logAlerts(core, input.records);
+      case "log_maintenance":
+        return logMaintenance(core, input.window);
       case "hand_over":
         return onHandOver(core, input.target);
       case "store_lost":

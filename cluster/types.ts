@@ -1,7 +1,7 @@
 import type { HashHex, Height, NodeId, Term } from "../shared/ids.js";
 import type { Block } from "../shared/log/block.js";
 import type { BlockFault, BlockSigner, BlockVerifier, ChainState } from "../shared/log/chain.js";
-import type { AlertRecords, Member } from "../shared/log/control.js";
+import type { AlertRecords, Maintenance, Member } from "../shared/log/control.js";
 import type { LoggedEvent, PreparedEvent } from "../shared/log/event.js";
 import type { BlockIndex } from "../shared/log/index.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
@@ -122,6 +122,8 @@ export type Input =
   | { kind: "admit"; now: number; wall: string; node: NodeId; actor: string; reason: string }
   /** Steps of one node's alerts, to stand in the log; signed by it. */
   | { kind: "log_alerts"; now: number; wall: string; records: AlertRecords }
+  /** A person announces work on a node, to stand in the log. */
+  | { kind: "log_maintenance"; now: number; wall: string; window: Maintenance }
   /** This node should lead no longer: it hands over to the best level voter, or to `target`. */
   | { kind: "hand_over"; now: number; wall: string; target: NodeId | null }
   /** This node's store has failed, and this replica ends: a leader tells the best level voter to run at once. */

@@ -18,7 +18,7 @@ import { createHardenedServer } from "./http/server.js";
 import { createStreams } from "./http/stream/streams.js";
 import { Alerts } from "./integrity/alerts.js";
 import { Integrity } from "./integrity/integrity.js";
-import { Webhook } from "./integrity/webhook.js";
+import { Webhook, type WebhookParts } from "./integrity/webhook.js";
 import { WebhookFile } from "./integrity/webhook-file.js";
 import { makeBootNonce } from "./peers/authentication.js";
 import { PeerTransport } from "./peers/transport.js";
@@ -70,7 +70,11 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     webhook?.onAlert(alert);
   };
   const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => integrity.onStep(alert));
-  const webhook = makeWebhook(config, { storage, logger, onGivenUp: (detail) => alerts.onWebhookGivenUp(detail) });
+  const webhook = makeWebhook(config, {
+    ...{ storage, logger },
+    onGivenUp: (detail) => alerts.onWebhookGivenUp(detail),
+    annotated: (alert) => integrity.windows.annotated(alert),
+  });
   const disk = watchDisk(config, storage, logger);
   const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });
   const verifyBlock = blockVerifier(verifier);
@@ -84,7 +88,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     mayLead: () => !disk.isLow && !integrity.isPending,
     integrity: () => integrity.status,
     incidents: () => integrity,
-    ...(webhook === null ? {} : { testWebhook: () => webhook.test() }),
+    ...(webhook === null ? {} : { testWebhook: () => webhook.test(), webhookFault: () => webhook.fault }),
     observer: {
       onEffect(effect) {
         if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
@@ -120,6 +124,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   for (const warning of opened.warnings) logger.warn(warning);
   assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
   await disk.start();
+  await integrity.recallWindows();
   await webhook?.start();
   await integrity.start(opened.storeId);
 
@@ -150,19 +155,18 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
 
 function makeWebhook(
   config: Config,
-  parts: { storage: Storage; logger: Logger; onGivenUp: (detail: string) => void },
+  parts: { storage: Storage; logger: Logger } & Pick<WebhookParts, "onGivenUp" | "annotated">,
 ): Webhook | null {
   const { webhook: target, nodeId, self, identityFolder } = config;
   if (target === null) return null;
-  const { storage, logger, onGivenUp } = parts;
+  const { storage, ...told } = parts;
   return new Webhook({
     ...{
       nodeId,
       address: self.address,
       target,
       heartbeatMs: target.heartbeatMs,
-      logger,
-      onGivenUp,
+      ...told,
       clock: systemClock,
     },
     file: new WebhookFile(identityFolder),

@@ -122,6 +122,12 @@ export const PROBLEMS = {
     isRetryable: false,
     help: "Only a known member that is a learner at this moment can be admitted. GET /api/v1/cluster shows them.",
   },
+  maintenance_conflict: {
+    status: 409,
+    title: "This maintenance cannot be recorded now",
+    isRetryable: false,
+    help: "It is recorded for a member, by the leader. GET /api/v1/cluster shows the members.",
+  },
   step_down_conflict: {
     status: 409,
     title: "No other node takes the lead now",

@@ -33,6 +33,9 @@ export const ALERT_RANGES_MAX = 8;
 export const ALERT_FIELDS_MAX = 8;
 export const ALERT_FIELD_CHARACTERS_MAX = 128;
 
+/** The longest window of a planned maintenance: seven days. */
+export const MAINTENANCE_MS_MAX = 604_800_000;
+
 /** The longest that a write may be tried for. */
 export const REQUEST_TIMEOUT_MS_MAX = 30_000;
 /** The longest that followers may be told to wait for their leader. */

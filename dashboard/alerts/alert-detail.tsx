@@ -58,6 +58,11 @@ export function AlertDetail({ id }: { readonly id: string }) {
           <bdi>{found.detail}</bdi>
         </p>
         <p>{causeOf(kind)}</p>
+        {found.maintenance?.map(({ actor, reason }) => (
+          <p className={page.break} key={`${actor} ${reason}`}>
+            Work on {accused} was announced for that time, by <bdi>{actor}</bdi>: <bdi>{reason}</bdi>
+          </p>
+        ))}
         <Facts alert={found} />
         <p>
           <a href={`api/v1/alerts/${encodeURIComponent(id)}/evidence`} download={`evidence-${id}.json`}>

@@ -83,6 +83,7 @@ export interface AlertView {
   readonly resolution?: string | undefined;
   readonly history?: readonly AlertStepView[] | undefined;
   readonly progress?: { readonly done: number; readonly of: number } | undefined;
+  readonly maintenance?: readonly { readonly actor: string; readonly reason: string }[] | undefined;
 }
 
 /** First and last. */

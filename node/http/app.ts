@@ -21,6 +21,7 @@ import { readDashboard } from "./routes/dashboard.js";
 import { events } from "./routes/events.js";
 import { health } from "./routes/health.js";
 import { home } from "./routes/home.js";
+import { maintenance } from "./routes/maintenance.js";
 import { openapi } from "./routes/openapi.js";
 import { problemPages } from "./routes/problem-pages.js";
 import { referenceA } from "./routes/reference-a.js";
@@ -62,6 +63,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     leadership: service.leadership,
     status: service.status,
     alerts: service.alerts,
+    maintenance: service.maintenance,
     logger: options.logger,
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
@@ -85,6 +87,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     home(context, dashboard),
     health(context),
     cluster(context),
+    maintenance(context),
     alerts(context),
     chain(context),
     chaos(context, options.chaos ?? null),

@@ -3,7 +3,7 @@ import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { hastyClock } from "../../test/doubles/memory-integrity.js";
 import type { AlertRecord } from "../storage/port.js";
-import { type IncidentFinding, Incidents } from "./incidents.js";
+import { type IncidentFinding, Incidents, PLACES_MAX } from "./incidents.js";
 
 function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)))) {
   const clock = hastyClock();
@@ -53,6 +53,53 @@ it("makes one alert of findings that come together, and grows its ranges", async
   ]);
   expect(alert?.differences).toHaveLength(4);
   expect(told).toHaveLength(1);
+});
+
+it("tells of a place that is altered later between those that it shows put together, also after a restart", async () => {
+  const first = setUp();
+  for (let i = 0; i < 40; i++) first.note(10 * i + 1);
+  const [shown] = await first.kept();
+  expect(shown?.heights).toHaveLength(32);
+  const lies = (at: number): boolean => (shown?.heights ?? []).some(([from, to]) => from <= at && at <= to);
+  const [between, beside] = [2, 5].map((above) =>
+    Array.from({ length: 39 }, (_, i) => 10 * i + 1 + above).find(lies),
+  ) as [number, number];
+  first.clock.pass(60_001);
+  first.note(between, { differences: [{ height: between, field: "dataPayload.later" }] });
+  const later = (await first.kept()).find(({ id }) => id !== shown?.id);
+  expect(later).toMatchObject({ heights: [[between, between]], differences: [{ field: "dataPayload.later" }] });
+  expect(first.told.map(({ id }) => id)).toEqual([shown?.id, later?.id]);
+
+  const second = setUp(first.store);
+  await second.incidents.load();
+  // What is seen again is the same incident; what was never seen is none of it.
+  for (let i = 0; i < 40; i++) second.note(10 * i + 1);
+  second.note(between);
+  expect(second.told).toEqual([]);
+  second.note(beside);
+  await second.kept();
+  expect(second.told.map(({ heights }) => heights)).toEqual([[[beside, beside]]]);
+});
+
+it("shows what differs between places that it has put together, while they are found", async () => {
+  const { note, kept, told } = setUp();
+  for (let i = 0; i < 40; i++) note(10 * i + 1);
+  const [shown] = await kept();
+  const at = (shown?.heights?.find(([from, to]) => from < to)?.[0] ?? 0) + 2;
+  note(at, { differences: [{ height: at, field: "dataPayload.between" }] });
+  const [alert, ...others] = await kept();
+  expect(others).toEqual([]);
+  expect(alert?.differences).toEqual([{ height: at, field: "dataPayload.between" }]);
+  expect(told).toHaveLength(1);
+});
+
+it("is known by a bounded number of places, and one beyond is another incident", async () => {
+  const { note, kept, incidents } = setUp();
+  for (let i = 0; i <= PLACES_MAX; i++) note(10 * i);
+  expect((await kept()).map(({ occurrences }) => occurrences).sort((a, b) => b - a)).toEqual([PLACES_MAX, 1]);
+  // What touches a place needs no room.
+  note(1);
+  expect(incidents.unresolved).toHaveLength(2);
 });
 
 it("counts differences beyond those that it shows, and shows none twice", async () => {

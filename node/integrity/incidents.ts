@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { utf8 } from "../../shared/bytes.js";
 import { sha256Hex } from "../../shared/hash.js";
 import type { NodeId } from "../../shared/ids.js";
+import { ALERT_RANGES_MAX } from "../../shared/limits.js";
 import { type Clock, delay } from "../clock.js";
 import { notifySupervisor } from "../host/supervision.js";
 import { ALERTS_MAX } from "../storage/alert-key.js";
@@ -23,6 +24,8 @@ const TOGETHER_MS = 60_000;
 const RANGES_MAX = 32;
 const DIFFERENCES_MAX = 32;
 const EVIDENCE_MAX = 32;
+/** Places apart from each other that one incident is known by; one more is another incident. */
+export const PLACES_MAX = 4_096;
 /** Of those that are open, so many are known in memory: what comes again is then the same incident. */
 const KNOWN_MAX = 1_000;
 const RETRY_MS = 1_000;
@@ -42,6 +45,8 @@ export interface IncidentFinding extends Omit<IncidentDetails, "heights" | "sequ
 interface Incident {
   alert: AlertRecord;
   readonly first: string;
+  /** The very heights that were found. Those that the alert shows are put together, and cover what lies between them too. */
+  places: readonly Range[];
   /** When its newest place was found, in monotonic milliseconds. */
   seenAt: number;
   isSaved: boolean;
@@ -51,7 +56,7 @@ interface Incident {
 
 export interface IncidentsParts {
   readonly nodeId: NodeId;
-  readonly store: Pick<AlertStore, "save" | "list" | "count">;
+  readonly store: Pick<AlertStore, "save" | "list" | "count" | "foundHeights">;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "error" | "warn" | "info">;
   /** Told of each incident once it is stored with another step: opened, decided, found again. */
@@ -84,7 +89,8 @@ export class Incidents {
       if (alert.foundBy === undefined) continue;
       this.told.set(alert.id, stepOf(alert));
       const first = alert.detail.replace(EXTENT, "");
-      this.known.push({ alert, first, seenAt: Number.NEGATIVE_INFINITY, isSaved: true, failures: 0 });
+      const places = (await store.foundHeights(alert.id)) ?? alert.heights ?? [];
+      this.known.push({ alert, first, places, seenAt: Number.NEGATIVE_INFINITY, isSaved: true, failures: 0 });
     }
   }
 
@@ -116,7 +122,7 @@ export class Incidents {
     const isNew = incident === undefined;
     if (incident === undefined) {
       const opened = stepped(this.opened(finding, wall), { action: "opened", at: wall });
-      incident = { alert: opened, first: finding.detail, seenAt: 0, isSaved: false, failures: 0 };
+      incident = { alert: opened, first: finding.detail, places: [], seenAt: 0, isSaved: false, failures: 0 };
       this.known.push(incident);
       this.count += 1;
       this.forgetOne();
@@ -124,8 +130,10 @@ export class Incidents {
     const isReopened = isOver(incident.alert);
     if (isReopened) incident.alert = stepped(incident.alert, { action: "reopened", at: wall });
     // What is only seen again, pass after pass, must not draw all that is found later into itself.
-    if (isNew || !isKnown(incident.alert, finding)) incident.seenAt = clock.now();
-    incident.alert = merged(incident, finding, wall);
+    const wasKnown = isKnown(incident, finding);
+    if (!wasKnown) incident.seenAt = clock.now();
+    if (finding.heights !== undefined) incident.places = withRange(incident.places, finding.heights, PLACES_MAX);
+    incident.alert = merged(incident, { ...finding, differences: wasKnown ? [] : (finding.differences ?? []) }, wall);
     incident.isSaved = false;
     if (isNew || isReopened) {
       const { alert } = incident;
@@ -162,6 +170,8 @@ export class Incidents {
     this.told.set(alert.id, stepOf(alert));
     this.known.push({
       alert: { ...alert, foundBy: "start", detail },
+      // The log's record puts together more: what is found between is better told once more than not at all.
+      places: (alert.heights?.length ?? 0) < ALERT_RANGES_MAX ? (alert.heights ?? []) : [],
       ...{ first: detail, seenAt: Number.NEGATIVE_INFINITY, isSaved: false, failures: 0 },
     });
     this.count += 1;
@@ -201,11 +211,12 @@ export class Incidents {
     // What has no place in the log is told apart by what is said of it.
     if (heights === undefined) return [...open, ...over].find(({ first }) => first === detail) ?? this.shared(open);
     const since = this.parts.clock.now() - TOGETHER_MS;
-    const isPlaced = ({ alert }: Incident): boolean => alert.heights !== undefined;
-    const isCovering = ({ alert }: Incident): boolean => covers(alert.heights ?? [], heights[0]);
+    const hasRoom = ({ alert, places }: Incident): boolean =>
+      alert.heights !== undefined && withRange(places, heights, PLACES_MAX + 1).length <= PLACES_MAX;
+    const isCovering = ({ places }: Incident): boolean => covers(places, heights[0]);
     return (
       open.find(isCovering) ??
-      open.find((one) => isPlaced(one) && one.seenAt >= since) ??
+      open.find((one) => one.seenAt >= since && hasRoom(one)) ??
       // What was resolved is found once more.
       over.find(isCovering) ??
       this.shared(open)
@@ -261,10 +272,10 @@ export class Incidents {
   }
 
   private async saveOne(incident: Incident): Promise<boolean> {
-    const { alert } = incident;
+    const { alert, places } = incident;
     incident.isSaved = true;
     try {
-      await this.parts.store.save(alert);
+      await this.parts.store.save(alert, isShown(places, alert) ? undefined : places);
       incident.failures = 0;
       this.tell(alert);
       return true;
@@ -296,15 +307,19 @@ const EXTENT = / \(one of [^()]*\)$/;
 
 const stepOf = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? -1;
 
-const isKnown = ({ heights = [] }: AlertRecord, { heights: [first, last] = [-1, -1] }: IncidentFinding): boolean =>
-  covers(heights, first) && covers(heights, last);
+const isKnown = ({ places }: Incident, { heights: [first, last] = [-1, -1] }: IncidentFinding): boolean =>
+  covers(places, first) && covers(places, last);
 
-function merged({ alert, first }: Incident, finding: IncidentFinding, at: string): AlertRecord {
-  const { heights: added, sequences: events = [], differences: seen = [], evidence = [] } = finding;
+/** Whether the alert shows the very places. */
+const isShown = (places: readonly Range[], { heights = [] }: AlertRecord): boolean =>
+  places.length === heights.length &&
+  places.every(([first, last], i) => heights[i]?.[0] === first && heights[i]?.[1] === last);
+
+function merged({ alert, first, places }: Incident, finding: IncidentFinding, at: string): AlertRecord {
+  const { heights: added, sequences: events = [], differences: fresh = [], evidence = [] } = finding;
   const heights = added === undefined ? alert.heights : withRange(alert.heights ?? [], added, RANGES_MAX);
   let { sequences } = alert;
   for (const range of events) sequences = withRange(sequences ?? [], range, RANGES_MAX);
-  const fresh = isKnown(alert, finding) ? [] : seen;
   const differences = [...(alert.differences ?? []), ...fresh].slice(0, DIFFERENCES_MAX);
   const further =
     (alert.differences?.length ?? 0) + (alert.furtherDifferences ?? 0) + fresh.length - differences.length;
@@ -321,15 +336,15 @@ function merged({ alert, first }: Incident, finding: IncidentFinding, at: string
     ...(differences.length === 0 ? {} : { differences }),
     ...(further === 0 ? {} : { furtherDifferences: further }),
     ...(kept.length === 0 ? {} : { evidence: kept }),
-    detail: withExtent(first, heights, sequences),
+    detail: withExtent(first, places, sequences),
     lastSeenAt: at,
     occurrences: alert.occurrences + 1,
   };
 }
 
 /** The first finding, and how many blocks and events the incident has by now. */
-function withExtent(first: string, heights: readonly Range[] = [], sequences: readonly Range[] = []): string {
-  const blocks = countOf(heights);
+function withExtent(first: string, places: readonly Range[], sequences: readonly Range[] = []): string {
+  const blocks = countOf(places);
   if (blocks <= 1) return first;
   const events = countOf(sequences);
   const extent = `${blocks} blocks${events > 1 ? ` and ${events} events` : ""}`;

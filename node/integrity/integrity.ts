@@ -16,12 +16,11 @@ import type { Driver } from "../replica/driver.js";
 import type { HeldLog } from "../replica/held-log.js";
 import { membersAt, stateAfter } from "../replica/verified-tail.js";
 import type { PeerDesk } from "../service/parts.js";
-import { isOver } from "../storage/alert-steps.js";
 import { BLOCK_KINDS, type FoundBy, LOOKOUT_KINDS } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
 import type { RepairStore } from "../storage/repair-port.js";
-import { AlertLog } from "./alert-log.js";
+import type { AlertLog } from "./alert-log.js";
 import { AlertRecorder } from "./alert-recorder.js";
 import { headerHash } from "./difference.js";
 import { EntryInspector } from "./entry-inspector.js";
@@ -29,9 +28,11 @@ import { Evidence } from "./evidence.js";
 import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
 import { Inspector, type Suspicion } from "./inspector.js";
+import type { MaintenanceWindows } from "./maintenance-windows.js";
 import { Passes } from "./passes.js";
 import { PeerBlocks } from "./peer-blocks.js";
 import { PlaceFile } from "./place-file.js";
+import { RecalledAlerts } from "./recalled-alerts.js";
 import type { AlertDecision, Decided } from "./resolutions.js";
 import { type Coverage, Scrub } from "./scrub.js";
 import { SCRUB_SILENT_MS, Silence, WATCH_SILENT_MS } from "./silence.js";
@@ -44,9 +45,6 @@ const PLACES_EVERY_MS = 5_000;
 /** What was not committed when it was suspected is looked at as soon as it is. */
 const LOOK_AGAIN_MS = 500;
 const MARKER_AGAIN_MS = 300;
-/** Control records, and alerts, that a start looks at; so many blocks of them are in memory at once, each of up to 4 MiB. */
-const RECALLED_MAX = 4_096;
-const RECALLED_AT_ONCE = 8;
 
 export interface IntegrityParts {
   readonly nodeId: NodeId;
@@ -57,7 +55,7 @@ export interface IntegrityParts {
     readonly log: Pick<LogStore, "readMembershipBlocks">;
     readonly integrity: IntegrityStore;
     readonly repairs: RepairStore;
-    readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing">;
+    readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing" | "foundHeights">;
   };
   readonly driver: Pick<Driver, "heldThrough" | "view" | "inOrder" | "aside" | "submit"> & {
     readonly log: Pick<HeldLog, "committedAt" | "committedHash" | "blocks" | "index">;
@@ -96,7 +94,7 @@ export class Integrity {
   private readonly entries: EntryInspector;
   private readonly strangers: StrangerWatch;
   private readonly bundles: Evidence;
-  readonly logged = new AlertLog();
+  private readonly recalled: RecalledAlerts;
   private readonly recorder: AlertRecorder;
   private readonly healing: ReturnType<typeof makeHealing>;
   private running: {
@@ -107,8 +105,6 @@ export class Integrity {
     readonly stop: () => Promise<void>;
   } | null = null;
   private isStopped = false;
-  /** The highest block that this process found in its database. */
-  private storedAtStart = 0;
   private isRecalled = false;
 
   constructor(private readonly parts: IntegrityParts) {
@@ -138,6 +134,14 @@ export class Integrity {
       isWhole: () => driver.log.index.isWhole,
       makeAnew: (at) => driver.log.index.differs(at),
       makeAllAnew: () => driver.log.index.lost(),
+    });
+    this.recalled = new RecalledAlerts({
+      ...{ nodeId, store, alerts: storage.alerts, committedAt, incidents: this.incidents, logger },
+      storeSince: () => this.storeSince(),
+      record: (alert) => this.recorder.record(alert),
+      onHeard: parts.onHeard,
+      onTakenBack: parts.onAltered,
+      isStopped: () => this.isStopped,
     });
     this.recorder = new AlertRecorder({
       ...{ nodeId, log: this.logged, clock, logger, desk: parts.desk, signer: parts.signer, verifier: parts.verifier },
@@ -198,75 +202,35 @@ export class Integrity {
     return this.incidents.isOpen("index_differs");
   }
 
+  get logged(): AlertLog {
+    return this.recalled.logged;
+  }
+
+  get windows(): MaintenanceWindows {
+    return this.recalled.windows;
+  }
+
+  /** Before anything is told of alerts. */
+  recallWindows(): Promise<void> {
+    return this.recalled.recallWindows(this.parts.driver.heldThrough);
+  }
+
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {
     return this.bundles.bundle(alert);
   }
 
   /** Of any alert of this node: streams hear of it at once, and the log in time. */
   onStep(alert: AlertRecord): void {
-    this.parts.onStep(alert);
+    this.parts.onStep(this.windows.annotated(alert));
     this.recorder.record(alert);
   }
 
-  /**
-   * A committed block with records of alerts. Those of this node's own alerts are news only after a start that did not know
-   * yet that the block is committed.
-   */
   onRecords(header: BlockHeader): void {
-    const { control } = header;
-    if (!this.logged.take(header) || control?.kind !== "alert_records") return;
-    const alerts = [...new Set(control.notes.map((note) => note.id))].flatMap(
-      (id) => this.logged.find(id, control.node) ?? [],
-    );
-    if (control.node !== this.parts.nodeId) for (const alert of alerts) this.parts.onHeard(alert);
-    // A node that copies its log anew has other blocks than those that its earlier alerts are about.
-    else if (header.height <= this.storedAtStart)
-      this.takeBack(alerts).catch((err) =>
-        this.parts.logger.warn({ err }, "whether alerts of this node were lost here could not be read"),
-      );
+    this.recalled.onRecords(header);
   }
 
   decide(decision: AlertDecision): Promise<Decided> {
     return this.healing.resolutions.decide(decision);
-  }
-
-  /** What the log says of the past, and what of this node's alerts is not in it yet. */
-  private async recall(): Promise<void> {
-    const { storage, driver, logger } = this.parts;
-    try {
-      const heights = await storage.integrity.alertHeights(driver.heldThrough, RECALLED_MAX);
-      for (let i = 0; i < heights.length && !this.isStopped; i += RECALLED_AT_ONCE) {
-        for (const { at, block } of await storage.integrity.blocksAt(heights.slice(i, i + RECALLED_AT_ONCE))) {
-          // One that cannot be proved hides no other.
-          const proof = await driver.log.committedAt(height(at)).catch(() => null);
-          const isCommitted = headerHash({ at, block, frontier: [], rawHeader: block.header }) === proof?.blockHash;
-          if (isCommitted) this.logged.take(block.header);
-        }
-      }
-      for (const alert of await storage.alerts.list(RECALLED_MAX, "all")) this.recorder.record(alert);
-      await this.takeBack(this.logged.unresolvedOf(this.parts.nodeId));
-      if (this.isDamaged) this.parts.onAltered();
-    } catch (err) {
-      logger.warn(
-        { err },
-        "what the log says of alerts could not be read: only what is committed from now on is known",
-      );
-    }
-  }
-
-  /** Whoever altered this node's blocks may have taken its alerts away, while it was down: the log still has them. */
-  private async takeBack(logged: readonly AlertRecord[]): Promise<void> {
-    const isMissing = async ({ id }: AlertRecord): Promise<boolean> =>
-      this.incidents.find(id) === null && (await this.parts.storage.alerts.get(id)) === null;
-    const since = await this.storeSince();
-    let isAny = false;
-    for (const alert of logged) {
-      if (since === null || (alert.inLog?.height ?? since) < since) continue;
-      if (!BLOCK_KINDS.has(alert.kind) || isOver(alert) || !(await isMissing(alert))) continue;
-      this.incidents.takeBack(alert);
-      isAny = true;
-    }
-    if (isAny) this.parts.onAltered();
   }
 
   /**
@@ -306,7 +270,7 @@ export class Integrity {
     if (this.parts.isOff) return;
     await this.incidents.load().catch((err) => logger.warn({ err }, "open alerts could not be read"));
     if (this.isDamaged) this.parts.onAltered();
-    this.storedAtStart = driver.view()?.durableHeight ?? 0;
+    this.recalled.onStart(driver.view()?.durableHeight ?? 0);
     const places = await PlaceFile.open(identityFolder, storeId);
     const watch = this.makeWatch(places);
     const scrub = this.makeScrub(places);
@@ -339,7 +303,8 @@ export class Integrity {
     this.strangers.start();
     await this.healing.resolutions.resume();
     // What the log has already is not to be sent once more.
-    void this.recall().then(() => {
+    void this.recalled.recall(driver.heldThrough).then(() => {
+      if (this.isDamaged) this.parts.onAltered();
       this.isRecalled = true;
       if (!this.isStopped) this.recorder.start();
     });

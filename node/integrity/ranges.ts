@@ -1,26 +1,45 @@
 import type { Range } from "../storage/incident.js";
 
-/** Adds a range; of more than `rangesMax` the two that are nearest to each other become one. */
+/**
+ * Adds a range to those that are in order and apart from each other; of more than `rangesMax` the two that are nearest to
+ * each other become one.
+ */
 export function withRange(ranges: readonly Range[], [first, last]: Range, rangesMax: number): Range[] {
-  const joined: [number, number][] = [];
-  for (const [from, to] of [...ranges, [first, last] as const].sort((a, b) => a[0] - b[0])) {
-    const before = joined.at(-1);
-    if (before !== undefined && from <= before[1] + 1) before[1] = Math.max(before[1], to);
-    else joined.push([from, to]);
+  const begin = firstEndingAt(ranges, first - 1);
+  let end = begin;
+  let [from, to] = [first, last];
+  for (let next = ranges[end]; next !== undefined && next[0] <= to + 1; next = ranges[++end]) {
+    from = Math.min(from, next[0]);
+    to = Math.max(to, next[1]);
   }
+  const joined: Range[] = [...ranges.slice(0, begin), [from, to], ...ranges.slice(end)];
   while (joined.length > rangesMax) {
     let nearest = 1;
     for (let i = 2; i < joined.length; i++) if (gapBefore(joined, i) < gapBefore(joined, nearest)) nearest = i;
-    const [[, to]] = joined.splice(nearest, 1) as [[number, number]];
-    (joined[nearest - 1] as [number, number])[1] = to;
+    const [before, after] = joined.slice(nearest - 1, nearest + 1) as [Range, Range];
+    joined.splice(nearest - 1, 2, [before[0], after[1]]);
   }
   return joined;
 }
 
 const gapBefore = (ranges: readonly Range[], i: number): number => (ranges[i]?.[0] ?? 0) - (ranges[i - 1]?.[1] ?? 0);
 
-export const covers = (ranges: readonly Range[], at: number): boolean =>
-  ranges.some(([first, last]) => first <= at && at <= last);
+/** The place of the first range that does not end before `at`. */
+function firstEndingAt(ranges: readonly Range[], at: number): number {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[middle]?.[1] ?? 0) < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Of ranges in order. */
+export function covers(ranges: readonly Range[], at: number): boolean {
+  const found = ranges[firstEndingAt(ranges, at)];
+  return found !== undefined && found[0] <= at;
+}
 
 /** How many numbers are in them. */
 export const countOf = (ranges: readonly Range[]): number =>

@@ -29,7 +29,7 @@ export interface Decided {
 
 export interface ResolutionsParts {
   readonly incidents: Pick<Incidents, "find" | "change" | "saved" | "unresolved">;
-  readonly store: Pick<AlertStore, "get" | "save" | "list">;
+  readonly store: Pick<AlertStore, "get" | "save" | "list" | "foundHeights">;
   readonly repair: Repair;
   readonly rebuild: Rebuild;
   readonly clock: Clock;
@@ -193,7 +193,7 @@ export class Resolutions {
     const alert = await store.get(id);
     if (alert === null) throw new StoreError("not_stored", "The alert is gone.");
     const after = change(alert);
-    await store.save(after);
+    await store.save(after, (await store.foundHeights(id)) ?? undefined);
     this.parts.onStep(after);
     return after;
   }

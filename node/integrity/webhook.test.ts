@@ -61,6 +61,8 @@ interface Setting {
   fault: string | null;
   readonly sent: { id: string; type: string; data: Record<string, unknown>; atMs: number }[];
   readonly givenUp: string[];
+  /** What the log says beside every alert. */
+  annotation: Pick<AlertRecord, "maintenance">;
   /** What the node's store has. */
   readonly stored: AlertRecord[];
   start(heartbeatMs?: number, before?: (webhook: Webhook) => Promise<void>): Promise<Webhook>;
@@ -75,6 +77,7 @@ function setUp(): Setting {
     fault: null,
     sent: [],
     givenUp: [],
+    annotation: {},
     stored: [],
     async start(heartbeatMs = 0, before: (webhook: Webhook) => Promise<void> = async () => {}) {
       const webhook = new Webhook({
@@ -83,6 +86,7 @@ function setUp(): Setting {
         file: new WebhookFile(folder),
         onGivenUp: (detail) => setting.givenUp.push(detail),
         openAlerts: async () => 3,
+        annotated: (alert) => ({ ...alert, ...setting.annotation }),
         alerts: {
           list: async () => setting.stored.filter((one) => !isOver(one)),
           get: async (id) => setting.stored.find((one) => one.id === id) ?? null,
@@ -128,6 +132,20 @@ it("tells of an alert once it is opened, and of each step after it; of fields, a
   await webhook.stop();
 });
 
+it("says beside an alert that work was announced, and tells of it as of any other", async () => {
+  const setting = setUp();
+  const at = OPENED.at;
+  const window = { node: "n2", from: at, until: at, actor: "ada", reason: "new disk", height: 5, recordedAt: at };
+  setting.annotation = { maintenance: [window] };
+  const webhook = await setting.start();
+  webhook.onAlert(alert());
+  await setting.pass(0);
+  expect(setting.sent).toMatchObject([
+    { type: "alert.opened", data: { severity: "critical", status: "open", maintenance: [window] } },
+  ]);
+  await webhook.stop();
+});
+
 it("tells of an incident of many blocks as opened, though it had grown before it was stored", async () => {
   const setting = setUp();
   const webhook = await setting.start();
@@ -158,6 +176,7 @@ it("tries again, later each time, over a restart, with the same id, until it is 
   await setting.pass(RETRY_MS_FIRST);
   await setting.pass(RETRY_MS_FIRST);
   expect(setting.sent).toHaveLength(2);
+  expect(first.fault).toBe("answered 503");
   await first.stop();
   const second = await setting.start();
   await setting.pass(RETRY_MS_FIRST);
@@ -166,6 +185,7 @@ it("tries again, later each time, over a restart, with the same id, until it is 
   await setting.pass(RETRY_MS_MAX);
   await setting.pass(RETRY_MS_MAX);
   expect(setting.sent).toHaveLength(4);
+  expect(second.fault).toBeNull();
   expect(new Set(setting.sent.map(({ id }) => id)).size).toBe(1);
   await second.stop();
   // It was taken: nobody hears of it again.

@@ -36,6 +36,8 @@ export interface WebhookParts {
   readonly onGivenUp: (detail: string) => void;
   readonly openAlerts: () => Promise<number>;
   readonly alerts: Pick<AlertStore, "get" | "list">;
+  /** With what the log says of planned maintenance. */
+  readonly annotated: (alert: AlertRecord) => AlertRecord;
   readonly post?: typeof postOnce;
 }
 
@@ -47,7 +49,8 @@ export class Webhook {
   private sending: Promise<void> | null = null;
   private readonly stops: (() => void)[] = [];
   private readonly abort = new AbortController();
-  private isFailing = false;
+  /** Why the newest message was not taken. */
+  private failing: string | null = null;
   /** What an earlier process has left is known: before, the file must not be written over, nor anything be sent twice. */
   private isRead = false;
   private isSaved = true;
@@ -112,6 +115,11 @@ export class Webhook {
     }
   }
 
+  /** Why the newest message was not taken; null: it was, or none was tried since this process started. */
+  get fault(): string | null {
+    return this.failing;
+  }
+
   /** Sends one message now, whatever waits. Null: it was taken; else why not. */
   test(): Promise<string | null> {
     return this.post({ id: newId(), body: this.bodyOf("test", { node: this.parts.nodeId }) });
@@ -150,6 +158,7 @@ export class Webhook {
   private summaryOf(alert: AlertRecord): object {
     const { id, kind, severity, node, accused, status, openedAt, lastSeenAt, heights, sequences } = alert;
     const { height, sequence, differences, foundBy, agreeing } = alert;
+    const { maintenance } = this.parts.annotated(alert);
     const fields = differences?.map((one) => ({ height: one.height, sequence: one.sequence, field: one.field }));
     const place = [
       ...(height === undefined ? [] : [`block ${height}`]),
@@ -161,7 +170,7 @@ export class Webhook {
     const url = `${this.parts.address}/api/v1/alerts/${id}`;
     return {
       ...{ id, kind, severity, node, accused, status, openedAt, lastSeenAt, height, sequence, heights, sequences },
-      ...{ fields, foundBy, agreeing, detail, url, toldBy: this.parts.nodeId },
+      ...{ fields, foundBy, agreeing, maintenance, detail, url, toldBy: this.parts.nodeId },
     };
   }
 
@@ -192,15 +201,15 @@ export class Webhook {
 
   private onDelivered(message: Waiting): void {
     this.waiting = this.waiting.filter((one) => one !== message);
-    if (this.isFailing) this.parts.logger.info("the webhook takes messages again");
-    this.isFailing = false;
+    if (this.failing !== null) this.parts.logger.info("the webhook takes messages again");
+    this.failing = null;
   }
 
   private onFailed(message: Waiting, fault: string): void {
     const now = this.now();
-    if (!this.isFailing)
+    if (this.failing === null)
       this.parts.logger.warn({ fault }, "the webhook does not take a message: it is tried again for a day");
-    this.isFailing = true;
+    this.failing = fault;
     if (now - message.createdAtMs >= GIVEN_UP_AFTER_MS) {
       this.waiting = this.waiting.filter((one) => one !== message);
       this.giveUp(

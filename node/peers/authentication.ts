@@ -14,7 +14,7 @@ import { hashSchema, nodeIdSchema } from "../../shared/log/control.js";
  * without the session learns it from an authenticated 401 (`unknown_boot`) and repeats the request once.
  */
 /** The version of messages, requests and blocks. Nodes of different versions refuse each other. */
-export const PEER_PROTOCOL = "4";
+export const PEER_PROTOCOL = "5";
 
 export const HEADERS = {
   protocol: "x-quorumlog-protocol",

@@ -38,7 +38,7 @@ export function whatWasLost(options: RecoveryOptions, opened: OpenedStore): stri
   if (!hasJoined && isEmpty(opened)) return null;
   if (identity.storeId !== null && identity.storeId !== opened.storeId)
     return "its database is another one than before";
-  if (opened.isStateAltered) return "its term and vote in the database are not what it wrote there";
+  if (opened.isStateAltered) return "its term, its vote or a truncation in the database is not what it wrote there";
   if (opened.hardState === null) return "its database has lost the node's state";
   if (opened.previousBootCounter < identity.bootCounter) return "its database went back to an earlier start";
   if (opened.hardState.term < identity.votedTerm) return "its database has lost a vote";

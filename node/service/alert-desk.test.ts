@@ -53,6 +53,7 @@ function deskOf(of: {
           logged.find((one) => one.id === id && (node === undefined || one.node === node)) ?? null,
         placeOf: () => undefined,
       },
+      windows: { annotated: (alert: AlertRecord) => alert },
     }),
   } as unknown as Parts);
 }

@@ -58,10 +58,10 @@ export class AlertDesk implements LogAlerts {
     const { stored, silent } = await this.stored(id);
     const logged = this.parts.incidents?.().logged.find(id, stored?.node) ?? null;
     // A record that knows less than the log has been set back.
-    if (stored !== null && (logged === null || lastStep(logged) <= lastStep(stored))) return this.withPlace(stored);
+    if (stored !== null && (logged === null || lastStep(logged) <= lastStep(stored))) return this.shown(stored);
     // It may be the alert of one that could not be asked.
     if (logged === null && silent.length > 0) throw notReady(unasked(silent));
-    return logged;
+    return logged && this.shown(logged);
   }
 
   /** And the nodes that have not said whether it is theirs. */
@@ -77,9 +77,12 @@ export class AlertDesk implements LogAlerts {
     return { stored: theirs[0] ?? null, silent: own === undefined ? [config.nodeId, ...silent] : silent };
   }
 
-  private withPlace(alert: AlertRecord): AlertRecord {
-    const inLog = this.parts.incidents?.().logged.placeOf(alert.node, alert.id);
-    return inLog === undefined ? alert : { ...alert, inLog };
+  /** With what the log says of it, and of maintenance of the node that it is about. */
+  private shown(alert: AlertRecord): AlertRecord {
+    const { logged, windows } = this.parts.incidents?.() ?? {};
+    const inLog = logged?.placeOf(alert.node, alert.id);
+    const placed = inLog === undefined ? alert : { ...alert, inLog };
+    return windows?.annotated(placed) ?? placed;
   }
 
   async alerts(limit: number, wanted: AlertsWanted = "unresolved"): Promise<AlertList> {
@@ -90,8 +93,8 @@ export class AlertDesk implements LogAlerts {
       answer && { ...answer, alerts: answer.alerts.filter(({ node }) => node === peer) };
     const told = new Map<NodeId, NodeAlerts | null>(others.map(({ peer, answer }) => [peer, ofItsOwn(peer, answer)]));
     told.set(config.nodeId, own);
-    const found = [...told.values()].flatMap((answer) => answer?.alerts ?? []).map((alert) => this.withPlace(alert));
-    const missing = await this.missing(told, wanted);
+    const found = [...told.values()].flatMap((answer) => answer?.alerts ?? []).map((alert) => this.shown(alert));
+    const missing = (await this.missing(told, wanted)).map((alert) => this.shown(alert));
     found.push(...missing);
     const count = [...told.values()].reduce((sum, answer) => sum + (answer?.count ?? 0), missing.length);
     const unreachable = [...told].filter(([, answer]) => answer === null).map(([node]) => node);
@@ -137,9 +140,9 @@ export class AlertDesk implements LogAlerts {
     if (alert === null) return null;
     const { node } = alert;
     try {
-      if (node === this.parts.config.nodeId) return await this.decideHere(decision);
+      if (node === this.parts.config.nodeId) return this.shownAfter(await this.decideHere(decision));
       const reply = await this.parts.peers.request(node, "decide-alert", decision, { timeoutMs: DECIDED_MS_MAX });
-      if (reply.kind === "answered") return reply.answer;
+      if (reply.kind === "answered") return this.shownAfter(reply.answer);
       if (reply.kind === "refused") throw new ProblemError("alert_conflict", reply.detail);
     } catch (error) {
       // Of what a database was told and has not confirmed nothing is known either.
@@ -148,6 +151,10 @@ export class AlertDesk implements LogAlerts {
     throw notReady(
       `It is not known whether ${node} has taken the decision: GET the alert to see, and send it again if not.`,
     );
+  }
+
+  private shownAfter({ kind, alert }: AnswerOf<"decide-alert">): AnswerOf<"decide-alert"> {
+    return { kind, alert: this.shown(alert) };
   }
 
   private async decideHere(decision: QuestionOf<"decide-alert">): Promise<AnswerOf<"decide-alert">> {
@@ -194,11 +201,13 @@ export class AlertDesk implements LogAlerts {
     throw notReady(`The evidence is on ${node}, which has not given it. Ask again when it answers.`);
   }
 
-  /** The log has further records of alerts. */
+  /** The log has further records of alerts, or of maintenance. */
   onEffect(effect: Effect): void {
     if (effect.kind !== "committed") return;
-    for (const { block } of effect.blocks)
-      if (block.header.control?.kind === "alert_records") this.parts.incidents?.().onRecords(block.header);
+    for (const { block } of effect.blocks) {
+      const kind = block.header.control?.kind;
+      if (kind === "alert_records" || kind === "maintenance") this.parts.incidents?.().onRecords(block.header);
+    }
   }
 
   private async ownEvidence(id: string): Promise<EvidenceBundle | null> {

@@ -37,6 +37,24 @@ it("names members whose clocks are off, and how far each is from the node that w
   expect(nodes.map(({ clockSkewMs }) => clockSkewMs)).toEqual([0, -7_200_000]);
 });
 
+it("names nodes whose webhooks take no messages, and why", () => {
+  const status = (webhookFault?: string) =>
+    clusterStatus({
+      ...{ own, hasAlerts: false, view: null },
+      others: [
+        {
+          ...{ id: "n3", wasAsked: true },
+          status: { ...own, id: "n3", skewMs: 0, ...(webhookFault === undefined ? {} : { webhookFault }) },
+        },
+      ],
+      configured: ["n1", "n3"].map((id) => ({ id, address: "", priority: 1 })),
+    });
+  expect(status("answered 503").warnings).toEqual([
+    "the webhook of n3 does not take its messages (answered 503): nobody is told of its alerts there",
+  ]);
+  expect(status().warnings).toEqual([]);
+});
+
 it("says that anybody can write and decide where other machines reach the node", () => {
   const status = (isOpen: boolean) =>
     clusterStatus({

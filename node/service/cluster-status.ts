@@ -79,7 +79,12 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
     priority: [...nodes].sort((a, b) => b.priority - a.priority).map((node) => node.id),
     nodes,
     index: { payload: [...own.index.paths], wholeThrough: own.index.isWhole ? own.commitHeight : own.index.through },
-    warnings: [...(parts.isOpen === true ? [OPEN] : []), ...configuredDifferently(answered), ...clocksOff(view)],
+    warnings: [
+      ...(parts.isOpen === true ? [OPEN] : []),
+      ...configuredDifferently(answered),
+      ...clocksOff(view),
+      ...webhooksFailing(answered),
+    ],
     views: answered.map(({ id, leaderId, term }) => ({ node: id, leaderId, term })),
   };
 }
@@ -110,6 +115,14 @@ const clocksOff = (view: ReplicaView | null): string[] =>
     const seconds = Math.round(Math.abs(offMs) / 1_000);
     return `the clock of ${node} is ${seconds} s ${offMs > 0 ? "ahead of" : "behind"} the members' median: set it right`;
   });
+
+/** Who relies on messages has to learn here that none come. */
+const webhooksFailing = (answered: readonly OwnStatus[]): string[] =>
+  answered.flatMap(({ id, webhookFault }) =>
+    webhookFault === undefined
+      ? []
+      : `the webhook of ${id} does not take its messages (${webhookFault}): nobody is told of its alerts there`,
+  );
 
 const silent = (member: MemberAddress, priority: number, wasAsked: boolean): NodeStatus => ({
   id: member.id,

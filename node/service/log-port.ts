@@ -1,7 +1,9 @@
 import type { HashHex, NodeId } from "../../shared/ids.js";
+import type { Maintenance } from "../../shared/log/control.js";
 import type { EventView, PreparedEvent, ShownEvent } from "../../shared/log/event.js";
 import type { EventFilter } from "../../shared/log/filter.js";
 import type { FoundEvent } from "../../shared/log/stored-event.js";
+import type { MaintenanceWindow } from "../../shared/protocol/alert.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import type { QuestionOf } from "../../shared/protocol/requests.js";
@@ -17,6 +19,7 @@ export interface LogService {
   readonly leadership: LogLeadership;
   readonly status: LogStatus;
   readonly alerts: LogAlerts;
+  readonly maintenance: LogMaintenance;
 }
 
 export interface LogWrites {
@@ -84,6 +87,13 @@ export interface LogAlerts {
   ): Promise<{ readonly kind: "taken" | "stale"; readonly alert: AlertRecord } | null>;
   /** Whether this node's webhook takes a message, and why not; null: it has none. */
   testWebhook(): Promise<{ readonly delivered: boolean; readonly detail?: string } | null>;
+}
+
+export interface LogMaintenance {
+  /** The newest first, as far as this node knows the log. */
+  windows(limit: number): MaintenanceWindow[];
+  /** Passes it to the leader; resolves once it is committed. */
+  record(said: Maintenance): Promise<MaintenanceWindow>;
 }
 
 /** Events with a sequence from `low` on and below `high` that meet a filter. */

@@ -8,6 +8,7 @@ import { HeadExchange } from "./head-exchange.js";
 import { LeaderWatch } from "./leader-watch.js";
 import { HandOver } from "./leadership.js";
 import type { LogLeadership, LogService } from "./log-port.js";
+import { MaintenanceDesk } from "./maintenance.js";
 import { type LogServiceOptions, type Parts, PeerDesk } from "./parts.js";
 import { Reads } from "./reads.js";
 import { Status } from "./status.js";
@@ -20,6 +21,7 @@ export class NodeLogService implements LogService {
   readonly leadership: LogLeadership;
   readonly status: Status;
   readonly alerts: AlertDesk;
+  readonly maintenance: MaintenanceDesk;
   private readonly elected: Elections;
   private readonly handOver: HandOver;
   private readonly leaders: LeaderWatch;
@@ -30,6 +32,7 @@ export class NodeLogService implements LogService {
     const parts: Parts = { ...options, peers: new PeerDesk(options), leaders: this.leaders };
     this.reads = new Reads(parts);
     this.alerts = new AlertDesk(parts);
+    this.maintenance = new MaintenanceDesk(parts);
     this.status = new Status(parts, this.reads, this.alerts);
     this.handOver = new HandOver(parts);
     this.elected = new Elections(parts, (election) => this.status.notify({ kind: "election", election }));

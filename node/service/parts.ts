@@ -2,6 +2,8 @@ import type { Logger } from "pino";
 import type { ReplicaAlert } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
+import type { Maintenance } from "../../shared/log/control.js";
+import type { MaintenanceWindow } from "../../shared/protocol/alert.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import {
   type AnswerOf,
@@ -52,6 +54,8 @@ export interface LogServiceOptions {
   readonly incidents?: () => IncidentsPort;
   /** Sends a message to the webhook: null if it was taken, else why not. A node without a webhook has none. */
   readonly testWebhook?: () => Promise<string | null>;
+  /** Why that webhook does not take messages; null: nothing is known against it. */
+  readonly webhookFault?: () => string | null;
   /** Followers compare what their leaders told them; a node without does not. */
   readonly heads?: HeadsOptions;
   /** Of what is found there. */
@@ -80,7 +84,13 @@ export interface IncidentsPort {
     find(id: string, node?: NodeId): AlertRecord | null;
     placeOf(node: NodeId, id: string): AlertRecord["inLog"];
   };
-  /** A committed block with records of alerts. */
+  /** What it says of planned maintenance. */
+  readonly windows: {
+    readonly all: readonly MaintenanceWindow[];
+    find(said: Maintenance): MaintenanceWindow | null;
+    annotated(alert: AlertRecord): AlertRecord;
+  };
+  /** A committed block with records of alerts or of maintenance. */
   onRecords(header: BlockHeader): void;
   /** Throws a problem `alert_conflict` where it cannot be done. */
   decide(

@@ -120,6 +120,7 @@ export class Status implements LogStatus {
   private ownStatus(): OwnStatus {
     const view = this.parts.driver.view();
     const { config, version } = this.parts;
+    const webhookFault = this.parts.webhookFault?.() ?? null;
     return {
       id: this.parts.config.nodeId,
       clock: this.parts.clock.wall(),
@@ -137,6 +138,7 @@ export class Status implements LogStatus {
       stableSince: view === null ? null : this.stableSince,
       contacts: contactsOf(view, this.parts.clock.now()),
       ...this.parts.integrity(),
+      ...(webhookFault === null ? {} : { webhookFault }),
       index: {
         isWhole: this.parts.driver.log.index.isWhole,
         paths: [...this.parts.driver.log.index.indexedPaths],

@@ -1,5 +1,6 @@
 import type { JsonValue } from "../../shared/canonical.js";
 import type { HashHex, NodeId } from "../../shared/ids.js";
+import type { MaintenanceWindow } from "../../shared/protocol/alert.js";
 
 /** What somebody did to what is stored, and what keeps this node from seeing it. */
 export type IncidentKind =
@@ -123,6 +124,8 @@ export interface IncidentDetails {
   readonly history?: readonly AlertStep[];
   /** The newest record that the log has of it. Added when it is shown. */
   readonly inLog?: { readonly height: number; readonly evidenceHash?: HashHex };
+  /** Of the node that it is about: when persons had announced work there. Added when it is shown. */
+  readonly maintenance?: readonly MaintenanceWindow[];
   /** Its node does not answer, or has lost its own record of it. */
   readonly isFromLogOnly?: true;
   /** Of a repair that is under way. */

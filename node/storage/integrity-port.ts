@@ -2,6 +2,9 @@ import type { JsonObject } from "../../shared/canonical.js";
 import type { HashHex, Height } from "../../shared/ids.js";
 import type { StoredBlock, StoredEntry } from "./port.js";
 
+/** Kinds of control records that a start reads for what they say of alerts. */
+export type ToldControl = "alert_records" | "maintenance";
+
 /** A document that stands where a block belongs, as it is. */
 export interface FoundBlock extends StoredBlock {
   /** Its id, whatever its header says; one that somebody has put there may be no whole number. */
@@ -94,8 +97,8 @@ export interface IntegrityStore {
   isMarked(): Promise<boolean>;
   /** Whether this node wrote the page of anchors; `absent` may be so. */
   anchorStanding(page: number, clusterId: HashHex): Promise<"ours" | "absent" | "altered">;
-  /** Heights of the newest blocks up to `through` with records of alerts, ascending. */
-  alertHeights(through: Height, countMax: number): Promise<Height[]>;
+  /** Heights of the newest blocks up to `through` with records of that kind, ascending. */
+  controlHeights(kind: ToldControl, through: Height, countMax: number): Promise<Height[]>;
   /** Changes from a place on, or from now on. Throws WatchError. */
   changes(from: string | null): Promise<StoreChanges>;
 }

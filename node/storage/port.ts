@@ -3,7 +3,7 @@ import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EntryView } from "../../shared/log/filter.js";
 import type { BlockIndex, Run } from "../../shared/log/index.js";
-import type { AlertStatus, IncidentDetails } from "./incident.js";
+import type { AlertStatus, IncidentDetails, Range } from "./incident.js";
 
 /** A block as it is stored: with the compact range after it, so that restart and truncation cost O(1). */
 export interface StoredBlock {
@@ -276,8 +276,13 @@ export interface AlertStore {
     alert: Omit<AlertRecord, "id" | "openedAt" | "lastSeenAt" | "occurrences" | "status">,
     at: string,
   ): Promise<AlertRecord>;
-  /** Puts an alert in the place of the one with the same id. */
-  save(alert: AlertRecord): Promise<void>;
+  /**
+   * Puts an alert in the place of the one with the same id; beside it the very heights that were found, where those that it
+   * shows were put together.
+   */
+  save(alert: AlertRecord, found?: readonly Range[]): Promise<void>;
+  /** The heights beside it; null: it shows the very ones, or there is no such alert that this node wrote. */
+  foundHeights(id: string): Promise<readonly Range[] | null>;
   /** Null: there is none with this id, or none that this node wrote. */
   get(id: string): Promise<AlertRecord | null>;
   /** The newest first; those that this node did not write so are left out. */

@@ -26,12 +26,18 @@ export interface KeptAlert {
   readonly alert: object;
 }
 
-/** 64 hex digits that only this node can compute for this state, this page, or this alert. */
-export type StateMac = (value: HardState | AnchorPage | KeptAlert) => string;
+/** A truncation that is under way, of this database. No other value has these members. */
+export interface OpenTruncation {
+  readonly truncating: object;
+  readonly storeId: string;
+}
+
+/** 64 hex digits that only this node can compute for this state, this page, this alert, or this truncation. */
+export type StateMac = (value: HardState | AnchorPage | KeptAlert | OpenTruncation) => string;
 
 /**
  * HMAC-SHA-256 (RFC 2104) over the RFC 8785 form of the value, under a key of its own from the identity's 32-byte seed
- * (HKDF, RFC 5869): a term, a vote or a noted hash that somebody changed in the database, or that its disk changed, is
+ * (HKDF, RFC 5869): a term, a vote, a truncation or a noted hash that somebody changed in the database, or that its disk changed, is
  * found when it is read instead of being believed.
  */
 export function stateMacOf(seed: Uint8Array): StateMac {

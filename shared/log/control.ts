@@ -7,10 +7,12 @@ import {
   ALERT_FIELDS_MAX,
   ALERT_NOTES_MAX,
   ALERT_RANGES_MAX,
+  MAINTENANCE_MS_MAX,
   MEMBERS_MAX,
   NAME_CHARACTERS_MAX,
   REASON_CHARACTERS_MAX,
 } from "../limits.js";
+import { exactMillis } from "../timestamp.js";
 import { hasAtMost } from "./event.js";
 
 export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/);
@@ -115,6 +117,24 @@ export const alertRecordsBytes = (
   { node, notes }: Pick<AlertRecords, "node" | "notes">,
 ): Uint8Array => utf8(`quorumlog/alert-records/v1\n${canonicalText({ clusterId, node, notes })}`);
 
+const instantSchema = z.string().refine((text) => exactMillis(text) !== null);
+const windowShape = {
+  node: nodeIdSchema,
+  /** Inclusive, by the node's own clock; `until` is not. */
+  from: instantSchema,
+  until: instantSchema,
+  actor: textUpTo(NAME_CHARACTERS_MAX),
+  reason: textUpTo(REASON_CHARACTERS_MAX),
+};
+const hasFitLength = ({ from, until }: { readonly from: string; readonly until: string }): boolean => {
+  const ms = (exactMillis(until) ?? 0) - (exactMillis(from) ?? 0);
+  return ms > 0 && ms <= MAINTENANCE_MS_MAX;
+};
+
+/** When a person will work on a node: what is found there meanwhile is told as ever, and says so. */
+export const maintenanceSchema = z.strictObject(windowShape).refine(hasFitLength);
+export type Maintenance = z.infer<typeof maintenanceSchema>;
+
 /** Cluster history, carried in block headers. Kinds of later versions have their place here. */
 export const controlSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("genesis"), nonce: nonceSchema, members: membersSchema }),
@@ -129,6 +149,7 @@ export const controlSchema = z.discriminatedUnion("kind", [
     reason: textUpTo(REASON_CHARACTERS_MAX),
   }),
   alertRecordsSchema,
+  z.strictObject({ kind: z.literal("maintenance"), ...windowShape }).refine(hasFitLength),
 ]);
 export type Control = z.infer<typeof controlSchema>;
 

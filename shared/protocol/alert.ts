@@ -48,6 +48,21 @@ const step = z
   })
   .readonly();
 
+/** A planned maintenance, as the log has it. */
+export const maintenanceWindowSchema = z
+  .strictObject({
+    node: nodeIdSchema,
+    from: z.iso.datetime(),
+    until: z.iso.datetime(),
+    actor: z.string(),
+    reason: z.string(),
+    /** Of the block that has it, and when that was sealed. */
+    height: count,
+    recordedAt: z.iso.datetime(),
+  })
+  .readonly();
+export type MaintenanceWindow = z.infer<typeof maintenanceWindowSchema>;
+
 /** An alert as nodes tell each other of it. */
 export const alertSchema = z.strictObject({
   id: z.string(),
@@ -76,6 +91,7 @@ export const alertSchema = z.strictObject({
   resolution: z.enum(["repaired", "rebuilt", "dismissed"]).exactOptional(),
   history: z.array(step).readonly().exactOptional(),
   inLog: z.strictObject({ height: count, evidenceHash: hashSchema.exactOptional() }).exactOptional(),
+  maintenance: z.array(maintenanceWindowSchema).readonly().exactOptional(),
   isFromLogOnly: z.literal(true).exactOptional(),
   progress: z.strictObject({ done: count, of: count }).exactOptional(),
 });

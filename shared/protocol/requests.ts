@@ -12,8 +12,8 @@ import {
   REQUEST_TIMEOUT_MS_MAX,
   SOUND_BLOCKS_MAX,
 } from "../limits.js";
-import { alertRecordsSchema, hashSchema, nodeIdSchema } from "../log/control.js";
-import { alertSchema } from "./alert.js";
+import { alertRecordsSchema, hashSchema, maintenanceSchema, nodeIdSchema } from "../log/control.js";
+import { alertSchema, maintenanceWindowSchema } from "./alert.js";
 import { headerSchema } from "./messages.js";
 
 /**
@@ -178,6 +178,8 @@ const ownStatus = z.object({
   isVerificationPending: z.literal(true).exactOptional(),
   /** Its log is being emptied and copied anew, or is about to: others keep theirs. */
   isRebuilding: z.literal(true).exactOptional(),
+  /** Its webhook does not take messages: why not. */
+  webhookFault: z.string().exactOptional(),
   /** Of a leader: how many milliseconds ago it heard each of the others. */
   contacts: z
     .array(z.strictObject({ node: nodeIdSchema, ms: count }))
@@ -324,6 +326,8 @@ export const PEER_REQUESTS = {
     answer: z.object({ found: countedSpans.nullable() }),
   },
   admit: { question: z.object({ node: z.string(), ...decision }), answer: nothing },
+  /** A planned maintenance, to the leader, for the log; answered once it is committed. */
+  maintenance: { question: maintenanceSchema, answer: z.object({ window: maintenanceWindowSchema }) },
   /** Answered once another node leads. */
   "step-down": {
     question: z.strictObject({ ...decision, target: z.string().optional() }),

@@ -7,6 +7,7 @@ import type {
   FoundOne,
   LogAlerts,
   LogLeadership,
+  LogMaintenance,
   LogReads,
   LogService,
   LogStatus,
@@ -124,6 +125,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   clusterStatus = unused;
   admit = unused;
   readonly alerts: LogAlerts = { alerts: unused, alert: unused, evidence: unused, decide: unused, testWebhook: unused };
+  readonly maintenance: LogMaintenance = { windows: () => [], record: unused };
   elections: LogLeadership["elections"] = unused;
   stepDown = unused;
 }

@@ -1,5 +1,6 @@
 import { ALERTS_MAX, alertKey, withoutPlace } from "../../node/storage/alert-key.js";
 import { isOver, raised } from "../../node/storage/alert-steps.js";
+import type { Range } from "../../node/storage/incident.js";
 import type { AlertRecord, AlertStore, AlertsWanted } from "../../node/storage/port.js";
 import { canonicalText } from "../../shared/canonical.js";
 import type { MemoryDatabase } from "./memory-database.js";
@@ -30,10 +31,18 @@ export class MemoryAlertStore implements AlertStore {
     });
   }
 
-  async save(alert: AlertRecord): Promise<void> {
+  async save(alert: AlertRecord, found?: readonly Range[]): Promise<void> {
     // As the real one: what its HMAC cannot be made of is not stored.
     canonicalText(alert);
-    await this.database.write(() => this.database.alerts.set(alert.id, alert));
+    await this.database.write(() => {
+      this.database.alerts.set(alert.id, alert);
+      if (found === undefined) this.database.foundHeights.delete(alert.id);
+      else this.database.foundHeights.set(alert.id, found);
+    });
+  }
+
+  async foundHeights(id: string): Promise<readonly Range[] | null> {
+    return this.database.foundHeights.get(id) ?? null;
   }
 
   async get(id: string): Promise<AlertRecord | null> {

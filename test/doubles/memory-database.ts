@@ -1,4 +1,5 @@
 import type { HardState } from "../../cluster/types.js";
+import type { Range } from "../../node/storage/incident.js";
 import {
   type AlertRecord,
   type IndexWork,
@@ -61,6 +62,7 @@ export class MemoryDatabase {
   readonly quarantinedEntries = new Map<string, StoredEntry>();
   readonly anchors = new Map<number, { clusterId: HashHex; hashes: Uint8Array; mac: string }>();
   readonly alerts = new Map<string, AlertRecord>();
+  readonly foundHeights = new Map<string, readonly Range[]>();
   /** Changes when the server is started again. */
   serverRun = 1;
   writes = 0;

@@ -94,7 +94,7 @@ export class MemoryIntegrity implements IntegrityStore {
   async anchorStanding(): Promise<"ours" | "absent" | "altered"> {
     return this.anchors;
   }
-  async alertHeights(): Promise<Height[]> {
+  async controlHeights(): Promise<Height[]> {
     return [];
   }
   async changes(from: string | null): Promise<StoreChanges> {

@@ -34,6 +34,7 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
       get: async () => null,
       list: async () => [],
       count: async () => 0,
+      foundHeights: async () => null,
       standing: async () => "absent",
     },
     freeBytes: async () => null,

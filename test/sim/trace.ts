@@ -82,6 +82,8 @@ export function describeInput(input: Input): string {
       return `admit ${input.node}`;
     case "log_alerts":
       return `records of alerts of ${input.records.node}`;
+    case "log_maintenance":
+      return `maintenance of ${input.window.node}`;
     case "campaigns_late":
       return `campaigns late: ${input.isLate}`;
     case "gone":

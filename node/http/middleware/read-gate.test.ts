@@ -41,6 +41,7 @@ describe("reads that ask every node", () => {
 });
 
 const ALERT = `/api/v1/alerts/${"0".repeat(24)}`;
+const SOON = new Date(Date.now() + 3_600_000).toISOString();
 const BY = '{"actor":"a","reason":"r"}';
 const SEEN = `If-Match: "${"a".repeat(64)}"\r\n`;
 
@@ -48,6 +49,7 @@ describe("what persons have done", () => {
   it.each([
     ["/api/v1/cluster/admit", BY.replace("{", '{"node":"n2",'), ""],
     ["/api/v1/cluster/step-down", BY, ""],
+    ["/api/v1/cluster/maintenance", BY.replace("{", `{"node":"n2","until":"${SOON}",`), ""],
     [`${ALERT}/repair`, BY, SEEN],
     ["/api/v1/webhook/test", "{}", ""],
     ["/api/v1/chaos", '{"action":"kill","node":"n2"}', ""],
@@ -69,13 +71,14 @@ describe("what persons have done", () => {
       const desk = await openDoor({ chaos: { state: act, strike: act } });
       Object.assign(desk.log, { admit: act, stepDown: act });
       Object.assign(desk.log.alerts, { decide: act, testWebhook: act });
+      Object.assign(desk.log.maintenance, { record: act });
       // More than have a place and than may wait for one.
       const clients = Array.from({ length: 80 }, () => desk.open().send(post(body, headers, path)));
       const answered = (): number => clients.filter(({ statuses }) => statuses.length === 1).length;
       await expect.poll(answered, { timeout: 30_000 }).toBeGreaterThanOrEqual(clients.length - 68);
       release();
       await expect.poll(answered, { timeout: 30_000 }).toBe(clients.length);
-      const refused = clients.filter(({ statuses }) => statuses[0] !== 200);
+      const refused = clients.filter(({ statuses }) => statuses[0] !== 200 && statuses[0] !== 201);
       expect(most).toBe(4);
       expect(refused.length).toBeGreaterThanOrEqual(clients.length - 68);
       for (const { answer, problem } of refused) {

@@ -60,6 +60,21 @@ const cluster: Operation[] = [
     problems: [...DECISION_PROBLEMS, "step_down_conflict"],
   },
   {
+    ...{ method: "get", path: "/api/v1/cluster/maintenance", id: "listMaintenance", tag: "Cluster" },
+    summary: "Lists maintenance that persons have announced",
+    parameters: [notices],
+    answers: { 200: { description: "The newest first.", schema: "MaintenanceList", headers: READ } },
+    problems: ["invalid_parameter"],
+  },
+  {
+    ...{ method: "post", path: "/api/v1/cluster/maintenance", id: "recordMaintenance", tag: "Cluster" },
+    summary: "Records that a node will be worked on",
+    description: "Alerts about that node say it beside, while it lasts. None is muted.",
+    body: { schema: "MaintenanceRequest", example: { node: "n2", until: "2026-05-01T14:00:00Z", ...WHO } },
+    answers: { 201: { description: "It is committed.", schema: "Maintenance" } },
+    problems: [...DECISION_PROBLEMS, "maintenance_conflict"],
+  },
+  {
     ...{ method: "get", path: "/api/v1/elections", id: "listElections", tag: "Cluster" },
     summary: "Lists who was elected, when and why",
     parameters: [notices],

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { hashSchema, nodeIdSchema } from "../../../shared/log/control.js";
-import { alertSchema } from "../../../shared/protocol/alert.js";
+import { alertSchema, maintenanceWindowSchema } from "../../../shared/protocol/alert.js";
 import { chaosRequestSchema, chaosStateSchema } from "../../../shared/protocol/chaos.js";
 import type { BlockView, ChainView } from "../../../shared/protocol/http.js";
 import { headerSchema } from "../../../shared/protocol/messages.js";
@@ -9,6 +9,7 @@ import { PROBLEMS, type ProblemCode } from "../../problems.js";
 import type { ClusterStatus, ElectionRecord } from "../../service/log-port.js";
 import { batchSchema, conditionalEventSchema, eventSchema } from "../door/schema.js";
 import { admitSchema, alertDecisionSchema, stepDownSchema, webhookTestSchema } from "../routes/decision.js";
+import { maintenanceRequestSchema } from "../routes/maintenance.js";
 
 /**
  * What goes in and out, each under its name in the document. What goes in is judged by the very same schemas; that
@@ -198,6 +199,7 @@ export const SCHEMAS = {
   BatchInput: batchSchema,
   Admission: admitSchema,
   StepDown: stepDownSchema,
+  MaintenanceRequest: maintenanceRequestSchema,
   AlertDecision: alertDecisionSchema,
   WebhookTest: webhookTestSchema,
   Event: eventViewSchema,
@@ -228,6 +230,8 @@ export const SCHEMAS = {
   Block: block,
   Cluster: clusterStatus,
   Admitted: z.strictObject({ node: nodeIdSchema, admitted: z.literal(true) }),
+  Maintenance: maintenanceWindowSchema,
+  MaintenanceList: z.strictObject({ windows: z.array(maintenanceWindowSchema) }),
   WebhookOutcome: z.strictObject({ delivered: z.boolean(), detail: z.string().optional() }),
   Leader: z.strictObject({ leaderId: nodeIdSchema, term: z.int().min(1) }),
   ElectionList: z.strictObject({ elections: z.array(election), unreachable: nodes }),

@@ -43,6 +43,7 @@ function apis(base: string): Api[] {
         `curl '${base}/api/v1/chain?count=10'`,
         `curl ${base}/api/v1/blocks/1`,
         `curl ${base}/api/v1/cluster`,
+        `curl ${base}/api/v1/cluster/maintenance`,
         `curl ${base}/api/v1/elections`,
         `curl ${base}/api/v1/alerts`,
         `curl '${base}/readyz?verbose'`,

@@ -2,13 +2,13 @@ import type { Collection, Db, Filter, WriteConcern } from "mongodb";
 import pLimit from "p-limit";
 import { ALERTS_MAX, alertKey, withoutPlace } from "../alert-key.js";
 import { raised } from "../alert-steps.js";
-import type { AlertStatus } from "../incident.js";
+import type { AlertStatus, Range } from "../incident.js";
 import { type AlertRecord, type AlertStore, type AlertsWanted, StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { readError, storeError } from "./errors.js";
 import { LIMITED } from "./options.js";
 
-type AlertDocument = { _id: string; mac?: unknown } & Omit<AlertRecord, "id">;
+type AlertDocument = { _id: string; mac?: unknown; found?: readonly Range[] } & Omit<AlertRecord, "id">;
 type Finding = Parameters<AlertStore["raise"]>[0];
 
 /** Documents of others among the newest alerts that a list looks past. */
@@ -52,8 +52,15 @@ export class MongoAlertStore implements AlertStore {
     });
   }
 
-  save(alert: AlertRecord): Promise<void> {
-    return this.changing((alerts) => this.put(alerts, alert));
+  save(alert: AlertRecord, found?: readonly Range[]): Promise<void> {
+    return this.changing((alerts) => this.put(alerts, alert, found));
+  }
+
+  foundHeights(id: string): Promise<readonly Range[] | null> {
+    return this.reading(async (alerts) => {
+      const document = await alerts.findOne({ _id: id });
+      return document === null || this.alertOf(document) === null ? null : (document.found ?? null);
+    });
   }
 
   get(id: string): Promise<AlertRecord | null> {
@@ -94,18 +101,19 @@ export class MongoAlertStore implements AlertStore {
     return found === null ? null : this.alertOf(found);
   }
 
-  private async put(alerts: Collection<AlertDocument>, alert: AlertRecord): Promise<void> {
+  private async put(alerts: Collection<AlertDocument>, alert: AlertRecord, found?: readonly Range[]): Promise<void> {
     const { durable } = this;
     const { id, ...content } = alert;
     const options = { upsert: true, ...(durable === null ? {} : { writeConcern: durable }) };
-    await alerts.replaceOne({ _id: id }, { ...content, mac: this.macOf({ alert }) }, options);
+    const beside = found === undefined ? {} : { found };
+    await alerts.replaceOne({ _id: id }, { ...content, ...beside, mac: this.macOf({ alert, ...beside }) }, options);
   }
 
   /** Null: somebody else has written it. */
-  private alertOf({ _id, mac, ...content }: AlertDocument): AlertRecord | null {
+  private alertOf({ _id, mac, found, ...content }: AlertDocument): AlertRecord | null {
     const alert = { id: _id, ...content };
     try {
-      return mac === this.macOf({ alert }) ? alert : null;
+      return mac === this.macOf({ alert, ...(found === undefined ? {} : { found }) }) ? alert : null;
     } catch {
       // What JSON cannot carry is none of ours.
       return null;

@@ -1,5 +1,6 @@
 import type { Collection } from "mongodb";
 import { type Height, height } from "../../../shared/ids.js";
+import type { ToldControl } from "../integrity-port.js";
 import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { blocksFrom, blocksInPlace } from "./entry-ids.js";
@@ -70,9 +71,14 @@ export async function readElectionBlocks(blocks: Blocks, through: Height, blocks
   return (await found.toArray()).map(storedBlock);
 }
 
-export async function readAlertHeights(blocks: Blocks, through: Height, countMax: number): Promise<Height[]> {
+export async function readControlHeights(
+  blocks: Blocks,
+  kind: ToldControl,
+  through: Height,
+  countMax: number,
+): Promise<Height[]> {
   const found = blocks
-    .find({ "header.control.kind": "alert_records", ...blocksFrom(1, through) }, { projection: { _id: 1 } })
+    .find({ "header.control.kind": kind, ...blocksFrom(1, through) }, { projection: { _id: 1 } })
     .hint(CONTROL_INDEX.name)
     .sort({ _id: -1 })
     .limit(Math.max(1, countMax));

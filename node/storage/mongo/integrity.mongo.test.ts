@@ -7,7 +7,7 @@ import { ADMITTED, GENESIS, insert, STATE_MAC, TestLog } from "../../../test/con
 import { startMongod, type TestMongod } from "../../../test/support/mongod.js";
 import { type StoreChange, type StoreChanges, WatchError } from "../integrity-port.js";
 import { type NodeStorage, openStorage } from "../open.js";
-import type { StoredBlock } from "../port.js";
+import type { AlertRecord, StoredBlock } from "../port.js";
 import { LogCleared } from "../repair-port.js";
 
 let mongod: TestMongod;
@@ -209,7 +209,7 @@ it("takes none for a record of members, elections or alerts, and none for an ent
     (await found).map(({ block }) => block.header.height);
   expect(await heights(storage.log.readMembershipBlocks(height(6)))).toEqual([1, 2]);
   expect(await heights(storage.log.readElectionBlocks(height(6), 10))).toEqual([3, 1]);
-  expect(await storage.integrity.alertHeights(height(6), 10)).toEqual([]);
+  expect(await storage.integrity.controlHeights("alert_records", height(6), 10)).toEqual([]);
   expect((await storage.reader.holding(0, height(6)))?.block.header.height).toBe(5);
   const type = termHash("type", "test.event").slice(0, 8);
   const range = { from: height(1), to: height(9), order: "asc", limit: 3 } as const;
@@ -240,6 +240,26 @@ it("keeps what it finds once, as it stands", async () => {
   expect(kept).toMatchObject({ height: 2, hasBody: true, header: { height: 2 } });
 });
 
+it("keeps beside an alert the heights that were found, and believes them of this node alone", async () => {
+  const { alerts } = storage;
+  const at = "2030-01-01T00:00:00.000Z";
+  const alert: AlertRecord = {
+    ...{ id: "a".repeat(24), kind: "missing", severity: "critical", node: "n1", accused: "n1", detail: "block 1" },
+    ...{ openedAt: at, lastSeenAt: at, occurrences: 2, status: "open", heights: [[1, 5]] },
+  };
+  const found = [
+    [1, 1],
+    [5, 5],
+  ] as const;
+  await alerts.save(alert, found);
+  expect([await alerts.get(alert.id), await alerts.list(1)]).toEqual([alert, [alert]]);
+  expect(await alerts.foundHeights(alert.id)).toEqual(found);
+  await db.collection("alerts").updateOne({}, { $set: { "found.0": [1, 5] } });
+  expect([await alerts.standing(alert.id), await alerts.foundHeights(alert.id)]).toEqual(["altered", null]);
+  await alerts.save(alert);
+  expect([await alerts.standing(alert.id), await alerts.foundHeights(alert.id)]).toEqual(["ours", null]);
+});
+
 it("knows its own state, anchors and marker from what somebody put in their place", async () => {
   const { integrity, log } = storage;
   const clusterId = "c".repeat(64);
@@ -252,6 +272,10 @@ it("knows its own state, anchors and marker from what somebody put in their plac
   await db.collection("blocks").updateOne({ _id: Number.MIN_SAFE_INTEGER as never }, { $set: { terms: [] } });
   expect(await integrity.stateFault()).toMatch(/not what it wrote/);
   expect([await integrity.anchorStanding(0, clusterId), await integrity.isMarked()]).toEqual(["altered", false]);
+  await log.saveState({ term: 5 as never, votedFor: "n1", joinNonce: "0".repeat(32), forming: null });
+  expect(await integrity.stateFault()).toBeNull();
+  await db.collection("state").updateOne({}, { $set: { truncating: { from: 1, term: 5, leaderId: "n2" } } });
+  expect(await integrity.stateFault()).toMatch(/truncation .* not one that it began/);
   await db.collection("state").updateOne({}, { $set: { format: "x" } });
   expect(await integrity.stateFault()).toMatch(/damaged/);
   await db.collection("state").deleteMany({});

@@ -12,11 +12,18 @@ import {
 import type { JsonObject } from "../../../shared/canonical.js";
 import type { HashHex, Height } from "../../../shared/ids.js";
 import { textOfAny } from "../carried.js";
-import type { FoundBlock, FoundIndexEntry, IntegrityStore, KeptDocument, Stranger } from "../integrity-port.js";
+import type {
+  FoundBlock,
+  FoundIndexEntry,
+  IntegrityStore,
+  KeptDocument,
+  Stranger,
+  ToldControl,
+} from "../integrity-port.js";
 import { StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { MongoAnchors } from "./anchors.js";
-import { readAlertHeights } from "./blocks.js";
+import { readControlHeights } from "./blocks.js";
 import { watchChanges } from "./changes.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
@@ -144,7 +151,7 @@ export class MongoIntegrity implements IntegrityStore {
       });
       if (read instanceof StoreError) return read.message;
       if (read === null) return "the document of this node's state is gone";
-      return state.isAltered ? "term and vote in this node's state are not what it wrote" : null;
+      return state.fault;
     });
   }
 
@@ -160,8 +167,8 @@ export class MongoIntegrity implements IntegrityStore {
     });
   }
 
-  alertHeights(through: Height, countMax: number): Promise<Height[]> {
-    return this.reading((db) => readAlertHeights(blocksOf(db), through, countMax));
+  controlHeights(kind: ToldControl, through: Height, countMax: number): Promise<Height[]> {
+    return this.reading((db) => readControlHeights(blocksOf(db), kind, through, countMax));
   }
 
   changes(from: string | null) {

@@ -30,8 +30,10 @@ const stateSchema = z.object({
     .nullable(),
   /** Over `hard`, under a secret that the database does not have. */
   mac: z.string().max(128).nullable(),
-  /** A truncation that was begun and must be finished before anything else. */
-  truncating: z.object({ from: heightSchema, term: termSchema, leaderId: nodeIdSchema }).nullable(),
+  /** A truncation that was begun and must be finished before anything else; of this node's own word alone. */
+  truncating: z
+    .object({ from: heightSchema, term: termSchema, leaderId: nodeIdSchema, mac: z.string().max(128).optional() })
+    .nullable(),
   owner: z.object({ nodeId: nodeIdSchema, bootId: z.string().max(64), isReleased: z.boolean() }),
   storeId: hex32,
   bootCounter: count,
@@ -42,7 +44,7 @@ const stateSchema = z.object({
 
 /** The one document of hard state, in the collection `state`. */
 export type StateRecord = Readonly<z.infer<typeof stateSchema>>;
-export type Truncating = NonNullable<StateRecord["truncating"]>;
+export type Truncating = Omit<NonNullable<StateRecord["truncating"]>, "mac">;
 type Change = Partial<Omit<StateRecord, "_id" | "format" | "version">>;
 type StateDocument = { _id: string };
 
@@ -50,6 +52,8 @@ type StateDocument = { _id: string };
 export class MongoState {
   private known: StateRecord | null = null;
   private isKnownAltered = false;
+  /** Somebody else would have this node delete its blocks: what stands there goes with the next hard state. */
+  private isTruncationForged = false;
   private provenAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -58,9 +62,9 @@ export class MongoState {
     private readonly macOf: StateMac,
   ) {}
 
-  /** Whether the hard state that was read is not what this node wrote; over once another one is saved. */
+  /** Whether the hard state, or the truncation, that was read is not what this node wrote; over once another one is saved. */
   get isAltered(): boolean {
-    return this.isKnownAltered;
+    return this.isKnownAltered || this.isTruncationForged;
   }
 
   /**
@@ -91,10 +95,26 @@ export class MongoState {
         `The document "state" in ${this.collection.namespace} is damaged, or from another version of Quorumlog ` +
           `(${parsed.error.issues[0]?.path.join(".")}: ${parsed.error.issues[0]?.message})`,
       );
-    this.known = parsed.data;
-    const { hard, mac } = parsed.data;
+    const { hard, mac, truncating } = parsed.data;
     this.isKnownAltered = hard !== null && mac !== this.macOf(hard);
-    return parsed.data;
+    this.isTruncationForged = truncating !== null && truncating.mac !== this.truncationMac(parsed.data, truncating);
+    this.known = this.isTruncationForged ? { ...parsed.data, truncating: null } : parsed.data;
+    return this.known;
+  }
+
+  /** What is wrong with it, as a sentence; null if it is as this node wrote it. */
+  get fault(): string | null {
+    if (this.isKnownAltered) return "term and vote in this node's state are not what it wrote";
+    return this.isTruncationForged ? "the truncation in this node's state is not one that it began" : null;
+  }
+
+  private truncationMac({ storeId }: Pick<StateRecord, "storeId">, { from, term, leaderId }: Truncating): string {
+    return this.macOf({ truncating: { from, term, leaderId }, storeId });
+  }
+
+  /** Says that blocks are about to be deleted; from then on it has to be finished. */
+  async beginTruncation(by: Truncating, self: Owner): Promise<void> {
+    await this.swapOrThrow({ truncating: { ...by, mac: this.truncationMac(this.record, by) } }, self);
   }
 
   /** Makes the first state; false if someone else just did. */
@@ -133,13 +153,15 @@ export class MongoState {
     this.known = next;
     this.provenAt = askedAt;
     if (change.hard !== undefined) this.isKnownAltered = false;
+    if (change.truncating !== undefined) this.isTruncationForged = false;
     return true;
   }
 
   /** Replaces the hard state. Throws StoreError `conflict`, `not_owner`, `unknown` or `not_stored`. */
   async save(hard: HardState, self: Owner, bootCounter?: number): Promise<void> {
     const counted = bootCounter === undefined ? {} : { bootCounter };
-    await this.swapOrThrow({ hard: hard as StateRecord["hard"], mac: this.macOf(hard), ...counted }, self);
+    const forged = this.isTruncationForged ? { truncating: null } : {};
+    await this.swapOrThrow({ hard: hard as StateRecord["hard"], mac: this.macOf(hard), ...counted, ...forged }, self);
   }
 
   async swapOrThrow(change: Change, self: Owner): Promise<void> {

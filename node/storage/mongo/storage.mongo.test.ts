@@ -23,6 +23,8 @@ let databases = 0;
 interface MongoHarness extends StorageHarness {
   /** Stores documents in the collection `blocks` behind the node's back. */
   plantBlocks(documents: readonly { readonly _id: number; readonly writeId?: string }[]): Promise<void>;
+  /** Says in the state that a truncation was begun. */
+  plantTruncation(truncating: object): Promise<void>;
 }
 
 async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
@@ -96,6 +98,9 @@ async function make(uncleanWaitMs = 10): Promise<MongoHarness> {
         client.db(name).collection<{ _id: string }>("state").updateOne({ _id: "state" }, { $set: set }),
       );
     },
+    async plantTruncation(truncating) {
+      await raw((client) => client.db(name).collection("state").updateOne({}, { $set: { truncating } }));
+    },
     async plantBlocks(documents) {
       await raw((client) => client.db(name).collection<{ _id: number }>("blocks").insertMany(documents));
     },
@@ -165,6 +170,27 @@ describe("the log in MongoDB", () => {
     await log.truncate(height(3), { term: term(2), leaderId: "n2" });
     expect((await log.open()).tailHeight).toBe(2);
     expect(await harness.quarantinedHeights()).toEqual(tail.map(({ _id }) => _id));
+  });
+
+  it("is not truncated because somebody has written into the state that it was begun", async () => {
+    const { log } = harness.process(self("first"));
+    await log.open();
+    const { blocks } = TestLog.grow(3);
+    await insert(log, blocks);
+    const hard = { term: term(1), votedFor: "n1", joinNonce: "0".repeat(32), forming: null };
+    const by = { from: 2, term: 1, leaderId: "n2" };
+    for (const mac of [undefined, "", STATE_MAC(hard), STATE_MAC({ truncating: by, storeId: "f".repeat(32) })]) {
+      await log.saveState(hard);
+      await harness.plantTruncation({ ...by, ...(mac === undefined ? {} : { mac }) });
+      for (let opening = 0; opening < 2; opening++)
+        expect(await log.open()).toMatchObject({ tailHeight: 4, isStateAltered: true, hardState: null });
+      await log.saveState(hard);
+      expect(await log.open()).toMatchObject({ tailHeight: 4, isStateAltered: false, hardState: hard });
+    }
+    expect(await harness.quarantinedHeights()).toEqual([]);
+    // One that it begins itself is done, and believed.
+    await log.truncate(height(3), { term: term(2), leaderId: "n2" });
+    expect(await log.open()).toMatchObject({ tailHeight: 2, isStateAltered: false });
   });
 
   it("waits after an unclean predecessor, too, when the answer to its first claim was lost", async () => {

@@ -47,7 +47,7 @@ export async function runTruncation(log: Log, truncating: Truncating, self: Owne
     await quarantine(log.blocks, log.quarantine, truncating, lowest._id);
     // The mark also proves that the database was still ours after the list was read: none of the listed blocks is a
     // successor's, and a successor finds the mark and deletes all of them before it stores any.
-    await log.state.swapOrThrow({ truncating }, self);
+    await log.state.beginTruncation(truncating, self);
     rounds.end(listed[0]?._id, await deleteListed(log, listed));
   }
 }

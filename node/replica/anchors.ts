@@ -119,6 +119,11 @@ export class Anchors {
     };
   }
 
+  /** The hash of the genesis, which names the log; empty before anything is noted. */
+  get genesis(): HashHex | "" {
+    return this.clusterId;
+  }
+
   /** The newest block of which something is noted. */
   get newest(): Height {
     return height(Math.max(0, this.recentFrom + this.recent.length - 1));

@@ -128,7 +128,6 @@ export class HeldLog {
     });
     this.index = new IndexKeeper({
       store: storage.log,
-      reader: storage.reader,
       blocks: this.blocks,
       clock,
       paths: settings.indexedPaths ?? [],
@@ -193,8 +192,9 @@ export class HeldLog {
     return this.anchors.proofAtHand(at) ?? this.anchors.proofOf(at);
   }
 
-  /** The hash of the block that is committed at this height. Throws as `committedAt`. */
-  readonly committedHash = async (at: Height): Promise<HashHex> => (await this.committedAt(at)).blockHash;
+  /** The hash of the block that is committed at this height. Throws as `committedAt`. That of the genesis is always known. */
+  readonly committedHash = async (at: Height): Promise<HashHex> =>
+    at === 1 && this.anchors.genesis !== "" ? this.anchors.genesis : (await this.committedAt(at)).blockHash;
 
   /** As `committedHash`, for a recovery that begins at this block. */
   committedBelow(from: Block): ReturnType<Anchors["below"]> {

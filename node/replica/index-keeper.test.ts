@@ -38,7 +38,6 @@ async function open(database: MemoryDatabase, blocks: readonly TestBlock[], path
   });
   const keeper = new IndexKeeper({
     store: storage.log,
-    reader: storage.reader,
     blocks: proved,
     clock,
     paths,
@@ -280,3 +279,26 @@ it("does not call the index whole while one of its blocks cannot be read", async
   fails = false;
   await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
 });
+
+it.each(["missing", "said to have no events", "said to be another one"])(
+  "calls no index whole while a block is %s: its keys would be called absent",
+  async (what) => {
+    const { database, blocks, expectWhole } = await setUp();
+    database.dropIndex();
+    const { keeper, keys, opened, said } = await open(database, blocks);
+    const sound = database.blocks.get(height(4)) as NonNullable<ReturnType<typeof database.blocks.get>>;
+    const { block, ...stored } = sound.stored;
+    const change = what === "said to be another one" ? { height: height(400) } : { eventCount: 0 };
+    const altered = { ...block, header: { ...block.header, ...change } };
+    if (what === "missing") database.blocks.delete(height(4));
+    else database.blocks.set(height(4), { ...sound, stored: { ...stored, block: altered } });
+    keeper.begin(opened.index);
+    await vi.waitFor(() => expect(said.join()).toContain("trying again: AlteredBlock: Stored block 4"));
+    expect(keeper.isWhole).toBe(false);
+    await expect(keys.find("app", "a")).rejects.toMatchObject({ failure: "index_lost" });
+    database.blocks.set(height(4), sound);
+    await vi.waitFor(() => expect(keeper.isWhole).toBe(true), { timeout: 20_000 });
+    expectWhole([]);
+    expect(await keys.find("app", "a")).toEqual({ height: 1 });
+  },
+);

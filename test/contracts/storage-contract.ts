@@ -154,6 +154,13 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         expect(await heights(8, 1 << 20, 100)).toEqual([]);
       });
 
+      it("are told at an opening by their heights, the highest first, whatever is missing between them", async () => {
+        const log = await opened();
+        await insert(log, TestLog.grow(5).blocks);
+        await harness.removeBlock(4);
+        expect(await log.open()).toMatchObject({ tailHeight: 6, newest: [6, 5, 3, 2, 1] });
+      });
+
       it("of membership are found among the others", async () => {
         const log = await opened();
         const { log: chain, blocks } = TestLog.grow(3);

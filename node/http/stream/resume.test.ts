@@ -1,8 +1,8 @@
-import pLimit from "p-limit";
 import pino from "pino";
 import { describe, expect, it, vi } from "vitest";
 import type { ShownEvent } from "../../../shared/log/event.js";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
+import { FairPlaces } from "../../service/fair-places.js";
 import type { Found, LogReads, LogService, PageRequest } from "../../service/log-port.js";
 import { connectClient } from "./client.js";
 import { StreamHub } from "./hub.js";
@@ -97,6 +97,7 @@ function connect(log: FakeLog, filter: StreamFilter = {}) {
   const state = { isOpen: true, bufferedBytes: 0, closed: "" };
   const client = connectClient(
     {
+      address: "127.0.0.1",
       get isOpen() {
         return state.isOpen;
       },
@@ -113,9 +114,9 @@ function connect(log: FakeLog, filter: StreamFilter = {}) {
     "own",
     filter,
   );
-  const gate = pLimit(2);
-  const parts = { hub, reads: log as unknown as LogReads, gate };
-  return { hub, gate, client, state, got, start: (from: number) => resume(client, from, filter, parts) };
+  const past = new FairPlaces({ max: 2 * 1024 * 1024 });
+  const parts = { hub, reads: log as unknown as LogReads, past };
+  return { hub, client, state, got, start: (from: number) => resume(client, from, filter, parts) };
 }
 
 describe("resuming", () => {

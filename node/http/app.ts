@@ -9,7 +9,7 @@ import { readQuery } from "./door/target.js";
 import { type MessageClasses, messageClasses } from "./messages.js";
 import { failedRequest } from "./middleware/failed-request.js";
 import { answerBreaker, notFound, problemHandler } from "./middleware/problem-handler.js";
-import { readGates } from "./middleware/read-gate.js";
+import { type ReadGates, readGates } from "./middleware/read-gate.js";
 import { requestContext, requestLog } from "./middleware/request-context.js";
 import { securityHeaders } from "./middleware/security-headers.js";
 import { alerts } from "./routes/alerts.js";
@@ -38,6 +38,7 @@ export interface AppOptions {
   readonly eventBytesMax?: number;
   readonly now?: () => number;
   readonly bodies?: BodyRoom;
+  readonly gates?: ReadGates;
   /** Who makes faults on demand; nobody, unless a person has allowed it. */
   readonly chaos?: ChaosDesk | null;
   /** The folder of the built dashboard. */
@@ -67,7 +68,7 @@ export function createApp(service: LogService, options: AppOptions): App {
     version: options.version,
     eventBytesMax: options.eventBytesMax ?? EVENT_BYTES_MAX_DEFAULT,
     now: options.now ?? Date.now,
-    gates: readGates(),
+    gates: options.gates ?? readGates(),
     bodies: options.bodies ?? new BodyRoom(),
   };
   const dashboard = readDashboard(options.dashboardFolder ?? DASHBOARD_FOLDER);

@@ -10,7 +10,8 @@ let door: Door;
 afterEach(() => door.close());
 
 /** Has sent 900 of 901 bytes of a body, and sends no more. */
-const slow = (path = "/api/v1/events") => door.open().send(head(path, `Content-Length: 901\r\n\r\n${" ".repeat(900)}`));
+const slow = (path = "/api/v1/events", from?: string) =>
+  door.open(from).send(head(path, `Content-Length: 901\r\n\r\n${" ".repeat(900)}`));
 
 const answered = (client: RawSocket, count = 1) => expect.poll(() => client.statuses.length).toBe(count);
 const used = (bytes: number) => expect.poll(() => door.bodies.bytes).toBe(bytes);
@@ -46,6 +47,23 @@ for (const path of ["/api/v1/events", "/api/event-logs", "/api/v1/events:batch",
     expect(taken.statuses).toEqual([201]);
     await used(0);
   });
+
+it("one address never takes all room: the only body of another one fits", async () => {
+  door = await openDoor({ bodyBytesMax: MAX });
+  slow();
+  await used(900);
+  slow("/api/v1/events", "127.0.0.2");
+  await used(1_800);
+  for (const [from, status] of [
+    ["127.0.0.1", 503],
+    ["127.0.0.2", 503],
+    ["127.0.0.3", 201],
+  ] as const) {
+    const client = door.open(from).send(post(LARGE));
+    await answered(client);
+    expect([from, client.statuses]).toEqual([from, [status]]);
+  }
+});
 
 it("a body keeps its room until its write is answered", async () => {
   door = await openDoor({ bodyBytesMax: MAX });

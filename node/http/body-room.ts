@@ -1,9 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ProblemError } from "../problems.js";
+import { Holdings } from "../service/fair-places.js";
+import { clientOf } from "./client-address.js";
 import { type ReadBody, readBody } from "./read-body.js";
 
 /** Bytes of clients' bodies that have arrived and are not answered yet, over all clients of this process. */
 const BODIES_BYTES_MAX = 64 * 1024 * 1024;
+/** Beyond, for the only body that comes from an address. */
+const BODIES_BYTES_SPARE = 16 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 1;
 
 /**
@@ -12,6 +16,7 @@ const RETRY_AFTER_SECONDS = 1;
  */
 export class BodyRoom {
   private used = 0;
+  private readonly held = new Holdings();
 
   constructor(private readonly bytesMax = BODIES_BYTES_MAX) {}
 
@@ -21,15 +26,18 @@ export class BodyRoom {
 
   /** `readBody` of a client's request, whose bytes have a place here until it is answered or refused. */
   read(req: IncomingMessage, res: ServerResponse, bytesMax: number, done: (read: ReadBody) => void): void {
+    const by = clientOf(req.socket);
     let held = 0;
-    const giveBack = (): void => {
-      this.used -= held;
-      held = 0;
-    };
-    const take = (bytes: number): boolean => {
-      if (this.used + bytes > this.bytesMax) return false;
+    const hold = (bytes: number): void => {
       this.used += bytes;
+      this.held.add(by, bytes);
       held += bytes;
+    };
+    const giveBack = (): void => hold(-held);
+    const take = (bytes: number): boolean => {
+      const isOnly = this.held.of(by) === held;
+      if (this.used + bytes > this.bytesMax + (isOnly ? BODIES_BYTES_SPARE : 0)) return false;
+      hold(bytes);
       return true;
     };
     res.once("close", giveBack);

@@ -30,6 +30,25 @@ describe("a node whose places for clients are all taken", () => {
     expect(door.log.stored).toEqual([]);
   });
 
+  it("has places left for an address that has few, and so few for each", async () => {
+    await fill();
+    const others = Array.from({ length: 8 }, () => door.open("127.0.0.2").send(post()));
+    await expect.poll(() => others.every(({ statuses }) => statuses.length === 1)).toBe(true);
+    expect(others.map(({ statuses }) => statuses[0])).toEqual(others.map(() => 201));
+    const next = door.open("127.0.0.2").send(post());
+    await expect.poll(() => next.hasEnded).toBe(true);
+    expect(next.statuses).toEqual([503]);
+    others[0]?.socket.destroy();
+    const again = (): boolean => others[0]?.hasEnded === true;
+    await expect.poll(again).toBe(true);
+    const later = async (): Promise<number | undefined> => {
+      const client = door.open("127.0.0.2").send(post());
+      await expect.poll(() => client.statuses.length).toBe(1);
+      return client.statuses[0];
+    };
+    await expect.poll(later).toBe(201);
+  });
+
   it("answers probes, on a connection that ends with the answer", async () => {
     await fill();
     for (const path of ["/livez", "/readyz", "/readyz?role=leader"]) {

@@ -2,6 +2,8 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ProblemError } from "../problems.js";
+import { Holdings } from "../service/fair-places.js";
+import { clientOf } from "./client-address.js";
 import { isPeersPath } from "./door/judge.js";
 
 export interface PlaceLimits {
@@ -14,6 +16,10 @@ export interface PlaceLimits {
 }
 export const PLACES: PlaceLimits = { clientsMax: 4_000, reservedMax: 500, reservedMs: 2_000 };
 
+/** Connections of clients beyond, for addresses that have few. */
+const CLIENTS_SPARE = 400;
+const FEW = 8;
+
 const PROBES = new Set(["/livez", "/readyz"]);
 const RETRY_AFTER_SECONDS = 5;
 
@@ -22,7 +28,9 @@ const RETRY_AFTER_SECONDS = 5;
  * connection that comes when these are taken is a peer's, asks for this node's health, or goes.
  */
 export class Places {
-  private readonly clients = new Set<Duplex>();
+  /** With their addresses. */
+  private readonly clients = new Map<Duplex, string>();
+  private readonly held = new Holdings();
   /** In the order in which they came. */
   private readonly reserved = new Map<Duplex, NodeJS.Timeout>();
 
@@ -40,14 +48,9 @@ export class Places {
   /** Whether the request may be answered where its connection stands. */
   judge(req: IncomingMessage): ProblemError | null {
     const { socket } = req;
-    if (!this.reserved.has(socket)) return null;
-    if (this.clients.size < this.limits.clientsMax) {
-      this.leave(socket);
-      this.clients.add(socket);
-      return null;
-    }
+    if (!this.reserved.has(socket) || this.add(socket)) return null;
     const path = pathOf(req);
-    return isPeersPath(path) || PROBES.has(path) ? null : tooMany(this.limits.clientsMax);
+    return isPeersPath(path) || PROBES.has(path) ? null : tooMany(this.clients.size);
   }
 
   /** Whether the connection goes with the answer to this request. A peer's stays: the answer may be the proof that it is one. */
@@ -59,17 +62,28 @@ export class Places {
   leave(socket: Duplex): void {
     clearTimeout(this.reserved.get(socket));
     this.reserved.delete(socket);
+    const address = this.clients.get(socket);
+    if (address !== undefined) this.held.add(address, -1);
     this.clients.delete(socket);
   }
 
+  /** False: there is no place for one more client, or for one from this address. */
+  private add(socket: Socket): boolean {
+    const { clientsMax } = this.limits;
+    const address = clientOf(socket);
+    const max = clientsMax + (this.held.of(address) < FEW ? CLIENTS_SPARE : 0);
+    if (this.clients.size >= max) return false;
+    this.leave(socket);
+    this.clients.set(socket, address);
+    this.held.add(address, 1);
+    return true;
+  }
+
   private take(socket: Socket): void {
-    const { clientsMax, reservedMax, reservedMs } = this.limits;
+    const { reservedMax, reservedMs } = this.limits;
     owners.set(socket, this);
     socket.once("close", () => this.leave(socket));
-    if (this.clients.size < clientsMax) {
-      this.clients.add(socket);
-      return;
-    }
+    if (this.add(socket)) return;
     // The oldest has had its time to say who it is.
     const [oldest] = this.reserved.keys();
     if (this.reserved.size >= reservedMax && oldest !== undefined) {
@@ -88,9 +102,9 @@ const owners = new WeakMap<Duplex, Places>();
 /** Whoever is at the other end has proved to be a peer of this node. */
 export const isPeers = (socket: Duplex): void => owners.get(socket)?.leave(socket);
 
-const tooMany = (clientsMax: number): ProblemError =>
+const tooMany = (clients: number): ProblemError =>
   new ProblemError(
     "too_many_connections",
-    `${clientsMax} clients are connected to this node; no more are taken. Nothing was written.`,
+    `${clients} clients are connected to this node; no more are taken. Nothing was written.`,
     { retryAfterSeconds: RETRY_AFTER_SECONDS },
   );

@@ -212,7 +212,8 @@ export class Incidents {
     if (heights === undefined) return [...open, ...over].find(({ first }) => first === detail) ?? this.shared(open);
     const since = this.parts.clock.now() - TOGETHER_MS;
     const hasRoom = ({ alert, places }: Incident): boolean =>
-      alert.heights !== undefined && withRange(places, heights, PLACES_MAX + 1).length <= PLACES_MAX;
+      alert.heights !== undefined &&
+      (places.length < PLACES_MAX || withRange(places, heights, PLACES_MAX + 1).length <= PLACES_MAX);
     const isCovering = ({ places }: Incident): boolean => covers(places, heights[0]);
     return (
       open.find(isCovering) ??

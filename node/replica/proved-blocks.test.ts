@@ -4,6 +4,7 @@ import type { Block } from "../../shared/log/block.js";
 import { STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
+import type { LogReader } from "../storage/port.js";
 import { type AlteredBlock, Anchors } from "./anchors.js";
 import { StoredBlocks } from "./blocks.js";
 import { ProvedBlocks } from "./proved-blocks.js";
@@ -136,6 +137,41 @@ it("does not call a block missing that was read before its store was recovered, 
     return readAnchors(page, clusterId);
   });
   await expect(proved.one(height(2))).rejects.toMatchObject({ failure: "unknown" });
+  expect([standing.held, told]).toEqual([9, []]);
+});
+
+/** What is read comes from before; when it is judged the store is known to hold all. */
+function recoverWhileReading(reader: LogReader, standing: { held: number }): void {
+  const recovered = <T>(found: T): T => {
+    standing.held = 9;
+    return found;
+  };
+  const [readBlocks, readHeaders, holding] = [reader.readBlocks, reader.readHeaders, reader.holding];
+  reader.readBlocks = async (...asked) => recovered(await readBlocks.apply(reader, asked));
+  reader.readHeaders = async (...asked) => recovered(await readHeaders.apply(reader, asked));
+  reader.holding = async (...asked) => recovered(await holding.apply(reader, asked));
+}
+
+it.each<[string, (proved: ProvedBlocks) => Promise<unknown>]>([
+  ["one", (proved) => proved.one(height(2))],
+  ["some", (proved) => proved.read([2, 3].map(height))],
+  ["the one that holds a sequence", (proved) => proved.holding(0)],
+  ["its header", (proved) => proved.header(height(2))],
+  ["when it was sealed", (proved) => proved.sealedAt(height(2))],
+  ["one past memory", (proved) => proved.fresh(height(2))],
+])("judges a block by what its store was known to hold when it was asked, not when it answered: %s", async (_, ask) => {
+  const { storage, proved, told, standing, alter } = await setUp({ heldThrough: 0 });
+  alter(2, (block) => ({ ...block, header: { ...block.header, term: 9 as never } }));
+  recoverWhileReading(storage.reader, standing);
+  await expect(ask(proved)).rejects.toMatchObject({ failure: "unknown" });
+  expect([standing.held, told]).toEqual([9, []]);
+});
+
+it("judges several past memory by what their store was known to hold when it was asked", async () => {
+  const { storage, proved, told, standing, alter } = await setUp({ heldThrough: 0 });
+  alter(2, (block) => ({ ...block, records: flipped(block.records) }));
+  recoverWhileReading(storage.reader, standing);
+  await expect(proved.freshOf([2, 3].map(height))).rejects.toMatchObject({ failure: "unknown" });
   expect([standing.held, told]).toEqual([9, []]);
 });
 

@@ -105,6 +105,8 @@ export interface PageRequest {
   /** So many are passed over first. */
   readonly skip?: number;
   readonly limit: number;
+  /** Whose it is, as an address: where many wait, each address has its turn. */
+  readonly by?: string;
 }
 
 /** On what an answer rests besides this node's own log. */

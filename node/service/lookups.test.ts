@@ -260,6 +260,44 @@ describe("a filter on an index that is in doubt", () => {
     expect(sequences).not.toContain(second);
   });
 
+  it("ends where nothing that another node names is so: it could name something else for ever", async () => {
+    nodes.of("n1").isIndexInDoubt = true;
+    nodes.lies.set("n2", (_path, { low }: { low: number }) => ({
+      found: { events: [{ sequence: low, height: views[low]?.height }], next: low + 1, isCutOff: false },
+    }));
+    const nobodys = page("asc", { eventType: "nobody's" });
+    expect(await nodes.of("n1").lookups.page(nobodys)).toEqual({ events: [], next: 1, isCutOff: true, from: ["n2"] });
+    // What is so is shown, and the list goes on behind it.
+    const [first = 0] = due("asc", isDue);
+    const found = await nodes.of("n1").lookups.page({ ...page("asc", filter), low: first });
+    expect(found).toMatchObject({ events: [{ sequence: first }], next: first + 1, isCutOff: false });
+  });
+
+  it("is refused where too many wait for other nodes, and not decided by the index in doubt", async () => {
+    nodes.of("n1").isIndexInDoubt = true;
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const isSilent = async (): Promise<unknown> => {
+      await released;
+      return { found: null };
+    };
+    for (const id of ["n2", "n3"]) nodes.lies.set(id, isSilent);
+    const { lookups } = nodes.of("n1");
+    // Two are asked for, and 64 wait.
+    const waiting = Array.from({ length: 66 }, () => lookups.page(page("asc", filter)));
+    await expect.poll(() => nodes.asked.length).toBe(2);
+    const refusal = { code: "overloaded", detail: expect.stringContaining("too many filtered reads already wait") };
+    await expect(lookups.page(page("asc", filter))).rejects.toMatchObject(refusal);
+    await expect(lookups.count(filter, { high: SIZE, cap: 9 })).rejects.toMatchObject(refusal);
+    const asked = { filter, since: null, until: null, buckets: 4, size: SIZE };
+    await expect(lookups.histogram(asked)).rejects.toMatchObject(refusal);
+    release();
+    // Nobody had a better word for these.
+    for (const found of await Promise.all(waiting)) expect(found.from).toEqual([]);
+  });
+
   it("is asked of nobody who does not index the path, and an own failure is told as before", async () => {
     nodes.of("n1").isIndexInDoubt = true;
     const other = { payload: [{ path: "amount", texts: ["1"] }] };

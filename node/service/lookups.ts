@@ -162,7 +162,7 @@ export class Lookups {
       const deadline = this.clock.now() + this.limits.searchMsMax;
       const found = await find({ ...request, bytesMax, deadline, sources });
       return { ...found, events: found.events.map((event) => event.detached()) };
-    });
+    }, request.by);
   }
 
   private async countHere(

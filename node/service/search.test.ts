@@ -473,6 +473,32 @@ describe("a count", () => {
     expect(await searches.count(filter, { high: SIZE, cap: 1e6, deadline: 1e9 })).toEqual(due);
   });
 
+  it("goes on behind what it has counted once a block that was altered is what it was again", async () => {
+    const { database, searches, reader } = fixture;
+    const filter = { payload: [{ path: "user", texts: ["1"] }] };
+    const range = { high: SIZE, cap: 1e6, deadline: 1e9 };
+    const read = reader.readBlocks.bind(reader);
+    const asked: number[] = [];
+    reader.readBlocks = (heights, bytesMax) => {
+      asked.push(...heights);
+      return read(heights, bytesMax);
+    };
+    // Blocks 5, 6 and 40 say of themselves that only they can tell.
+    const whole = database.blocks.get(height(40));
+    if (whole === undefined) throw new Error("no block 40");
+    const { block } = whole.stored;
+    const header = { ...block.header, term: 9 as never };
+    database.blocks.set(height(40), { ...whole, stored: { ...whole.stored, block: { ...block, header } } });
+    await expect(searches.count(filter, range)).rejects.toMatchObject({ name: "AlteredBlock", height: 40 });
+    expect(asked).toEqual(expect.arrayContaining([5, 6, 40]));
+    asked.length = 0;
+    database.blocks.set(height(40), whole);
+    const { length } = scan({ filter, order: "asc", low: 0, high: SIZE });
+    expect(await searches.count(filter, range)).toEqual({ total: length, isCapped: false });
+    // What it had looked through is not read again.
+    expect(asked.filter((at) => at < 40)).toEqual([]);
+  });
+
   it("block by block is not believed either if the index was mended meanwhile", async () => {
     const { searches, index } = fixture;
     const counts = async (mends: number): Promise<number> => {

@@ -27,7 +27,10 @@ export type ClusterPort = PeerPort & Pick<PeerTransport, "send" | "setClusterId"
 /** All that has a side effect or is a matter of chance. */
 export interface ReplicaPorts<P extends ClusterPort>
   extends Pick<DriverOptions, "storage" | "identity" | "signer" | "verifyBlock" | "logger" | "clock">,
-    Pick<LogServiceOptions, "version" | "disk" | "readLimits" | "integrity" | "incidents" | "testWebhook" | "heads"> {
+    Pick<
+      LogServiceOptions,
+      "version" | "disk" | "readLimits" | "integrity" | "incidents" | "testWebhook" | "webhookFault" | "heads"
+    > {
   readonly config: LogServiceOptions["config"] &
     Pick<Config, "heartbeatMs" | "takeoverCooldownMs" | "admitsNewKeys" | "indexedPaths">;
   readonly limits?: ReplicaLimits;
@@ -72,6 +75,7 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
       transport: this.peers,
       ...(ports.incidents === undefined ? {} : { incidents: ports.incidents }),
       ...(ports.testWebhook === undefined ? {} : { testWebhook: ports.testWebhook }),
+      ...(ports.webhookFault === undefined ? {} : { webhookFault: ports.webhookFault }),
       ...(ports.heads === undefined ? {} : { heads: ports.heads }),
       onAlert: (alert) => this.ports.observer.onEffect({ kind: "alert", alert }),
       ...(ports.readLimits === undefined ? {} : { readLimits: ports.readLimits }),

@@ -29,3 +29,11 @@ it("goes on after one that failed", async () => {
   await expect(turns.run(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
   expect(await turns.run(async () => 3)).toBe(3);
 });
+
+it("gives each address its turn, however many one of them waits for", async () => {
+  const turns = new Turns<string>(1, () => false, systemClock);
+  const made: string[] = [];
+  const make = (name: string) => turns.run(async () => made[made.push(name) - 1] ?? "", name.slice(0, 1));
+  await Promise.all(["a1", "a2", "a3", "b1", "b2", "c1"].map(make));
+  expect(made).toEqual(["a1", "a2", "b1", "c1", "a3", "b2"]);
+});

@@ -1,6 +1,5 @@
 import { createReadStream, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { createInterface } from "node:readline";
 import { ANOMALY_KINDS, Anomalies } from "./anomalies.js";
 import { firstOf } from "./first-of.js";
 import type { HistoryLine, LogEvent } from "./format.js";
@@ -69,7 +68,7 @@ export function describeVerdict(verdict: Verdict): string[] {
 
 export async function* linesOf<T>(file: string): AsyncGenerator<T> {
   let place = 0;
-  for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const text of textLines(file)) {
     place++;
     if (text === "") continue;
     try {
@@ -78,4 +77,15 @@ export async function* linesOf<T>(file: string): AsyncGenerator<T> {
       throw new Error(`${file}: line ${place} is not JSON.`);
     }
   }
+}
+
+/** Only a line feed ends a line of NDJSON; for Node's readline, from version 24 on, U+2028 does too, which texts in JSON may have. */
+async function* textLines(file: string): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of createReadStream(file, "utf8")) {
+    const lines = `${rest}${chunk}`.split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  yield rest;
 }

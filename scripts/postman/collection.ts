@@ -14,6 +14,8 @@ const MAY_ALSO_ANSWER: Readonly<Record<string, readonly number[]>> = {
   stream: [426],
   streamA: [426],
   admitNode: [409],
+  // No member has the name, or the time of the example is over.
+  recordMaintenance: [409, 422],
   stepDown: [409],
   // Off, or nothing that can be done as things stand.
   makeFault: [404, 409],

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { pino } from "pino";
 import { type App, createApp } from "../../node/http/app.js";
 import { BodyRoom } from "../../node/http/body-room.js";
+import type { ReadGates } from "../../node/http/middleware/read-gate.js";
 import type { ChaosDesk } from "../../node/http/routes/chaos.js";
 import { createHardenedServer, type DoorOptions } from "../../node/http/server.js";
 import { createStreams, type Streams } from "../../node/http/stream/streams.js";
@@ -17,8 +18,8 @@ export interface Door {
   readonly bodies: BodyRoom;
   readonly url: string;
   readonly routers: App["routers"];
-  /** A raw connection. */
-  open(): RawSocket;
+  /** A raw connection, from another address than 127.0.0.1 if one is named. */
+  open(localAddress?: string): RawSocket;
   close(): Promise<void>;
 }
 
@@ -26,6 +27,7 @@ export interface DoubleDoorOptions extends DoorOptions {
   readonly bodyBytesMax?: number;
   readonly dashboardFolder?: string;
   readonly chaos?: ChaosDesk;
+  readonly gates?: ReadGates;
 }
 
 export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
@@ -33,11 +35,12 @@ export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
   const logger = pino({ level: "silent" });
   const streams = createStreams(log, { logger });
   const bodies = new BodyRoom(options.bodyBytesMax);
-  const { dashboardFolder, chaos } = options;
+  const { dashboardFolder, chaos, gates } = options;
   const app = createApp(log, {
     ...{ logger, version: "0", streams, bodies },
     ...(dashboardFolder === undefined ? {} : { dashboardFolder }),
     ...(chaos === undefined ? {} : { chaos }),
+    ...(gates === undefined ? {} : { gates }),
   });
   const server = createHardenedServer(app, { app, messages: app.messages, ...options });
   streams.attach(server);
@@ -52,8 +55,8 @@ export async function openDoor(options: DoubleDoorOptions = {}): Promise<Door> {
     bodies,
     url: `http://127.0.0.1:${port}`,
     routers: app.routers,
-    open: () => {
-      const socket = new RawSocket(port);
+    open: (localAddress) => {
+      const socket = new RawSocket(port, localAddress);
       sockets.push(socket);
       return socket;
     },
@@ -73,9 +76,9 @@ export class RawSocket {
   /** The server has closed its side, or the connection is gone. */
   hasEnded = false;
 
-  constructor(port: number) {
+  constructor(port: number, localAddress = "127.0.0.1") {
     // It goes on sending after the server has said its last words.
-    this.socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).setEncoding("latin1");
+    this.socket = connect({ port, host: "127.0.0.1", localAddress, allowHalfOpen: true }).setEncoding("latin1");
     this.socket.on("data", (text: string) => {
       this.answer += text;
     });

@@ -111,7 +111,7 @@ export class ReadingNodes {
     this.asked.push(`${from} ${to} ${path}`);
     if (this.down.has(to)) throw new PeerError(to, "unreachable", "nobody is there", false);
     const lie = this.lies.get(to);
-    if (lie !== undefined) return { status: 200, body: lie(path, question as never) };
+    if (lie !== undefined) return { status: 200, body: await lie(path, question as never) };
     const handler = this.of(to).handlers.get(path);
     if (handler === undefined) throw new Error(`${to} does not answer ${path}`);
     const asked = { from, requestId: "", signal: new AbortController().signal };

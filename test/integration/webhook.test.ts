@@ -57,12 +57,18 @@ it("tells of an alert, signed, with the field and without its values, again afte
   await postJson(`${node.url}/api/v1/events`, editableEvent(2, "webhook"));
   await withDatabase(node.mongodbUri, (db) => BLOCK_EDITS[0]?.act(blocksOf(db), body.height) as Promise<unknown>);
   const opened = await eventually(() => sentOf("alert.opened")[0], 30_000, "the receiver is told");
+  const areWarned = async (): Promise<boolean> =>
+    (await call(`${node.url}/api/v1/cluster`)).body.warnings.some((one: string) =>
+      one.startsWith(`the webhook of ${node.id} does not take its messages (answered 503)`),
+    );
+  await eventually(areWarned, 30_000, "the cluster's status tells of it");
   await cluster.kill(node.id);
   status = 204;
   await cluster.start(node.id);
   const id = opened.headers["webhook-id"];
   const isTaken = () => sentOf("alert.opened").filter(({ headers }) => headers["webhook-id"] === id).length > 1;
   await eventually(isTaken, 60_000, "it is told again");
+  await eventually(async () => !(await areWarned()), 30_000, "nothing is known against it any more");
   for (const { headers, body: message } of got) {
     const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${message}`;
     const mac = createHmac("sha256", SECRET).update(signed).digest("base64");

@@ -1,6 +1,8 @@
 import { detector } from "./detectors.js";
 import { type Mutant, one } from "./mutant.js";
 
+const INCIDENTS = "node/integrity/incidents.ts";
+const WINDOWS = "node/integrity/maintenance-windows.ts";
 const REPAIR = "node/integrity/repair.ts";
 const PEERS = "node/integrity/peer-blocks.ts";
 const SILENCE = "node/integrity/silence.ts";
@@ -145,5 +147,25 @@ export const REPAIRS: readonly Mutant[] = [
       "this.logged.size > NODE_ALERTS_MAX * NODE_CHARACTERS_MAX",
     ),
     "keeps a bounded number of a node's alerts",
+  ),
+  detector(
+    one(
+      "119b",
+      "what lies between the places that an alert shows put together is taken for known",
+      INCIDENTS,
+      "covers(places, heights[0]);",
+      "covers([[places[0]?.[0] ?? 0, places.at(-1)?.[1] ?? -1]], heights[0]);",
+    ),
+    "tells of a place that is altered later between",
+  ),
+  detector(
+    one(
+      "119c",
+      "an alert says itself that work was announced",
+      WINDOWS,
+      "covering.length === 0 ? alert : {",
+      "covering.length === 0 ? { ...alert, ...(_maintenance === undefined ? {} : { maintenance: _maintenance }) } : {",
+    ),
+    "believes no alert's own word on it",
   ),
 ];

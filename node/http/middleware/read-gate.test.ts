@@ -116,6 +116,8 @@ it.each(["/api/v1/events/0", ALERT, `${ALERT}/evidence`, "/api/v1/chain"])(
     const small = door.open().send(get("/api/v1/events/1"));
     await expect.poll(() => small.statuses).toEqual([200]);
     await expect.poll(() => refusals).toBe(clients.length - 1);
+    const elsewhere = door.open("127.0.0.2").send(get(path));
+    await expect.poll(() => elsewhere.statuses).toEqual([200]);
     for (const { socket } of clients) socket.resume();
     await expect.poll(() => clients.every(({ statuses }) => statuses.length === 1)).toBe(true);
     const refused = clients.filter(({ statuses }) => statuses[0] === 503);
@@ -123,6 +125,41 @@ it.each(["/api/v1/events/0", ALERT, `${ALERT}/evidence`, "/api/v1/chain"])(
     expect(refused[0]?.problem).toMatchObject({ code: "overloaded", retryable: true });
   },
 );
+
+describe("lists that one address asks for and does not take", () => {
+  it.each([
+    ["/api/v1/events?limit=500", 10],
+    ["/api/event-logs?limit=1000", 20],
+    ["/events?limit=1000", 20],
+  ])("keep no other address from its own: %s", async (path, placesOfOne) => {
+    await door.close();
+    // Nobody is cut meanwhile.
+    door = await openDoor({ unreadMs: 3_600_000 });
+    // More than the buffers of the system take in.
+    for (let i = 0; i < 9; i++)
+      door.log.stored[i] = { ...door.log.store(), sequence: i, dataPayload: { text: "x".repeat(1_000_000) } };
+    const page = door.log.page.bind(door.log);
+    let pages = 0;
+    door.log.page = (request) => {
+      pages++;
+      return page(request);
+    };
+    const clients = Array.from({ length: 600 }, () => {
+      const client = door.open();
+      client.socket.pause();
+      return client.send(get(path));
+    });
+    // The page of our own API ends at its size, the others end with the log: one part each.
+    await expect.poll(() => pages).toBe(placesOfOne);
+    for (let i = 0; i < 3; i++) {
+      const other = door.open("127.0.0.2").send(get(path));
+      await expect.poll(() => other.statuses).toEqual([200]);
+      other.socket.destroy();
+    }
+    expect(pages).toBe(placesOfOne + 3);
+    expect(clients.every(({ statuses }) => statuses.length === 0)).toBe(true);
+  });
+});
 
 it("evidence that its client does not take keeps nobody from a large event", async () => {
   const text = "x".repeat(8_500_000);

@@ -52,14 +52,6 @@ const cluster: Operation[] = [
     problems: [...DECISION_PROBLEMS, "admission_conflict"],
   },
   {
-    ...{ method: "post", path: "/api/v1/cluster/step-down", id: "stepDown", tag: "Cluster" },
-    summary: "Hands the lead over",
-    description: "To the node named, or to the preferred one of those that are level and healthy.",
-    body: { schema: "StepDown", example: { target: "n2", ...WHO } },
-    answers: { 200: { description: "Another node leads.", schema: "Leader" } },
-    problems: [...DECISION_PROBLEMS, "step_down_conflict"],
-  },
-  {
     ...{ method: "get", path: "/api/v1/cluster/maintenance", id: "listMaintenance", tag: "Cluster" },
     summary: "Lists maintenance that persons have announced",
     parameters: [notices],
@@ -73,6 +65,14 @@ const cluster: Operation[] = [
     body: { schema: "MaintenanceRequest", example: { node: "n2", until: "2026-05-01T14:00:00Z", ...WHO } },
     answers: { 201: { description: "It is committed.", schema: "Maintenance" } },
     problems: [...DECISION_PROBLEMS, "maintenance_conflict"],
+  },
+  {
+    ...{ method: "post", path: "/api/v1/cluster/step-down", id: "stepDown", tag: "Cluster" },
+    summary: "Hands the lead over",
+    description: "To the node named, or to the preferred one of those that are level and healthy.",
+    body: { schema: "StepDown", example: { target: "n2", ...WHO } },
+    answers: { 200: { description: "Another node leads.", schema: "Leader" } },
+    problems: [...DECISION_PROBLEMS, "step_down_conflict"],
   },
   {
     ...{ method: "get", path: "/api/v1/elections", id: "listElections", tag: "Cluster" },

@@ -123,7 +123,11 @@ export interface EventList extends Answered {
  * One page of the log as of `size` events, with cursors to its neighbours. Where the search was not over in time the page
  * has what it found, perhaps nothing, and a cursor to go on from.
  */
-export async function fetchEvents(reads: LogReads, query: ListQuery, size: number): Promise<EventList> {
+export async function fetchEvents(
+  reads: LogReads,
+  query: ListQuery,
+  { size, by }: { readonly size: number; readonly by: string },
+): Promise<EventList> {
   const { order, limit, from, filter } = query;
   const isBackward = from?.side === "before";
   // A page before a cursor is read away from it, and turned round.
@@ -134,7 +138,13 @@ export async function fetchEvents(reads: LogReads, query: ListQuery, size: numbe
       : direction === "asc"
         ? { low: from.sequence + 1, high: size }
         : { low: 0, high: Math.min(from.sequence, size) };
-  const { found, next, from: sources } = await gather(reads, { filter, order: direction, limit: limit + 1, ...range });
+  const {
+    found,
+    next,
+    from: sources,
+  } = await gather(reads, {
+    ...{ filter, order: direction, limit: limit + 1, by, ...range },
+  });
   const page = found.slice(0, limit);
   const edge = page.at(-1)?.sequence ?? null;
   // Where the page goes on away from the cursor: behind its last event, or where a search that was cut off ended.

@@ -4,6 +4,7 @@ import { BLOCK_BYTES_MAX } from "../../../shared/limits.js";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
 import type { LogReads, ReadCondition } from "../../service/log-port.js";
+import { clientOf } from "../client-address.js";
 import { admitBatch } from "../door/door.js";
 import { showSources } from "../middleware/answered-from.js";
 import { idempotencyKey } from "../middleware/idempotency-key.js";
@@ -69,7 +70,7 @@ export function listEvents(context: RouteContext): ReadHandler {
     const query = readListQuery(queryOf(req), reads.indexedPaths);
     const size = await beginRead(res, context, query.condition);
     await gates.lists.run(res, 2 * PAGE_BYTES_MAX, async () => {
-      const { bytes, links, from } = await listText(reads, query, size);
+      const { bytes, links, from } = await listText(reads, query, { size, by: clientOf(req.socket) });
       showSources(res, { from });
       const named = Object.entries(links).map(([rel, url]) => `<${url}>; rel="${rel}"`);
       if (named.length > 0) res.setHeader("Link", named.join(", "));
@@ -82,9 +83,9 @@ export function listEvents(context: RouteContext): ReadHandler {
 async function listText(
   reads: LogReads,
   query: ListQuery,
-  size: number,
+  asked: { readonly size: number; readonly by: string },
 ): Promise<Omit<EventList, "events" | "next"> & { bytes: Buffer }> {
-  const { events: page, next, ...rest } = await fetchEvents(reads, query, size);
+  const { events: page, next, ...rest } = await fetchEvents(reads, query, asked);
   const close = next === undefined ? "]}" : `],"next":"${next}"}`;
   return { bytes: arrayOf(page, { open: '{"events":[', shape: OWN, close }), ...rest };
 }

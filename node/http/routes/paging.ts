@@ -68,9 +68,10 @@ export async function openPage(
   query: PageQuery,
   {
     size,
+    by,
     shape,
     onFound,
-  }: { readonly size: number; readonly shape: Shape; readonly onFound: (part: Answered) => void },
+  }: { readonly size: number; readonly by: string; readonly shape: Shape; readonly onFound: (part: Answered) => void },
 ): Promise<Page> {
   const { filter, order, limit } = query;
   const skip = (query.page - 1) * limit;
@@ -91,7 +92,7 @@ export async function openPage(
     onFound(found);
     return arrayOf(found.events, { open: "", shape, close: "" });
   };
-  return { parts: slices(reads, { filter, order, limit, ...range }, make), total, isCapped };
+  return { parts: slices(reads, { filter, order, limit, by, ...range }, make), total, isCapped };
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}

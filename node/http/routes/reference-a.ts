@@ -1,4 +1,5 @@
 import { Router } from "express";
+import { clientOf } from "../client-address.js";
 import { showSources } from "../middleware/answered-from.js";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
@@ -33,7 +34,7 @@ export function listLogs(context: RouteContext): ReadHandler {
     const size = await beginRead(res, context);
     await context.gates.lists.run(res, LIST_BYTES, async () => {
       const { parts, total, isCapped } = await openPage(context.reads, query, {
-        ...{ size, shape: REFERENCE_A },
+        ...{ size, by: clientOf(req.socket), shape: REFERENCE_A },
         onFound: (part) => showSources(res, part),
       });
       const { page, limit } = query;

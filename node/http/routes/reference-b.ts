@@ -1,4 +1,5 @@
 import { Router } from "express";
+import { clientOf } from "../client-address.js";
 import { showSources } from "../middleware/answered-from.js";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody } from "../middleware/raw-body.js";
@@ -36,7 +37,7 @@ export function listPage(context: RouteContext): ReadHandler {
     await context.gates.lists.run(res, LIST_BYTES, async () => {
       const query = { ...page, order: "asc", filter: {} } as const;
       const { parts } = await openPage(context.reads, query, {
-        ...{ size, shape: REFERENCE_B },
+        ...{ size, by: clientOf(req.socket), shape: REFERENCE_B },
         onFound: (part) => showSources(res, part),
       });
       await sendArray(res, parts, { open: "[", close: "]" });

@@ -10,6 +10,8 @@ const POSITION_EVERY_MS = 15_000;
 
 /** The connection of a client, whatever carries it. */
 export interface Connection {
+  /** Whose it is. */
+  readonly address: string;
   readonly isOpen: boolean;
   readonly bufferedBytes: number;
   send(bytes: Buffer): void;
@@ -21,6 +23,8 @@ export interface ConnectedClient extends StreamClient {
   readonly isOpen: boolean;
   /** The connection is closed. */
   forget(): void;
+  /** What is done once it is closed; the last one that was named. */
+  onGone(listener: () => void): void;
 }
 
 /** A client with its filter. What the filter leaves out still moves the place from which the client resumes. */
@@ -28,6 +32,7 @@ export function connectClient(connection: Connection, form: StreamForm, filter: 
   const { eventType, sourceAppId } = filter;
   let skipped = 0;
   let place = 0;
+  let gone = (): void => {};
   const tellPlace = (): void => {
     if (skipped === 0 || !hasPositions(form) || !connection.isOpen) return;
     skipped = 0;
@@ -37,6 +42,7 @@ export function connectClient(connection: Connection, form: StreamForm, filter: 
   const timer = isFiltered ? setInterval(tellPlace, POSITION_EVERY_MS).unref() : null;
   return {
     form,
+    address: connection.address,
     get isOpen() {
       return connection.isOpen;
     },
@@ -61,6 +67,10 @@ export function connectClient(connection: Connection, form: StreamForm, filter: 
     closeForRestart: () => connection.closeForRestart(),
     forget: () => {
       if (timer !== null) clearInterval(timer);
+      gone();
+    },
+    onGone(listener) {
+      gone = listener;
     },
   };
 }

@@ -24,6 +24,8 @@ const event = (sequence: number, text = ""): ShownEvent => ({
 const range = (from: number, to: number, text = ""): ShownEvent[] =>
   Array.from({ length: to - from }, (_, i) => event(from + i, text));
 
+const HERE = "127.0.0.1";
+
 /** A client that takes everything at once, until told to take nothing. */
 class FakeClient implements StreamClient {
   readonly got: string[] = [];
@@ -31,6 +33,7 @@ class FakeClient implements StreamClient {
   bufferedBytes = 0;
   closed: string | undefined;
   passedTo: number[] = [];
+  address = HERE;
   constructor(
     readonly form: StreamForm = "a",
     private readonly eventType?: string,
@@ -142,9 +145,9 @@ describe("the stream hub", () => {
     expect(hub.clientCount).toBe(1);
     hub.add(new FakeClient());
     // Until its connection is closed, the slow one's buffer counts.
-    expect(hub.canAdd()).toBe(false);
+    expect(hub.canAdd(HERE)).toBe(false);
     hub.remove(slow);
-    expect(hub.canAdd()).toBe(true);
+    expect(hub.canAdd(HERE)).toBe(true);
     await vi.runAllTimersAsync();
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -223,14 +226,25 @@ describe("the stream hub", () => {
     expect(next.sequences).toEqual([4]);
   });
 
+  it("keeps further places for addresses that have none", () => {
+    for (let i = 0; i < 3; i++) join();
+    for (let i = 0; i < 100; i++) {
+      const address = `192.0.2.${i}`;
+      expect([i, hub.canAdd(HERE), hub.canAdd(address)]).toEqual([i, false, true]);
+      join(Object.assign(new FakeClient(), { address }));
+      expect([i, hub.canAdd(address)]).toEqual([i, false]);
+    }
+    expect(hub.canAdd("192.0.2.100")).toBe(false);
+  });
+
   it("has a limit of clients, and tells all of them of a restart", () => {
     const clients = [join(), join(), join()];
-    expect(hub.canAdd()).toBe(false);
+    expect(hub.canAdd(HERE)).toBe(false);
     hub.remove(clients[0] as FakeClient);
-    expect(hub.canAdd()).toBe(true);
+    expect(hub.canAdd(HERE)).toBe(true);
     hub.close();
     expect(clients.map((client) => client.closed)).toEqual([undefined, "restart", "restart"]);
-    expect(hub.canAdd()).toBe(false);
+    expect(hub.canAdd(HERE)).toBe(false);
     expect(unsubscribed).toBe(2);
   });
 });

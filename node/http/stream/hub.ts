@@ -6,6 +6,8 @@ import { formOf, isOwnForm, noticeOf, type OwnForm, type StreamForm } from "./fo
 /** One connected client, as the hub sees it. Its methods neither throw nor wait. */
 export interface StreamClient {
   readonly form: StreamForm;
+  /** Whose it is. */
+  readonly address: string;
   wants(event: Pick<ShownEvent, "eventType" | "sourceAppId" | "timestamp">): boolean;
   /** Hands bytes to the connection, which queues what the client does not take yet; an event's come with its place. */
   send(bytes: Buffer, sequence?: number): void;
@@ -23,6 +25,8 @@ export const CLIENT_BUFFER_BYTES_MAX = 1024 * 1024;
 /** One large block can fill the buffer of a healthy client in a single turn; a slow one is still over the bound after this. */
 const CLIENT_HELD_MS_MAX = 500;
 export const CLIENTS_MAX_DEFAULT = 1_000;
+/** Beyond these, for addresses that have no stream. */
+const CLIENTS_SPARE = 100;
 /** Serialised events that some client has not been handed yet. */
 const PENDING_BYTES_MAX = 16 * 1024 * 1024;
 /** Sends in one turn of the event loop: with many clients a large block must not hold up heartbeats. */
@@ -92,8 +96,11 @@ export class StreamHub {
   }
 
   /** False when the node serves as many as it can, or is stopping. */
-  canAdd(): boolean {
-    return !this.isClosed && this.placesTaken < this.options.clientsMax;
+  canAdd(address: string): boolean {
+    const { clientsMax } = this.options;
+    if (this.isClosed || this.placesTaken >= clientsMax + CLIENTS_SPARE) return false;
+    const isIts = (client: StreamClient): boolean => client.address === address;
+    return this.placesTaken < clientsMax || ![...this.clients.keys(), ...this.leaving].some(isIts);
   }
 
   add(client: StreamClient): void {

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
-import type { LimitFunction } from "p-limit";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import type { Asking, FairPlaces } from "../../service/fair-places.js";
 import type { LogReads } from "../../service/log-port.js";
 import type { ConnectedClient } from "./client.js";
 import { formOf } from "./forms.js";
@@ -15,12 +15,15 @@ const NEAR_EVENTS = 2_000;
 const LOOK_MS = 20;
 /** How long a client may leave its buffer full, and how long the log may take to be read. */
 const WAIT_MS_MAX = 10_000;
+/** A page has its place until no more than this of it waits for the client, and for so long at most. */
+const LEFT_BYTES = 64 * 1024;
+const TAKE_MS_MAX = 30_000;
 
 export interface ResumeParts {
   readonly hub: StreamHub;
   readonly reads: LogReads;
-  /** Bounds the pages that are read, and held in memory, at the same time. */
-  readonly gate: LimitFunction;
+  /** Bounds the pages that are read, and held in memory until clients have taken them, at the same time. */
+  readonly past: FairPlaces;
 }
 
 /**
@@ -56,6 +59,8 @@ export async function resume(client: ConnectedClient, from: number, filter: Stre
 class PastReader {
   private limit = PAGE_EVENTS_FIRST;
   private deadline = performance.now() + WAIT_MS_MAX;
+  private go = (): void => {};
+  private readonly place: Asking;
 
   constructor(
     private readonly client: ConnectedClient,
@@ -63,7 +68,9 @@ class PastReader {
     public next: number,
     private readonly filter: StreamFilter,
     private readonly parts: ResumeParts,
-  ) {}
+  ) {
+    this.place = { by: client.address, share: PAGE_BYTES, onEntered: () => this.go() };
+  }
 
   /** The client has taken nothing for too long, or the log could not be read. */
   get isLate(): boolean {
@@ -75,13 +82,43 @@ class PastReader {
     if (this.next >= end || this.isFull) return false;
     const before = this.next;
     const askedAt = performance.now();
-    await this.parts.gate(async () => {
-      // Waiting for one's turn is nobody's slowness.
-      this.deadline += performance.now() - askedAt;
+    if (!(await this.enter())) return false;
+    // Waiting for one's turn is nobody's slowness.
+    this.deadline += performance.now() - askedAt;
+    try {
       if (this.client.isOpen) await this.page(end);
+      if (this.next === before) return false;
+      const isTaken = await this.taken();
+      this.deadline = performance.now() + (isTaken || this.next >= end ? WAIT_MS_MAX : -1);
+      return isTaken;
+    } finally {
+      this.parts.past.leave(this.place);
+    }
+  }
+
+  /** False: the client has gone meanwhile. */
+  private enter(): Promise<boolean> {
+    const { past } = this.parts;
+    return new Promise((resolve) => {
+      this.go = () => resolve(true);
+      this.client.onGone(() => {
+        past.withdraw(this.place);
+        resolve(false);
+      });
+      past.ask(this.place);
     });
-    if (this.next === before) return false;
-    this.deadline = performance.now() + WAIT_MS_MAX;
+  }
+
+  /** False: the client takes its time, or nothing at all. */
+  private async taken(): Promise<boolean> {
+    const { client } = this;
+    // What a turn of the event loop does not bring to the system's buffers waits for the client.
+    if (client.bufferedBytes > LEFT_BYTES) await turn();
+    const deadline = performance.now() + TAKE_MS_MAX;
+    while (client.isOpen && client.bufferedBytes > LEFT_BYTES) {
+      if (performance.now() > deadline) return false;
+      await delay(LOOK_MS);
+    }
     return true;
   }
 

@@ -1,5 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
 import { ProblemError } from "../../problems.js";
+import { clientOf } from "../client-address.js";
 import { eventMethods } from "../middleware/methods.js";
 import { type ConnectedClient, connectClient } from "./client.js";
 import type { StreamForm } from "./forms.js";
@@ -63,7 +64,7 @@ async function stream(
   if (place !== null) await awaitPlace(place, reads, () => res.destroyed);
   // Its `close` has come already, and would not come again to give the place back.
   if (res.destroyed) return;
-  if (!hub.canAdd()) throw noPlaceLeft();
+  if (!hub.canAdd(clientOf(res.req.socket))) throw noPlaceLeft();
   const client = serve(res, { hub, form, filter });
   if (place === null) hub.add(client);
   else await resume(client, place.lastSeen + 1, filter, parts);
@@ -83,6 +84,7 @@ function serve(
     setTimeout(() => res.destroy(), GOODBYE_MS).unref();
   };
   const connection = {
+    address: clientOf(res.req.socket),
     get isOpen() {
       return !res.writableEnded && !res.destroyed;
     },

@@ -1,14 +1,15 @@
 import type { Server } from "node:http";
 import type { Router } from "express";
-import pLimit from "p-limit";
 import type { Logger } from "pino";
+import { FairPlaces } from "../../service/fair-places.js";
 import type { LogService } from "../../service/log-port.js";
 import { CLIENTS_MAX_DEFAULT, StreamHub } from "./hub.js";
 import { sseRouter } from "./sse.js";
 import { attachWebSockets } from "./websocket.js";
 
-/** Pages of older events that are read, and held in memory, at the same time. */
-const PAST_READS_MAX = 4;
+/** Bytes of older events that are read, or wait for clients, at the same time; and beyond, for addresses that have none. */
+const PAST_BYTES_MAX = 32 * 1024 * 1024;
+const PAST_BYTES_SPARE = 4 * 1024 * 1024;
 
 /** The live streams of a node: every committed event once, in order, from the moment of connecting or the place asked for. */
 export interface Streams {
@@ -29,7 +30,7 @@ export function createStreams(
 ): Streams {
   const { logger, clientsMax = CLIENTS_MAX_DEFAULT } = options;
   const hub = new StreamHub(service, { logger, clientsMax });
-  const parts = { hub, reads: service.reads, gate: pLimit(PAST_READS_MAX) };
+  const parts = { hub, reads: service.reads, past: new FairPlaces({ max: PAST_BYTES_MAX, spare: PAST_BYTES_SPARE }) };
   const attached: { close(): Promise<void> }[] = [];
   return {
     router: sseRouter(parts),

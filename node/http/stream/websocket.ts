@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import { ProblemError } from "../../problems.js";
+import { clientOf } from "../client-address.js";
 import { readQuery } from "../door/target.js";
 import { WEB_SOCKET, type WebSocketListener } from "../upgrade.js";
 import { type ConnectedClient, connectClient } from "./client.js";
@@ -58,9 +59,10 @@ export function attachWebSockets(
     const { filter, place } = asked;
     await afterOwnWrites(reads);
     if (place !== null) await awaitPlace(place, reads, () => socket.destroyed);
-    if (!hub.canAdd()) throw noPlaceLeft();
+    const address = clientOf(req.socket);
+    if (!hub.canAdd(address)) throw noPlaceLeft();
     sockets.handleUpgrade(req, socket, head, (webSocket) => {
-      const client = serve(webSocket, { hub, form, filter });
+      const client = serve(webSocket, { hub, form, filter, address });
       if (place === null) return hub.add(client);
       resume(client, place.lastSeen + 1, filter, parts).catch((error: unknown) => {
         logger.error({ err: error }, "a stream broke off");
@@ -86,9 +88,10 @@ const silent = new WeakSet<WebSocket>();
 
 function serve(
   socket: WebSocket,
-  { hub, form, filter }: { hub: StreamHub; form: StreamForm; filter: StreamFilter },
+  { hub, address, ...asked }: { hub: StreamHub; form: StreamForm; filter: StreamFilter; address: string },
 ): ConnectedClient {
   const connection = {
+    address,
     get isOpen() {
       return socket.readyState === socket.OPEN;
     },
@@ -99,7 +102,7 @@ function serve(
     closeSlow: (from: number) => socket.close(OVERLOAD, `from=${from}`),
     closeForRestart: () => socket.close(RESTART, "restart"),
   };
-  const client = connectClient(connection, form, filter);
+  const client = connectClient(connection, asked.form, asked.filter);
   socket.on("pong", () => silent.delete(socket));
   socket.on("error", () => socket.terminate());
   socket.on("close", () => {

@@ -11,15 +11,41 @@ import { READ_MS } from "./options.js";
 
 const DATABASE = "limited";
 const READS = ["find", "aggregate", "count"];
+const MAX_TIME_MS_EXPIRED = 50;
+const optionsOf = (port: number) => ({
+  ...{ mongodbUri: `mongodb://127.0.0.1:${port}/${DATABASE}`, nodeId: "n1", bootId: randomUUID() },
+  ...{ stateMac: STATE_MAC, stallMs: 10_000, slowMs: 10_000, uncleanWaitMs: 10 },
+  ...{ initReplicaSet: false, allowUnsafeMongod: false },
+});
+
+it("reads headers of large blocks, for which a command's time is over, in parts", async () => {
+  const mongod = await startMongod({ extraArgs: ["--setParameter", "enableTestCommands=1"] });
+  onTestFinished(() => mongod.stop());
+  const { log, reader } = openStorage(optionsOf(mongod.port));
+  onTestFinished(() => log.close());
+  await log.open();
+  await insert(log, TestLog.grow(8).blocks);
+  const client = await MongoClient.connect(mongod.uri);
+  onTestFinished(() => client.close());
+  /** What this client reads with is told that its time is over, so many times. */
+  const endReads = (times: number): Promise<Document> =>
+    client.db("admin").command({
+      ...{ configureFailPoint: "failCommand", mode: { times } },
+      data: { failCommands: ["find"], errorCode: MAX_TIME_MS_EXPIRED, appName: "quorumlog-n1-reads" },
+    });
+  await endReads(2);
+  const headers = await reader.readHeaders(height(2), height(9));
+  expect(headers.map(({ header }) => header.height)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+  // One header is not read in parts.
+  await endReads(1);
+  await expect(reader.readHeaders(height(3), height(3))).rejects.toMatchObject({ failure: "not_stored" });
+  expect(await reader.readHeaders(height(3), height(3))).toHaveLength(1);
+});
 
 it("the server ends every command that a client's read sends, whatever it would have to look through", async () => {
   const mongod = await startMongod();
   onTestFinished(() => mongod.stop());
-  const { log, reader, keys, alerts } = openStorage({
-    ...{ mongodbUri: `mongodb://127.0.0.1:${mongod.port}/${DATABASE}`, nodeId: "n1", bootId: randomUUID() },
-    ...{ stateMac: STATE_MAC, stallMs: 10_000, slowMs: 10_000, uncleanWaitMs: 10 },
-    ...{ initReplicaSet: false, allowUnsafeMongod: false },
-  });
+  const { log, reader, keys, alerts } = openStorage(optionsOf(mongod.port));
   onTestFinished(() => log.close());
   await log.open();
   await insert(log, TestLog.grow(5).blocks);

@@ -31,6 +31,8 @@ const foundOf = (shown: ShownEvent): FoundEvent => ({
   shown: () => shown,
 });
 
+const MIB = 1024 * 1024;
+
 /** A log that grows while it is read. */
 class FakeLog {
   published: number;
@@ -88,7 +90,11 @@ function seeded(seed: number): () => number {
   };
 }
 
-function connect(log: FakeLog, filter: StreamFilter = {}) {
+function connect(
+  log: FakeLog,
+  filter: StreamFilter = {},
+  { address = "127.0.0.1", past = new FairPlaces({ max: 2 * MIB }) } = {},
+) {
   const hub = new StreamHub({ reads: log, status: log } as unknown as LogService, {
     logger: pino({ level: "silent" }),
     clientsMax: 10,
@@ -97,7 +103,7 @@ function connect(log: FakeLog, filter: StreamFilter = {}) {
   const state = { isOpen: true, bufferedBytes: 0, closed: "" };
   const client = connectClient(
     {
-      address: "127.0.0.1",
+      address,
       get isOpen() {
         return state.isOpen;
       },
@@ -114,7 +120,6 @@ function connect(log: FakeLog, filter: StreamFilter = {}) {
     "own",
     filter,
   );
-  const past = new FairPlaces({ max: 2 * 1024 * 1024 });
   const parts = { hub, reads: log as unknown as LogReads, past };
   return { hub, client, state, got, start: (from: number) => resume(client, from, filter, parts) };
 }
@@ -164,5 +169,35 @@ describe("resuming", () => {
     hub.remove(client);
     await resumed;
     expect([hub.clientCount, log.pagesAtOnceMax]).toEqual([0, 1]);
+  });
+
+  it("has a place for a page until its client has taken it, and waits for nobody of another address", async () => {
+    const log = new FakeLog(6_000, seeded(3));
+    const past = new FairPlaces({ max: 2 * MIB, spare: MIB });
+    const readers = ["a", "a", "a", "a", "b"].map((address) => {
+      const reader = connect(log, {}, { address, past });
+      // Nothing of what it is sent leaves.
+      reader.state.bufferedBytes = 100_000;
+      return reader;
+    });
+    const resumed = readers.map(({ start }) => start(0));
+    const counts = (): number[] => readers.map(({ got }) => (got.length > 0 ? 1 : 0));
+    const [first, , gone, last, other] = readers;
+    await expect.poll(counts).toEqual([1, 1, 0, 0, 1]);
+    if (gone === undefined || first === undefined || last === undefined || other === undefined) throw new Error();
+    gone.state.isOpen = false;
+    gone.client.forget();
+    await resumed[2];
+    other.state.bufferedBytes = 0;
+    await resumed[4];
+    expect(counts()).toEqual([1, 1, 0, 0, 1]);
+    // One takes its page: whoever waits is next.
+    first.state.bufferedBytes = 0;
+    await expect.poll(counts).toEqual([1, 1, 0, 1, 1]);
+    expect(gone.got).toEqual([]);
+    for (const { state } of readers) state.bufferedBytes = 0;
+    await Promise.all(resumed);
+    for (const { got, start: _, state } of readers.filter((one) => one !== gone))
+      expect([state.closed, got.length]).toEqual(["", log.published]);
   });
 });

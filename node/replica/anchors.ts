@@ -9,7 +9,7 @@ import { SharedRuns } from "./shared-runs.js";
 const NOTE_BYTES = 64;
 /** Pages in memory; one of 256 heights is 16 KiB. */
 const PAGES_MAX = 64;
-/** Pages that were made anew go into one write, as many as there are by then; and who makes them waits beyond twice as many. */
+/** So many pages that were made anew go into one write, and who makes them waits beyond twice as many. */
 const PAGES_AT_ONCE = 32;
 
 export interface AnchorMemory {
@@ -68,6 +68,7 @@ export class Anchors {
   /** Pages that were made anew from headers. */
   private readonly unwritten = new Map<number, Uint8Array>();
   private writing: Promise<void> | null = null;
+  private loads = 0;
   /** A write has failed; until something is committed again none is tried. */
   private isRefused = false;
   private clusterId: HashHex = "";
@@ -174,6 +175,16 @@ export class Anchors {
   }
 
   private async load(page: number): Promise<Uint8Array> {
+    this.loads += 1;
+    try {
+      return await this.loadOne(page);
+    } finally {
+      this.loads -= 1;
+      if (this.isWriteDue) this.writing ??= this.writeAnew();
+    }
+  }
+
+  private async loadOne(page: number): Promise<Uint8Array> {
     const written = await this.parts.store.readAnchors(page, this.clusterId);
     const bytes = written ?? (await this.walk(page));
     if (this.pages.size >= PAGES_MAX) this.pages.delete(this.pages.keys().next().value as number);
@@ -181,16 +192,21 @@ export class Anchors {
     const isWhole = this.noteIn(bytes, (page + 1) * this.pageHeights - 1) !== null;
     if (written === null && isWhole && !this.isRefused) {
       this.unwritten.set(page, bytes);
-      this.writing ??= this.writeAnew();
       if (this.unwritten.size >= 2 * PAGES_AT_ONCE) await this.writing;
     }
     return bytes;
   }
 
+  /** A walk leads through many pages: as many as one write takes are written together, and those that are left at its end. */
+  private get isWriteDue(): boolean {
+    const { size } = this.unwritten;
+    return size >= PAGES_AT_ONCE || (size > 0 && this.loads === 0);
+  }
+
   /** One write after the other: a log without any page has thousands, and other writes come between. */
   private async writeAnew(): Promise<void> {
     try {
-      while (this.unwritten.size > 0) {
+      while (this.isWriteDue) {
         const due = new Map([...this.unwritten].slice(0, PAGES_AT_ONCE));
         await this.write(due);
         for (const page of due.keys()) this.unwritten.delete(page);

@@ -273,6 +273,22 @@ describe("a filter on an index that is in doubt", () => {
     expect(found).toMatchObject({ events: [{ sequence: first }], next: first + 1, isCutOff: false });
   });
 
+  it("is looked up for another node before all that one address waits for", async () => {
+    const { lookups, handlers } = nodes.of("n2");
+    let done = 0;
+    const clients = Array.from({ length: 20 }, async () => {
+      await lookups.page({ ...page("asc", filter), by: "192.0.2.1" });
+      done += 1;
+    });
+    const question = { filter, order: "asc", low: 0, high: SIZE, skip: 0, limit: SIZE };
+    const asked = { from: "n1", requestId: "", signal: new AbortController().signal };
+    const answer = await handlers.get("find")?.(question, asked);
+    expect(done).toBeLessThan(10);
+    const events = due("asc", isDue).map((sequence) => expect.objectContaining({ sequence }));
+    expect(answer).toMatchObject({ status: 200, body: { found: { events, next: null } } });
+    await Promise.all(clients);
+  });
+
   it("is refused where too many wait for other nodes, and not decided by the index in doubt", async () => {
     nodes.of("n1").isIndexInDoubt = true;
     let release = (): void => {};

@@ -217,7 +217,12 @@ const TESTS: readonly (readonly [Scenario, readonly string[]])[] = [
     { file: "cluster/alert-records.test.ts", test: "takes the same word on maintenance once while it waits" },
     [
       "cluster/alert-records.ts: leader === null || 2 * leader.controls.length >= core.config.limits.waitingAdmissionsMax",
+      "cluster/alert-records.ts: core.leader?.controls.some((control) => canonicalText(control) === text) === false",
     ],
+  ],
+  [
+    { file: "cluster/alert-records.test.ts", test: "takes the records of a node while none of its own wait" },
+    ["cluster/alert-records.ts: !isWaiting"],
   ],
   [
     { file: "test/scenarios/refusals.test.ts", test: "a late answer of another join changes nothing" },

@@ -66,7 +66,9 @@ const words = [
 
 describe("what the sources and pages refer to", () => {
   it("is in the repository: decisions have a page each", () => {
-    const numbers = new Set(readdirSync(join(root, "docs/decisions")).map((name) => name.slice(0, 4)));
+    const all = readdirSync(join(root, "docs/decisions")).map((name) => name.slice(0, 4));
+    const numbers = new Set(all);
+    expect(all).toHaveLength(numbers.size);
     const named = words.flatMap((file) =>
       [...read(file).matchAll(/\b[Dd]ecisions? \[?(\d{4})\b/g)].map(([, number = ""]) => `${file}: ${number}`),
     );

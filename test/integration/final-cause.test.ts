@@ -63,7 +63,7 @@ it.each<[string, () => string, RegExp]>([
     () => at(locked, "x", "ada:secret@"),
     /does not accept the user or password/,
   ],
-  ["a compressor that is not installed", () => at(open, "x?compressors=zstd"), /asks for something that cannot be had/],
+  ["a compressor that no Node has", () => at(open, "x?compressors=snappy"), /asks for something that cannot be had/],
   ["the name of a database in other case", () => at(open, "shop"), /under a name in other case: write it so/],
   ["a file that is not there", () => at(open, "x?tls=true&tlsCAFile=/nowhere.pem"), /a file that cannot be read/],
 ])("a MONGODB_URI with %s ends the node for good, within five seconds, with the cause", async (_, uri, cause) => {

@@ -102,3 +102,19 @@ it("a sender who never comes to the end gives its room back when its time is ove
   await used(0);
   expect(sender.statuses).toEqual([408]);
 });
+
+for (const path of ["/api/v1/events", "/api/event-logs", "/api/v1/events:batch"])
+  it(`${path}: what comes after a body's time is over is not written, as its sender was told, and takes no room`, async () => {
+    door = await openDoor({ bodyBytesMax: 4 * MAX });
+    Object.assign(door.server, { headersTimeout: 500, requestTimeout: 500 });
+    const body = path.endsWith("batch") ? `{"events":[${LARGE}]}` : LARGE;
+    const late = [post(body, "", path).slice(0, -1), head(path, `Content-Length: 3000\r\n\r\n${" ".repeat(900)}`)];
+    const senders = late.map((text) => door.open().send(text));
+    for (const sender of senders) await answered(sender);
+    senders[0]?.socket.end("}");
+    senders[1]?.socket.end(" ".repeat(900));
+    await expect.poll(() => senders.map(({ socket }) => socket.closed), { timeout: 60_000 }).toEqual([true, true]);
+    await used(0);
+    expect(senders.map(({ statuses }) => statuses)).toEqual([[408], [408]]);
+    expect(door.log.stored).toEqual([]);
+  });

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { hasFailed } from "./middleware/failed-request.js";
 
 export type ReadBody =
   | { readonly ok: true; readonly body: Buffer }
@@ -8,7 +9,8 @@ export type ReadBody =
 /**
  * Collects a body of at most `bytesMax` as it was sent; says once how that ended. What is too large is read on
  * and dropped: a connection whose bytes nobody takes would stand still for all that comes behind. So is the rest of a
- * body of which `take` does not take a part.
+ * body of which `take` does not take a part. What comes after the request was answered as failed, as when its time was over,
+ * is nobody's: its sender was told that nothing of it was written.
  */
 export function readBody(
   message: IncomingMessage,
@@ -25,12 +27,16 @@ export function readBody(
     done(read);
   };
   const broken = (error: NodeJS.ErrnoException): void => end({ ok: false, reason: "broken", error });
+  const isOver = (): boolean => {
+    if (!isDone && hasFailed(message)) broken(new Error("the request was answered before it had arrived"));
+    return isDone;
+  };
   if (Number(message.headers["content-length"] ?? 0) > bytesMax) {
     end({ ok: false, reason: "too_large" });
     return;
   }
   message.on("data", (chunk: Buffer) => {
-    if (isDone) return;
+    if (isOver()) return;
     length += chunk.length;
     const reason = length > bytesMax ? "too_large" : take(chunk.length) ? null : "no_room";
     if (reason === null) chunks.push(chunk);
@@ -39,7 +45,9 @@ export function readBody(
       end({ ok: false, reason });
     }
   });
-  message.on("end", () => end({ ok: true, body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks) }));
+  message.on("end", () => {
+    if (!isOver()) end({ ok: true, body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks) });
+  });
   message.on("error", broken);
   message.on("close", () => broken(Object.assign(new Error("the connection closed"), { code: "ECONNRESET" })));
 }

@@ -278,6 +278,7 @@ export class PeerServer {
     const { proved, theirs } = about;
     const isFirstContact = reason === "unknown_boot" && proved?.incoming.envelope.session === "";
     if (!isFirstContact) this.options.onRejected(reason, peer, theirs);
+    if (response.headersSent) return;
     response.setHeader("WWW-Authenticate", "Quorumlog-HMAC-SHA-256");
     response.setHeader(HEADERS.protocol, PEER_PROTOCOL);
     if (proved === undefined || proved.session === "") unsigned(response, 401, reason);

@@ -116,7 +116,8 @@ function NoAlerts({ list }: { readonly list: AlertList }) {
     <Empty title={list.unreachable.length === 0 ? "No alert is open" : "No alert is open on the nodes that told"}>
       {status === undefined || resolved === undefined ? null : (
         <p>
-          {sinceOf(resolved.alerts)} {coverageOf(status)}
+          {list.unreachable.length + resolved.unreachable.length === 0 ? sinceOf(resolved.alerts) : null}{" "}
+          {coverageOf(status)}
         </p>
       )}
       <p>
@@ -131,7 +132,8 @@ function NoAlerts({ list }: { readonly list: AlertList }) {
 
 /** When anything was found last. */
 function sinceOf(resolved: readonly AlertView[]): string {
-  const last = resolved.toSorted((a, b) => Date.parse(a.lastSeenAt) - Date.parse(b.lastSeenAt)).at(-1);
+  const found = resolved.filter(({ severity }) => severity === "critical");
+  const last = found.toSorted((a, b) => Date.parse(a.lastSeenAt) - Date.parse(b.lastSeenAt)).at(-1);
   if (last === undefined) return "No divergence since the log began.";
   const { lastSeenAt, kind, accused } = last;
   return `No divergence since ${moment(lastSeenAt)} ${zoneName()}: ${kind} on ${accused} was seen last.`;

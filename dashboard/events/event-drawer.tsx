@@ -46,7 +46,7 @@ export function EventDrawer({ sequence, onClose }: { readonly sequence: number; 
         </div>
       </header>
       <AccusedNote sequence={sequence} />
-      {verified.data === undefined ? null : <LentNote what="This event" sources={verified.data.sources} />}
+      {verified.data === undefined ? null : <LentNote what="This event" isProved sources={verified.data.sources} />}
       {verified.data === undefined ? (
         verified.error === null ? (
           <Loading what={`event ${sequence}`} />

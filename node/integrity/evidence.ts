@@ -18,6 +18,8 @@ const BYTES_MAX = 8 * 1024 * 1024;
 const LINKS_MAX = 8;
 /** Times that nodes were admitted in one bundle, beside the newest of each. */
 const ADMISSIONS_MAX = 64;
+/** Blocks that are looked at for it: whoever alters a database can name as many as there are. */
+const CANDIDATES_MAX = 512;
 const DOMAIN = "quorumlog/evidence/v1\n";
 
 export interface EvidenceParts {
@@ -166,7 +168,7 @@ export class Evidence {
       const listed = await this.parts.log.readMembershipBlocks(height(newest));
       const heights = listed.map(({ block }) => block.header.height);
       for (const at of [1, ...heights]) {
-        if (seen.has(at)) continue;
+        if (seen.has(at) || seen.size >= CANDIDATES_MAX) continue;
         seen.add(at);
         const block = (await this.committed(height(at)))?.block;
         const kind = block?.header.control?.kind;

@@ -45,6 +45,7 @@ const PLACES_EVERY_MS = 5_000;
 /** What was not committed when it was suspected is looked at as soon as it is. */
 const LOOK_AGAIN_MS = 500;
 const MARKER_AGAIN_MS = 300;
+const WINDOWS_WAIT_MS = 2_000;
 
 export interface IntegrityParts {
   readonly nodeId: NodeId;
@@ -210,9 +211,10 @@ export class Integrity {
     return this.recalled.windows;
   }
 
-  /** Before anything is told of alerts. */
+  /** Before anything is told of alerts; a log whose notes were lost takes longer to prove them than a start may wait. */
   recallWindows(): Promise<void> {
-    return this.recalled.recallWindows(this.parts.driver.heldThrough);
+    const { clock, driver } = this.parts;
+    return Promise.race([this.recalled.recallWindows(driver.heldThrough), delay(clock, WINDOWS_WAIT_MS)]);
   }
 
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {

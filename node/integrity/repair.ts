@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { majority } from "../../cluster/quorum.js";
 import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import { height } from "../../shared/ids.js";
@@ -194,32 +195,47 @@ export class Repair {
 
   /** Documents that no node of this log wrote. */
   private async takeOut({ heights = [] }: AlertRecord, { onKept }: RepairEvents): Promise<void> {
-    const { store, repairs, durableHeight, isSealed } = this.parts;
+    const { store, repairs, isSealed } = this.parts;
     const besides = heights.flatMap(([first, last]) => (first === last ? [first] : []));
     for (let round = 0; round < FORGED_ROUNDS_MAX; round++) {
       let taken: string[] = [];
+      let isAnyNew = false;
+      // Who was a member is proved before: a walk through headers writes in the same order, and would wait for itself there.
+      const judged: { readonly block: Block; readonly isGood: boolean }[] = [];
       await this.patiently(async () => {
-        const durable = durableHeight();
-        if (durable === null) throw new StoreError("not_stored", "The store is being recovered.");
+        judged.length = 0;
+        for (const { block } of await store.strangers(this.durable()))
+          if (block !== null) judged.push({ block: block.block, isGood: await isSealed(block.block) });
+      }, atOnce);
+      await this.patiently(async () => {
         const ids: unknown[] = [];
-        for (const { rawId, block } of await store.strangers(durable))
-          if (block === null || block.block.header.height !== block.at || !(await isSealed(block.block)))
-            ids.push(rawId);
+        for (const { rawId, block } of await store.strangers(this.durable())) {
+          const isMisplaced = block === null || block.block.header.height !== block.at;
+          const known = isMisplaced ? null : judged.find((one) => isSame(one.block, block.block));
+          if (known === undefined) isAnyNew = true;
+          else if (known?.isGood !== true) ids.push(rawId);
+        }
         taken = await repairs.removeForged(ids, besides);
       });
       for (const name of taken) onKept(name);
-      if (taken.length === 0) return;
+      if (taken.length === 0 && !isAnyNew) return;
     }
     throw new RepairRefused("Documents are put there faster than they are taken out.");
   }
 
+  private durable(): Height {
+    const durable = this.parts.durableHeight();
+    if (durable === null) throw new StoreError("not_stored", "The store is being recovered.");
+    return durable;
+  }
+
   /** A store that is lost is opened again, and then it is tried once more. */
-  private async patiently(work: () => Promise<void>): Promise<void> {
-    const { clock, inOrder } = this.parts;
+  private async patiently(work: () => Promise<void>, run = this.parts.inOrder): Promise<void> {
+    const { clock } = this.parts;
     const until = clock.now() + STORE_WAIT_MS;
     for (;;) {
       try {
-        return await inOrder(work);
+        return await run(work);
       } catch (error) {
         if (!(error instanceof StoreError) || clock.now() > until) throw error;
         await delay(clock, RETRY_MS);
@@ -227,6 +243,11 @@ export class Repair {
     }
   }
 }
+
+const atOnce = (work: () => Promise<void>): Promise<void> => work();
+
+/** In all that says whether a member has signed it. */
+const isSame = (a: Block, b: Block): boolean => a.signature === b.signature && isDeepStrictEqual(a.header, b.header);
 
 const noCopy = (at: number, blockHash: HashHex): string =>
   `No member that answers has block ${at} as it was committed (${blockHash.slice(0, 16)}…), signed by its leader. Nothing was replaced there.`;

@@ -121,8 +121,10 @@ export class Webhook {
   }
 
   /** Sends one message now, whatever waits. Null: it was taken; else why not. */
-  test(): Promise<string | null> {
-    return this.post({ id: newId(), body: this.bodyOf("test", { node: this.parts.nodeId }) });
+  async test(): Promise<string | null> {
+    const fault = await this.post({ id: newId(), body: this.bodyOf("test", { node: this.parts.nodeId }) });
+    if (fault === null) this.failing = null;
+    return fault;
   }
 
   private async beat(): Promise<void> {

@@ -43,10 +43,10 @@ afterAll(async () => {
   receiver?.close();
 });
 
-/** Whoever leads. One that gave no word may have recorded it all the same: as of another moment it is another window. */
+/** Whoever leads. One that gave no word may have recorded it all the same: said again in the same words it is the same window. */
 async function announced(node: ClusterNode, reason: string): Promise<MaintenanceWindow> {
-  const until = new Date(Date.now() + 3_600_000).toISOString();
-  const said = { node: node.id, until, actor: "ada", reason };
+  const [from, until] = [30_000, 3_600_000].map((ms) => new Date(Date.now() + ms).toISOString());
+  const said = { node: node.id, from, until, actor: "ada", reason };
   const record = async () => {
     const { status, body } = await postJson(`${asked.url}/api/v1/cluster/maintenance`, said);
     expect([201, 503]).toContain(status);

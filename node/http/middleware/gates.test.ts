@@ -20,12 +20,13 @@ const PASSES: Readonly<Record<string, string>> = {
   listElections: "questions singles",
   listAlerts: "questions singles",
   readAlert: "questions singles",
+  listMaintenance: "singles",
   readEvidence: "evidence questions",
   readChaos: "questions",
   streamA: "stream",
   stream: "stream",
   ...Object.fromEntries(
-    "admitNode stepDown makeFault testWebhook acknowledgeAlert repairAlert rebuildAlert dismissAlert"
+    "admitNode stepDown recordMaintenance makeFault testWebhook acknowledgeAlert repairAlert rebuildAlert dismissAlert"
       .split(" ")
       .map((id) => [id, "decisions"]),
   ),
@@ -35,6 +36,10 @@ const PASSES: Readonly<Record<string, string>> = {
       .map((id) => [id, ""]),
   ),
 };
+
+/** What examples say of times to come lies in the past. */
+const PAST = /(?<="until":")[^"]+/;
+const SOON = new Date(Date.now() + 3_600_000).toISOString();
 
 it("each route of the API's description is named here", () => {
   expect(OPERATIONS.map(({ id }) => id).sort()).toEqual(Object.keys(PASSES).sort());
@@ -60,6 +65,7 @@ describe("what a route passes", () => {
     log.store();
     log.stored[0] = { ...log.store(), sequence: 0, dataPayload: { text: "x".repeat(100_000) } };
     Object.assign(log, { copies: large, block: large, chain: large, elections: large, clusterStatus: large });
+    Object.assign(log.maintenance, { windows: () => ["x".repeat(100_000)], record: large });
     Object.assign(log, { admit: large, stepDown: large, histogram: async () => ({ edges: [], counts: [], from: [] }) });
     for (const name of ["alerts", "alert", "evidence", "decide", "testWebhook"] as const)
       Object.assign(log.alerts, { [name]: large });
@@ -75,7 +81,13 @@ describe("what a route passes", () => {
       seen.length = 0;
       const ifMatch = `If-Match: "${"a".repeat(64)}"\r\n`;
       const text =
-        method === "post" ? post(JSON.stringify(body?.example), ifMatch, target) : get(target, isStream ? SSE : "");
+        method === "post"
+          ? post(
+              JSON.stringify(body?.example).replace(PAST, () => SOON),
+              ifMatch,
+              target,
+            )
+          : get(target, isStream ? SSE : "");
       const client = door.open().send(text);
       await expect.poll(() => client.statuses.length).toBe(1);
       expect(client.statuses[0]).toBeLessThan(500);

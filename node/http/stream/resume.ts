@@ -129,7 +129,7 @@ class PastReader {
   private async page(end: number): Promise<void> {
     const { client, filter } = this;
     const isFiltered = Object.keys(filter).length > 0;
-    const request = { filter, order: "asc", low: this.next, high: end, limit: this.limit } as const;
+    const request = { by: client.address, filter, order: "asc", low: this.next, high: end, limit: this.limit } as const;
     // A database that does not answer is waited for, as a client is.
     const page = await this.parts.reads.page(request).catch(() => null);
     if (page === null) return;

@@ -29,7 +29,7 @@ export const entriesBetween = (from: number, to = Number.POSITIVE_INFINITY): { $
 
 const IS_WHOLE = { $eq: ["$_id", { $trunc: "$_id" }] };
 /** A condition on numbers: they are whole ones. */
-export const WHOLE_IDS = { $expr: IS_WHOLE };
+export const WHOLE_IDS = { _id: { $type: ["int", "long", "double"] }, $expr: IS_WHOLE };
 const wholeIds = (bounds: BSON.Document): BSON.Document => ({ ...bounds, $type: ["int", "long", "double"] });
 
 /** A condition on blocks from a height on: what somebody has put between two heights, or beyond all, is none. */

@@ -120,8 +120,7 @@ export class MongoLogStore implements LogStore, RepairStore {
     await makeIndexes(blocks, BLOCK_INDEXES);
     const { truncating } = opening.state.record;
     if (truncating !== null) await this.cut(opening, truncating);
-    const highest = { sort: { _id: -1 }, projection: { _id: 1 }, limit: NEWEST_HEIGHTS } as const;
-    const newest = (await blocks.find(blocksFrom(1), highest).toArray()).map(({ _id }) => height(_id));
+    const newest = await newestHeights(blocks);
     const [tailHeight = height(0)] = newest;
     await opening.works.tidy(tailHeight, () => opening.state.swapOrThrow({}, options));
     // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
@@ -377,4 +376,13 @@ export class MongoLogStore implements LogStore, RepairStore {
     if (this.ownerWatch !== null) clearInterval(this.ownerWatch);
     await opening?.link.close();
   }
+}
+
+/** The highest places where blocks stand, the highest first. The server reads their ids alone, unless one is no height. */
+async function newestHeights(blocks: Collection<StoredDocument>): Promise<Height[]> {
+  const options = { sort: { _id: -1 }, projection: { _id: 1 }, hint: { _id: 1 }, limit: NEWEST_HEIGHTS } as const;
+  const numbers = await blocks.find({ _id: { $gte: 1, $lte: Number.MAX_SAFE_INTEGER } }, options).toArray();
+  const areWhole = numbers.every(({ _id }) => Number.isSafeInteger(Number(_id)));
+  const found = areWhole ? numbers : await blocks.find(blocksFrom(1), options).toArray();
+  return found.map(({ _id }) => height(Number(_id)));
 }

@@ -115,7 +115,7 @@ async function whole(
   find: (filter: BSON.Document) => Promise<FoundDocument[]>,
 ): Promise<FoundDocument[]> {
   const found = await find(filter);
-  return found.every(({ _id }) => Number.isInteger(Number(_id))) ? found : find({ ...filter, ...WHOLE_IDS });
+  return found.every(({ _id }) => Number.isInteger(Number(_id))) ? found : find({ $and: [filter, WHOLE_IDS] });
 }
 
 /** Throws `index_lost` unless the index says that it is whole. */

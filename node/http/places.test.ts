@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -97,14 +96,18 @@ describe("peers of a node whose places for clients are all taken", () => {
   async function crowded() {
     const [n1, n2] = [await listen("n1"), await listen("n2", { places: LIMITS })];
     const sockets: Socket[] = [];
+    let taken = 0;
+    const count = (): unknown => taken++;
     closers.push(() => {
       for (const socket of sockets) socket.destroy();
     });
-    const crowd = async (count: number): Promise<void> => {
-      for (let i = 0; i < count; i++) sockets.push(connect(n2.port, "127.0.0.1").on("error", () => {}));
-      await Promise.all(sockets.map((socket) => socket.readyState === "open" || once(socket, "connect")));
-      // Connected is what the system says; the server takes them a moment later.
-      await delay(50);
+    const crowd = async (clients: number): Promise<void> => {
+      n2.server.on("connection", count);
+      const all = taken + clients;
+      for (let i = 0; i < clients; i++) sockets.push(connect(n2.port, "127.0.0.1").on("error", () => {}));
+      // Connected is what the system says; the server takes them later.
+      await expect.poll(() => taken).toBeGreaterThanOrEqual(all);
+      n2.server.off("connection", count);
     };
     return { n1, n2, crowd, sockets };
   }

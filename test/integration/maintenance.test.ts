@@ -45,7 +45,7 @@ afterAll(async () => {
 
 /** Whoever leads. One that gave no word may have recorded it all the same: said again in the same words it is the same window. */
 async function announced(node: ClusterNode, reason: string): Promise<MaintenanceWindow> {
-  const [from, until] = [30_000, 3_600_000].map((ms) => new Date(Date.now() + ms).toISOString());
+  const [from, until] = [0, 3_600_000].map((ms) => new Date(Date.now() + ms).toISOString());
   const said = { node: node.id, from, until, actor: "ada", reason };
   const record = async () => {
     const { status, body } = await postJson(`${asked.url}/api/v1/cluster/maintenance`, said);

@@ -64,7 +64,8 @@ function startCampaign(core: Core): void {
   if (higher.length === 0 || core.election.wasSilenced) return startPreVote(core, "no leader is heard");
   core.role = "asking";
   core.election.asked = new Set(higher);
-  core.election.deadline = core.now + core.config.electionTimeoutMs / 4;
+  core.election.waitMs = core.config.electionTimeoutMs / 4;
+  core.election.deadline = core.now + core.election.waitMs;
   core.announceRole("no leader is heard: higher-priority nodes are asked");
   for (const id of higher) core.send(id, { kind: "election", tail: durableTail(core) });
 }

@@ -205,15 +205,14 @@ export class Repair {
       await this.patiently(async () => {
         judged.length = 0;
         for (const { block } of await store.strangers(this.durable()))
-          if (block !== null) judged.push({ block: block.block, isGood: await isSealed(block.block) });
+          if (isInPlace(block)) judged.push({ block: block.block, isGood: await isSealed(block.block) });
       }, atOnce);
       await this.patiently(async () => {
         const ids: unknown[] = [];
         for (const { rawId, block } of await store.strangers(this.durable())) {
-          const isMisplaced = block === null || block.block.header.height !== block.at;
-          const known = isMisplaced ? null : judged.find((one) => isSame(one.block, block.block));
+          const known = isInPlace(block) ? judged.find((one) => isSame(one.block, block.block)) : { isGood: false };
           if (known === undefined) isAnyNew = true;
-          else if (known?.isGood !== true) ids.push(rawId);
+          else if (!known.isGood) ids.push(rawId);
         }
         taken = await repairs.removeForged(ids, besides);
       });
@@ -245,6 +244,9 @@ export class Repair {
 }
 
 const atOnce = (work: () => Promise<void>): Promise<void> => work();
+
+const isInPlace = (found: FoundBlock | null): found is FoundBlock =>
+  found !== null && found.block.header.height === found.at;
 
 /** In all that says whether a member has signed it. */
 const isSame = (a: Block, b: Block): boolean => a.signature === b.signature && isDeepStrictEqual(a.header, b.header);

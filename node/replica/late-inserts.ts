@@ -18,13 +18,17 @@ export async function lateInserts(options: RecoveryOptions, opened: OpenedStore)
   const members = await membersBelow(options, opened, hole);
   // Its log ends before the block that admits it: what was acknowledged before it joined anew counts for nothing any more.
   const admitted = members.get(options.identity.identity.nodeId)?.joinNonce;
-  const isJoining = opened.hardState === null || opened.hardState.joinNonce !== admitted;
+  let isJoining = opened.hardState === null || opened.hardState.joinNonce !== admitted;
+  let areLate = true;
   for (const at of opened.newest.filter((one) => one > hole)) {
     const { block } = await readOne(options.log, at);
     if (!hasHash(block.header, block.blockHash)) return null;
-    const isLate = isMembers(options.verifyBlock, [members], block) && !isVouchedFor(options, block);
-    if (!isJoining && !isLate) return null;
+    areLate &&= isMembers(options.verifyBlock, [members], block) && !isVouchedFor(options, block);
+    // A nonce is taken before a log is cleared: no late insert admits this one.
+    const { control } = block.header;
+    if (control?.kind === "node_admitted" && control.joinNonce === opened.hardState?.joinNonce) isJoining = false;
   }
+  if (!isJoining && !areLate) return null;
   return { strayFrom: hole, detail: `nothing stands at block ${hole}, and something above it` };
 }
 

@@ -348,6 +348,19 @@ describe("an insert of before that arrives in a log which is copied anew", () =>
     expect([...database.quarantined.values()]).toEqual([blocks[11]?.stored]);
   });
 
+  it("is none where the block that admits this node as it is stands above the hole: it counted with what is there", async () => {
+    const { joinNonce } = await start();
+    const log = new TestLog();
+    const controls: Control[] = [GENESIS, ...Array<Control>(5).fill({ kind: "term_started" })];
+    const blocks = [...controls, { ...ADMITTED, node: "n1", joinNonce } as Control].map((control) =>
+      log.block([], { control }),
+    );
+    await markAt(blocks[6] as TestBlock);
+    put([...blocks.slice(0, 3), ...blocks.slice(4)]);
+    await expect(start()).rejects.toMatchObject({ failure: "unfit" });
+    expect(database.quarantined.size).toBe(0);
+  });
+
   it("is none where more stands above the hole than inserts leave behind, or what stands there was altered", async () => {
     await start();
     const { blocks } = TestLog.grow(80);

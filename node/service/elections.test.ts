@@ -31,14 +31,14 @@ describe("refused writes", () => {
 it("ELECTION and ALIVE are noted where they arrive, the newest first, and no other message is", () => {
   const messages = new BullyMessages();
   const tail = { term: term(1), height: height(2) };
-  messages.onMessage({ from: "n1", to: "n2", body: { kind: "election", tail } }, "2026-01-01T00:00:00.000Z");
-  messages.onMessage({ from: "n3", to: "n2", body: { kind: "take_over" } }, "2026-01-01T00:00:00.100Z");
-  messages.onMessage({ from: "n3", to: "n2", body: { kind: "alive" } }, "2026-01-01T00:00:00.200Z");
+  messages.onMessage({ from: "n1", to: "n2", body: { kind: "election", tail } }, () => "2026-01-01T00:00:00.000Z");
+  messages.onMessage({ from: "n3", to: "n2", body: { kind: "take_over" } }, () => "2026-01-01T00:00:00.100Z");
+  messages.onMessage({ from: "n3", to: "n2", body: { kind: "alive" } }, () => "2026-01-01T00:00:00.200Z");
   expect(messages.all).toEqual([
     { at: "2026-01-01T00:00:00.200Z", kind: "alive", from: "n3", to: "n2" },
     { at: "2026-01-01T00:00:00.000Z", kind: "election", from: "n1", to: "n2" },
   ]);
-  for (let i = 0; i < 1_000; i++) messages.onMessage({ from: "n3", to: "n2", body: { kind: "alive" } }, `${i}`);
+  for (let i = 0; i < 1_000; i++) messages.onMessage({ from: "n3", to: "n2", body: { kind: "alive" } }, () => `${i}`);
   expect(messages.all).toHaveLength(500);
   expect(messages.all[0]?.at).toBe("999");
 });

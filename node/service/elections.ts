@@ -47,9 +47,9 @@ export class RefusedWrites {
 export class BullyMessages {
   private kept: ElectionMessage[] = [];
 
-  onMessage({ from, to, body: { kind } }: Pick<PeerMessage, "from" | "to" | "body">, at: string): void {
+  onMessage({ from, to, body: { kind } }: Pick<PeerMessage, "from" | "to" | "body">, wall: () => string): void {
     if (kind !== "election" && kind !== "alive") return;
-    this.kept = [{ at, kind, from, to }, ...this.kept].slice(0, NOTICES_MAX);
+    this.kept = [{ at: wall(), kind, from, to }, ...this.kept].slice(0, NOTICES_MAX);
   }
 
   /** The newest first. */
@@ -94,7 +94,7 @@ export class Elections {
   }
 
   onMessage(message: PeerMessage): void {
-    this.messages.onMessage(message, this.parts.clock.wall());
+    this.messages.onMessage(message, () => this.parts.clock.wall());
   }
 
   onRefused(): void {

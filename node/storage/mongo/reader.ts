@@ -160,7 +160,7 @@ export class MongoReader implements LogReader {
       try {
         found.push(...(await this.headersBetween(at, last)));
         at = last + 1;
-        this.headersMax = Math.min(HEADERS_MAX, this.headersMax + 1);
+        if (last < to) this.headersMax = Math.min(HEADERS_MAX, this.headersMax + 1);
       } catch (error) {
         // The server reads whole blocks for their headers: of large ones fewer in a command's time.
         if (last === at || !isTimeOver(error)) throw error;

@@ -1,5 +1,6 @@
 import type { JsonValue } from "../../shared/canonical.js";
 import type { EventView } from "../../shared/log/event.js";
+import type { ElectionMessage } from "../../shared/protocol/requests.js";
 
 /** What the page reads of the API's answers; a test holds that the node's own types fit. */
 export interface NodeView {
@@ -52,16 +53,9 @@ export interface ElectionView {
   readonly tookMs: number | null;
   readonly writesRefused: Readonly<Record<string, number>>;
 }
-export interface ElectionMessageView {
-  readonly at: string;
-  readonly kind: "election" | "alive";
-  readonly from: string;
-  readonly to: string;
-}
-
 export interface ElectionList {
   readonly elections: readonly ElectionView[];
-  readonly messages: readonly ElectionMessageView[];
+  readonly messages: readonly ElectionMessage[];
   readonly unreachable: readonly string[];
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ChaosState } from "../../shared/protocol/chaos.js";
-import type { ElectionMessageView, ElectionView } from "../api/types.js";
+import type { ElectionMessage } from "../../shared/protocol/requests.js";
+import type { ElectionView } from "../api/types.js";
 import { downtimesOf, ticksOf, timelineOf } from "./timeline.js";
 import { Witness } from "./witness.js";
 
@@ -19,7 +20,7 @@ const ELECTIONS: readonly ElectionView[] = [
   election({}),
 ];
 const NODES = ["n1", "n2", "n3"];
-const MESSAGES: readonly ElectionMessageView[] = [
+const MESSAGES: readonly ElectionMessage[] = [
   { at: at(21), kind: "alive", from: "n2", to: "n1" },
   { at: at(20), kind: "election", from: "n1", to: "n2" },
 ];

@@ -1,5 +1,6 @@
 import type { ChaosState } from "../../shared/protocol/chaos.js";
-import type { ElectionMessageView, ElectionView } from "../api/types.js";
+import type { ElectionMessage } from "../../shared/protocol/requests.js";
+import type { ElectionView } from "../api/types.js";
 
 export type SpanKind = "leads" | "campaign" | "transfer" | "down" | "paused" | "cut" | "silent" | "behind";
 
@@ -24,7 +25,7 @@ export interface Lane {
 }
 /** What one node told another: votes and transfers by the log, ELECTION and ALIVE as the nodes remember them. */
 export interface Arrow {
-  readonly kind: "vote" | "transfer" | ElectionMessageView["kind"];
+  readonly kind: "vote" | "transfer" | ElectionMessage["kind"];
   readonly from: string;
   readonly to: string;
   readonly at: number;
@@ -52,7 +53,7 @@ interface TimelineParts {
   readonly nodes: readonly string[];
   /** The newest first. */
   readonly elections: readonly ElectionView[];
-  readonly messages: readonly ElectionMessageView[];
+  readonly messages: readonly ElectionMessage[];
   readonly downtimes: readonly Downtime[];
   readonly record: ChaosState["record"];
   readonly leaderId: string | null;
@@ -138,7 +139,7 @@ function arrowsOf({ votes, leaderId: to, previousLeader, reason, end: at }: Time
   ];
 }
 
-const messageArrow = ({ kind, from, to, at }: ElectionMessageView): Arrow => ({
+const messageArrow = ({ kind, from, to, at }: ElectionMessage): Arrow => ({
   ...{ kind, from, to, at: Date.parse(at) },
   label: kind === "election" ? `asked ${to}: ELECTION` : `answered ${to}: ALIVE`,
 });

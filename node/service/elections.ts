@@ -4,8 +4,8 @@ import { NOTICES_MAX } from "../../shared/limits.js";
 import type { Block } from "../../shared/log/block.js";
 import { hashHeader } from "../../shared/log/block.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
-import type { AnswerTo } from "../../shared/protocol/requests.js";
-import type { ElectionList, ElectionMessage, ElectionRecord } from "./log-port.js";
+import type { AnswerTo, ElectionMessage } from "../../shared/protocol/requests.js";
+import type { ElectionList, ElectionRecord } from "./log-port.js";
 import { notReady, type Parts } from "./parts.js";
 
 /** Terms in which writes were refused; the oldest are forgotten. */

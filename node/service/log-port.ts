@@ -6,7 +6,7 @@ import type { FoundEvent } from "../../shared/log/stored-event.js";
 import type { MaintenanceWindow } from "../../shared/protocol/alert.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
-import type { QuestionOf } from "../../shared/protocol/requests.js";
+import type { ElectionMessage, QuestionOf } from "../../shared/protocol/requests.js";
 import type { AlertRecord, AlertsWanted } from "../storage/port.js";
 
 /**
@@ -174,14 +174,6 @@ export interface ElectionRecord {
   readonly handOver: boolean;
   /** Writes answered 503 no_quorum before this leader was known, by node, since that node's start. */
   readonly writesRefused: Readonly<Record<NodeId, number>>;
-}
-
-/** One of Bully's questions or answers, as the node that it reached noted it. */
-export interface ElectionMessage {
-  readonly at: string;
-  readonly kind: "election" | "alive";
-  readonly from: NodeId;
-  readonly to: NodeId;
 }
 
 /** Each the newest first. */

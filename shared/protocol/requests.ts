@@ -156,6 +156,9 @@ export const electionMessageSchema = z.strictObject({
   to: nodeIdSchema,
 });
 
+/** One of Bully's questions or answers, as the node that it reached noted it. */
+export type ElectionMessage = z.infer<typeof electionMessageSchema>;
+
 export const electionWaitSchema = z.strictObject({ leftMs: count, ofMs: count });
 
 /** What a node says of itself. */

@@ -1,31 +1,20 @@
-import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import { MongoClient } from "mongodb";
-import { validate as isCronExpression } from "node-cron";
-import { z } from "zod";
 import type { NodeId } from "../shared/ids.js";
-import {
-  ELECTION_TIMEOUT_MS_MAX,
-  EVENT_BYTES_MAX_CEILING,
-  EVENT_BYTES_MAX_DEFAULT,
-  MEMBERS_MAX,
-  REQUEST_TIMEOUT_MS_MAX,
-} from "../shared/limits.js";
-import { nodeIdSchema } from "../shared/log/control.js";
+import { MEMBERS_MAX } from "../shared/limits.js";
 import { baseUrl } from "./host/base-url.js";
 import { type EnvFile, parseEnvFile } from "./host/env-file.js";
+import {
+  CONFIG_NAMES,
+  type Environment,
+  environmentSchema,
+  NAMES,
+  type Name,
+  SECRET_NAMES,
+} from "./host/environment.js";
 import { judgeNames, mergeSources, readSetting } from "./host/setting-sources.js";
-import { parseHostName, parseOrigin, parseWebhookSecret, parseWebhookUrl } from "./host/setting-values.js";
+import type { ChaosAddress, MemberAddress } from "./host/setting-values.js";
 import type { WebhookTarget } from "./integrity/webhook-post.js";
-import { DEFAULT_DATABASE, identityFolder } from "./storage/identity.js";
-
-/** A member as MEMBERS gives it; priority is its place, the last one highest. */
-export interface MemberAddress {
-  readonly id: NodeId;
-  /** Base URL, `http://host:port`. */
-  readonly address: string;
-  readonly priority: number;
-}
+import { identityFolder } from "./storage/identity.js";
 
 export interface Config {
   readonly nodeId: NodeId;
@@ -41,7 +30,7 @@ export interface Config {
   readonly self: MemberAddress;
   /** null only for a node that stands alone. */
   readonly clusterSecret: string | null;
-  readonly logLevel: z.infer<typeof logLevelSchema>;
+  readonly logLevel: Environment["LOG_LEVEL"];
   readonly admitsNewKeys: boolean;
   readonly allowsUnsafeMongod: boolean;
   readonly initiatesReplicaSet: boolean;
@@ -72,11 +61,6 @@ export interface Config {
   readonly links: ReadonlyMap<NodeId, string>;
 }
 
-export interface ChaosAddress {
-  readonly url: string;
-  readonly token: string;
-}
-
 export interface WebhookConfig extends WebhookTarget {
   /** Between messages that say that this node is there; 0: none. */
   readonly heartbeatMs: number;
@@ -88,136 +72,6 @@ export type ConfigResult =
   | { readonly ok: false; readonly report: string; readonly mistakes: readonly string[] };
 
 type Env = Readonly<Record<string, string | undefined>>;
-
-const DISK_FREE_MIN_BYTES_DEFAULT = 1024 ** 3;
-const DISK_BYTES_MAX = 999_999_999_999_999;
-const SECRET_CHARACTERS_MIN = 32;
-
-/** A text that `parse` turns into a value, or refuses with a sentence. */
-const text = <T>(parse: (value: string) => T | Error) =>
-  z.string().transform((value, context): T => {
-    const parsed = parse(value);
-    if (!(parsed instanceof Error)) return parsed;
-    context.addIssue({ code: "custom", message: parsed.message });
-    return z.NEVER;
-  });
-
-const whole = (min: number, max: number) =>
-  text((value) => {
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
-    return number >= min && number <= max
-      ? number
-      : new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(value)}`);
-  });
-
-/** Separated by commas; `parse` gives each entry in its one form, or says what is wrong with it. */
-const list = (parse: (entry: string) => string | Error) =>
-  text((value) => {
-    const entries = value.split(",").flatMap((entry) => entry.trim() || []);
-    const parsed = entries.map(parse);
-    return parsed.find((entry) => entry instanceof Error) ?? (parsed as string[]);
-  });
-
-const flag = text((value) => {
-  if (/^(true|1|yes|on)$/i.test(value)) return true;
-  return /^(false|0|no|off)$/i.test(value) ? false : new Error(`must be true or false, not ${JSON.stringify(value)}`);
-});
-
-const logLevelSchema = z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
-  error: "must be one of trace, debug, info, warn, error, fatal, silent",
-});
-/** What other programs, which read the same variable, call these levels. */
-const LEVELS_OF_OTHERS: Readonly<Record<string, string>> = {
-  warning: "warn",
-  err: "error",
-  critical: "fatal",
-  verbose: "debug",
-  off: "silent",
-  none: "silent",
-};
-const levelOf = (value: string): string => {
-  const level = value.trim().toLowerCase();
-  return LEVELS_OF_OTHERS[level] ?? level;
-};
-
-/** Every name that a node reads, with its default as the text that a person would write. */
-const environmentSchema = z.object({
-  NODE_ID: z
-    .string()
-    .refine((id) => nodeIdSchema.safeParse(id).success, "must be 1 to 64 letters, digits, '.', '_' or '-'")
-    .prefault("n1"),
-  PORT: whole(1, 65_535).prefault("3000"),
-  HOST: z
-    .string()
-    .refine(
-      (host) => /^[A-Za-z0-9_.-]{1,253}$/.test(host) || (isIPv6(host) && !host.includes("%")),
-      "must be a host name or an IP address, such as 127.0.0.1, ::1 (without brackets or a zone), or 0.0.0.0 for all",
-    )
-    .prefault("127.0.0.1"),
-  MONGODB_URI: text(parseMongodbUri),
-  MEMBERS: text(parseMembers).optional(),
-  PRIORITY: whole(0, 1_000_000).optional(),
-  CLUSTER_SECRET: z
-    .string()
-    .min(SECRET_CHARACTERS_MIN, `must have at least ${SECRET_CHARACTERS_MIN} characters (try: openssl rand -hex 32)`)
-    .max(1024, "must have at most 1024 characters")
-    .optional(),
-  DATA_DIR: z.string().prefault("./data"),
-  LOG_LEVEL: z.string().transform(levelOf).pipe(logLevelSchema).prefault("info"),
-  ADMIT_NEW_KEYS: flag.prefault("false"),
-  ALLOW_UNSAFE_MONGOD: flag.prefault("false"),
-  MONGODB_INIT_REPLICA_SET: flag.prefault("false"),
-  MONGODB_MANAGED: flag.prefault("false"),
-  HEARTBEAT_MS: whole(10, 60_000).prefault("100"),
-  ELECTION_TIMEOUT_MS: whole(50, ELECTION_TIMEOUT_MS_MAX).prefault("1000"),
-  REQUEST_TIMEOUT_MS: whole(100, REQUEST_TIMEOUT_MS_MAX).prefault("5000"),
-  TAKEOVER_COOLDOWN_MS: whole(0, 3_600_000).prefault("5000"),
-  DISK_FREE_MIN_BYTES: whole(0, DISK_BYTES_MAX).prefault(String(DISK_FREE_MIN_BYTES_DEFAULT)),
-  EVENT_BYTES_MAX: whole(1024, EVENT_BYTES_MAX_CEILING).prefault(String(EVENT_BYTES_MAX_DEFAULT)),
-  VERIFY_SCHEDULE: z
-    .string()
-    .refine(isCronExpression, "must be a cron expression such as '0 * * * *' (every hour)")
-    .prefault("* * * * *"),
-  INDEX_PAYLOAD: text(parsePaths).prefault(""),
-  KEY_FILTER_BYTES: whole(1024, 1024 * 1024 * 1024).prefault(String(8 * 1024 * 1024)),
-  ALLOWED_HOSTS: list(parseHostName).prefault(""),
-  ALLOWED_ORIGINS: list(parseOrigin).prefault(""),
-  ALERT_WEBHOOK_URL: text(parseWebhookUrl).optional(),
-  ALERT_WEBHOOK_SECRET: text(parseWebhookSecret).optional(),
-  ALERT_WEBHOOK_ALLOW_PRIVATE: flag.prefault("false"),
-  ALERT_WEBHOOK_HEARTBEAT_SECONDS: whole(0, 86_400).prefault("3600"),
-  CHAOS_URL: text(parseChaosUrl).optional(),
-  CHAOS_LINKS: text(parseMembers).optional(),
-  /** Read by `npm start` only; accepted here because nodes inherit its environment. */
-  MONGODB_URIS: z.string().optional(),
-  MONGOD_BINARY: z.string().optional(),
-});
-type Environment = z.infer<typeof environmentSchema>;
-type Name = keyof Environment;
-
-const NAMES = Object.keys(environmentSchema.shape) as Name[];
-const SECRET_NAMES: readonly Name[] = [
-  "CLUSTER_SECRET",
-  "MONGODB_URI",
-  "MONGODB_URIS",
-  "ALERT_WEBHOOK_SECRET",
-  "CHAOS_URL",
-];
-/** Every accepted name, the `_FILE` twins of the secrets included. */
-export const CONFIG_NAMES: readonly string[] = [...NAMES, ...SECRET_NAMES.map((name) => `${name}_FILE`)];
-
-const INDEXED_PATHS_MAX = 16;
-
-function parsePaths(value: string): string[] | Error {
-  const paths = [...new Set(value.split(",").map((path) => path.trim()))].filter((path) => path !== "");
-  if (paths.length > INDEXED_PATHS_MAX) return new Error(`may name at most ${INDEXED_PATHS_MAX} paths`);
-  const bad = paths.find((path) => path.length > 256 || path.split(".").some((key) => key === ""));
-  return bad === undefined
-    ? paths
-    : new Error(
-        `must be paths of payloads, separated by commas, such as user,order.id; ${JSON.stringify(bad)} is none`,
-      );
-}
 
 /**
  * One environment out of both: of each setting the environment's, if it is set there, else the file's. Names and lines
@@ -249,49 +103,6 @@ export function loadConfig(env: Env, dotenv: string | EnvFile = ""): ConfigResul
   if (errors.length > 0) return { ok: false, report: writeReport(errors, names.warnings), mistakes: errors };
   const config = toConfig(values as Environment);
   return { ok: true, config, warnings: [...names.warnings, ...warningsOf(config)] };
-}
-
-/**
- * The driver is the judge of a connection string for one server; its constructor parses and connects to nothing, and
- * `db` looks at the name of the database.
- */
-function parseMongodbUri(uri: string): string | Error {
-  try {
-    new MongoClient(uri, { directConnection: true }).db();
-    return uri;
-  } catch (error) {
-    const { message } = error as Error;
-    // The driver's message may quote the string, and with it a password.
-    const credentials = /\/\/(.*)@/.exec(uri)?.[1]?.split(":") ?? [];
-    const isSafe = credentials.every((part) => part === "" || !message.includes(part));
-    return new Error(
-      `is not a MongoDB connection string for one server, such as mongodb://localhost:27017/${DEFAULT_DATABASE}` +
-        `${isSafe ? `: ${message}` : ""}`,
-    );
-  }
-}
-
-function parseMembers(value: string): MemberAddress[] | Error {
-  const members: MemberAddress[] = [];
-  for (const [place, entry] of value.split(",").entries()) {
-    const [, id = "", address = ""] = /^\s*([^=\s]+)=(\S+?)\/?\s*$/.exec(entry) ?? [];
-    const url = URL.canParse(address) ? new URL(address) : null;
-    const isBase = url?.protocol === "http:" && url.origin.length > 0 && address.length <= 512;
-    if (!nodeIdSchema.safeParse(id).success || !isBase || `${url.origin}/` !== url.href)
-      return new Error(`must look like n1=http://host:3000,n2=http://host:3001,… (wrong at entry ${place + 1})`);
-    members.push({ id, address: url.origin, priority: place + 1 });
-  }
-  return members;
-}
-
-/** Whoever is asked for faults stands on this machine. */
-function parseChaosUrl(value: string): ChaosAddress | Error {
-  const url = URL.canParse(value) ? new URL(value) : null;
-  const isFit =
-    url?.protocol === "http:" && url.hostname === "127.0.0.1" && url.pathname === "/" && url.username !== "";
-  return isFit
-    ? { url: `${url.origin}/`, token: url.username }
-    : new Error("must look like http://token@127.0.0.1:4999; npm start -- --allow-chaos sets it");
 }
 
 /** What single values cannot say: each broken relation as a sentence. Values that are wrong themselves are absent. */

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { CONFIG_NAMES, loadConfig } from "../node/config.js";
+import { loadConfig } from "../node/config.js";
+import { CONFIG_NAMES } from "../node/host/environment.js";
 import { PROBLEMS } from "../node/problems.js";
 import { projectRoot } from "./lib/project.js";
 

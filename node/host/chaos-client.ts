@@ -1,7 +1,7 @@
 import axios from "axios";
 import { type ChaosRequest, type ChaosState, chaosStateSchema } from "../../shared/protocol/chaos.js";
-import type { ChaosAddress } from "../config.js";
 import { ProblemError } from "../problems.js";
+import type { ChaosAddress } from "./setting-values.js";
 
 const ANSWER_MS_MAX = 10_000;
 const ANSWER_BYTES_MAX = 256 * 1024;

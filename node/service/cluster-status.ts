@@ -2,7 +2,7 @@ import { majority } from "../../cluster/quorum.js";
 import type { ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { AnswerOf } from "../../shared/protocol/requests.js";
-import type { MemberAddress } from "../config.js";
+import type { MemberAddress } from "../host/setting-values.js";
 import type { ClusterStatus, NodeStatus } from "./log-port.js";
 
 export type OwnStatus = AnswerOf<"status">;

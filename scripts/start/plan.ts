@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
-import { CONFIG_NAMES, loadConfig, mergeEnvironment, writeReport } from "../../node/config.js";
+import { loadConfig, mergeEnvironment, writeReport } from "../../node/config.js";
 import type { EnvFile } from "../../node/host/env-file.js";
+import { CONFIG_NAMES } from "../../node/host/environment.js";
 import { judgeNames, readSetting } from "../../node/host/setting-sources.js";
 import type { ClusterOptions } from "../cluster/cluster.js";
 import { planNodes } from "../cluster/plan-nodes.js";

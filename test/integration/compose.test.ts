@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { CONFIG_NAMES, loadConfig } from "../../node/config.js";
+import { loadConfig } from "../../node/config.js";
+import { CONFIG_NAMES } from "../../node/host/environment.js";
 import { projectRoot } from "../../scripts/lib/project.js";
 
 interface Service {

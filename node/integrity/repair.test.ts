@@ -4,6 +4,7 @@ import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Block, encodeBlock } from "../../shared/log/block.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import type { Stranger } from "../storage/integrity-port.js";
 import type { AlertRecord, StoredBlock } from "../storage/port.js";
 import { PeerBlocks } from "./peer-blocks.js";
 import type { Places } from "./place-file.js";
@@ -23,6 +24,8 @@ function setUp(peersOf: (log: Log) => Pick<PeerBlocks, "copies"> | null = () => 
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const done: string[] = [];
   const held = { through: 9 };
+  const strangers: Stranger[] = [];
+  const judged: Block[] = [];
   const standing = { contradicting: [] as string[], isSealed: true, hasCopy: true, hasFrontier: true, isWatched: true };
   const places = {
     places: NOWHERE,
@@ -32,7 +35,8 @@ function setUp(peersOf: (log: Log) => Pick<PeerBlocks, "copies"> | null = () => 
     nodeId: "n1",
     store: {
       blocksAt: (heights) => store.blocksAt(heights),
-      strangers: () => store.strangers(),
+      // Of a database each read gives other objects.
+      strangers: async () => structuredClone(strangers),
       keep: async (at) => {
         done.push(`kept ${at}`);
         return `${at}-altered`;
@@ -45,7 +49,11 @@ function setUp(peersOf: (log: Log) => Pick<PeerBlocks, "copies"> | null = () => 
           store.documents.set(one.block.header.height, foundBlock(one));
         }
       },
-      removeForged: async () => [],
+      removeForged: async (ids) => {
+        const gone = strangers.filter(({ rawId }) => ids.includes(rawId));
+        for (const one of gone) strangers.splice(strangers.indexOf(one), 1);
+        return gone.map(({ id }) => id);
+      },
     },
     peers: peersOf({ store, of }) ?? {
       async copies(at: Height, committed: HashHex, isTaken: (block: Block) => Promise<boolean> = async () => true) {
@@ -63,7 +71,10 @@ function setUp(peersOf: (log: Log) => Pick<PeerBlocks, "copies"> | null = () => 
     heldThrough: () => height(held.through),
     durableHeight: () => height(9),
     memberCount: () => 3,
-    isSealed: async (block) => standing.isSealed && block.signature.some((byte) => byte !== 0),
+    isSealed: async (block) => {
+      judged.push(block);
+      return standing.isSealed && block.signature.some((byte) => byte !== 0);
+    },
     inOrder: (work) => work(),
     mendEntries: async () => true,
     places: () => ({
@@ -85,7 +96,12 @@ function setUp(peersOf: (log: Log) => Pick<PeerBlocks, "copies"> | null = () => 
       onProgress: () => undefined,
       onKept: (name) => kept.push(name),
     });
-  return { store, of, held, done, standing, flip, run, kept, repair, places };
+  const takeOut = (): Promise<void> =>
+    repair.run({ id: "a", kind: "forged", node: "n1", accused: "n1" } as AlertRecord, {
+      onProgress: () => undefined,
+      onKept: (name) => kept.push(name),
+    });
+  return { store, of, held, done, standing, flip, run, takeOut, strangers, judged, kept, repair, places };
 }
 
 it("keeps what was there before it replaces it, and puts back what is missing; what is sound stays", async () => {
@@ -162,6 +178,20 @@ it("does not say that a block is repaired which this node does not hold at prese
   held.through = 9;
   await run([[4, 4]]);
   expect(done).toContain("put 4");
+});
+
+it("takes out what no member has signed, and what stands beside its place without a look at who signed it", async () => {
+  const { of, strangers, takeOut, kept, judged } = setUp();
+  const found = (at: number, { stored }: TestBlock, signature = stored.block.signature): Stranger => {
+    const block = { ...foundBlock(stored), at, block: { ...stored.block, signature } };
+    return { id: `${at}`, rawId: at, block };
+  };
+  strangers.push(found(8, of(8)), found(9, of(9), new Uint8Array(64)), found(2_000_000, of(2)));
+  strangers.push({ id: "evil", rawId: "evil", block: null });
+  await takeOut();
+  expect(kept).toEqual(["9", "2000000", "evil"]);
+  expect(strangers.map(({ id }) => id)).toEqual(["8"]);
+  expect(new Set(judged.map(({ header }) => header.height))).toEqual(new Set([8, 9]));
 });
 
 it("takes the copy that is proved, however many nearer ones are there", async () => {

@@ -249,7 +249,8 @@ const isInPlace = (found: FoundBlock | null): found is FoundBlock =>
   found !== null && found.block.header.height === found.at;
 
 /** In all that says whether a member has signed it. */
-const isSame = (a: Block, b: Block): boolean => a.signature === b.signature && isDeepStrictEqual(a.header, b.header);
+const isSame = (a: Block, b: Block): boolean =>
+  isDeepStrictEqual(a.signature, b.signature) && isDeepStrictEqual(a.header, b.header);
 
 const noCopy = (at: number, blockHash: HashHex): string =>
   `No member that answers has block ${at} as it was committed (${blockHash.slice(0, 16)}…), signed by its leader. Nothing was replaced there.`;

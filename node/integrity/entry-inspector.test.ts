@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { type Height, height } from "../../shared/ids.js";
 import { blockIndex, ownRun } from "../../shared/log/index.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
-import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { proved } from "../replica/proved-block.js";
 import type { StoredEntry } from "../storage/port.js";
@@ -15,7 +15,7 @@ function setUp(count = 8) {
   const store = new MemoryIntegrity(blocks);
   const noted: IncidentFinding[] = [];
   const made: number[] = [];
-  const standing = { isWhole: true, held: count + 1, altered: 0, all: 0, paths: [] as string[] };
+  const standing = { isMarked: true, isWhole: true, held: count + 1, altered: 0, all: 0, paths: [] as string[] };
   const inspector = new EntryInspector({
     nodeId: "n1",
     store,
@@ -33,6 +33,8 @@ function setUp(count = 8) {
     indexedPaths: () => standing.paths,
     isWhole: () => standing.isWhole,
     heldThrough: () => height(standing.held),
+    isMarked: async () => standing.isMarked,
+    clock: hastyClock(),
     makeAnew: (at) => made.push(at),
     makeAllAnew: () => {
       standing.all += 1;
@@ -46,7 +48,7 @@ function setUp(count = 8) {
     await inspector.inspect(heights.map(height), "watch");
     return noted.map(({ heights: [first] = [0, 0] }) => first);
   };
-  return { store, noted, made, standing, alter, inspect };
+  return { inspector, store, noted, made, standing, alter, inspect };
 }
 
 it("finds entries that are missing, or not what their blocks give, and has them made anew", async () => {
@@ -107,4 +109,13 @@ it("has the whole index made anew where very many differ", async () => {
   await inspect(Array.from({ length: 100 }, (_, i) => i + 2));
   expect(standing.all).toBeGreaterThan(0);
   expect(made.length).toBeLessThan(100);
+});
+
+it("makes all entries anew where the index does not say that it is whole, unless it is not", async () => {
+  const { inspector, standing } = setUp();
+  expect([await inspector.isMarkerSound(), standing.all]).toEqual([true, 0]);
+  standing.isMarked = false;
+  expect([await inspector.isMarkerSound(), standing.all]).toEqual([false, 1]);
+  standing.isWhole = false;
+  expect([await inspector.isMarkerSound(), standing.all]).toEqual([true, 1]);
 });

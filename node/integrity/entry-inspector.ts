@@ -2,6 +2,7 @@ import { type Height, height } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
+import { type Clock, delay } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { isOther } from "../replica/compare-entries.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
@@ -13,6 +14,7 @@ import type { IncidentFinding } from "./incidents.js";
 const AT_ONCE = 32;
 /** Where more differ of those that are looked at together, all entries of the log are made anew. */
 const SINGLE_MAX = 16;
+const MARKER_AGAIN_MS = 300;
 
 export interface EntryInspectorParts {
   readonly nodeId: string;
@@ -33,6 +35,9 @@ export interface EntryInspectorParts {
   readonly makeAnew: (at: Height) => void;
   /** So many differ that the whole index is made anew. */
   readonly makeAllAnew: () => void;
+  /** Whether the index says in the database that it is whole. */
+  readonly isMarked: () => Promise<boolean>;
+  readonly clock: Clock;
   readonly note: (finding: IncidentFinding) => void;
 }
 
@@ -49,6 +54,18 @@ export class EntryInspector {
   /** Payload paths whose terms all entries have now; null: entries are missing by right. To be asked before entries are read. */
   get paths(): readonly string[] | null {
     return this.parts.isWhole() ? this.parts.indexedPaths() : null;
+  }
+
+  /** Whether the index's own account of itself is there where it should be; where it is not, all entries are made anew. */
+  async isMarkerSound(): Promise<boolean> {
+    const { isWhole, isMarked, clock, makeAllAnew } = this.parts;
+    // Work on the index that ends just now says so in the database first.
+    for (let look = 0; look < 2; look++) {
+      if (!isWhole() || (await isMarked())) return true;
+      await delay(clock, MARKER_AGAIN_MS);
+    }
+    makeAllAnew();
+    return false;
   }
 
   /** Reads entries and blocks of these heights; those that are not committed yet are left out. */

@@ -1,11 +1,7 @@
-import type { Height, NodeId } from "../../shared/ids.js";
-import { type Block, headerBytes } from "../../shared/log/block.js";
-import type { SignatureVerifier } from "../../shared/log/chain.js";
-import type { Membership } from "../../shared/log/control.js";
-import { AlteredBlock } from "../replica/anchors.js";
-import { membersAt } from "../replica/verified-tail.js";
+import type { Height } from "../../shared/ids.js";
 import type { PeerDesk } from "../service/parts.js";
-import type { IntegrityParts } from "./integrity.js";
+import { isSealedThen } from "./members-then.js";
+import type { IntegrityParts } from "./parts.js";
 import type { PeerBlocks } from "./peer-blocks.js";
 import type { PlaceFile } from "./place-file.js";
 import { Rebuild } from "./rebuild.js";
@@ -29,7 +25,7 @@ export interface HealingParts {
 /** What is done about alerts when a person has decided. */
 export function makeHealing(parts: HealingParts): { repair: Repair; rebuild: Rebuild; resolutions: Resolutions } {
   const { of, peers, desk, incidents, heldThrough, places, isStopped } = parts;
-  const { nodeId, storage, driver, clock, logger, verifier } = of;
+  const { nodeId, storage, driver, clock, logger } = of;
   const committedAt: typeof driver.log.committedAt = (at) => driver.log.committedAt(at);
   const inOrder = (work: () => Promise<void>): Promise<void> => driver.inOrder(work);
   const repair = new Repair({
@@ -37,7 +33,7 @@ export function makeHealing(parts: HealingParts): { repair: Repair; rebuild: Reb
     ...{ store: storage.integrity, repairs: storage.repairs },
     durableHeight: () => driver.view()?.durableHeight ?? null,
     memberCount: () => driver.view()?.members.length ?? 1,
-    isSealed: (block) => isSealed(block, of, verifier),
+    isSealed: (block) => isSealedThen(block, of),
     mendEntries: parts.mendEntries,
     watched: parts.watched,
   });
@@ -57,27 +53,3 @@ export function makeHealing(parts: HealingParts): { repair: Repair; rebuild: Reb
   });
   return { repair, rebuild, resolutions };
 }
-
-/** By a key that is in force; or by one of that time, as blocks say which are what was committed. */
-async function isSealed(
-  block: Block,
-  { driver, storage }: IntegrityParts,
-  verifier: SignatureVerifier,
-): Promise<boolean> {
-  const members = driver.view()?.members ?? [];
-  if (isSealedBy(block, new Map(members.map((member) => [member.id, member])), verifier)) return true;
-  const { height: at } = block.header;
-  if (at <= 1) return false;
-  try {
-    const { members } = await membersAt(storage.log, at, (below) => driver.log.committedHash(below));
-    return isSealedBy(block, members, verifier);
-  } catch (error) {
-    if (error instanceof AlteredBlock) return false;
-    throw error;
-  }
-}
-
-const isSealedBy = ({ header, signature }: Block, members: Membership, verifier: SignatureVerifier): boolean => {
-  const key = members.get(header.leaderId as NodeId)?.keys.block;
-  return key !== undefined && verifier.verify(key, headerBytes(header), signature);
-};

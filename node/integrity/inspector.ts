@@ -103,6 +103,12 @@ export class Inspector {
     }
   }
 
+  /** Suspects each of them, and resolves once all that is suspected was looked at. */
+  async suspectAll(from: Height, through: Height, suspicion: Suspicion): Promise<void> {
+    for (let at = from as number; at <= through; at++) this.suspect(height(at), suspicion);
+    await this.idle();
+  }
+
   /** Resolves once all that is suspected was looked at. */
   async idle(): Promise<void> {
     while (this.running !== null) await this.running;

@@ -1,92 +1,36 @@
 import { schedule } from "node-cron";
-import type { Logger } from "pino";
-import { type Height, height, type NodeId } from "../../shared/ids.js";
-import { type Block, type BlockHeader, headerBytes } from "../../shared/log/block.js";
-import {
-  type BlockSigner,
-  type BlockVerifier,
-  type ChainState,
-  rangeMatches,
-  type SignatureVerifier,
-} from "../../shared/log/chain.js";
+import { type Height, height } from "../../shared/ids.js";
+import type { BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
-import { type Clock, delay } from "../clock.js";
-import { AlteredBlock } from "../replica/anchors.js";
-import type { Driver } from "../replica/driver.js";
-import type { HeldLog } from "../replica/held-log.js";
-import { membersAt, stateAfter } from "../replica/verified-tail.js";
-import type { PeerDesk } from "../service/parts.js";
+import { delay } from "../clock.js";
 import { BLOCK_KINDS, type FoundBy, LOOKOUT_KINDS } from "../storage/incident.js";
-import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
-import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
-import type { RepairStore } from "../storage/repair-port.js";
+import type { AlertRecord } from "../storage/port.js";
 import type { AlertLog } from "./alert-log.js";
 import { AlertRecorder } from "./alert-recorder.js";
-import { headerHash } from "./difference.js";
 import { EntryInspector } from "./entry-inspector.js";
 import { Evidence } from "./evidence.js";
 import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
-import { Inspector, type Suspicion } from "./inspector.js";
+import { Inspector } from "./inspector.js";
 import type { MaintenanceWindows } from "./maintenance-windows.js";
+import { isSealedNow, stateAt, storeSince } from "./members-then.js";
+import type { IntegrityParts, IntegrityStatus } from "./parts.js";
 import { Passes } from "./passes.js";
 import { PeerBlocks } from "./peer-blocks.js";
 import { PlaceFile } from "./place-file.js";
 import { RecalledAlerts } from "./recalled-alerts.js";
 import type { AlertDecision, Decided } from "./resolutions.js";
-import { type Coverage, Scrub } from "./scrub.js";
+import { Scrub } from "./scrub.js";
 import { SCRUB_SILENT_MS, Silence, WATCH_SILENT_MS } from "./silence.js";
 import { StrangerWatch } from "./stranger-watch.js";
-import { Watch, type WatchState } from "./watch.js";
+import { Watch } from "./watch.js";
 
 /** A start is busy enough; the first pass begins when the node has found its place. */
 const FIRST_PASS_AFTER_MS = 10_000;
 const PLACES_EVERY_MS = 5_000;
 /** What was not committed when it was suspected is looked at as soon as it is. */
 const LOOK_AGAIN_MS = 500;
-const MARKER_AGAIN_MS = 300;
 const WINDOWS_WAIT_MS = 2_000;
-
-export interface IntegrityParts {
-  readonly nodeId: NodeId;
-  readonly identityFolder: string;
-  /** When a pass over the whole log begins, if none is under way. */
-  readonly verifySchedule: string;
-  readonly storage: {
-    readonly log: Pick<LogStore, "readMembershipBlocks">;
-    readonly integrity: IntegrityStore;
-    readonly repairs: RepairStore;
-    readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing" | "foundHeights">;
-  };
-  readonly driver: Pick<Driver, "heldThrough" | "view" | "inOrder" | "aside" | "submit"> & {
-    readonly log: Pick<HeldLog, "committedAt" | "committedHash" | "blocks" | "index">;
-  };
-  readonly desk: PeerDesk;
-  readonly signer: BlockSigner;
-  readonly verifyBlock: BlockVerifier;
-  readonly verifier: SignatureVerifier;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Of an incident, once it is stored: opened, decided, found again. */
-  readonly onStep: (alert: AlertRecord) => void;
-  /** Of another node's alert, as the log has it. */
-  readonly onHeard: (alert: AlertRecord) => void;
-  /** A committed block of this node is not what it was. */
-  readonly onAltered: () => void;
-  /** Nothing of this node's is known to be altered any more. */
-  readonly onHealed: () => void;
-  /** Whether it is known what happened to the log while nobody watched has changed. */
-  readonly onPending: () => void;
-  /** Nothing is watched and verified, for a measurement. */
-  readonly isOff: boolean;
-}
-
-export interface IntegrityStatus extends Coverage {
-  readonly watch: WatchState;
-  readonly isRebuilding?: true;
-  readonly isDamaged?: true;
-  readonly isVerificationPending?: true;
-}
 
 /** Finds what somebody did to this node's own database: the watch at once, the scrub in time, and whatever reads stumble over. */
 export class Integrity {
@@ -133,12 +77,13 @@ export class Integrity {
       entryOf: (events, index, paths) => driver.log.index.entryOf(events, index, paths),
       indexedPaths: () => driver.log.index.indexedPaths,
       isWhole: () => driver.log.index.isWhole,
+      ...{ clock, isMarked: () => store.isMarked() },
       makeAnew: (at) => driver.log.index.differs(at),
       makeAllAnew: () => driver.log.index.lost(),
     });
     this.recalled = new RecalledAlerts({
       ...{ nodeId, store, alerts: storage.alerts, committedAt, incidents: this.incidents, logger },
-      storeSince: () => this.storeSince(),
+      storeSince: () => storeSince(parts),
       record: (alert) => this.recorder.record(alert),
       onHeard: parts.onHeard,
       onTakenBack: parts.onAltered,
@@ -165,7 +110,7 @@ export class Integrity {
     });
     this.strangers = new StrangerWatch({
       ...{ nodeId, store, clock, note },
-      isSealed: ({ block }) => isSealed(block, driver.view()?.members ?? [], parts.verifier),
+      isSealed: ({ block }) => isSealedNow(block, parts),
       durableHeight: () => driver.view()?.durableHeight ?? null,
     });
   }
@@ -233,22 +178,6 @@ export class Integrity {
 
   decide(decision: AlertDecision): Promise<Decided> {
     return this.healing.resolutions.decide(decision);
-  }
-
-  /**
-   * Since which block this node counts with the store that it has now; null: it does not count yet. Its earlier alerts are
-   * about blocks of a store that it lost.
-   */
-  private async storeSince(): Promise<number | null> {
-    const { nodeId, storage, driver } = this.parts;
-    if (driver.view()?.isLearner !== false) return null;
-    try {
-      const committed = (at: Height) => driver.log.committedHash(at);
-      return (await membersAt(storage.log, driver.heldThrough, committed)).storeSince.get(nodeId) ?? 0;
-    } catch (error) {
-      if (error instanceof AlteredBlock) return 0;
-      throw error;
-    }
   }
 
   /** What is being deleted on purpose is missing by right. */
@@ -334,7 +263,7 @@ export class Integrity {
       isStoreOpen: () => driver.view() !== null,
       suspect: (at, suspicion) => this.inspector.suspect(at, suspicion),
       inspectEntries: (heights, changedAt) => this.entries.inspect(heights, "watch", changedAt),
-      isMarkerSound: () => this.isMarkerSound(),
+      isMarkerSound: () => this.entries.isMarkerSound(),
       note: (finding) => this.incidents.note(finding),
       isOwnWrite: (at) => this.healing.repair.isOwnWrite(at),
       alteredAlerts: async (ids) => {
@@ -397,8 +326,8 @@ export class Integrity {
       verifyBlock,
       committedAt: (at) => driver.log.committedAt(at),
       heldThrough: () => this.heldThrough,
-      stateAt: (found) => this.stateAt(found),
-      inspect: (from, through, suspicion) => this.inspect(from, through, suspicion),
+      stateAt: (found) => stateAt(found, this.parts),
+      inspect: (from, through, suspicion) => this.inspector.suspectAll(from, through, suspicion),
       paths: () => this.entries.paths,
       compareEntries: async (blocks, entries, paths) => {
         const due = blocks.map(({ found, events, index }) => ({ block: found.block, events, index }));
@@ -410,29 +339,6 @@ export class Integrity {
       clock,
       isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",
     });
-  }
-
-  private async inspect(from: Height, through: Height, suspicion: Suspicion): Promise<void> {
-    for (let at = from as number; at <= through; at++) this.inspector.suspect(height(at), suspicion);
-    await this.inspector.idle();
-  }
-
-  /** Header and frontier as they were committed, and members by blocks that are what was committed. */
-  private async stateAt({ at, block, frontier, ...found }: FoundBlock): Promise<ChainState | null> {
-    const { driver, storage } = this.parts;
-    const { header } = block;
-    try {
-      const { blockHash } = await driver.log.committedAt(height(at));
-      if (headerHash({ at, block, frontier, ...found }) !== blockHash || block.blockHash !== blockHash) return null;
-      if (!rangeMatches({ size: header.treeSize, hashes: frontier }, header)) return null;
-      const { members, clusterId } = await membersAt(storage.log, height(at), (below) =>
-        driver.log.committedHash(below),
-      );
-      return stateAfter({ block, frontier }, members, clusterId);
-    } catch (error) {
-      if (error instanceof AlteredBlock) return null;
-      throw error;
-    }
   }
 
   /** Something was put right: if no block is known to be altered any more, the node is as good as any other. */
@@ -448,17 +354,6 @@ export class Integrity {
     if (this.running?.passes.isDue === false && this.running.watch.state === "live") this.incidents.end("watch_down");
   }
 
-  private async isMarkerSound(): Promise<boolean> {
-    const { driver, storage, clock } = this.parts;
-    // Work on the index that ends just now says so in the database first.
-    for (let look = 0; look < 2; look++) {
-      if (!driver.log.index.isWhole || (await storage.integrity.isMarked())) return true;
-      await delay(clock, MARKER_AGAIN_MS);
-    }
-    driver.log.index.lost();
-    return false;
-  }
-
   private async writePlaces(): Promise<void> {
     try {
       await this.running?.places.write();
@@ -466,14 +361,4 @@ export class Integrity {
       this.parts.logger.warn({ err }, "the place of watch and scrub could not be written: a restart looks again");
     }
   }
-}
-
-/** Whether a member has signed the header; of what follows from that, nothing is checked. */
-function isSealed(
-  { header, signature }: Block,
-  members: readonly { readonly id: NodeId; readonly keys: { readonly block: string } }[],
-  verifier: SignatureVerifier,
-): boolean {
-  const leader = members.find(({ id }) => id === header.leaderId);
-  return leader !== undefined && verifier.verify(leader.keys.block, headerBytes(header), signature);
 }

@@ -1,9 +1,10 @@
 import type { Role } from "../../../cluster/types.js";
 import { term } from "../../../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../../../shared/protocol/messages.js";
+import type { Actor, BareInput } from "./actor.js";
 import { asIf, forge, otherBlock } from "./lies.js";
 import { sayBlock, sayMessage } from "./say.js";
-import { type Actor, type BareInput, Stage } from "./stage.js";
+import { Stage } from "./stage.js";
 import type { Filter } from "./wire.js";
 import { matches } from "./wire.js";
 

@@ -1,57 +1,23 @@
-import { DEFAULT_LIMITS, type ReplicaLimits } from "../../../cluster/limits.js";
-import { Replica } from "../../../cluster/replica.js";
 import type { BulkEnd, Effect, Input, ReplicaView } from "../../../cluster/types.js";
-import { utf8 } from "../../../shared/bytes.js";
-import { sha256Hex } from "../../../shared/hash.js";
-import type { HashHex, Height, NodeId } from "../../../shared/ids.js";
+import type { Height, NodeId } from "../../../shared/ids.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
-import { fakeSigner } from "../../sim/fake-crypto.js";
-import { rememberedVerdicts } from "../../sim/verdicts.js";
+import {
+  type Actor,
+  type BareInput,
+  ELECTION_TIMEOUT_MS,
+  newActor,
+  REQUEST_TIMEOUT_MS,
+  replicaOf,
+  type StageOptions,
+} from "./actor.js";
 import { Requests } from "./events.js";
 import { Judge } from "./judge.js";
 import { noteNames, sayBlock, sayEffect, sayMessage, sayOperation } from "./say.js";
-import { Store, type StoreOperation } from "./store.js";
 import { Teller } from "./teller.js";
 import { Wire } from "./wire.js";
-import { Writes } from "./writes.js";
 
-export const HEARTBEAT_MS = 100;
-export const ELECTION_TIMEOUT_MS = 1_000;
-const REQUEST_TIMEOUT_MS = 5_000;
 const TICK_MS = 50;
 const EPOCH_MS = Date.UTC(2030, 0, 1);
-
-type WithoutClocks<I> = I extends Input ? Omit<I, "now" | "wall"> : never;
-export type BareInput = WithoutClocks<Input>;
-
-export interface StageOptions {
-  readonly nodes: number;
-  /** By node, n1 first; n1 ranks highest unless given. */
-  readonly priorities?: readonly number[];
-  readonly cooldownMs: number;
-  readonly limits?: Partial<ReplicaLimits>;
-}
-
-/** One process: a real Replica with its disk; what it has asked of the disk and has not been told of yet. */
-export interface Actor {
-  readonly id: NodeId;
-  readonly priority: number;
-  readonly store: Store;
-  readonly writes: Writes;
-  replica: Replica | null;
-  boots: number;
-  /** Whom its configuration names. */
-  members: readonly NodeId[];
-  /** How far its monotonic clock runs ahead of the stage's. */
-  aheadMs: number;
-  operations: StoreOperation[];
-  isDiskHeld: boolean;
-  isPaused: boolean;
-  /** What reaches a paused process. */
-  inbox: BareInput[];
-  /** Answers of its own index and log. */
-  answers: BareInput[];
-}
 
 /** A message with blocks whose sender has not been told how it ended. */
 interface Bulk {
@@ -62,8 +28,6 @@ interface Bulk {
 
 /** The moments at which nodes tick; what a node does some milliseconds later is told as of then. */
 const onGrid = (now: number): number => Math.floor(now / TICK_MS) * TICK_MS;
-
-const hex = (text: string, characters: number): string => sha256Hex(utf8(text)).slice(0, characters);
 
 /**
  * A cluster of real replicas under a manual clock. Nothing is late or lost unless the story says so: a message is
@@ -84,26 +48,7 @@ export class Stage {
   private bulk: Bulk[] = [];
 
   constructor(private readonly options: StageOptions) {
-    this.actors = Array.from({ length: options.nodes }, (_, i) => this.actor(`n${i + 1}`, i));
-  }
-
-  private actor(id: NodeId, i: number): Actor {
-    const keys = { block: hex(`${id} block`, 64), log: hex(`${id} log`, 64), cosign: hex(`${id} cosign`, 64) };
-    return {
-      id,
-      priority: this.options.priorities?.[i] ?? this.options.nodes - i,
-      store: new Store(hex(`${id} store`, 32), keys, hex(`${id} join`, 32)),
-      writes: new Writes((text) => this.say(`${id} ${text}`)),
-      replica: null,
-      boots: 0,
-      members: Array.from({ length: this.options.nodes }, (_, other) => `n${other + 1}`),
-      aheadMs: 0,
-      operations: [],
-      isDiskHeld: false,
-      isPaused: false,
-      inbox: [],
-      answers: [],
-    };
+    this.actors = Array.from({ length: options.nodes }, (_, i) => newActor(i, options, (text) => this.say(text)));
   }
 
   find(id: NodeId): Actor {
@@ -139,27 +84,10 @@ export class Stage {
     const actor = this.find(id);
     if (actor.replica !== null) throw new Error(`${id} is up already`);
     actor.boots += 1;
-    const { store, priority } = actor;
+    const { store } = actor;
     const boot = store.boot();
     const configured = actor.members.map((it) => ({ id: it, priority: this.find(it).priority }));
-    actor.replica = new Replica(
-      {
-        self: { id, address: `http://${id}.test`, priority, storeId: store.storeId, keys: store.keys },
-        configured,
-        heartbeatMs: HEARTBEAT_MS,
-        electionTimeoutMs: ELECTION_TIMEOUT_MS,
-        requestTimeoutMs: REQUEST_TIMEOUT_MS,
-        takeoverCooldownMs: this.options.cooldownMs,
-        admitsNewKeys: false,
-        limits: { ...DEFAULT_LIMITS, ...this.options.limits },
-        formedClusterId: store.clusterId as HashHex | null,
-        seed: 100 * Number(id.slice(1)) + actor.boots,
-        genesisNonce: hex(`${id} genesis`, 32),
-        nextJoinNonce: hex(`${id} join ${actor.boots}`, 32),
-      },
-      boot,
-      { signer: fakeSigner(store.keys.block), verifyBlock: rememberedVerdicts },
-    );
+    actor.replica = replicaOf(actor, { boot, configured, options: this.options });
     const { term, votedFor } = store.hardState;
     const vote = votedFor === null ? "" : `, vote for ${votedFor}`;
     this.say(`${id} starts: log #${store.blocks.length}, commit #${boot.commitHeight}, t${term}${vote}`);

@@ -39,9 +39,10 @@ const isWaiting = ({ log, term }: Core): boolean => log.durableHeight > log.comm
 /** As many followers as a commit needs have what is durable here, or are just taking it. */
 function makesProgress(core: Core): boolean {
   const { electionTimeoutMs } = core.config;
-  const takes = ({ match, inflight, readId }: Progress): boolean =>
+  const takes = ({ match, inflight, reading }: Progress): boolean =>
     match >= core.log.durableHeight ||
-    readId !== null ||
+    // A store that answers no read serves nobody who is behind.
+    (reading !== null && core.now - reading.askedAt <= electionTimeoutMs) ||
     (inflight !== null && inflight.progressAt > inflight.sentAt && core.now - inflight.progressAt <= electionTimeoutMs);
   return countedPeers(core).filter(([, peer]) => takes(peer)).length + 1 >= core.quorum;
 }

@@ -29,11 +29,17 @@ export interface Progress {
   isVoter: boolean;
   isStoreHealthy: boolean;
   learner: Member | null;
-  /** Blocks from `readFrom` on are being read for it. */
-  readId: number | null;
-  readFrom: Height;
+  /** What is being read for it from this node's own store. */
+  reading: BlockRead | null;
   /** No blocks before this time: the last ones were refused, or could not be read. */
   pausedUntil: number;
+}
+
+/** Blocks from `from` on, asked for at `askedAt`. */
+export interface BlockRead {
+  readonly id: number;
+  readonly from: Height;
+  readonly askedAt: number;
 }
 
 /** It is over when the follower answers it, or the transport says so; how long it takes depends on the link. */
@@ -124,8 +130,7 @@ const newProgress = (core: Core): Progress => ({
   isVoter: false,
   isStoreHealthy: true,
   learner: null,
-  readId: null,
-  readFrom: height(0),
+  reading: null,
   pausedUntil: 0,
   bulkBytesMax: BLOCK_BYTES_MAX,
 });

@@ -27,10 +27,10 @@ export interface ReplicaLimits {
 const MIB = 1024 * 1024;
 
 export const DEFAULT_LIMITS: ReplicaLimits = {
-  idsMax: 200_000,
+  idsMax: 100_000,
   idsBlocksMin: 64,
   cachedBlocksMax: 1_024,
-  cachedBytesMax: 16 * MIB,
+  cachedBytesMax: 8 * MIB,
   queuedWritesMax: 20_000,
   queuedBytesMax: 64 * MIB,
   gatedMessagesMax: 1_024,

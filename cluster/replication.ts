@@ -10,28 +10,28 @@ import type { BulkEnd } from "./types.js";
 
 /** Sends the next blocks to a follower that has none on its way. */
 export function replicate(core: Core, id: NodeId, peer: Progress): void {
-  if (peer.inflight !== null || peer.readId !== null || core.now < peer.pausedUntil) return;
+  if (peer.inflight !== null || peer.reading !== null || core.now < peer.pausedUntil) return;
   if (peer.next > core.log.tail.height) return;
   const { messageBlocksMax } = core.config.limits;
   const bytesMax = Math.min(core.config.limits.messageBytesMax, peer.bulkBytesMax);
   if (peer.next > core.log.baseHeight) {
     return sendAppend(core, id, peer, core.log.slice(peer.next, { bytesMax, blocksMax: messageBlocksMax }));
   }
-  peer.readId = core.nextReadId++;
-  peer.readFrom = peer.next;
-  core.effects.push({ kind: "read_blocks", readId: peer.readId, from: peer.next, bytesMax });
+  peer.reading = { id: core.nextReadId++, from: peer.next, askedAt: core.now };
+  core.effects.push({ kind: "read_blocks", readId: peer.reading.id, from: peer.next, bytesMax });
 }
 
 /** What the disk holds above what this leader knows to be stored may be somebody else's, and is not its to send. */
 export function onBlocksRead(core: Core, readId: number, read: readonly Block[]): void {
   const blocks = read.filter(({ header }) => header.height <= core.log.durableHeight);
   for (const [id, peer] of core.leader?.progress ?? []) {
-    if (peer.readId !== readId) continue;
-    peer.readId = null;
+    if (peer.reading?.id !== readId) continue;
+    const { from } = peer.reading;
+    peer.reading = null;
     if (blocks[0]?.header.height === peer.next)
       sendAppend(core, id, peer, blocks.slice(0, core.config.limits.messageBlocksMax));
     // What is wanted now may be something else; what was wanted is not there, and reading again at once finds no more.
-    else if (peer.readFrom !== peer.next) replicate(core, id, peer);
+    else if (from !== peer.next) replicate(core, id, peer);
     else peer.pausedUntil = core.now + core.config.electionTimeoutMs;
   }
 }

@@ -197,9 +197,14 @@ export class Member {
         const child = fork(join(projectRoot(), "dist/node/main.js"), [nodeMark(this.#folder), WITHOUT_ENV_FILE], {
           env: { ...ALLOCATOR, ...env(this.mongodbUri) },
           detached: true,
-          // With the default limit of several gigabytes V8 collects late, and several nodes share a machine here: its
+          // With its own limits V8 collects late, and several nodes share a machine here: its
           // parallel collector's threads would take their cores from each other.
-          execArgv: [`--max-old-space-size=${NODE_HEAP_MEBIBYTES}`, "--max-semi-space-size=16", "--single-threaded-gc"],
+          execArgv: [
+            `--max-old-space-size=${NODE_HEAP_MEBIBYTES}`,
+            "--heap-growing-percent=40",
+            "--max-semi-space-size=16",
+            "--single-threaded-gc",
+          ],
           // A test's nodes do not read the .env file of whoever runs it.
           cwd: isTemporary ? this.options.dataDir : process.cwd(),
           stdio: ["ignore", this.nodeLog.fd, this.nodeLog.fd, "ipc"],

@@ -119,6 +119,22 @@ it("waits while a follower that is far behind catches up", () => {
   lab.finish();
 });
 
+it("hands over where its own store answers no read, and those who are behind get nothing", () => {
+  const lab = new Lab({ nodes: 5, limits: { cachedBlocksMax: 2 } }).form();
+  for (const id of ["n2", "n3"]) lab.node(id).crash();
+  for (let i = 0; i < 6; i++) lab.writeTo("n1");
+  lab.until("n5 knows it", () => lab.node("n5").view.commitHeight === lab.node("n1").view.commitHeight);
+  lab.node("n4").crash();
+  lab.node("n1").store.behaviour.held = ({ kind }) => kind === "read";
+  for (const id of ["n2", "n3"]) lab.node(id).start();
+  const { outcome } = lab.begin("n1");
+  lab.effects.length = 0;
+  lab.until("n5 leads", () => lab.leader?.id === "n5", 7 * lab.timing.electionTimeoutMs);
+  lab.until("the client is answered", () => outcome() !== null);
+  lab.writeTo("n2");
+  lab.finish();
+});
+
 describe("a link on which one block takes three election timeouts", () => {
   const narrowed = (): Lab => {
     const lab = new Lab({ limits: { linkBytesMin: 1 } }).form();

@@ -159,7 +159,8 @@ class Studio {
         await page.goto(`${this.url}/#/${path}`);
         for (const width of WIDTHS) {
           await page.setViewportSize({ width, height: 800 });
-          await page.getByRole("heading", { level: 1 }).waitFor({ timeout: PATIENCE_MS });
+          // An open event stands in the place of a narrow page, with a heading of its own.
+          await page.getByRole("heading").first().waitFor({ timeout: PATIENCE_MS });
           await delay(SETTLE_EACH_MS);
           await grow(page, width);
           await page.screenshot({ path: fileOf(path, width, theme) });
@@ -191,6 +192,7 @@ async function grow(page: Page, width: number): Promise<void> {
 }
 
 const PAGES = ["", "events", "chain", "cluster", "alerts", "verify", "report", "docs"];
+const TABS = ["fields", "json", "hash", "nodes", "curl"];
 
 async function everyPage(studio: Studio): Promise<void> {
   const folder = join(projectRoot(), "dist", "screenshots", "pages");
@@ -204,7 +206,13 @@ async function everyPage(studio: Studio): Promise<void> {
   await studio.fill();
   const newest = await studio.log(12);
   await studio.elect();
-  await all("full", [...PAGES, `events?event=${newest}&tab=hash`, "chain?zoom=bar", "chain?zoom=map"]);
+  await all("full", [
+    ...PAGES,
+    ...TABS.map((tab) => `events?event=${newest}&tab=${tab}`),
+    "events?eventType=no.such.type",
+    "chain?zoom=bar",
+    "chain?zoom=map",
+  ]);
   const alert = await studio.tamper();
   await all("tampered", [
     "",
@@ -214,6 +222,7 @@ async function everyPage(studio: Studio): Promise<void> {
     "cluster",
     "alerts",
     `alerts?alert=${alert}`,
+    `events?event=${newest}&tab=nodes`,
     "report",
   ]);
 }

@@ -118,8 +118,8 @@ function AlertFacts({ alert }: { readonly alert: AlertView }) {
     ...(agreeing === undefined
       ? []
       : [["Hold the committed copy", agreeing.join(", ") || "none that answered"] as [string, string]]),
-    ...rangesFact("Events", alert.sequences),
-    ...rangesFact("Blocks", alert.heights),
+    ...rangesFact("Event", alert.sequences),
+    ...rangesFact("Block", alert.heights),
     ["Found again", occurrences === 1 ? "no" : many(occurrences - 1, "time")],
     ["Kept as evidence", evidence === undefined ? "nothing" : many(evidence.length, "document")],
   ];
@@ -135,9 +135,10 @@ const BY: Readonly<Record<string, string>> = {
 
 function rangesFact(name: string, ranges: readonly PlaceRange[] | undefined): [string, string][] {
   if (ranges === undefined || ranges.length === 0) return [];
+  const isOne = ranges.length === 1 && ranges.every(([first, last]) => first === last);
   return [
     [
-      name,
+      isOne ? name : `${name}s`,
       ranges.map(([first, last]) => (first === last ? count(first) : `${count(first)} to ${count(last)}`)).join(", "),
     ],
   ];

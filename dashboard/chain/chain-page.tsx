@@ -118,7 +118,7 @@ function Legend({ zoom }: { readonly zoom: Zoom }) {
       <p className={page.muted}>
         The whole log as each node tells of it: full green was verified by its last pass, hatched has not been passed
         yet, dotted is not there yet. <b>!</b> crossed red is altered, by an open alert. Press a place to see its
-        events.
+        events. <b>L</b> is the leader.
       </p>
     );
   return (
@@ -130,7 +130,7 @@ function Legend({ zoom }: { readonly zoom: Zoom }) {
           <b>╳</b> the chain breaks here ·{" "}
         </>
       )}
-      <b>–</b> not there yet · <b>?</b> the node did not say
+      <b>–</b> not there yet · <b>?</b> the node did not say · <b>L</b> the leader
     </p>
   );
 }

@@ -5,8 +5,8 @@ import { useAlerts, useCluster, useElections, useHistogram } from "../api/querie
 import { sourcesOf } from "../api/sources.js";
 import { SpanTable } from "../events/span-table.js";
 import { type HistogramView, placeIn } from "../events/spans.js";
-import { count, many } from "../lib/format.js";
-import { moment } from "../lib/times.js";
+import { count, duration, many } from "../lib/format.js";
+import { moment, zoneName } from "../lib/times.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { coverageOf, rangesOf } from "./runs.js";
@@ -93,6 +93,7 @@ export function WholeLog({ at, isLive, onMove }: WholeLogProps) {
           ))}
         </ul>
       </div>
+      <p className={page.muted}>{spanOf(view)}</p>
       <details>
         <summary>As a table</summary>
         <SpanTable buckets={view.buckets} choice="Show them" onChoose={(i) => onMove(starts[i] ?? 0)} />
@@ -134,6 +135,14 @@ const bucketOf = (starts: readonly number[], sequence: number): number =>
     0,
     starts.findLastIndex((start) => start <= sequence),
   );
+
+function spanOf({ buckets }: HistogramView): string {
+  const [first] = buckets;
+  const last = buckets.at(-1);
+  if (first === undefined || last === undefined) return "";
+  const each = duration(Date.parse(first.until) - Date.parse(first.since));
+  return `${moment(first.since)} to ${moment(last.until)} (${zoneName()}); a bar is ${each}.`;
+}
 
 function wordsOf({ buckets }: HistogramView, starts: readonly number[], place: number): string {
   const since = buckets[place]?.since ?? "";

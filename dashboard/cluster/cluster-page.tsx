@@ -44,7 +44,8 @@ export function ClusterPage() {
           <Ring status={status} />
           <p className={page.muted}>
             A majority is {status.quorum} of {status.nodes.length}; {status.failureTolerance} more can fail now. An arc
-            is the time until a node runs for leader if it hears none; filled are those in the newest term.
+            is the time until a node runs for leader if it hears none; filled are those in the newest term. t is the
+            term, the rank is the priority.
           </p>
         </section>
         <Views status={status} />

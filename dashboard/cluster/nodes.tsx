@@ -34,7 +34,7 @@ export function Nodes({ status }: { readonly status: ClusterView }) {
           </tr>
         ))}
       </Table>
-      <p className={page.muted}>Last heard is by the leader.</p>
+      <p className={page.muted}>Last heard: how long ago the leader heard from the node.</p>
     </section>
   );
 }

@@ -12,7 +12,7 @@ const RADIUS_Y = 112;
 const BESIDE = 62;
 const NODE_RADIUS = 46;
 /** Two lines of text below a node. */
-const NOTES = 40;
+const NOTES = 44;
 
 /** The nodes on a ring, the leader on top; the same is in the tables beside and below. */
 export function Ring({ status }: { readonly status: ClusterView }) {
@@ -92,10 +92,10 @@ function Place({ node, x, y, isLeader, isNewest }: PlaceProps) {
       <text className={`${styles.note} ${styles.within}`} x={x} y={y + 23}>
         {node.role === "unknown" ? `rank ${node.priority}` : `t${node.term} · rank ${node.priority}`}
       </text>
-      <text className={styles.note} x={x} y={y + NODE_RADIUS + 17}>
-        {isLeader ? `#${count(node.lastSequence)}` : lagOf(node)}
+      <text className={styles.note} x={x} y={y + NODE_RADIUS + 21}>
+        {healthOf(node) + (isLeader ? headOf(node) : lagOf(node))}
       </text>
-      <text className={styles.note} x={x} y={y + NODE_RADIUS + 33}>
+      <text className={styles.note} x={x} y={y + NODE_RADIUS + 37}>
         {heartbeatOf(node)}
       </text>
     </g>
@@ -121,6 +121,12 @@ function Wait({ node: { electionWait }, x, y }: Pick<PlaceProps, "node" | "x" | 
 
 const roleOf = (node: NodeView): string => (node.role === "unknown" ? "no answer" : node.role);
 
+const headOf = ({ lastSequence }: NodeView): string => (lastSequence < 0 ? "no events" : `#${count(lastSequence)}`);
+
+/** What its broken line means. */
+const healthOf = ({ role, health }: NodeView): string =>
+  role === "unknown" || health === "sound" ? "" : `${health}, `;
+
 function lagOf(node: NodeView): string {
   if (node.role === "unknown") return "";
   return node.lagEvents === 0 ? "level" : `${count(node.lagEvents)} behind`;
@@ -137,7 +143,7 @@ function inWords({ nodes, leaderId }: ClusterView): string {
       roleOf(node),
       `term ${node.term}`,
       `rank ${node.priority}`,
-      lagOf(node),
+      healthOf(node) + lagOf(node),
       heartbeatOf(node),
       waitOf(node),
     ];

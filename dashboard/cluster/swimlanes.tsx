@@ -16,6 +16,8 @@ const TICK_HALF_WIDTH = 38;
 /** About so wide is a letter of a label. */
 const LETTER = 6.6;
 const SPAN_PX_MIN = 3;
+/** Arrows reach so far into a bar, and do not cross its label. */
+const LABEL_MARGIN = 12;
 
 interface SwimlanesProps {
   readonly timeline: Timeline;
@@ -113,7 +115,7 @@ function SpanBar({ span: { kind, from, to, label }, middle, id, xOf }: SpanBarPr
   const isThin = kind === "silent";
   return (
     <Bar {...{ kind, id, x, width, middle }} height={isThin ? BAR / 3 : BAR} title={`${label}, ${lasting(to - from)}`}>
-      {!isThin && width > label.length * LETTER + 8 ? (
+      {!isThin && width > label.length * LETTER + 2 * LABEL_MARGIN ? (
         <text x={x + width / 2} y={middle + 4}>
           {label}
         </text>

@@ -114,7 +114,7 @@ const widthOf = ({ since, until }: { since: string; until: string }): string =>
 function summaryOf({ total, buckets, isPartial }: HistogramView): string {
   const [first] = buckets;
   const most = Math.max(0, ...buckets.map((bucket) => bucket.count ?? 0));
-  const at = first === undefined ? "" : `; a bar is ${widthOf(first)}, the highest has ${count(most)}`;
+  const at = first === undefined || total === 0 ? "" : `; a bar is ${widthOf(first)}, the highest has ${count(most)}`;
   return `${many(total, "event")}${isPartial === true ? " in the bars that were counted in time" : ""}${at}. Drag to zoom.`;
 }
 

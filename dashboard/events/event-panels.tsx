@@ -161,7 +161,7 @@ export function CurlPanel({ verified: { event } }: PanelProps) {
     <>
       {lines.map((line) => (
         <div key={line} className={page.row}>
-          <code>{line}</code>
+          <code className={page.break}>{line}</code>
           <CopyButton text={line} label="Copy" />
         </div>
       ))}

@@ -1,7 +1,7 @@
 import { useMemo, useRef } from "react";
 import uPlot from "uplot";
 import { zoneNow } from "../lib/zone.js";
-import { Chart, colour } from "../parts/chart.js";
+import { Chart, colour, timeLabels } from "../parts/chart.js";
 import type { Bucket } from "./spans.js";
 
 const HEIGHT = 84;
@@ -41,7 +41,10 @@ function optionsOf(onDrawn: ChartProps["onDrawn"]): Omit<uPlot.Options, "width" 
       y: { range: (_plot, _min, max) => [0, Math.max(1, max)] },
     },
     axes: [
-      { stroke: colour("muted"), size: AXIS_HEIGHT, grid: { show: false }, ticks: { stroke: colour("line"), size: 4 } },
+      {
+        ...{ stroke: colour("muted"), size: AXIS_HEIGHT, grid: { show: false } },
+        ...{ ticks: { stroke: colour("line"), size: 4 }, ...timeLabels() },
+      },
       { show: false },
     ],
     series: [

@@ -6,7 +6,7 @@ import { isStill } from "../lib/still.js";
 import { useTheme } from "../lib/theme.js";
 import { clockTime, zoneName } from "../lib/times.js";
 import { Button } from "../parts/button.js";
-import { Chart, colour } from "../parts/chart.js";
+import { Chart, colour, timeLabels } from "../parts/chart.js";
 import page from "../parts/page.module.css";
 import { Table } from "../parts/table.js";
 
@@ -16,14 +16,15 @@ const HEIGHT = 140;
 const STILL_EVERY_MS = 10_000;
 
 interface Rates {
-  /** Seconds since 1970, and how many events came in each. */
+  /** Seconds since 1970, and how many events came in each; null before the page was opened. */
   readonly at: readonly number[];
-  readonly counts: readonly number[];
+  readonly counts: readonly (number | null)[];
 }
 
 /** Events a second since the page was opened, as they come by the stream. While it is paused, they are counted on. */
 function useRates(isPaused: boolean): Rates {
   const perSecond = useRef(new Map<number, number>());
+  const openedAt = useRef(second());
   const [rates, setRates] = useState<Rates>({ at: [], counts: [] });
   useEffect(
     () =>
@@ -37,7 +38,7 @@ function useRates(isPaused: boolean): Rates {
     const draw = (): void => {
       const at = Array.from({ length: SECONDS }, (_, i) => second() - SECONDS + i);
       for (const one of perSecond.current.keys()) if (one < (at[0] ?? 0)) perSecond.current.delete(one);
-      setRates({ at, counts: at.map((one) => perSecond.current.get(one) ?? 0) });
+      setRates({ at, counts: at.map((one) => (one < openedAt.current ? null : (perSecond.current.get(one) ?? 0))) });
     };
     draw();
     const timer = setInterval(draw, isStill() ? STILL_EVERY_MS : 1_000);
@@ -54,7 +55,8 @@ export function Rate() {
   // The chart holds its colours, so another theme is another chart.
   const theme = useTheme();
   const data = useMemo((): uPlot.AlignedData => [[...rates.at], [...rates.counts]], [rates]);
-  const total = rates.counts.reduce((sum, one) => sum + one, 0);
+  const counts = rates.counts.filter((one) => one !== null);
+  const total = counts.reduce((sum, one) => sum + one, 0);
   return (
     <section className={page.card} aria-labelledby="rate">
       <div className={page.header}>
@@ -64,8 +66,8 @@ export function Rate() {
         </Button>
       </div>
       <p className={page.muted}>
-        {count(total)} in the last minute, {count(rates.counts.at(-1) ?? 0)} in the last second,{" "}
-        {count(Math.max(0, ...rates.counts))} at most.
+        {count(total)} {counts.length < SECONDS ? "since this page was opened" : "in the last minute"},{" "}
+        {count(counts.at(-1) ?? 0)} in the last second, {count(Math.max(0, ...counts))} at most.
       </p>
       <Chart key={theme} height={HEIGHT} data={data} options={optionsOf} />
       <details>
@@ -74,7 +76,7 @@ export function Rate() {
           {rates.at.map((second, i) => (
             <tr key={second}>
               <td>{clockTime(new Date(second * 1_000).toISOString()).slice(0, 8)}</td>
-              <td className={page.number}>{count(rates.counts[i] ?? 0)}</td>
+              <td className={page.number}>{rates.counts[i] === null ? "–" : count(rates.counts[i] ?? 0)}</td>
             </tr>
           ))}
         </Table>
@@ -89,11 +91,7 @@ function optionsOf(): Omit<uPlot.Options, "width" | "height"> {
     cursor: { show: false },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max)] } },
     axes: [
-      {
-        ...axis,
-        ...{ size: 28, space: 80 },
-        values: (_plot, seconds) => seconds.map((at) => clockTime(new Date(at * 1_000).toISOString()).slice(0, 8)),
-      },
+      { ...axis, size: 28, ...timeLabels() },
       { ...axis, size: 44 },
     ],
     series: [{}, { stroke: colour("accent"), fill: colour("accent-soft"), width: 2, points: { show: false } }],

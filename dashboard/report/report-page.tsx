@@ -117,10 +117,14 @@ function Log({ facts: { counted, first, last, status } }: { readonly facts: Repo
         <dl className={styles.facts}>
           <dt>First</dt>
           <dd>
-            event {count(first.sequence)}, {moment(first.recordedAt)}, behind the hash{" "}
-            <code className={styles.hash}>
-              {first.previousHash === "" ? "none: the log begins here" : first.previousHash}
-            </code>
+            event {count(first.sequence)}, {moment(first.recordedAt)}
+            {first.previousHash === "" ? (
+              ": the log begins here"
+            ) : (
+              <>
+                , behind the hash <code className={styles.hash}>{first.previousHash}</code>
+              </>
+            )}
           </dd>
           <dt>Last</dt>
           <dd>
@@ -131,7 +135,9 @@ function Log({ facts: { counted, first, last, status } }: { readonly facts: Repo
       )}
       <h3>Heads when this was made</h3>
       <p>
-        {isEqual ? (
+        {heads.length === 0 ? (
+          <Mark tone="unknown">no events yet</Mark>
+        ) : isEqual ? (
           <Mark tone="ok">{`equal on ${heads.length} of ${status.nodes.length} nodes`}</Mark>
         ) : isLevel ? (
           <Mark tone="bad">nodes name different heads</Mark>

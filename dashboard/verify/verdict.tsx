@@ -1,3 +1,4 @@
+import { many } from "../lib/format.js";
 import { Mark } from "../parts/mark.js";
 import { verdictOfSteps } from "./steps.js";
 import type { Verified } from "./use-verification.js";
@@ -8,5 +9,9 @@ export function Verdict({ verified }: { readonly verified: Verified | undefined 
   const state = verdictOfSteps(verified.steps);
   if (state === "failed") return <Mark tone="bad">does not hold</Mark>;
   const open = verified.steps.filter((step) => step.state === "open").length;
-  return <Mark tone="ok">{open === 0 ? "verified in this browser" : `verified in this browser, ${open} open`}</Mark>;
+  return (
+    <Mark tone="ok">
+      {open === 0 ? "verified in this browser" : `verified in this browser, ${many(open, "step")} open`}
+    </Mark>
+  );
 }

@@ -317,7 +317,7 @@ journeys("a person whose databases somebody edits", () => {
       new RegExp(`This event came from n[123], proved by the hashes that ${altered} noted`),
     );
     await note.getByRole("link", { name: "payload_modified: open the alert" }).waitFor();
-    await drawer.getByText(/verified in this browser, \d open/).waitFor();
+    await drawer.getByText(/verified in this browser, \d steps? open/).waitFor();
     expect(await edited.page.getByText("eve", { exact: true }).count()).toBe(0);
     expect(await violationsOf(edited.page)).toEqual([]);
     await leave(edited, "journey-13-edited");

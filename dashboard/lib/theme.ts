@@ -1,18 +1,14 @@
 import { useSyncExternalStore } from "react";
+import { remember, remembered } from "./remembered.js";
 
 export type Theme = "light" | "dark";
 const KEY = "quorumlog-theme";
 const listeners = new Set<() => void>();
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
-/** Storage may be forbidden: then the choice lasts as long as the page. */
 function stored(): Theme | null {
-  try {
-    const text = window.localStorage.getItem(KEY);
-    return text === "light" || text === "dark" ? text : null;
-  } catch {
-    return null;
-  }
+  const text = remembered(KEY);
+  return text === "light" || text === "dark" ? text : null;
 }
 let chosen = stored();
 
@@ -26,11 +22,7 @@ dark.addEventListener("change", applyTheme);
 
 export function chooseTheme(theme: Theme): void {
   chosen = theme;
-  try {
-    window.localStorage.setItem(KEY, theme);
-  } catch {
-    // See above.
-  }
+  remember(KEY, theme);
   applyTheme();
 }
 

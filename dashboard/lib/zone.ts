@@ -1,28 +1,18 @@
 import { useSyncExternalStore } from "react";
+import { remember, remembered } from "./remembered.js";
 
 export type Zone = "utc" | "local";
 const KEY = "quorumlog-zone";
 const listeners = new Set<() => void>();
 
-/** Storage may be forbidden: then the choice lasts as long as the page. */
-function stored(): Zone {
-  try {
-    return window.localStorage.getItem(KEY) === "local" ? "local" : "utc";
-  } catch {
-    return "utc";
-  }
-}
+const stored = (): Zone => (remembered(KEY) === "local" ? "local" : "utc");
 let chosen: Zone | null = null;
 
 export const zoneNow = (): Zone => (chosen ??= typeof window === "undefined" ? "utc" : stored());
 
 export function chooseZone(zone: Zone): void {
   chosen = zone;
-  try {
-    window.localStorage.setItem(KEY, zone);
-  } catch {
-    // See above.
-  }
+  remember(KEY, zone);
   for (const listener of listeners) listener();
 }
 

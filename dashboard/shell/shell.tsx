@@ -3,6 +3,7 @@ import { Link, Route, Switch, useLocation } from "wouter";
 import { useAlerts, useCluster } from "../api/queries.js";
 import { useStream } from "../api/use-stream.js";
 import { witness } from "../cluster/witness.js";
+import { usePageKeys } from "../lib/page-keys.js";
 import { useZone } from "../lib/zone.js";
 import { Empty, Loading } from "../parts/states.js";
 import { Banners } from "./banners.js";
@@ -19,6 +20,7 @@ export function Shell() {
   const cluster = useCluster();
   const alerts = useAlerts();
   const zone = useZone();
+  const areKeysOn = usePageKeys();
   const [path] = useLocation();
   const [isHelpOpen, setHelpOpen] = useState(false);
   useShortcuts({ onHelp: () => setHelpOpen(true) });
@@ -44,9 +46,11 @@ export function Shell() {
               <Link href={page.path} aria-current={page.path === path ? "page" : undefined}>
                 <span>{page.title}</span>
                 {page.path === "/alerts" && open > 0 ? <span className={styles.count}>{open}</span> : null}
-                <span className={styles.keys} aria-hidden="true">
-                  g {page.key}
-                </span>
+                {areKeysOn ? (
+                  <span className={styles.keys} aria-hidden="true">
+                    g {page.key}
+                  </span>
+                ) : null}
               </Link>
             </li>
           ))}

@@ -136,6 +136,18 @@ journeys("a page for everybody", () => {
       await page.keyboard.press("Escape");
       await eventually(async () => (await focused(page)) === "292", 60_000, "its row has the focus again");
       await openByKeys(page, "a", page.getByText("No alert is open"));
+      await page.keyboard.press("?");
+      await tabTo(page, '[role="dialog"] [type="checkbox"]');
+      await page.keyboard.press("Space");
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+      await page.reload();
+      await page.getByText("No alert is open").waitFor();
+      for (const key of ["?", "g", "e"]) await page.keyboard.press(key);
+      expect(await page.getByRole("dialog").count()).toBe(0);
+      await page.getByRole("button", { name: "Keys" }).press("Enter");
+      await page.getByRole("dialog", { name: "Keys" }).getByRole("checkbox", { checked: false }).waitFor();
+      expect(new URL(page.url()).hash).toBe("#/alerts");
       await leave(mine, "journey-23");
     });
 

@@ -237,7 +237,7 @@ export const PROBLEMS = {
     title: "It is not known whether the write was stored",
     isRetryable: true,
     help:
-      "The write was proposed, and its fate was not decided in time. Retry with the same Idempotency-Key; without one, " +
+      "The write was sent to a leader, and what became of it was not heard in time. Retry with the same Idempotency-Key; without one, " +
       "look for the event before sending it again.",
   },
   internal_error: {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Door, EVENT, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
+import { connectionOf } from "./connections.js";
 
 const UNREAD_MS = 600;
 let door: Door;
@@ -33,6 +34,28 @@ it.each([
   await expect.poll(connections).toBe(0);
   clearInterval(sending);
   await expect.poll(() => door.bodies.bytes).toBe(0);
+});
+
+it("small answers are held for a client that takes none of them up to a bound of bytes, and the rest are refused", async () => {
+  const ASKED = 1_500;
+  const patient = await openDoor({ unreadMs: 60_000 });
+  patient.log.stored[0] = { ...patient.log.store(), dataPayload: { text: "x".repeat(60_000) } };
+  let owed = (): number => 0;
+  patient.server.on("connection", (socket) => {
+    owed = () => connectionOf(socket)?.owed.size ?? 0;
+  });
+  const client = patient.open();
+  client.socket.pause();
+  client.send(get("/api/v1/events/0").repeat(ASKED));
+  await expect.poll(() => owed()).toBeGreaterThan(1_000);
+  client.socket.resume();
+  await expect.poll(() => client.statuses.length).toBe(ASKED);
+  const held = client.statuses.filter((status) => status === 200).length;
+  // 16 MiB are taken, and 4 MiB if it is the only one; 128 wait.
+  expect(held).toBeGreaterThan(200);
+  expect(held).toBeLessThan(600);
+  expect(client.statuses.filter((status) => status === 503).length).toBe(ASKED - held);
+  await patient.close();
 });
 
 it("a client that takes little at a time is served to the end", async () => {

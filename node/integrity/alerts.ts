@@ -83,7 +83,7 @@ export class Alerts {
 
   private tellOfThoseNotStored(): void {
     if (this.notStored === 0) return;
-    const detail = `${this.notStored} findings that came while the database did not answer were not stored`;
+    const detail = `${this.notStored} findings could not be stored`;
     this.notStored = 0;
     this.tell("findings_not_stored", detail);
   }

@@ -3,7 +3,7 @@ import type { QuestionTo } from "../../shared/protocol/requests.js";
 import { delay } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
-import { LEADER_POLL_MS, type Parts, PEER_ANSWER_MS_MAX, type PeerReply, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, noLeader, type Parts, PEER_ANSWER_MS_MAX, type PeerReply, unavailable } from "./parts.js";
 
 /** A block that says so is committed, and the node writes its mark. */
 const ADMITTED_WITHIN_MS = 3_000;
@@ -18,9 +18,8 @@ export class Admissions {
   }
 
   async admit(request: { node: NodeId; actor: string; reason: string }): Promise<void> {
-    const view = this.parts.driver.view();
-    const leaderId = view?.leaderId ?? null;
-    if (view === null || leaderId === null) throw unavailable("No leader is known: nobody can be admitted now.");
+    const leaderId = this.parts.driver.view()?.leaderId ?? null;
+    if (leaderId === null) throw noLeader(this.parts.driver, "No leader is known: nobody can be admitted now.");
     if (leaderId === this.parts.config.nodeId) return this.admitHere(request);
     const reply = await this.askLeader(leaderId, request);
     if (reply.kind === "none") throw noWord(leaderId, request.node);

@@ -4,7 +4,7 @@ import { delay } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { LeadingNode, StepDownRequest } from "./log-port.js";
-import { LEADER_POLL_MS, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, noLeader, type Parts, RETRY_AFTER_SECONDS, unavailable } from "./parts.js";
 
 /** A follower that is this little behind is level within a message or two; one further behind cannot take over in time. */
 const LEVEL_BLOCKS_MAX = 64;
@@ -44,7 +44,8 @@ export class HandOver {
   async stepDown(request: StepDownRequest): Promise<LeadingNode> {
     const { driver, config, peers } = this.parts;
     const leaderId = driver.view()?.leaderId ?? null;
-    if (leaderId === null) throw unavailable("No leader is known, so nobody can step down now. Nothing was changed.");
+    if (leaderId === null)
+      throw noLeader(driver, "No leader is known, so nobody can step down now. Nothing was changed.");
     if (leaderId === config.nodeId) return this.stepDownHere(request);
     try {
       const timeoutMs = this.patienceMs + ANSWER_MARGIN_MS;
@@ -177,5 +178,5 @@ const noWord = (leaderId: NodeId): ProblemError =>
 
 const nobodyFit = (target: NodeId | undefined): string =>
   target === undefined
-    ? "No other node can take over now: each is a learner, behind, has a slow disk, or has not been heard for an election timeout. The leader stays."
-    : `${target.slice(0, 64)} cannot take over now: it is a learner, behind, has a slow disk, or has not been heard for an election timeout. The leader stays.`;
+    ? "No other node can take over now: each is a learner, behind, has a slow disk, has ended, or has not been heard for an election timeout. The leader stays."
+    : `${target.slice(0, 64)} cannot take over now: it is a learner, behind, has a slow disk, has ended, or has not been heard for an election timeout. The leader stays.`;

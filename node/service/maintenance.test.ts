@@ -69,7 +69,11 @@ it("is neither recorded nor refused where no leader says so", async () => {
   await expect(deskOf(FOLLOWER).desk.record(SAID)).rejects.toMatchObject(noWord);
   await expect(deskOf(FOLLOWER, { reply: { kind: "none" } }).desk.record(SAID)).rejects.toMatchObject(noWord);
   await expect(deskOf(LEADER, { isStuck: true }).desk.record(SAID)).rejects.toMatchObject(noWord);
-  await expect(deskOf(null).desk.record(SAID)).rejects.toMatchObject({
+  await expect(deskOf({ ...FOLLOWER, leaderId: null }).desk.record(SAID)).rejects.toMatchObject({
     detail: expect.stringMatching(/^No leader is known/),
+  });
+  // Whose log is not open knows nothing of leaders.
+  await expect(deskOf(null).desk.record(SAID)).rejects.toMatchObject({
+    ...{ code: "not_ready", detail: expect.stringMatching(/^This node's log is not open/) },
   });
 });

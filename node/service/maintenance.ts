@@ -4,7 +4,7 @@ import { delay } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { LogMaintenance } from "./log-port.js";
-import { LEADER_POLL_MS, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, noLeader, type Parts, PEER_ANSWER_MS_MAX, unavailable } from "./parts.js";
 
 /** A block that says so is committed. */
 const RECORDED_WITHIN_MS = 3_000;
@@ -22,7 +22,7 @@ export class MaintenanceDesk implements LogMaintenance {
   async record(said: Maintenance): Promise<MaintenanceWindow> {
     const { driver, config, peers } = this.parts;
     const leaderId = driver.view()?.leaderId ?? null;
-    if (leaderId === null) throw unavailable("No leader is known: no maintenance can be recorded now.");
+    if (leaderId === null) throw noLeader(driver, "No leader is known: no maintenance can be recorded now.");
     if (leaderId === config.nodeId) return this.recordHere(said);
     try {
       const timeoutMs = RECORDED_WITHIN_MS + PEER_ANSWER_MS_MAX;

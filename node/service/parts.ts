@@ -193,6 +193,10 @@ export class PeerDesk {
 
 export const unavailable = (detail: string): ProblemError =>
   new ProblemError("no_quorum", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+/** Where nobody is known to lead, or this node cannot know it. */
+export const noLeader = (driver: Pick<Driver, "view">, detail: string): ProblemError =>
+  driver.view() === null ? notReady(NOT_OPEN) : unavailable(detail);
+const NOT_OPEN = "This node's log is not open, so it does not know who leads. Ask another node, or again shortly.";
 export const notReady = (detail: string, cause?: unknown): ProblemError =>
   new ProblemError("not_ready", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 

@@ -19,7 +19,7 @@ import type {
   ReadCondition,
 } from "./log-port.js";
 import { Lookups, READ_WAIT_MS_MAX } from "./lookups.js";
-import { LEADER_POLL_MS, notReady, type Parts, resultWithin, unavailable } from "./parts.js";
+import { LEADER_POLL_MS, noLeader, notReady, type Parts, resultWithin } from "./parts.js";
 import { SharedRun } from "./shared-run.js";
 import { Turns } from "./turns.js";
 
@@ -188,8 +188,8 @@ export class Reads implements LogReads {
       const isLed = this.parts.driver.standing()?.leaderId != null;
       await this.parts.leaders.changeWithin(this.clock, isLed ? LEADER_POLL_MS : deadline - this.clock.now());
     }
-    const detail = `No leader has confirmed within ${READ_WAIT_MS_MAX} ms that it still leads, so this node cannot say that it has the newest events. Without consistency=linearizable it answers what it has.`;
-    throw unavailable(detail);
+    const detail = `No leader has confirmed within ${READ_WAIT_MS_MAX} ms that it still leads, so this node cannot say that it has the newest events.`;
+    throw noLeader(this.parts.driver, detail);
   }
 
   private async confirmAtLeader(): Promise<Height | null> {

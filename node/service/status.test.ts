@@ -196,6 +196,7 @@ it("readiness says what is known of the database, and of a majority", () => {
       .status.readiness()
       .find((check) => check.name === name)?.detail;
   expect(detailOf("mongodb", null)).toBe("the log is not open");
+  expect(detailOf("membership", null)).toBe("unknown while the log is not open");
   expect(detailOf("mongodb", { isStalled: true, hasQuorum: true })).toBe("a write to it takes too long");
   expect(detailOf("quorum", { hasQuorum: true })).toBe("a leader is heard, and none leads on without a majority");
 });

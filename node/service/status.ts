@@ -66,10 +66,7 @@ export class Status implements LogStatus {
       {
         name: "membership",
         isOk: view?.isLearner === false,
-        detail:
-          view?.isLearner === false
-            ? "its votes and acknowledgements count"
-            : "it waits to be admitted, and serves no reads",
+        detail: describeMembership(view),
       },
       { name: "leader", isOk: view?.leaderId != null, detail: view?.leaderId ?? "none known" },
       {
@@ -194,8 +191,15 @@ const ROLE_NAMES = {
   leader: "leader",
 } as const;
 
+const NOT_OPEN = "unknown while the log is not open";
+
+function describeMembership(view: ReplicaView | null): string {
+  if (view === null) return NOT_OPEN;
+  return view.isLearner ? "it waits to be admitted, and serves no reads" : "its votes and acknowledgements count";
+}
+
 function describeNoQuorum(view: ReplicaView | null): string {
-  if (view === null) return "unknown while the log is not open";
+  if (view === null) return NOT_OPEN;
   if (view.isForming && view.missing.length > 0)
     return `the cluster has not formed: waiting for ${view.missing.join(", ")}`;
   if (view.isLearner)

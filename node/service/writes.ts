@@ -211,6 +211,6 @@ function headDiffers(write: WriteRequest, result: Extract<WriteResult, { kind: "
 const outcomeUnknown = (): ProblemError =>
   new ProblemError(
     "outcome_unknown",
-    "The write was handed to a leader and its outcome is not known: it may be stored or not. Retry with the same Idempotency-Key.",
+    "The write was sent to a leader and its outcome is not known: it may be stored or not. Retry with the same Idempotency-Key.",
     { retryAfterSeconds: RETRY_AFTER_SECONDS },
   );

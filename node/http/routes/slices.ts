@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
 import { ProblemError } from "../../problems.js";
 import type { Found, LogReads, PageRequest } from "../../service/log-port.js";
+import { connectionOf } from "../connections.js";
 import { ANSWERED_FROM } from "../middleware/answered-from.js";
 import type { RouteContext } from "./context.js";
 import { JsonBytes } from "./json-bytes.js";
@@ -95,10 +96,20 @@ export async function sendJson(res: ServerResponse, bytes: Buffer): Promise<void
   if (!res.destroyed) res.end();
 }
 
+/** So many answers that are owed on one connection need no places, while each is small. */
+const OWED_FREELY = 8;
+
 /** The same of an answer that may be large and is no list: it has a place until its client has taken it. */
 export async function sendSingle(res: ServerResponse, bytes: Buffer, { gates }: RouteContext): Promise<void> {
-  if (bytes.length <= CHUNK_BYTES) return sendJson(res, bytes);
-  await gates.singles.run(res, bytes.length, () => sendJson(res, bytes));
+  const owed = connectionOf(res.req.socket)?.owed.size ?? 0;
+  if (bytes.length > CHUNK_BYTES) return gates.singles.run(res, bytes.length, () => sendJson(res, bytes));
+  if (owed <= OWED_FREELY) return sendJson(res, bytes);
+  // A client that asks on and takes nothing would have all of them held, however small each is.
+  await gates.singles.run(res, bytes.length, async () => {
+    const isTaken = once(res, "close").catch(() => undefined);
+    await sendJson(res, bytes);
+    await isTaken;
+  });
 }
 
 /** What `sendSingle` sends, of an object. */

@@ -22,6 +22,18 @@ describe("HEAD of a stream", () => {
   });
 });
 
+describe("a node that is stopping", () => {
+  it.each([SSE, WEB_SOCKET])("says so to who asks for a stream, and to ask again: %s", async (headers) => {
+    await door.streams.close();
+    for (const path of ["/api/event-logs/stream", "/api/v1/stream"]) {
+      const client = door.open().send(get(path, headers));
+      await expect.poll(() => client.statuses).toEqual([503]);
+      await expect.poll(() => client.answer).toContain('"detail":"This node is stopping. Try another."');
+      expect(client.problem).toMatchObject({ code: "not_ready", retryable: true });
+    }
+  });
+});
+
 describe("a place of a stream", () => {
   it.each([
     ["/api/v1/stream?after=0", SSE],

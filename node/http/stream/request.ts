@@ -112,7 +112,9 @@ export async function afterOwnWrites(reads: LogReads): Promise<void> {
 
 const RETRY_AFTER_SECONDS = 10;
 
-export const noPlaceLeft = (): ProblemError =>
-  new ProblemError("too_many_streams", "This node has no stream left to give. Try another.", {
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
+export const noPlaceLeft = ({ isOpen }: { readonly isOpen: boolean }): ProblemError =>
+  isOpen
+    ? new ProblemError("too_many_streams", "This node has no stream left to give. Try another.", {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      })
+    : new ProblemError("not_ready", "This node is stopping. Try another.", { retryAfterSeconds: 1 });

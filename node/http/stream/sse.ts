@@ -64,7 +64,7 @@ async function stream(
   if (place !== null) await awaitPlace(place, reads, () => res.destroyed);
   // Its `close` has come already, and would not come again to give the place back.
   if (res.destroyed) return;
-  if (!hub.canAdd(clientOf(res.req.socket))) throw noPlaceLeft();
+  if (!hub.canAdd(clientOf(res.req.socket))) throw noPlaceLeft(hub);
   const client = serve(res, { hub, form, filter });
   if (place === null) hub.add(client);
   else await resume(client, place.lastSeen + 1, filter, parts);

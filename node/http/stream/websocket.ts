@@ -60,7 +60,7 @@ export function attachWebSockets(
     await afterOwnWrites(reads);
     if (place !== null) await awaitPlace(place, reads, () => socket.destroyed);
     const address = clientOf(req.socket);
-    if (!hub.canAdd(address)) throw noPlaceLeft();
+    if (!hub.canAdd(address)) throw noPlaceLeft(hub);
     sockets.handleUpgrade(req, socket, head, (webSocket) => {
       const client = serve(webSocket, { hub, form, filter, address });
       if (place === null) return hub.add(client);
@@ -75,7 +75,6 @@ export function attachWebSockets(
   return {
     async close(): Promise<void> {
       clearInterval(pings);
-      server.off(WEB_SOCKET, onWebSocket);
       const left = [...sockets.clients];
       for (const client of left) client.close(RESTART, "restart");
       await allClosed(left);

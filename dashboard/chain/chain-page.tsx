@@ -38,7 +38,7 @@ export function ChainPage() {
   const chain = useChain(at === null ? null : firstOf(at, columns, size), columns, !isPaused);
   const accusedBy = useAlertAt();
   const now = useNow();
-  const status = useCluster().data?.body;
+  const status = useHeld(useCluster().data?.body, isPaused);
   const alerts = useAlerts().data?.body.alerts ?? [];
   const leaderId = status?.leaderId ?? null;
   if (chain.data === undefined)

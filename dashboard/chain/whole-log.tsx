@@ -7,6 +7,7 @@ import { SpanTable } from "../events/span-table.js";
 import { type HistogramView, placeIn } from "../events/spans.js";
 import { count, duration, many } from "../lib/format.js";
 import { moment, zoneName } from "../lib/times.js";
+import { useHeld } from "../lib/use-held.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { coverageOf, rangesOf } from "./runs.js";
@@ -99,7 +100,7 @@ export function WholeLog({ at, isLive, onMove }: WholeLogProps) {
         <SpanTable buckets={view.buckets} choice="Show them" onChoose={(i) => onMove(starts[i] ?? 0)} />
       </details>
       <LentNote what="How many events came when" sources={sourcesOf([answer])} />
-      <Standing />
+      <Standing isLive={isLive} />
     </section>
   );
 }
@@ -150,8 +151,8 @@ function wordsOf({ buckets }: HistogramView, starts: readonly number[], place: n
 }
 
 /** How far passes over the log have come on all nodes, and what stands against it. */
-function Standing() {
-  const status = useCluster().data?.body;
+function Standing({ isLive }: Pick<WholeLogProps, "isLive">) {
+  const status = useHeld(useCluster().data?.body, !isLive);
   const alerts = useAlerts().data?.body.alerts;
   if (status === undefined || alerts === undefined) return null;
   const { verified, altered, open, first } = coverageOf(status, alerts, sizeOf(status));

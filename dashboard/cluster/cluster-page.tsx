@@ -2,6 +2,10 @@ import { useState } from "react";
 import { useAlerts, useCluster } from "../api/queries.js";
 import type { ClusterView } from "../api/types.js";
 import { ago } from "../lib/format.js";
+import { useParameters } from "../lib/hash-location.js";
+import { isPausedIn, turned } from "../lib/still.js";
+import { moment, zoneName } from "../lib/times.js";
+import { useHeld } from "../lib/use-held.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
@@ -39,15 +43,7 @@ export function ClusterPage() {
         </Button>
       </div>
       <div className={styles.top}>
-        <section className={page.card} aria-labelledby="topology">
-          <h2 id="topology">Topology</h2>
-          <Ring status={status} />
-          <p className={page.muted}>
-            A majority is {status.quorum} of {status.nodes.length}; {status.failureTolerance} more can fail now. An arc
-            is the time until a node runs for leader if it hears none; filled are those in the newest term. t is the
-            term, the rank is the priority.
-          </p>
-        </section>
+        <Topology status={status} toldAt={cluster.dataUpdatedAt} />
         <Views status={status} />
       </div>
       <Elections status={status} />
@@ -56,6 +52,40 @@ export function ClusterPage() {
       <Checks status={status} alerts={alerts.data?.body.alerts} now={now} />
       <StepDown status={status} isOpen={isStepDownOpen} onOpenChange={setStepDownOpen} />
     </div>
+  );
+}
+
+interface TopologyProps {
+  readonly status: ClusterView;
+  /** Milliseconds since 1970. */
+  readonly toldAt: number;
+}
+
+/** The ring moves with every answer: it is held as the timeline is, by the same choice. */
+function Topology({ status, toldAt }: TopologyProps) {
+  const { parameters, change } = useParameters();
+  const isPaused = isPausedIn(parameters);
+  const shown = useHeld({ status, toldAt }, isPaused);
+  return (
+    <section className={page.card} aria-labelledby="topology">
+      <div className={page.header}>
+        <h2 id="topology">Topology</h2>
+        <Button aria-pressed={isPaused} onClick={() => change({ paused: turned(isPaused) }, { replace: true })}>
+          {isPaused ? "▶ Resume" : "❚❚ Pause"}
+        </Button>
+      </div>
+      <Ring status={shown.status} />
+      {isPaused ? (
+        <p>
+          The ring as it was at {moment(new Date(shown.toldAt).toISOString())} {zoneName()}.
+        </p>
+      ) : null}
+      <p className={page.muted}>
+        A majority is {status.quorum} of {status.nodes.length}; {status.failureTolerance} more can fail now. An arc is
+        the time until a node runs for leader if it hears none; filled are those in the newest term. t is the term, the
+        rank is the priority.
+      </p>
+    </section>
   );
 }
 

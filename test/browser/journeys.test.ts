@@ -6,13 +6,25 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
-import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, visit } from "./browser.js";
+import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, type Visit, visit } from "./browser.js";
 import { openPrefixProxy } from "./prefix-proxy.js";
 import { event, seed, write } from "./seed.js";
 
 /** One second where nothing else runs: how long it took is told. */
 const SHOWN_WITHIN_MS = 30_000;
 const SHOWN_TRIES = 5;
+/** Pictures that move do so every second. */
+const LOOK_EVERY_MS = 1_200;
+const LOOKS = 3;
+const CHAIN = ["The chain, node by node"];
+const PICTURES = [
+  // The rate is drawn every ten seconds: at most once in the time that is looked at.
+  { path: "/", regions: ["Events a second"], changesMax: 1 },
+  { path: "/chain", regions: CHAIN, changesMax: 0 },
+  { path: "/chain?zoom=bar", regions: CHAIN, changesMax: 0 },
+  { path: "/chain?zoom=map", regions: CHAIN, changesMax: 0 },
+  { path: "/cluster", regions: ["Topology", "Who led when"], changesMax: 0 },
+];
 
 journeys("a person with a browser", () => {
   let cluster: Cluster;
@@ -173,15 +185,19 @@ journeys("a person with a browser", () => {
   });
 
   it("9: opens an event by its link; Esc gives the focus back to its row", async () => {
-    const mine = await visit(browser, `${url}/#/events?event=1&tab=json`);
-    await mine.page.getByRole("complementary", { name: "Event 1" }).waitFor();
+    const newest = await write(url);
+    const name = `Event ${newest.toLocaleString("en")}`;
+    const mine = await visit(browser, `${url}/#/events?event=${newest}&tab=json`);
+    await mine.page.getByRole("complementary", { name }).waitFor();
     await mine.page.getByRole("textbox", { name: "The event as JSON" }).waitFor();
-    const isHeaded = "document.activeElement.textContent === 'Event 1'";
+    // In the list it is drawn: where it is not, the list itself gets the focus.
+    await mine.page.locator(`[data-sequence="${newest}"]`).waitFor();
+    const isHeaded = `document.activeElement.textContent === '${name}'`;
     await eventually(() => mine.page.evaluate<boolean>(isHeaded), 30_000, "the event has the focus");
     await mine.page.keyboard.press("Escape");
     await mine.page.getByRole("complementary").waitFor({ state: "detached" });
-    const focused = "document.activeElement.dataset.sequence ?? document.activeElement.dataset.scroller";
-    await eventually(() => mine.page.evaluate(`${focused} !== undefined`) as Promise<boolean>, 60_000, "the focus");
+    const isFocused = `document.activeElement.dataset.sequence === '${newest}'`;
+    await eventually(() => mine.page.evaluate<boolean>(isFocused), 60_000, "its row has the focus");
     await leave(mine, "journey-09");
   });
 
@@ -223,6 +239,37 @@ journeys("a person with a browser", () => {
     await mine.page.getByRole("button", { name: "Resume" }).click();
     await mine.page.locator("[data-sequence]").first().waitFor();
     await leave(mine, "journey-27");
+  });
+
+  it("27: pictures stay as they are for who wants no motion, and move for everybody else", async () => {
+    const [still, moving] = [
+      await visit(browser, url, { reducedMotion: "reduce" }),
+      await visit(browser, url, { reducedMotion: "no-preference" }),
+    ];
+    const markup = async ({ page }: Visit, regions: readonly string[]): Promise<string> =>
+      String(await Promise.all(regions.map((name) => page.getByRole("region", { name }).innerHTML())));
+    for (const { path, regions, changesMax } of PICTURES) {
+      const both = [still, moving];
+      await Promise.all(both.map(({ page }) => page.goto(`${url}/#${path}`)));
+      for (const { page } of both) {
+        await page.locator(LIVE).waitFor();
+        for (const name of regions) await page.getByRole("region", { name }).waitFor();
+      }
+      // What is asked for when a page opens has come.
+      await delay(LOOK_EVERY_MS);
+      const looks: string[][] = [];
+      for (let i = 0; i <= LOOKS; i++) {
+        looks.push(await Promise.all(both.map((one) => markup(one, regions))));
+        await Promise.all([write(url), delay(LOOK_EVERY_MS)]);
+      }
+      const changesOf = (who: number): number =>
+        looks.filter((look, i) => i > 0 && look[who] !== looks[i - 1]?.[who]).length;
+      expect.soft(changesOf(0), path).toBeLessThanOrEqual(changesMax);
+      expect.soft(changesOf(1), path).toBeGreaterThan(changesMax);
+      expect(await still.page.evaluate("document.getAnimations().length")).toBe(0);
+    }
+    await leave(still, "journey-27-still");
+    await leave(moving, "journey-27-moving");
   });
 
   it("shows all times in UTC or where its reader is, by one switch", async () => {

@@ -1,4 +1,4 @@
-import { lasting } from "../lib/format.js";
+import { count, lasting } from "../lib/format.js";
 import { moment, zoneName } from "../lib/times.js";
 import page from "../parts/page.module.css";
 import { Table } from "../parts/table.js";
@@ -36,6 +36,7 @@ export function LaneTable({ timeline: { lanes, arrows }, from, to }: LaneTablePr
           </tr>
         ))}
       </Table>
+      {rows.length > ROWS_MAX ? <p>{count(rows.length - ROWS_MAX)} more are not listed.</p> : null}
     </details>
   );
 }

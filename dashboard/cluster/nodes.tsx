@@ -1,5 +1,5 @@
 import type { ClusterView, NodeView } from "../api/types.js";
-import { ago, count, duration } from "../lib/format.js";
+import { ago, count, duration, lasting } from "../lib/format.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { Table } from "../parts/table.js";
@@ -13,7 +13,19 @@ export function Nodes({ status }: { readonly status: ClusterView }) {
     <section className={page.card} aria-labelledby="nodes">
       <h2 id="nodes">Nodes</h2>
       <Table
-        head={["Node", "Role", "Health", "Term", "Priority", "Last event", "Behind", "Last heard", "Clock", "Version"]}
+        head={[
+          "Node",
+          "Role",
+          "Health",
+          "Term",
+          "Priority",
+          "Last event",
+          "Behind",
+          "Last heard",
+          "Runs in",
+          "Clock",
+          "Version",
+        ]}
       >
         {status.nodes.map((node) => (
           <tr key={node.id}>
@@ -29,6 +41,7 @@ export function Nodes({ status }: { readonly status: ClusterView }) {
             </td>
             <td className={page.number}>{node.role === "unknown" ? "" : count(node.lagEvents)}</td>
             <td className={page.number}>{node.lastContactMs === null ? "–" : ago(node.lastContactMs)}</td>
+            <td className={page.number}>{node.electionWait === null ? "–" : waitIn(node.electionWait)}</td>
             <td className={page.number}>{clock(node.clockSkewMs)}</td>
             <td>{node.version}</td>
           </tr>
@@ -38,6 +51,9 @@ export function Nodes({ status }: { readonly status: ClusterView }) {
     </section>
   );
 }
+
+const waitIn = ({ leftMs, ofMs }: NonNullable<NodeView["electionWait"]>): string =>
+  `${lasting(leftMs)} of ${lasting(ofMs)}`;
 
 function clock(skewMs: number | null): string {
   if (skewMs === null) return "";

@@ -11,7 +11,7 @@ import page from "../parts/page.module.css";
 import { Empty, Failure, Loading, Stale } from "../parts/states.js";
 import { AlertDetail } from "./alert-detail.js";
 import { AlertTable } from "./alert-table.js";
-import { isDecided } from "./standing.js";
+import { isDecided, openCount } from "./standing.js";
 
 const SHOWN = ["open", "acknowledged", "resolved"] as const;
 type Shown = (typeof SHOWN)[number];
@@ -33,7 +33,7 @@ function Inbox() {
   const list = alerts.data.body;
   const shown = SHOWN.find((one) => one === parameters.get("show")) ?? "open";
   const counts: Partial<Record<Shown, number>> = {
-    open: list.alerts.filter(({ status }) => !isDecided(status)).length + list.more,
+    open: openCount(list),
     acknowledged: list.alerts.filter(({ status }) => isDecided(status)).length,
   };
   return (

@@ -1,7 +1,10 @@
-import type { AlertStepView, AlertView } from "../api/types.js";
+import type { AlertList, AlertStepView, AlertView } from "../api/types.js";
 
 /** Somebody sees to it. */
 export const isDecided = (status: string): boolean => status !== "open";
+/** How many nobody sees to yet; of those that were not told nobody is known to. */
+export const openCount = ({ alerts, more }: AlertList): number =>
+  alerts.filter(({ status }) => !isDecided(status)).length + more;
 /** Nothing is left to decide. */
 export const isOver = (status: string): boolean => status === "resolved" || status === "ended";
 

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
+import { openCount } from "../alerts/standing.js";
 import { sizeOf } from "../api/log-size.js";
 import { useAlerts, useCluster, useElections } from "../api/queries.js";
 import { ago, count, duration, lasting } from "../lib/format.js";
@@ -25,7 +26,12 @@ export function OverviewPage() {
     );
   const status = cluster.data.body;
   const size = sizeOf(status);
-  const { tone, answer, facts } = intactnessOf(status, alerts.data?.body, now);
+  const { tone, answer, facts, at } = intactnessOf(
+    { body: status, at: cluster.dataUpdatedAt, hasFailed: cluster.error !== null },
+    { body: alerts.data?.body, at: alerts.dataUpdatedAt, hasFailed: alerts.error !== null },
+    now,
+  );
+  const open = alerts.data === undefined ? null : openCount(alerts.data.body);
   return (
     <div className={page.page}>
       <h1>Overview</h1>
@@ -39,18 +45,15 @@ export function OverviewPage() {
           {facts.map((fact) => (
             <li key={fact}>{fact}</li>
           ))}
-          <li>Asked {ago(now - cluster.dataUpdatedAt)}.</li>
+          <li>Asked {ago(now - at)}.</li>
         </ul>
       </section>
       <div className={styles.grid}>
         <Figure title="Events" value={count(size)}>
           <Link href="/events">Look at them</Link>
         </Figure>
-        <Figure
-          title="Open alerts"
-          value={alerts.data === undefined ? "…" : count(alerts.data.body.alerts.length + alerts.data.body.more)}
-        >
-          <Link href="/alerts">{alerts.data?.body.alerts.length === 0 ? "What is looked for" : "Look at them"}</Link>
+        <Figure title="Open alerts" value={open === null ? "…" : count(open)}>
+          <Link href="/alerts">{open === 0 ? "What is looked for" : "Look at them"}</Link>
         </Figure>
         <Figure title="Can lose" value={`${status.failureTolerance} of ${status.nodes.length} nodes`}>
           A majority is {status.quorum}.

@@ -1,4 +1,4 @@
-import { NoAnswer } from "../api/client.js";
+import { ApiError, NoAnswer } from "../api/client.js";
 import type { Asked } from "../api/queries.js";
 import type { ClusterView } from "../api/types.js";
 import { duration } from "../lib/format.js";
@@ -11,7 +11,7 @@ export function Banners({ cluster }: { readonly cluster: Asked<ClusterView> }) {
   const { data, error } = cluster;
   return (
     <>
-      {error instanceof NoAnswer ? <Disconnected cluster={cluster} /> : null}
+      {error === null ? null : <Disconnected cluster={cluster} error={error} />}
       {error === null && data?.body.state === "no_quorum" ? <Minority status={data.body} /> : null}
       {error === null
         ? data?.body.warnings.map((warning) => <Banner key={warning} tone="warn" text={warning} />)
@@ -43,7 +43,13 @@ function Minority({ status }: { readonly status: ClusterView }) {
   );
 }
 
-function Disconnected({ cluster }: { readonly cluster: Asked<ClusterView> }) {
+interface DisconnectedProps {
+  readonly cluster: Asked<ClusterView>;
+  readonly error: Error;
+}
+
+/** No answer came, or one that says nothing of the cluster, such as a proxy's. */
+function Disconnected({ cluster, error }: DisconnectedProps) {
   const now = useNow();
   const { self, others } = useNodeLinks(cluster);
   const at = cluster.dataUpdatedAt;
@@ -52,7 +58,7 @@ function Disconnected({ cluster }: { readonly cluster: Asked<ClusterView> }) {
     <div className={`${styles.banner} ${styles.bad}`} role="status">
       <strong>✗</strong>
       <p>
-        {self === "" ? "This node" : self} does not answer. {age}{" "}
+        {self === "" ? "This node" : self} {whatIsMissing(error)} {age}{" "}
         {others.length > 0 ? "Go on at another node: " : "It is asked again every second."}
         {others.map(({ id, href }) => (
           <a key={id} href={href}>
@@ -62,4 +68,10 @@ function Disconnected({ cluster }: { readonly cluster: Asked<ClusterView> }) {
       </p>
     </div>
   );
+}
+
+function whatIsMissing(error: Error): string {
+  if (error instanceof NoAnswer) return "does not answer.";
+  const title = error instanceof ApiError ? `${error.problem.title}. ` : "";
+  return `does not say how the cluster stands: ${title}${error.message}`;
 }

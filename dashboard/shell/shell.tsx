@@ -1,5 +1,6 @@
 import { Suspense, useEffect, useRef, useState } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
+import { openCount } from "../alerts/standing.js";
 import { useAlerts, useCluster } from "../api/queries.js";
 import { useStream } from "../api/use-stream.js";
 import { witness } from "../cluster/witness.js";
@@ -29,7 +30,7 @@ export function Shell() {
   }, [cluster.data, cluster.dataUpdatedAt]);
   useAnotherLog(cluster.data?.body.clusterId);
   const title = PAGES.find((page) => page.path === path)?.title ?? "No such page";
-  const open = alerts.data === undefined ? 0 : alerts.data.body.alerts.length + alerts.data.body.more;
+  const open = alerts.data === undefined ? 0 : openCount(alerts.data.body);
   useEffect(() => {
     document.title = `${open > 0 ? `(${open}) ` : ""}${title} · Quorumlog`;
   }, [open, title]);

@@ -1,5 +1,4 @@
 import { Link } from "wouter";
-import { NoAnswer } from "../api/client.js";
 import type { Asked } from "../api/queries.js";
 import type { ClusterView, NodeView } from "../api/types.js";
 import { useStreamState } from "../api/use-stream.js";
@@ -52,7 +51,7 @@ function Standing({ cluster }: { readonly cluster: Asked<ClusterView> }) {
   const counts = (node: NodeView): boolean => node.healthy || node.health === "damaged";
   const healthy = nodes.filter((node) => (leaderId === null ? node.role !== "unknown" : counts(node))).length;
   // What was said last may no longer be so.
-  const isCut = error instanceof NoAnswer;
+  const isCut = error !== null;
   const tone: Tone = isCut
     ? "unknown"
     : healthy < quorum || leaderId === null

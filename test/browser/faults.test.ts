@@ -199,6 +199,26 @@ journeys("a person whose cluster is in trouble", () => {
     await leave(failing, "journey-26");
   });
 
+  it("26: a proxy answers in the place of the node: what is shown is marked as old, and nothing says yes", async () => {
+    const mine = await visit(browser, `${urlOf("n2")}/`, { mayMissNodes: true });
+    const { page } = mine;
+    await page.getByText("3/3 all nodes").waitFor();
+    await page.getByText("Yes: nothing differs on 3 of 3 nodes").waitFor();
+    await page.route("**/api/v1/cluster", (route) => route.fulfill({ status: 502, body: "Bad gateway" }));
+    const banner = page.getByRole("status").filter({ hasText: /n2 does not say how the cluster stands: HTTP 502/ });
+    await banner.filter({ hasText: /What is shown is \d+ s old/ }).waitFor();
+    await banner.getByRole("link", { name: "n1" }).waitFor();
+    await page.getByText("?3/3 all nodes").waitFor();
+    await page.getByText(/Not known now: the cluster answered last/).waitFor();
+    await page.unroute("**/api/v1/cluster");
+    await page.getByText("Yes: nothing differs on 3 of 3 nodes").waitFor();
+    await page.route("**/api/v1/alerts?*", (route) => route.fulfill({ status: 503, body: "{}" }));
+    await page.getByText(/Not known now: alerts were told last \d+ s ago/).waitFor();
+    await page.unroute("**/api/v1/alerts?*");
+    await page.getByText("Yes: nothing differs on 3 of 3 nodes").waitFor();
+    await leave(mine, "journey-26-proxy");
+  });
+
   it("26: a part of the page that cannot be loaded takes only its page with it, and is loaded on request", async () => {
     const mine = await visit(browser, `${urlOf("n2")}/#/events`, { mayMissNodes: true });
     const { page } = mine;

@@ -45,8 +45,9 @@ tamper              changes data behind the nodes' backs under load, in every wa
   --writers N       how many clients write meanwhile (default ${TAMPER_WRITERS})
   --only TEXT       only what has this in its description
 
-no-alarm            nobody touches the data: failovers, replaced tails, catching up, hand-overs, restarts, and full
-                    passes over the log all the while; prints how many alerts there were. 3: one or more
+no-alarm            failovers, replaced tails, catching up, hand-overs, restarts, repairs, rebuilt nodes, and full passes
+                    over the log all the while; prints how many alerts there were, also of those that are over, besides
+                    the one of each event that is altered to be put right. 3: one or more
   --minutes M       for so long (default ${CALM_MINUTES})
   --writers N       how many clients write (default ${CALM_WRITERS})
 

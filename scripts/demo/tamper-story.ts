@@ -1,26 +1,11 @@
 import { Binary, MongoClient } from "mongodb";
 import type { Cluster, ClusterNode } from "../cluster/cluster.js";
-import { loopback } from "../lib/loopback.js";
+import { type Alert, call, decide, outcomeOf } from "../lib/alerts.js";
 import { poll } from "../lib/processes.js";
 import { verifyCluster } from "../verify/live.js";
 
 const FOUND_WITHIN_MS = 120_000;
-const REPAIRED_WITHIN_MS = 240_000;
-const ANSWER_WITHIN_MS = 60_000;
-/** The alert is not any more as it was when it was looked at. */
-const STALE = 412;
 const AMOUNT = { committed: 125_000, forged: 925_000 };
-
-interface Alert {
-  readonly id: string;
-  readonly kind: string;
-  readonly node: string;
-  readonly status: string;
-  readonly sequence?: number;
-  readonly agreeing?: readonly string[];
-  readonly differences?: readonly { sequence?: number; field: string; stored?: unknown; expected?: unknown }[];
-  readonly history?: readonly { action: string; at: string; actor?: string; reason?: string }[];
-}
 
 /** What the story came to. */
 export interface Told {
@@ -29,22 +14,6 @@ export interface Told {
   readonly victim: string;
   readonly isRepaired: boolean;
   readonly isVerified: boolean;
-}
-
-interface Answer<T> {
-  readonly status: number;
-  readonly etag: string;
-  readonly body: T;
-}
-
-async function call<T>(url: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
-  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  const json = { "Content-Type": "application/json", ...headers };
-  const answer = await loopback(
-    url,
-    body === undefined ? { signal } : { method: "POST", body: JSON.stringify(body), headers: json, signal },
-  );
-  return { status: answer.status, etag: answer.headers.get("etag") ?? "", body: (await answer.json()) as T };
 }
 
 /** Two minutes with a cluster: an event is changed in one node's MongoDB, found, repaired, and remembered. */
@@ -147,31 +116,15 @@ function showAlert({ kind, node, agreeing = [], differences = [] }: Alert, say: 
 
 /** A person decides, and the log remembers who and why. */
 async function repair({ url }: ClusterNode, { id }: Alert, say: (line: string) => void): Promise<boolean> {
-  const decision = { actor: "you", reason: "the demonstration is over" };
-  // Where more was found meanwhile, it is decided anew about the alert as it is now.
-  const answer = await poll(
-    async () => {
-      const { etag } = await call<Alert>(`${url}/api/v1/alerts/${id}`);
-      const given = await call<{ detail?: string }>(`${url}/api/v1/alerts/${id}/repair`, decision, {
-        "If-Match": etag,
-      });
-      return given.status !== STALE && given;
-    },
-    { withinMs: FOUND_WITHIN_MS },
-  );
-  if (answer === undefined || answer.status >= 300) {
-    say(`\n4. It is not repaired (${answer?.status ?? STALE}). ${answer?.body.detail ?? ""}`);
+  const { isTaken, status, detail } = await decide(url, {
+    ...{ id, action: "repair", actor: "you", reason: "the demonstration is over" },
+  });
+  if (!isTaken) {
+    say(`\n4. It is not repaired (${status}). ${detail}`);
     return false;
   }
-  const repaired = await poll(
-    async () => {
-      const { body } = await call<Alert>(`${url}/api/v1/alerts/${id}`);
-      return body.status === "resolved" && body;
-    },
-    { withinMs: REPAIRED_WITHIN_MS },
-  );
-  if (repaired === undefined)
-    throw new Error(`The alert is not resolved ${REPAIRED_WITHIN_MS / 1_000} s after the decision.`);
+  const repaired = await outcomeOf(url, id);
+  if (repaired.status !== "resolved") throw new Error(`The alert is ${repaired.status} after the repair.`);
   say(`\n4. You decide to repair it (POST ${url}/api/v1/alerts/${id}/repair with your name and a reason).`);
   say("   The committed block comes from another node, and is proved by the hash chain before it replaces anything.");
   say("\n5. The log keeps what happened, on every node and for ever:");

@@ -1,11 +1,6 @@
 import type { Db } from "mongodb";
 import { BLOCK_EDITS, type Blocks, blocksOf, editAll } from "./edits.js";
-
-/** A block with events: what is edited stands in its first event. */
-export interface Target {
-  readonly height: number;
-  readonly sequence: number;
-}
+import type { Target } from "./places.js";
 
 /** What is done, and what an alert has to say of it. */
 export interface TamperCase {

@@ -43,14 +43,16 @@ async function withPayloads(blocks: Blocks, at: number): Promise<Binary> {
   return edit(payloads, '"ada"', '"eve"');
 }
 
+export async function editPayload(blocks: Blocks, at: number): Promise<void> {
+  await blocks.updateOne({ _id: at }, { $set: { payloads: await withPayloads(blocks, at) } });
+}
+
 export const BLOCK_EDITS: readonly BlockEdit[] = [
   {
     what: "a payload that is edited",
     kind: "payload_modified",
     fields: ["dataPayload.by.name"],
-    act: async (blocks, at) => {
-      await blocks.updateOne({ _id: at }, { $set: { payloads: await withPayloads(blocks, at) } });
-    },
+    act: editPayload,
   },
   {
     what: "a record that is edited",

@@ -2,10 +2,11 @@ import { type Db, MongoClient } from "mongodb";
 import { type Cluster, type ClusterNode, startCluster } from "../../cluster/cluster.js";
 import { INTEGRITY_FAILURE } from "../../lib/command.js";
 import { poll } from "../../lib/processes.js";
-import { TAMPER_CASES, type TamperCase, type Target } from "./cases.js";
+import { TAMPER_CASES, type TamperCase } from "./cases.js";
 import { blocksOf } from "./edits.js";
 import { call, fillTo, Load, writeOne } from "./load.js";
 import { type Outcome, Outcomes } from "./outcomes.js";
+import { newTarget, type Target, targetsFrom } from "./places.js";
 
 export interface TamperOptions {
   /** How many events are there before anything is changed. */
@@ -93,17 +94,6 @@ class Places {
   }
 }
 
-async function targetsFrom(db: Db, height: number, count: number): Promise<Target[]> {
-  const blocks = db.collection<{ _id: number; header: { firstSequence: number } }>("blocks");
-  const fields = { projection: { "header.firstSequence": 1 } };
-  const found = await blocks
-    .find({ _id: { $gte: height }, "header.eventCount": { $gt: 0 } }, fields)
-    .sort({ _id: 1 })
-    .limit(count)
-    .toArray();
-  return found.map(({ _id, header }) => ({ height: _id, sequence: header.firstSequence }));
-}
-
 class Attempt {
   constructor(
     private readonly cluster: Cluster,
@@ -167,17 +157,8 @@ class Attempt {
     if (where === "oldest") return this.places.oldest(db, 1);
     if (where === "many") return this.places.oldest(db, MANY_BLOCKS);
     await writeOne(victim.url);
-    const { height } = await writeOne(victim.url);
-    // What a node has not heard to be committed yet is not its to judge.
-    const committed = await poll(
-      async () => {
-        await writeOne(victim.url);
-        return (await targetsFrom(db, height, 1)).at(0);
-      },
-      { withinMs: READY_WITHIN_MS, everyMs: 50 },
-    );
-    if (committed === undefined) throw new Error(`block ${height} did not come to ${victim.id}`);
-    return [committed, committed];
+    const target = await newTarget(db, victim.url);
+    return [target, target];
   }
 
   /** As another node tells it. */

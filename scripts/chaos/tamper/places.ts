@@ -1,0 +1,47 @@
+import { type Db, MongoClient } from "mongodb";
+import { poll } from "../../lib/processes.js";
+import { writeOne } from "./load.js";
+
+const THERE_WITHIN_MS = 120_000;
+
+/** A block with events: what is edited stands in its first event. */
+export interface Target {
+  readonly height: number;
+  readonly sequence: number;
+}
+
+/** A node's database, behind the node's back. */
+export async function withDatabase<T>(uri: string, work: (db: Db) => Promise<T>): Promise<T> {
+  const client = await MongoClient.connect(uri);
+  try {
+    return await work(client.db());
+  } finally {
+    await client.close();
+  }
+}
+
+export async function targetsFrom(db: Db, height: number, count: number): Promise<Target[]> {
+  const blocks = db.collection<{ _id: number; header: { firstSequence: number } }>("blocks");
+  const fields = { projection: { "header.firstSequence": 1 } };
+  const found = await blocks
+    .find({ _id: { $gte: height }, "header.eventCount": { $gt: 0 } }, fields)
+    .sort({ _id: 1 })
+    .limit(count)
+    .toArray();
+  return found.map(({ _id, header }) => ({ height: _id, sequence: header.firstSequence }));
+}
+
+/** A new block, whose event can be edited, in the database of one node; written through `url`, which may be another's. */
+export async function newTarget(db: Db, url: string): Promise<Target> {
+  const { height } = await writeOne(url);
+  // What a node has not heard to be committed yet is not its to judge.
+  const committed = await poll(
+    async () => {
+      await writeOne(url);
+      return (await targetsFrom(db, height, 1)).at(0);
+    },
+    { withinMs: THERE_WITHIN_MS, everyMs: 50 },
+  );
+  if (committed === undefined) throw new Error(`block ${height} did not come to this node`);
+  return committed;
+}

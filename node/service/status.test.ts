@@ -201,6 +201,18 @@ it("readiness says what is known of the database, and of a majority", () => {
   expect(detailOf("quorum", { hasQuorum: true })).toBe("a leader is heard, and none leads on without a majority");
 });
 
+it("is not ready while what was changed during its absence is being looked at, and where nothing is watched it is", () => {
+  const checkOf = (watch: string) => {
+    const { status } = nodeWith({ role: "follower", leaderId: "n2", members: [] }, undefined, undefined, { watch });
+    const { isOk, isAdvisory = false } = status.readiness().find(({ name }) => name === "watch") ?? {};
+    return { isOk, isAdvisory };
+  };
+  expect(checkOf("starting")).toEqual({ isOk: false, isAdvisory: false });
+  expect(checkOf("live")).toEqual({ isOk: true, isAdvisory: false });
+  expect(checkOf("down")).toEqual({ isOk: false, isAdvisory: true });
+  expect(checkOf("unsupported")).toEqual({ isOk: true, isAdvisory: false });
+});
+
 it("a damaged node says so, is not ready, and votes all the same; a pending verification makes none unready", async () => {
   const view = {
     ...{ role: "follower", leaderId: "n2", hasQuorum: true, isStalled: false, isLearner: false, peers: [] },

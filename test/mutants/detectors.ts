@@ -9,6 +9,7 @@ const DIFFERENCE = "node/integrity/difference.ts";
 const PEERS = "node/integrity/peer-blocks.ts";
 const INCIDENTS = "node/integrity/incidents.ts";
 const ALERTS = "node/integrity/alerts.ts";
+const HEADS = "node/service/head-exchange.ts";
 const PROVED = "node/replica/proved-blocks.ts";
 
 /** A detector with a mistake, and the test beside it that fails then: no seed of the simulator touches a node's data. */
@@ -253,5 +254,15 @@ export const DETECTORS: readonly Mutant[] = [
       "      node: this.nodeId,\n      accused: this.nodeId,",
     ),
     "keeps a clock that is off as a warning",
+  ),
+  detector(
+    one(
+      "99b",
+      "followers do not compare what their leaders have told them",
+      HEADS,
+      'if (view === null || view.isLearner || view.role === "leader") return;',
+      "if (view === null || view.members.length >= 0) return;",
+    ),
+    "names the leader that has signed two blocks of one term and height",
   ),
 ];

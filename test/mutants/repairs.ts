@@ -168,4 +168,14 @@ export const REPAIRS: readonly Mutant[] = [
     ),
     "believes no alert's own word on it",
   ),
+  detector(
+    one(
+      "119d",
+      "a node is ready before what was changed while it was down has been looked at",
+      STATUS,
+      'const isOk = watch === "live" || watch === "unsupported";',
+      'const isOk = watch !== "down";',
+    ),
+    "is not ready while what was changed during its absence is being looked at",
+  ),
 ];

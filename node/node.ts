@@ -113,6 +113,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     ...{ storage, driver, verifyBlock, verifier, signer: signer.block, logger, clock: systemClock },
     desk: new PeerDesk({ config, transport: peers, clock: systemClock }),
     isOff: !switches.hasIntegrity,
+    isUnwatched: !switches.hasWatch,
     onStep: onAlert,
     onHeard: (alert) => service.onAlert(alert),
     onAltered: () => served.onAltered(),

@@ -7,14 +7,19 @@ const real = { signer: deriveSigner(new Uint8Array(32).fill(1)), verifier: creat
 const bytes = utf8("a header");
 
 it("changes nothing and says nothing unless it is asked for by the value 1", () => {
-  const switches = readBenchSwitches({ BENCH_NO_SIGNATURES: "0", BENCH_NO_INTEGRITY: "0" });
-  expect([switches.hasIntegrity, switches.warnings]).toEqual([true, []]);
+  const switches = readBenchSwitches({ BENCH_NO_SIGNATURES: "0", BENCH_NO_INTEGRITY: "0", BENCH_NO_WATCH: "0" });
+  expect([switches.hasIntegrity, switches.hasWatch, switches.warnings]).toEqual([true, true, []]);
   expect(signingOf(switches, real)).toBe(real);
 });
 
 it("says that nobody looks for changes where that is asked for", () => {
   const { hasIntegrity, warnings } = readBenchSwitches({ BENCH_NO_INTEGRITY: "1" });
   expect([hasIntegrity, warnings.length]).toEqual([false, 1]);
+});
+
+it("says that only the scrub looks for changes where the watch is switched off", () => {
+  const { hasIntegrity, hasWatch, warnings } = readBenchSwitches({ BENCH_NO_WATCH: "1" });
+  expect([hasIntegrity, hasWatch, warnings.length]).toEqual([true, false, 1]);
 });
 
 it("without signatures, what was signed is not taken, nor what was not signed by a node that signs", () => {

@@ -9,6 +9,8 @@ export interface BenchSwitches {
   readonly hasSignatures: boolean;
   /** Whether the node's own database is watched and verified. */
   readonly hasIntegrity: boolean;
+  /** Whether changes are watched; without it only the scrub finds them. */
+  readonly hasWatch: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -20,7 +22,9 @@ export function readBenchSwitches(env: NodeJS.ProcessEnv): BenchSwitches {
   const hasIntegrity = env.BENCH_NO_INTEGRITY !== "1";
   if (!hasIntegrity)
     warnings.push("BENCH_NO_INTEGRITY=1: nobody looks for changes in the database. Only for measurements.");
-  return { hasSignatures, hasIntegrity, warnings };
+  const hasWatch = env.BENCH_NO_WATCH !== "1";
+  if (!hasWatch) warnings.push("BENCH_NO_WATCH=1: only the scrub finds changes in the database. Only for measurements.");
+  return { hasSignatures, hasIntegrity, hasWatch, warnings };
 }
 
 const NO_SIGNATURE = new Uint8Array(64);

@@ -229,7 +229,8 @@ export class Integrity {
     this.running = { places, watch, scrub, passes, stop };
     if (places.places.watch === null && driver.heldThrough > 0) passes.onBlind();
     this.inspector.start();
-    watch.start();
+    if (this.parts.isUnwatched) watch.leaveOff();
+    else watch.start();
     silence.start();
     this.strangers.start();
     await this.healing.resolutions.resume();

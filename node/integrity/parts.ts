@@ -43,6 +43,8 @@ export interface IntegrityParts {
   readonly onPending: () => void;
   /** Nothing is watched and verified, for a measurement. */
   readonly isOff: boolean;
+  /** Changes are not watched, for a measurement: only the scrub finds them. */
+  readonly isUnwatched: boolean;
 }
 
 export interface IntegrityStatus extends Coverage {

@@ -69,6 +69,18 @@ it("verifies every committed block and entry, none above, and says how far it ca
   expect([scrub.verifiedAt(height(290)) !== null, scrub.verifiedAt(height(291))]).toEqual([true, null]);
 });
 
+it("ends where the log ended as it began, however fast that grows", async () => {
+  const { scrub, store, kept, standing } = setUp({ heldThrough: 100 });
+  const blocksFrom = store.blocksFrom.bind(store);
+  store.blocksFrom = (...asked) => {
+    standing.held = Math.min(300, standing.held + 70);
+    return blocksFrom(...asked);
+  };
+  expect(await scrub.pass()).toBe(true);
+  expect(kept.places.lastPass).toMatchObject({ height: 100 });
+  expect(standing.held).toBeGreaterThan(200);
+});
+
 it("goes on past what it finds, and finds all of it", async () => {
   const { scrub, store, heights, suspected } = setUp();
   store.change(3, (one) => flip(one, "payloads"));

@@ -93,19 +93,23 @@ export class Scrub {
     this.isStopped = true;
   }
 
-  /** One pass over all that is committed; true if it came to its end. */
+  /** One pass over all that is committed as it begins; true if it came to its end. */
   async pass(): Promise<boolean> {
     const { places, clock, heldThrough } = this.parts;
     let state = await this.begin();
+    // What comes later is the next pass's: a log that grows faster than it is verified would keep this one for ever.
+    let end: Height | null = null;
     while (!this.isStopped) {
       const startedAt = clock.now();
-      const through = heldThrough();
-      if (through === 0) {
+      const held = heldThrough();
+      if (held === 0) {
         // The store is being recovered, or holds nothing yet.
         await delay(clock, NOT_HELD_MS);
         if (heldThrough() === 0 && state.height === 0) return false;
         continue;
       }
+      end ??= held;
+      const through = height(Math.min(end, held));
       if (state.height >= through) {
         this.end(state);
         return true;

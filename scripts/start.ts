@@ -65,7 +65,13 @@ class Run {
           throw new StartError(error.message);
         });
     const chaos = options.allowsChaos
-      ? await Chaos.open(idsOf(plan.ports), plan.ports, (line) => screen.news(line))
+      ? await Chaos.open(idsOf(plan.ports), plan.ports, (line) => screen.news(line)).catch((error: Error) => {
+          lock.unlock();
+          throw new StartError(
+            `Faults on demand need ports of their own on 127.0.0.1, and got none: ${error.message}. See to that, or start ` +
+              "without --demo and --allow-chaos.",
+          );
+        })
       : undefined;
     this.#chaos = chaos;
     const launch: ClusterOptions = {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { assertPortFree, reserveStart, whyNotListening } from "./own-port.js";
+import { assertPortFree, listen, reserveStart, whyNotListening } from "./own-port.js";
 
 const coded = (code: string): NodeJS.ErrnoException => Object.assign(new Error(`listen ${code}`), { code });
 
@@ -41,10 +41,20 @@ describe("an address that cannot be listened on", () => {
   it.each([
     ["EACCES", /^This user may not listen on port 80 .* set another PORT/],
     ["EAFNOSUPPORT", /has no addresses of the kind/],
-    ["EMFILE", /cannot be listened on: listen EMFILE/],
+    ["EMFILE", /cannot be listened on: listen EMFILE\. See to that, or set another PORT or HOST\.$/],
+    ["EAI_AGAIN", /cannot be looked up: the name service does not answer \(EAI_AGAIN\).* set HOST to one of/],
   ])("is told by its cause, %s", (code, sentence) => {
     const told = whyNotListening(coded(code), { host: "127.0.0.1", port: 80 });
     expect(told).toMatch(sentence);
     expect(told).not.toContain("taken");
+  });
+
+  it("is no reason to stay down where only the name service does not answer", async () => {
+    const server = createServer();
+    const address = { host: "db.example", port: 3000 };
+    server.listen = () => server;
+    const listening = listen(server, address);
+    server.emit("error", coded("EAI_AGAIN"));
+    await expect(listening).rejects.toMatchObject({ failure: "not_stored" });
   });
 });

@@ -5,13 +5,18 @@ import { StoreError } from "../storage/port.js";
 
 type Address = Pick<Config, "host" | "port">;
 
-/** Throws StoreError `unfit` with the cause and a remedy if this process cannot listen there. */
+/** Throws StoreError with the cause and a remedy if this process cannot listen there: `unfit`, but for what may pass. */
 export function listen(server: Server, { host, port }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(new StoreError("unfit", whyNotListening(error, { host, port }))));
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(new StoreError(mayListenLater(error) ? "not_stored" : "unfit", whyNotListening(error, { host, port }))),
+    );
     server.listen(port, host, () => resolve());
   });
 }
+
+/** A name service that does not answer says nothing of the name: the same setting may serve a little later. */
+export const mayListenLater = ({ code }: NodeJS.ErrnoException): boolean => code === "EAI_AGAIN";
 
 /** Why nobody, or not this user, can listen there: a sentence that says no more than the error shows, and what to do. */
 export function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Address): string {
@@ -26,13 +31,14 @@ export function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Ad
     case "EACCES":
     case "EPERM":
       return `This user may not listen on port ${port} of ${host} (${error.code}). Ports below 1024 mostly need more rights: set another PORT.`;
-    case "ENOTFOUND":
     case "EAI_AGAIN":
+      return `HOST=${host} cannot be looked up: the name service does not answer (EAI_AGAIN). See to that, or set HOST to one of ${ownAddresses()}.`;
+    case "ENOTFOUND":
       return `HOST=${host} is a name that this machine does not know (${error.code}). Set HOST to one of ${ownAddresses()}.`;
     case "EAFNOSUPPORT":
       return `This machine has no addresses of the kind of HOST=${host}. Set HOST to one of ${ownAddresses()}.`;
     default:
-      return `Port ${port} on ${host} cannot be listened on: ${error.message}.`;
+      return `Port ${port} on ${host} cannot be listened on: ${error.message}. See to that, or set another PORT or HOST.`;
   }
 }
 
@@ -43,7 +49,7 @@ function ownAddresses(): string {
 }
 
 /**
- * Throws StoreError `unfit` if this node could not listen. To open the store takes it away from a process of this node
+ * Throws StoreError if this node could not listen, as `listen` does. To open the store takes it away from a process of this node
  * that runs, which would notice at its next vote only: so a start that cannot listen must end before that.
  *
  * The port is bound for an instant, not kept: until the node has recovered, its peers must be refused the connection,

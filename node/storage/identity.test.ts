@@ -121,6 +121,14 @@ describe("the identity file", () => {
     });
   });
 
+  it("says what to do where the file cannot be read", async () => {
+    await mkdir(join(folder, "identity.json"), { recursive: true });
+    await expect(IdentityFile.open(folder, "n1")).rejects.toMatchObject({
+      failure: "unfit",
+      message: expect.stringMatching(/cannot be read: .*start as the user who owns it\.$/),
+    });
+  });
+
   it("reports a disk that refuses the write, and keeps what it held", async () => {
     const file = await IdentityFile.open(folder, "n1");
     await rm(root, { recursive: true });

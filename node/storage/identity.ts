@@ -180,7 +180,8 @@ async function readIfThere(path: string): Promise<string | null> {
     return await readFile(path, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new StoreError("unfit", `The identity file ${path} cannot be read: ${message(cause)}.`, { cause });
+    const remedy = "See to that, or start as the user who owns it.";
+    throw new StoreError("unfit", `The identity file ${path} cannot be read: ${message(cause)}. ${remedy}`, { cause });
   }
 }
 

@@ -43,6 +43,13 @@ describe("the lock on a data folder", () => {
   });
 });
 
+it("a lock that cannot be read is told with what to do, and leaves none of its own", async () => {
+  const pid = await spawnSleeper();
+  mkdirSync(join(folder, `start.${pid}.1.lock`));
+  expect(() => lockDataFolder(folder)).toThrow(/cannot be read: .* as that user, or set DATA_DIR/);
+  expect(readdirSync(folder)).toEqual([`start.${pid}.1.lock`]);
+});
+
 describe("what an earlier start left running", () => {
   it("is stopped if it really is that node", async () => {
     mkdirSync(join(folder, "n1"));

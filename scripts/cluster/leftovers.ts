@@ -33,19 +33,27 @@ export function lockDataFolder(dataDir: string): FolderLock {
   }
   // A lock that cannot be removed counts for nothing once this process has ended.
   const unlock = () => ignoreErrors(() => rmSync(join(dataDir, own), { force: true }));
+  try {
+    refuseOthers(dataDir, own);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+  return { unlock };
+}
+
+/** Throws StartError for a lock that counts, and removes the others. */
+function refuseOthers(dataDir: string, own: string): void {
   for (const file of readdirSync(dataDir)) {
     const pid = Number(LOCK.exec(file)?.[1] ?? 0);
     if (pid === 0 || file === own) continue;
     const command = commandOf(pid);
-    if (command !== undefined && command === readIfThere(join(dataDir, file))) {
-      unlock();
+    if (command !== undefined && command === readIfThere(join(dataDir, file)))
       throw new StartError(
         `${dataDir} is in use by another start (process ${pid}). Stop that one first, or set DATA_DIR to another folder.`,
       );
-    }
     ignoreErrors(() => rmSync(join(dataDir, file), { force: true }));
   }
-  return { unlock };
 }
 
 function ignoreErrors(action: () => void): void {
@@ -133,6 +141,9 @@ function readIfThere(path: string): string | undefined {
     return readFileSync(path, "utf8").trim();
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw new StartError(`${path} cannot be read: ${fileProblem(error)}.`);
+    throw new StartError(
+      `${path} cannot be read: ${fileProblem(error)}. It may be the lock of another user's start: start as that user, or ` +
+        "set DATA_DIR to another folder.",
+    );
   }
 }

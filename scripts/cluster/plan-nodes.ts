@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { baseUrl } from "../../node/host/base-url.js";
-import { whyNotListening } from "../../node/host/own-port.js";
+import { mayListenLater, whyNotListening } from "../../node/host/own-port.js";
 import { StartError } from "../lib/command.js";
 import { fileProblem } from "../lib/file-problem.js";
 import { listenProblem } from "../lib/processes.js";
@@ -37,13 +37,14 @@ export function planNodes(
   });
 }
 
-/** Throws StartError if a node could not listen there; with `mayBeTaken`, not for a port that somebody uses now. */
+/** Throws if a node could not listen there, StartError unless that may pass; with `mayBeTaken`, not for a port that somebody uses now. */
 export async function refusePorts(ports: number[], host = "127.0.0.1", { mayBeTaken = false } = {}): Promise<void> {
   const problems = await Promise.all(ports.map((port) => listenProblem(port, host)));
   const taken = ports.filter((_, index) => problems[index]?.code === "EADDRINUSE");
   for (const [index, problem] of problems.entries()) {
     if (problem === undefined || problem.code === "EADDRINUSE") continue;
-    throw new StartError(whyNotListening(problem, { host, port: ports[index] as number }));
+    const why = whyNotListening(problem, { host, port: ports[index] as number });
+    throw mayListenLater(problem) ? new Error(why) : new StartError(why);
   }
   if (taken.length === 0 || mayBeTaken) return;
   throw new StartError(
@@ -60,6 +61,9 @@ export function clusterSecret(dataDir: string): string {
     if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString("hex"), { flag: "wx", mode: 0o600 });
     return readFileSync(file, "utf8").trim();
   } catch (error) {
-    throw new StartError(`The cluster's secret ${file} cannot be made or read: ${fileProblem(error)}.`);
+    throw new StartError(
+      `The cluster's secret ${file} cannot be made or read: ${fileProblem(error)}. See to that, start as the user who owns ` +
+        "it, or set DATA_DIR to another folder.",
+    );
   }
 }

@@ -1,10 +1,17 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdir, rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isLockFile, lockDataFolder } from "../cluster/leftovers.js";
+import { StartError } from "../lib/command.js";
 import { clusterSizeIn, setAside } from "./fresh.js";
+
+vi.mock("node:fs/promises", async (original) => {
+  const real = await original<typeof import("node:fs/promises")>();
+  return { ...real, mkdir: vi.fn(real.mkdir), rename: vi.fn(real.rename) };
+});
 
 let folder: string;
 beforeEach(() => {
@@ -51,6 +58,19 @@ describe("data that are set aside", () => {
     lockDataFolder(dataDir);
     expect(await setAside(dataDir, { mayDelete: true })).toBeUndefined();
     expect([names(dataDir), readdirSync(folder)]).toEqual([[], ["data"]]);
+  });
+
+  it("are told with what to do when they cannot be moved, or the folder not be made anew", async () => {
+    const dataDir = join(folder, "data");
+    fill(dataDir);
+    const refused = Object.assign(new Error("no"), { code: "EACCES" });
+    vi.mocked(rename).mockRejectedValueOnce(refused);
+    await expect(setAside(dataDir, { mayDelete: false })).rejects.toThrow(/nothing was moved: .*or set DATA_DIR/);
+    vi.mocked(mkdir).mockRejectedValueOnce(refused);
+    const attempt = setAside(dataDir, { mayDelete: true });
+    await expect(attempt).rejects.toThrow(StartError);
+    await expect(attempt).rejects.toThrow(/data are at .*data\.\d{8}T\d{6}Z now.* has not the right .*start again/);
+    expect(readdirSync(folder)).toHaveLength(1);
   });
 
   it.runIf(process.platform === "linux")(

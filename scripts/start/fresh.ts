@@ -72,7 +72,7 @@ async function newestTreeSize(port: number): Promise<number> {
 /**
  * Sets the data aside as a whole: one rename, which happens or does not. The folder is made anew, with the lock that this
  * start holds. Where `data` is a link, what it leads to is renamed, beside itself. Answers where the data went; undefined
- * if they were deleted. Throws StartError when nothing has been moved.
+ * if they were deleted. Throws StartError, which says whether something has been moved.
  */
 export async function setAside(dataDir: string, { mayDelete }: { mayDelete: boolean }): Promise<string | undefined> {
   const folder = realpathSync(dataDir);
@@ -89,10 +89,19 @@ export async function setAside(dataDir: string, { mayDelete }: { mayDelete: bool
     if (existsSync(target)) throw new Error(`${target} is there already`);
     await rename(folder, target);
   } catch (error) {
-    throw new StartError(`${dataDir} cannot be renamed to ${target}, so nothing was moved: ${fileProblem(error)}.`);
+    throw new StartError(
+      `${dataDir} cannot be renamed to ${target}, so nothing was moved: ${fileProblem(error)}. See to that, move it away ` +
+        "by hand, or set DATA_DIR to another folder.",
+    );
   }
-  await mkdir(folder, { mode });
-  for (const name of readdirSync(target).filter(isLockFile)) await rename(join(target, name), join(folder, name));
+  try {
+    await mkdir(folder, { mode });
+    for (const name of readdirSync(target).filter(isLockFile)) await rename(join(target, name), join(folder, name));
+  } catch (error) {
+    throw new StartError(
+      `The data are at ${target} now, but ${folder} cannot be made anew: ${fileProblem(error)}. See to that and start again.`,
+    );
+  }
   if (!mayDelete) return target;
   await deleted(target);
   return undefined;

@@ -63,7 +63,7 @@ describe("a one-member replica set", () => {
   it("with a foreign document as state is refused", async () => {
     const database = "foreign_state";
     await raw(mongod, (client) => client.db(database).collection<{ _id: string }>("state").insertOne({ _id: "state" }));
-    await expect(storageOn(mongod, { database }).log.open()).rejects.toMatchObject(unfit("damaged"));
+    await expect(storageOn(mongod, { database }).log.open()).rejects.toMatchObject(unfit("Start that version"));
   });
 
   it.each([

@@ -93,7 +93,8 @@ export class MongoState {
     if (!parsed.success)
       throw unfit(
         `The document "state" in ${this.collection.namespace} is damaged, or from another version of Quorumlog ` +
-          `(${parsed.error.issues[0]?.path.join(".")}: ${parsed.error.issues[0]?.message})`,
+          `(${parsed.error.issues[0]?.path.join(".")}: ${parsed.error.issues[0]?.message}). Start that version, or keep ` +
+          "this database as evidence and start the node with an empty one",
       );
     const { hard, mac, truncating } = parsed.data;
     this.isKnownAltered = hard !== null && mac !== this.macOf(hard);

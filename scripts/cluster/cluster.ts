@@ -13,6 +13,8 @@ const ROTATE_EVERY_MS = 5_000;
 const START_WITHIN_MS = 120_000;
 /** Far longer than an election takes, also where a machine does much else. */
 const LEADER_WITHIN_MS = 120_000;
+/** A node that hangs must not hold up what is told of the others. */
+const ANSWER_WITHIN_MS = 2_000;
 
 export interface ClusterOptions {
   /** How many nodes: 3 unless said otherwise, or as many as `mongodbUris`. */
@@ -55,6 +57,13 @@ export interface Leader {
   term: number;
 }
 
+/** Whom every node that runs here names, and what each of them says that it is itself. */
+export interface SeenLeader {
+  id: string;
+  term: number;
+  roles: ReadonlyMap<string, string>;
+}
+
 /** Nodes and mongods as real processes, started again when they die; one that was killed here stays down until `start`. */
 export interface Cluster {
   readonly dataDir: string;
@@ -63,7 +72,7 @@ export interface Cluster {
   /** Waits until every node that runs names the same living leader. */
   leader(withinMs?: number): Promise<Leader>;
   /** Whom every node that runs here names as its leader now, and it may be another machine's. */
-  leaderNow(): Promise<{ id: string; term: number } | undefined>;
+  leaderNow(): Promise<SeenLeader | undefined>;
   /** What the cluster waits for until it has a leader, as the last look has seen it. */
   readonly missing: string;
   /** SIGKILL of the node; of its mongod; of everything at once. */
@@ -183,7 +192,7 @@ class RunningCluster implements Cluster {
     return seen && node && { node, term: seen.term };
   }
 
-  async leaderNow(): Promise<{ id: string; term: number } | undefined> {
+  async leaderNow(): Promise<SeenLeader | undefined> {
     const running = this.nodes.filter(({ pid }) => pid !== undefined);
     const views = await Promise.all(running.map(leaderSeenBy));
     this.#views = views.map((view, index) => `${running[index]?.id} ${sayView(view)}`);
@@ -191,7 +200,9 @@ class RunningCluster implements Cluster {
     if (first === undefined || typeof first === "string" || first.leaderId === null) return undefined;
     const { leaderId: id, term } = first;
     const agrees = (view: View): boolean => typeof view !== "string" && view.leaderId === id && view.term === term;
-    return views.every(agrees) ? { id, term } : undefined;
+    if (!views.every(agrees)) return undefined;
+    const roles = running.map((node, index) => [node.id, (views[index] as Seen).role] as const);
+    return { id, term, roles: new Map(roles) };
   }
 
   get missing(): string {
@@ -267,13 +278,25 @@ class RunningCluster implements Cluster {
 }
 
 /** What a node says of the leader, or why it says nothing. */
-type View = { leaderId: string | null; term: number } | string;
+type View = Seen | string;
+interface Seen {
+  leaderId: string | null;
+  term: number;
+  /** Its own. */
+  role: string;
+}
+interface Status {
+  leaderId: string | null;
+  term: number;
+  nodes: { id: string; role: string }[];
+}
 
-async function leaderSeenBy({ url }: ClusterNode): Promise<View> {
+async function leaderSeenBy({ id, url }: ClusterNode): Promise<View> {
   try {
-    const answer = await loopback(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(5_000) });
+    const answer = await loopback(`${url}/api/v1/cluster`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
     if (!answer.ok) return `answers ${answer.status} at ${url}`;
-    return (await answer.json()) as { leaderId: string | null; term: number };
+    const { leaderId, term, nodes } = (await answer.json()) as Status;
+    return { leaderId, term, role: nodes.find((node) => node.id === id)?.role ?? "unknown" };
   } catch (error) {
     return `gives no answer at ${url} (${messageOf(error)})`;
   }

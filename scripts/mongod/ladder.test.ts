@@ -59,6 +59,19 @@ describe("the ladder to a mongod", () => {
     expect(said).toEqual([]);
   });
 
+  it("says what is wrong with one that it has fetched earlier, and does not fetch that again", async () => {
+    mkdirSync(join(cache(), "first"), { recursive: true });
+    const broken = fakeMongod(join(cache(), "first", "mongod"), "4.0.0");
+    const options = { env: env(), downloads: [offline, working], say };
+    expect(await findMongod(options)).toBe(join(cache(), "second", "mongod"));
+    expect(said).toEqual([
+      `  ${broken}, fetched earlier: it is v4.0, and 5.0 or newer is needed. Delete it to have it fetched anew.`,
+      "No mongod that can be used was found on this machine: fetching one (kept in the cache for the next time).",
+      "  Trying the second (1 MB, licence) …",
+      "  Done.",
+    ]);
+  });
+
   it("gives two processes that download at once the same whole binary", async () => {
     const options = { env: env(), downloads: [working], say };
     const [one, two] = await Promise.all([findMongod(options), findMongod(options)]);

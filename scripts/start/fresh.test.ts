@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isLockFile, lockDataFolder } from "../cluster/leftovers.js";
 import { StartError } from "../lib/command.js";
-import { clusterSizeIn, setAside } from "./fresh.js";
+import { poll, stopChild } from "../lib/processes.js";
+import { clusterSizeIn, eventsIn, setAside } from "./fresh.js";
 
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof import("node:fs/promises")>();
@@ -121,4 +122,17 @@ it("a data folder that is a file is told as such", () => {
   writeFileSync(join(folder, "data"), "");
   expect(() => clusterSizeIn(join(folder, "data"))).toThrow(/cannot be read: a file stands where a folder belongs/);
   expect(() => lockDataFolder(join(folder, "data"))).toThrow(/cannot be used: a file stands where a folder belongs/);
+});
+
+it("the counting of events ends when its mongods are stopped, and leaves none", async () => {
+  const dataDir = join(folder, "data");
+  fill(dataDir);
+  const binary = join(folder, "mongod");
+  writeFileSync(binary, "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
+  const mongods = new Set<ChildProcess>();
+  const counted = eventsIn(dataDir, binary, mongods);
+  expect(await poll(() => mongods.size === 2, { withinMs: 60_000 })).toBe(true);
+  await Promise.all([...mongods].map((mongod) => stopChild(mongod, "SIGTERM", 60_000)));
+  expect(await counted).toMatch(/cannot be counted: mongod ended/);
+  expect(mongods.size).toBe(0);
 });

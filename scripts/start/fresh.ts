@@ -1,8 +1,9 @@
+import type { ChildProcess } from "node:child_process";
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MongoClient } from "mongodb";
-import { isLockFile } from "../cluster/leftovers.js";
+import { isLockFile, MONGOD_PATIENCE_MS } from "../cluster/leftovers.js";
 import { StartError } from "../lib/command.js";
 import { fileProblem, isMissing } from "../lib/file-problem.js";
 import { freePorts, stopChild } from "../lib/processes.js";
@@ -33,11 +34,14 @@ export function clusterSizeIn(dataDir: string): number {
 /**
  * How many events the folder holds, in words: the most that any node has. Its mongods are started for the time of a look.
  * Data that this mongod cannot open are set aside all the same; those that another mongod is using are not touched.
+ * Those that run are in `mongods` meanwhile, so that the caller can end them: they do not end with this process.
  */
-export async function eventsIn(dataDir: string, binary: string): Promise<string> {
+export async function eventsIn(dataDir: string, binary: string, mongods: Set<ChildProcess>): Promise<string> {
   const dbPaths = nodesWithData(dataDir).map((name) => join(dataDir, name, "db"));
   const ports = await freePorts(dbPaths.length);
-  const looks = dbPaths.map((dbPath, index) => newestTreeSizeIn(dbPath, binary, ports[index] as number));
+  const looks = dbPaths.map((dbPath, index) =>
+    newestTreeSizeIn(dbPath, { binary, port: ports[index] as number, mongods }),
+  );
   const counts = await Promise.allSettled(looks);
   const failed = counts.find((one) => one.status === "rejected");
   if (failed !== undefined) return `The data (their events cannot be counted: ${messageOf(failed.reason)})`;
@@ -45,14 +49,19 @@ export async function eventsIn(dataDir: string, binary: string): Promise<string>
   return count === 1 ? "1 event" : `${count.toLocaleString("en-US")} events`;
 }
 
-async function newestTreeSizeIn(dbPath: string, binary: string, port: number): Promise<number> {
+async function newestTreeSizeIn(
+  dbPath: string,
+  { binary, port, mongods }: { binary: string; port: number; mongods: Set<ChildProcess> },
+): Promise<number> {
   // Without --replSet: it only has to be read, and its configuration stays as it is.
   const child = spawnMongod({ binary, dbPath, port, replSet: false });
+  mongods.add(child);
   try {
     await mongodReady(child, port, false);
     return await newestTreeSize(port);
   } finally {
-    await stopChild(child, "SIGTERM", 20_000);
+    await stopChild(child, "SIGTERM", MONGOD_PATIENCE_MS);
+    mongods.delete(child);
   }
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import type { Cluster, ClusterNode } from "../cluster/cluster.js";
 import type { MemberEvent } from "../cluster/member.js";
 import { Screen } from "./screen.js";
 
@@ -34,4 +35,24 @@ it("says once what is waited for, and what troubles", () => {
     "n1 waits: Nothing listens at db1.",
     "n1: its log cannot be rotated.",
   ]);
+});
+
+it("shows of each node what it says that it is, and how many run", () => {
+  const lines: string[] = [];
+  const node = (id: string, pid?: number): ClusterNode => ({
+    ...{ id, pid, url: `http://${id}`, mongodbUri: "mongodb://127.0.0.1:1/x", mongodPid: 1 },
+  });
+  const nodes = [node("n1", 1), node("n2", 2), node("n3", 3), node("n4", 4), node("n5")];
+  const roles = new Map([
+    ["n1", "follower"],
+    ["n2", "learner"],
+    ["n3", "leader"],
+  ]);
+  new Screen((line) => lines.push(line)).table({ nodes, dataDir: "data" } as unknown as Cluster, {
+    ...{ id: "n3", term: 2, roles },
+  });
+  const roleOf = (id: string) => lines.find((line) => line.startsWith(`  ${id} `))?.split(/ {3,}/)[2];
+  // The fourth came up after the others were asked.
+  expect(nodes.map(({ id }) => roleOf(id))).toEqual(["follower", "learner", "leader", "unknown", "not up yet"]);
+  expect(lines.join("\n")).toContain("Quorumlog runs: 4 of 5 nodes, n3 leads (term 2).");
 });

@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import { hostsOf } from "../../node/storage/mongo/causes.js";
-import type { Cluster } from "../cluster/cluster.js";
+import type { Cluster, SeenLeader } from "../cluster/cluster.js";
 import type { MemberEvent } from "../cluster/member.js";
 
 /** What the terminal shows: once the table, and then only elections, nodes going and coming, and alerts. */
@@ -18,11 +18,11 @@ export class Screen {
   }
 
   /** The leader may be a node of another machine. */
-  table(cluster: Cluster, { id: leaderId, term }: { id: string; term: number }): void {
+  table(cluster: Cluster, { id: leaderId, term, roles }: SeenLeader): void {
     const rows = cluster.nodes.map(({ id, url, pid, mongodbUri, mongodPid }) => ({
       node: id,
       url,
-      role: pid === undefined ? "not up yet" : id === leaderId ? "leader" : "follower",
+      role: pid === undefined ? "not up yet" : (roles.get(id) ?? "unknown"),
       mongodb: `${hostsOf(mongodbUri)}${mongodPid === undefined ? "" : " (its own)"}`,
       log: shortPath(`${cluster.dataDir}/${id}/node.log`),
     }));
@@ -30,7 +30,8 @@ export class Screen {
     const widths = Object.keys(header).map((key) =>
       Math.max(...[header, ...rows].map((row) => row[key as keyof typeof row].length)),
     );
-    const count = rows.length === 1 ? "one node" : `${rows.length} nodes`;
+    const up = cluster.nodes.filter(({ pid }) => pid !== undefined).length;
+    const count = rows.length === 1 ? "one node" : `${up === rows.length ? up : `${up} of ${rows.length}`} nodes`;
     this.write(`\nDashboard: ${cluster.nodes[0]?.url}/\n`);
     this.write(`Quorumlog runs: ${count}, ${leaderId} leads (term ${term}).\n`);
     for (const row of [header, ...rows]) {

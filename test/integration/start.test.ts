@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
@@ -143,6 +143,33 @@ describe("npm start", () => {
     await third.shows("Ctrl-C stops everything");
     expect(await usersAt(port)).toEqual([]);
   });
+
+  it.each([
+    ["at the first signal", "", 0],
+    ["at once at a second one", "trap '' TERM; ", 130],
+  ])(
+    "leaves the data alone and ends what counts their events when --fresh is stopped: %s",
+    async (_, trap, exitCode) => {
+      const MONGOD_BINARY = join(folder, "mongod");
+      // It tells its pid and never answers, like one that recovers.
+      const script = `[ "$1" = --version ] && echo "db version v7.0.1" && exit\n${trap}echo $$ > "$2/../mongod.pid"\nexec sleep 600`;
+      writeFileSync(MONGOD_BINARY, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      const data = join(folder, "data");
+      mkdirSync(join(data, "n1", "db"), { recursive: true });
+      const start = new NpmStart(["--port", String(port), "--fresh", "--yes"], { MONGOD_BINARY });
+      await start.shows("Counting the events");
+      const [pid = 0] = pidsIn(data);
+      expect(commandOf(pid)).toBeDefined();
+      if (exitCode !== 0) {
+        start.process.kill("SIGINT");
+        await start.shows("once more to stop at once");
+      }
+      expect(await start.end("SIGINT")).toBe(exitCode);
+      expect(await poll(() => commandOf(pid) === undefined, { withinMs: READY_MS })).toBe(true);
+      expect(start.output).not.toMatch(/deleted|Starting/);
+      expect(existsSync(join(data, "n1", "db"))).toBe(true);
+    },
+  );
 
   it("fills the log for a first look and makes faults on demand, when that is asked for, and ends them with itself", async () => {
     const demo = new NpmStart(["--port", String(port), "--demo"]);

@@ -8,8 +8,8 @@ import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Facts } from "../parts/facts.js";
 import { Mark } from "../parts/mark.js";
+import { Outdated } from "../parts/outdated.js";
 import page from "../parts/page.module.css";
-import { Stale } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 import { useVerification } from "../verify/use-verification.js";
 import { Comparison } from "./comparison.js";
@@ -40,9 +40,7 @@ export function AlertDetail({ id }: { readonly id: string }) {
         </h1>
         <Link href="/alerts">All alerts</Link>
       </div>
-      {alert.error === null ? null : (
-        <Stale text={`The node did not answer again: this is what it said ${ago(now - alert.dataUpdatedAt)}.`} />
-      )}
+      <Outdated asked={alert} />
       <p className={page.row}>
         <Mark tone={isOver(status) ? "ok" : severity === "critical" ? "bad" : "warn"}>{severity}</Mark>
         <Mark tone={isOver(status) ? "ok" : status === "open" ? "bad" : "warn"}>{found.resolution ?? status}</Mark>
@@ -99,7 +97,12 @@ function ComparisonOf({ alert }: { readonly alert: AlertView }) {
 
 function WithCommitted({ alert, sequence }: { readonly alert: AlertView; readonly sequence: number }) {
   const verified = useVerification(sequence);
-  return <Comparison alert={alert} sequence={sequence} verified={verified.data} isAsking={verified.isPending} />;
+  return (
+    <>
+      <Outdated asked={verified} what="the committed event" />
+      <Comparison alert={alert} sequence={sequence} verified={verified.data} isAsking={verified.isPending} />
+    </>
+  );
 }
 
 function AlertFacts({ alert }: { readonly alert: AlertView }) {

@@ -7,6 +7,7 @@ import { moment, zoneName } from "../lib/times.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
+import { Outdated } from "../parts/outdated.js";
 import page from "../parts/page.module.css";
 import { Empty, Failure, Loading, Stale } from "../parts/states.js";
 import { AlertDetail } from "./alert-detail.js";
@@ -91,12 +92,19 @@ function Resolved({ now }: { readonly now: number }) {
       <Failure error={resolved.error} onRetry={() => void resolved.refetch()} />
     );
   const { alerts, more } = resolved.data.body;
-  if (alerts.length > 0)
-    return <AlertTable title={many(alerts.length + more, "resolved alert")} alerts={alerts} more={more} now={now} />;
   return (
-    <Empty title="No alert was resolved yet">
-      <p>Whoever repairs, rebuilds or dismisses an alert gives a name and a reason; both stay here and in the log.</p>
-    </Empty>
+    <>
+      <Outdated asked={resolved} />
+      {alerts.length > 0 ? (
+        <AlertTable title={many(alerts.length + more, "resolved alert")} alerts={alerts} more={more} now={now} />
+      ) : (
+        <Empty title="No alert was resolved yet">
+          <p>
+            Whoever repairs, rebuilds or dismisses an alert gives a name and a reason; both stay here and in the log.
+          </p>
+        </Empty>
+      )}
+    </>
   );
 }
 
@@ -111,9 +119,11 @@ function Unheard({ list: { unreachable } }: { readonly list: AlertList }) {
 
 function NoAlerts({ list }: { readonly list: AlertList }) {
   const status = useCluster().data?.body;
-  const resolved = useResolvedAlerts().data?.body;
+  const asked = useResolvedAlerts();
+  const resolved = asked.data?.body;
   return (
     <Empty title={list.unreachable.length === 0 ? "No alert is open" : "No alert is open on the nodes that told"}>
+      <Outdated asked={asked} what="since when nothing was found" />
       {status === undefined || resolved === undefined ? null : (
         <p>
           {list.unreachable.length + resolved.unreachable.length === 0 ? sinceOf(resolved.alerts) : null}{" "}

@@ -20,11 +20,17 @@ export function useAlertsAt(): (sequence: number) => readonly AlertView[] {
   return useCallback((sequence) => alerts.filter((alert) => isAt(alert, sequence)), [alerts]);
 }
 
-/** The accused nodes in words; empty for none. */
-export function useAccused(): (sequence: number) => string {
+/** The accused nodes in words, and where that is told in full; both empty for none. */
+export function useAccused(): (sequence: number) => { readonly nodes: string; readonly path: string } {
   const alertsAt = useAlertsAt();
   return useCallback(
-    (sequence) => [...new Set(alertsAt(sequence).map(({ accused }) => accused))].sort().join(", "),
+    (sequence) => {
+      const alerts = alertsAt(sequence);
+      const [first] = alerts;
+      if (first === undefined) return { nodes: "", path: "" };
+      const nodes = [...new Set(alerts.map(({ accused }) => accused))].sort().join(", ");
+      return { nodes, path: alerts.length === 1 ? `/alerts?alert=${first.id}` : "/alerts" };
+    },
     [alertsAt],
   );
 }

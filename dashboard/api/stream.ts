@@ -29,6 +29,8 @@ export interface StreamListener {
  */
 export class LiveStream {
   state: StreamState = "connecting";
+  /** Since when, in milliseconds since 1970. */
+  stateAt = Date.now();
   /** Kept and later events have sequences from here on; null until the place is known. */
   keptFrom: number | null = null;
   private kept: EventView[] = [];
@@ -128,6 +130,7 @@ export class LiveStream {
   private tell(state: StreamState): void {
     if (state === this.state) return;
     this.state = state;
+    this.stateAt = Date.now();
     for (const { onState } of this.listeners) onState?.(state);
   }
 }

@@ -2,16 +2,16 @@ import { useAlertAt } from "../alerts/use-accused.js";
 import { useLogSize } from "../api/log-size.js";
 import { useAlerts, useChain, useCluster } from "../api/queries.js";
 import type { ClusterView } from "../api/types.js";
-import { ago, count } from "../lib/format.js";
+import { count } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
 import { useHeld } from "../lib/use-held.js";
-import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
 import { FirstEvent } from "../parts/first-event.js";
+import { Outdated } from "../parts/outdated.js";
 import page from "../parts/page.module.css";
-import { Empty, Stale } from "../parts/states.js";
+import { Empty } from "../parts/states.js";
 import { ChainRuns } from "./chain-runs.js";
 import { Heads, Summary } from "./chain-summary.js";
 import { ChainTable } from "./chain-table.js";
@@ -37,7 +37,6 @@ export function ChainPage() {
   const size = useHeld(grown, isPaused);
   const chain = useChain(at === null ? null : firstOf(at, columns, size), columns, !isPaused);
   const accusedBy = useAlertAt();
-  const now = useNow();
   const status = useHeld(useCluster().data?.body, isPaused);
   const alerts = useAlerts().data?.body.alerts ?? [];
   const leaderId = status?.leaderId ?? null;
@@ -61,9 +60,7 @@ export function ChainPage() {
           <Jump onJump={(sequence) => change({ at: sequence })} />
         </div>
       </div>
-      {chain.error === null ? null : (
-        <Stale text={`The node did not answer again: this is what it said ${ago(now - chain.dataUpdatedAt)}.`} />
-      )}
+      <Outdated asked={chain} />
       {view.size === 0 ? (
         <Empty title="The log has no events yet">
           <FirstEvent />

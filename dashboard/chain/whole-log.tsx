@@ -9,7 +9,9 @@ import { count, duration, many } from "../lib/format.js";
 import { moment, zoneName } from "../lib/times.js";
 import { useHeld } from "../lib/use-held.js";
 import { Mark } from "../parts/mark.js";
+import { Outdated } from "../parts/outdated.js";
 import page from "../parts/page.module.css";
+import { Note } from "../parts/states.js";
 import { coverageOf, rangesOf } from "./runs.js";
 import styles from "./whole-log.module.css";
 
@@ -27,11 +29,14 @@ interface WholeLogProps {
 
 /** The whole log in one line: when events came, who began to lead when, what is wrong where; and a way to any place. */
 export function WholeLog({ at, isLive, onMove }: WholeLogProps) {
-  const answer = useHistogram(`buckets=${BUCKETS}`, isLive).data;
+  const asked = useHistogram(`buckets=${BUCKETS}`, isLive);
+  const answer = asked.data;
   const view = answer?.body;
   const elections = useElections().data?.body.elections ?? NONE;
   const alerts = useAlerts().data?.body.alerts ?? NONE;
   const starts = useMemo(() => startsOf(view), [view]);
+  if (view === undefined && asked.error !== null)
+    return <Note sign="◷">The whole log is not shown: {asked.error.message}</Note>;
   if (view === undefined || view.buckets.length === 0) return null;
   const last = view.buckets.length - 1;
   const place = at === null ? last : bucketOf(starts, at);
@@ -57,6 +62,7 @@ export function WholeLog({ at, isLive, onMove }: WholeLogProps) {
       <h2 id="whole" className={styles.title}>
         Whole log
       </h2>
+      <Outdated asked={asked} />
       <div className={styles.strip}>
         <svg viewBox={`0 0 ${view.buckets.length} 1`} preserveAspectRatio="none" aria-hidden="true">
           {view.buckets.map(({ since, count: its }, i) => (
@@ -153,11 +159,13 @@ function wordsOf({ buckets }: HistogramView, starts: readonly number[], place: n
 /** How far passes over the log have come on all nodes, and what stands against it. */
 function Standing({ isLive }: Pick<WholeLogProps, "isLive">) {
   const status = useHeld(useCluster().data?.body, !isLive);
-  const alerts = useAlerts().data?.body.alerts;
+  const asked = useAlerts();
+  const alerts = asked.data?.body.alerts;
   if (status === undefined || alerts === undefined) return null;
   const { verified, altered, open, first } = coverageOf(status, alerts, sizeOf(status));
   return (
     <div className={page.row}>
+      <Outdated asked={asked} what="what alerts name" />
       <Mark tone="ok">{`${count(verified)} verified`}</Mark>
       {altered > 0 ? <Mark tone="bad">{`${count(altered)} altered`}</Mark> : null}
       {open > 0 ? <Mark tone="unknown">{`${count(open)} not passed yet`}</Mark> : null}

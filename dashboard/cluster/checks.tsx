@@ -1,7 +1,9 @@
 import { Link } from "wouter";
-import type { AlertView, ClusterView, NodeView } from "../api/types.js";
+import type { Asked } from "../api/queries.js";
+import type { AlertList, ClusterView, NodeView } from "../api/types.js";
 import { ago, count } from "../lib/format.js";
 import { Mark } from "../parts/mark.js";
+import { Outdated } from "../parts/outdated.js";
 import page from "../parts/page.module.css";
 import { Table } from "../parts/table.js";
 import type { Tone } from "../parts/tone.js";
@@ -15,15 +17,17 @@ const WATCHES: Readonly<Record<string, { tone: Tone; text: string }>> = {
 
 interface ChecksProps {
   readonly status: ClusterView;
-  readonly alerts: readonly AlertView[] | undefined;
+  readonly alerts: Asked<AlertList>;
   readonly now: number;
 }
 
 /** What each node checks of its own database, and how far that has come. */
 export function Checks({ status, alerts, now }: ChecksProps) {
+  const found = alerts.data?.body.alerts;
   return (
     <section className={page.card} aria-labelledby="checks">
       <h2 id="checks">What each node checks of its own database</h2>
+      <Outdated asked={alerts} what="the column of differences" />
       <Table head={["Node", "Watch", "Verified through", "Last full pass", "Oldest check", "Differences"]}>
         {status.nodes.map((node) => (
           <tr key={node.id}>
@@ -35,7 +39,7 @@ export function Checks({ status, alerts, now }: ChecksProps) {
             <td>{since(node.lastPassAt, now)}</td>
             <td>{since(node.oldestVerifiedAt, now)}</td>
             <td>
-              <Differences found={alerts?.filter(({ accused }) => accused === node.id).length} />
+              <Differences found={found?.filter(({ accused }) => accused === node.id).length} />
             </td>
           </tr>
         ))}

@@ -49,7 +49,7 @@ export function ClusterPage() {
       <Elections status={status} />
       <ChaosPanel />
       <Nodes status={status} />
-      <Checks status={status} alerts={alerts.data?.body.alerts} now={now} />
+      <Checks status={status} alerts={alerts} now={now} />
       <StepDown status={status} isOpen={isStepDownOpen} onOpenChange={setStepDownOpen} />
     </div>
   );

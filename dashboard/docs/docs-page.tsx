@@ -3,6 +3,7 @@ import { createElement, Fragment, type ReactNode, useEffect, useRef } from "reac
 import { type Answer, ask } from "../api/client.js";
 import { useParameters } from "../lib/hash-location.js";
 import { AskedPage } from "../parts/asked-page.js";
+import { Button } from "../parts/button.js";
 import { CopyButton } from "../parts/copy-button.js";
 import { nodeUrl } from "../parts/first-event.js";
 import page from "../parts/page.module.css";
@@ -57,7 +58,12 @@ function Docs({ api }: { readonly api: OpenApi }) {
           onChange={({ target }) => change({ q: target.value }, { replace: true })}
         />
       </label>
-      {routes.length === 0 ? <Empty title="No route is called so" /> : null}
+      {routes.length === 0 ? (
+        <Empty title="No route is called so">
+          <p>Write a part of a path, or a word of what a route does.</p>
+          <Button onClick={() => change({ q: "" }, { replace: true })}>Show all routes</Button>
+        </Empty>
+      ) : null}
       {api.tags.map(({ name, description }) => {
         const own = routes.filter(({ tags }) => tags.includes(name));
         return own.length === 0 ? null : (

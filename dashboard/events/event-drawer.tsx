@@ -6,6 +6,7 @@ import { count } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { Button } from "../parts/button.js";
 import { CopyButton } from "../parts/copy-button.js";
+import { isOutdated, Outdated } from "../parts/outdated.js";
 import { Failure, Loading } from "../parts/states.js";
 import { useVerification, type Verified } from "../verify/use-verification.js";
 import { Verdict } from "../verify/verdict.js";
@@ -42,9 +43,10 @@ export function EventDrawer({ sequence, onClose }: { readonly sequence: number; 
         <CopyButton text={window.location.href} label="Copy link" />
         <Button onClick={onClose}>Close</Button>
         <div className={styles.verdict}>
-          <Verdict verified={verified.data} />
+          <Verdict verified={verified.data} isOutdated={isOutdated(verified)} />
         </div>
       </header>
+      <Outdated asked={verified} />
       <AccusedNote sequence={sequence} />
       {verified.data === undefined ? null : <LentNote what="This event" isProved sources={verified.data.sources} />}
       {verified.data === undefined ? (

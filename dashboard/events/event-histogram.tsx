@@ -6,6 +6,7 @@ import { useParameters } from "../lib/hash-location.js";
 import { useTheme } from "../lib/theme.js";
 import { clockTime, moment } from "../lib/times.js";
 import { Button } from "../parts/button.js";
+import { Outdated } from "../parts/outdated.js";
 import page from "../parts/page.module.css";
 import styles from "./event-histogram.module.css";
 import { type Condition, queryOf } from "./filter.js";
@@ -40,7 +41,12 @@ export function EventHistogram({ conditions, asked }: EventHistogramProps) {
         </Button>
       </p>
     );
-  return view.buckets.length === 0 ? null : <Spans view={view} hasRange={hasRange(conditions)} />;
+  return (
+    <>
+      <Outdated asked={asked} what="the number of events over time" />
+      {view.buckets.length === 0 ? null : <Spans view={view} hasRange={hasRange(conditions)} />}
+    </>
+  );
 }
 
 const hasRange = (conditions: readonly Condition[]): boolean =>

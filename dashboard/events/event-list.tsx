@@ -90,7 +90,9 @@ export function EventList(props: EventListProps) {
         <div role="rowgroup" className={styles.rows} style={{ height: virtual.getTotalSize() }}>
           {items.map(({ index, start, key }) => {
             const event = rows[index];
-            return event === undefined ? null : (
+            if (event === undefined) return null;
+            const accused = accusedAt(event.sequence);
+            return (
               <EventRow
                 key={key}
                 event={event}
@@ -99,7 +101,8 @@ export function EventList(props: EventListProps) {
                 top={start}
                 isActive={index === activeIndex}
                 isOpen={event.sequence === opened}
-                accused={accusedAt(event.sequence)}
+                accused={accused.nodes}
+                alertPath={accused.path}
                 held={heldAt(event.sequence)}
                 onOpen={() => {
                   setActive(event.sequence);

@@ -45,10 +45,10 @@ export function FieldsPanel({ verified: { event } }: PanelProps) {
       <Fields rows={rows} />
       <h3>Payload</h3>
       <Fields
-        rows={fields.map(({ path, text }) => [
+        rows={fields.map(({ path, text, condition }) => [
           path,
           text,
-          paths.includes(path) && text !== "" ? filterBy(`payload.${path}`, text) : undefined,
+          paths.includes(path) && condition !== null ? filterBy(`payload.${path}`, condition) : undefined,
         ])}
       />
       {more > 0 ? <p className={page.muted}>{more} more fields: see JSON.</p> : null}

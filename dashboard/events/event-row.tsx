@@ -1,4 +1,5 @@
 import { memo } from "react";
+import { Link } from "wouter";
 import type { EventView } from "../../shared/log/event.js";
 import { count } from "../lib/format.js";
 import { clockTime, dateOf, localTime } from "../lib/times.js";
@@ -16,6 +17,8 @@ interface EventRowProps {
   readonly isOpen: boolean;
   /** Nodes whose copies of it are not what was committed, by the open alerts. */
   readonly accused: string;
+  /** The page of the alert about it, or of all where there are several. */
+  readonly alertPath: string;
   /** How many nodes hold it, of how many. */
   readonly held: string;
   onOpen(): void;
@@ -23,7 +26,7 @@ interface EventRowProps {
 
 /** One event. Its texts come from anybody: they are only ever text, each in a direction of its own. */
 export const EventRow = memo(
-  function EventRow({ event, next, index, top, isActive, isOpen, accused, held, onOpen }: EventRowProps) {
+  function EventRow({ event, next, index, top, isActive, isOpen, accused, alertPath, held, onOpen }: EventRowProps) {
     const { sequence, recordedAt, eventType, sourceAppId, dataPayload } = event;
     return (
       <div
@@ -35,8 +38,9 @@ export const EventRow = memo(
         style={{ transform: `translateY(${top}px)` }}
         tabIndex={isActive ? 0 : -1}
         onClick={onOpen}
-        onKeyDown={({ key }) => {
-          if (key === "Enter") onOpen();
+        onKeyDown={({ key, target, currentTarget }) => {
+          // On the link in it, Enter follows that.
+          if (key === "Enter" && target === currentTarget) onOpen();
         }}
       >
         <Cell>{count(sequence)}</Cell>
@@ -64,7 +68,14 @@ export const EventRow = memo(
           {accused === "" ? (
             <Proof event={event} next={next} />
           ) : (
-            <strong className={styles.bad}>✗ {accused} differs</strong>
+            <Link
+              href={alertPath}
+              className={styles.bad}
+              tabIndex={isActive ? 0 : -1}
+              onClick={(click) => click.stopPropagation()}
+            >
+              <strong>✗ {accused} differs</strong> → <span className="offscreen">the alert</span>
+            </Link>
           )}
         </span>
       </div>
@@ -77,6 +88,7 @@ export const EventRow = memo(
     before.isActive === after.isActive &&
     before.isOpen === after.isOpen &&
     before.accused === after.accused &&
+    before.alertPath === after.alertPath &&
     before.held === after.held,
 );
 

@@ -1,9 +1,10 @@
 import { useMemo, useState } from "react";
 import { LentNote } from "../alerts/lent-note.js";
 import { sourcesOf } from "../api/sources.js";
-import { many } from "../lib/format.js";
+import { ago, many } from "../lib/format.js";
 import { useHashSearch, useParameters } from "../lib/hash-location.js";
 import { isPausedIn, turned } from "../lib/still.js";
+import { useNow } from "../lib/use-now.js";
 import { Button } from "../parts/button.js";
 import { CopyButton } from "../parts/copy-button.js";
 import { Failure, Loading, Stale } from "../parts/states.js";
@@ -15,6 +16,7 @@ import { ExportDialog } from "./export-dialog.js";
 import { conditionsIn } from "./filter.js";
 import { FilterBar } from "./filter-bar.js";
 import { NoEvents } from "./no-events.js";
+import { NotLive } from "./not-live.js";
 import { TailLog } from "./tail-log.js";
 import { useEvents } from "./use-events.js";
 
@@ -24,19 +26,20 @@ export function EventsPage() {
   const { parameters, change } = useParameters();
   const conditions = useMemo(() => conditionsIn(new URLSearchParams(search)), [search]);
   const [isAtTop, setAtTop] = useState(true);
-  const [clearedAt, setClearedAt] = useState(-1);
   const [isExportOpen, setExportOpen] = useState(false);
   const isPaused = isPausedIn(parameters);
+  // The newest event that was there when the list was cleared.
+  const clearedAt = sequenceIn(parameters, "cleared") ?? -1;
   const counted = useCounted(conditions, !isPaused);
   const events = useEvents(conditions, isPaused || !isAtTop);
   const rows = useMemo(
     () => (clearedAt < 0 ? events.rows : events.rows.filter(({ sequence }) => sequence > clearedAt)),
     [events.rows, clearedAt],
   );
-  const opened = /^\d{1,15}$/.exec(parameters.get("event") ?? "")?.[0];
+  const opened = sequenceIn(parameters, "event");
   const isCleared = clearedAt >= 0;
   return (
-    <div className={styles.layout} data-open={opened !== undefined}>
+    <div className={styles.layout} data-open={opened !== null}>
       <section className={styles.column} aria-label="Events">
         <h1 className={styles.title}>Events</h1>
         <FilterBar conditions={conditions} />
@@ -46,9 +49,12 @@ export function EventsPage() {
             {isPaused ? `▶ Resume (+${events.heldCount})` : "❚❚ Pause"}
           </Button>
           {isCleared ? (
-            <Button onClick={() => setClearedAt(-1)}>Show earlier</Button>
+            <Button onClick={() => change({ cleared: "" }, { replace: true })}>Show earlier</Button>
           ) : (
-            <Button onClick={() => setClearedAt(rows[0]?.sequence ?? -1)} disabled={rows.length === 0}>
+            <Button
+              onClick={() => change({ cleared: String(rows[0]?.sequence ?? "") }, { replace: true })}
+              disabled={rows.length === 0}
+            >
               Clear
             </Button>
           )}
@@ -61,7 +67,8 @@ export function EventsPage() {
           ) : null}
           <TailLog newest={rows[0]} isPaused={isPaused} />
         </div>
-        {events.isStale ? <Stale text="No leader stands behind this list: it may lack the newest events." /> : null}
+        <NotLive />
+        {events.isStale ? <Leaderless readAt={events.readAt} /> : null}
         <LentNote what="Some of what is shown" sources={sourcesOf([...events.answers, counted.data])} />
         {events.isLoading ? (
           <Loading what="events" />
@@ -75,18 +82,33 @@ export function EventsPage() {
             hasMore={events.hasMore && !isCleared}
             isLoadingMore={events.isLoadingMore}
             error={events.error}
-            opened={opened === undefined ? null : Number(opened)}
+            opened={opened}
             onOpen={(sequence) => change({ event: String(sequence) })}
             onLoadMore={events.loadMore}
             onAtTop={setAtTop}
           />
         )}
       </section>
-      {opened === undefined ? null : (
-        <EventDrawer key={opened} sequence={Number(opened)} onClose={() => closeDrawer(Number(opened), change)} />
+      {opened === null ? null : (
+        <EventDrawer key={opened} sequence={opened} onClose={() => closeDrawer(opened, change)} />
       )}
       <ExportDialog conditions={conditions} isOpen={isExportOpen} onOpenChange={setExportOpen} />
     </div>
+  );
+}
+
+function sequenceIn(parameters: URLSearchParams, name: string): number | null {
+  const text = parameters.get(name) ?? "";
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+/** Pages of the list are read once; what comes later comes by the stream. */
+function Leaderless({ readAt }: { readonly readAt: number }) {
+  const now = useNow();
+  return (
+    <Stale
+      text={`No leader stands behind this list, read ${ago(now - readAt)}: it may lack the newest events of that time.`}
+    />
   );
 }
 

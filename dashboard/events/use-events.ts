@@ -18,6 +18,8 @@ export interface EventRows {
   readonly isLoading: boolean;
   readonly error: Error | null;
   readonly isStale: boolean;
+  /** When the newest of its pages was read. */
+  readonly readAt: number;
   readonly answers: readonly Sources[];
   readonly hasMore: boolean;
   readonly isLoadingMore: boolean;
@@ -65,6 +67,7 @@ export function useEvents(conditions: readonly Condition[], isHeld: boolean): Ev
     isLoading: pages.isPending,
     error: pages.error,
     isStale: pages.data?.pages.some((page) => page.isStale) ?? false,
+    readAt: pages.dataUpdatedAt,
     answers: pages.data?.pages ?? [],
     hasMore: pages.hasNextPage,
     isLoadingMore: pages.isFetchingNextPage,

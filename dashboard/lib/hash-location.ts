@@ -32,12 +32,12 @@ export function useParameters(): {
   readonly parameters: URLSearchParams;
   change(values: Readonly<Record<string, string>>, options?: { readonly replace?: boolean }): void;
 } {
-  const search = useHashSearch();
-  const parameters = new URLSearchParams(search);
+  const parameters = new URLSearchParams(useHashSearch());
   return {
     parameters,
     change(values, options) {
-      const next = new URLSearchParams(search);
+      // As they are now: what was drawn earlier and not since must not bring others back.
+      const next = new URLSearchParams(searchNow());
       for (const [name, value] of Object.entries(values)) {
         if (value === "") next.delete(name);
         else next.set(name, value);

@@ -1,15 +1,16 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useRef } from "react";
 import { Link } from "wouter";
+import { DEMO_EVENTS } from "../../shared/demo.js";
 import { ask } from "../api/client.js";
 import { useChaos } from "../api/queries.js";
 import type { ClusterView, EventPage } from "../api/types.js";
 import { useStrike } from "../api/use-strike.js";
 import { Button } from "../parts/button.js";
-import { FirstEvent, OWN_SOURCE } from "../parts/first-event.js";
+import { FirstEvent } from "../parts/first-event.js";
 import page from "../parts/page.module.css";
 import styles from "./overview.module.css";
-
-const LOOK_EVERY_MS = 2_000;
+import { hasOwnEvent } from "./own-events.js";
 
 interface GettingStartedProps {
   readonly status: ClusterView;
@@ -19,8 +20,7 @@ interface GettingStartedProps {
 /** What to do first. It goes once there is an event of one's own, but for faults, where they may be made. */
 export function GettingStarted({ status, size }: GettingStartedProps) {
   const isDemo = useChaos().data?.body.allowed === true;
-  const hasOwn = useHasOwnEvent(isDemo && size > 0);
-  const isNew = size === 0 || (isDemo && !hasOwn);
+  const isNew = !useHasOwnEvent(size);
   if (!isNew && !isDemo) return null;
   return (
     <section className={page.card} aria-labelledby="begin">
@@ -46,16 +46,23 @@ export function GettingStarted({ status, size }: GettingStartedProps) {
   );
 }
 
-/** Those that fill the log for a demonstration have other sources than the line that is copied here. */
-function useHasOwnEvent(isAsked: boolean): boolean {
+/** A log with more events than a demonstration has is not looked into: somebody has logged them. */
+function useHasOwnEvent(size: number): boolean {
+  // An event is never taken out again: once one was found, nothing more is asked.
+  const wasFound = useRef(false);
+  const isAsked = size > 0 && size <= DEMO_EVENTS && !wasFound.current;
   const found = useQuery({
-    queryKey: ["own-event"],
-    queryFn: ({ signal }) => ask<EventPage>(`api/v1/events?limit=1&sourceAppId=${OWN_SOURCE}`, { signal }),
+    queryKey: ["own-event", size],
+    queryFn: ({ signal }) => ask<EventPage>(`api/v1/events?limit=${DEMO_EVENTS}&order=desc`, { signal }),
     enabled: isAsked,
-    refetchInterval: ({ state }) => ((state.data?.body.events.length ?? 0) > 0 ? false : LOOK_EVERY_MS),
+    staleTime: Number.POSITIVE_INFINITY,
+    placeholderData: keepPreviousData,
   });
+  if (!isAsked) return size > 0;
   // Not known yet is not shown for a moment and then taken away.
-  return isAsked && (found.data === undefined || found.data.body.events.length > 0);
+  if (found.data === undefined) return true;
+  wasFound.current = hasOwnEvent(found.data.body.events);
+  return wasFound.current;
 }
 
 /** Where faults may be made, the shortest way to see one found: on a node that does not serve this page. */

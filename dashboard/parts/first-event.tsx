@@ -5,7 +5,7 @@ import styles from "./first-event.module.css";
 export const nodeUrl = (): string => new URL(".", document.baseURI).href.replace(/\/$/, "");
 
 /** The source of the event that a person logs first; no event that fills a log for a demonstration has it. */
-export const OWN_SOURCE = "demo";
+const OWN_SOURCE = "demo";
 
 export function curlOfFirstEvent(): string {
   const event = `{"eventType":"user.login","sourceAppId":"${OWN_SOURCE}","dataPayload":{"user":"ada"}}`;

@@ -9,6 +9,7 @@ import { moment, zoneName } from "../lib/times.js";
 import { AskedPage } from "../parts/asked-page.js";
 import { Button } from "../parts/button.js";
 import { Mark } from "../parts/mark.js";
+import { Outdated } from "../parts/outdated.js";
 import page from "../parts/page.module.css";
 import { Table } from "../parts/table.js";
 import { alertsIn, electionsIn, type Period, periodIn } from "./period.js";
@@ -39,6 +40,7 @@ export function ReportPage() {
           </Button>
         </div>
       </div>
+      <Outdated asked={report} />
       <p className={page.muted}>
         Made {moment(facts.madeAt)} ({zoneName()}) from what {servedBy} told, of the cluster{" "}
         <code className={styles.hash}>{facts.status.clusterId}</code>. Days are whole days in UTC.
@@ -113,7 +115,12 @@ function Log({ facts: { counted, first, last, status } }: { readonly facts: Repo
         {many(counted.total, "event")}
         {counted.isPartial === true ? " that were counted in time" : ""}
       </h2>
-      {first === null || last === null ? null : (
+      {first === null || last === null ? (
+        <p>
+          No event was recorded in these days: choose other ones above, or see{" "}
+          <Link href="/events">when events came</Link>.
+        </p>
+      ) : (
         <dl className={styles.facts}>
           <dt>First</dt>
           <dd>

@@ -25,3 +25,30 @@ describe.each([
     expect(await isSigned("00", signature, bytes)).toBe(false);
   });
 });
+
+describe("a script for signatures that the network does not give any more", () => {
+  const lost = (): never => {
+    throw new Error("no network");
+  };
+  const freshOne = async (): Promise<typeof import("./signature.js")> => {
+    vi.resetModules();
+    vi.stubGlobal("crypto", {});
+    return import("./signature.js");
+  };
+  afterEach(() => vi.doUnmock("@noble/ed25519"));
+
+  it("is there where the page has loaded it beforehand", async () => {
+    const fresh = await freshOne();
+    await fresh.prepareSignatures();
+    vi.doMock("@noble/ed25519", lost);
+    expect(await fresh.isSigned(key, signature, bytes)).toBe(true);
+  });
+
+  it("leaves the signature open, and is asked for again with the next one", async () => {
+    const fresh = await freshOne();
+    vi.doMock("@noble/ed25519", lost);
+    expect(await fresh.isSigned(key, signature, bytes)).toBeNull();
+    vi.doUnmock("@noble/ed25519");
+    expect(await fresh.isSigned(key, signature, bytes)).toBe(true);
+  });
+});

@@ -17,12 +17,35 @@ export async function isSigned(publicKey: string, signature: string, bytes: Uint
 const whyNoKey = (error: unknown): "not supported" | "no key" =>
   error instanceof DOMException && error.name === "NotSupportedError" ? "not supported" : "no key";
 
+type Verify = typeof import("@noble/ed25519")["verify"];
+let script: Promise<Verify | null> | undefined;
+
+/** Loads the script where it will be needed, so that it is there when the network is not. */
+export async function prepareSignatures(): Promise<void> {
+  const subtle = globalThis.crypto?.subtle as typeof globalThis.crypto.subtle | undefined;
+  const any = new Uint8Array(32);
+  const key = await subtle?.importKey("raw", any, "Ed25519", false, ["verify"]).catch(whyNoKey);
+  if (key === undefined || key === "not supported") await loadScript();
+}
+
+async function loadScript(): Promise<Verify | null> {
+  script ??= (async () => {
+    const [{ hashes, verify }, { sha512 }] = await Promise.all([
+      import("@noble/ed25519"),
+      import("@noble/hashes/sha2.js"),
+    ]);
+    hashes.sha512 = sha512;
+    return verify;
+  })().catch(() => null);
+  const loaded = await script;
+  // The next signature asks for it again.
+  if (loaded === null) script = undefined;
+  return loaded;
+}
+
 async function byScript(publicKey: string, signature: string, bytes: Uint8Array): Promise<boolean | null> {
-  const parts = Promise.all([import("@noble/ed25519"), import("@noble/hashes/sha2.js")]);
-  const loaded = await parts.catch(() => null);
-  if (loaded === null) return null;
-  const [{ hashes, verify }, { sha512 }] = loaded;
-  hashes.sha512 = sha512;
+  const verify = await loadScript();
+  if (verify === null) return null;
   try {
     // As strict as what the nodes check with.
     return verify(fromHex(signature), bytes, fromHex(publicKey), { zip215: false });

@@ -5,7 +5,7 @@ import { fetchRange } from "./fetch-range.js";
 import { contentOf, type RangeFile } from "./files.js";
 import type { Job, Told } from "./messages.js";
 import { RangeChecker } from "./range.js";
-import { isSigned } from "./signature.js";
+import { isSigned, prepareSignatures } from "./signature.js";
 import { verdictOfSteps } from "./steps.js";
 
 /** Checks beside the page, so that it stays quick. Jobs come one after the other; `stop` ends the one under way. */
@@ -24,6 +24,9 @@ self.addEventListener("message", ({ data }: MessageEvent<Job>) => {
     tell({ kind: "failed", detail: error instanceof Error ? error.message : String(error) }),
   );
 });
+
+// A file is checked without a network too.
+void prepareSignatures();
 
 const now = (): string => new Date().toISOString();
 

@@ -1,8 +1,8 @@
+import { DEMO_EVENTS, type DEMO_SOURCES } from "../../shared/demo.js";
 import { Draw } from "../chaos/faults/draw.js";
 import { loopback } from "../lib/loopback.js";
 import { messageOf } from "../lib/project.js";
 
-const EVENTS = 300;
 const BATCH = 20;
 const SEED = 20_260_501;
 const SPREAD_MS = 24 * 3_600_000;
@@ -15,7 +15,7 @@ const SETTINGS = ["session.timeoutMinutes", "invoice.limit", "backup.hour", "mai
 
 interface DemoEvent {
   readonly eventType: string;
-  readonly sourceAppId: string;
+  readonly sourceAppId: (typeof DEMO_SOURCES)[number];
   readonly dataPayload: Readonly<Record<string, unknown>>;
 }
 
@@ -97,7 +97,11 @@ const STORY: readonly (readonly [weight: number, make: (draw: Draw, i: number) =
   ],
 ];
 
-const at = (sourceAppId: string, eventType: string, dataPayload: DemoEvent["dataPayload"]): DemoEvent => ({
+const at = (
+  sourceAppId: DemoEvent["sourceAppId"],
+  eventType: string,
+  dataPayload: DemoEvent["dataPayload"],
+): DemoEvent => ({
   eventType,
   sourceAppId,
   dataPayload,
@@ -107,9 +111,9 @@ const at = (sourceAppId: string, eventType: string, dataPayload: DemoEvent["data
 export function demoEvents(nowMs: number): (DemoEvent & { readonly timestamp: string })[] {
   const draw = new Draw(SEED, 1);
   const lots = STORY.flatMap(([weight, make]) => Array.from({ length: weight }, () => make));
-  return Array.from({ length: EVENTS }, (_, i) => ({
+  return Array.from({ length: DEMO_EVENTS }, (_, i) => ({
     ...draw.pick(lots)(draw, i),
-    timestamp: new Date(nowMs - Math.round((SPREAD_MS * (EVENTS - i)) / EVENTS)).toISOString(),
+    timestamp: new Date(nowMs - Math.round((SPREAD_MS * (DEMO_EVENTS - i)) / DEMO_EVENTS)).toISOString(),
   }));
 }
 

@@ -175,8 +175,19 @@ journeys("a person with a browser", () => {
   it("clears the list, sees only what comes then, and brings the earlier rows back", async () => {
     const mine = await visit(browser, `${url}/#/events?sourceAppId=fast`);
     await mine.page.locator("[data-sequence]").first().waitFor();
+    // A row that was drawn before a choice does not take it back.
+    await mine.page.getByRole("button", { name: "Pause" }).click();
+    await mine.page.locator("[data-sequence]").first().click();
+    await mine.page.waitForURL(/paused=1&event=\d+/);
+    await mine.page.keyboard.press("Escape");
+    await mine.page.getByRole("button", { name: "Resume" }).click();
     await mine.page.getByRole("button", { name: "Clear", exact: true }).click();
     await mine.page.getByText("The list is cleared").waitFor();
+    // Its link shows another person the same.
+    await mine.page.waitForURL(/cleared=\d+/);
+    await mine.page.reload();
+    await mine.page.getByText("The list is cleared").waitFor();
+    await mine.page.locator(LIVE).waitFor();
     const next = await write(url, { sourceAppId: "fast" });
     await seen(mine.page, [next], 60_000);
     await mine.page.getByRole("button", { name: "Show earlier" }).click();

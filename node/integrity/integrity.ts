@@ -271,6 +271,7 @@ export class Integrity {
         const standings = await Promise.all(ids.map((id) => storage.alerts.standing(id)));
         return ids.filter((_, i) => standings[i] === "altered");
       },
+      isOpenEvidence: (id) => this.incidents.unresolved.some(({ evidence = [] }) => evidence.includes(id)),
       onAlertsGone: () => this.incidents.saveAgain(),
       settled: async () => {
         await this.inspector.idle();

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { type Height, height } from "../../shared/ids.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
-import { type StoreChange, WatchError } from "../storage/integrity-port.js";
+import { type KeptDocument, type StoreChange, WatchError } from "../storage/integrity-port.js";
 import { StoreError } from "../storage/port.js";
 import type { IncidentFinding } from "./incidents.js";
 import type { Suspicion } from "./inspector.js";
@@ -51,6 +51,7 @@ function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<Wa
     note: (finding) => noted.push(finding),
     isOwnWrite: (at) => at === standing.own,
     alteredAlerts: async (ids) => ids.filter((id) => id === "altered"),
+    isOpenEvidence: (id) => id === "open",
     onAlertsGone: () => {
       standing.again += 1;
     },
@@ -134,7 +135,6 @@ it("judges state, anchors, evidence, alerts and the marker by what stands there"
     change({ collection: "state" }),
     change({ collection: "anchors", id: 3 }),
     change({ collection: "quarantine", operation: "delete", id: "x" }),
-    change({ collection: "quarantine", id: "y", fields: ["hasBody", "records", "payloads"] }),
     change({ collection: "quarantine", id: "z", fields: ["hasBody", "x"] }),
     change({ collection: "alerts", operation: "delete", id: "x" }),
     change({ collection: "alerts", operation: "replace", id: "x" }),
@@ -157,6 +157,30 @@ it("judges state, anchors, evidence, alerts and the marker by what stands there"
   ).toEqual(["index_differs", ...Array.from({ length: 5 }, () => "state_altered")]);
   expect(standing.again).toBe(1);
   await watch.stop();
+});
+
+it("takes no change of evidence for its own but that of old documents the content is taken away, as stands there", async () => {
+  const quarantine: KeptDocument[] = (["old", "open", "whole", "claims"] as const).map((id) => ({
+    ...{ id, height: 3, keptAt: AT, isWhole: id === "whole" },
+    document: id === "old" || id === "open" ? { _id: id, header: {} } : { _id: id, payloads: "forged" },
+  }));
+  const reduced = ["hasBody", "records", "payloads", "frontier"];
+  const noted = async (more: Partial<StoreChange>): Promise<string[]> => {
+    const { watch, store, details } = setUp([null]);
+    store.quarantine.push(...quarantine);
+    store.stream.push(change({ collection: "quarantine", ...more }));
+    await expect.poll(() => [store.stream.length, watch.state]).toEqual([0, "live"]);
+    await watch.caughtUp();
+    await watch.stop();
+    return details().map(([, detail]) => detail);
+  };
+  const altered = ["evidence was altered in the quarantine of this node"];
+  expect(await noted({ id: "old", fields: reduced })).toEqual([]);
+  expect(await noted({ id: "old", operation: "replace" })).toEqual(altered);
+  expect(await noted({ id: "old", fields: ["payloads"] })).toEqual(altered);
+  expect(await noted({ id: "whole", fields: reduced })).toEqual(altered);
+  expect(await noted({ id: "claims", fields: reduced })).toEqual(altered);
+  expect(await noted({ id: "open", fields: reduced })).toEqual(altered);
 });
 
 it("says nothing of anchors while it is not known which log's they should be", async () => {

@@ -21,7 +21,7 @@ const LATER_MAX = 10_000;
 export type WatchState = "starting" | "live" | "down" | "unsupported";
 
 export interface WatchParts {
-  readonly store: Pick<IntegrityStore, "changes" | "stateFault" | "anchorStanding">;
+  readonly store: Pick<IntegrityStore, "changes" | "stateFault" | "anchorStanding" | "kept">;
   /** Where the last process stopped; null: nowhere that is known. */
   readonly from: string | null;
   readonly onPlace: (place: string) => void;
@@ -40,6 +40,8 @@ export interface WatchParts {
   readonly isOwnWrite: (at: Height) => boolean;
   /** Of the alerts with these ids those that this node did not write so. */
   readonly alteredAlerts: (ids: readonly string[]) => Promise<readonly string[]>;
+  /** Whether an alert that nobody has resolved names this document in quarantine. */
+  readonly isOpenEvidence: (id: string) => boolean;
   /** Alerts were taken away, or altered. */
   readonly onAlertsGone: () => void;
   /** What was suspected has been looked at, and is stored. */
@@ -216,7 +218,7 @@ export class Watch {
     const entries = new Map<Height, string>();
     const kinds = new Set<string>();
     let markerAt: string | null = null;
-    let isEvidenceOther = false;
+    const evidence: StoreChange[] = [];
     const alerts = new Set<string>();
     for (const change of batch) {
       const { collection, operation, at } = change;
@@ -229,7 +231,7 @@ export class Watch {
       } else if (collection === "anchors" && typeof change.id === "number") this.pages.set(change.id, change);
       else if (operation === "delete") kinds.add(collection);
       else if (collection === "alerts" && typeof change.id === "string") alerts.add(change.id);
-      else if (collection === "quarantine" && operation === "update" && !isReduction(change)) isEvidenceOther = true;
+      else if (collection === "quarantine") evidence.push(change);
       if (collection === "state") kinds.add(collection);
     }
     await this.judgeAnchors();
@@ -237,8 +239,7 @@ export class Watch {
       this.note("index_differs", markerAt, "what says that the index of this node is whole was changed or taken away");
     await this.judgeEntries(entries);
     await this.judgeOthers(kinds, batch.at(-1)?.at);
-    if (isEvidenceOther)
-      this.note("state_altered", batch.at(-1)?.at ?? "", "evidence was altered in the quarantine of this node");
+    await this.judgeEvidence(evidence);
     await this.judgeAlerts([...alerts], batch.at(-1)?.at);
     await this.parts.settled();
   }
@@ -262,6 +263,23 @@ export class Watch {
   private suspicionOf(at: Height, change: StoreChange): Suspicion {
     const { written: _written, ...suspicion } = suspicionOf(change);
     return change.operation === "replace" && this.parts.isOwnWrite(at) ? suspicion : suspicionOf(change);
+  }
+
+  /** Evidence is inserted once. All that this node changes of it afterwards is that it takes the content of what is old away. */
+  private async judgeEvidence(changes: readonly StoreChange[]): Promise<void> {
+    for (const change of changes) {
+      if (await this.isReduction(change)) continue;
+      this.note("state_altered", change.at, "evidence was altered in the quarantine of this node");
+      return;
+    }
+  }
+
+  private async isReduction({ operation, fields, id }: StoreChange): Promise<boolean> {
+    if (operation !== "update" || typeof id !== "string" || !fields.includes("hasBody")) return false;
+    if (!fields.every((field) => field === "hasBody" || CONTENT.has(field))) return false;
+    if (this.parts.isOpenEvidence(id)) return false;
+    const kept = await this.parts.store.kept([id]);
+    return kept.every(({ isWhole, document }) => !isWhole && Object.keys(document).every((name) => !CONTENT.has(name)));
   }
 
   private async judgeAlerts(ids: readonly string[], at = this.parts.clock.wall()): Promise<void> {
@@ -317,9 +335,8 @@ export class Watch {
 
 const GONE = new Set(["drop", "rename", "dropDatabase", "invalidate"]);
 
-/** Of what is old this node keeps the names alone. */
-const isReduction = ({ fields }: StoreChange): boolean => fields.every((field) => REDUCED.has(field));
-const REDUCED = new Set(["hasBody", "records", "payloads", "frontier", "entry", "document"]);
+/** What this node takes out of old documents in quarantine, as `hasBody` says then. */
+const CONTENT = new Set(["records", "payloads", "frontier", "entry", "document"]);
 
 function suspicionOf({ operation, fields, at }: StoreChange): Suspicion {
   const written = operation === "update" ? fields : operation === "replace" ? ["the whole document"] : [];

@@ -24,7 +24,7 @@ import { entriesOf, entryDocument, type FoundDocument, storedEntry, TERMS_INDEX 
 import { entriesBetween, entryId, heightOf, MARKER_ID } from "./entry-ids.js";
 import { isDuplicateKey } from "./errors.js";
 import { makeIndexes } from "./server-indexes.js";
-import { type QuarantinedDocument, reduceOld } from "./truncation.js";
+import { type Alerts, insertOnce, type QuarantinedDocument, reduceOld } from "./truncation.js";
 
 /**
  * A term of no value: the marker has it while the index is whole. It stands where the terms stand, so that one look-up
@@ -61,6 +61,7 @@ export class IndexWorks {
     private readonly from: {
       readonly blocks: Collection<StoredDocument>;
       readonly quarantine: Collection<QuarantinedDocument>;
+      readonly alerts: Alerts;
       readonly durable: WriteConcern;
     },
   ) {
@@ -218,7 +219,7 @@ export class IndexWorks {
   /** Whoever alters a database may keep it from taking the evidence too: the index is mended all the same. */
   private async keep(documents: readonly FoundDocument[]): Promise<void> {
     for (const one of documents) await this.keepOne(one).catch(unlessRefused);
-    if (documents.length > 0) await reduceOld(this.from.quarantine).catch(unlessRefused);
+    if (documents.length > 0) await reduceOld(this.from.quarantine, this.from.alerts).catch(unlessRefused);
   }
 
   /** Copies an entry to quarantine. It need not wait for the journal: what is written after it does. */
@@ -227,7 +228,7 @@ export class IndexWorks {
     const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
     const about = { hasBody: true, bytes: bytes.length, quarantinedAt: new Date(), by: null };
     const copy = { height: heightOf(entry), ...about, entry };
-    await this.from.quarantine.replaceOne({ _id: `${heightOf(entry)}-entry-${name}` }, copy, { upsert: true });
+    await insertOnce(this.from.quarantine, { ...copy, _id: `${heightOf(entry)}-entry-${name}` });
   }
 
   private async marker(): Promise<FoundDocument | null> {

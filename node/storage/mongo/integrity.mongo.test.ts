@@ -9,6 +9,7 @@ import { type StoreChange, type StoreChanges, WatchError } from "../integrity-po
 import { type NodeStorage, openStorage } from "../open.js";
 import type { AlertRecord, StoredBlock } from "../port.js";
 import { LogCleared } from "../repair-port.js";
+import { reduceOld } from "./truncation.js";
 
 let mongod: TestMongod;
 let client: MongoClient;
@@ -316,6 +317,32 @@ it("reads what somebody wrote so that a driver may not decode it, and what stand
   expect((await integrity.entriesBetween(height(3), height(5))).map((one) => one.height)).toEqual([3, 4, 5]);
   expect((await integrity.strangers(height(7))).map(({ id }) => id)).toEqual(["9", "10"]);
   expect(await integrity.keep(3)).toMatch(/^3-altered-/);
+});
+
+it("takes the content of old evidence away, and not of what is new, or named by an alert that nobody has resolved", async () => {
+  await insert(storage.log, TestLog.grow(5).blocks);
+  const names: string[] = [];
+  for (const at of [2, 3, 4, 5]) names.push((await storage.integrity.keep(at)) as string);
+  const kept = db.collection<{ _id: string }>("quarantine");
+  // Together with any of them more than is kept whole.
+  const [old, resolved, open, fresh] = names as [string, string, string, string];
+  const bytes = 60 * 1024 * 1024;
+  await kept.updateMany({}, { $set: { bytes, quarantinedAt: new Date(Date.now() - 120_000) } });
+  await kept.updateOne({ _id: fresh }, { $set: { quarantinedAt: new Date(Date.now() - 10_000) } });
+  for (const [status, evidence] of [
+    ["open", open],
+    ["resolved", resolved],
+  ] as const) {
+    const at = "2030-01-01T00:00:00.000Z";
+    await storage.alerts.save({
+      ...{ id: status.padEnd(24, "0"), kind: "missing", severity: "critical", node: "n1", accused: "n1", detail: "d" },
+      ...{ openedAt: at, lastSeenAt: at, occurrences: 1, status, evidence: [evidence] },
+    });
+  }
+  await reduceOld(kept as never, db.collection("alerts"));
+  const whole = await kept.find({ hasBody: true, payloads: { $exists: true } }).toArray();
+  expect(whole.map(({ _id }) => _id).sort()).toEqual([open, fresh].sort());
+  expect(await kept.countDocuments({ _id: { $in: [old, resolved] }, payloads: { $exists: false } })).toBe(2);
 });
 
 it("gives evidence that somebody has made so that it can hardly be shown", async () => {

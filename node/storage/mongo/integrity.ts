@@ -124,7 +124,7 @@ export class MongoIntegrity implements IntegrityStore {
       // To look through all of it for each of thousands would take longer than the rest.
       if (performance.now() - this.reducedAt < REDUCED_EVERY_MS) return name;
       this.reducedAt = performance.now();
-      await reduceOld(into);
+      await reduceOld(into, db.collection("alerts"));
       return name;
     });
   }

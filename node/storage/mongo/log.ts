@@ -30,7 +30,7 @@ import { clearLog, fractionsAt, joinAnew, putBlocks, removeForged } from "./repa
 import { assertFit } from "./server.js";
 import { makeIndexes } from "./server-indexes.js";
 import { MongoState, type Truncating } from "./state.js";
-import { type QuarantinedDocument, runTruncation } from "./truncation.js";
+import { type Alerts, type QuarantinedDocument, runTruncation } from "./truncation.js";
 
 const OWNER_WATCH_MS_MIN = 50;
 
@@ -43,6 +43,7 @@ interface Opening {
   readonly works: IndexWorks;
   readonly anchors: MongoAnchors;
   readonly quarantine: Collection<QuarantinedDocument>;
+  readonly alerts: Alerts;
   readonly durable: WriteConcern;
   /** The listeners are called once an opening. */
   isNotified: boolean;
@@ -97,12 +98,14 @@ export class MongoLogStore implements LogStore, RepairStore {
     const durable = new WriteConcern(isMember ? "majority" : 1, undefined, true);
     const blocks = db.collection<StoredDocument>("blocks");
     const into = db.collection<QuarantinedDocument>("quarantine");
+    const alerts: Alerts = db.collection("alerts");
     const opening: Opening = {
       link,
       state: new MongoState(db.collection("state"), durable, this.options.stateMac),
       blocks,
       entries: entriesOf(db),
-      works: new IndexWorks(db, { blocks, quarantine: into, durable }),
+      alerts,
+      works: new IndexWorks(db, { blocks, quarantine: into, alerts, durable }),
       anchors: new MongoAnchors(db.collection("anchors"), durable, this.options.stateMac),
       quarantine: into,
       durable,

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { BSON, type Collection } from "mongodb";
-import { isDuplicateKey } from "./errors.js";
-import type { QuarantinedDocument } from "./truncation.js";
+import { insertOnce, type QuarantinedDocument } from "./truncation.js";
 
 /** The server takes 16 MiB; what is said about a document has its place beside it. */
 const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
@@ -48,9 +47,5 @@ async function keepOnce(
   const hasBody = bytes.length <= DOCUMENT_BYTES_MAX;
   const about = { height, hasBody, bytes: bytes.length, quarantinedAt: new Date(), by: null };
   const kept = hasBody ? content : { sha256: digestOf(bytes) };
-  try {
-    await (into as unknown as Collection<BSON.Document & { _id: string }>).insertOne({ ...kept, ...about, _id: name });
-  } catch (error) {
-    if (!isDuplicateKey(error)) throw error;
-  }
+  await insertOnce(into, { ...kept, ...about, _id: name });
 }

@@ -4,6 +4,7 @@ import { textOfAny } from "../carried.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBytes } from "./documents.js";
 import type { FoundDocument } from "./entries.js";
 import { entryId } from "./entry-ids.js";
+import { isDuplicateKey } from "./errors.js";
 import { unfit } from "./server.js";
 import type { MongoState, Owner, Truncating } from "./state.js";
 
@@ -11,6 +12,8 @@ import type { MongoState, Owner, Truncating } from "./state.js";
 const QUARANTINE_BYTES_MAX = 64 * 1024 * 1024;
 /** So many blocks are listed, copied and deleted in one round: only their names are held in memory, however long a tail is. */
 const ROUND_BLOCKS_MAX = 1_000;
+/** An alert that names its evidence is stored before. */
+const UNTOLD_MS = 60_000;
 
 /**
  * A block that was replaced or taken back, kept as evidence: `_id` = `<height>-<blockHash>`. Or, as `entry`, an index
@@ -32,8 +35,16 @@ interface Log {
   readonly blocks: Collection<StoredDocument>;
   readonly entries: Collection<FoundDocument>;
   readonly quarantine: Collection<QuarantinedDocument>;
+  readonly alerts: Alerts;
   readonly state: MongoState;
 }
+
+/** What alerts say of their evidence. */
+export type Alerts = Collection<{
+  readonly _id: string;
+  readonly evidence?: readonly string[];
+  readonly status: string;
+}>;
 
 /** Copies, marks in the state and deletes, until nothing is left from the cut on. The mark stays. */
 export async function runTruncation(log: Log, truncating: Truncating, self: Owner): Promise<void> {
@@ -44,7 +55,7 @@ export async function runTruncation(log: Log, truncating: Truncating, self: Owne
     const lowest = listed.at(-1);
     if (lowest === undefined) break;
     // Copied after it was listed, so that nothing is deleted without a copy.
-    await quarantine(log.blocks, log.quarantine, truncating, lowest._id);
+    await quarantine(log, truncating, lowest._id);
     // The mark also proves that the database was still ours after the list was read: none of the listed blocks is a
     // successor's, and a successor finds the mark and deletes all of them before it stores any.
     await log.state.beginTruncation(truncating, self);
@@ -72,34 +83,48 @@ async function listTop(blocks: Collection<StoredDocument>, from: Height): Promis
  * Copies every block from `lowest` up to quarantine. Can be repeated. It need not wait for the journal: the mark that
  * is swapped into the state after it does, and the journal keeps the order.
  */
-async function quarantine(
-  blocks: Collection<StoredDocument>,
-  into: Collection<QuarantinedDocument>,
-  by: Truncating,
-  lowest: number,
-): Promise<void> {
+async function quarantine({ blocks, quarantine: into, alerts }: Log, by: Truncating, lowest: number): Promise<void> {
   for await (const document of blocks
     .find({ _id: { $gte: lowest } })
     .sort({ _id: 1 })
     .batchSize(READ_BATCH_BLOCKS)) {
     const { _id, writeId: _writeId, ...block } = document;
     const copy = { height: _id, hasBody: true, bytes: storedBytes(document), quarantinedAt: new Date(), by, ...block };
-    await into.replaceOne({ _id: `${_id}-${textOfAny(document.blockHash)}` }, copy, { upsert: true });
+    await insertOnce(into, { ...copy, _id: `${_id}-${textOfAny(document.blockHash)}` });
   }
-  await reduceOld(into);
+  await reduceOld(into, alerts);
 }
 
-/** Of what is older than the newest 64 MiB only names are kept, and headers of blocks. */
-export async function reduceOld(into: Collection<QuarantinedDocument>): Promise<void> {
+/** What is in quarantine is never written over: a watch takes that for somebody else's work. */
+export async function insertOnce(
+  into: Collection<QuarantinedDocument>,
+  document: BSON.Document & { readonly _id: string },
+): Promise<void> {
+  try {
+    await (into as unknown as Collection<BSON.Document & { _id: string }>).insertOne(document);
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+  }
+}
+
+/**
+ * Of what is older than the newest 64 MiB only names are kept, and headers of blocks; but for evidence of alerts that nobody has
+ * resolved, and what is so new that its alert may not be stored yet.
+ */
+export async function reduceOld(into: Collection<QuarantinedDocument>, alerts: Alerts): Promise<void> {
   // Without an index the server would sort whole blocks in memory, and has a limit there.
   await into.createIndex({ hasBody: 1, quarantinedAt: -1, height: -1, _id: -1 });
   let bytes = 0;
   const newestFirst = into
-    .find({ hasBody: true }, { projection: { bytes: 1 } })
+    .find({ hasBody: true }, { projection: { bytes: 1, by: 1, quarantinedAt: 1 } })
     .sort({ quarantinedAt: -1, height: -1, _id: -1 });
-  for await (const { _id, bytes: size } of newestFirst) {
+  let needed: Set<unknown> | null = null;
+  for await (const { _id, bytes: size, by, quarantinedAt } of newestFirst) {
     bytes += size;
     if (bytes <= QUARANTINE_BYTES_MAX) continue;
+    if (by === null && Date.now() - Number(quarantinedAt) < UNTOLD_MS) continue;
+    needed ??= new Set(await alerts.distinct("evidence", { status: { $nin: ["ended", "resolved"] } }));
+    if (needed.has(_id)) continue;
     await into.updateOne(
       { _id },
       { $set: { hasBody: false }, $unset: { records: "", payloads: "", frontier: "", entry: "", document: "" } },

@@ -23,7 +23,8 @@ export function readBenchSwitches(env: NodeJS.ProcessEnv): BenchSwitches {
   if (!hasIntegrity)
     warnings.push("BENCH_NO_INTEGRITY=1: nobody looks for changes in the database. Only for measurements.");
   const hasWatch = env.BENCH_NO_WATCH !== "1";
-  if (!hasWatch) warnings.push("BENCH_NO_WATCH=1: only the scrub finds changes in the database. Only for measurements.");
+  if (!hasWatch)
+    warnings.push("BENCH_NO_WATCH=1: only the scrub finds changes in the database. Only for measurements.");
   return { hasSignatures, hasIntegrity, hasWatch, warnings };
 }
 

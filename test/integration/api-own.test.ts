@@ -316,4 +316,16 @@ describe("every answer", () => {
     await eventually(isOne, 30_000, "one node leads");
     expect((await postText(`${url}/api/v1/cluster/admit`, "{}")).body.errors).toHaveLength(3);
   });
+
+  onEachNode("is described, too, where it is the description, its page, or a file of the dashboard", async (url) => {
+    expect((await call(`${url}/openapi.json`)).body.openapi).toMatch(/^3\.1\./);
+    // Followed, it would be the answer of another route.
+    const docs = await call(`${url}/docs`, { redirect: "manual" });
+    expect([docs.status, docs.headers.get("location")]).toEqual([302, "./#/docs"]);
+    const html = String((await call(`${url}/`, { headers: { Accept: "text/html" } })).body);
+    const files = [...html.matchAll(/assets\/[\w.-]+/g)];
+    expect(files.length).toBeGreaterThan(0);
+    for (const [file] of files) expect((await call(`${url}/${file}`)).status).toBe(200);
+    expect((await call(`${url}/assets/none.js`)).status).toBe(404);
+  });
 });

@@ -10,6 +10,7 @@ import { type PreparedEvent, payloadCommitment } from "../../shared/log/event.js
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { Liar } from "../support/liar.js";
+import { call, postJson } from "./api-support.js";
 
 const FOUND_WITHIN_MS = 10_000;
 
@@ -23,8 +24,6 @@ afterAll(async () => {
   await liar?.close();
   await cluster?.stop();
 });
-
-const json = async (url: string) => (await fetch(url)).json() as Promise<Record<string, never>>;
 
 function preparedEvent(): PreparedEvent {
   const payload = utf8('{"amount":125000}');
@@ -49,10 +48,9 @@ function forge(block: Block): Block {
 }
 
 it("a follower given a block with one forged hash refuses it, keeps its log, and every node shows the alert, in less than two seconds where nothing else runs", async () => {
-  const body = JSON.stringify({ eventType: "a", sourceAppId: "b", dataPayload: {} });
-  const headers = { "Content-Type": "application/json" };
+  const event = { eventType: "a", sourceAppId: "b", dataPayload: {} };
   const first = cluster.nodes[0] as Cluster["nodes"][number];
-  expect((await fetch(`${first.url}/api/v1/events`, { method: "POST", headers, body })).status).toBe(201);
+  expect((await postJson(`${first.url}/api/v1/events`, event)).status).toBe(201);
   await cluster.kill("n3");
   const leader = await cluster.leader();
   liar = new Liar("n3", cluster);
@@ -92,7 +90,7 @@ it("a follower given a block with one forged hash refuses it, keeps its log, and
   for (const node of cluster.nodes.filter(({ id }) => id !== "n3")) {
     const alert = await eventually(
       async () => {
-        const { alerts } = (await json(`${node.url}/api/v1/alerts`)) as unknown as {
+        const { alerts } = (await call(`${node.url}/api/v1/alerts`)).body as {
           alerts: { kind: string; node: string; accused: string; sequence: number }[];
         };
         return alerts.find((one) => one.kind === "bad_body");
@@ -108,8 +106,8 @@ it("a follower given a block with one forged hash refuses it, keeps its log, and
   await cluster.start("n3");
   const answer = await eventually(
     async () => {
-      const response = await fetch(`${first.url}/api/v1/events`, { method: "POST", headers, body });
-      return response.status === 201 && ((await response.json()) as { sequence: number });
+      const { status, body } = await postJson(`${first.url}/api/v1/events`, event);
+      return status === 201 && (body as { sequence: number });
     },
     30_000,
     "the cluster takes writes again",
@@ -118,7 +116,7 @@ it("a follower given a block with one forged hash refuses it, keeps its log, and
   for (const node of cluster.nodes) {
     const { events } = (await eventually(
       async () => {
-        const page = (await json(`${node.url}/api/v1/events`)) as unknown as { events: { eventType: string }[] };
+        const page = (await call(`${node.url}/api/v1/events`)).body as { events: { eventType: string }[] };
         return page.events.length === 2 && page;
       },
       30_000,

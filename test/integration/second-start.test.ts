@@ -8,7 +8,7 @@ import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
 import { reapWithUs } from "../../scripts/mongod/reaper.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
-import { postJson, uniqueSource } from "./api-support.js";
+import { call, postJson, uniqueSource } from "./api-support.js";
 
 const event = (sourceAppId: string) => ({ eventType: "T", sourceAppId, dataPayload: {} });
 
@@ -96,7 +96,7 @@ describe.runIf(process.platform === "linux")("a second start of a node that runs
       expect(first.exitCode).toBe(78);
       expect(first.output).toContain("runs already, or is being started.");
       const runs = both.find(({ child }) => child !== first.child)?.child;
-      await eventually(async () => (await fetch(`${twice.url}/readyz`)).ok, 20_000, `${twice.id} is ready`);
+      await eventually(async () => (await call(`${twice.url}/readyz`)).status === 200, 20_000, `${twice.id} is ready`);
       await cluster.kill(leader.id);
       expect((await postJson(`${other.url}/api/v1/events`, event(source))).status).toBe(201);
       expect((await postJson(`${twice.url}/api/v1/events`, event(source))).status).toBe(201);

@@ -9,6 +9,7 @@ import { projectRoot } from "../../scripts/lib/project.js";
 import { findMongod } from "../../scripts/mongod/ladder.js";
 import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
 import { startMongod } from "../support/mongod.js";
+import { call, postJson } from "./api-support.js";
 
 const READY_MS = 360_000;
 let binary: string;
@@ -81,17 +82,14 @@ function pidsIn(dataDir: string): number[] {
 
 type Posted = { status: number; sequence: number; hash: string };
 async function post(at: number, user: string, host = "127.0.0.1"): Promise<Posted> {
-  const answer = await fetch(`http://${host}:${at}/api/v1/events`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ eventType: "user.login", sourceAppId: "test", dataPayload: { user } }),
-  });
-  return { status: answer.status, ...((await answer.json()) as { sequence: number; hash: string }) };
+  const event = { eventType: "user.login", sourceAppId: "test", dataPayload: { user } };
+  const { status, body } = await postJson(`http://${host}:${at}/api/v1/events`, event);
+  return { ...(body as { sequence: number; hash: string }), status };
 }
 
 async function usersAt(at: number, host = "127.0.0.1"): Promise<unknown[]> {
-  const answer = await fetch(`http://${host}:${at}/api/v1/events?order=asc`);
-  const { events } = (await answer.json()) as { events: { dataPayload: { user: string } }[] };
+  const { body } = await call(`http://${host}:${at}/api/v1/events?order=asc`);
+  const { events } = body as { events: { dataPayload: { user: string } }[] };
   return events.map(({ dataPayload }) => dataPayload.user);
 }
 
@@ -176,16 +174,13 @@ describe("npm start", () => {
     await demo.shows("can kill, pause and cut off nodes");
     expect(demo.output).toMatch(new RegExp(`Dashboard: http://127.0.0.1:${port}/\n\nQuorumlog runs: 3 nodes`));
     expect(demo.output).toContain("300 events of a company's day are in the log.");
-    const of = async (path: string, at = port) => (await fetch(`http://127.0.0.1:${at}/api/v1/${path}`)).json();
+    const of = async (path: string, at = port) => (await call(`http://127.0.0.1:${at}/api/v1/${path}`)).body;
     // Whichever node took them, the others have them a moment later.
     const isLevel = async (at: number) =>
       ((await of("events?limit=500", at)) as { events?: { sequence: number }[] }).events?.length === 300;
     for (const at of [port, port + 1]) expect(await poll(() => isLevel(at), { withinMs: READY_MS })).toBe(true);
-    const strike = async (action: string, node: string): Promise<number> => {
-      const headers = { "content-type": "application/json" };
-      const body = JSON.stringify({ action, node });
-      return (await fetch(`http://127.0.0.1:${port}/api/v1/chaos`, { method: "POST", headers, body })).status;
-    };
+    const strike = async (action: string, node: string): Promise<number> =>
+      (await postJson(`http://127.0.0.1:${port}/api/v1/chaos`, { action, node })).status;
     expect(await strike("tamper", "n2")).toBe(200);
     type Alerts = { alerts: { kind: string; accused: string; sequence: number }[] };
     const isFound = async () =>

@@ -30,7 +30,7 @@ it("a node whose log nobody reads answers on, stops when it is asked to, and los
   reapWithUs(child);
   onTestFinished(() => void child.kill("SIGKILL"));
   const url = `http://127.0.0.1:${port}`;
-  await eventually(async () => (await fetch(`${url}/readyz`).catch(() => null))?.ok, 30_000, "the node is ready");
+  await eventually(async () => (await call(`${url}/readyz`)).status === 200, 30_000, "the node is ready");
   for (let i = 0; i < REQUESTS; i++) expect((await call(`${url}/livez`)).status).toBe(200);
 
   let output = "";

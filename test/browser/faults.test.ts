@@ -8,7 +8,17 @@ import { demoEvents } from "../../scripts/start/demo.js";
 import { call, postJson } from "../integration/api-support.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
-import { journeys, LIVE, leave, openBrowser, rowsIn, scrollThrough, violationsOf, visit } from "./browser.js";
+import {
+  expectSound,
+  journeys,
+  LIVE,
+  leave,
+  openBrowser,
+  rowsIn,
+  scrollThrough,
+  violationsOf,
+  visit,
+} from "./browser.js";
 import { event, seed, write } from "./seed.js";
 
 const IDS = ["n1", "n2", "n3"];
@@ -130,6 +140,7 @@ journeys("a person whose cluster is in trouble", () => {
     await mine.page.locator('[data-stream="lost"]').waitFor();
     expect(await topRows()).toEqual(rows);
     await mine.page.getByText(/Nothing has come live for \d+ s/).waitFor();
+    await expectSound(mine.page, "a node that does not answer");
     await banner.getByRole("link", { name: "n2" }).click();
     await mine.page.waitForURL(`${urlOf("n2")}/#/events?sourceAppId=seed`);
     await eventually(async () => String(await topRows()) === String(rows), 30_000, "the same rows");
@@ -143,6 +154,7 @@ journeys("a person whose cluster is in trouble", () => {
     await Promise.all([cluster.kill("n2"), cluster.kill("n3")]);
     await mine.page.getByText("1/3 no majority").waitFor();
     await mine.page.getByText(/Nothing is written until they do/).waitFor();
+    await expectSound(mine.page, "no majority");
     await mine.page.getByRole("link", { name: "Events" }).click();
     await mine.page.getByText(/No leader stands behind this list, read (?:just now|\d+ m?s ago)/).waitFor();
     await mine.page.locator("[data-sequence]").first().waitFor();

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import { stepped } from "../storage/alert-steps.js";
 import type { AlertRecord } from "../storage/port.js";
 import { type IncidentFinding, Incidents, PLACES_MAX } from "./incidents.js";
 
@@ -9,7 +10,12 @@ function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32))))
   const clock = hastyClock();
   const told: AlertRecord[] = [];
   const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
-  const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onStep: (alert) => told.push(alert) });
+  const damage: boolean[] = [];
+  const incidents = new Incidents({
+    ...{ nodeId: "n2", store, clock, logger },
+    onStep: (alert) => told.push(alert),
+    onDamage: (isDamaged) => damage.push(isDamaged),
+  });
   const note = (at: number, more: Partial<IncidentFinding> = {}): void =>
     incidents.note({
       kind: "payload_modified",
@@ -23,7 +29,7 @@ function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32))))
     await incidents.saved();
     return store.list(100);
   };
-  return { incidents, store, clock, told, note, kept };
+  return { incidents, store, clock, told, damage, note, kept };
 }
 
 it("makes one alert of findings that come together, and grows its ranges", async () => {
@@ -108,6 +114,26 @@ it("counts differences beyond those that it shows, and shows none twice", async 
   note(1, { differences: [{ height: 1, field: "a" }] });
   const [alert] = await kept();
   expect([alert?.differences?.length, alert?.furtherDifferences, alert?.evidence?.length]).toEqual([32, 8, 32]);
+});
+
+it("is damaged while an alert about a block of its own is open, also after a restart, whatever else is", async () => {
+  const first = setUp();
+  first.note(4, { kind: "forged" });
+  first.incidents.note({ kind: "state_altered", foundBy: "watch", detail: "the term" });
+  expect(first.damage).toEqual([]);
+  first.note(5);
+  first.note(6, { kind: "missing" });
+  await first.kept();
+  const { incidents, damage, note } = setUp(first.store);
+  await incidents.load();
+  for (const { id, kind } of incidents.unresolved)
+    if (kind === "payload_modified" || kind === "missing") {
+      expect(incidents.isDamaged).toBe(true);
+      incidents.change(id, (one) => stepped(one, { action: "dismissed", at: one.openedAt }));
+    }
+  expect([incidents.isDamaged, incidents.unresolved.length]).toEqual([false, 2]);
+  note(5);
+  expect([first.damage, damage]).toEqual([[true], [true, false, true]]);
 });
 
 it("keeps kinds apart, and what is found a minute later elsewhere", async () => {

@@ -9,6 +9,7 @@ import { ALERTS_MAX } from "../storage/alert-key.js";
 import { isOver, stepped } from "../storage/alert-steps.js";
 import { carried } from "../storage/carried.js";
 import {
+  BLOCK_KINDS,
   type FieldDifference,
   type FoundBy,
   type IncidentDetails,
@@ -61,6 +62,8 @@ export interface IncidentsParts {
   readonly logger: Pick<Logger, "error" | "warn" | "info">;
   /** Told of each incident once it is stored with another step: opened, decided, found again. */
   readonly onStep: (alert: AlertRecord) => void;
+  /** A committed block of this node's own is known to be altered, or none is any more: what health and the lead go by. */
+  readonly onDamage: (isDamaged: boolean) => void;
 }
 
 /**
@@ -76,6 +79,7 @@ export class Incidents {
   private saving: Promise<void> | null = null;
   private round: Promise<void> = Promise.resolve();
   private isStopped = false;
+  private wasDamaged = false;
 
   constructor(private readonly parts: IncidentsParts) {}
 
@@ -92,6 +96,12 @@ export class Incidents {
       const places = (await store.foundHeights(alert.id)) ?? alert.heights ?? [];
       this.known.push({ alert, first, places, seenAt: Number.NEGATIVE_INFINITY, isSaved: true, failures: 0 });
     }
+    this.tellDamage();
+  }
+
+  /** Until a person has resolved what was found, over restarts. */
+  get isDamaged(): boolean {
+    return this.unresolved.some(({ kind }) => BLOCK_KINDS.has(kind));
   }
 
   get openCount(): number {
@@ -135,6 +145,7 @@ export class Incidents {
     if (finding.heights !== undefined) incident.places = withRange(incident.places, finding.heights, PLACES_MAX);
     incident.alert = merged(incident, { ...finding, differences: wasKnown ? [] : (finding.differences ?? []) }, wall);
     incident.isSaved = false;
+    this.tellDamage();
     if (isNew || isReopened) {
       const { alert } = incident;
       this.parts.logger.error({ alert }, `alert${isReopened ? " again" : ""}: ${alert.kind}: ${alert.detail}`);
@@ -159,6 +170,7 @@ export class Incidents {
     if (incident === undefined) return null;
     incident.alert = change(incident.alert);
     incident.isSaved = false;
+    this.tellDamage();
     this.save();
     return incident.alert;
   }
@@ -176,6 +188,7 @@ export class Incidents {
     });
     this.count += 1;
     this.forgetOne();
+    this.tellDamage();
     this.save();
   }
 
@@ -247,6 +260,13 @@ export class Incidents {
       occurrences: 0,
       status: "open",
     };
+  }
+
+  private tellDamage(): void {
+    const { isDamaged } = this;
+    if (isDamaged === this.wasDamaged) return;
+    this.wasDamaged = isDamaged;
+    this.parts.onDamage(isDamaged);
   }
 
   private save(): void {

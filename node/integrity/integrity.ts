@@ -3,7 +3,7 @@ import { type Height, height } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import { delay } from "../clock.js";
-import { BLOCK_KINDS, type FoundBy, LOOKOUT_KINDS } from "../storage/incident.js";
+import type { FoundBy } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import type { AlertLog } from "./alert-log.js";
 import { AlertRecorder } from "./alert-recorder.js";
@@ -58,7 +58,8 @@ export class Integrity {
     const heldThrough = (): Height => this.heldThrough;
     const committedAt = (at: Height) => driver.log.committedAt(at);
     const onStep = (alert: AlertRecord): void => this.onStep(alert);
-    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep });
+    const onDamage = (isDamaged: boolean): void => (isDamaged ? parts.onAltered() : parts.onHealed());
+    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep, onDamage });
     const note = this.incidents.note.bind(this.incidents);
     const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough });
     this.bundles = new Evidence({
@@ -86,7 +87,6 @@ export class Integrity {
       storeSince: () => storeSince(parts),
       record: (alert) => this.recorder.record(alert),
       onHeard: parts.onHeard,
-      onTakenBack: parts.onAltered,
       isStopped: () => this.isStopped,
     });
     this.recorder = new AlertRecorder({
@@ -105,7 +105,7 @@ export class Integrity {
       },
       fullPass: async () => this.running?.passes.fullPass(),
       mendEntries: (heights) => this.entries.mend(heights),
-      onMended: () => this.onMended(),
+      onMended: () => this.strangers.forget(),
       isStopped: () => this.isStopped,
     });
     this.strangers = new StrangerWatch({
@@ -129,14 +129,9 @@ export class Integrity {
       watch: this.isRecalled ? running.watch.state : "starting",
       ...running.scrub.coverage,
       ...(this.healing.rebuild.isUnderWay ? { isRebuilding: true } : {}),
-      ...(this.isDamaged ? { isDamaged: true } : {}),
+      ...(this.incidents.isDamaged ? { isDamaged: true } : {}),
       ...(this.isPending ? { isVerificationPending: true } : {}),
     };
-  }
-
-  /** Until a person has resolved what was found, over restarts. */
-  private get isDamaged(): boolean {
-    return this.incidents.unresolved.some(({ kind }) => BLOCK_KINDS.has(kind));
   }
 
   /** What was changed while nobody watched is being looked for: others should lead. */
@@ -188,6 +183,12 @@ export class Integrity {
   /** A read, or a start, met a block that does not verify. */
   suspect(at: Height): void {
     this.inspector.suspect(at, { foundBy: this.foundBy });
+    void this.inspector.idle().then(() => this.onLookedAt());
+  }
+
+  /** What a read met is an incident by now, or was sound: then the node is as good as any other. */
+  private onLookedAt(): void {
+    if (this.running !== null && !this.incidents.isDamaged) this.parts.onHealed();
   }
 
   /** An entry was not its block's, and is being made anew. */
@@ -200,7 +201,6 @@ export class Integrity {
     const { clock, logger, identityFolder, driver, verifySchedule } = this.parts;
     if (this.parts.isOff) return;
     await this.incidents.load().catch((err) => logger.warn({ err }, "open alerts could not be read"));
-    if (this.isDamaged) this.parts.onAltered();
     this.recalled.onStart(driver.view()?.durableHeight ?? 0);
     const places = await PlaceFile.open(identityFolder, storeId);
     const watch = this.makeWatch(places);
@@ -229,6 +229,7 @@ export class Integrity {
     this.running = { places, watch, scrub, passes, stop };
     if (places.places.watch === null && driver.heldThrough > 0) passes.onBlind();
     this.inspector.start();
+    void this.inspector.idle().then(() => this.onLookedAt());
     if (this.parts.isUnwatched) watch.leaveOff();
     else watch.start();
     silence.start();
@@ -236,7 +237,6 @@ export class Integrity {
     await this.healing.resolutions.resume();
     // What the log has already is not to be sent once more.
     void this.recalled.recall(driver.heldThrough).then(() => {
-      if (this.isDamaged) this.parts.onAltered();
       this.isRecalled = true;
       if (!this.isStopped) this.recorder.start();
     });
@@ -341,15 +341,6 @@ export class Integrity {
       clock,
       isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",
     });
-  }
-
-  /** Something was put right: if no block is known to be altered any more, the node is as good as any other. */
-  private onMended(): void {
-    this.strangers.forget();
-    const isAltered = this.incidents.unresolved.some(
-      ({ kind }) => !LOOKOUT_KINDS.has(kind) && kind !== "index_differs",
-    );
-    if (!isAltered) this.parts.onHealed();
   }
 
   private endBlindness(): void {

@@ -31,8 +31,6 @@ export interface RecalledAlertsParts {
   readonly record: (alert: AlertRecord) => void;
   /** Of another node's alert, as the log has it. */
   readonly onHeard: (alert: AlertRecord) => void;
-  /** An alert about a block of this node's was lost here, and is known again. */
-  readonly onTakenBack: () => void;
   readonly isStopped: () => boolean;
   readonly logger: Pick<Logger, "warn">;
 }
@@ -116,13 +114,10 @@ export class RecalledAlerts {
     const isMissing = async ({ id }: AlertRecord): Promise<boolean> =>
       this.parts.incidents.find(id) === null && (await this.parts.alerts.get(id)) === null;
     const since = await this.parts.storeSince();
-    let isAny = false;
     for (const alert of logged) {
       if (since === null || (alert.inLog?.height ?? since) < since) continue;
       if (!BLOCK_KINDS.has(alert.kind) || isOver(alert) || !(await isMissing(alert))) continue;
       this.parts.incidents.takeBack(alert);
-      isAny = true;
     }
-    if (isAny) this.parts.onTakenBack();
   }
 }

@@ -13,7 +13,9 @@ function setUp() {
   const store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)));
   const clock = hastyClock();
   const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
-  const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onStep: () => undefined });
+  const damage: boolean[] = [];
+  const onDamage = (isDamaged: boolean): void => void damage.push(isDamaged);
+  const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onStep: () => undefined, onDamage });
   const note = (at: number): void =>
     incidents.note({ kind: "payload_modified", foundBy: "watch", heights: [at, at], detail: `block ${at}` });
   const work = {
@@ -33,7 +35,7 @@ function setUp() {
     onMended: () => undefined,
     isStopped: () => false,
   });
-  const decide = async (action: "repair" | "rebuild"): Promise<string> => {
+  const decide = async (action: "repair" | "rebuild" | "dismiss"): Promise<string> => {
     await incidents.saved();
     const [alert] = incidents.unresolved as [AlertRecord];
     const by = { actor: "a", reason: "r" };
@@ -41,7 +43,7 @@ function setUp() {
     return alert.id;
   };
   let decided: Decided | null = null;
-  return { incidents, note, work, decide, store, resolutions, decided: () => decided };
+  return { incidents, damage, note, work, decide, store, resolutions, decided: () => decided };
 }
 
 it("repairs what was found while it repaired, too, before it says that the alert is resolved", async () => {
@@ -61,6 +63,17 @@ it("repairs what was found while it repaired, too, before it says that the alert
       [6, 6],
     ],
   ]);
+});
+
+it("is as good as any other once the last alert about its blocks is dismissed, or repaired, whatever else is open", async () => {
+  for (const action of ["dismiss", "repair"] as const) {
+    const { incidents, damage, note, decide } = setUp();
+    note(4);
+    incidents.note({ kind: "forged", foundBy: "watch", detail: "a document" });
+    const id = await decide(action);
+    await vi.waitFor(() => expect(incidents.find(id)?.status).toBe("resolved"));
+    expect(damage).toEqual([true, false]);
+  }
 });
 
 it("does not say that a node is rebuilt whose copied log was found altered again", async () => {

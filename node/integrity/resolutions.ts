@@ -36,7 +36,7 @@ export interface ResolutionsParts {
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
   /** Of an alert that is no incident: those tell themselves. */
   readonly onStep: (alert: AlertRecord) => void;
-  /** Something was put right. */
+  /** Something was put right, and may be found again. */
   readonly onMended: () => void;
   readonly isStopped: () => boolean;
 }

@@ -2,7 +2,7 @@ import { Binary, type Db } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
 import { BLOCK_EDITS, type Blocks, edit, stored } from "../../scripts/chaos/tamper/edits.js";
-import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
+import type { Cluster, ClusterNode, ClusterOptions } from "../../scripts/cluster/cluster.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
@@ -18,9 +18,9 @@ let leader: ClusterNode;
 let follower: ClusterNode;
 const source = uniqueSource();
 
-function withCluster(): void {
+function withCluster(options: ClusterOptions = {}): void {
   beforeAll(async () => {
-    cluster = await startSteadyCluster();
+    cluster = await startSteadyCluster(options);
     nodes = cluster.nodes;
     await eventually(async () => (await call(`${nodes[0]?.url}/readyz`)).status === 200, 30_000, "it is ready");
     leader = (await cluster.leader()).node;
@@ -190,6 +190,40 @@ describe("what somebody does to a node's database", () => {
     );
     expect(alert.furtherDifferences).toBeGreaterThan(1_900);
     expect((await alertsOf(leader)).filter(({ kind }) => kind === "payload_modified").length).toBeLessThan(6);
+  });
+});
+
+describe("a write to a leader's block that is put back at once", () => {
+  withCluster({ env: { TAKEOVER_COOLDOWN_MS: "5000" } });
+
+  it("has it hand over, and campaign late until somebody has resolved it; a dismissal is enough", async () => {
+    const victim = leader;
+    const written = await write();
+    await levelHead(nodes);
+    const alert = await found(
+      victim,
+      async (blocks) => {
+        const { payloads } = await stored(blocks, written.height);
+        for (const there of [edit(payloads, '"ada"', '"eve"'), payloads])
+          await blocks.updateOne({ _id: written.height }, { $set: { payloads: there } });
+      },
+      (one) => one.node === victim.id && one.kind === "payload_modified" && covers(one, written.height),
+    );
+    const leads = async (): Promise<string> => (await cluster.leader()).node.id;
+    await eventually(async () => (await leads()) !== victim.id, 30_000, "another node leads");
+    const other = nodes.find(({ id }) => id !== victim.id) as ClusterNode;
+    const url = `${other.url}/api/v1/alerts/${alert.id}`;
+    await eventually(
+      async () => {
+        const { headers } = await call(url);
+        const by = { actor: "grace", reason: "a test" };
+        const { status } = await postJson(`${url}/dismiss`, by, { "If-Match": headers.get("etag") as string });
+        return status < 300;
+      },
+      60_000,
+      "the decision is taken",
+    );
+    await eventually(async () => (await leads()) === victim.id, 60_000, "it leads again, as it ranks highest");
   });
 });
 

@@ -4,6 +4,7 @@ import type { NodeId } from "../../shared/ids.js";
 import { notifySupervisor } from "../host/supervision.js";
 import type { IndexFinding } from "../replica/held-log.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
+import { logged, sentenceOf } from "./alert-summary.js";
 import { WEBHOOK_FAILED } from "./webhook.js";
 
 /** Findings that wait to be stored while the database does not answer. */
@@ -63,8 +64,9 @@ export class Alerts {
     const isNew = !this.seen.has(key) && this.seen.size < TOLD_MAX;
     if (isNew) {
       this.seen.add(key);
-      this.logger.error({ alert: finding }, `alert: ${finding.kind}: ${finding.detail}`);
-      notifySupervisor({ kind: "alert", node: this.nodeId, alertKind: finding.kind, detail: finding.detail });
+      const detail = sentenceOf(finding);
+      this.logger.error({ alert: logged(finding) }, `alert: ${finding.kind}: ${detail}`);
+      notifySupervisor({ kind: "alert", node: this.nodeId, alertKind: finding.kind, detail });
     } else if (!this.seen.has(key)) this.tellOfMore();
     if (this.waiting.length >= WAITING_MAX) {
       this.notStored += 1;

@@ -9,7 +9,8 @@ import { type IncidentFinding, Incidents, PLACES_MAX } from "./incidents.js";
 function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)))) {
   const clock = hastyClock();
   const told: AlertRecord[] = [];
-  const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
+  const lines: unknown[][] = [];
+  const logger = { error: (...line: unknown[]) => void lines.push(line), warn: () => undefined, info: () => undefined };
   const damage: boolean[] = [];
   const incidents = new Incidents({
     ...{ nodeId: "n2", store, clock, logger },
@@ -29,7 +30,7 @@ function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32))))
     await incidents.saved();
     return store.list(100);
   };
-  return { incidents, store, clock, told, damage, note, kept };
+  return { incidents, store, clock, told, damage, lines, note, kept };
 }
 
 it("makes one alert of findings that come together, and grows its ranges", async () => {
@@ -134,6 +135,21 @@ it("is damaged while an alert about a block of its own is open, also after a res
   expect([incidents.isDamaged, incidents.unresolved.length]).toEqual([false, 2]);
   note(5);
   expect([first.damage, damage]).toEqual([[true], [true, false, true]]);
+});
+
+it("names fields and no values where an erasure does not reach", async () => {
+  const { note, lines, incidents } = setUp();
+  const differences = [{ height: 7, sequence: 70, field: "dataPayload.name", stored: "eve", expected: "ada" }];
+  note(7, { differences, detail: 'dataPayload.name of event 70 is "eve", committed was "ada"' });
+  const [alert] = incidents.unresolved;
+  expect([alert?.differences, alert?.detail]).toEqual([differences, expect.stringContaining("eve")]);
+  expect(lines).toMatchObject([
+    [
+      { alert: { id: alert?.id, heights: [[7, 7]], fields: [{ field: "dataPayload.name" }] } },
+      "alert: payload_modified: payload_modified on n2: block 7, event 70, dataPayload.name",
+    ],
+  ]);
+  expect(JSON.stringify(lines)).not.toMatch(/eve|ada/);
 });
 
 it("keeps kinds apart, and what is found a minute later elsewhere", async () => {

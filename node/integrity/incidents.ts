@@ -18,6 +18,7 @@ import {
   type Range,
 } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
+import { logged, sentenceOf } from "./alert-summary.js";
 import { countOf, covers, withRange } from "./ranges.js";
 
 /** Findings of one kind belong together while no longer time than this is between two of them. */
@@ -148,8 +149,9 @@ export class Incidents {
     this.tellDamage();
     if (isNew || isReopened) {
       const { alert } = incident;
-      this.parts.logger.error({ alert }, `alert${isReopened ? " again" : ""}: ${alert.kind}: ${alert.detail}`);
-      notifySupervisor({ kind: "alert", node: this.parts.nodeId, alertKind: alert.kind, detail: alert.detail });
+      const detail = sentenceOf(alert);
+      this.parts.logger.error({ alert: logged(alert) }, `alert${isReopened ? " again" : ""}: ${alert.kind}: ${detail}`);
+      notifySupervisor({ kind: "alert", node: this.parts.nodeId, alertKind: alert.kind, detail });
     }
     this.save();
   }

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { Clock } from "../clock.js";
 import { isOver } from "../storage/alert-steps.js";
+import { fieldsOf, sentenceOf } from "./alert-summary.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import type { Waiting, WebhookFile } from "./webhook-file.js";
 import { postOnce, type WebhookTarget } from "./webhook-post.js";
@@ -18,9 +19,6 @@ export const WAITING_MAX = 1_000;
 
 /** The kind of the alert that says that others could not be delivered: it is not sent itself. */
 export const WEBHOOK_FAILED = "webhook_failed";
-
-/** Kinds whose sentence names what a client has written, an idempotency key. */
-const WITH_VALUES: ReadonlySet<string> = new Set(["key_repeated"]);
 
 export interface WebhookParts {
   readonly nodeId: NodeId;
@@ -159,16 +157,9 @@ export class Webhook {
   /** Fields, and no values: payloads stay in the cluster, where an erasure reaches them. */
   private summaryOf(alert: AlertRecord): object {
     const { id, kind, severity, node, accused, status, openedAt, lastSeenAt, heights, sequences } = alert;
-    const { height, sequence, differences, foundBy, agreeing } = alert;
+    const { height, sequence, foundBy, agreeing } = alert;
     const { maintenance } = this.parts.annotated(alert);
-    const fields = differences?.map((one) => ({ height: one.height, sequence: one.sequence, field: one.field }));
-    const place = [
-      ...(height === undefined ? [] : [`block ${height}`]),
-      ...(sequence === undefined ? [] : [`event ${sequence}`]),
-      ...(fields?.[0] === undefined ? [] : [fields[0].field]),
-    ];
-    const hasValues = differences !== undefined || WITH_VALUES.has(kind);
-    const detail = hasValues ? `${kind} on ${node}: ${place.join(", ")}` : alert.detail;
+    const [fields, detail] = [fieldsOf(alert), sentenceOf(alert)];
     const url = `${this.parts.address}/api/v1/alerts/${id}`;
     return {
       ...{ id, kind, severity, node, accused, status, openedAt, lastSeenAt, height, sequence, heights, sequences },

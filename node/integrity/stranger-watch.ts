@@ -64,16 +64,18 @@ export class StrangerWatch {
       ({ block }) =>
         block === null || (block.at > durable && !(block.block.header.height === block.at && isSealed(block))),
     );
-    for (const { id, block } of above) {
+    for (const { id, rawId, block } of above) {
       if (!this.seen.has(id) || this.told.has(id)) continue;
       this.told.add(id);
       const place = block === null ? {} : { heights: [block.at, block.at] as const };
-      const what = block === null ? "which no block can have" : `above the log's end at ${durable}`;
+      const isEntry = typeof rawId === "number" && rawId < 0;
+      const what =
+        block === null && !isEntry ? "which no block can have" : `${isEntry ? "beyond" : "above"} the log's end at ${durable}`;
       note({
         kind: "forged",
         foundBy: "watch",
         ...place,
-        detail: `a document stands among the blocks of ${nodeId} with the id ${id}, ${what}`,
+        detail: `a document stands among the ${isEntry ? "index entries" : "blocks"} of ${nodeId} with the id ${id}, ${what}`,
       });
     }
     this.seen = new Set(above.map(({ id }: Stranger) => id));

@@ -85,7 +85,7 @@ export interface IntegrityStore {
   blocksFrom(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<FoundBlock[]>;
   /** Entries of heights, both ends inclusive. */
   entriesBetween(from: Height, through: Height): Promise<FoundIndexEntry[]>;
-  /** Some of the documents above this height, and of those whose id is no number. */
+  /** Some of the documents above this height, of entries far above it, and of those whose id is no number. */
   strangers(above: Height): Promise<Stranger[]>;
   /** Keeps the document with this id in quarantine; the name that it has there, or null if there is none. */
   keep(id: number): Promise<string | null>;

@@ -140,6 +140,13 @@ it("finds documents that no block can be: above the end, and of whatever type th
   const copy = (await documents.findOne({ _id: 4 as never })) as object;
   const ids = ["evil", new MinKey(), { a: 1 }, true, new Date(0), Number.NaN, 7.5, 9];
   for (const _id of ids) await documents.insertOne({ ...copy, _id } as never);
+  const entries = db.collection<{ _id: number }>("blocks");
+  await entries.insertMany([{ _id: -5 }, { _id: -900 }, { _id: -901.5 }]);
+  expect((await storage.integrity.strangers(height(4))).filter(({ id }) => id.startsWith("-")).map(({ id, block }) => [id, block])).toEqual([
+    ["-901.5", null],
+    ["-900", null],
+  ]);
+  await entries.deleteMany({ _id: { $in: [-5, -900, -901.5] } });
   const found = await storage.integrity.strangers(height(4));
   expect(found.map(({ id, block }) => [id, block?.at ?? null]).sort()).toEqual(
     [...ids.map((id) => [String(id), id === 9 ? 9 : null])].sort(),

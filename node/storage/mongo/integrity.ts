@@ -20,7 +20,7 @@ import type {
   Stranger,
   ToldControl,
 } from "../integrity-port.js";
-import { StoreError } from "../port.js";
+import { NEWEST_HEIGHTS, StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { MongoAnchors } from "./anchors.js";
 import { readControlHeights } from "./blocks.js";
@@ -102,6 +102,8 @@ export class MongoIntegrity implements IntegrityStore {
       const higher = { _id: { $gt: above } };
       const found = await Promise.all([
         orEachAlone(blocksOf(db), () => blocksOf(db).find(higher, options).toArray(), higher, { limit: STRANGERS_MAX }),
+        // An entry is there before its block: what is near the end may be one's on its way.
+        blocks.find({ _id: { $lt: 0 - above - NEWEST_HEIGHTS, $ne: MARKER_ID } } as never, idsOnly).toArray(),
         // In the order of ids all numbers stand together: what is before the first and behind the last one has another type.
         blocks.find({}, { ...idsOnly, min: { _id: new MinKey() }, max: { _id: Number.NEGATIVE_INFINITY } }).toArray(),
         blocks.find({}, { ...idsOnly, min: { _id: "" }, max: { _id: new MaxKey() } }).toArray(),
@@ -109,7 +111,7 @@ export class MongoIntegrity implements IntegrityStore {
       return found.flat().map((document: BSON.Document) => ({
         id: textOfAny(document._id),
         rawId: document._id,
-        block: Number.isSafeInteger(document._id) ? foundBlock(document as StoredDocument) : null,
+        block: Number.isSafeInteger(document._id) && document._id > 0 ? foundBlock(document as StoredDocument) : null,
       }));
     });
   }

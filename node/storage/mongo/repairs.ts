@@ -49,7 +49,7 @@ export async function removeForged(log: Log, ids: readonly unknown[], self: Owne
     // By equality alone: what somebody planted may have an id that would be an operator.
     const document = await blocks.findOne({ _id: { $eq: id } as never }, { promoteValues: false });
     if (document === null) continue;
-    const at = typeof id === "number" && Number.isSafeInteger(id) ? id : null;
+    const at = typeof id === "number" && Number.isSafeInteger(id) && id > 0 ? id : null;
     const name = await keepPlanted(log.quarantine, document, at);
     await log.state.swapOrThrow({}, self);
     await blocks.deleteOne({ _id: { $eq: id } as never, writeId: { $eq: document.writeId ?? null } });

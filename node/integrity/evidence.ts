@@ -48,6 +48,17 @@ export class Evidence {
     return hashOf((await this.kept(evidence, 0)).named);
   }
 
+  /** Of each beginning of that list: more documents are named after the log has its hash. */
+  async hashesOf({ evidence = [] }: Pick<AlertRecord, "evidence">): Promise<HashHex[]> {
+    const named: Pick<EvidenceDocument, "id" | "sha256">[] = [];
+    const hashes = [hashOf(named)];
+    for (const name of evidence) {
+      named.push(...(await this.kept([name], 0)).named);
+      hashes.push(hashOf(named));
+    }
+    return hashes;
+  }
+
   async bundle(alert: AlertRecord): Promise<EvidenceBundle> {
     const { nodeId, clusterId, wall } = this.parts;
     const { held: kept, named, left } = await this.kept(alert.evidence ?? [], BYTES_MAX);

@@ -180,7 +180,7 @@ export class Incidents {
   /** One of this node's own that is lost here, as the log has it. */
   takeBack({ isFromLogOnly: _isFromLogOnly, inLog: _inLog, ...alert }: AlertRecord): void {
     if (this.find(alert.id) !== null) return;
-    const detail = `${alert.kind}: this alert was lost on ${alert.node}, and is known from the log`;
+    const detail = lostDetail(alert);
     this.told.set(alert.id, stepOf(alert));
     this.known.push({
       alert: { ...alert, foundBy: "start", detail },
@@ -198,6 +198,11 @@ export class Incidents {
   saveAgain(): void {
     for (const incident of this.known) incident.isSaved = false;
     this.save();
+  }
+
+  /** Those that stand in the store by all that is known here; none while any is being stored. */
+  get storedIds(): readonly string[] {
+    return this.saving === null ? this.known.map(({ alert }) => alert.id) : [];
   }
 
   /** Resolves once all that was noted is stored, or was refused and told all the same, or this has stopped. */
@@ -324,6 +329,12 @@ export class Incidents {
     return this.known.every(({ isSaved, failures }) => isSaved || failures >= REFUSED_AFTER);
   }
 }
+
+const lostDetail = ({ kind, node }: Pick<AlertRecord, "kind" | "node">): string =>
+  `${kind}: this alert was lost on ${node}, and is known from the log`;
+
+/** Its own record was lost here: which documents were its evidence is not known any more. */
+export const isTakenBack = (alert: AlertRecord): boolean => alert.detail.startsWith(lostDetail(alert));
 
 /** "(one of 4 blocks and 9 events)" at the end of a detail. */
 const EXTENT = / \(one of [^()]*\)$/;

@@ -14,6 +14,7 @@ import { Incidents } from "./incidents.js";
 import { Inspector } from "./inspector.js";
 import type { MaintenanceWindows } from "./maintenance-windows.js";
 import { isSealedNow, stateAt, storeSince } from "./members-then.js";
+import { OwnRecords } from "./own-records.js";
 import type { IntegrityParts, IntegrityStatus } from "./parts.js";
 import { Passes } from "./passes.js";
 import { PeerBlocks } from "./peer-blocks.js";
@@ -321,7 +322,11 @@ export class Integrity {
   }
 
   private makeScrub(places: PlaceFile): Scrub {
-    const { storage, driver, clock, verifyBlock } = this.parts;
+    const { nodeId, storage, driver, clock, verifyBlock, logger } = this.parts;
+    const ownRecords = new OwnRecords({
+      ...{ nodeId, store: storage.integrity, alerts: storage.alerts, incidents: this.incidents, log: this.logged, logger },
+      evidenceHashes: (alert) => this.bundles.hashesOf(alert),
+    });
     return new Scrub({
       store: storage.integrity,
       places,
@@ -337,6 +342,7 @@ export class Integrity {
         // They are read once more before anything is said.
         if (differing.length > 0) await this.entries.inspect(differing, "scrub");
       },
+      checkOwnRecords: (paced) => ownRecords.check(paced),
       note: (finding) => this.incidents.note(finding),
       clock,
       isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",

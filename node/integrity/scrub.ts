@@ -8,6 +8,7 @@ import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
 import type { IncidentFinding } from "./incidents.js";
 import type { Proof, Suspicion } from "./inspector.js";
+import type { Paced } from "./own-records.js";
 import type { PlaceFile } from "./place-file.js";
 
 const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
@@ -43,6 +44,8 @@ export interface ScrubParts {
     entries: readonly StoredEntry[],
     paths: readonly string[] | null,
   ) => Promise<void>;
+  /** Looks at what this node keeps beside its log, part by part. */
+  readonly checkOwnRecords: (paced: Paced) => Promise<void>;
   readonly note: (finding: IncidentFinding) => void;
   readonly clock: Clock;
   /** Nothing else finds what is altered now. */
@@ -60,7 +63,7 @@ export interface Coverage {
 
 /**
  * Reads all blocks, entries and anchors again and again, from the genesis on, and recomputes every hash, link, root, signature
- * and term. It goes on where it was after a restart, and past what it finds.
+ * and term; at the end of each pass it looks at what stands beside the log. It goes on where it was after a restart, and past what it finds.
  */
 export class Scrub {
   private isStopped = false;
@@ -100,7 +103,6 @@ export class Scrub {
     // What comes later is the next pass's: a log that grows faster than it is verified would keep this one for ever.
     let end: Height | null = null;
     while (!this.isStopped) {
-      const startedAt = clock.now();
       const held = heldThrough();
       if (held === 0) {
         // The store is being recovered, or holds nothing yet.
@@ -111,17 +113,31 @@ export class Scrub {
       end ??= held;
       const through = height(Math.min(end, held));
       if (state.height >= through) {
+        await this.parts.checkOwnRecords((work) => this.paced(work));
+        if (this.isStopped) return false;
         this.end(state);
         return true;
       }
-      state = await this.step(state, through);
-      this.stepCount += 1;
-      const { startedAt: passStartedAt = clock.wall() } = places.places.scrub ?? {};
-      places.set({ scrub: { height: state.height, startedAt: passStartedAt } });
-      const factor = this.parts.isAlone() ? REST_FACTOR_ALONE : REST_FACTOR;
-      await delay(clock, Math.min(PAUSE_MS_MAX, factor * (clock.now() - startedAt)));
+      const before = state;
+      state = await this.paced(async () => {
+        const after = await this.step(before, through);
+        const { startedAt: passStartedAt = clock.wall() } = places.places.scrub ?? {};
+        places.set({ scrub: { height: after.height, startedAt: passStartedAt } });
+        return after;
+      });
     }
     return false;
+  }
+
+  /** Does one part of a pass, and rests as long as belongs to it. */
+  private async paced<T>(work: () => Promise<T>): Promise<T> {
+    const { clock } = this.parts;
+    const startedAt = clock.now();
+    const done = await work();
+    this.stepCount += 1;
+    const factor = this.parts.isAlone() ? REST_FACTOR_ALONE : REST_FACTOR;
+    await delay(clock, Math.min(PAUSE_MS_MAX, factor * (clock.now() - startedAt)));
+    return done;
   }
 
   private async begin(): Promise<ChainState> {

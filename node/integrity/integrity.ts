@@ -124,6 +124,8 @@ export class Integrity {
         verifiedThrough: -1,
         lastPassAt: null,
         oldestVerifiedAt: null,
+        passHeight: null,
+        passBlocksPerSecond: null,
       };
     return {
       // What is open from before is part of what a start has to know.
@@ -324,7 +326,14 @@ export class Integrity {
   private makeScrub(places: PlaceFile): Scrub {
     const { nodeId, storage, driver, clock, verifyBlock, logger } = this.parts;
     const ownRecords = new OwnRecords({
-      ...{ nodeId, store: storage.integrity, alerts: storage.alerts, incidents: this.incidents, log: this.logged, logger },
+      ...{
+        nodeId,
+        store: storage.integrity,
+        alerts: storage.alerts,
+        incidents: this.incidents,
+        log: this.logged,
+        logger,
+      },
       evidenceHashes: (alert) => this.bundles.hashesOf(alert),
     });
     return new Scrub({

@@ -7,7 +7,13 @@ function setUp({ holds = true } = {}) {
   const said: string[] = [];
   const ends: ((isWhole: boolean) => void)[] = [];
   const scrub = {
-    coverage: { verifiedThrough: 9, lastPassAt: null, oldestVerifiedAt: null },
+    coverage: {
+      verifiedThrough: 9,
+      lastPassAt: null,
+      oldestVerifiedAt: null,
+      passHeight: null,
+      passBlocksPerSecond: null,
+    },
     pass: () =>
       new Promise<boolean>((resolve) => {
         ends.push(resolve);

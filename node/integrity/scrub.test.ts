@@ -140,6 +140,22 @@ it("goes on where it was after a restart, if that is still what it was", async (
   expect([anew.compared[0], anew.heights()]).toEqual([1, [250, 251]]);
 });
 
+it("says how far the running pass is, and how fast", async () => {
+  const { scrub, kept } = setUp({
+    places: { ...NOWHERE, scrub: { height: 150, startedAt: "2026-01-01T00:00:00.000Z" } },
+  });
+  expect(scrub.coverage).toMatchObject({ passHeight: 150, passBlocksPerSecond: null });
+  const seen: unknown[] = [];
+  const { set } = kept;
+  kept.set = (change) => {
+    set(change);
+    seen.push(scrub.coverage.passHeight);
+  };
+  await scrub.pass();
+  expect([seen[0], seen.at(-1)]).toEqual([214, null]);
+  expect(scrub.coverage.passBlocksPerSecond).toBeGreaterThan(0);
+});
+
 it("stops where it is, and notes the place", async () => {
   const { scrub, kept } = setUp();
   const pass = scrub.pass();

@@ -59,6 +59,10 @@ export interface Coverage {
   readonly lastPassAt: string | null;
   /** When the block that waits longest for its next look was verified, at the latest; null if it never was. */
   readonly oldestVerifiedAt: string | null;
+  /** The height up to which the running pass has come; null between two passes. */
+  readonly passHeight: number | null;
+  /** Of the running or the newest pass, rests included; null before this process has verified anything. */
+  readonly passBlocksPerSecond: number | null;
 }
 
 /**
@@ -68,6 +72,7 @@ export interface Coverage {
 export class Scrub {
   private isStopped = false;
   private stepCount = 0;
+  private blocksPerSecond: number | null = null;
 
   constructor(private readonly parts: ScrubParts) {}
 
@@ -77,11 +82,13 @@ export class Scrub {
   }
 
   get coverage(): Coverage {
-    const { lastPass } = this.parts.places.places;
+    const { scrub, lastPass } = this.parts.places.places;
     return {
       verifiedThrough: lastPass?.lastSequence ?? -1,
       lastPassAt: lastPass?.endedAt ?? null,
       oldestVerifiedAt: lastPass?.startedAt ?? null,
+      passHeight: scrub?.height ?? null,
+      passBlocksPerSecond: this.blocksPerSecond,
     };
   }
 
@@ -102,6 +109,7 @@ export class Scrub {
     let state = await this.begin();
     // What comes later is the next pass's: a log that grows faster than it is verified would keep this one for ever.
     let end: Height | null = null;
+    const [begunAt, from] = [clock.now(), state.height];
     while (!this.isStopped) {
       const held = heldThrough();
       if (held === 0) {
@@ -125,6 +133,7 @@ export class Scrub {
         places.set({ scrub: { height: after.height, startedAt: passStartedAt } });
         return after;
       });
+      this.blocksPerSecond = Math.round((state.height - from) / Math.max(0.001, (clock.now() - begunAt) / 1_000));
     }
     return false;
   }

@@ -35,11 +35,7 @@ it("takes a block that is on its way for none that was put there", async () => {
 
 it("tells of what stays above the log's end, and of ids that are none, once", async () => {
   const { store, noted, watch } = setUp();
-  store.others = [
-    above(5),
-    { id: "evil", rawId: "evil", block: null },
-    { id: "-900", rawId: -900, block: null },
-  ];
+  store.others = [above(5), { id: "evil", rawId: "evil", block: null }, { id: "-900", rawId: -900, block: null }];
   await watch.look();
   expect(noted).toEqual([]);
   await watch.look();
@@ -47,7 +43,10 @@ it("tells of what stays above the log's end, and of ids that are none, once", as
   expect(noted).toMatchObject([
     { kind: "forged", heights: [5, 5] },
     { kind: "forged", detail: "a document stands among the blocks of n1 with the id evil, which no block can have" },
-    { kind: "forged", detail: "a document stands among the index entries of n1 with the id -900, beyond the log's end at 4" },
+    {
+      kind: "forged",
+      detail: "a document stands among the index entries of n1 with the id -900, beyond the log's end at 4",
+    },
   ]);
 });
 

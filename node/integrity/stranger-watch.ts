@@ -70,7 +70,9 @@ export class StrangerWatch {
       const place = block === null ? {} : { heights: [block.at, block.at] as const };
       const isEntry = typeof rawId === "number" && rawId < 0;
       const what =
-        block === null && !isEntry ? "which no block can have" : `${isEntry ? "beyond" : "above"} the log's end at ${durable}`;
+        block === null && !isEntry
+          ? "which no block can have"
+          : `${isEntry ? "beyond" : "above"} the log's end at ${durable}`;
       note({
         kind: "forged",
         foundBy: "watch",

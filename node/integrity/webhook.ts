@@ -3,8 +3,8 @@ import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { Clock } from "../clock.js";
 import { isOver } from "../storage/alert-steps.js";
-import { fieldsOf, sentenceOf } from "./alert-summary.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
+import { fieldsOf, sentenceOf } from "./alert-summary.js";
 import type { Waiting, WebhookFile } from "./webhook-file.js";
 import { postOnce, type WebhookTarget } from "./webhook-post.js";
 

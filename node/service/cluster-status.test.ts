@@ -23,6 +23,8 @@ const own: OwnStatus = {
   verifiedThrough: -1,
   lastPassAt: null,
   oldestVerifiedAt: null,
+  passHeight: null,
+  passBlocksPerSecond: null,
 };
 
 it("names members whose clocks are off, and how far each is from the node that was asked", () => {

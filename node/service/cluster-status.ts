@@ -53,6 +53,8 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
       verifiedThrough: status.verifiedThrough,
       lastPassAt: status.lastPassAt,
       oldestVerifiedAt: status.oldestVerifiedAt,
+      passHeight: status.passHeight,
+      passBlocksPerSecond: status.passBlocksPerSecond,
       verification: status.isVerificationPending === true ? "pending" : "fresh",
       clockSkewMs: skewed === null ? 0 : skewed.skewMs,
     };
@@ -146,6 +148,8 @@ const silent = (member: MemberAddress, priority: number, wasAsked: boolean): Nod
   verifiedThrough: -1,
   lastPassAt: null,
   oldestVerifiedAt: null,
+  passHeight: null,
+  passBlocksPerSecond: null,
   verification: "unknown",
   clockSkewMs: null,
   detail: wasAsked

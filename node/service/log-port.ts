@@ -273,6 +273,9 @@ export interface NodeStatus {
   /** RFC 3339: when that verification ended; and when the block that waits longest for its next one was verified. */
   lastPassAt: string | null;
   oldestVerifiedAt: string | null;
+  /** How far the running pass has come, null between two; and how many blocks a second it verifies, null before any. */
+  passHeight: number | null;
+  passBlocksPerSecond: number | null;
   /** `pending`: what was changed while nobody watched is being looked for in the whole log. */
   verification: "fresh" | "pending" | "unknown";
   clockSkewMs: number | null;

@@ -67,6 +67,8 @@ export interface LogServiceOptions {
     | "verifiedThrough"
     | "lastPassAt"
     | "oldestVerifiedAt"
+    | "passHeight"
+    | "passBlocksPerSecond"
     | "isRebuilding"
     | "isDamaged"
     | "isVerificationPending"

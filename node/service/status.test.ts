@@ -66,7 +66,14 @@ function nodeWith(
   return { status, admissions: new Admissions(parts), handOver: new HandOver(parts), asked, submitted, members };
 }
 
-const INTEGRITY = { watch: "live", verifiedThrough: 0, lastPassAt: null, oldestVerifiedAt: null };
+const INTEGRITY = {
+  watch: "live",
+  verifiedThrough: 0,
+  lastPassAt: null,
+  oldestVerifiedAt: null,
+  passHeight: null,
+  passBlocksPerSecond: null,
+};
 const DECISION = { node: "n2", actor: "a", reason: "r" };
 const overloaded = new PeerError("n2", "overloaded", "256 requests are waiting", false);
 const silent = new PeerError("n2", "timeout", "no answer in time", true);

@@ -187,6 +187,9 @@ const ownStatus = z.object({
   verifiedThrough: z.int().min(-1),
   lastPassAt: z.iso.datetime().nullable(),
   oldestVerifiedAt: z.iso.datetime().nullable(),
+  /** How far the running pass has come, null between two; and how many blocks a second it verifies. */
+  passHeight: count.nullable(),
+  passBlocksPerSecond: count.nullable(),
   /** A committed block of its own is not what it was, and nobody has resolved that yet. */
   isDamaged: z.literal(true).exactOptional(),
   /** What was changed while nobody watched cannot be known: a pass over the whole log is under way. */

@@ -295,7 +295,14 @@ export class SimProcess implements Clock {
 }
 
 /** Nobody alters a database under a node but the faults, whose findings go to the checkers. */
-const UNWATCHED = { watch: "unsupported", verifiedThrough: -1, lastPassAt: null, oldestVerifiedAt: null } as const;
+const UNWATCHED = {
+  watch: "unsupported",
+  verifiedThrough: -1,
+  lastPassAt: null,
+  oldestVerifiedAt: null,
+  passHeight: null,
+  passBlocksPerSecond: null,
+} as const;
 /** No volume is nearly full. */
 const ROOMY = { isLow: false, describe: () => "roomy", onChecked: () => undefined };
 /** A list's part may end after any event, and a search at any moment. */

@@ -102,6 +102,8 @@ const nodeStatus = z.strictObject({
   verifiedThrough: z.int().min(-1),
   lastPassAt: time.nullable(),
   oldestVerifiedAt: time.nullable(),
+  passHeight: count.nullable(),
+  passBlocksPerSecond: count.nullable(),
   verification: z.enum(["fresh", "pending", "unknown"]),
   clockSkewMs: z.number().nullable(),
   detail: z.string().exactOptional(),

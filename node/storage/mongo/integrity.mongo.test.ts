@@ -142,7 +142,11 @@ it("finds documents that no block can be: above the end, and of whatever type th
   for (const _id of ids) await documents.insertOne({ ...copy, _id } as never);
   const entries = db.collection<{ _id: number }>("blocks");
   await entries.insertMany([{ _id: -5 }, { _id: -900 }, { _id: -901.5 }]);
-  expect((await storage.integrity.strangers(height(4))).filter(({ id }) => id.startsWith("-")).map(({ id, block }) => [id, block])).toEqual([
+  expect(
+    (await storage.integrity.strangers(height(4)))
+      .filter(({ id }) => id.startsWith("-"))
+      .map(({ id, block }) => [id, block]),
+  ).toEqual([
     ["-901.5", null],
     ["-900", null],
   ]);

@@ -123,7 +123,9 @@ export class CalmCluster {
     const victim = cluster.nodes.find(({ id }) => id !== leader.id) as ClusterNode;
     const height = await withDatabase(victim.mongodbUri, async (db) => {
       // The lead may be on its way to another node just now.
-      const target = await poll(() => newTarget(db, leader.url).catch(() => undefined), { withinMs: LEADER_WITHIN_MS });
+      const target = await poll(() => newTarget([db], leader.url).catch(() => undefined), {
+        withinMs: LEADER_WITHIN_MS,
+      });
       if (target === undefined) throw new Error(`no block came to ${victim.id}`);
       await editPayload(blocksOf(db), target.height);
       return target.height;

@@ -1,6 +1,12 @@
 import type { Db } from "mongodb";
-import { BLOCK_EDITS, type Blocks, blocksOf, editAll } from "./edits.js";
+import { BLOCK_EDITS, type Blocks, blocksOf, deleteAll, editAll, editHeaders } from "./edits.js";
 import type { Target } from "./places.js";
+
+/** On which nodes it is done: two are the leader and a follower, so that one of three has a sound copy. */
+export type Role = "follower" | "leader" | "two";
+
+/** Which blocks: a new one, one of the oldest, many of a hundred events each, or many of one event each. */
+export type Where = "recent" | "oldest" | "many recent" | "many oldest" | "many of one event" | "none";
 
 /** What is done, and what an alert has to say of it. */
 export interface TamperCase {
@@ -8,17 +14,22 @@ export interface TamperCase {
   /** One of these. */
   readonly kinds: readonly string[];
   readonly fields: readonly string[];
-  /** Which blocks: a new one, the oldest ones, or hundreds. */
-  readonly where: "recent" | "oldest" | "many" | "none";
+  readonly where: Where;
+  readonly roles: readonly Role[];
   /** The alert names the event. */
   readonly namesEvent: boolean;
   readonly isOnDetail?: string;
-  readonly act: (db: Db, targets: readonly [first: Target, last: Target]) => Promise<unknown>;
+  readonly act: (db: Db, targets: readonly [first: Target, last: Target], node: string) => Promise<unknown>;
+  /** Takes away what would be found again for ever. */
+  readonly undo?: (db: Db) => Promise<unknown>;
 }
+
+const ALL: readonly Role[] = ["follower", "leader", "two"];
+const ONE: readonly Role[] = ["follower", "leader"];
 
 const onBlock = (where: "recent" | "oldest"): TamperCase[] =>
   BLOCK_EDITS.map(({ what, kind, fields, act }) => ({
-    ...{ what, kinds: [kind], where, namesEvent: true },
+    ...{ what, kinds: [kind], where, roles: ALL, namesEvent: true },
     // An alert shows the first differences, and of a whole block there are more.
     fields: what.startsWith("a whole document") ? fields.slice(0, 1) : fields,
     act: (db, [first]) => act(blocksOf(db), first.height),
@@ -27,11 +38,33 @@ const onBlock = (where: "recent" | "oldest"): TamperCase[] =>
 const onEntries = (where: "recent" | "oldest"): TamperCase[] => [
   {
     ...{ what: "an index entry without its terms", kinds: ["index_differs"], fields: [], where, namesEvent: true },
+    roles: ALL,
     act: (db, [first]) => blocksOf(db).updateOne({ _id: -first.height }, { $set: { terms: [] } }),
   },
   {
     ...{ what: "an index entry that is deleted", kinds: ["index_differs"], fields: [], where, namesEvent: true },
+    roles: ALL,
     act: (db, [first]) => blocksOf(db).deleteOne({ _id: -first.height }),
+  },
+];
+
+const THOUSANDS = ["many oldest", "many recent", "many of one event"] as const;
+
+const onMany = (where: (typeof THOUSANDS)[number]): TamperCase[] => [
+  {
+    ...{ what: "thousands of payloads", kinds: ["payload_modified"], fields: [], where, namesEvent: true },
+    roles: ALL,
+    act: (db, [first, last]) => editAll(blocksOf(db), [first.height, last.height]),
+  },
+  {
+    ...{ what: "thousands of events' headers", kinds: ["header_modified"], fields: [], where, namesEvent: true },
+    roles: ALL,
+    act: (db, [first, last]) => editHeaders(blocksOf(db), [first.height, last.height]),
+  },
+  {
+    ...{ what: "thousands of events that are deleted", kinds: ["missing"], fields: [], where, namesEvent: true },
+    roles: ALL,
+    act: (db, [first, last]) => deleteAll(blocksOf(db), [first.height, last.height]),
   },
 ];
 
@@ -39,6 +72,19 @@ async function copyTo(blocks: Blocks, from: number, _id: string): Promise<void> 
   const document = await blocks.findOne({ _id: from });
   if (document !== null) await blocks.insertOne({ ...document, _id });
 }
+
+/** Only what the node asks for to see changes, and all of it, fails in its mongod. */
+const endWatch = (db: Db, node: string) =>
+  db.client.db("admin").command({
+    configureFailPoint: "failCommand",
+    mode: "alwaysOn",
+    data: {
+      failCommands: ["aggregate", "getMore"],
+      appName: `quorumlog-${node}-integrity`,
+      errorCode: OPERATION_FAILED,
+    },
+  });
+const OPERATION_FAILED = 96;
 
 const none = { where: "none", fields: [], namesEvent: false } as const;
 
@@ -50,24 +96,46 @@ export const TAMPER_CASES: readonly TamperCase[] = [
   ...onEntries("oldest"),
   {
     ...{ ...none, what: "a document that no block can be", kinds: ["forged"], isOnDetail: "with the id evil" },
+    roles: ALL,
     act: (db) => copyTo(blocksOf(db), 2, "evil"),
+    undo: (db) => blocksOf(db).deleteMany({ _id: "evil" }),
   },
   {
-    ...{ ...none, what: "evidence that is deleted", kinds: ["state_altered"], isOnDetail: "evidence" },
+    ...{
+      ...none,
+      what: "a page of anchors that is deleted",
+      kinds: ["state_altered"],
+      isOnDetail: "anchors is deleted",
+    },
+    roles: ALL,
+    act: (db) => db.collection("anchors").deleteOne({}),
+  },
+  {
+    ...{ ...none, what: "alerts that are deleted", kinds: ["state_altered"], isOnDetail: "alerts were deleted" },
+    roles: ALL,
+    act: (db) => db.collection("alerts").deleteMany({}),
+  },
+  {
+    ...{ ...none, what: "evidence that is deleted", kinds: ["state_altered"], isOnDetail: "evidence was deleted" },
+    roles: ALL,
     act: (db) => db.collection("quarantine").deleteMany({}),
   },
   {
     ...{ ...none, what: "a term that is changed", kinds: ["state_altered"], isOnDetail: "term and vote" },
+    roles: ALL,
     act: (db) => db.collection("state").updateOne({}, { $inc: { "hard.term": 5 } }),
   },
-  {
-    ...{ what: "thousands of payloads", kinds: ["payload_modified"], fields: [], where: "many", namesEvent: true },
-    act: (db, [first, last]) => editAll(blocksOf(db), [first.height, last.height]),
-  },
+  ...THOUSANDS.flatMap(onMany),
   {
     // Under load new blocks come above what was cut off.
     ...{ what: "a tail that is cut off", kinds: ["truncated_tail", "missing"], fields: [], where: "recent" },
-    namesEvent: false,
+    ...{ namesEvent: false, roles: ONE },
     act: (db, [first]) => blocksOf(db).deleteMany({ _id: { $gte: first.height } }),
+  },
+  {
+    ...{ ...none, what: "a watch that ends and cannot begin again", kinds: ["watch_down"], roles: ONE },
+    isOnDetail: "changes cannot be watched",
+    act: (db, _targets, node) => endWatch(db, node),
+    undo: (db) => db.client.db("admin").command({ configureFailPoint: "failCommand", mode: "off" }),
   },
 ];

@@ -135,11 +135,22 @@ export const BLOCK_EDITS: readonly BlockEdit[] = [
   },
 ];
 
+type Heights = readonly [first: number, last: number];
+
+const within = ([first, last]: Heights) => ({ _id: { $gte: first, $lte: last } });
+
 /** Changes each of the events of these blocks. */
-export async function editAll(blocks: Blocks, [first, last]: readonly [number, number]): Promise<void> {
-  for await (const document of blocks.find({ _id: { $gte: first, $lte: last } })) {
-    const bytes = Buffer.from(document.payloads.value());
+export async function editAll(blocks: Blocks, heights: Heights): Promise<void> {
+  const found = await blocks.find(within(heights), { projection: { payloads: 1 } }).toArray();
+  const writes = found.map(({ _id, payloads }) => {
+    const bytes = Buffer.from(payloads.value());
     for (let at = bytes.indexOf('"ada"'); at !== -1; at = bytes.indexOf('"ada"', at + 1)) bytes.write('"eve"', at);
-    await blocks.updateOne({ _id: document._id }, { $set: { payloads: new Binary(bytes) } });
-  }
+    return { updateOne: { filter: { _id }, update: { $set: { payloads: new Binary(bytes) } } } };
+  });
+  await blocks.bulkWrite(writes, { ordered: false });
 }
+
+export const editHeaders = (blocks: Blocks, heights: Heights) =>
+  blocks.updateMany(within(heights), { $set: { "header.leaderId": "n9" } });
+
+export const deleteAll = (blocks: Blocks, heights: Heights) => blocks.deleteMany(within(heights));

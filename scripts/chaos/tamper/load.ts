@@ -51,13 +51,22 @@ export class Load {
   }
 }
 
-/** Writes so many events in batches, one after the other. */
-export async function fillTo(url: string, events: number): Promise<void> {
+/** Writes so many events in batches, one after the other; where the first and the last of them came. */
+export async function fillTo(url: string, events: number): Promise<readonly [Place, Place] | undefined> {
+  const places: Place[] = [];
   for (let from = 0; from < events; from += BATCH) {
     const batch = Array.from({ length: Math.min(BATCH, events - from) }, (_, i) => editableEvent(from + i, "fill"));
-    const { status } = await call(`${url}/api/v1/events:batch`, { events: batch });
+    const { status, body } = await call<{ events: Place[] }>(`${url}/api/v1/events:batch`, { events: batch });
     if (status !== 201) throw new Error(`a batch was answered ${status}`);
+    places.push(body.events[0] as Place);
   }
+  const [first] = places;
+  return first && [first, places.at(-1) as Place];
+}
+
+/** Writes so many events one after the other: while nobody else writes, each has a block of its own. */
+export async function fillOneByOne(url: string, events: number): Promise<void> {
+  for (let i = 0; i < events; i++) await writeOne(url);
 }
 
 export async function writeOne(url: string): Promise<Place> {

@@ -1,10 +1,12 @@
 import { median } from "../../bench/statistics.js";
+import type { Role } from "./cases.js";
 
 export interface Outcome {
   readonly what: string;
   readonly where: string;
-  readonly role: "follower" | "leader";
-  readonly node: string;
+  readonly role: Role;
+  /** Whose data were changed. */
+  readonly nodes: readonly string[];
   readonly kind: string;
   /** Null: not at all. */
   readonly foundMs: number | null;
@@ -31,10 +33,10 @@ export class Outcomes {
   }
 
   line(one: Outcome): string {
-    const { what, where, role, node, kind, foundMs, wrong } = one;
+    const { what, where, role, nodes, kind, foundMs, wrong } = one;
     const place = where === "none" ? "" : `, ${where}`;
     const found = foundMs === null ? "NOT FOUND" : `${this.isInTime(one) ? "" : "LATE: "}${seconds(foundMs)}`;
-    return `  ${kind.padEnd(18)} ${found.padStart(9)}  ${what}${place}, on the ${role} (${node})${wrong.map((text) => `; WRONG: ${text}`).join("")}`;
+    return `  ${kind.padEnd(18)} ${found.padStart(9)}  ${what}${place}, on ${role === "two" ? "two nodes" : `the ${role}`} (${nodes.join(", ")})${wrong.map((text) => `; WRONG: ${text}`).join("")}`;
   }
 
   lines(): string[] {

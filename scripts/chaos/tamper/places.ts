@@ -31,10 +31,16 @@ export async function targetsFrom(db: Db, height: number, count: number): Promis
   return found.map(({ _id, header }) => ({ height: _id, sequence: header.firstSequence }));
 }
 
-/** A new block, whose event can be edited, in the database of one node; written through `url`, which may be another's. */
-export async function newTarget(db: Db, url: string): Promise<Target> {
+/** A new block, whose event can be edited, in the databases of some nodes; written through `url`, which may be another's. */
+export async function newTarget(dbs: readonly Db[], url: string): Promise<Target> {
   const { height } = await writeOne(url);
-  // What a node has not heard to be committed yet is not its to judge.
+  const found = [];
+  for (const db of dbs) found.push(await committedOn(db, url, height));
+  return found[0] as Target;
+}
+
+/** What a node has not heard to be committed yet is not its to judge. */
+async function committedOn(db: Db, url: string, height: number): Promise<Target> {
   const committed = await poll(
     async () => {
       await writeOne(url);
@@ -44,4 +50,21 @@ export async function newTarget(db: Db, url: string): Promise<Target> {
   );
   if (committed === undefined) throw new Error(`block ${height} did not come to this node`);
   return committed;
+}
+
+/** Blocks that were there before anybody looks, each for one case: what was changed once stays as it is. */
+export class Places {
+  constructor(private next: number) {}
+
+  async take(db: Db, count: number): Promise<readonly [Target, Target]> {
+    const found = await targetsFrom(db, this.next, count + 1);
+    // One between two, as some cases take the block before.
+    const taken = found.slice(1);
+    const [first] = taken;
+    const last = taken.at(-1);
+    if (first === undefined || last === undefined || taken.length < count)
+      throw new Error("the log has too few blocks: give more --events");
+    this.next = last.height + 1;
+    return [first, last];
+  }
 }

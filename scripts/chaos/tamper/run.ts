@@ -2,11 +2,11 @@ import { type Db, MongoClient } from "mongodb";
 import { type Cluster, type ClusterNode, startCluster } from "../../cluster/cluster.js";
 import { INTEGRITY_FAILURE } from "../../lib/command.js";
 import { poll } from "../../lib/processes.js";
-import { TAMPER_CASES, type TamperCase } from "./cases.js";
-import { blocksOf } from "./edits.js";
-import { call, fillTo, Load, writeOne } from "./load.js";
+import { MONGOD_ARGS } from "../faults/fail-points.js";
+import { type Role, TAMPER_CASES, type TamperCase } from "./cases.js";
+import { call, fillOneByOne, fillTo, Load, writeOne } from "./load.js";
 import { type Outcome, Outcomes } from "./outcomes.js";
-import { newTarget, type Target, targetsFrom } from "./places.js";
+import { newTarget, Places, type Target } from "./places.js";
 
 export interface TamperOptions {
   /** How many events are there before anything is changed. */
@@ -22,13 +22,17 @@ export const FOUND_WITHIN_MS = 10_000;
 /** So much longer is waited, to say how late it was. */
 const GIVEN_UP_AFTER_MS = 300_000;
 const READY_WITHIN_MS = 120_000;
-/** Blocks that a case of thousands takes. */
-const MANY_BLOCKS = 30;
+/** Blocks of a hundred events that a case of thousands takes, and blocks of one event. */
+const MANY_BLOCKS = 20;
+const MANY_SINGLE_BLOCKS = 1_000;
+const EVENTS_A_BLOCK = 100;
 const LOOK_MS = 50;
 
 interface Alert {
+  readonly id: string;
   readonly kind: string;
   readonly node: string;
+  readonly accused: string;
   readonly detail: string;
   readonly heights?: readonly (readonly [number, number])[];
   readonly sequences?: readonly (readonly [number, number])[];
@@ -37,7 +41,7 @@ interface Alert {
 
 /** Changes the data of nodes under load in every way that is known to be found, and answers the exit code. */
 export async function runTamper(options: TamperOptions): Promise<number> {
-  const cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" } });
+  const cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" }, mongodArgs: MONGOD_ARGS });
   const abandon = () => {
     cluster.abandon();
     process.exit(130);
@@ -60,14 +64,17 @@ export async function tamperWith(
 ): Promise<Outcomes> {
   const { node } = await cluster.leader();
   await fillTo(node.url, events);
+  const cases = TAMPER_CASES.filter(({ what }) => what.includes(only));
+  const { height } = await writeOne(node.url);
+  const singles = cases.filter(({ where }) => where === "many of one event").flatMap(({ roles }) => roles).length;
+  await fillOneByOne(node.url, singles * (MANY_SINGLE_BLOCKS + 1));
   say(`${events} events are there; ${writers} clients write on while data are changed behind the nodes' backs.`);
   const load = new Load(cluster.nodes, writers);
   const outcomes = new Outcomes(foundWithinMs);
-  const places = new Places();
-  const cases = TAMPER_CASES.filter(({ what }) => what.includes(only));
+  const places = { oldest: new Places(1), singles: new Places(height) };
   try {
     for (const one of cases)
-      for (const role of ["follower", "leader"] as const) {
+      for (const role of one.roles) {
         const outcome = await new Attempt(cluster, places, one, role).run();
         outcomes.add(outcome);
         say(outcomes.line(outcome));
@@ -79,120 +86,130 @@ export async function tamperWith(
   return outcomes;
 }
 
-/** Oldest blocks of the log, each for one case: what was changed once stays as it is. */
-class Places {
-  #next = 0;
-
-  async oldest(db: Db, count: number): Promise<readonly [Target, Target]> {
-    const found = await targetsFrom(db, 1, this.#next + 2 * count);
-    // One between two, as some cases take the block before.
-    const taken = found.slice(this.#next + 1, this.#next + 1 + count);
-    this.#next += 2 * count;
-    const [first] = taken;
-    if (first === undefined || taken.length < count) throw new Error("the log has too few blocks: give more --events");
-    return [first, taken.at(-1) as Target];
-  }
-}
+type Targets = readonly [first: Target, last: Target];
 
 class Attempt {
   constructor(
     private readonly cluster: Cluster,
-    private readonly places: Places,
+    private readonly places: { readonly oldest: Places; readonly singles: Places },
     private readonly one: TamperCase,
-    private readonly role: "follower" | "leader",
+    private readonly role: Role,
   ) {}
 
   async run(): Promise<Outcome> {
-    const { one, role } = this;
-    const victim = await this.victim();
-    const client = await MongoClient.connect(victim.mongodbUri);
+    const { what, where, kinds, undo } = this.one;
+    const victims = await this.victims();
+    const clients = await Promise.all(victims.map(({ mongodbUri }) => MongoClient.connect(mongodbUri)));
     try {
-      const db = client.db();
-      const targets = await this.targets(db, victim);
-      const before = (await this.alerts(victim)).map((alert) => JSON.stringify(alert));
-      await one.act(db, targets);
-      const at = performance.now();
-      const isNew = (alert: Alert): boolean => !before.includes(JSON.stringify(alert));
-      const found = await poll(
-        async () => (await this.alerts(victim)).find((alert) => isNew(alert) && this.isMeant(alert, victim, targets)),
-        { withinMs: GIVEN_UP_AFTER_MS, everyMs: LOOK_MS },
-      );
-      const foundMs = found === undefined ? null : performance.now() - at;
-      const place = {
-        what: one.what,
-        where: one.where,
-        role,
-        node: victim.id,
-        kind: found?.kind ?? (one.kinds[0] as string),
-      };
-      await this.forget(db);
-      return { ...place, foundMs, wrong: found === undefined ? [] : this.wrongIn(found, targets) };
+      const dbs = clients.map((client) => client.db());
+      const nodes = victims.map(({ id }) => id);
+      const targets = await this.targets(dbs, victims[0] as ClusterNode);
+      const before = await this.alerts(nodes);
+      await Promise.all(dbs.map((db, i) => this.one.act(db, targets, nodes[i] as string)));
+      const { found, foundMs } = await this.found(nodes, targets, before);
+      for (const db of dbs) await undo?.(db);
+      const kind = found[0]?.kind ?? (kinds[0] as string);
+      const wrong = [
+        ...found.flatMap((alert) => this.wrongIn(alert, targets)),
+        ...(await this.wrongAbout(nodes, targets, before)),
+      ];
+      return { what, where, role: this.role, nodes, kind, foundMs, wrong };
     } finally {
-      await client.close();
+      for (const client of clients) await client.close();
     }
   }
 
-  /** A node that is level with the others: one that is not has something else to do. */
-  private async victim(): Promise<ClusterNode> {
+  /** An alert of each of these nodes, and how long the last of them took; null if one did not come. */
+  private async found(
+    nodes: readonly string[],
+    targets: Targets,
+    before: readonly Alert[],
+  ): Promise<{ found: Alert[]; foundMs: number | null }> {
+    const at = performance.now();
+    const known = new Set(before.map((alert) => JSON.stringify(alert)));
+    const found = new Map<string, Alert>();
+    const areAllFound = await poll(
+      async () => {
+        const fresh = (await this.alerts(nodes)).filter((alert) => !known.has(JSON.stringify(alert)));
+        for (const node of nodes) {
+          const meant = fresh.find((alert) => alert.node === node && this.isMeant(alert, targets));
+          if (meant !== undefined && !found.has(node)) found.set(node, meant);
+        }
+        return found.size === nodes.length;
+      },
+      { withinMs: GIVEN_UP_AFTER_MS, everyMs: LOOK_MS },
+    );
+    return { found: [...found.values()], foundMs: areAllFound ? performance.now() - at : null };
+  }
+
+  /** Nodes that are level with the others: one that is not has something else to do. */
+  private async victims(): Promise<readonly ClusterNode[]> {
     const { cluster, role } = this;
     const ready = await poll(
       async () => {
         const { node: leader } = await cluster.leader(READY_WITHIN_MS);
-        const victim = role === "leader" ? leader : cluster.nodes.find(({ id }) => id !== leader.id);
+        const follower = cluster.nodes.find(({ id }) => id !== leader.id) as ClusterNode;
         const statuses = await Promise.all(cluster.nodes.map(({ url }) => call(`${url}/livez`).catch(() => null)));
-        const { body } = await call<{ nodes: { id: string; health: string; lagEvents: number }[] }>(
+        const { body } = await call<{ nodes: { health: string; watch: string; lagEvents: number }[] }>(
           `${leader.url}/api/v1/cluster`,
         );
-        const isLevel = body.nodes.every(({ health, lagEvents }) => health !== "learner" && (lagEvents ?? 0) < 1_000);
-        return statuses.every((answer) => answer?.status === 200) && isLevel ? victim : undefined;
+        const isLevel = body.nodes.every(
+          ({ health, watch, lagEvents }) => health !== "learner" && watch === "live" && (lagEvents ?? 0) < 1_000,
+        );
+        if (!isLevel || statuses.some((answer) => answer?.status !== 200)) return undefined;
+        return role === "two" ? [leader, follower] : [role === "leader" ? leader : follower];
       },
       { withinMs: READY_WITHIN_MS, everyMs: 200 },
     );
-    if (ready === undefined) throw new Error(`No ${role} was ready within ${READY_WITHIN_MS / 1_000} s.`);
+    if (ready === undefined) throw new Error(`Not all nodes were ready within ${READY_WITHIN_MS / 1_000} s.`);
     return ready;
   }
 
-  private async targets(db: Db, victim: ClusterNode): Promise<readonly [Target, Target]> {
+  private async targets(dbs: readonly Db[], { url }: ClusterNode): Promise<Targets> {
     const { where } = this.one;
-    if (where === "oldest") return this.places.oldest(db, 1);
-    if (where === "many") return this.places.oldest(db, MANY_BLOCKS);
-    await writeOne(victim.url);
-    const target = await newTarget(db, victim.url);
-    return [target, target];
+    const [db] = dbs as [Db];
+    if (where === "oldest") return this.places.oldest.take(db, 1);
+    if (where === "many oldest") return this.places.oldest.take(db, MANY_BLOCKS);
+    if (where === "many of one event") return this.places.singles.take(db, MANY_SINGLE_BLOCKS);
+    const filled = where === "many recent" ? await fillTo(url, MANY_BLOCKS * EVENTS_A_BLOCK) : undefined;
+    await writeOne(url);
+    const target = await newTarget(dbs, url);
+    return filled ?? [target, target];
   }
 
-  /** As another node tells it. */
-  private async alerts(victim: ClusterNode): Promise<readonly Alert[]> {
-    const other = this.cluster.nodes.find(({ id, pid }) => id !== victim.id && pid !== undefined) as ClusterNode;
+  /** As a node tells them whose data nobody has changed. */
+  private async alerts(victims: readonly string[]): Promise<readonly Alert[]> {
+    const other = this.cluster.nodes.find(({ id, pid }) => !victims.includes(id) && pid !== undefined) as ClusterNode;
     const { body } = await call<{ alerts?: Alert[] }>(`${other.url}/api/v1/alerts?limit=500`).catch(() => ({
       body: {} as { alerts?: Alert[] },
     }));
     return body.alerts ?? [];
   }
 
-  private isMeant(
-    { kind, node, heights, detail }: Alert,
-    victim: ClusterNode,
-    [first, last]: readonly [Target, Target],
-  ): boolean {
+  private isMeant({ kind, heights, detail }: Alert, [first, last]: Targets): boolean {
     const { kinds, where, isOnDetail } = this.one;
-    if (!kinds.includes(kind) || node !== victim.id) return false;
+    if (!kinds.includes(kind)) return false;
     if (where === "none") return isOnDetail === undefined || detail.includes(isOnDetail);
     return covers(heights, first.height) && covers(heights, last.height);
   }
 
-  private wrongIn({ sequences, differences = [] }: Alert, [first]: readonly [Target, Target]): string[] {
+  private wrongIn({ node, accused, sequences, differences = [] }: Alert, [first, last]: Targets): string[] {
     const { namesEvent, fields } = this.one;
+    const events = namesEvent ? [...new Set([first.sequence, last.sequence])] : [];
     const named = differences.filter(({ height }) => height === first.height).map(({ field }) => field);
     return [
-      ...(namesEvent && !covers(sequences, first.sequence) ? [`event ${first.sequence} is not named`] : []),
-      ...fields.filter((field) => !named.includes(field)).map((field) => `${field} is not named`),
+      ...(accused === node ? [] : [`${accused} is accused of what is on ${node}`]),
+      ...events.filter((at) => !covers(sequences, at)).map((at) => `event ${at} is not named on ${node}`),
+      ...fields.filter((field) => !named.includes(field)).map((field) => `${field} is not named on ${node}`),
     ];
   }
 
-  /** What would be found again for ever is taken away. */
-  private async forget(db: Db): Promise<void> {
-    await blocksOf(db).deleteMany({ _id: "evil" });
+  /** Of nodes whose data nobody has changed nothing new may be told about these blocks. */
+  private async wrongAbout(nodes: readonly string[], [first]: Targets, before: readonly Alert[]): Promise<string[]> {
+    if (this.one.where === "none") return [];
+    const known = new Set(before.map(({ id }) => id));
+    const others = (await this.alerts(nodes)).filter(({ id, node }) => !known.has(id) && !nodes.includes(node));
+    return others.filter(({ heights }) => covers(heights, first.height)).map(({ node }) => `${node} is named too`);
   }
 }
 

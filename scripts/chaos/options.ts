@@ -39,7 +39,8 @@ ${wrapped(FAULT_NAMES)}
 npm run kill-leader is --rounds 20 --faults leader-kill; each of the options may be given besides, and --faults anew.
 
 tamper              changes data behind the nodes' backs under load, in every way that is to be found, on follower,
-                    leader, and two of three nodes; prints how long each took to be found, and whether node, event and field were named.
+                    leader, and two of three nodes; prints how long each took to be found, and whether node, event and field
+                    were named.
                     3: one was not found within 10 s, or not named rightly
   --events N        how many events are there before (default ${TAMPER_EVENTS})
   --writers N       how many clients write meanwhile (default ${TAMPER_WRITERS})

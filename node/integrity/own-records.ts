@@ -12,7 +12,7 @@ export interface OwnRecordsParts {
   readonly store: Pick<IntegrityStore, "stateFault">;
   readonly alerts: Pick<AlertStore, "standing">;
   readonly incidents: Pick<Incidents, "saved" | "storedIds" | "saveAgain" | "unresolved" | "note">;
-  readonly log: Pick<AlertLog, "all" | "lastStep" | "placeOf">;
+  readonly log: Pick<AlertLog, "lastStep" | "placeOf">;
   /** Of each beginning of the list of documents that an alert names. */
   readonly evidenceHashes: (alert: AlertRecord) => Promise<readonly HashHex[]>;
   readonly logger: Pick<Logger, "warn">;
@@ -44,18 +44,16 @@ export class OwnRecords {
   }
 
   private async checkAlerts(paced: Paced): Promise<void> {
-    const { alerts, incidents, log, nodeId } = this.parts;
+    const { alerts, incidents } = this.parts;
     await incidents.saved();
-    const known = new Set(incidents.storedIds);
-    const recorded = log.all.filter(({ node }) => node === nodeId).map(({ id }) => id);
     let isOther = false;
-    const ids = [...new Set([...known, ...recorded])];
+    // Not of those that only the log has: a lost identity has left documents whose HMAC nobody can check any more.
+    const ids = incidents.storedIds;
     for (let i = 0; i < ids.length; i += AT_ONCE) {
       const some = ids.slice(i, i + AT_ONCE);
       const standings = await paced(() => Promise.all(some.map((id) => alerts.standing(id))));
       for (const [j, id] of some.entries()) {
-        // The log has alerts of databases that this node has no more.
-        if (standings[j] === "ours" || (standings[j] === "absent" && !known.has(id))) this.told.delete(id);
+        if (standings[j] === "ours") this.told.delete(id);
         else if (this.isNews(id)) isOther = true;
       }
     }

@@ -1,15 +1,8 @@
-import { Binary, BSON, type Collection, type Db, MongoClient } from "mongodb";
+import { Binary, BSON, type Collection } from "mongodb";
 import type { StoredDocument } from "../../node/storage/mongo/documents.js";
+import { withDatabase } from "../../scripts/chaos/tamper/places.js";
 
-/** A node's database, behind the node's back. */
-export async function withDatabase<T>(uri: string, work: (db: Db) => Promise<T>): Promise<T> {
-  const client = await MongoClient.connect(uri);
-  try {
-    return await work(client.db());
-  } finally {
-    await client.close();
-  }
-}
+export { withDatabase };
 
 const withBlocks = <T>(uri: string, work: (blocks: Collection<StoredDocument>) => Promise<T>): Promise<T> =>
   withDatabase(uri, (db) => work(db.collection<StoredDocument>("blocks")));

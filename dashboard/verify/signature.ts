@@ -1,3 +1,4 @@
+import { sha512 } from "@noble/hashes/sha2.js";
 import { fromHex } from "../../shared/bytes.js";
 
 /**
@@ -30,10 +31,7 @@ export async function prepareSignatures(): Promise<void> {
 
 async function loadScript(): Promise<Verify | null> {
   script ??= (async () => {
-    const [{ hashes, verify }, { sha512 }] = await Promise.all([
-      import("@noble/ed25519"),
-      import("@noble/hashes/sha2.js"),
-    ]);
+    const { hashes, verify } = await import("@noble/ed25519");
     hashes.sha512 = sha512;
     return verify;
   })().catch(() => null);

@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { outputOf } from "../test/support/command.js";
 import { projectRoot } from "./lib/project.js";
-import { reapWithUs } from "./mongod/reaper.js";
 
 const { scripts } = JSON.parse(readFileSync(join(projectRoot(), "package.json"), "utf8")) as {
   scripts: { "kill-leader": string };
@@ -22,10 +20,7 @@ describe("npm run kill-leader, in short", () => {
     "finds every acknowledged event once on equal nodes after %j",
     { timeout: 1_200_000 },
     async (args, fault, times) => {
-      // Rejects, with what the script said, unless it ends with exit code 0.
-      const run = promisify(execFile)(process.execPath, [join(projectRoot(), program), ...preset, ...args, ...CLIENTS]);
-      reapWithUs(run.child);
-      const { stdout } = await run;
+      const stdout = await outputOf([join(projectRoot(), program), ...preset, ...args, ...CLIENTS]);
       expect(stdout).toMatch(new RegExp(`^ +${fault} +${times} +\\d+ ms`, "m"));
       expect(stdout).toMatch(/The logs of n1, n2, n3: \d+ events, head/);
       expect(stdout).toContain("No anomaly.");

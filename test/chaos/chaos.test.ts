@@ -5,7 +5,8 @@ import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { HISTORY_FILE } from "../../scripts/judge/cli.js";
 import { projectRoot } from "../../scripts/lib/project.js";
-import { reapWithUs, temporaryFolder } from "../../scripts/mongod/reaper.js";
+import { temporaryFolder } from "../../scripts/mongod/reaper.js";
+import { outputOf } from "../support/command.js";
 
 /** Few: what the faults do to them is what is tested, and more of them make a longer log to judge. */
 const CLIENTS = ["--writers", "6", "--readers", "3"];
@@ -13,10 +14,7 @@ const CLIENTS = ["--writers", "6", "--readers", "3"];
 it("five faults, one at a time, lose, double and reorder no acknowledged event", { timeout: 1_200_000 }, async () => {
   const faults = "leader-pause,mongod-kill,node-pause,hand-over,majority-kill";
   const args = [join(projectRoot(), "dist/scripts/chaos.js"), "--rounds", "5", "--faults", faults, ...CLIENTS];
-  // Rejects, with what the script said (its seed, too), unless it ends with exit code 0.
-  const run = promisify(execFile)(process.execPath, args);
-  reapWithUs(run.child);
-  const { stdout } = await run;
+  const stdout = await outputOf(args);
   expect(stdout).toContain("5 faults in 5 episodes");
   expect(stdout).toMatch(/\d+ appends: \d{2,} events acknowledged/);
   expect(stdout).toMatch(/The logs of n1, n2, n3: \d+ events, head/);
@@ -38,9 +36,7 @@ it("a partition, a one-way cut and lost replies leave a history that the outside
     folder,
     ...CLIENTS,
   ];
-  const run = promisify(execFile)(process.execPath, args);
-  reapWithUs(run.child);
-  const { stdout } = await run;
+  const stdout = await outputOf(args);
   expect(stdout).toContain("leader-isolated");
   expect(stdout).toContain("No anomaly.");
   expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/<svg .*<rect .*leader-isolated of n\d/s);

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -140,6 +142,35 @@ describe("npm start", () => {
     await third.shows(/1 event moved to .*data\.\d{8}T\d{6}Z/);
     await third.shows("Ctrl-C stops everything");
     expect(await usersAt(port)).toEqual([]);
+  });
+
+  it("runs on an address of IPv6 and on ports that browsers avoid, and asks no proxy of the environment", async () => {
+    const hasV6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+    const HOST = hasV6 ? "::1" : "127.0.0.1";
+    const name = hasV6 ? "[::1]" : HOST;
+    let asked = 0;
+    const proxy = createServer((socket) => {
+      asked++;
+      socket.destroy();
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    try {
+      const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+      const names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+      const env = { ...Object.fromEntries(names.map((one) => [one, url])), NODE_USE_ENV_PROXY: "1" };
+      // What `fetch` refuses: 6665 to 6669.
+      const start = new NpmStart(["--port", "6666"], { HOST, ...env });
+      await start.shows("Ctrl-C stops everything");
+      expect(start.output).toContain(`Dashboard: http://${name}:6666/`);
+      for (const [index, user] of ["ada", "grace", "barbara"].entries())
+        expect(await post(6666 + index, user, name)).toMatchObject({ status: 201, sequence: index });
+      for (const at of [6666, 6667, 6668])
+        expect(await poll(async () => (await usersAt(at, name)).length === 3, { withinMs: READY_MS })).toBe(true);
+      expect(asked).toBe(0);
+      expect(await start.end("SIGINT")).toBe(0);
+    } finally {
+      proxy.close();
+    }
   });
 
   it.each([

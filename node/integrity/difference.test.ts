@@ -111,7 +111,7 @@ it("tells a block whose hashes were made anew with its content", () => {
   const block = { ...rehashed.block, blockHash: hashHeader(rehashed.block.header) };
   expect(named({ ...rehashed, block })).toEqual({
     kind: "hash_rewritten",
-    fields: ["header.bodyHash", "blockHash", `${first + 1} dataPayload.who`],
+    fields: [`${first + 1} dataPayload.who`, "header.bodyHash", "blockHash"],
   });
   // The hash of the block alone was forgotten.
   expect(named(rehashed).kind).toBe("hash_rewritten");

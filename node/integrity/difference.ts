@@ -28,7 +28,8 @@ export function blockDifference(found: FoundBlock, sound: SoundCopy): BlockDiffe
   const { block } = found;
   const header = headerDifferences(found, sound.block.header);
   const events = eventDifferences(block, sound);
-  const differences = [...header, ...outside(found, sound.block), ...events.differences];
+  // What a person wants to know comes first: of many only the first are shown.
+  const differences = [...events.differences, ...header, ...outside(found, sound.block)];
   if (differences.length === 0) return null;
   const recomputed = headerHash(found);
   const body = { recomputed: bodyHash(block), expected: sound.block.header.bodyHash };

@@ -111,10 +111,10 @@ it("is known by a bounded number of places, and one beyond is another incident",
 
 it("counts differences beyond those that it shows, and shows none twice", async () => {
   const { note, kept } = setUp();
-  for (let at = 1; at <= 40; at++) note(at, { differences: [{ height: at, field: "a" }], evidence: [`e${at}`] });
+  for (let at = 1; at <= 72; at++) note(at, { differences: [{ height: at, field: "a" }], evidence: [`e${at}`] });
   note(1, { differences: [{ height: 1, field: "a" }] });
   const [alert] = await kept();
-  expect([alert?.differences?.length, alert?.furtherDifferences, alert?.evidence?.length]).toEqual([32, 8, 32]);
+  expect([alert?.differences?.length, alert?.furtherDifferences, alert?.evidence?.length]).toEqual([64, 8, 32]);
 });
 
 it("is damaged while an alert about a block of its own is open, also after a restart, whatever else is", async () => {

@@ -19,15 +19,16 @@ import {
 } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { logged, sentenceOf } from "./alert-summary.js";
+import { fairShare } from "./fair-share.js";
 import { countOf, covers, withRange } from "./ranges.js";
 
 /** Findings of one kind belong together while no longer time than this is between two of them. */
 const TOGETHER_MS = 60_000;
 const RANGES_MAX = 32;
-const DIFFERENCES_MAX = 32;
+const DIFFERENCES_MAX = 64;
 const EVIDENCE_MAX = 32;
 /** Places apart from each other that one incident is known by; one more is another incident. */
-export const PLACES_MAX = 4_096;
+export const PLACES_MAX = 16_384;
 /** Of those that are open, so many are known in memory: what comes again is then the same incident. */
 const KNOWN_MAX = 1_000;
 const RETRY_MS = 1_000;
@@ -354,7 +355,7 @@ function merged({ alert, first, places }: Incident, finding: IncidentFinding, at
   const heights = added === undefined ? alert.heights : withRange(alert.heights ?? [], added, RANGES_MAX);
   let { sequences } = alert;
   for (const range of events) sequences = withRange(sequences ?? [], range, RANGES_MAX);
-  const differences = [...(alert.differences ?? []), ...fresh].slice(0, DIFFERENCES_MAX);
+  const differences = fairShare([...(alert.differences ?? []), ...fresh], DIFFERENCES_MAX);
   const further =
     (alert.differences?.length ?? 0) + (alert.furtherDifferences ?? 0) + fresh.length - differences.length;
   const kept = [...new Set([...(alert.evidence ?? []), ...evidence])].slice(0, EVIDENCE_MAX);

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
-import type { Block } from "../../shared/log/block.js";
+import type { Block, BlockHeader } from "../../shared/log/block.js";
 import { rangeMatches } from "../../shared/log/chain.js";
 import { type Clock, delay } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
@@ -8,13 +8,14 @@ import type { FoundBy, IncidentKind, Range } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import { StoreError } from "../storage/port.js";
 import { type BlockDifference, blockDifference, headerHash } from "./difference.js";
+import { EventsBetween } from "./events-between.js";
 import { firstDifference, type IncidentFinding } from "./incidents.js";
 import { ownDifference } from "./own-difference.js";
 import { isBlock, type PeerCopies } from "./peer-blocks.js";
 
 /** Blocks that are read at once: each may have 4 MiB. */
 const AT_ONCE = 8;
-/** Of one heap of suspects so many are compared with a peer's copy; the others by their own hashes. */
+/** Of one heap of suspects so many are compared with a peer's copy; the others by their own hashes, but for a few between. */
 const COMPARED_MAX = 64;
 /** Heights that wait to be committed before anything can be said of them. */
 const LATER_MAX = 10_000;
@@ -44,7 +45,10 @@ export interface Proof {
 type Suspected = readonly [Height, Suspicion];
 
 interface Verdict {
+  readonly at: Height;
   readonly finding: IncidentFinding;
+  /** Of the committed block, where it is known. */
+  readonly header: BlockHeader | null;
   /** It still stands so: it was not put back. */
   readonly isAltered: boolean;
 }
@@ -72,6 +76,7 @@ export class Inspector {
   private running: Promise<void> | null = null;
   private isStopped = true;
   private compared = 0;
+  private readonly between = new EventsBetween();
 
   constructor(private readonly parts: InspectorParts) {}
 
@@ -123,6 +128,7 @@ export class Inspector {
 
   private async inspectAll(): Promise<void> {
     this.compared = 0;
+    this.between.forget();
     // What one look finds comes together.
     await Promise.resolve();
     while (this.waiting.size > 0 && !this.isStopped) {
@@ -186,13 +192,14 @@ export class Inspector {
     if (judged.length === 0) return;
     const found = new Map((await this.parts.store.blocksAt(judged.map(([at]) => at))).map((one) => [one.at, one]));
     const missing = judged.filter(([at]) => !found.has(at));
+    const end = judged.at(-1)?.[0];
     const verdicts = judged.map(async ([at, suspicion]) => {
       const block = found.get(at);
-      return block === undefined ? null : this.judge(at, block, suspicion);
+      return block === undefined ? null : this.judge(at, block, suspicion, at === end);
     });
     for (const verdict of await Promise.all(verdicts)) {
       if (verdict === null) continue;
-      this.parts.note(verdict.finding);
+      this.parts.note(this.between.completed(verdict));
       if (verdict.isAltered) this.parts.onAltered();
     }
     // A store that was lost meanwhile holds less by right.
@@ -205,7 +212,7 @@ export class Inspector {
     this.later.set(at, suspicion);
   }
 
-  private async judge(at: Height, found: FoundBlock, suspicion: Suspicion): Promise<Verdict | null> {
+  private async judge(at: Height, found: FoundBlock, suspicion: Suspicion, isEnd: boolean): Promise<Verdict | null> {
     const proof = await this.proofOf(at, suspicion);
     if (proof === null) return null;
     const written = suspicion.written ?? [];
@@ -213,22 +220,23 @@ export class Inspector {
     if (isSound && written.length === 0 && suspicion.isSignatureBad === undefined) return null;
     const isKept = !isSound || suspicion.isSignatureBad === true;
     const evidence = isKept ? await this.keep(at) : null;
-    const copies = await this.copies(at, proof.blockHash);
+    const copies = await this.copies(at, proof.blockHash, isEnd);
     const sound = copies.block;
     const isKnownAltered = !isSound || suspicion.isSignatureBad === true;
     const own = isKnownAltered ? ownDifference(found, proof) : null;
     const difference =
       sound === null ? own : blockDifference(found, { block: sound, previousHash: proof.previousHash });
     if (difference === null && written.length === 0) return null;
+    const committed = sound ?? (isSound ? found.block : null);
     const finding: IncidentFinding = {
       ...(difference ?? { kind: kindOfWritten(written), differences: [] }),
       ...this.about(at, suspicion),
-      sequences: sequencesOf(difference, sound ?? (isSound ? found.block : null)),
+      sequences: sequencesOf(difference, committed),
       agreeing: copies.agreeing,
       detail: `${describe(this.parts.nodeId, at, difference, written)}${isKept && evidence === null ? `; ${NOT_KEPT}` : ""}`,
       ...(evidence === null ? {} : { evidence: [evidence] }),
     };
-    return { finding, isAltered: difference !== null };
+    return { at, finding, header: committed?.header ?? null, isAltered: difference !== null };
   }
 
   /** Whoever alters a database may keep it from taking the evidence too: that is told without it. */
@@ -267,8 +275,13 @@ export class Inspector {
     }
   }
 
-  private async copies(at: Height, blockHash: HashHex): Promise<Pick<PeerCopies, "agreeing" | "block">> {
-    if (this.compared >= COMPARED_MAX) return { agreeing: [], block: null };
+  /** The end of a few that are looked at together is always compared: it says which events those before it have. */
+  private async copies(
+    at: Height,
+    blockHash: HashHex,
+    isEnd: boolean,
+  ): Promise<Pick<PeerCopies, "agreeing" | "block">> {
+    if (this.compared >= COMPARED_MAX && !isEnd) return { agreeing: [], block: null };
     this.compared += 1;
     return this.parts.peers.copies(at, blockHash);
   }
@@ -304,7 +317,7 @@ export class Inspector {
     suspicion: Suspicion,
   ): Promise<Pick<PeerCopies, "agreeing" | "block"> | null> {
     const proof = await this.proofOf(at, suspicion);
-    return proof === null ? null : this.copies(at, proof.blockHash);
+    return proof === null ? null : this.copies(at, proof.blockHash, true);
   }
 }
 

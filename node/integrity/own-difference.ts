@@ -7,7 +7,7 @@ import type { FieldDifference } from "../storage/incident.js";
 import type { FoundBlock } from "../storage/integrity-port.js";
 import { type BlockDifference, headerHash } from "./difference.js";
 
-const NO_COPY = "which field cannot be said: no member has given a sound copy";
+const NO_COPY = "which field cannot be said without a sound copy to compare it with";
 
 /**
  * What can be said of an altered block without a sound copy: which events are not what their own noted hashes say. What was

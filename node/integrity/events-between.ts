@@ -1,0 +1,38 @@
+import type { BlockHeader } from "../../shared/log/block.js";
+import type { IncidentKind, Range } from "../storage/incident.js";
+import type { IncidentFinding } from "./incidents.js";
+
+interface Judged {
+  readonly at: number;
+  readonly finding: IncidentFinding;
+  /** Of the committed block, where it is known. */
+  readonly header: BlockHeader | null;
+}
+
+/**
+ * Says which events stand in altered blocks whose committed headers are not known: those between the nearest known ones, if
+ * everything between these is altered in the same way. Blocks come in order of height.
+ */
+export class EventsBetween {
+  /** From a known block on, without a gap: the height after the newest, and how many events there were after the known one. */
+  private run: { readonly kind: IncidentKind; readonly next: number; readonly treeSize: number } | null = null;
+
+  forget(): void {
+    this.run = null;
+  }
+
+  /** The finding, with the events of those before it that had none. */
+  completed({ at, finding, header }: Judged): IncidentFinding {
+    const { kind, sequences = [] } = finding;
+    const run = this.run?.next === at && this.run.kind === kind ? this.run : null;
+    if (header === null) {
+      // Of one whose events are known, not all need be altered.
+      this.run = run === null || sequences.length > 0 ? null : { ...run, next: at + 1 };
+      return finding;
+    }
+    this.run = { kind, next: at + 1, treeSize: header.treeSize };
+    if (run === null || run.treeSize === header.firstSequence) return finding;
+    const between: Range = [run.treeSize, header.firstSequence - 1];
+    return { ...finding, sequences: [between, ...sequences] };
+  }
+}

@@ -6,6 +6,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { loopback } from "../../scripts/lib/loopback.js";
 import { commandOf, exitOf, freePorts, isPortFree, poll } from "../../scripts/lib/processes.js";
 import { projectRoot } from "../../scripts/lib/project.js";
 import { findMongod } from "../../scripts/mongod/ladder.js";
@@ -162,10 +163,14 @@ describe("npm start", () => {
       const start = new NpmStart(["--port", "6666"], { HOST, ...env });
       await start.shows("Ctrl-C stops everything");
       expect(start.output).toContain(`Dashboard: http://${name}:6666/`);
-      for (const [index, user] of ["ada", "grace", "barbara"].entries())
-        expect(await post(6666 + index, user, name)).toMatchObject({ status: 201, sequence: index });
-      for (const at of [6666, 6667, 6668])
-        expect(await poll(async () => (await usersAt(at, name)).length === 3, { withinMs: READY_MS })).toBe(true);
+      const events = (at: number): string => `http://${name}:${at}/api/v1/events`;
+      const headers = { "content-type": "application/json" };
+      const body = JSON.stringify({ eventType: "user.login", sourceAppId: "test", dataPayload: {} });
+      for (const [sequence, at] of [6666, 6667, 6668].entries()) {
+        const answer = await loopback(events(at), { method: "POST", headers, body });
+        expect(answer.status).toBe(201);
+        expect(await answer.json()).toMatchObject({ sequence });
+      }
       expect(asked).toBe(0);
       expect(await start.end("SIGINT")).toBe(0);
     } finally {

@@ -1,6 +1,6 @@
 import { schedule } from "node-cron";
 import { type Height, height } from "../../shared/ids.js";
-import type { BlockHeader } from "../../shared/log/block.js";
+import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import { delay } from "../clock.js";
 import type { FoundBy } from "../storage/incident.js";
@@ -13,7 +13,7 @@ import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
 import { Inspector } from "./inspector.js";
 import type { MaintenanceWindows } from "./maintenance-windows.js";
-import { isSealedNow, stateAt, storeSince } from "./members-then.js";
+import { isSealedNow, isSealedThen, stateAt, storeSince } from "./members-then.js";
 import { OwnRecords } from "./own-records.js";
 import type { IntegrityParts, IntegrityStatus } from "./parts.js";
 import { Passes } from "./passes.js";
@@ -62,7 +62,8 @@ export class Integrity {
     const onDamage = (isDamaged: boolean): void => (isDamaged ? parts.onAltered() : parts.onHealed());
     this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep, onDamage });
     const note = this.incidents.note.bind(this.incidents);
-    const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough });
+    const isSealed = (block: Block): Promise<boolean> => isSealedThen(block, parts);
+    const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough, isSealed });
     this.bundles = new Evidence({
       ...{ nodeId, store, peers, committedAt, heldThrough, log: storage.log },
       clusterId: () => driver.view()?.clusterId ?? "",

@@ -31,6 +31,7 @@ function setUp(answers: Record<string, unknown> = {}) {
     store,
     committedAt: async (at) => ({ blockHash: of(at).stored.block.blockHash }),
     heldThrough: () => height(5),
+    isSealed: async ({ signature }) => signature.some((byte) => byte !== 0),
   });
   const asked = (at: number, withBlock = true): ReturnType<Handler> => handler({ height: height(at), withBlock });
   return { store, peers, asked };
@@ -60,4 +61,19 @@ it("gives its own block only where it is the committed one", async () => {
   store.documents.delete(3);
   expect(await asked(3)).toMatchObject({ blockHash: committed, isSound: false });
   expect(await asked(6)).toEqual({ blockHash: null, isSound: false });
+});
+
+it("takes no copy whose signature was altered, and calls none of its own sound", async () => {
+  const found = of(3).stored;
+  const unsigned = { ...found, block: { ...found.block, signature: new Uint8Array(64) } };
+  const answerOf = (one: typeof found) => ({
+    blockHash: committed,
+    isSound: true,
+    block: text({ stored: one } as TestBlock),
+  });
+  const { peers, store, asked } = setUp({ n2: answerOf(unsigned), n3: answerOf(found) });
+  const copies = await peers.copies(height(3), committed);
+  expect([copies.agreeing, copies.block?.signature]).toEqual([["n3"], found.block.signature]);
+  store.change(3, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
+  expect(await asked(3)).toEqual({ blockHash: committed, isSound: false });
 });

@@ -25,6 +25,8 @@ export interface PeerBlocksParts {
   /** What this node has noted; throws where it cannot say. */
   readonly committedAt: (at: Height) => Promise<{ readonly blockHash: HashHex }>;
   readonly heldThrough: () => Height;
+  /** No hash covers a signature. */
+  readonly isSealed: (block: Block) => Promise<boolean>;
 }
 
 /** What the members hold of one height. */
@@ -45,15 +47,8 @@ export class PeerBlocks {
     parts.desk.handle(PATH, ({ height: at, withBlock }) => this.own(at, withBlock));
   }
 
-  /**
-   * Asks all who has it, and one of those for it. What comes is believed for its hash alone, and for what `isTaken` asks
-   * of what no hash covers.
-   */
-  async copies(
-    at: Height,
-    committed: HashHex,
-    isTaken: (block: Block) => Promise<boolean> = async () => true,
-  ): Promise<PeerCopies> {
+  /** Asks all who has it, and one of those for it. What comes is believed for its hash and its signature alone. */
+  async copies(at: Height, committed: HashHex): Promise<PeerCopies> {
     const answers = await this.parts.desk.askAll(PATH, { height: at, withBlock: false });
     const noted = answers.flatMap(({ peer, answer }) =>
       answer === null || answer.blockHash === null ? [] : [{ peer, isSame: answer.blockHash === committed, answer }],
@@ -64,7 +59,7 @@ export class PeerBlocks {
     for (const peer of claiming) {
       const answer = await this.parts.desk.ask(peer, PATH, { height: at, withBlock: true });
       const block = blockOf(answer, committed);
-      if (block !== null && (await isTaken(block)))
+      if (block !== null && (await this.parts.isSealed(block)))
         return { agreeing, block, frontier: (answer?.frontier ?? []).map(fromHex), contradicting };
       // It says that it has it, and does not give it.
       agreeing.shift();
@@ -73,12 +68,12 @@ export class PeerBlocks {
   }
 
   private async own(at: Height, withBlock: boolean): Promise<Answer> {
-    const { store, committedAt, heldThrough } = this.parts;
+    const { store, committedAt, heldThrough, isSealed } = this.parts;
     if (at > heldThrough()) return { blockHash: null, isSound: false };
     try {
       const { blockHash } = await committedAt(at);
       const [found] = await store.blocksAt([at]);
-      const isSound = found !== undefined && isBlock(found.block, blockHash);
+      const isSound = found !== undefined && isBlock(found.block, blockHash) && (await isSealed(found.block));
       if (!isSound || !withBlock) return { blockHash, isSound };
       const block = Buffer.from(encodeBlock(found.block)).toString("base64");
       return { blockHash, isSound, block, frontier: found.frontier.map(toHex) };

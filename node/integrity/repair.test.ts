@@ -56,9 +56,9 @@ function setUp(peersOf: (log: Log) => Pick<PeerBlocks, "copies"> | null = () => 
       },
     },
     peers: peersOf({ store, of }) ?? {
-      async copies(at: Height, committed: HashHex, isTaken: (block: Block) => Promise<boolean> = async () => true) {
+      async copies(at: Height, committed: HashHex) {
         const { block, frontier } = of(at).stored;
-        const isGiven = standing.hasCopy && block.blockHash === committed && (await isTaken(block));
+        const isGiven = standing.hasCopy && block.blockHash === committed && standing.isSealed;
         return {
           agreeing: isGiven ? ["n2"] : [],
           block: isGiven ? block : null,
@@ -212,6 +212,7 @@ it("takes the copy that is proved, however many nearer ones are there", async ()
       store: log.store,
       committedAt: async (at) => ({ blockHash: log.of(at).stored.block.blockHash }),
       heldThrough: () => height(9),
+      isSealed: async () => true,
     });
   });
   flip(4);

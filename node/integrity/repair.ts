@@ -148,7 +148,7 @@ export class Repair {
     const { peers, isSealed, memberCount, nodeId } = this.parts;
     const { blockHash } = await this.proofOf(at);
     if (found !== null && isWhole(found, blockHash) && (await isSealed(found.block))) return null;
-    const copies = await peers.copies(at, blockHash, isSealed);
+    const copies = await peers.copies(at, blockHash);
     if (copies.contradicting.length >= majority(memberCount()))
       throw new RepairRefused(
         `${copies.contradicting.join(", ")} have noted another block ${at} than ${nodeId} has, and are a majority. Which log is the true one is not decided by their number: compare both with a copy that you trust, then rebuild the nodes that are wrong, or dismiss the alert.`,

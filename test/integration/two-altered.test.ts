@@ -1,3 +1,4 @@
+import { Binary } from "mongodb";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
 import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
@@ -139,5 +140,25 @@ it(
       expect(await payloadsOf(victim, written.height)).toContain('"ada"');
     }
     await allReady(cluster.nodes);
+  },
+);
+
+it(
+  "with the signatures of two of three altered alike, both are named, by the copy whose signature is good",
+  PATIENT,
+  async () => {
+    await allReady(cluster.nodes);
+    const written = await write(sound);
+    await write(sound);
+    await levelHead(cluster.nodes);
+    const signature = new Binary(new Uint8Array(64));
+    const edit = (node: ClusterNode) =>
+      tamper(node, (blocks) => blocks.updateOne({ _id: written.height }, { $set: { signature } }));
+    await Promise.all(victims.map(edit));
+    for (const victim of victims) {
+      const alert = await alertAt(victim, written.height);
+      expect(alert).toMatchObject({ kind: "signature_invalid", accused: victim.id, agreeing: [sound.id] });
+      expect(alert.differences?.map(({ field }) => field)).toEqual(["signature"]);
+    }
   },
 );

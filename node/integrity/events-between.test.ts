@@ -12,7 +12,8 @@ function look(
   const { header = true, sequences = header ? [[10 * at, 10 * at + 9]] : [], kind = "header_modified" } = known;
   const finding = { kind, foundBy: "watch", heights: [at, at], sequences, detail: "" } as const;
   const committed = { firstSequence: 10 * at, treeSize: 10 * at + 10 } as BlockHeader;
-  return between.completed({ at, finding, header: header ? committed : null }).sequences ?? [];
+  const [from, to] = header ? [committed, committed] : [null, null];
+  return between.completed({ first: at, last: at, finding, from, to }).sequences ?? [];
 }
 
 const unknown = { header: false };

@@ -3,10 +3,12 @@ import type { IncidentKind, Range } from "../storage/incident.js";
 import type { IncidentFinding } from "./incidents.js";
 
 interface Judged {
-  readonly at: number;
+  readonly first: number;
+  readonly last: number;
   readonly finding: IncidentFinding;
-  /** Of the committed block, where it is known. */
-  readonly header: BlockHeader | null;
+  /** Of the committed blocks, where they are known. */
+  readonly from: BlockHeader | null;
+  readonly to: BlockHeader | null;
 }
 
 /**
@@ -22,17 +24,18 @@ export class EventsBetween {
   }
 
   /** The finding, with the events of those before it that had none. */
-  completed({ at, finding, header }: Judged): IncidentFinding {
+  completed({ first, last, finding, from, to }: Judged): IncidentFinding {
     const { kind, sequences = [] } = finding;
-    const run = this.run?.next === at && this.run.kind === kind ? this.run : null;
-    if (header === null) {
+    const run = this.run?.next === first && this.run.kind === kind ? this.run : null;
+    if (to === null) {
       // Of one whose events are known, not all need be altered.
-      this.run = run === null || sequences.length > 0 ? null : { ...run, next: at + 1 };
+      this.run = run === null || sequences.length > 0 ? null : { ...run, next: last + 1 };
       return finding;
     }
-    this.run = { kind, next: at + 1, treeSize: header.treeSize };
-    if (run === null || run.treeSize === header.firstSequence) return finding;
-    const between: Range = [run.treeSize, header.firstSequence - 1];
+    this.run = { kind, next: last + 1, treeSize: to.treeSize };
+    const { firstSequence } = from ?? to;
+    if (run === null || run.treeSize === firstSequence) return finding;
+    const between: Range = [run.treeSize, firstSequence - 1];
     return { ...finding, sequences: [between, ...sequences] };
   }
 }

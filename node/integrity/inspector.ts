@@ -15,7 +15,7 @@ import { isBlock, type PeerCopies } from "./peer-blocks.js";
 
 /** Blocks that are read at once: each may have 4 MiB. */
 const AT_ONCE = 8;
-/** Of one heap of suspects so many are compared with a peer's copy; the others by their own hashes, but for a few between. */
+/** Of one heap of suspects so many are compared with a peer's copy; the others by their own hashes. */
 const COMPARED_MAX = 64;
 /** Heights that wait to be committed before anything can be said of them. */
 const LATER_MAX = 10_000;
@@ -77,6 +77,8 @@ export class Inspector {
   private isStopped = true;
   private compared = 0;
   private readonly between = new EventsBetween();
+  /** The last of those that are looked at together. It is always compared: so it says which events those before it have. */
+  private end: Height | null = null;
 
   constructor(private readonly parts: InspectorParts) {}
 
@@ -134,6 +136,7 @@ export class Inspector {
     while (this.waiting.size > 0 && !this.isStopped) {
       const due = [...this.waiting].sort(([a], [b]) => a - b);
       this.waiting.clear();
+      this.end = due.at(-1)?.[0] ?? null;
       for (let i = 0; i < due.length && !this.isStopped; ) {
         await this.look(due.slice(i, i + AT_ONCE));
         i += AT_ONCE;
@@ -192,14 +195,14 @@ export class Inspector {
     if (judged.length === 0) return;
     const found = new Map((await this.parts.store.blocksAt(judged.map(([at]) => at))).map((one) => [one.at, one]));
     const missing = judged.filter(([at]) => !found.has(at));
-    const end = judged.at(-1)?.[0];
     const verdicts = judged.map(async ([at, suspicion]) => {
       const block = found.get(at);
-      return block === undefined ? null : this.judge(at, block, suspicion, at === end);
+      return block === undefined ? null : this.judge(at, block, suspicion);
     });
     for (const verdict of await Promise.all(verdicts)) {
       if (verdict === null) continue;
-      this.parts.note(this.between.completed(verdict));
+      const { at, finding, header } = verdict;
+      this.parts.note(this.between.completed({ first: at, last: at, finding, from: header, to: header }));
       if (verdict.isAltered) this.parts.onAltered();
     }
     // A store that was lost meanwhile holds less by right.
@@ -212,7 +215,7 @@ export class Inspector {
     this.later.set(at, suspicion);
   }
 
-  private async judge(at: Height, found: FoundBlock, suspicion: Suspicion, isEnd: boolean): Promise<Verdict | null> {
+  private async judge(at: Height, found: FoundBlock, suspicion: Suspicion): Promise<Verdict | null> {
     const proof = await this.proofOf(at, suspicion);
     if (proof === null) return null;
     const written = suspicion.written ?? [];
@@ -220,7 +223,7 @@ export class Inspector {
     if (isSound && written.length === 0 && suspicion.isSignatureBad === undefined) return null;
     const isKept = !isSound || suspicion.isSignatureBad === true;
     const evidence = isKept ? await this.keep(at) : null;
-    const copies = await this.copies(at, proof.blockHash, isEnd);
+    const copies = await this.copies(at, proof.blockHash);
     const sound = copies.block;
     const isKnownAltered = !isSound || suspicion.isSignatureBad === true;
     const own = isKnownAltered ? ownDifference(found, proof) : null;
@@ -275,13 +278,8 @@ export class Inspector {
     }
   }
 
-  /** The end of a few that are looked at together is always compared: it says which events those before it have. */
-  private async copies(
-    at: Height,
-    blockHash: HashHex,
-    isEnd: boolean,
-  ): Promise<Pick<PeerCopies, "agreeing" | "block">> {
-    if (this.compared >= COMPARED_MAX && !isEnd) return { agreeing: [], block: null };
+  private async copies(at: Height, blockHash: HashHex): Promise<Pick<PeerCopies, "agreeing" | "block">> {
+    if (this.compared >= COMPARED_MAX && at !== this.end) return { agreeing: [], block: null };
     this.compared += 1;
     return this.parts.peers.copies(at, blockHash);
   }
@@ -295,19 +293,21 @@ export class Inspector {
       i += 1;
       const above = await store.blocksFrom(height(last + 1), { bytesMax: 0, blocksMax: 1 });
       const ends = await Promise.all([first, last].map((at) => this.committedCopy(at, suspicion)));
-      const [from, to] = ends.map((copies) => copies?.block?.header);
-      const hasEvents = from !== undefined && to !== undefined && to.treeSize > from.firstSequence;
-      const sequences: Range[] = hasEvents ? [[from.firstSequence, to.treeSize - 1]] : [];
+      const [from = null, to = null] = ends.map((copies) => copies?.block?.header);
+      const hasEvents = from !== null && to !== null && to.treeSize > from.firstSequence;
+      const begin = (from ?? to)?.firstSequence ?? 0;
+      const sequences: Range[] = to !== null && to.treeSize > begin ? [[begin, to.treeSize - 1]] : [];
       const blocks = first === last ? `block ${first} is` : `blocks ${first} to ${last} are`;
       const events = hasEvents ? `, with events ${from.firstSequence} to ${to.treeSize - 1}` : "";
-      note({
+      const finding: IncidentFinding = {
         kind: above.length === 0 ? "truncated_tail" : "missing",
         ...this.about(first, suspicion),
         heights: [first, last],
         sequences,
         ...(ends[0] === null ? {} : { agreeing: ends[0]?.agreeing ?? [] }),
         detail: `${blocks} missing from the database of ${nodeId}${events}`,
-      });
+      };
+      note(this.between.completed({ first, last, finding, from, to }));
       this.parts.onAltered();
     }
   }
@@ -317,7 +317,7 @@ export class Inspector {
     suspicion: Suspicion,
   ): Promise<Pick<PeerCopies, "agreeing" | "block"> | null> {
     const proof = await this.proofOf(at, suspicion);
-    return proof === null ? null : this.copies(at, proof.blockHash, true);
+    return proof === null ? null : this.copies(at, proof.blockHash);
   }
 }
 

@@ -108,7 +108,7 @@ export const BLOCK_EDITS: readonly BlockEdit[] = [
   {
     what: "a whole document in the place of another",
     kind: "hash_rewritten",
-    fields: ["id", "header.height", "dataPayload.amount"],
+    fields: ["header.height", "dataPayload.amount"],
     act: async (blocks, at) => {
       const { _id, ...other } = await stored(blocks, at - 1);
       await blocks.replaceOne({ _id: at }, other);

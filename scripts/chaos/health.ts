@@ -60,9 +60,14 @@ export async function healed(cluster: Cluster, lastSequence: number): Promise<vo
   await cluster.leader(HEAL_WITHIN_MS);
 }
 
-/** The kinds of the alerts opened since then: kills and pauses alone must not make a node accuse another. */
+/**
+ * What was opened since then, also what is over by now: kills and pauses alone must not make a node accuse another, not for a
+ * moment either.
+ */
 export async function alertsSince(url: string, at: Date): Promise<string[]> {
-  const answer = await loopback(`${url}/api/v1/alerts?limit=500`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  const answer = await loopback(`${url}/api/v1/alerts?status=all&limit=500`, {
+    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+  });
   const { alerts, more } = (await answer.json()) as {
     more: number;
     alerts: { kind: string; node: string; detail: string; openedAt: string }[];

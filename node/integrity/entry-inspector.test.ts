@@ -15,7 +15,15 @@ function setUp(count = 8) {
   const store = new MemoryIntegrity(blocks);
   const noted: IncidentFinding[] = [];
   const made: number[] = [];
-  const standing = { isMarked: true, isWhole: true, held: count + 1, altered: 0, all: 0, paths: [] as string[] };
+  const standing = {
+    isMarked: true,
+    isWhole: true,
+    isJudged: true,
+    held: count + 1,
+    altered: 0,
+    all: 0,
+    paths: [] as string[],
+  };
   const inspector = new EntryInspector({
     nodeId: "n1",
     store,
@@ -45,7 +53,7 @@ function setUp(count = 8) {
     store.entries.set(at, change(store.entries.get(at) as StoredEntry));
   };
   const inspect = async (heights: readonly number[]): Promise<number[]> => {
-    await inspector.inspect(heights.map(height), "watch");
+    standing.isJudged = await inspector.inspect(heights.map(height), "watch");
     return noted.map(({ heights: [first] = [0, 0] }) => first);
   };
   return { inspector, store, noted, made, standing, alter, inspect };
@@ -72,9 +80,9 @@ it("says nothing of what is not committed, of an index that is being made anew, 
   for (const at of [3, 4, 9]) store.entries.delete(at);
   standing.held = 8;
   standing.altered = 3;
-  expect(await inspect([2, 3, 4, 9])).toEqual([4]);
+  expect([await inspect([2, 3, 4, 9]), standing.isJudged]).toEqual([[4], true]);
   standing.isWhole = false;
-  expect(await inspect([4, 3])).toEqual([4]);
+  expect([await inspect([4, 3]), standing.isJudged]).toEqual([[4], false]);
 });
 
 it("finds an entry beside a block without events, and tells of it unless an insert that was given up may have left it", async () => {

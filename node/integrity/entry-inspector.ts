@@ -68,9 +68,13 @@ export class EntryInspector {
     return false;
   }
 
-  /** Reads entries and blocks of these heights; those that are not committed yet are left out. */
-  async inspect(heights: readonly Height[], foundBy: FoundBy, changedAt?: string): Promise<void> {
+  /**
+   * Reads entries and blocks of these heights; those that are not committed yet are left out. False: entries are missing by
+   * right at present, and nothing was judged.
+   */
+  async inspect(heights: readonly Height[], foundBy: FoundBy, changedAt?: string): Promise<boolean> {
     const { store, heldThrough } = this.parts;
+    if (this.paths === null) return false;
     const due = [...new Set(heights)].filter((at) => at <= heldThrough()).sort((a, b) => a - b);
     for (let i = 0; i < due.length; i += AT_ONCE) {
       const some = due.slice(i, i + AT_ONCE);
@@ -81,9 +85,10 @@ export class EntryInspector {
         const here = blocks.filter(({ header }) => header.height >= first && header.height <= last);
         const read = here.map((block) => ({ block, events: block.events.all() }));
         const differing = this.differing(read, entries, paths);
-        if (this.tell(differing, entries, foundBy, changedAt)) return;
+        if (this.tell(differing, entries, foundBy, changedAt)) return true;
       }
     }
+    return true;
   }
 
   /** Of verified blocks those whose entries, which were read after `paths` was asked for, are not theirs. */

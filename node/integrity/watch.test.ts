@@ -46,7 +46,10 @@ function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<Wa
     clusterId: () => standing.clusterId,
     isStoreOpen: () => standing.isOpen,
     suspect: (at: Height, suspicion: Suspicion) => suspected.push([at, suspicion]),
-    inspectEntries: async (heights) => void entries.push([...heights]),
+    inspectEntries: async (heights) => {
+      entries.push([...heights]);
+      return true;
+    },
     isMarkerSound: async () => false,
     note: (finding) => noted.push(finding),
     isOwnWrite: (at) => at === standing.own,
@@ -126,6 +129,35 @@ it("lets entries that are not committed wait until they are", async () => {
   store.stream.push(ofEntry(4));
   await expect.poll(() => entries.length).toBe(2);
   expect(entries[1]?.sort()).toEqual([12, 4]);
+  await watch.stop();
+});
+
+it("lets entries wait that were altered while the index is made anew, and looks at all where it forgets some", async () => {
+  const asked: number[][] = [];
+  const index = { isWhole: false };
+  const more = {
+    inspectEntries: async (heights: readonly Height[]) => {
+      asked.push([...heights]);
+      return index.isWhole;
+    },
+  };
+  const { watch, store, standing } = setUp([ofEntry(3, { operation: "delete" })], more);
+  await expect.poll(() => asked.length).toBeGreaterThan(2);
+  index.isWhole = true;
+  const before = asked.length;
+  await expect.poll(() => asked.length).toBe(before + 1);
+  expect([asked.at(-1), standing.blind]).toEqual([[3], 0]);
+
+  standing.held = 20_000;
+  index.isWhole = false;
+  const many = Array.from({ length: 10_001 }, (_, i) => ofEntry(i + 1));
+  store.stream.push(...many);
+  await expect.poll(() => store.stream.length, { timeout: 20_000 }).toBe(0);
+  index.isWhole = true;
+  await expect.poll(() => standing.blind).toBe(1);
+  const last = asked.length;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect([asked.length, standing.blind]).toEqual([last, 1]);
   await watch.stop();
 });
 

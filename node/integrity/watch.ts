@@ -15,7 +15,7 @@ const EMPTY_ANSWERS_MIN = 2;
 const RETRY_MS = 500;
 /** A watch that was broken for so long, beside a store that answers, is told of. */
 const DOWN_AFTER_MS = 5_000;
-/** Entries that changed, until they are committed. */
+/** Entries that changed, until they are committed and the index is whole. */
 const LATER_MAX = 10_000;
 
 export type WatchState = "starting" | "live" | "down" | "unsupported";
@@ -32,7 +32,8 @@ export interface WatchParts {
   /** Whether the store answers otherwise. */
   readonly isStoreOpen: () => boolean;
   readonly suspect: (at: Height, suspicion: Suspicion) => void;
-  readonly inspectEntries: (heights: readonly Height[], changedAt: string) => Promise<void>;
+  /** False: nothing was judged, as entries are missing by right at present. */
+  readonly inspectEntries: (heights: readonly Height[], changedAt: string) => Promise<boolean>;
   /** The document that says that the index is whole was changed: true if it still says so, or rightly does not. */
   readonly isMarkerSound: () => Promise<boolean>;
   readonly note: (finding: IncidentFinding) => void;
@@ -66,6 +67,8 @@ export class Watch {
   private isToldDown = false;
   private isBroken = false;
   private readonly later = new Map<Height, string>();
+  /** More of them changed than are remembered. */
+  private hasForgotten = false;
   private drainCount = 0;
   private batchCount = 0;
   /** Pages of anchors that were changed and not judged yet. */
@@ -244,7 +247,10 @@ export class Watch {
     await this.parts.settled();
   }
 
-  /** Those that are not committed yet wait: their blocks may be replaced, and they with them. */
+  /**
+   * Those that are not committed yet wait: their blocks may be replaced, and they with them. While the index is made anew all
+   * of them do: what is altered behind that work would else be found by nobody until the next pass.
+   */
   private async judgeEntries(entries: ReadonlyMap<Height, string>): Promise<void> {
     const { later } = this;
     for (const [at, changedAt] of entries) later.set(at, changedAt);
@@ -252,12 +258,19 @@ export class Watch {
     const due = [...later].filter(([at]) => at <= through);
     const [first] = due;
     if (first === undefined) return;
-    await this.parts.inspectEntries(
+    const areJudged = await this.parts.inspectEntries(
       due.map(([at]) => at),
       first[1],
     );
-    for (const [at] of due) later.delete(at);
-    while (later.size > LATER_MAX) later.delete(later.keys().next().value as Height);
+    if (areJudged) {
+      for (const [at] of due) later.delete(at);
+      if (this.hasForgotten) this.parts.onBlind("more index entries were changed than are remembered");
+      this.hasForgotten = false;
+    }
+    while (later.size > LATER_MAX) {
+      later.delete(later.keys().next().value as Height);
+      this.hasForgotten = true;
+    }
   }
 
   private suspicionOf(at: Height, change: StoreChange): Suspicion {

@@ -170,6 +170,27 @@ it("adds the terms of a new path, of which nobody need be told, and is whole for
   expect(told.lost).toBe(0);
 });
 
+it("notices by itself that the index is lost while terms are added to it, or an entry is made anew, and makes all of it", async () => {
+  const { database, blocks, expectWhole } = await setUp(["n"]);
+  if (database.marker !== null) database.marker = { ...database.marker, paths: ["n"] };
+  const { keeper, opened, told } = await open(database, blocks, ["n", "m"]);
+  let pause = database.pauseNextWrite(1);
+  keeper.begin(opened.index);
+  await pause.reached;
+  database.dropIndex();
+  pause.resume();
+  await vi.waitFor(() => expect(told).toEqual({ whole: 2, lost: 1 }));
+  expectWhole(["n", "m"]);
+
+  pause = database.pauseNextWrite(1);
+  keeper.differs(height(4));
+  await pause.reached;
+  database.dropIndex();
+  pause.resume();
+  await vi.waitFor(() => expect(told).toEqual({ whole: 3, lost: 2 }));
+  expectWhole(["n", "m"]);
+});
+
 it("does not take a path for indexed that was left out for a while", async () => {
   const { database, blocks, log, expectWhole } = await setUp(["n"]);
   if (database.marker !== null) database.marker = { ...database.marker, paths: ["n"] };

@@ -2,7 +2,7 @@ import { type Height, height } from "../../shared/ids.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import { type BlockIndex, blockIndex, type ownRun } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
-import type { IndexEntry, IndexStanding, LogStore } from "../storage/port.js";
+import { type IndexEntry, type IndexStanding, type LogStore, StoreError } from "../storage/port.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
 
 const CHUNK_BLOCKS = 32;
@@ -129,7 +129,9 @@ export class IndexKeeper {
     this.turns = this.turns
       .then(() => run(isOver))
       .catch((error) => {
-        if (!isOver()) this.parts.log("warn", failure, error);
+        if (isOver()) return;
+        this.parts.log("warn", failure, error);
+        if (isLoss(error)) this.lost();
       })
       // Where it failed, some entries may have been made anew all the same.
       .finally(() => {
@@ -156,6 +158,8 @@ export class IndexKeeper {
           return await this.makeOnce(isOver);
         } catch (error) {
           if (isOver()) return;
+          // What is not there cannot be added to: the store has told, where nobody else may for long.
+          if (this.standing !== null && isLoss(error)) throw error;
           this.parts.log("warn", "the index could not be made anew: trying again", error);
         }
         await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
@@ -219,3 +223,5 @@ export class IndexKeeper {
     }
   }
 }
+
+const isLoss = (error: unknown): boolean => error instanceof StoreError && error.failure === "index_lost";

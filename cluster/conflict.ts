@@ -91,12 +91,19 @@ function verify(
   if (refusal !== null) return conflict(from, "bad_leader", refusal, at);
   const verdict = core.ports.verifyBlock(state, block);
   if (!verdict.ok) return conflict(from, verdict.fault, verdict.detail, at, verdict.sequence);
-  // Who has signed both is to blame, and not a later leader that was given the other one.
-  if (mine !== undefined && mine.term === header.term && header.term > 0)
-    return conflict(header.leaderId, "fork", `two blocks of term ${header.term} at height ${at}`, at);
+  if (mine !== undefined && mine.term === header.term && header.term > 0) return fork(core, block);
   const foreign = genesisRefusal(core, message, verdict.next);
   if (foreign !== null) return conflict(from, "bad_cluster", foreign, at);
   return { kind: "fresh", entry: { block, next: verdict.next, events: verdict.events, index: verdict.index } };
+}
+
+/** Who has signed both is to blame, and not a later leader that was given the other one. */
+function fork({ log }: Core, block: Block): Refused {
+  const { height: at, term, leaderId } = block.header;
+  const mine = log.entry(at)?.block;
+  const headers = mine === undefined ? [] : [mine, block].map(({ header, signature }) => ({ header, signature }));
+  const detail = `two blocks of term ${term} at height ${at}`;
+  return { kind: "conflict", alert: { alertKind: "fork", accused: leaderId, detail, height: at, headers } };
 }
 
 /** A block of the message's term is its sender's, as that one leads it. */

@@ -163,6 +163,8 @@ export interface ReplicaAlert {
   readonly detail: string;
   readonly height?: Height;
   readonly sequence?: number;
+  /** Of a fork: both headers for the one height, as they were signed. They prove it to whoever has the keys. */
+  readonly headers?: readonly Pick<Block, "header" | "signature">[];
 }
 
 /**

@@ -69,7 +69,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     service.onAlert(alert);
     webhook?.onAlert(alert);
   };
-  const alerts = new Alerts(config.nodeId, storage.alerts, logger, (alert) => integrity.onStep(alert));
+  const alerts = new Alerts({
+    ...{ nodeId: config.nodeId, store: storage.alerts, evidence: storage.integrity, logger },
+    onOpened: (alert) => integrity.onStep(alert),
+  });
   const webhook = makeWebhook(config, {
     ...{ storage, logger },
     onGivenUp: (detail) => alerts.onWebhookGivenUp(detail),

@@ -1,9 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
-import { expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { toHex } from "../../shared/bytes.js";
+import { canonicalText } from "../../shared/canonical.js";
+import { height } from "../../shared/ids.js";
+import { TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { ALERTS_MAX, alertKey } from "../storage/alert-key.js";
+import type { IntegrityStore } from "../storage/integrity-port.js";
+import type { AlertRecord } from "../storage/port.js";
 import { Alerts, TOLD_MAX, WAITING_MAX } from "./alerts.js";
 
 /** Alerts over `store`, and the lines of their log. */
@@ -14,7 +21,9 @@ function alertsOver(store: Pick<MemoryAlertStore, "raise">) {
     { level: "info" },
     { write: (line: string) => void said.push((JSON.parse(line) as { msg: string }).msg) },
   );
-  const alerts = new Alerts("n1", store, logger, ({ detail }) => void opened.push(detail));
+  const evidence = new MemoryIntegrity([]);
+  const onOpened = ({ detail }: AlertRecord): void => void opened.push(detail);
+  const alerts = new Alerts({ nodeId: "n1", store, evidence, logger, onOpened });
   const find = (count: number, from = 1): void => {
     for (let at = from; at < from + count; at++)
       alerts.onReplicaAlert({ alertKind: "bad_hash", accused: "n2", detail: `block ${at}`, height: at as never });
@@ -65,7 +74,8 @@ it("an alert that stands for others where the list is full says so", async () =>
 
 it("keeps a clock that is off as a warning: nothing that is stored is wrong", async () => {
   const store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)));
-  const alerts = new Alerts("n2", store, pino({ enabled: false }));
+  const evidence = new MemoryIntegrity([]);
+  const alerts = new Alerts({ nodeId: "n2", store, evidence, logger: pino({ enabled: false }) });
   alerts.onReplicaAlert({ alertKind: "clock_off", accused: "n1", detail: "the clock of n1 is off" });
   alerts.onReplicaAlert({ alertKind: "fork", accused: "n3", detail: "two leaders" });
   await expect.poll(() => store.list(10)).toHaveLength(2);
@@ -74,4 +84,48 @@ it("keeps a clock that is off as a warning: nothing that is stored is wrong", as
     ["clock_off", "warning", "n1"],
     ["fork", "critical", "n3"],
   ]);
+});
+
+describe("the two signed headers of a fork", () => {
+  const { blocks } = TestLog.grow(2);
+  const headers = blocks
+    .slice(1)
+    .map(({ stored: { block } }) => ({ header: block.header, signature: block.signature }));
+  const fork = { alertKind: "fork", accused: "n3", detail: "two blocks", height: height(2), headers } as const;
+  const setUp = (keepHeaders: IntegrityStore["keepHeaders"]) => {
+    const store = new MemoryAlertStore(new MemoryDatabase("d".repeat(32)));
+    const alerts = new Alerts({ nodeId: "n2", store, evidence: { keepHeaders }, logger: pino({ enabled: false }) });
+    return { store, alerts };
+  };
+
+  it("are kept as evidence before the alert is stored, once, however often it comes again", async () => {
+    const evidence = new MemoryIntegrity([]);
+    const { store, alerts } = setUp((kept) => evidence.keepHeaders(kept));
+    for (let i = 0; i < 3; i++) alerts.onReplicaAlert(fork);
+    await vi.waitFor(async () => expect((await store.list(2))[0]?.occurrences).toBe(3));
+    const [alert] = await store.list(2);
+    expect(alert?.evidence).toEqual([evidence.quarantine[0]?.id]);
+    expect(evidence.quarantine).toHaveLength(1);
+    const { document } = evidence.quarantine[0]?.document ?? {};
+    expect(document).toEqual({
+      headers: headers.map(({ header, signature }) => ({ header: canonicalText(header), signature: toHex(signature) })),
+    });
+  });
+
+  it("are left out where they are too large", async () => {
+    const evidence = new MemoryIntegrity([]);
+    const { store, alerts } = setUp((kept) => evidence.keepHeaders(kept));
+    const large = headers.map(({ header, signature }) => ({ header: { ...header, x: "x".repeat(70_000) }, signature }));
+    alerts.onReplicaAlert({ ...fork, headers: large });
+    await vi.waitFor(async () =>
+      expect((await store.list(2)).map(({ evidence: names }) => names)).toEqual([undefined]),
+    );
+    expect(evidence.quarantine).toEqual([]);
+  });
+
+  it("keep no alert from being stored where the database takes none", { timeout: 20_000 }, async () => {
+    const { store, alerts } = setUp(() => Promise.reject(new Error("refused")));
+    alerts.onReplicaAlert(fork);
+    await vi.waitFor(async () => expect((await store.list(2))[0]?.detail).toContain("could not be kept"), 15_000);
+  });
 });

@@ -1,8 +1,12 @@
 import type { Logger } from "pino";
 import type { ReplicaAlert } from "../../cluster/types.js";
+import { toHex } from "../../shared/bytes.js";
+import { canonicalText } from "../../shared/canonical.js";
 import type { NodeId } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
 import { notifySupervisor } from "../host/supervision.js";
 import type { IndexFinding } from "../replica/held-log.js";
+import type { IntegrityStore, KeptHeader } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { logged, sentenceOf } from "./alert-summary.js";
 import { WEBHOOK_FAILED } from "./webhook.js";
@@ -12,12 +16,30 @@ export const WAITING_MAX = 256;
 /** Findings that people are told of one by one. */
 export const TOLD_MAX = 1_024;
 const RETRY_MS = 1_000;
+/** Evidence that could not be kept so often is left out. */
+const REFUSED_AFTER = 5;
+/** The two of a fork; each as its canonical text. */
+const HEADERS_MAX = 2;
+const HEADER_CHARACTERS_MAX = 64 * 1024;
 
 export type Finding = Parameters<AlertStore["raise"]>[0];
 interface Waiting {
   readonly finding: Finding;
   readonly at: string;
   readonly isNew: boolean;
+  /** What proves it, until it is kept. */
+  readonly headers: readonly KeptHeader[];
+  /** How often they could not be kept. */
+  failures: number;
+}
+
+export interface AlertsParts {
+  readonly nodeId: NodeId;
+  readonly store: Pick<AlertStore, "raise">;
+  readonly evidence: Pick<IntegrityStore, "keepHeaders">;
+  readonly logger: Pick<Logger, "error" | "warn">;
+  /** Told of each finding once it is stored for the first time in this process. */
+  readonly onOpened?: (alert: AlertRecord) => void;
 }
 
 /** Keeps what this node finds wrong with what others send: in its database, in its log, and on the start script's screen. */
@@ -28,51 +50,50 @@ export class Alerts {
   private hasToldOfMore = false;
   private notStored = 0;
 
-  constructor(
-    private readonly nodeId: NodeId,
-    private readonly store: Pick<AlertStore, "raise">,
-    private readonly logger: Logger,
-    /** Told of each finding once it is stored for the first time in this process. */
-    private readonly onOpened: (alert: AlertRecord) => void = () => {},
-  ) {}
+  constructor(private readonly parts: AlertsParts) {}
 
-  onReplicaAlert({ alertKind, accused, detail, height, sequence }: ReplicaAlert): void {
-    this.raise({
+  onReplicaAlert({ alertKind, accused, detail, height, sequence, headers = [] }: ReplicaAlert): void {
+    const finding: Finding = {
       kind: alertKind,
       // Nothing that is stored is wrong.
       severity: alertKind === "clock_off" ? "warning" : "critical",
-      node: this.nodeId,
+      node: this.parts.nodeId,
       accused,
       detail,
       ...(height === undefined ? {} : { height }),
       ...(sequence === undefined ? {} : { sequence }),
-    });
+    };
+    this.raise(finding, headers.slice(0, HEADERS_MAX).map(keptHeader));
   }
 
   onKeyRepeated({ kind, detail, height }: IndexFinding): void {
-    this.raise({ kind, severity: "critical", node: this.nodeId, accused: this.nodeId, height, detail });
+    const { nodeId: node } = this.parts;
+    this.raise({ kind, severity: "critical", node, accused: node, height, detail });
   }
 
   onWebhookGivenUp(detail: string): void {
-    const node = this.nodeId;
+    const { nodeId: node } = this.parts;
     this.raise({ kind: WEBHOOK_FAILED, severity: "warning", node, accused: node, detail });
   }
 
-  private raise(finding: Finding): void {
+  private raise(finding: Finding, headers: readonly KeptHeader[] = []): void {
+    const { nodeId, logger } = this.parts;
     const key = `${finding.kind} ${finding.accused} ${finding.height} ${finding.sequence}`;
     // A finding that comes again is counted in the database; people are told once.
     const isNew = !this.seen.has(key) && this.seen.size < TOLD_MAX;
     if (isNew) {
       this.seen.add(key);
       const detail = sentenceOf(finding);
-      this.logger.error({ alert: logged(finding) }, `alert: ${finding.kind}: ${detail}`);
-      notifySupervisor({ kind: "alert", node: this.nodeId, alertKind: finding.kind, detail });
+      logger.error({ alert: logged(finding) }, `alert: ${finding.kind}: ${detail}`);
+      notifySupervisor({ kind: "alert", node: nodeId, alertKind: finding.kind, detail });
     } else if (!this.seen.has(key)) this.tellOfMore();
     if (this.waiting.length >= WAITING_MAX) {
       this.notStored += 1;
       return;
     }
-    this.waiting.push({ finding, at: new Date().toISOString(), isNew });
+    // Of what people are told one by one, and once: whoever forges headers must not fill a disk with them.
+    const proving = isNew && headers.every(({ header }) => header.length <= HEADER_CHARACTERS_MAX) ? headers : [];
+    this.waiting.push({ finding, at: new Date().toISOString(), isNew, headers: proving, failures: 0 });
     void this.storeAll();
   }
 
@@ -91,25 +112,44 @@ export class Alerts {
   }
 
   private tell(alertKind: string, detail: string): void {
-    this.logger.error(detail);
-    notifySupervisor({ kind: "alert", node: this.nodeId, alertKind, detail });
+    this.parts.logger.error(detail);
+    notifySupervisor({ kind: "alert", node: this.parts.nodeId, alertKind, detail });
   }
 
   private async storeAll(): Promise<void> {
     if (this.isStoring) return;
     this.isStoring = true;
     while (this.waiting.length > 0) {
-      const { finding, at, isNew } = this.waiting[0] as Waiting;
+      const waiting = this.waiting[0] as Waiting;
       try {
-        const alert = await this.store.raise(finding, at);
+        const alert = await this.parts.store.raise(await this.withEvidence(waiting), waiting.at);
         this.waiting.shift();
-        if (isNew) this.onOpened(alert);
+        if (waiting.isNew) this.parts.onOpened?.(alert);
       } catch (error) {
-        this.logger.warn({ err: error }, "an alert could not be stored: trying again");
+        this.parts.logger.warn({ err: error }, "an alert could not be stored: trying again");
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
       }
     }
     this.isStoring = false;
     this.tellOfThoseNotStored();
   }
+
+  /** Its evidence first. Whoever alters a database can keep it from taking that: the alert is stored all the same. */
+  private async withEvidence(waiting: Waiting): Promise<Finding> {
+    const { finding, headers } = waiting;
+    if (headers.length === 0) return finding;
+    if (waiting.failures >= REFUSED_AFTER)
+      return { ...finding, detail: `${finding.detail}; the signed headers that prove it could not be kept` };
+    try {
+      return { ...finding, evidence: [await this.parts.evidence.keepHeaders(headers)] };
+    } catch (error) {
+      waiting.failures += 1;
+      throw error;
+    }
+  }
 }
+
+const keptHeader = ({ header, signature }: Pick<Block, "header" | "signature">): KeptHeader => ({
+  header: canonicalText(header),
+  signature: toHex(signature),
+});

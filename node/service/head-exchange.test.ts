@@ -81,4 +81,7 @@ it("names the leader that has signed two blocks of one term and height", async (
   const { looked, alerts } = setUp(blocks, answerOf(other.stored.block));
   await looked();
   expect(alerts).toMatchObject([{ alertKind: "fork", accused: "n1", height: 3 }]);
+  // What proves it.
+  const signed = [(blocks[2] as TestBlock).stored.block, other.stored.block];
+  expect(alerts[0]?.headers).toEqual(signed.map(({ header, signature }) => ({ header, signature })));
 });

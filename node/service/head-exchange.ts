@@ -156,9 +156,10 @@ export class HeadExchange {
     const told = ({ hash, header }: Head): string => `${hash.slice(0, 16)}… (term ${header.term}, ${header.leaderId})`;
     const detail = `${what}: ${config.nodeId} was given ${told(mine)}, and ${peer} ${told(theirs)}`;
     // The proof: whoever has the keys of the members can check it.
-    const shown = [mine, theirs].map(({ header, signature }) => ({ header, signature: toHex(signature) }));
+    const headers = [mine, theirs].map(({ header, signature }) => ({ header, signature }));
+    const shown = headers.map(({ header, signature }) => ({ header, signature: toHex(signature) }));
     logger.error({ headers: shown }, detail);
-    onAlert({ alertKind: "fork", accused, detail, height: at });
+    onAlert({ alertKind: "fork", accused, detail, height: at, headers });
   }
 }
 

@@ -70,5 +70,10 @@ export function raised(known: AlertRecord | null, finding: Finding, at: string):
         ? stepped(known, { action: "reopened", at })
         : known;
   const detail = cut(finding.detail, ALERT_DETAIL_CHARACTERS_MAX);
-  return { ...before, detail, lastSeenAt: at, occurrences: before.occurrences + 1 };
+  const evidence = before.evidence ?? finding.evidence;
+  return {
+    ...before,
+    ...(evidence === undefined ? {} : { evidence }),
+    ...{ detail, lastSeenAt: at, occurrences: before.occurrences + 1 },
+  };
 }

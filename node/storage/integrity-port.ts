@@ -28,6 +28,14 @@ export interface Stranger {
   readonly block: FoundBlock | null;
 }
 
+/** What somebody has signed. */
+export interface KeptHeader {
+  /** RFC 8785. */
+  readonly header: string;
+  /** As hex. */
+  readonly signature: string;
+}
+
 /** A document in quarantine. */
 export interface KeptDocument {
   readonly id: string;
@@ -89,6 +97,8 @@ export interface IntegrityStore {
   strangers(above: Height): Promise<Stranger[]>;
   /** Keeps the document with this id in quarantine; the name that it has there, or null if there is none. */
   keep(id: number): Promise<string | null>;
+  /** Keeps signed headers in quarantine, as evidence; the name that they have there. */
+  keepHeaders(headers: readonly KeptHeader[]): Promise<string>;
   /** What quarantine has under these names, the oldest first. */
   kept(names: readonly string[]): Promise<KeptDocument[]>;
   /** What is wrong with the document of hard state, as a sentence; null if it is as this node wrote it. */

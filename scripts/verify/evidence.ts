@@ -72,9 +72,16 @@ export function verifyEvidence(text: string): EvidenceResult {
     );
   }
   step(undefined, "evidenceHash", () => checkHashes(bundle, blocks, findings));
+  let proved: string[] = [];
+  step(undefined, "headers", () => {
+    proved = listOf(bundle.others).flatMap((kept) => forkOf(kept, alert, { clusterId, keysAt }) ?? []);
+  });
   step(undefined, "alert.differences", () => checkAlert(alert, blocks, found));
   if (findings.count === 0) for (const one of distinct(found)) findings.notes.push(sentence(node, one));
-  if (findings.count === 0 && found.length === 0)
+  if (findings.count === 0) findings.notes.push(...proved);
+  if (findings.count === 0 && alert.kind === "fork" && proved.length === 0)
+    findings.notes.push(`It has no two signed headers: that there was a fork is ${node}'s word.`);
+  else if (findings.count === 0 && found.length + proved.length === 0)
     findings.notes.push("Its documents show no altered field: only what stands in it was checked.");
   return { node, blocks: blocks.length, findings };
 }
@@ -254,6 +261,37 @@ function payloadValueOf(payload: Buffer | null): unknown {
   } catch {
     return text;
   }
+}
+
+/** What two signed headers for one height prove, as a sentence; null for a document that has none. */
+function forkOf(
+  kept: Json,
+  alert: Json,
+  { clusterId, keysAt }: { readonly clusterId: string; readonly keysAt: KeysAt },
+): string | null {
+  const { document } = objectOf(kept.document, "a document is none");
+  const headers = typeof document === "object" && document !== null ? listOf((document as Json).headers) : [];
+  if (headers.length === 0) return null;
+  const [one, other] = headers.map((signed) => {
+    const header = parsed(String(signed.header));
+    const known = headerOf(header);
+    if (known.height > 1 && known.clusterId !== clusterId) throw new Error("one is of another log");
+    checkSignature({ header, signature: signed.signature }, known, keysAt(known.height));
+    return { ...known, hash: blockHashOf(header) as string };
+  });
+  if (one === undefined || other === undefined || headers.length > 2) throw new Error("there are not two of them");
+  if (one.height !== other.height || one.height !== alert.height)
+    throw new Error("they are not for the height that the alert names");
+  if (one.hash === other.hash) throw new Error("they are the same");
+  const height = one.height;
+  if (one.term !== other.term)
+    return `Shown: ${one.leaderId} has signed block ${height} of term ${one.term} (${one.hash}), and ${other.leaderId} another one of term ${other.term} (${other.hash}). That both were committed is not shown.`;
+  const blocks = `block ${height} of term ${one.term}: ${one.hash} and ${other.hash}`;
+  if (one.leaderId !== other.leaderId)
+    return `Proved: ${one.leaderId} and ${other.leaderId} have both signed ${blocks}. A term has one leader.`;
+  if (alert.accused !== one.leaderId)
+    throw new Error(`${one.leaderId} has signed both, and ${alert.accused} is accused`);
+  return `Proved: ${one.leaderId} equivocated. It has signed two headers for ${blocks}.`;
 }
 
 function checkHashes(bundle: Json, blocks: readonly Json[], findings: Findings): void {

@@ -5,6 +5,7 @@ import type {
   FoundIndexEntry,
   IntegrityStore,
   KeptDocument,
+  KeptHeader,
   StoreChange,
   StoreChanges,
   Stranger,
@@ -81,6 +82,12 @@ export class MemoryIntegrity implements IntegrityStore {
   async keep(id: number): Promise<string | null> {
     this.keptIds.push(id);
     return `${id}-altered`;
+  }
+  async keepHeaders(headers: readonly KeptHeader[]): Promise<string> {
+    const name = `signed-${this.quarantine.length}`;
+    const document = { document: { headers: headers.map((one) => ({ ...one })) } };
+    this.quarantine.push({ id: name, height: null, keptAt: "2026-01-01T00:00:00.000Z", isWhole: true, document });
+    return name;
   }
   async kept(names: readonly string[]): Promise<KeptDocument[]> {
     return this.quarantine.filter(({ id }) => names.includes(id));

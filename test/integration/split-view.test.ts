@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
+import { verifyEvidence } from "../../scripts/verify/evidence.js";
 import { utf8 } from "../../shared/bytes.js";
 import { term } from "../../shared/ids.js";
 import { type ChainState, sealBlock } from "../../shared/log/chain.js";
@@ -82,6 +83,13 @@ it("a leader that shows two followers two blocks of one height is found by both,
       expect(alert).toMatchObject({ accused: "n3", height: before.height + 1, severity: "critical", status: "open" });
       for (const { block } of shown) expect(alert.detail).toContain(block.blockHash.slice(0, 16));
       expect(["n1", "n2"]).toContain(node);
+    }
+    // What one of them has kept proves it to whoever has the genesis.
+    for (const { node, id } of alerts) {
+      const answer = await fetch(`${first?.url}/api/v1/alerts/${id}/evidence`);
+      const { findings } = verifyEvidence(await answer.text());
+      expect([node, findings.kept]).toEqual([node, []]);
+      expect(findings.notes.join("\n")).toMatch(/^Proved: n3 equivocated\. .*block \d+ of term 1000/m);
     }
   } finally {
     clearInterval(lying);

@@ -17,6 +17,7 @@ import type {
   FoundIndexEntry,
   IntegrityStore,
   KeptDocument,
+  KeptHeader,
   Stranger,
   ToldControl,
 } from "../integrity-port.js";
@@ -29,7 +30,7 @@ import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
 import { entriesBetween, inOrder, MARKER_ID } from "./entry-ids.js";
 import { MARKER } from "./index-work.js";
-import { copyToQuarantine } from "./quarantine.js";
+import { copyToQuarantine, keepSigned } from "./quarantine.js";
 import type { ReadLink } from "./read-link.js";
 import { MongoState } from "./state.js";
 import { type QuarantinedDocument, reduceOld } from "./truncation.js";
@@ -129,6 +130,10 @@ export class MongoIntegrity implements IntegrityStore {
       await reduceOld(into, db.collection("alerts"));
       return name;
     });
+  }
+
+  keepHeaders(headers: readonly KeptHeader[]): Promise<string> {
+    return this.reading((db) => keepSigned(db.collection<QuarantinedDocument>("quarantine"), headers));
   }
 
   kept(names: readonly string[]): Promise<KeptDocument[]> {

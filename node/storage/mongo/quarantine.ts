@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { BSON, type Collection } from "mongodb";
+import type { KeptHeader } from "../integrity-port.js";
 import { insertOnce, type QuarantinedDocument } from "./truncation.js";
 
 /** The server takes 16 MiB; what is said about a document has its place beside it. */
@@ -28,6 +29,18 @@ export async function keepPlanted(
   const bytes = BSON.serialize(document);
   const name = `forged-${digestOf(bytes).slice(0, 32)}`;
   await keepOnce(into, name, { height: at, content: { document }, bytes });
+  return name;
+}
+
+/** Headers that prove who has signed them: they stood in no place of this database. */
+export async function keepSigned(
+  into: Collection<QuarantinedDocument>,
+  headers: readonly KeptHeader[],
+): Promise<string> {
+  const document = { headers: headers.map(({ header, signature }) => ({ header, signature })) };
+  const bytes = BSON.serialize(document);
+  const name = `signed-${digestOf(bytes).slice(0, 32)}`;
+  await keepOnce(into, name, { height: null, content: { document }, bytes });
   return name;
 }
 

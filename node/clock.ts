@@ -12,6 +12,8 @@ export interface Clock {
   every(ms: number, action: () => void): () => void;
   /** Lets whatever else waits in this process run first. */
   breathe(): Promise<void>;
+  /** Milliseconds that this process's event loop has worked so far; what others take of it is seen between two looks. */
+  busyMs(): number;
   /** From a cryptographic source, as lower-case hex. */
   randomHex(bytes: number): string;
 }
@@ -28,6 +30,7 @@ export const systemClock: Clock = {
     return () => clearInterval(timer);
   },
   breathe: () => new Promise((resolve) => setImmediate(resolve)),
+  busyMs: () => performance.eventLoopUtilization().active,
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
 };
 

@@ -14,6 +14,7 @@ function setUp({ holds = true } = {}) {
       passHeight: null,
       passBlocksPerSecond: null,
     },
+    hasSkipped: false,
     pass: () =>
       new Promise<boolean>((resolve) => {
         ends.push(resolve);
@@ -35,7 +36,7 @@ function setUp({ holds = true } = {}) {
     ends.shift()?.(isWhole);
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
   };
-  return { passes, said, end, ends };
+  return { scrub, passes, said, end, ends };
 }
 
 it("is pending from the moment on that changes were missed until a whole pass has ended", async () => {
@@ -66,5 +67,17 @@ it("is not pending where nothing is held that could have been changed", async ()
   const { passes } = setUp({ holds: false });
   passes.onBlind();
   expect([passes.isPending, passes.isDue]).toEqual([false, true]);
+  await passes.stop();
+});
+
+it("looks at once at what the first pass after a start has left out", async () => {
+  const { scrub, passes, end, ends } = setUp();
+  void passes.pass();
+  scrub.hasSkipped = true;
+  await end();
+  expect(ends.length).toBe(1);
+  scrub.hasSkipped = false;
+  await end();
+  expect(ends.length).toBe(0);
   await passes.stop();
 });

@@ -53,7 +53,7 @@ export class Passes {
       this.running = null;
     });
     await this.running;
-    if (this.due > 0 && !this.isStopped) void this.pass();
+    if ((this.due > 0 || this.parts.scrub.hasSkipped) && !this.isStopped) void this.pass();
   }
 
   private async passOnce(): Promise<void> {

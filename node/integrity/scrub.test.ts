@@ -3,6 +3,7 @@ import { height } from "../../shared/ids.js";
 import { blockVerifier, type ChainState, rangeMatches } from "../../shared/log/chain.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import type { Clock } from "../clock.js";
 import { createVerifier } from "../host/signer.js";
 import type { FoundBlock } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
@@ -27,6 +28,17 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
     set: (change: Partial<Places>): void => void Object.assign(kept, { places: { ...kept.places, ...change } }),
   };
   const standing = { held: heldThrough };
+  const rests: number[] = [];
+  const hasty = hastyClock();
+  // Each block takes a millisecond.
+  const clock: Clock = {
+    ...hasty,
+    breathe: async () => hasty.pass(1),
+    after(ms, action) {
+      rests.push(ms);
+      return hasty.after(ms, action);
+    },
+  };
   const scrub = new Scrub({
     store,
     places: kept,
@@ -50,11 +62,12 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
       beside.push(await paced(async () => kept.places.scrub?.height));
     },
     note: (finding) => noted.push(finding),
-    clock: hastyClock(),
+    clock,
     isAlone: () => false,
   });
   const heights = (): number[] => suspected.map(([at]) => at);
-  return { store, scrub, suspected, heights, noted, compared, beside, kept, standing };
+  const restedMs = (): number => rests.splice(0).reduce((sum, ms) => sum + ms, 0);
+  return { store, scrub, suspected, heights, noted, compared, beside, kept, standing, restedMs };
 }
 const foundHash = (at: number, blockHash: string): boolean => of(at).stored.block.blockHash === blockHash;
 const flip = (one: FoundBlock, part: "payloads" | "records"): FoundBlock => {
@@ -138,6 +151,26 @@ it("goes on where it was after a restart, if that is still what it was", async (
   anew.store.documents.delete(250);
   await anew.scrub.pass();
   expect([anew.compared[0], anew.heights()]).toEqual([1, [250, 251]]);
+});
+
+it("hurries through the log once after a start, and rests later", async () => {
+  const { scrub, restedMs } = setUp();
+  await scrub.pass();
+  expect([restedMs(), scrub.hasSkipped]).toEqual([300 / 2, false]);
+  await scrub.pass();
+  expect(restedMs()).toBeGreaterThan(5 * 1_600);
+});
+
+it("hurries through what it left out as well, where it went on amidst the log", async () => {
+  const places: Places = { ...NOWHERE, scrub: { height: 200, startedAt: "2026-01-01T00:00:00.000Z" } };
+  const { scrub, restedMs } = setUp({ places });
+  await scrub.pass();
+  expect([restedMs(), scrub.hasSkipped]).toEqual([100 / 2, true]);
+  await scrub.pass();
+  // From block 200 on the pass before has read it.
+  expect([restedMs(), scrub.hasSkipped]).toEqual([192 / 2 + 2_000 + 39 * 44, false]);
+  await scrub.pass();
+  expect(restedMs()).toBeGreaterThan(5 * 1_600);
 });
 
 it("says how far the running pass is, and how fast", async () => {

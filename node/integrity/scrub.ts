@@ -9,13 +9,10 @@ import type { StoredEntry } from "../storage/port.js";
 import type { IncidentFinding } from "./incidents.js";
 import type { Proof, Suspicion } from "./inspector.js";
 import type { Paced } from "./own-records.js";
+import { Pace } from "./pace.js";
 import type { PlaceFile } from "./place-file.js";
 
 const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
-/** A pass rests this many times as long as it works: a fortieth of one core. Faster where nothing else looks. */
-const REST_FACTOR = 39;
-const REST_FACTOR_ALONE = 9;
-const PAUSE_MS_MAX = 2_000;
 const NOT_HELD_MS = 500;
 /** Heights of one page of anchors. */
 const PAGE_HEIGHTS = 256;
@@ -73,8 +70,20 @@ export class Scrub {
   private isStopped = false;
   private stepCount = 0;
   private blocksPerSecond: number | null = null;
+  private readonly pace: Pace;
+  /** This process has come to the log's end once. */
+  private hasEnded = false;
+  /** Up to here it went on where an earlier process was: what that one verified may have been altered while none ran. */
+  private unreadThrough = Number.POSITIVE_INFINITY;
 
-  constructor(private readonly parts: ScrubParts) {}
+  constructor(private readonly parts: ScrubParts) {
+    this.pace = new Pace(parts);
+  }
+
+  /** The first pass began amidst the log: what is below waits for another one. */
+  get hasSkipped(): boolean {
+    return this.hasEnded && this.unreadThrough > 0;
+  }
 
   /** Grows with each part that was looked at, and with each pass. */
   get steps(): number {
@@ -131,6 +140,7 @@ export class Scrub {
         const after = await this.step(before, through);
         const { startedAt: passStartedAt = clock.wall() } = places.places.scrub ?? {};
         places.set({ scrub: { height: after.height, startedAt: passStartedAt } });
+        if (this.hasEnded && after.height >= this.unreadThrough) this.unreadThrough = 0;
         return after;
       });
       this.blocksPerSecond = Math.round((state.height - from) / Math.max(0.001, (clock.now() - begunAt) / 1_000));
@@ -144,12 +154,17 @@ export class Scrub {
     const startedAt = clock.now();
     const done = await work();
     this.stepCount += 1;
-    const factor = this.parts.isAlone() ? REST_FACTOR_ALONE : REST_FACTOR;
-    await delay(clock, Math.min(PAUSE_MS_MAX, factor * (clock.now() - startedAt)));
+    await this.pace.rest(clock.now() - startedAt, !this.hasEnded || this.hasSkipped);
     return done;
   }
 
   private async begin(): Promise<ChainState> {
+    const state = await this.beginning();
+    if (!this.hasEnded) this.unreadThrough = Math.min(this.unreadThrough, state.height);
+    return state;
+  }
+
+  private async beginning(): Promise<ChainState> {
     const { places, store, stateAt, clock } = this.parts;
     const { scrub } = places.places;
     if (scrub !== null && scrub.height > 0) {
@@ -167,6 +182,9 @@ export class Scrub {
     const lastPass = { startedAt, endedAt: clock.wall(), height: state.height, lastSequence: state.range.size - 1 };
     places.set({ scrub: null, lastPass });
     this.stepCount += 1;
+    // The log may be shorter than it was.
+    if (this.hasEnded) this.unreadThrough = 0;
+    this.hasEnded = true;
   }
 
   private async step(before: ChainState, through: Height): Promise<ChainState> {

@@ -28,6 +28,7 @@ function handClock(): Clock & { pass(ms: number): void } {
       return () => void every.splice(every.indexOf(timer), 1);
     },
     breathe: () => Promise.resolve(),
+    busyMs: () => 0,
     randomHex: () => "00",
     pass(ms) {
       at += ms;

@@ -30,6 +30,7 @@ export function hastyClock(): Clock & { pass(ms: number): void } {
     after,
     every: () => () => undefined,
     breathe: () => Promise.resolve(),
+    busyMs: () => 0,
     randomHex: (bytes) => "0".repeat(2 * bytes),
     pass: (ms) => {
       now += ms;

@@ -289,6 +289,10 @@ export class SimProcess implements Clock {
     return this.isAlive ? new Promise((resolve) => this.after(0, resolve)) : forgetting();
   }
 
+  busyMs(): number {
+    return 0;
+  }
+
   randomHex(bytes: number): string {
     return this.node.around.random.hex(bytes);
   }

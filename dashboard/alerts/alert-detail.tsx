@@ -2,7 +2,7 @@ import { useRef, useState } from "react";
 import { Link } from "wouter";
 import { useAlert } from "../api/queries.js";
 import type { AlertView, PlaceRange } from "../api/types.js";
-import { ago, count, duration, lasting, many } from "../lib/format.js";
+import { ago, count, duration, lasting, many, unturned } from "../lib/format.js";
 import { moment, zoneName } from "../lib/times.js";
 import { useNow } from "../lib/use-now.js";
 import { AskedPage } from "../parts/asked-page.js";
@@ -52,7 +52,7 @@ export function AlertDetail({ id }: { readonly id: string }) {
       <section className={page.card} aria-labelledby="what">
         <h2 id="what">What was found</h2>
         <p className={page.break}>
-          <bdi>{found.detail}</bdi>
+          <bdi>{unturned(found.detail)}</bdi>
         </p>
         <p>
           <strong>Likely cause.</strong> {causeOf(kind)}

@@ -1,6 +1,6 @@
 import { Link } from "wouter";
 import type { AlertView } from "../api/types.js";
-import { ago, count, many } from "../lib/format.js";
+import { ago, count, many, unturned } from "../lib/format.js";
 import { localTime } from "../lib/times.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
@@ -47,7 +47,7 @@ function AlertRow({ alert, now }: { readonly alert: AlertView; readonly now: num
         <Where alert={alert} />
       </td>
       <td className={page.break}>
-        <bdi>{alert.detail}</bdi>
+        <bdi>{unturned(alert.detail)}</bdi>
       </td>
       <td>{alert.foundBy === undefined ? alert.node : `${alert.node}, ${alert.foundBy}`}</td>
       <td className={styles.whole} title={localTime(alert.openedAt)}>

@@ -3,6 +3,7 @@ import { canonicalText, type JsonObject, type JsonValue } from "../../shared/can
 import { sha256Hex } from "../../shared/hash.js";
 import { type EventRecord, type EventView, payloadCommitment, recordText } from "../../shared/log/event.js";
 import type { DifferenceView } from "../api/types.js";
+import { unturned } from "../lib/format.js";
 
 /** An event's two hashes, as this browser computes them from its content. */
 export interface Recomputed {
@@ -119,4 +120,4 @@ function leavesOf(field: string, value: JsonValue): [string, JsonValue][] {
 }
 
 const textOf = (value: JsonValue | undefined): string =>
-  value === undefined ? WORD_OF_NOTHING : JSON.stringify(value);
+  value === undefined ? WORD_OF_NOTHING : unturned(JSON.stringify(value));

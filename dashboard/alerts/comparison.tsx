@@ -1,6 +1,6 @@
 import type { EventView } from "../../shared/log/event.js";
 import type { AlertView, DifferenceView } from "../api/types.js";
-import { count, many, shortHash } from "../lib/format.js";
+import { count, many, shortHash, unturned } from "../lib/format.js";
 import { Mark } from "../parts/mark.js";
 import page from "../parts/page.module.css";
 import { Loading } from "../parts/states.js";
@@ -77,7 +77,7 @@ function Row({
   return (
     <tr className={isOther ? styles.other : styles.same}>
       <th scope="row">
-        <bdi>{field}</bdi>
+        <bdi>{unturned(field)}</bdi>
         {isOther ? <span className={styles.only}>{isOnly ? " ◄ the only change" : " ◄ changed"}</span> : null}
       </th>
       <td>
@@ -145,7 +145,8 @@ function Hashes({ alert, committed, differences }: HashesProps) {
 const Hash = ({ hash }: { readonly hash: string }) => <code title={hash}>{shortHash(hash)}</code>;
 
 function Others({ differences }: { readonly differences: readonly DifferenceView[] }) {
-  const text = (value: DifferenceView["stored"]): string => (value === undefined ? "not there" : JSON.stringify(value));
+  const text = (value: DifferenceView["stored"]): string =>
+    value === undefined ? "not there" : unturned(JSON.stringify(value));
   return (
     <details>
       <summary>{many(differences.length, "difference")} elsewhere</summary>
@@ -155,7 +156,7 @@ function Others({ differences }: { readonly differences: readonly DifferenceView
             <td>{count(height)}</td>
             <td>{sequence === undefined ? "" : count(sequence)}</td>
             <th scope="row" className={page.break}>
-              <bdi>{field}</bdi>
+              <bdi>{unturned(field)}</bdi>
             </th>
             <td className={page.break}>
               <code>{text(expected)}</code>

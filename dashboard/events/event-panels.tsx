@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { checkEventView } from "../../shared/log/event.js";
 import { useCluster } from "../api/queries.js";
-import { shortHash } from "../lib/format.js";
+import { shortHash, unturned } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { localTime } from "../lib/times.js";
 import { Button } from "../parts/button.js";
@@ -63,10 +63,10 @@ function Fields({ rows }: { readonly rows: readonly (readonly [string, string, R
       {rows.map(([name, text, action]) => (
         <div key={name}>
           <dt>
-            <bdi>{name}</bdi>
+            <bdi>{unturned(name)}</bdi>
           </dt>
           <dd>
-            <bdi>{text}</bdi> {action}
+            <bdi>{unturned(text)}</bdi> {action}
           </dd>
         </div>
       ))}
@@ -75,7 +75,8 @@ function Fields({ rows }: { readonly rows: readonly (readonly [string, string, R
 }
 
 export function JsonPanel({ verified: { event } }: PanelProps) {
-  const text = JSON.stringify(event, null, 2);
+  // It is the same JSON.
+  const text = unturned(JSON.stringify(event, null, 2));
   return (
     <>
       <CopyButton text={text} label="Copy JSON" />

@@ -1,7 +1,7 @@
 import { memo } from "react";
 import { Link } from "wouter";
 import type { EventView } from "../../shared/log/event.js";
-import { count } from "../lib/format.js";
+import { count, unturned } from "../lib/format.js";
 import { clockTime, dateOf, localTime } from "../lib/times.js";
 import { verdictOf } from "../verify/row.js";
 import styles from "./event-list.module.css";
@@ -53,8 +53,8 @@ export const EventRow = memo(
           <span className={styles.date}>{dateOf(recordedAt)} </span>
           {clockTime(recordedAt)}
         </span>
-        <Cell>{eventType}</Cell>
-        <Cell>{sourceAppId}</Cell>
+        <Cell>{unturned(eventType)}</Cell>
+        <Cell>{unturned(sourceAppId)}</Cell>
         <Cell>{previewOf(dataPayload)}</Cell>
         <span
           role="gridcell"

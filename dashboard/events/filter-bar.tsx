@@ -1,5 +1,6 @@
 import { type FormEvent, useState } from "react";
 import { useCluster } from "../api/queries.js";
+import { unturned } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { Button } from "../parts/button.js";
 import { type Condition, namesToWrite, readConditions, shortName } from "./filter.js";
@@ -72,7 +73,7 @@ export function FilterBar({ conditions }: { readonly conditions: readonly Condit
             <li key={name}>
               <button type="button" className={styles.chip} onClick={() => change({ [name]: "" })}>
                 <span className={styles.name}>{shortName(name)}:</span>
-                <bdi>{value}</bdi>
+                <bdi>{unturned(value)}</bdi>
                 <span aria-hidden="true">×</span>
                 <span className="offscreen">, remove</span>
               </button>

@@ -1,15 +1,16 @@
 import type { JsonObject, JsonValue } from "../../shared/canonical.js";
+import { isolated } from "../lib/format.js";
 
 const CHARACTERS_MAX = 160;
 const TEXT_MAX = 60;
 
-/** The beginning of a payload in one line; of a large one no more is looked at. */
+/** The beginning of a payload in one line, each text in its own direction; of a large one no more is looked at. */
 export function previewOf(payload: JsonObject): string {
   const parts: string[] = [];
   let length = 0;
   for (const [name, value] of Object.entries(payload)) {
     if (length > CHARACTERS_MAX) return `${parts.join(", ")}, …`;
-    const part = `${name}: ${shortValue(value)}`;
+    const part = `${isolated(name)}: ${isolated(shortValue(value))}`;
     parts.push(part);
     length += part.length;
   }

@@ -23,3 +23,13 @@ export const lasting = (ms: number): string =>
   ms < 1_000 || ms >= 10_000 ? duration(ms) : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
 
 export const ago = (ms: number): string => (ms < 1_000 ? "just now" : `${duration(ms)} ago`);
+
+/** What turns the order of the letters around it: anybody may have put one into a text. */
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Such characters are written as JSON writes them, and not obeyed. */
+export const unturned = (text: string): string =>
+  text.replace(TURNING, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** A text of a direction of its own within a line; nothing in it reaches beyond it. */
+export const isolated = (text: string): string => `\u2068${unturned(text)}\u2069`;

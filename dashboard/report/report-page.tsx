@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import { LentNote } from "../alerts/lent-note.js";
 import { actionWord } from "../alerts/standing.js";
 import type { AlertView, NodeView } from "../api/types.js";
-import { count, many } from "../lib/format.js";
+import { count, many, unturned } from "../lib/format.js";
 import { useParameters } from "../lib/hash-location.js";
 import { moment, zoneName } from "../lib/times.js";
 import { AskedPage } from "../parts/asked-page.js";
@@ -235,7 +235,7 @@ function Found({
               <td>{alert.severity}</td>
               <td>{alert.accused}</td>
               <td className={page.break}>
-                <bdi>{alert.detail}</bdi>
+                <bdi>{unturned(alert.detail)}</bdi>
               </td>
               <td>{alert.resolution ?? alert.status}</td>
             </tr>

@@ -20,6 +20,9 @@ import { NotLive } from "./not-live.js";
 import { TailLog } from "./tail-log.js";
 import { useEvents } from "./use-events.js";
 
+/** As paused, and what comes is not even counted: nothing on the page moves. */
+const STOPPED = "stop";
+
 /** The page that people live in: all events that meet some conditions, live, and one of them beside. */
 export function EventsPage() {
   const search = useHashSearch();
@@ -28,6 +31,7 @@ export function EventsPage() {
   const [isAtTop, setAtTop] = useState(true);
   const [isExportOpen, setExportOpen] = useState(false);
   const isPaused = isPausedIn(parameters);
+  const isStopped = parameters.get("paused") === STOPPED;
   // The newest event that was there when the list was cleared.
   const clearedAt = sequenceIn(parameters, "cleared") ?? -1;
   const counted = useCounted(conditions, !isPaused);
@@ -46,7 +50,10 @@ export function EventsPage() {
         <EventHistogram conditions={conditions} asked={counted} />
         <div className={styles.controls}>
           <Button aria-pressed={isPaused} onClick={() => change({ paused: turned(isPaused) }, { replace: true })}>
-            {isPaused ? `▶ Resume (+${events.heldCount})` : "❚❚ Pause"}
+            {isStopped ? "▶ Live" : isPaused ? `▶ Resume (+${events.heldCount})` : "❚❚ Pause"}
+          </Button>
+          <Button disabled={isStopped} onClick={() => change({ paused: STOPPED }, { replace: true })}>
+            ■ Stop
           </Button>
           {isCleared ? (
             <Button onClick={() => change({ cleared: "" }, { replace: true })}>Show earlier</Button>

@@ -172,6 +172,28 @@ journeys("a person with a browser", () => {
     await leave(mine, "journey-05");
   });
 
+  it("stops: what comes is neither shown nor counted, and Live goes on without a gap", async () => {
+    const first = await write(url, { sourceAppId: "stopped" });
+    const mine = await visit(browser, `${url}/#/events?sourceAppId=stopped`);
+    const { page } = mine;
+    await page.locator(LIVE).waitFor();
+    await seen(page, [first], 60_000);
+    await page.getByRole("button", { name: "■ Stop" }).click();
+    await page.waitForURL(/paused=stop/);
+    const live = page.getByRole("button", { name: "▶ Live" });
+    await live.waitFor();
+    const other = await visit(browser, `${url}/#/events?sourceAppId=stopped`);
+    await other.page.locator(LIVE).waitFor();
+    const later = [await write(url, { sourceAppId: "stopped" }), await write(url, { sourceAppId: "stopped" })];
+    await seen(other.page, [first, ...later], 60_000);
+    expect(await rowsIn(page)).toEqual([first]);
+    expect(await live.textContent()).toBe("▶ Live");
+    await live.click();
+    await seen(page, [first, ...later], 60_000);
+    await leave(other, "stop-other");
+    await leave(mine, "stop");
+  });
+
   it("clears the list, sees only what comes then, and brings the earlier rows back", async () => {
     const mine = await visit(browser, `${url}/#/events?sourceAppId=fast`);
     await mine.page.locator("[data-sequence]").first().waitFor();
@@ -212,10 +234,30 @@ journeys("a person with a browser", () => {
     await leave(mine, "journey-09");
   });
 
+  /** Where the cells of a row begin. */
+  const leftsOf = (page: Page, sequence: number): Promise<number[]> =>
+    page.evaluate<number[]>(`[...document.querySelector('[data-sequence="${sequence}"]').children]
+      .map((cell) => Math.round(cell.getBoundingClientRect().left))`);
+
+  /** Where words of a row's payload are drawn. */
+  const leftsOfWords = (page: Page, sequence: number, words: readonly string[]): Promise<number[]> =>
+    page.evaluate<number[]>(`(() => {
+      const text = document.querySelector('[data-sequence="${sequence}"]').children[4].firstChild;
+      return ${JSON.stringify(words)}.map((word) => {
+        const range = document.createRange();
+        range.setStart(text, text.data.indexOf(word));
+        range.setEnd(text, text.data.indexOf(word) + word.length);
+        return Math.round(range.getBoundingClientRect().left);
+      });
+    })()`);
+
   it("25: hostile texts are only texts, and the layout holds", async () => {
     const markup = "<img src=x onerror=\"document.title='taken'\">";
     const first = await write(url, { eventType: markup, sourceAppId: "hostile", dataPayload: { html: markup } });
-    await write(url, { eventType: "حدث", sourceAppId: "hostile", dataPayload: { نص: "مرحبا \u202e بالعالم" } });
+    const turned = await write(url, {
+      ...{ eventType: "حدث\u202e", sourceAppId: "hostile" },
+      dataPayload: { نص: "مرحبا \u202e بالعالم", amount: 125, a: "\u202e" },
+    });
     const last = await write(url, {
       eventType: "t".repeat(256),
       sourceAppId: "hostile",
@@ -223,12 +265,19 @@ journeys("a person with a browser", () => {
     });
     for (const width of [320, 1280]) {
       const mine = await visit(browser, `${url}/#/events?sourceAppId=hostile`, { viewport: { width, height: 800 } });
-      await seen(mine.page, [first, first + 1, last], 60_000);
-      for (const sequence of [first, last]) {
+      await seen(mine.page, [first, turned, last], 60_000);
+      if (width > 1_000) {
+        expect(await leftsOf(mine.page, turned)).toEqual(await leftsOf(mine.page, first));
+        const words = ["amount", "125", "نص", "مرحبا"];
+        const places = await leftsOfWords(mine.page, turned, words);
+        expect(places).toEqual(places.toSorted((a, b) => a - b));
+      }
+      for (const sequence of [first, turned, last]) {
         await mine.page.locator(`[data-sequence="${sequence}"]`).click();
         await mine.page.getByText(/verified in this browser/).waitFor();
         expect(await mine.page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
         expect(await mine.page.evaluate("document.images.length")).toBe(0);
+        if (sequence === turned) await mine.page.getByText("مرحبا \\u202e بالعالم", { exact: true }).waitFor();
         // The bar never leaves, however narrow the page is and however far it is scrolled.
         await mine.page.mouse.wheel(0, 2_000);
         expect(await mine.page.evaluate("document.elementFromPoint(4, 4).closest('header') !== null")).toBe(true);

@@ -43,7 +43,7 @@ export function ChainPage() {
   if (chain.data === undefined)
     return <AskedPage title="Chain" what="the chain" error={chain.error} onRetry={() => void chain.refetch()} />;
   const view = chain.data.body;
-  const picture = pictureOf(view, view.count);
+  const picture = pictureOf(view, view.count, (node, sequence) => accusedBy(node, sequence)?.kind);
   const move = (sequence: number, options?: { replace: boolean }): void => change({ at: String(sequence) }, options);
   return (
     <div className={`${page.page} ${page.wide}`}>
@@ -114,14 +114,14 @@ function Legend({ zoom }: { readonly zoom: Zoom }) {
     return (
       <p className={page.muted}>
         The whole log as each node tells of it: full green was verified by its last pass, hatched has not been passed
-        yet, dotted is not there yet. <b>!</b> crossed red is altered, by an open alert. Press a place to see its
+        yet, dotted is not there yet. What is red is altered, by an open alert: <Breaks />. Press a place to see its
         events. <b>L</b> is the leader.
       </p>
     );
   return (
     <p className={page.muted}>
-      <b>{zoom === "bar" ? "green" : "✓"}</b> equal on all nodes that have it · <b>✗ differs</b> nodes name different
-      hashes · <b>! altered</b> the node’s own database does not hold what was committed ·{" "}
+      <b>{zoom === "bar" ? "green" : "a hash alone"}</b> equal on all nodes that have it · <b>✗</b> nodes name different
+      hashes · other red signs: the node’s own database does not hold what was committed, <Breaks /> ·{" "}
       {zoom === "bar" ? null : (
         <>
           <b>╳</b> the chain breaks here ·{" "}
@@ -129,5 +129,15 @@ function Legend({ zoom }: { readonly zoom: Zoom }) {
       )}
       <b>–</b> not there yet · <b>?</b> the node did not say · <b>L</b> the leader
     </p>
+  );
+}
+
+/** Each has a pattern of its own, too. */
+function Breaks() {
+  return (
+    <>
+      <b>✎</b> content changed, <b>⇄</b> its hashes, too, <b>∅</b> deleted, <b>⚑</b> forged, or not signed by the leader
+      that is named, <b>!</b> no alert has told how yet
+    </>
   );
 }

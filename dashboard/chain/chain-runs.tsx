@@ -3,6 +3,7 @@ import { Bar, Lanes, type Room } from "../lanes/lanes.js";
 import styles from "../lanes/lanes.module.css";
 import { count } from "../lib/format.js";
 import { Table } from "../parts/table.js";
+import { breakOf } from "./breaks.js";
 import type { Run, RunRow, RunState } from "./runs.js";
 
 const ROW = 34;
@@ -15,7 +16,7 @@ const RUN_PX_MIN = 3;
 /** What is wrong has to be seen, however small its part is. */
 const BROKEN_PX_MIN = 8;
 
-export const RUN_WORDS: Readonly<Record<RunState, string>> = {
+const RUN_WORDS: Readonly<Record<RunState, string>> = {
   equal: "equal",
   differs: "differs",
   altered: "altered",
@@ -24,6 +25,7 @@ export const RUN_WORDS: Readonly<Record<RunState, string>> = {
   verified: "verified by a pass",
   held: "held, no pass yet",
 };
+const wordsOf = ({ state, kind }: Run): string => `${RUN_WORDS[state]}${kind === undefined ? "" : ` (${kind})`}`;
 const isBroken = (state: RunState): boolean => state === "differs" || state === "altered";
 
 interface ChainRunsProps {
@@ -73,7 +75,7 @@ export function ChainRuns({ rows, from, to, leaderId }: ChainRunsProps) {
               <th scope="row">{run.node}</th>
               <td>{count(run.from)}</td>
               <td>{count(run.to)}</td>
-              <td>{RUN_WORDS[run.state]}</td>
+              <td>{wordsOf(run)}</td>
             </tr>
           ))}
         </Table>
@@ -93,6 +95,7 @@ interface RunBarProps extends Room {
 function RunBar({ run, from, to, width: all, id, middle }: RunBarProps) {
   const [, navigate] = useLocation();
   const { state } = run;
+  const broken = state === "altered" ? breakOf(run.kind) : null;
   const ofOne = Math.max(1, all - LEFT - 2) / (to - from + 1);
   const wanted = (run.to + 1 - run.from) * ofOne;
   const width = Math.max(isBroken(state) ? BROKEN_PX_MIN : RUN_PX_MIN, wanted);
@@ -100,14 +103,14 @@ function RunBar({ run, from, to, width: all, id, middle }: RunBarProps) {
   return (
     <g className={styles.place}>
       <Bar
-        {...{ kind: state, id, x, width, middle }}
+        {...{ kind: broken?.pattern ?? state, id, x, width, middle }}
         height={BAR}
-        title={`${count(run.from)} to ${count(run.to)}: ${RUN_WORDS[state]}`}
+        title={`${count(run.from)} to ${count(run.to)}: ${wordsOf(run)}`}
         onPress={() => navigate(`/chain?at=${run.from}`)}
       >
         {isBroken(state) ? (
-          <text x={x + width / 2} y={middle - BAR / 2 - 1}>
-            !
+          <text className={styles.broken} x={x + width / 2} y={middle - BAR / 2 - 1}>
+            {broken?.sign ?? "✗"}
           </text>
         ) : null}
       </Bar>
@@ -117,7 +120,12 @@ function RunBar({ run, from, to, width: all, id, middle }: RunBarProps) {
 
 function inWords(rows: readonly RunRow[], from: number, to: number): string {
   const wrong = rows.flatMap(({ node, runs }) =>
-    runs.filter(({ state }) => isBroken(state)).map((run) => `${node} ${RUN_WORDS[run.state]} at ${count(run.from)}`),
+    runs
+      .filter(({ state }) => isBroken(state))
+      .map(
+        (run) =>
+          `${node} ${RUN_WORDS[run.state]} at ${count(run.from)}${run.kind === undefined ? "" : ` (${run.kind})`}`,
+      ),
   );
   return `Events ${count(from)} to ${count(to)}, a row for each of ${rows.map(({ node }) => node).join(", ")}: ${
     wrong.length === 0 ? "nothing differs" : wrong.slice(0, 20).join(", ")

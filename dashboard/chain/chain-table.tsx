@@ -1,5 +1,6 @@
 import { Link } from "wouter";
 import { count, many } from "../lib/format.js";
+import { breakOf } from "./breaks.js";
 import styles from "./chain.module.css";
 import type { ChainCell, ChainPicture } from "./columns.js";
 
@@ -62,19 +63,24 @@ function Waiting({ blocks }: { readonly blocks: number }) {
 }
 
 function Tile({ cell }: { readonly cell: ChainCell }) {
-  const { state, hash, isLinked, detail } = cell;
+  const { state, hash, isLinked, detail, kind } = cell;
+  const broken = state === "altered" ? breakOf(kind) : null;
   return (
     <span className={styles.place}>
       <span className={isLinked === false ? styles.broken : styles.link} aria-hidden="true">
         {isLinked === false ? "╳" : ""}
       </span>
       {isLinked === false ? <span className="offscreen">not linked; </span> : null}
-      <span className={`${styles.tile} ${styles[state]}`} title={hash === "" ? detail : hash}>
-        {hash === "" ? WORDS[state] : `${hash.slice(0, SHOWN_DIGITS)}${state === "differs" ? " ✗" : ""}`}
+      <span className={`${styles.tile} ${styles[broken?.pattern ?? state]}`} title={hash === "" ? detail : hash}>
+        {broken !== null
+          ? `${broken.sign} ${broken.word}`
+          : hash === ""
+            ? WORDS[state]
+            : `${hash.slice(0, SHOWN_DIGITS)}${state === "differs" ? " ✗" : ""}`}
         <span className="offscreen">{hash === "" ? detail : WORDS[state]}</span>
       </span>
     </span>
   );
 }
 
-const WORDS = { equal: " ✓", differs: " differs", altered: "! altered", missing: "–", unknown: "?" } as const;
+const WORDS = { equal: " ✓", differs: " differs", altered: "altered", missing: "–", unknown: "?" } as const;

@@ -35,8 +35,9 @@ it("an altered block is shown on its node's row only, with why", () => {
   const altered = [{ height: 2, from: 1, count: 1, detail: "its body is another one" }];
   const nodes = [node("n1", whole), node("n2", [link(0), link(2)], { altered })];
   expect(statesOf(nodes)).toEqual(["equal equal equal", "equal altered equal"]);
-  const cell = pictureOf({ from: 0, size: 3, nodes }, 24).rows[1]?.cells[1];
-  expect(cell?.detail).toBe("block 2: its body is another one");
+  const kindAt = (id: string, sequence: number) => (id === "n2" && sequence === 1 ? "payload_modified" : undefined);
+  const cell = pictureOf({ from: 0, size: 3, nodes }, 24, kindAt).rows[1]?.cells[1];
+  expect(cell).toMatchObject({ detail: "block 2: its body is another one", kind: "payload_modified" });
 });
 
 it("a node that says nothing is unknown, and the picture ends with the log", () => {

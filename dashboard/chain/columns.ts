@@ -8,7 +8,11 @@ export interface ChainCell {
   /** Whether the event before it, on the same node, has the hash that it names; null where that one is not shown. */
   readonly isLinked: boolean | null;
   readonly detail: string;
+  /** Of what is altered, the kind of the alert about it, once that is told. */
+  readonly kind?: string | undefined;
 }
+/** The kind of the alert that names an event of a node. */
+export type KindAt = (node: string, sequence: number) => string | undefined;
 export interface ChainRow {
   readonly node: string;
   readonly cells: readonly ChainCell[];
@@ -22,7 +26,11 @@ export interface ChainPicture {
  * The nodes' hashes beside each other. Which of two different ones is true the number of nodes does not say: both are
  * shown as differing.
  */
-export function pictureOf({ from, size, nodes }: ChainView, countMax: number): ChainPicture {
+export function pictureOf(
+  { from, size, nodes }: ChainView,
+  countMax: number,
+  kindAt: KindAt = () => undefined,
+): ChainPicture {
   const sequences = Array.from({ length: Math.max(0, Math.min(countMax, size - from)) }, (_, i) => from + i);
   const byNode = nodes.map((node) => ({ node, links: new Map(node.events.map((link) => [link.sequence, link])) }));
   const hashesAt = (sequence: number): Set<string> =>
@@ -40,7 +48,10 @@ export function pictureOf({ from, size, nodes }: ChainView, countMax: number): C
         }
         const altered = node.altered.find((place) => sequence >= place.from && sequence < place.from + place.count);
         if (altered !== undefined)
-          return { state: "altered", hash: "", isLinked: false, detail: `block ${altered.height}: ${altered.detail}` };
+          return {
+            ...{ state: "altered", hash: "", isLinked: false, kind: kindAt(node.node, sequence) },
+            detail: `block ${altered.height}: ${altered.detail}`,
+          };
         const detail = node.detail ?? "it does not have it yet";
         return { state: node.detail === undefined ? "missing" : "unknown", hash: "", isLinked: null, detail };
       }),

@@ -25,10 +25,21 @@ it("what an alert names is altered on that node only, in the middle and over an 
   ]);
 });
 
-it("cells that stand alike are one run", () => {
+it("cells that stand alike are one run; kinds of break do not stand alike", () => {
   const cells = ["equal", "equal", "altered", "equal"].map((state) => ({ state }) as never);
   expect(wordsOf(runsOfPicture({ sequences: [5, 6, 7, 8], rows: [{ node: "n1", cells }] }))).toEqual([
     "n1 5-6 equal, 7-7 altered, 8-8 equal",
+  ]);
+  const alerts = [
+    { ...alert("n1", [2, 3]), kind: "missing" },
+    { ...alert("n1", [3, 5]), kind: "payload_modified" },
+  ];
+  const [row] = runsOfLog(status(node("n1", 9, 9)), alerts, 10);
+  expect(row?.runs.map(({ from, to, kind }) => [from, to, kind])).toEqual([
+    [0, 1, undefined],
+    [2, 3, "missing"],
+    [4, 5, "payload_modified"],
+    [6, 9, undefined],
   ]);
 });
 

@@ -9,6 +9,8 @@ export interface Run {
   readonly from: number;
   readonly to: number;
   readonly state: RunState;
+  /** Of what is altered, the kind of the alert about it. */
+  readonly kind?: string | undefined;
 }
 export interface RunRow {
   readonly node: string;
@@ -19,15 +21,22 @@ export interface RunRow {
 export function runsOfPicture({ sequences, rows }: ChainPicture): RunRow[] {
   return rows.map(({ node, cells }) => ({
     node,
-    runs: joined(cells.map(({ state }, i) => ({ from: sequences[i] as number, to: sequences[i] as number, state }))),
+    runs: joined(
+      cells.map(({ state, kind }, i) => ({ from: sequences[i] as number, to: sequences[i] as number, state, kind })),
+    ),
   }));
 }
 
 /** The whole log, by what each node says of itself and by the alerts that are open. */
 export function runsOfLog({ nodes }: ClusterView, alerts: readonly AlertView[], size: number): RunRow[] {
   return nodes.map((node) => {
-    const accused = alteredBy(alerts.filter((alert) => alert.accused === node.id));
-    return { node: node.id, runs: marked(plainRuns(node, size), accused) };
+    return {
+      node: node.id,
+      runs: marked(
+        plainRuns(node, size),
+        alerts.filter(({ accused }) => accused === node.id),
+      ),
+    };
   });
 }
 
@@ -46,8 +55,8 @@ function plainRuns({ role, verifiedThrough, lastSequence }: NodeView, size: numb
 type Range = readonly [number, number];
 
 /** Alerts of less weight say nothing against events. */
-const alteredBy = (alerts: readonly AlertView[]): Range[] =>
-  alerts.filter(({ severity }) => severity === "critical").flatMap(rangesOf);
+const criticalOf = (alerts: readonly AlertView[]): AlertView[] =>
+  alerts.filter(({ severity }) => severity === "critical");
 
 /** First and last event of each place that an alert names. */
 export const rangesOf = ({ sequences, sequence }: AlertView): Range[] =>
@@ -58,14 +67,16 @@ export const rangesOf = ({ sequences, sequence }: AlertView): Range[] =>
       : [[sequence, sequence]];
 
 /** What is altered is altered, whatever else is said of it. */
-function marked(runs: readonly Run[], ranges: readonly Range[]): Run[] {
+function marked(runs: readonly Run[], alerts: readonly AlertView[]): Run[] {
+  const accused = criticalOf(alerts).flatMap((alert) => rangesOf(alert).map((range) => ({ range, kind: alert.kind })));
   let cut = [...runs];
-  for (const [low, high] of ranges)
+  for (const { range, kind } of accused)
     cut = cut.flatMap((run): Run[] => {
-      if (high < run.from || low > run.to) return [run];
+      const [low, high] = range;
+      if (high < run.from || low > run.to || run.state === "altered") return [run];
       return [
         { ...run, to: low - 1 },
-        { from: Math.max(low, run.from), to: Math.min(high, run.to), state: "altered" as const },
+        { from: Math.max(low, run.from), to: Math.min(high, run.to), state: "altered" as const, kind },
         { ...run, from: high + 1 },
       ].filter(({ from, to }) => from <= to);
     });
@@ -76,7 +87,7 @@ function joined(runs: readonly Run[]): Run[] {
   const together: Run[] = [];
   for (const run of runs) {
     const last = together.at(-1);
-    if (last !== undefined && last.state === run.state && last.to + 1 === run.from)
+    if (last !== undefined && last.state === run.state && last.kind === run.kind && last.to + 1 === run.from)
       together[together.length - 1] = { ...last, to: run.to };
     else together.push(run);
   }
@@ -98,7 +109,7 @@ export function coverageOf({ nodes }: ClusterView, alerts: readonly AlertView[],
   const answering = nodes.filter(({ role }) => role !== "unknown");
   const behind = answering.toSorted((a, b) => a.verifiedThrough - b.verifiedThrough)[0];
   const passed = behind === undefined ? 0 : Math.min(size, behind.verifiedThrough + 1);
-  const ranges = alteredBy(alerts);
+  const ranges = criticalOf(alerts).flatMap(rangesOf);
   const altered = lengthOf(ranges);
   const alteredInPassed = lengthOf(ranges.map(([low, high]) => [low, Math.min(high, passed - 1)]));
   return {

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 
 /** A tile and its link, and what stands beside all tiles, in CSS pixels: with the rail, and where it is on top. */
-const TILE = 96;
+const TILE = 100;
 const BESIDE = 330;
 const BESIDE_NARROW = 120;
 const NARROW = 768;

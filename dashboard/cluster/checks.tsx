@@ -3,7 +3,7 @@ import type { Asked } from "../api/queries.js";
 import type { AlertList, ClusterView, NodeView } from "../api/types.js";
 import { ago, count } from "../lib/format.js";
 import { Mark } from "../parts/mark.js";
-import { Outdated } from "../parts/outdated.js";
+import { isOutdated, Outdated } from "../parts/outdated.js";
 import page from "../parts/page.module.css";
 import { Table } from "../parts/table.js";
 import type { Tone } from "../parts/tone.js";
@@ -23,7 +23,7 @@ interface ChecksProps {
 
 /** What each node checks of its own database, and how far that has come. */
 export function Checks({ status, alerts, now }: ChecksProps) {
-  const found = alerts.data?.body.alerts;
+  const list = alerts.data?.body;
   return (
     <section className={page.card} aria-labelledby="checks">
       <h2 id="checks">What each node checks of its own database</h2>
@@ -39,7 +39,7 @@ export function Checks({ status, alerts, now }: ChecksProps) {
             <td>{since(node.lastPassAt, now)}</td>
             <td>{since(node.oldestVerifiedAt, now)}</td>
             <td>
-              <Differences found={found?.filter(({ accused }) => accused === node.id).length} />
+              <Differences found={foundOn(node.id, list)} isOutdated={isOutdated(alerts)} />
             </td>
           </tr>
         ))}
@@ -57,8 +57,21 @@ function Watch({ node: { watch } }: { readonly node: NodeView }) {
   return <Mark tone={tone}>{text}</Mark>;
 }
 
-function Differences({ found }: { readonly found: number | undefined }) {
+/** A node's own alerts are told by itself: of one that is silent, what others found is known, and no more. */
+function foundOn(id: string, list: AlertList | undefined): number | undefined {
+  const found = list?.alerts.filter(({ accused }) => accused === id).length;
+  return found === 0 && list?.unreachable.includes(id) ? undefined : found;
+}
+
+interface DifferencesProps {
+  readonly found: number | undefined;
+  readonly isOutdated: boolean;
+}
+
+function Differences({ found, isOutdated: wasTold }: DifferencesProps) {
   if (found === undefined) return <Mark tone="unknown">not told</Mark>;
+  // What was found stands until the opposite is told; that there was nothing does not.
+  if (found === 0 && wasTold) return <Mark tone="unknown">none then</Mark>;
   return found === 0 ? (
     <Mark tone="ok">none</Mark>
   ) : (

@@ -110,9 +110,7 @@ function Views({ status }: { readonly status: ClusterView }) {
         {status.views.map((view) => (
           <tr key={view.node} className={said.size > 1 ? styles.disagrees : undefined}>
             <th scope="row">{view.node}</th>
-            <td>
-              {view.leaderId === null ? `nobody leads, term ${view.term}` : `${view.leaderId} leads, term ${view.term}`}
-            </td>
+            <td>{said.size > 1 ? <Mark tone="bad">{leadsOf(view)}</Mark> : leadsOf(view)}</td>
           </tr>
         ))}
         {unheard.map(({ id, detail }) => (
@@ -127,3 +125,6 @@ function Views({ status }: { readonly status: ClusterView }) {
     </section>
   );
 }
+
+const leadsOf = ({ leaderId, term }: ClusterView["views"][number]): string =>
+  `${leaderId ?? "nobody"} leads, term ${term}`;

@@ -139,9 +139,9 @@ function TimelineCard({ status, list: { elections, messages } }: TimelineCardPro
       <p className={page.muted}>
         <b>▲</b> COORDINATOR: the first block of a term · dashed arrow: a vote · thick arrow: a hand-over · dotted
         arrow: ELECTION · dash and dot: ALIVE · <b>⊘</b> writes refused for want of a leader · <b>◆</b> an event altered
-        on demand · hatched: campaign, transfer, or down. A campaign begins with the last sign of the leader before.
-        ELECTION and ALIVE are what the nodes that they reached remember since their start; silence and catching up are
-        what this page saw itself since it was opened. Press ▲ for one election.
+        on demand · full: leader · dots: follower · hatched: campaign, transfer, or down. A campaign begins with the
+        last sign of the leader before. ELECTION and ALIVE are what the nodes that they reached remember since their
+        start; silence and catching up are what this page saw itself since it was opened. Press ▲ for one election.
       </p>
     </section>
   );

@@ -49,8 +49,9 @@ export function Swimlanes({ timeline, from, to }: SwimlanesProps) {
               viewBox="0 0 8 8"
               refX="7"
               refY="4"
-              markerWidth="7"
-              markerHeight="7"
+              markerUnits="userSpaceOnUse"
+              markerWidth="10"
+              markerHeight="10"
               orient="auto"
             >
               <path d="M0,0 L8,4 L0,8 Z" className={styles.head} />

@@ -36,15 +36,34 @@ describe("the lanes", () => {
 
   it("a leader leads until its last sign, its successor campaigns from there on, and leads from its first block on", () => {
     expect(spans("n3")).toEqual([
+      ["follows", 22_000, 39_500],
       ["leads", 10_000, 20_000],
       ["leads", 40_000, 60_000],
       ["transfer", 39_500, 40_000],
     ]);
     expect(spans("n2")).toEqual([
+      ["follows", 10_000, 20_000],
+      ["follows", 40_000, 60_000],
       ["leads", 22_000, 39_500],
       ["campaign", 20_000, 22_000],
     ]);
-    expect(spans("n1")).toEqual([]);
+    expect(spans("n1")).toEqual([
+      ["follows", 10_000, 20_000],
+      ["follows", 22_000, 39_500],
+      ["follows", 40_000, 60_000],
+    ]);
+  });
+
+  it("nobody follows while it is down, or tries to lead itself", () => {
+    const down = { node: "n1", kind: "down", from: 12_000, to: 41_000, label: "killed" } as const;
+    const cut = { node: "n1", kind: "cut", from: 50_000, to: 55_000, label: "cut off" } as const;
+    const [lane] = timelineOf({ ...parts, downtimes: [down, cut] }).lanes;
+    const followed = lane?.spans.filter(({ kind }) => kind === "follows").map(({ from, to }) => [from, to]);
+    expect(followed).toEqual([
+      [10_000, 12_000],
+      [41_000, 50_000],
+      [55_000, 60_000],
+    ]);
   });
 
   it("messages, votes and transfers go from node to node, and nobody's own vote", () => {
@@ -65,7 +84,7 @@ describe("the lanes", () => {
   it("a leader that went and was not followed led until it went", () => {
     const downtimes = [{ node: "n3", kind: "down", from: 50_000, to: 60_000, label: "down" }] as const;
     const lane = timelineOf({ ...parts, downtimes, leaderId: null }).lanes[2];
-    expect(lane?.spans[1]).toMatchObject({ kind: "leads", to: 50_000 });
+    expect(lane?.spans.findLast(({ kind }) => kind === "leads")).toMatchObject({ kind: "leads", to: 50_000 });
   });
 });
 

@@ -2,7 +2,7 @@ import type { ChaosState } from "../../shared/protocol/chaos.js";
 import type { ElectionMessage } from "../../shared/protocol/requests.js";
 import type { ElectionView } from "../api/types.js";
 
-export type SpanKind = "leads" | "campaign" | "transfer" | "down" | "paused" | "cut" | "silent" | "behind";
+export type SpanKind = "leads" | "follows" | "campaign" | "transfer" | "down" | "paused" | "cut" | "silent" | "behind";
 
 /** Milliseconds since 1970. */
 export interface Span {
@@ -67,14 +67,18 @@ export function timelineOf(parts: TimelineParts): Timeline {
   const lanes = parts.nodes.map((node): Lane => {
     const led = leading.filter(({ election }) => election.leaderId === node);
     const won = led.map(({ election }) => election);
+    const attempts = won.flatMap((election) => attemptOf(election) ?? []);
+    const away = parts.downtimes.filter((downtime) => downtime.node === node);
+    const followed = leading.filter(({ election }) => election.leaderId !== node);
     return {
       node,
       spans: [
+        ...followed.flatMap(({ election: { end }, to }) => followsWithout({ from: end, to }, [...attempts, ...away])),
         ...led.map(
           ({ election: { end, term }, to }): Span => ({ kind: "leads", from: end, to, label: `leads t${term}` }),
         ),
-        ...won.flatMap((election) => attemptOf(election) ?? []),
-        ...parts.downtimes.filter((downtime) => downtime.node === node),
+        ...attempts,
+        ...away,
       ],
       marks: [
         ...won.map(
@@ -98,6 +102,21 @@ export function timelineOf(parts: TimelineParts): Timeline {
       .filter(({ reason, tookMs }) => reason === "no_leader" && tookMs !== null)
       .map(({ term, start, end }) => ({ term, from: start, to: end })),
   };
+}
+
+/** A node follows while somebody else leads, but for times in which it does something else, or nothing. */
+function followsWithout(whole: Pick<Span, "from" | "to">, others: readonly Span[]): Span[] {
+  let parts = [whole];
+  for (const other of others)
+    parts = parts.flatMap(({ from, to }) =>
+      other.to <= from || other.from >= to
+        ? [{ from, to }]
+        : [
+            { from, to: other.from },
+            { from: other.to, to },
+          ].filter((part) => part.from < part.to),
+    );
+  return parts.map(({ from, to }) => ({ kind: "follows", from, to, label: "follower" }));
 }
 
 interface Times {

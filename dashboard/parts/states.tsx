@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { ApiError, NoAnswer } from "../api/client.js";
 import { Button } from "./button.js";
 import styles from "./states.module.css";
@@ -13,10 +13,19 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
   );
 }
 
+/** So long nobody wonders. */
+const USUAL_MS = 3_000;
+
 export function Loading({ what }: { readonly what: string }) {
+  const [isSlow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), USUAL_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <div className={styles.state} role="status">
       <p>Asking this node for {what} …</p>
+      {isSlow ? <p>It takes long: the bar on top leads to the other nodes, and to how the cluster stands.</p> : null}
     </div>
   );
 }

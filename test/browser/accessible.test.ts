@@ -197,6 +197,41 @@ journeys("a page for everybody", () => {
       await leave(mine, "open-node");
     });
 
+    it("is red where nodes disagree about who leads, on each of their rows, and green again when they agree", async () => {
+      const mine = await visit(world.browser, `${world.url}/#/cluster`);
+      const { page } = mine;
+      const views = page.getByRole("region", { name: /Who leads, by each node.s own word/ });
+      const rows = views.locator("tbody tr");
+      await views.getByText("all agree").waitFor();
+      expect(await rows.filter({ hasText: "✗" }).count()).toBe(0);
+      await page.route("**/api/v1/cluster", async (route) => {
+        const response = await route.fetch();
+        const json = await response.json();
+        const [first, ...others] = json.views;
+        const other = { ...first, leaderId: first.leaderId === "n1" ? "n2" : "n1", term: first.term + 1 };
+        await route.fulfill({ response, json: { ...json, views: [other, ...others] } });
+      });
+      await views.getByText("they disagree").waitFor();
+      expect(await rows.filter({ hasText: "✗" }).count()).toBe(3);
+      const grounds = await page.evaluate<
+        string[]
+      >(`[...document.querySelectorAll('[aria-labelledby="views"] tbody tr')]
+        .map((row) => getComputedStyle(row).backgroundColor)`);
+      const red = await page.evaluate<string>(`(() => {
+        const probe = document.body.appendChild(document.createElement("i"));
+        probe.style.background = "var(--bad-soft)";
+        const { backgroundColor } = getComputedStyle(probe);
+        probe.remove();
+        return backgroundColor;
+      })()`);
+      expect(grounds).toEqual([red, red, red]);
+      await expectSound(page, "nodes that disagree");
+      await picture(page, "views-disagree");
+      await page.unrouteAll({ behavior: "ignoreErrors" });
+      await views.getByText("all agree").waitFor();
+      await leave(mine, "views-agree");
+    });
+
     it("hands the lead over by keyboard, and says who leads then", async () => {
       const mine = await visit(world.browser, `${world.url}/#/cluster`);
       const { page } = mine;

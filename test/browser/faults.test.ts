@@ -225,6 +225,7 @@ journeys("a person whose cluster is in trouble", () => {
     });
     await row(3).click();
     await page.getByText(`Asking this node for event ${first + 3} …`).waitFor();
+    await page.getByText(/It takes long: the bar on top leads to the other nodes/).waitFor();
     release();
     await page.getByText(/verified in this browser/).waitFor();
     await leave(failing, "journey-26");
@@ -245,6 +246,11 @@ journeys("a person whose cluster is in trouble", () => {
     await page.getByText("Yes: nothing differs on 3 of 3 nodes").waitFor();
     await page.route("**/api/v1/alerts?*", (route) => route.fulfill({ status: 503, body: "{}" }));
     await page.getByText(/Not known now: alerts were told last \d+ s ago/).waitFor();
+    await page.getByRole("link", { name: "Cluster", exact: true }).click();
+    const checks = page.getByRole("region", { name: "What each node checks of its own database" });
+    await checks.getByText(/the column of differences is what it said \d+ s ago/).waitFor();
+    expect(await checks.getByText("none then").count()).toBe(3);
+    await page.getByRole("link", { name: "Overview", exact: true }).click();
     await page.unroute("**/api/v1/alerts?*");
     await page.getByText("Yes: nothing differs on 3 of 3 nodes").waitFor();
     await leave(mine, "journey-26-proxy");
@@ -295,8 +301,21 @@ journeys("a person whose cluster is in trouble", () => {
     await page.getByText("2/3 majority").waitFor();
     await press("Resume", paused);
     await page.getByText("3/3 all nodes").waitFor({ timeout: PATIENCE_MS });
+    const { pid } = cluster.node(paused);
+    await press("Restart", paused);
+    await page.getByText(`Started ${paused}.`).waitFor();
+    const isAnother = (): boolean => ![undefined, pid].includes(cluster.node(paused).pid);
+    await eventually(isAnother, PATIENCE_MS, "it runs again");
+    await rowOf(paused).getByText("runs").waitFor({ timeout: PATIENCE_MS });
+    await page.getByText("3/3 all nodes").waitFor({ timeout: PATIENCE_MS });
+    await page.getByText("What happened to the nodes").click();
+    await page
+      .getByRole("row", { name: new RegExp(`${paused} restart`) })
+      .first()
+      .waitFor();
     const lanes = page.getByRole("img", { name: /Elections of n3, n2, n1/ });
     await lanes.getByText("killed", { exact: false }).first().waitFor({ state: "attached" });
+    await lanes.getByText("follower", { exact: false }).first().waitFor({ state: "attached" });
     expect(await violationsOf(page)).toEqual([]);
     await leave(mine, "chaos-panel");
   });
@@ -349,7 +368,7 @@ journeys("a person whose cluster is in trouble", () => {
     await page.getByRole("link", { name: "chain", exact: true }).click();
     await page
       .getByRole("row", { name: new RegExp(`^${victim}`) })
-      .getByText("! altered")
+      .getByText("✎ payload")
       .waitFor();
     await leave(mine, "getting-started");
   });

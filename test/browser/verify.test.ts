@@ -28,6 +28,20 @@ journeys("a person who checks the log", () => {
     return download;
   };
 
+  /** A file that a person drags over the page and lets go of there. */
+  async function drop(page: Page, path: string): Promise<void> {
+    const dataTransfer = await page.evaluateHandle(`(() => {
+      const dragged = new DataTransfer();
+      dragged.items.add(new File([${JSON.stringify(readFileSync(path, "utf8"))}], "dropped.json"));
+      return dragged;
+    })()`);
+    const place = page.getByRole("group", { name: "A file" });
+    await place.dispatchEvent("dragover", { dataTransfer });
+    await page.locator('[data-over="true"]').waitFor();
+    await place.dispatchEvent("drop", { dataTransfer });
+    await page.locator('[data-over="false"]').waitFor();
+  }
+
   it("7: draws over a part of the time: it becomes the conditions, and Back restores what was", async () => {
     const mine = await visit(browser, `${url}/#/events`);
     const { page } = mine;
@@ -113,6 +127,9 @@ journeys("a person who checks the log", () => {
       await page.getByText(words).waitFor();
     };
     await check(file, /201 events in \d+ blocks: all of it holds/);
+    await drop(page, file);
+    await page.getByText(/dropped.json, checked/).waitFor();
+    await page.getByText(/201 events in \d+ blocks: all of it holds/).waitFor();
     const text = readFileSync(file, "utf8");
     const altered = `${file}-altered.json`;
     writeFileSync(altered, text.replace('"number":33,"user"', '"number":34,"user"'));

@@ -42,7 +42,7 @@ export function AlertDetail({ id }: { readonly id: string }) {
       </div>
       <Outdated asked={alert} />
       <p className={page.row}>
-        <Mark tone={isOver(status) ? "ok" : severity === "critical" ? "bad" : "warn"}>{severity}</Mark>
+        {isOver(status) ? severity : <Mark tone={severity === "critical" ? "bad" : "warn"}>{severity}</Mark>}
         <Mark tone={isOver(status) ? "ok" : status === "open" ? "bad" : "warn"}>{found.resolution ?? status}</Mark>
         <span>
           {isOver(status) ? "found" : "open for"}{" "}

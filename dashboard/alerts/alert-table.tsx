@@ -33,9 +33,11 @@ function AlertRow({ alert, now }: { readonly alert: AlertView; readonly now: num
   return (
     <tr>
       <td>
-        <Mark tone={isOver(alert.status) ? "unknown" : alert.severity === "critical" ? "bad" : "warn"}>
-          {alert.severity}
-        </Mark>
+        {isOver(alert.status) ? (
+          alert.severity
+        ) : (
+          <Mark tone={alert.severity === "critical" ? "bad" : "warn"}>{alert.severity}</Mark>
+        )}
       </td>
       <th scope="row">
         <Link href={`/alerts?alert=${alert.id}`}>

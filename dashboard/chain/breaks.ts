@@ -25,7 +25,7 @@ const BREAKS: ReadonlyMap<string, Break> = new Map([
   ["signature_invalid", foreign("seal")],
   ["fork", foreign("fork")],
 ]);
-/** No alert about it has been told yet, or one of another kind. */
+/** It stands in an altered block, and no alert names it: not yet, or only others of that block. */
 const ALTERED: Break = { sign: "!", word: "altered", pattern: "altered" };
 
 export const breakOf = (kind: string | undefined): Break => BREAKS.get(kind ?? "") ?? ALTERED;

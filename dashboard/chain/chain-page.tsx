@@ -137,7 +137,7 @@ function Breaks() {
   return (
     <>
       <b>✎</b> content changed, <b>⇄</b> its hashes, too, <b>∅</b> deleted, <b>⚑</b> forged, or not signed by the leader
-      that is named, <b>!</b> no alert has told how yet
+      that is named, <b>!</b> in an altered block, and named by no alert
     </>
   );
 }

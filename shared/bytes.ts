@@ -36,6 +36,17 @@ export function utf8(text: string): Uint8Array {
   return slab.subarray(used - written, used);
 }
 
+/** Writes a text's bytes from `at` on, where there is room for 3 a UTF-16 unit; returns how many they are. */
+export function utf8Into(text: string, bytes: Uint8Array, at: number): number {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // Most short texts are ASCII: they are written without a call of the platform.
+    if (unit > 0x7f) return encoder.encodeInto(text, bytes.subarray(at)).written;
+    bytes[at + i] = unit;
+  }
+  return text.length;
+}
+
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let offset = 0;
@@ -58,12 +69,16 @@ const digits = new Uint8Array(128);
  * Lower-case hex. In one piece: the library's text is a tree of as many parts as there are bytes, which took three
  * quarters of the memory of a decoded event.
  */
-export function toHex(bytes: Uint8Array): string {
-  const length = 2 * bytes.length;
+export const toHex = (bytes: Uint8Array): string => hexOf(bytes, 0, bytes.length);
+
+/** The same of the bytes from `start` to before `end`. */
+export function hexOf(bytes: Uint8Array, start: number, end: number): string {
+  const length = 2 * (end - start);
   const text = length > digits.length ? new Uint8Array(length) : digits;
-  for (let i = 0; i < bytes.length; i++) {
-    text[2 * i] = DIGITS[(bytes[i] as number) >> 4] as number;
-    text[2 * i + 1] = DIGITS[(bytes[i] as number) & 15] as number;
+  for (let i = 0; i < end - start; i++) {
+    const byte = bytes[start + i] as number;
+    text[2 * i] = DIGITS[byte >> 4] as number;
+    text[2 * i + 1] = DIGITS[byte & 15] as number;
   }
   return strictDecoder.decode(text.subarray(0, length));
 }

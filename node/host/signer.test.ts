@@ -62,4 +62,11 @@ describe("the native hash", () => {
     expect(toHex(sha256(utf8("abc")))).toBe(createHash("sha256").update("abc").digest("hex"));
     expect(sha256(utf8("abc")).constructor).toBe(Uint8Array);
   });
+
+  it("gives each digest memory that no later one writes to", () => {
+    useNativeHash();
+    const inputs = Array.from({ length: 2_000 }, (_, i) => utf8(`input ${i}`));
+    const digests = inputs.map((input) => sha256(input));
+    expect(digests.map(toHex)).toEqual(inputs.map(sha256Hex));
+  });
 });

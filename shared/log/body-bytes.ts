@@ -1,4 +1,4 @@
-import { fromUtf8 } from "../bytes.js";
+import { fromUtf8, hexOf } from "../bytes.js";
 import { millisText } from "../timestamp.js";
 
 const TWO_32 = 0x1_0000_0000;
@@ -58,19 +58,24 @@ export class Table {
   }
 }
 
-/** Reads one event's fields; every read checks what is left. */
+/** Reads one event's fields, from `at` to before `last`; every read checks what is left. */
 export class Fields {
-  private at = 0;
-  constructor(private readonly bytes: Uint8Array) {}
+  constructor(
+    private readonly bytes: Uint8Array,
+    private at = 0,
+    private readonly last = bytes.length,
+  ) {}
 
   take(length: number): Uint8Array {
-    if (length > this.bytes.length - this.at) throw new RangeError("its record is cut");
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
+    const from = this.pass(length);
+    return this.bytes.subarray(from, this.at);
+  }
+  hex(length: number): string {
+    const from = this.pass(length);
+    return hexOf(this.bytes, from, this.at);
   }
   u8(): number {
-    if (this.at >= this.bytes.length) throw new RangeError("its record is cut");
-    return this.bytes[this.at++] as number;
+    return this.bytes[this.pass(1)] as number;
   }
   u16(): number {
     return this.u8() * 256 + this.u8();
@@ -79,11 +84,18 @@ export class Fields {
     return fromUtf8(this.take(this.u16()));
   }
   millis(): string {
-    const written = millisText(millisAt(this.take(8), 0));
+    const written = millisText(millisAt(this.bytes, this.pass(8)));
     if (written === null) throw new RangeError("its timestamp is outside of the years 0000 to 9999");
     return written;
   }
   end(): void {
-    if (this.at !== this.bytes.length) throw new RangeError("bytes are left over in its record");
+    if (this.at !== this.last) throw new RangeError("bytes are left over in its record");
+  }
+
+  /** Where the next bytes begin, which are passed. */
+  private pass(length: number): number {
+    if (length > this.last - this.at) throw new RangeError("its record is cut");
+    this.at += length;
+    return this.at - length;
   }
 }

@@ -1,4 +1,4 @@
-import { fromHex, toHex, utf8 } from "../bytes.js";
+import { hexOf, utf8, utf8Into } from "../bytes.js";
 import { sha256HexOf } from "../hash.js";
 import { type HashHex, type Sequence, sequence } from "../ids.js";
 import { BATCH_EVENTS_MAX, SALT_BYTES } from "../limits.js";
@@ -60,78 +60,128 @@ function u32(value: number): Uint8Array {
 
 export function encodeBody(events: readonly LoggedEvent[]): Body {
   return {
-    records: encodePart(events.map(recordParts)),
-    payloads: encodePart(
-      events.map(({ isErased, payload, payloadSalt, record }) =>
-        isErased === true
-          ? [Uint8Array.of(ERASED), fromHex(record.payloadHash)]
-          : [Uint8Array.of(KEPT), payloadSalt, payload],
-      ),
-    ),
+    records: encodePart(events, recordBytesBound, writeRecord),
+    payloads: encodePart(events, payloadBytesBound, writePayload),
   };
 }
 
-function encodePart(events: readonly (readonly Uint8Array[])[]): Uint8Array {
-  let length = 0;
-  for (const parts of events) for (const part of parts) length += part.length;
+/** Larger parts are rare: they get memory of their own. */
+const SCRATCH_BYTES = 1024 * 1024;
+let scratch = new Uint8Array(0);
+
+/** Each event is written straight into the part: pieces of its own for each field would take longer than all else. */
+function encodePart(
+  events: readonly LoggedEvent[],
+  bytesBound: (event: LoggedEvent) => number,
+  write: (into: PartWriter, event: LoggedEvent) => void,
+): Uint8Array {
   const table = 4 * events.length;
-  const bytes = new Uint8Array(table + length);
+  let bound = table;
+  for (const event of events) bound += bytesBound(event);
+  if (scratch.length < Math.min(bound, SCRATCH_BYTES)) scratch = new Uint8Array(SCRATCH_BYTES);
+  const bytes = bound <= scratch.length ? scratch : new Uint8Array(bound);
   const view = new DataView(bytes.buffer);
-  let at = table;
-  for (const [i, parts] of events.entries()) {
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    view.setUint32(4 * i, at - table);
+  const into = new PartWriter(bytes, table);
+  for (const [i, event] of events.entries()) {
+    write(into, event);
+    view.setUint32(4 * i, into.at - table);
   }
-  return bytes;
+  return bytes.slice(0, into.at);
 }
 
-function recordParts({ record, hash }: LoggedEvent): Uint8Array[] {
-  const { eventType, sourceAppId, timestamp, idempotencyKey: key, batch } = record;
+class PartWriter {
+  constructor(
+    private readonly bytes: Uint8Array,
+    public at: number,
+  ) {}
+
+  u8(value: number): void {
+    this.bytes[this.at++] = value;
+  }
+  u16(value: number): void {
+    this.u8(value >> 8);
+    this.u8(value);
+  }
+  u32(value: number): void {
+    this.u16(value >>> 16);
+    this.u16(value);
+  }
+  put(part: Uint8Array): void {
+    this.bytes.set(part, this.at);
+    this.at += part.length;
+  }
+  hex(digits: string): void {
+    for (let i = 0; i < digits.length; i += 2) this.u8(16 * hexDigit(digits, i) + hexDigit(digits, i + 1));
+  }
+  text(value: string): void {
+    const length = utf8Into(value, this.bytes, this.at + 2);
+    this.u16(length);
+    this.at += length;
+  }
+}
+
+function hexDigit(digits: string, i: number): number {
+  const unit = digits.charCodeAt(i);
+  if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
+  if (unit >= 0x61 && unit <= 0x66) return unit - 0x57;
+  throw new RangeError("not lower-case hex digits");
+}
+
+function writeRecord(into: PartWriter, { record, hash }: LoggedEvent): void {
+  const { timestamp, idempotencyKey: key, batch } = record;
   const millis = exactMillis(timestamp);
-  const flags =
-    (millis === null ? TEXT_TIMESTAMP : 0) | (key === undefined ? 0 : HAS_KEY) | (batch === undefined ? 0 : HAS_BATCH);
-  return [
-    Uint8Array.of(flags),
-    fromHex(record.id),
-    ...text(eventType),
-    ...text(sourceAppId),
-    ...(millis === null ? text(timestamp) : [int64(millis)]),
-    ...(key === undefined ? [] : text(key)),
-    ...(batch === undefined ? [] : [Uint8Array.of(batch[0] >> 8, batch[0], batch[1] >> 8, batch[1])]),
-    fromHex(hash),
-  ];
+  into.u8(
+    (millis === null ? TEXT_TIMESTAMP : 0) | (key === undefined ? 0 : HAS_KEY) | (batch === undefined ? 0 : HAS_BATCH),
+  );
+  into.hex(record.id);
+  into.text(record.eventType);
+  into.text(record.sourceAppId);
+  if (millis === null) into.text(timestamp);
+  else {
+    const high = Math.floor(millis / TWO_32);
+    into.u32(high);
+    into.u32(millis - high * TWO_32);
+  }
+  if (key !== undefined) into.text(key);
+  if (batch !== undefined) {
+    into.u16(batch[0]);
+    into.u16(batch[1]);
+  }
+  into.hex(hash);
 }
 
-function text(value: string): [Uint8Array, Uint8Array] {
-  const bytes = utf8(value);
-  return [Uint8Array.of(bytes.length >> 8, bytes.length), bytes];
-}
-
-function int64(value: number): Uint8Array {
-  const high = Math.floor(value / TWO_32);
-  const low = value - high * TWO_32;
-  return Uint8Array.of(high >> 24, high >> 16, high >> 8, high, low >>> 24, low >>> 16, low >>> 8, low);
+function writePayload(into: PartWriter, { isErased, payload, payloadSalt, record }: LoggedEvent): void {
+  if (isErased === true) {
+    into.u8(ERASED);
+    into.hex(record.payloadHash);
+    return;
+  }
+  into.u8(KEPT);
+  into.put(payloadSalt);
+  into.put(payload);
 }
 
 /** Bytes beside an event's texts and payload: two table entries, flags, id, lengths, timestamp, batch, hash, tag, salt. */
 const EVENT_FIXED_BYTES = 4 + 4 + 1 + ID_BYTES + 4 * 2 + 8 + 4 + HASH_BYTES + 1 + SALT_BYTES;
 
 /** An upper bound of what an event takes in a body, known before its record is made. */
-export function eventBytesBound(event: {
+export function eventBytesBound(event: Texts & { readonly payload: Uint8Array }): number {
+  return EVENT_FIXED_BYTES + textBytesBound(event) + event.payload.length;
+}
+
+interface Texts {
   readonly eventType: string;
   readonly sourceAppId: string;
   readonly timestamp: string;
   readonly idempotencyKey?: string;
-  readonly payload: Uint8Array;
-}): number {
-  const { eventType, sourceAppId, timestamp, idempotencyKey } = event;
-  const units = eventType.length + sourceAppId.length + timestamp.length + (idempotencyKey?.length ?? 0);
-  // One UTF-16 unit takes at most 3 bytes of UTF-8.
-  return EVENT_FIXED_BYTES + 3 * units + event.payload.length;
 }
+
+/** One UTF-16 unit takes at most 3 bytes of UTF-8. */
+const textBytesBound = ({ eventType, sourceAppId, timestamp, idempotencyKey }: Texts): number =>
+  3 * (eventType.length + sourceAppId.length + timestamp.length + (idempotencyKey?.length ?? 0));
+
+const recordBytesBound = ({ record }: LoggedEvent): number => EVENT_FIXED_BYTES + textBytesBound(record);
+const payloadBytesBound = ({ payload }: LoggedEvent): number => EVENT_FIXED_BYTES + payload.length;
 
 // --- Reading ---------------------------------------------------------------------------------------------------------
 
@@ -177,14 +227,15 @@ export class BodyReader {
     const at = sequence(this.place.firstSequence + i);
     try {
       const content = payloadOf(this.payloadTable.entry(i));
-      const fields = new Fields(this.recordTable.entry(i));
+      const { recordTable } = this;
+      const fields = new Fields(recordTable.bytes, recordTable.start(i), recordTable.end(i));
       const record = readRecord(fields, {
         sequence: at,
         recordedAt: this.place.sealedAt,
         payloadHash: content.payloadHash,
         previousHash: this.previousHash,
       });
-      const hash = toHex(fields.take(HASH_BYTES));
+      const hash = fields.hex(HASH_BYTES);
       fields.end();
       const event = loggedEvent(record, content);
       if (event.hash !== hash) throw new RangeError("its hash is not the one that is noted for it");
@@ -200,15 +251,14 @@ type Content = Pick<LoggedEvent, "payload" | "payloadSalt" | "isErased"> & { rea
 const NOTHING = new Uint8Array(0);
 
 export function payloadOf(bytes: Uint8Array): Content {
-  const rest = bytes.subarray(1);
   if (bytes[0] === KEPT) {
-    if (rest.length < SALT_BYTES) throw new RangeError("its salt is cut");
-    const payloadSalt = rest.subarray(0, SALT_BYTES);
-    const payload = rest.subarray(SALT_BYTES);
+    if (bytes.length < 1 + SALT_BYTES) throw new RangeError("its salt is cut");
+    const payloadSalt = bytes.subarray(1, 1 + SALT_BYTES);
+    const payload = bytes.subarray(1 + SALT_BYTES);
     return { payload, payloadSalt, payloadHash: payloadCommitment(payloadSalt, payload) };
   }
-  if (bytes[0] === ERASED && rest.length === HASH_BYTES)
-    return { isErased: true, payload: NOTHING, payloadSalt: NOTHING, payloadHash: toHex(rest) };
+  if (bytes[0] === ERASED && bytes.length === 1 + HASH_BYTES)
+    return { isErased: true, payload: NOTHING, payloadSalt: NOTHING, payloadHash: hexOf(bytes, 1, bytes.length) };
   throw new RangeError("its payload has an unknown tag or length");
 }
 
@@ -218,7 +268,7 @@ export function readRecord(
 ): EventRecord {
   const flags = fields.u8();
   if ((flags & ~FLAGS_KNOWN) !== 0) throw new RangeError("an unknown flag is set");
-  const id = toHex(fields.take(ID_BYTES));
+  const id = fields.hex(ID_BYTES);
   const eventType = fields.text();
   const sourceAppId = fields.text();
   const timestamp = (flags & TEXT_TIMESTAMP) === 0 ? fields.millis() : fields.text();

@@ -164,9 +164,9 @@ function verifyBody(before: ChainState, block: Block): BodyVerdict {
     const fault = eventFault(event.record);
     if (fault !== null) return wrong("bad_record", `event #${at}: ${fault}`);
     if (event.isErased === true) return wrong("bad_record", `event #${at}: its payload is missing`);
-    const value = canonicalObject(event.payload);
-    if (value === null) return wrong("bad_record", `event #${at}: its payload is not a JSON object in canonical form`);
-    event.payloadValue = value;
+    // Its value is not kept: few need it, and the events of a block live until that is committed.
+    if (canonicalObject(event.payload) === null)
+      return wrong("bad_record", `event #${at}: its payload is not a JSON object in canonical form`);
     previousHash = event.hash;
   }
   if (header.headHash !== previousHash)

@@ -59,7 +59,7 @@ export interface LoggedEvent {
   readonly payload: Uint8Array;
   readonly payloadSalt: Uint8Array;
   readonly isErased?: true;
-  /** The payload as its verification parsed it, or as it was prepared: so that it need not be parsed again. */
+  /** The payload as it was prepared, where that is known: so that it need not be parsed again. */
   payloadValue?: JsonObject;
 }
 

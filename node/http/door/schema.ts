@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { JsonObject, JsonValue } from "../../../shared/canonical.js";
 import { BATCH_EVENTS_MAX, NAME_CHARACTERS_MAX, TIMESTAMP_CHARACTERS_MAX } from "../../../shared/limits.js";
 import { hasAtMost } from "../../../shared/log/event.js";
-import { timestampMillis } from "../../../shared/timestamp.js";
+import { isInYears, timestampMillis } from "../../../shared/timestamp.js";
 import type { FieldError } from "../../problems.js";
 import { boundErrors, pointerTo } from "./pointer.js";
 
@@ -25,7 +25,7 @@ const name = z
 /** Shown in UTC the year must still have four digits: 9999-12-31T23:59:59-01:00 would not. */
 function isTimestamp(text: string): boolean {
   const millis = text.length <= TIMESTAMP_CHARACTERS_MAX ? timestampMillis(text) : null;
-  return millis !== null && /^\d{4}-/.test(new Date(millis).toISOString());
+  return millis !== null && isInYears(millis);
 }
 
 const timestamp = z

@@ -151,6 +151,11 @@ describe("envelopes and answers", () => {
     for (const counter of ["0", "-1", "1e3", "9999999999999999", " 1"])
       expect(readEnvelope({ ...headers, "x-quorumlog-counter": counter })).toBeNull();
     expect(readEnvelope({ ...headers, "x-request-id": "a b" })).toBeNull();
+    for (const name of ["from", "to", "cluster", "boot", "session", "counter", "signature", "protocol"]) {
+      const header = `x-quorumlog-${name}`;
+      expect(readEnvelope({ ...headers, [header]: `${headers[header]}\n` })).toBeNull();
+      expect(readEnvelope({ ...headers, [header]: [headers[header]] as unknown as string })).toBeNull();
+    }
     expect(readEnvelope({ ...headers, "x-quorumlog-signature": "zz".repeat(32) })).toBeNull();
   });
 

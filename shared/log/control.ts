@@ -16,7 +16,8 @@ import { exactMillis } from "../timestamp.js";
 import { hasAtMost } from "./event.js";
 
 export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/);
-export const nodeIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/);
+export const NODE_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+export const nodeIdSchema = z.string().regex(NODE_ID);
 /** 16 random bytes as hex: names one join of one node; a new join has a new one. */
 const nonceSchema = z.string().regex(/^[0-9a-f]{32}$/);
 

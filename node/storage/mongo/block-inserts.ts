@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { type Collection, MongoBulkWriteError, type WriteConcern } from "mongodb";
+import { type BSON, type Collection, type Db, MongoServerError, type WriteConcern } from "mongodb";
 import type { HashHex, Height, NodeId } from "../../../shared/ids.js";
 import { entryOf } from "../entries.js";
 import { type NewBlock, StoreError } from "../port.js";
 import { blockDocument, type StoredDocument } from "./documents.js";
 import { entryDocument, type FoundDocument } from "./entries.js";
 import { entryId, heightOf } from "./entry-ids.js";
-import { isDuplicateKey } from "./errors.js";
+import { DUPLICATE_KEY } from "./errors.js";
 import type { MongoState } from "./state.js";
 
 /** More than one write has blocks (storage-operations.ts). */
@@ -23,6 +23,7 @@ export interface BlockInsert {
 }
 
 interface Target {
+  readonly link: { readonly db: Db };
   readonly blocks: Collection<StoredDocument>;
   readonly durable: WriteConcern;
   readonly entries: Collection<FoundDocument>;
@@ -96,17 +97,33 @@ export class BlockInserts {
   }
 }
 
-/** How many were stored before one whose place is taken, or all of them. */
-async function insertInOrder({ blocks, durable }: Target, documents: readonly StoredDocument[]): Promise<number> {
-  try {
-    const { insertedCount } = await blocks.insertMany(documents, { ordered: true, writeConcern: durable });
-    if (insertedCount !== documents.length)
-      throw new StoreError("unknown", `${insertedCount} of ${documents.length} documents were stored.`);
-    return insertedCount;
-  } catch (error) {
-    if (error instanceof MongoBulkWriteError && isDuplicateKey(error)) return error.insertedCount;
-    throw error;
-  }
+interface Inserted {
+  /** How many documents. */
+  readonly n: number;
+  readonly writeErrors?: readonly { readonly code: number; readonly errmsg: string }[];
+  readonly writeConcernError?: { readonly errmsg: string };
+}
+
+/**
+ * How many were stored before one whose place is taken, or all of them. The command itself, without the driver's way for many
+ * documents: that measures and writes each of them by itself.
+ */
+async function insertInOrder({ link, blocks, durable }: Target, documents: readonly StoredDocument[]): Promise<number> {
+  const { w, journal } = durable;
+  const command: BSON.Document = {
+    insert: blocks.collectionName,
+    documents,
+    ordered: true,
+    writeConcern: { w, j: journal },
+  };
+  const { n, writeErrors, writeConcernError } = (await link.db.command(command, { ignoreUndefined: true })) as Inserted;
+  if (writeConcernError !== undefined)
+    throw new StoreError("unknown", `The server does not say that it is journaled: ${writeConcernError.errmsg}`);
+  const fault = writeErrors?.[0];
+  if (fault?.code === DUPLICATE_KEY) return n;
+  if (fault !== undefined) throw new MongoServerError({ ...fault });
+  if (n !== documents.length) throw new StoreError("unknown", `${n} of ${documents.length} documents were stored.`);
+  return n;
 }
 
 /** What stands in a document's place is no success unless this process sent it, and did not know what became of it. */

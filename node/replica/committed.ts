@@ -3,13 +3,15 @@ import type { Block } from "../../shared/log/block.js";
 import { type LoggedEvent, type ShownEvent, shownEvent } from "../../shared/log/event.js";
 
 type Listener = (events: readonly ShownEvent[]) => void;
+/** Asked before events are made for a listener, with the first and the sequence after the last: true if it needs only these. */
+export type PassBy = (first: number, next: number) => boolean;
 
 /**
  * How far the log is committed on this node, and who wants to know. Every event is published once in this process, in
  * order, also when the replica is recovered in between: what has been shown is never taken back.
  */
 export class CommittedEvents {
-  private readonly listeners = new Set<Listener>();
+  private readonly listeners = new Set<{ readonly listener: Listener; readonly passBy: PassBy | undefined }>();
   private waiters: { readonly isReached: (known: Known) => boolean; readonly resolve: () => void }[] = [];
   private known: Known = { height: 0 as Height, size: 0 };
 
@@ -27,18 +29,23 @@ export class CommittedEvents {
     if (at.height > this.known.height) this.moveTo(at);
   }
 
-  subscribe(listener: Listener): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+  subscribe(listener: Listener, passBy?: PassBy): () => void {
+    const subscription = { listener, passBy };
+    this.listeners.add(subscription);
+    return () => this.listeners.delete(subscription);
   }
 
   /** Takes the next committed block; one that was published before is not published again. */
   add({ header }: Block, events: readonly LoggedEvent[]): void {
     if (header.height <= this.known.height) return;
     this.moveTo({ height: header.height, size: header.treeSize });
-    if (events.length === 0 || this.listeners.size === 0) return;
-    const shown = events.map((event) => shownEvent(event, header));
-    for (const listener of this.listeners) listener(shown);
+    if (events.length === 0) return;
+    let shown: ShownEvent[] | null = null;
+    for (const { listener, passBy } of this.listeners) {
+      if (passBy?.(header.firstSequence, header.treeSize) === true) continue;
+      shown ??= events.map((event) => shownEvent(event, header));
+      listener(shown);
+    }
   }
 
   /** Resolves when all events below `size` are committed here; for one who may stop waiting: then nothing is kept for it. */

@@ -47,8 +47,14 @@ export interface LogReads {
   chain(from: number, count: number): Promise<NodeChain[]>;
   /** Committed events that reads reflect at this moment. */
   readonly logSize: number;
-  /** Every committed event from now on, once, in order, in the batches in which they were committed. */
-  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void;
+  /**
+   * Every committed event from now on, once, in order, in the batches in which they were committed. `passBy` is asked before
+   * events are made, with the first sequence and the one after the last: true if the listener needs no more of them.
+   */
+  subscribe(
+    listener: (events: readonly ShownEvent[]) => void,
+    passBy?: (first: number, next: number) => boolean,
+  ): () => void;
 }
 
 export interface LogLeadership {

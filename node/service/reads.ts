@@ -5,7 +5,7 @@ import type { EventFilter } from "../../shared/log/filter.js";
 import type { BlockView, NodeChain } from "../../shared/protocol/http.js";
 import type { Clock } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
-import type { CommittedEvents } from "../replica/committed.js";
+import type { CommittedEvents, PassBy } from "../replica/committed.js";
 import { BlockViews } from "./block-views.js";
 import type {
   Counted,
@@ -94,8 +94,8 @@ export class Reads implements LogReads {
     return this.parts.driver.log.index.indexedPaths;
   }
 
-  subscribe(listener: (events: readonly ShownEvent[]) => void): () => void {
-    return this.parts.driver.log.committed.subscribe(listener);
+  subscribe(listener: (events: readonly ShownEvent[]) => void, passBy?: PassBy): () => void {
+    return this.parts.driver.log.committed.subscribe(listener, passBy);
   }
 
   get logSize(): number {

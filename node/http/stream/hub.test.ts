@@ -60,6 +60,7 @@ class FakeClient implements StreamClient {
 }
 
 let commit: (events: readonly ShownEvent[]) => void;
+let passBy: (first: number, next: number) => boolean;
 let tell: (notice: StreamNotice) => void;
 let unsubscribed = 0;
 let hub: StreamHub;
@@ -67,8 +68,9 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate", "performance"] });
   unsubscribed = 0;
   const reads = {
-    subscribe(listener: typeof commit) {
+    subscribe(listener: typeof commit, asked: typeof passBy) {
       commit = listener;
+      passBy = asked;
       return () => unsubscribed++;
     },
   };
@@ -90,6 +92,24 @@ const join = (client = new FakeClient()): FakeClient => {
 const half = "x".repeat(CLIENT_BUFFER_BYTES_MAX / 2);
 
 describe("the stream hub", () => {
+  it("wants no events made while nobody listens, and knows all the same where the next ones begin", async () => {
+    expect(passBy(4, 7)).toBe(true);
+    const client = join();
+    expect(passBy(7, 9)).toBe(false);
+    commit(range(7, 9));
+    await vi.runAllTimersAsync();
+    expect(client.sequences).toEqual([7, 8]);
+    hub.remove(client);
+    expect(passBy(9, 11)).toBe(false);
+    commit(range(9, 11));
+    await vi.runAllTimersAsync();
+    expect(passBy(11, 12)).toBe(true);
+    const later = join();
+    commit(range(10, 13));
+    await vi.runAllTimersAsync();
+    expect(later.sequences).toEqual([12]);
+  });
+
   it("hands every client every event once, in order, from the moment of its connecting", async () => {
     const early = join();
     commit(range(7, 10));

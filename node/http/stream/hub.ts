@@ -77,7 +77,10 @@ export class StreamHub {
     private readonly options: { readonly logger: Logger; readonly clientsMax: number },
   ) {
     this.unsubscribers = [
-      reads.subscribe((events) => this.push(events)),
+      reads.subscribe(
+        (events) => this.push(events),
+        (first, next) => this.passBy(first, next),
+      ),
       status.subscribeNotices((notice) => this.tell(notice)),
     ];
   }
@@ -144,6 +147,14 @@ export class StreamHub {
     for (const client of this.clients.keys()) client.closeForRestart();
     this.clients.clear();
     this.dropPending(this.pending.length);
+  }
+
+  /** Without clients nothing of the events is wanted but where they end. */
+  private passBy(first: number, next: number): boolean {
+    if (this.clients.size > 0 || this.pending.length > 0) return false;
+    if (this.next !== null && first > this.next) this.closeAllAt(this.next);
+    this.next = Math.max(this.next ?? 0, next);
+    return true;
   }
 
   private push(events: readonly ShownEvent[]): void {

@@ -18,11 +18,13 @@ import { createHardenedServer } from "./http/server.js";
 import { createStreams } from "./http/stream/streams.js";
 import { Alerts } from "./integrity/alerts.js";
 import { Integrity } from "./integrity/integrity.js";
+import { tellOfAlteredLog } from "./integrity/last-word.js";
 import { Webhook, type WebhookParts } from "./integrity/webhook.js";
 import { WebhookFile } from "./integrity/webhook-file.js";
 import { makeBootNonce } from "./peers/authentication.js";
 import { PeerTransport } from "./peers/transport.js";
 import type { Driver } from "./replica/driver.js";
+import { AlteredLog } from "./replica/verified-tail.js";
 import { HEADS_EVERY_MS } from "./service/head-exchange.js";
 import type { NodeLogService } from "./service/log-service.js";
 import { PeerDesk } from "./service/parts.js";
@@ -98,7 +100,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
         if (effect.kind === "role_changed") announce(config.nodeId, effect, logger);
       },
       onReplicaLost: () => undefined,
-      onRecovered: () => undefined,
+      onRecovered: () => integrity.onRecovered(),
       onInvalidBlock(at, detail) {
         logger.error(`stored block ${at} fails its check: ${detail}`);
         integrity.suspect(at);
@@ -107,14 +109,35 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
         if (finding.kind === "key_repeated") alerts.onKeyRepeated(finding);
         else integrity.onEntryDiffers(finding.height, finding.detail);
       },
-      onFatal,
+      onFatal: (error) => void tellPeers(error).finally(() => onFatal(error)),
     },
   });
   const { driver, service, peers } = served;
+  const desk = new PeerDesk({ config, transport: peers, clock: systemClock });
+  /** Before this node ends; never throws. */
+  const tellPeers = async (error: unknown): Promise<void> => {
+    const { formedClusterId } = identity.identity;
+    if (!(error instanceof AlteredLog) || formedClusterId === null) return;
+    peers?.setClusterId(formedClusterId);
+    const { nodeId } = config;
+    const isTold = await tellOfAlteredLog(error, {
+      ...{ nodeId, identity: identity.identity, signer: signer.block, desk, clock: systemClock },
+    }).catch(() => false);
+    logger.warn(
+      isTold
+        ? "an alert in the cluster's log tells of it: GET /api/v1/alerts of any other node shows it"
+        : "no leader has written it to the cluster's log: no alert tells of it",
+    );
+  };
   const integrity: Integrity = new Integrity({
-    ...{ nodeId: config.nodeId, identityFolder: config.identityFolder, verifySchedule: config.verifySchedule },
+    ...{
+      nodeId: config.nodeId,
+      identityFolder: config.identityFolder,
+      verifySchedule: config.verifySchedule,
+      identity,
+    },
     ...{ storage, driver, verifyBlock, verifier, signer: signer.block, logger, clock: systemClock },
-    desk: new PeerDesk({ config, transport: peers, clock: systemClock }),
+    desk,
     isOff: !switches.hasIntegrity,
     isUnwatched: !switches.hasWatch,
     onStep: onAlert,
@@ -124,7 +147,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     onPending: () => served.tellFitness(),
   });
 
-  const { opened, boot } = await startDriver(driver, config, logger);
+  const { opened, boot } = await startDriver(driver, config, logger).catch(async (error: unknown) => {
+    await tellPeers(error);
+    throw error;
+  });
   for (const warning of opened.warnings) logger.warn(warning);
   assertSameCluster(config, boot.base.members.size > 0 ? [...boot.base.members.keys()] : null);
   await disk.start();

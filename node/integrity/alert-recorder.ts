@@ -35,6 +35,9 @@ const ANSWER_WITHIN_MS = 2_000;
 /** Evidence that could not be read so often is left out of the record. */
 const FAILURES_MAX = 20;
 
+/** What a leader says of records that came before. */
+export const HAS_ALREADY = "The log has these records already.";
+
 export interface AlertRecorderParts {
   readonly nodeId: NodeId;
   readonly log: AlertLog;
@@ -97,7 +100,8 @@ export class AlertRecorder {
       const notes = await this.due(now);
       if (notes.length === 0) return;
       this.sentAt = now;
-      await this.send(this.signed(notes, seen.clusterId), seen.leaderId);
+      const { nodeId, signer } = this.parts;
+      await this.send(signedRecords(signer, seen.clusterId, { node: nodeId, notes }), seen.leaderId);
     } catch (err) {
       this.parts.logger.warn({ err }, "records of alerts were not taken by the leader: they are sent again");
     } finally {
@@ -144,12 +148,6 @@ export class AlertRecorder {
     }
   }
 
-  private signed(notes: AlertNote[], clusterId: string): AlertRecords {
-    const { nodeId, signer } = this.parts;
-    const signature = toHex(signer.sign(alertRecordsBytes(clusterId, { node: nodeId, notes })));
-    return { kind: "alert_records", node: nodeId, notes, signature };
-  }
-
   private async send(records: AlertRecords, leaderId: NodeId): Promise<void> {
     const { nodeId, desk } = this.parts;
     if (leaderId === nodeId) return this.takeFrom(records);
@@ -173,13 +171,22 @@ export class AlertRecorder {
     if (!isFit) throw new ProblemError("alert_conflict", "The records are not what a block can have.");
     // Whoever sends old ones of another node again must not take that node's place.
     if (records.notes.every(({ id, n }) => n <= log.lastStep(records.node, id)))
-      throw new ProblemError("alert_conflict", "The log has these records already.");
+      throw new ProblemError("alert_conflict", HAS_ALREADY);
     const now = clock.now();
     if (now - (this.takenAt.get(records.node) ?? Number.NEGATIVE_INFINITY) < TOO_SOON_MS)
       throw new ProblemError("alert_conflict", "Records of this node were taken a moment ago.");
     this.takenAt.set(records.node, now);
     submit({ kind: "log_alerts", now, wall: clock.wall(), records });
   }
+}
+
+export function signedRecords(
+  signer: BlockSigner,
+  clusterId: string,
+  { node, notes }: Pick<AlertRecords, "node" | "notes">,
+): AlertRecords {
+  const signature = toHex(signer.sign(alertRecordsBytes(clusterId, { node, notes })));
+  return { kind: "alert_records", node, notes, signature };
 }
 
 function noteOf(alert: AlertRecord, { n, action, at, actor, reason }: AlertStep, evidence: HashHex | null): AlertNote {

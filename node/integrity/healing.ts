@@ -13,6 +13,7 @@ export interface HealingParts {
   readonly peers: PeerBlocks;
   readonly desk: Pick<PeerDesk, "askAll">;
   readonly incidents: ResolutionsParts["incidents"];
+  readonly logged: ResolutionsParts["logged"];
   readonly heldThrough: () => Height;
   readonly places: () => PlaceFile | null;
   readonly watched: () => Promise<boolean>;
@@ -43,10 +44,11 @@ export function makeHealing(parts: HealingParts): { repair: Repair; rebuild: Reb
     repairs: storage.repairs,
     view: () => driver.view(),
     askStatus: () => desk.askAll("status", {}),
+    onClearing: (through) => of.identity.update(({ lostThrough }) => ({ lostThrough: Math.max(lostThrough, through) })),
     fullPass: parts.fullPass,
   });
   const resolutions = new Resolutions({
-    ...{ incidents, repair, rebuild, clock, logger, isStopped },
+    ...{ incidents, repair, rebuild, clock, logger, isStopped, logged: parts.logged },
     store: storage.alerts,
     onStep: of.onStep,
     onMended: parts.onMended,

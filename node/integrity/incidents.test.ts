@@ -1,8 +1,9 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { hastyClock } from "../../test/doubles/memory-integrity.js";
 import { stepped } from "../storage/alert-steps.js";
+import { LOG_END } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import { type IncidentFinding, Incidents, PLACES_MAX } from "./incidents.js";
 
@@ -261,4 +262,63 @@ it("keeps an alert whatever somebody has written into the database, and those th
   const found = await kept();
   expect(found.map(({ kind }) => kind).sort()).toEqual(["header_modified", "signature_invalid"]);
   expect(JSON.stringify(found).length).toBeLessThan(100_000);
+});
+
+describe("what a start joined anew for", () => {
+  const cut: IncidentFinding = {
+    kind: "truncated_tail",
+    foundBy: "start",
+    heights: [6, 9],
+    differences: [{ height: 6, field: LOG_END, stored: 5, expected: 9 }],
+    detail: "blocks 6 to 9 are missing",
+  };
+  const FOUND_AT = "2026-01-01T00:00:00.000Z";
+
+  it("is one alert, however often it is told of, and damages nothing, as the log was copied anew", async () => {
+    const first = setUp();
+    const id = first.incidents.noteOnce(cut, FOUND_AT);
+    expect(first.incidents.isStored(id)).toBe(false);
+    const [alert, ...others] = await first.kept();
+    expect(others).toEqual([]);
+    expect(alert).toMatchObject({
+      id,
+      kind: "truncated_tail",
+      openedAt: FOUND_AT,
+      heights: [[6, 9]],
+      foundBy: "start",
+    });
+    expect(first.incidents.isStored(id)).toBe(true);
+    expect([first.incidents.isDamaged, first.damage]).toEqual([false, []]);
+
+    // The process died before it could say that it is kept; and perhaps a person was faster.
+    const second = setUp(first.store);
+    await second.incidents.load();
+    second.incidents.change(id, (one) =>
+      stepped(one, { action: "dismissed", at: FOUND_AT, actor: "ada", reason: "a test" }),
+    );
+    expect(second.incidents.noteOnce(cut, FOUND_AT)).toBe(id);
+    expect(await second.kept()).toEqual([]);
+    // The same once more, later, is another time.
+    second.incidents.noteOnce(cut, "2026-01-02T00:00:00.000Z");
+    expect(await second.kept()).toMatchObject([{ id, status: "open", occurrences: 2 }]);
+    expect(second.incidents.isDamaged).toBe(false);
+  });
+
+  it("draws nothing into itself that is done to the present copy", async () => {
+    const { incidents, kept, note } = setUp();
+    incidents.noteOnce(cut, FOUND_AT);
+    note(7, { kind: "truncated_tail", detail: "block 7 is missing" });
+    expect((await kept()).map(({ heights }) => heights)).toEqual(expect.arrayContaining([[[6, 9]], [[7, 7]]]));
+    expect(incidents.isDamaged).toBe(true);
+  });
+
+  it("is not called stored by a database that refuses it", async () => {
+    const { incidents, store, told } = setUp();
+    store.save = () => Promise.reject(new Error("refused"));
+    const id = incidents.noteOnce(cut, FOUND_AT);
+    await incidents.saved();
+    expect(told).toHaveLength(1);
+    expect(incidents.isStored(id)).toBe(false);
+    incidents.stop();
+  });
 });

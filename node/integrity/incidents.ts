@@ -14,6 +14,7 @@ import {
   type FoundBy,
   type IncidentDetails,
   type IncidentKind,
+  isOfFormerCopy,
   LOOKOUT_KINDS,
   type Range,
 } from "../storage/incident.js";
@@ -103,7 +104,7 @@ export class Incidents {
 
   /** Until a person has resolved what was found, over restarts. */
   get isDamaged(): boolean {
-    return this.unresolved.some(({ kind }) => BLOCK_KINDS.has(kind));
+    return this.unresolved.some((alert) => BLOCK_KINDS.has(alert.kind) && !isOfFormerCopy(alert));
   }
 
   get openCount(): number {
@@ -125,11 +126,25 @@ export class Incidents {
     return this.known.flatMap(({ alert }) => (isOver(alert) ? [] : [alert]));
   }
 
+  /** What was found before this process knew its alerts, and perhaps before an earlier one died that had told of it. */
+  noteOnce(found: IncidentFinding, at: string): string {
+    const same = this.known.find(({ alert, first }) => first === found.detail && alert.lastSeenAt >= at);
+    return same?.alert.id ?? this.noteAt(found, at);
+  }
+
+  /** Whether the store has it as it is known here. */
+  isStored(id: string): boolean {
+    return this.saving === null && this.known.some(({ alert, isSaved }) => alert.id === id && isSaved);
+  }
+
   note(found: IncidentFinding): void {
+    this.noteAt(found, this.parts.clock.wall());
+  }
+
+  private noteAt(found: IncidentFinding, wall: string): string {
     // Before anything is compared with it: its texts and values are those of whoever altered the database.
     const finding = carried(found);
     const { clock } = this.parts;
-    const wall = clock.wall();
     let incident = this.belongingTo(finding);
     const isNew = incident === undefined;
     if (incident === undefined) {
@@ -155,6 +170,7 @@ export class Incidents {
       notifySupervisor({ kind: "alert", node: this.parts.nodeId, alertKind: alert.kind, detail });
     }
     this.save();
+    return incident.alert.id;
   }
 
   /** What this kind says is so no longer. */
@@ -178,13 +194,16 @@ export class Incidents {
     return incident.alert;
   }
 
-  /** One of this node's own that is lost here, as the log has it. */
-  takeBack({ isFromLogOnly: _isFromLogOnly, inLog: _inLog, ...alert }: AlertRecord): void {
+  /** One of this node's own that is lost here, as the log has it; and what a person decides about it just now. */
+  takeBack(
+    { isFromLogOnly: _isFromLogOnly, inLog: _inLog, ...alert }: AlertRecord,
+    change: (alert: AlertRecord) => AlertRecord = (same) => same,
+  ): void {
     if (this.find(alert.id) !== null) return;
     const detail = lostDetail(alert);
     this.told.set(alert.id, stepOf(alert));
     this.known.push({
-      alert: { ...alert, foundBy: "start", detail },
+      alert: change({ ...alert, foundBy: "start", detail }),
       // The log's record puts together more: what is found between is better told once more than not at all.
       places: (alert.heights?.length ?? 0) < ALERT_RANGES_MAX ? (alert.heights ?? []) : [],
       ...{ first: detail, seenAt: Number.NEGATIVE_INFINITY, isSaved: false, failures: 0 },
@@ -225,8 +244,11 @@ export class Incidents {
     this.known.splice(Math.max(0, over), 1);
   }
 
-  private belongingTo({ kind, heights, detail }: IncidentFinding): Incident | undefined {
-    const alike = this.known.filter(({ alert }) => alert.kind === kind);
+  private belongingTo(finding: IncidentFinding): Incident | undefined {
+    const { kind, heights, detail } = finding;
+    // What is done to the present copy is no part of what became of one before it, which damages nothing any more.
+    const isFormer = isOfFormerCopy(finding);
+    const alike = this.known.filter(({ alert }) => alert.kind === kind && isOfFormerCopy(alert) === isFormer);
     const open = alike.filter(({ alert }) => !isOver(alert));
     const over = alike.filter(({ alert }) => alert.status === "resolved");
     // What has no place in the log is told apart by what is said of it.

@@ -99,6 +99,7 @@ export class Integrity {
     });
     this.healing = makeHealing({
       ...{ of: { ...parts, onStep }, peers, desk: parts.desk, incidents: this.incidents, heldThrough },
+      logged: (id) => this.logged.find(id, nodeId),
       places: () => this.running?.places ?? null,
       watched: async () => {
         const areJudged = (await this.running?.watch.caughtUp()) ?? true;
@@ -200,12 +201,34 @@ export class Integrity {
     this.incidents.note({ kind: "index_differs", foundBy: this.foundBy, heights: [at, at], detail });
   }
 
+  /** The database was opened again. */
+  onRecovered(): void {
+    if (this.running !== null) void this.takeFound();
+  }
+
+  /** What this node joined anew for is noted until it is kept as an alert. */
+  private async takeFound(): Promise<void> {
+    const { identity, logger } = this.parts;
+    const { found } = identity.identity;
+    if (found.length === 0) return;
+    const noted = found.map((one) => {
+      const { at, ...finding } = one;
+      return { one, id: this.incidents.noteOnce({ ...finding, foundBy: "start" }, at) };
+    });
+    await this.incidents.saved();
+    const kept = new Set(noted.filter(({ id }) => this.incidents.isStored(id)).map(({ one }) => one));
+    await identity
+      .update((now) => ({ found: now.found.filter((one) => !kept.has(one)) }))
+      .catch((err) => logger.warn({ err }, "what was found at a start stays noted, and is looked at once more"));
+  }
+
   /** Once the log is recovered. */
   async start(storeId: string): Promise<void> {
     const { clock, logger, identityFolder, driver, verifySchedule } = this.parts;
     if (this.parts.isOff) return;
     await this.incidents.load().catch((err) => logger.warn({ err }, "open alerts could not be read"));
     this.recalled.onStart(driver.view()?.durableHeight ?? 0);
+    void this.takeFound();
     const places = await PlaceFile.open(identityFolder, storeId);
     const watch = this.makeWatch(places);
     const scrub = this.makeScrub(places);

@@ -5,6 +5,7 @@ import type { Clock } from "../clock.js";
 import type { Driver } from "../replica/driver.js";
 import type { HeldLog } from "../replica/held-log.js";
 import type { PeerDesk } from "../service/parts.js";
+import type { IdentityFile } from "../storage/identity.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
 import type { RepairStore } from "../storage/repair-port.js";
@@ -14,6 +15,8 @@ import type { WatchState } from "./watch.js";
 export interface IntegrityParts {
   readonly nodeId: NodeId;
   readonly identityFolder: string;
+  /** What recoveries have found. */
+  readonly identity: Pick<IdentityFile, "identity" | "update">;
   /** When a pass over the whole log begins, if none is under way. */
   readonly verifySchedule: string;
   readonly storage: {

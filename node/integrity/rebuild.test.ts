@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { ReplicaView } from "../../cluster/types.js";
 import { type Height, height } from "../../shared/ids.js";
 import type { AnswerOf } from "../../shared/protocol/requests.js";
@@ -25,7 +25,13 @@ function setUp(rebuild: Places["rebuild"] = null) {
   const heights = { commitHeight: 9 as Height, durableHeight: 9 as Height };
   const own = { role: "follower", leaderId: "n1", isLearner: false, members: [1, 2, 3], ...heights };
   const others = ["n1", "n2"].map((id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9 }) as Status);
-  const store = { cleared: 0, failing: null as StoreError | null, onClear: (): void => {}, onAside: (): void => {} };
+  const store = {
+    cleared: 0,
+    failing: null as StoreError | null,
+    onClear: (): void => {},
+    onAside: (): void => {},
+    onClearing: (_: number): void => {},
+  };
   const state = { isStopped: false };
   const clock = hastyClock();
   const made = new Rebuild({
@@ -48,6 +54,9 @@ function setUp(rebuild: Places["rebuild"] = null) {
       await work(own.durableHeight);
     },
     places: () => file,
+    onClearing: async (through) => {
+      store.onClearing(through);
+    },
     fullPass: async () => undefined,
     clock,
     isStopped: () => state.isStopped,
@@ -153,4 +162,22 @@ it("deletes nothing of a node that stops while the others are asked", async () =
   await expect(made.run("a", async () => undefined)).rejects.toThrow("The node stops.");
   expect(store.cleared).toBe(0);
   expect(places.rebuild).toMatchObject({ id: "a", isCleared: false });
+});
+
+it("says which blocks go before it deletes one, and deletes none if that cannot be kept", async () => {
+  const { made, store } = setUp();
+  const said: [number, number][] = [];
+  store.onClearing = (through) => void said.push([through, store.cleared]);
+  expect(await made.refusal("a")).toBeNull();
+  store.onClear = () => expect(said).toEqual([[9, 0]]);
+  void made.run("a", async () => undefined);
+  await vi.waitFor(() => expect(store.cleared).toBe(1));
+
+  const other = setUp();
+  other.store.onClearing = () => {
+    throw new StoreError("unknown", "The identity file cannot be written.");
+  };
+  expect(await other.made.refusal("b")).toBeNull();
+  await expect(other.made.run("b", async () => undefined)).rejects.toThrow("cannot be written");
+  expect([other.store.cleared, other.made.isClearing]).toEqual([0, false]);
 });

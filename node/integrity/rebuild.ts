@@ -22,6 +22,8 @@ export interface RebuildParts {
   /** Takes the replica away for something, which is told the highest block that was durable here. */
   readonly aside: (reason: string, work: (durable: Height) => Promise<void>) => Promise<void>;
   readonly places: () => Pick<PlaceFile, "places" | "set" | "write"> | null;
+  /** Blocks up to this height are about to be deleted; a start after a crash has to know that, too. */
+  readonly onClearing: (through: Height) => Promise<void>;
   /** Verifies all that is stored once more. */
   readonly fullPass: () => Promise<void>;
   readonly clock: Clock;
@@ -141,6 +143,7 @@ export class Rebuild {
       const work = (durable: Height): Promise<void> =>
         repairs.clear(async () => {
           await this.askForTheLastTime(known, durable);
+          await this.parts.onClearing(durable);
           this.isClearing = true;
         });
       // It says so itself when it is done. Whatever else it says, blocks may be left.

@@ -3,13 +3,14 @@ import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { hastyClock } from "../../test/doubles/memory-integrity.js";
 import { alertVersion, stepped } from "../storage/alert-steps.js";
+import { UNFIT_LOG } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Incidents } from "./incidents.js";
 import type { Rebuild } from "./rebuild.js";
 import type { Repair } from "./repair.js";
 import { type Decided, Resolutions } from "./resolutions.js";
 
-function setUp() {
+function setUp(logged: readonly AlertRecord[] = []) {
   const store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)));
   const clock = hastyClock();
   const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
@@ -24,7 +25,7 @@ function setUp() {
     refusal: async (): Promise<string | null> => null,
   };
   const resolutions = new Resolutions({
-    ...{ incidents, store, clock, logger },
+    ...{ incidents, store, clock, logger, logged: (id: string) => logged.find((alert) => alert.id === id) ?? null },
     repair: { refusalOf: () => null, run: (alert: AlertRecord) => work.repair(alert) } as unknown as Repair,
     rebuild: {
       giveUp: () => undefined,
@@ -115,4 +116,40 @@ it("goes on at a start with what was begun about an alert that is no incident", 
   await resolutions.resume();
   await vi.waitFor(async () => expect((await store.get(raised.id))?.resolution).toBe("rebuilt"));
   expect(rebuilt).toEqual([raised.id]);
+});
+
+/** As the log has it, of a store that the node lost since. */
+const lostHere = (field?: string): AlertRecord => ({
+  ...{ id: "a".repeat(24), kind: "payload_modified", severity: "critical", node: "n2", accused: "n2", height: 4 },
+  ...{ detail: "n2 has recorded it in the log", openedAt: AT, lastSeenAt: AT, occurrences: 1, status: "open" },
+  heights: [[4, 4]],
+  ...(field === undefined ? {} : { differences: [{ height: 4, field }] }),
+  history: [{ n: 0, action: "opened", at: AT }],
+  isFromLogOnly: true,
+});
+const AT = "2026-01-01T00:00:00.000Z";
+
+it("has a person dismiss what the log alone tells of, as that is about a copy that is gone", async () => {
+  const alert = lostHere();
+  const { resolutions, incidents, damage, store } = setUp([alert]);
+  const decision = { id: alert.id, version: alertVersion(alert), actor: "ada", reason: "its data were moved away" };
+  for (const action of ["repair", "rebuild", "acknowledge"] as const)
+    await expect(resolutions.decide({ ...decision, action })).rejects.toMatchObject({ code: "alert_conflict" });
+  expect(incidents.find(alert.id)).toBeNull();
+  const { kind, alert: after } = await resolutions.decide({ ...decision, action: "dismiss" });
+  expect([kind, after]).toMatchObject(["taken", { status: "resolved", resolution: "dismissed" }]);
+  expect(after.history?.map(({ n, action }) => [n, action])).toEqual([
+    [0, "opened"],
+    [1, "dismissed"],
+  ]);
+  expect(damage).toEqual([]);
+  expect((await store.get(alert.id))?.isFromLogOnly).toBeUndefined();
+});
+
+it("has a person acknowledge it where it says so of itself, and is not damaged by it", async () => {
+  const alert = lostHere(UNFIT_LOG);
+  const { resolutions, damage } = setUp([alert]);
+  const decision = { id: alert.id, version: alertVersion(alert), actor: "ada", reason: "I see to it" };
+  const { alert: after } = await resolutions.decide({ ...decision, action: "acknowledge" });
+  expect([after.status, damage]).toEqual(["acknowledged", []]);
 });

@@ -5,7 +5,7 @@ import { type Clock, delay } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import { alertVersion, isOver, stepped } from "../storage/alert-steps.js";
 import { cut } from "../storage/carried.js";
-import type { AlertAction } from "../storage/incident.js";
+import { type AlertAction, isOfFormerCopy } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { StoreError } from "../storage/port.js";
 import type { Incidents } from "./incidents.js";
@@ -28,7 +28,9 @@ export interface Decided {
 }
 
 export interface ResolutionsParts {
-  readonly incidents: Pick<Incidents, "find" | "change" | "saved" | "unresolved">;
+  readonly incidents: Pick<Incidents, "find" | "change" | "saved" | "unresolved" | "takeBack">;
+  /** An alert of this node's that the log has; null if it has none with this id. */
+  readonly logged: (id: string) => AlertRecord | null;
   readonly store: Pick<AlertStore, "get" | "save" | "list" | "foundHeights">;
   readonly repair: Repair;
   readonly rebuild: Rebuild;
@@ -113,6 +115,8 @@ export class Resolutions {
   }
 
   private async refusalOf(alert: AlertRecord, action: AlertDecision["action"]): Promise<string | null> {
+    const isLeft = alert.isFromLogOnly === true && !(isOfFormerCopy(alert) && action === "acknowledge");
+    if (isLeft && action !== "dismiss") return LOST;
     if (action === "repair") return this.parts.repair.refusalOf(alert);
     if (action === "rebuild") return alert.node === alert.accused ? this.parts.rebuild.refusal(alert.id) : OTHERS;
     return null;
@@ -183,14 +187,21 @@ export class Resolutions {
 
   /** Incidents are known in memory; alerts about what others send stand in the store alone. */
   private async current(id: string): Promise<AlertRecord | null> {
-    return this.parts.incidents.find(id) ?? this.parts.store.get(id);
+    const { incidents, store, logged } = this.parts;
+    // One that the node does not keep any more is about a copy that it has not any more.
+    return incidents.find(id) ?? (await store.get(id)) ?? logged(id);
   }
 
   private async apply(id: string, change: (alert: AlertRecord) => AlertRecord): Promise<AlertRecord | null> {
     const changed = this.parts.incidents.change(id, change);
     if (changed !== null) return changed;
-    const { store } = this.parts;
+    const { store, incidents, logged } = this.parts;
     const alert = await store.get(id);
+    const lost = alert === null ? logged(id) : null;
+    if (lost !== null) {
+      incidents.takeBack(lost, change);
+      return incidents.find(id);
+    }
     if (alert === null) throw new StoreError("not_stored", "The alert is gone.");
     const after = change(alert);
     await store.save(after, (await store.foundHeights(id)) ?? undefined);
@@ -206,6 +217,7 @@ const BEGUN = {
   dismiss: "dismissed",
 } as const satisfies Record<AlertDecision["action"], AlertAction>;
 
+const LOST = "This node has no record of it any more, and the log alone tells of it: it can be dismissed.";
 const OTHERS = "It is about what another node sent: nothing of this node's is wrong. See to that node.";
 const conflict = (detail: string): ProblemError => new ProblemError("alert_conflict", detail);
 

@@ -1,5 +1,5 @@
 import type { HardState } from "../../cluster/types.js";
-import { height } from "../../shared/ids.js";
+import { type HashHex, height } from "../../shared/ids.js";
 import type { ChainState } from "../../shared/log/chain.js";
 import type { IdentityFile } from "../storage/identity.js";
 import { type OpenedStore, StoreError } from "../storage/port.js";
@@ -18,6 +18,10 @@ export interface Remembered {
   readonly heldThrough: number;
 }
 
+/** Another database than this node had before, by the name that each is given when it is made. */
+export const isAnotherStore = ({ identity }: Pick<RecoveryOptions, "identity">, { storeId }: OpenedStore): boolean =>
+  identity.identity.storeId !== null && identity.identity.storeId !== storeId;
+
 const isEmpty = ({ hardState, isStateAltered, tailHeight }: OpenedStore): boolean =>
   hardState === null && !isStateAltered && tailHeight === 0;
 
@@ -32,12 +36,19 @@ export const isOfLostIdentity = ({ identity, remembered }: RecoveryOptions, open
 
 /** Why this node's memory cannot be trusted, as a sentence; null when it can. */
 export function whatWasLost(options: RecoveryOptions, opened: OpenedStore): string | null {
+  const { remembered } = options;
+  const lost = whatStateLost(options, opened);
+  if (lost !== null || remembered === null) return lost;
+  return opened.tailHeight < remembered.durable.height ? "its database has lost blocks that it had confirmed" : null;
+}
+
+/** The same, of all but its blocks. */
+export function whatStateLost(options: RecoveryOptions, opened: OpenedStore): string | null {
   const { identity } = options.identity;
   const hasJoined = identity.formedClusterId !== null || identity.votedTerm > 0 || identity.mark !== null;
   if (isOfLostIdentity(options, opened)) return "its identity file is new, beside a database that is not";
   if (!hasJoined && isEmpty(opened)) return null;
-  if (identity.storeId !== null && identity.storeId !== opened.storeId)
-    return "its database is another one than before";
+  if (isAnotherStore(options, opened)) return "its database is another one than before";
   if (opened.isStateAltered) return "its term, its vote or a truncation in the database is not what it wrote there";
   if (opened.hardState === null) return "its database has lost the node's state";
   if (opened.previousBootCounter < identity.bootCounter) return "its database went back to an earlier start";
@@ -50,7 +61,6 @@ export function whatWasLost(options: RecoveryOptions, opened: OpenedStore): stri
   if (opened.hardState.term < term) return "its database has lost a term";
   if (opened.hardState.term === term && votedFor !== null && opened.hardState.votedFor !== votedFor)
     return "its database has lost a vote";
-  if (opened.tailHeight < remembered.durable.height) return "its database has lost blocks that it had confirmed";
   return null;
 }
 
@@ -58,25 +68,31 @@ export interface LostBlocks {
   readonly why: string;
   /** The log ends below them; else another block stands there. */
   readonly isShorter: boolean;
+  /** One of them; and the hash that stands there instead. */
+  readonly block: { readonly height: number; readonly hash: HashHex };
+  readonly stored: HashHex | null;
+}
+
+/** What the mark, and this process, remember of the log's end. */
+export function heldBlocks({ identity, remembered }: RecoveryOptions): LostBlocks["block"][] {
+  const { mark } = identity.identity;
+  const { durable } = remembered ?? {};
+  const points = [mark, durable === undefined ? null : { height: durable.height, hash: durable.blockHash }];
+  return points.filter((point) => point !== null && point.height > 0) as LostBlocks["block"][];
 }
 
 /** What the mark, or this process, remembers of its log and the database does not have; null when nothing. */
 export async function markLost(options: RecoveryOptions, opened: OpenedStore): Promise<LostBlocks | null> {
-  const { remembered } = options;
-  const { mark } = options.identity.identity;
-  const points = [
-    mark,
-    remembered === null ? null : { height: remembered.durable.height, hash: remembered.durable.blockHash },
-  ];
-  for (const point of points) {
-    if (point === null || point.height === 0) continue;
+  for (const point of heldBlocks(options)) {
     if (opened.tailHeight < point.height) {
       const why = `its log ends at block ${opened.tailHeight}, below block ${point.height} that it held`;
-      return { why, isShorter: true };
+      return { why, isShorter: true, block: point, stored: null };
     }
     const { block } = await readOne(options.log, height(point.height));
-    if (block.blockHash !== point.hash)
-      return { why: `its block ${point.height} is not the one that it held`, isShorter: false };
+    if (block.blockHash !== point.hash) {
+      const why = `its block ${point.height} is not the one that it held`;
+      return { why, isShorter: false, block: point, stored: block.blockHash };
+    }
   }
   return null;
 }

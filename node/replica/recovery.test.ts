@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BootState, HardState } from "../../cluster/types.js";
 import { height, term } from "../../shared/ids.js";
-import { hashHeader } from "../../shared/log/block.js";
+import { type Block, hashHeader } from "../../shared/log/block.js";
 import { blockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import type { Control, Member } from "../../shared/log/control.js";
 import { ownRun } from "../../shared/log/index.js";
@@ -91,6 +91,11 @@ async function recoverWith(
   });
   return boot;
 }
+
+/** What was found and is no alert yet. */
+const found = async () => (await IdentityFile.open(folder, "n1")).identity.found;
+/** As its node does once it has made alerts of it. */
+const raise = async (): Promise<void> => (await IdentityFile.open(folder, "n1")).update({ found: [] });
 
 const start = async (): Promise<HardState> => (await recoverWith(null)).hardState;
 
@@ -528,4 +533,195 @@ it("removes what arrived late of another genesis, above an empty log or a new on
     expect((boot.tail.at(-1)?.next ?? boot.base).height).toBe(own.length);
     expect([...database.quarantined.values()]).toEqual([stray.stored]);
   }
+});
+
+describe("what a start finds of its own copy", () => {
+  const put = (blocks: readonly TestBlock[]): void => {
+    database.blocks.clear();
+    for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  };
+  /** A node that holds all of these blocks, and knows the last one to be committed. */
+  async function holding(count: number): Promise<TestBlock[]> {
+    await startedTwice();
+    const { blocks } = TestLog.grow(count - 1);
+    put(blocks);
+    const identity = await IdentityFile.open(folder, "n1");
+    const { next } = blocks.at(-1) as TestBlock;
+    identity.recordMark({ term: next.term, height: next.height, hash: next.blockHash });
+    await identity.close();
+    return blocks;
+  }
+
+  it("notes a tail that was cut, with the heights, before the node joins anew; and not once more while it is copied", async () => {
+    const blocks = await holding(9);
+    put(blocks.slice(0, 5));
+    // A start that dies as it joins anew.
+    database.failNextWrite("not_stored", 1);
+    await expect(start()).rejects.toThrow("refused the write");
+    expect(database.disarm()).toBe(true);
+    const noted = await found();
+    expect(noted).toMatchObject([
+      {
+        kind: "truncated_tail",
+        heights: [6, 9],
+        differences: [{ height: 6, field: "log.tailHeight", stored: 5, expected: 9 }],
+        detail: expect.stringMatching(/blocks 6 to 9.*missing from the end of the log of n1.*joined anew/),
+      },
+    ]);
+    await start();
+    expect(warnings.join()).toContain("joins anew");
+    expect(await found()).toEqual(noted);
+    await raise();
+    // Copied up to here when it is killed.
+    put(blocks.slice(0, 7));
+    await start();
+    expect(warnings.join()).toContain("below block 9");
+    put([]);
+    await start();
+    expect(await found()).toEqual([]);
+    // It has all of it again, and more.
+    await holding(10);
+    put(blocks.slice(0, 5));
+    await start();
+    expect(await found()).toMatchObject([{ kind: "truncated_tail", heights: [6, 10] }]);
+  });
+
+  it("notes what a living process knows to be durable, up to the last block", async () => {
+    const hardState = await start();
+    const { blocks } = TestLog.grow(6);
+    put(blocks.slice(0, 4));
+    const [committed, durable] = [blocks[1]?.next as ChainState, blocks[5]?.next as ChainState];
+    await recoverWith({ hardState, committed, durable, heldThrough: 6 });
+    expect(await found()).toMatchObject([{ kind: "truncated_tail", heights: [5, 6] }]);
+  });
+
+  it("notes a block that was put in the place of the one that it held", async () => {
+    const blocks = await holding(5);
+    const other = new TestLog().fork(blocks[3] as TestBlock).block([{ dataPayload: { other: true } }]);
+    put([...blocks.slice(0, 4), other]);
+    await start();
+    expect(await found()).toMatchObject([
+      {
+        kind: "hash_rewritten",
+        heights: [5, 5],
+        differences: [
+          { field: "log.blockHash", stored: other.next.blockHash, expected: blocks[4]?.next.blockHash as string },
+        ],
+      },
+    ]);
+  });
+
+  it.each([
+    ["another vote", (hard: HardState) => ({ ...hard, votedFor: "n3" })],
+    ["another join nonce", (hard: HardState) => ({ ...hard, joinNonce: "f".repeat(32) })],
+    ["none at all", () => null],
+  ])("notes a state with %s, once, also where something arrived late", async (_, change) => {
+    await holding(4);
+    const { state } = database;
+    if (state?.hard == null) throw new Error("no state was saved");
+    database.state = { ...state, hard: change(state.hard) as HardState };
+    // An insert of a replaced tail, which is taken away before anything else.
+    const late = new TestLog().fork(TestLog.grow(0).blocks[0] as TestBlock);
+    const stray = [2, 3, 4, 5].map(() => late.block([{}], { commitHeight: 1 })).at(-1) as TestBlock;
+    database.blocks.set(height(5), { stored: stray.stored, writeId: 0 });
+    database.failNextWrite("not_stored", 1);
+    await expect(start()).rejects.toThrow("refused the write");
+    expect(database.disarm()).toBe(true);
+    await start();
+    const noted = await found();
+    expect(noted).toMatchObject([{ kind: "state_altered", detail: expect.stringContaining("n1 joined anew") }]);
+    await raise();
+    await start();
+    expect(await found()).toEqual([]);
+  });
+
+  it("notes a state of before, and says what it says and what was expected", async () => {
+    await start();
+    const copy = database.state;
+    await startedTwice();
+    database.state = copy;
+    await start();
+    const [finding] = await found();
+    expect(finding?.detail).toMatch(
+      /went back to an earlier start.*its state says: start 1,.*its identity file: start 3/,
+    );
+  });
+
+  it("takes a lost disk for one, with and without its identity, also as it is copied anew; and a database that is put in its place not", async () => {
+    const blocks = await holding(6);
+    const { state } = database;
+    database = new MemoryDatabase("2".repeat(32));
+    database.failNextWrite("not_stored", 1);
+    await expect(start()).rejects.toThrow("refused the write");
+    await start();
+    expect(warnings.join()).toContain("another one than before");
+    put(blocks.slice(0, 3));
+    await start();
+    expect(warnings.join()).toContain("below block 6");
+    expect(await found()).toEqual([]);
+    rmSync(join(folder, "identity.json"));
+    await start();
+    expect(warnings.join()).toContain("identity file is new");
+    expect(await found()).toEqual([]);
+
+    database = new MemoryDatabase("3".repeat(32));
+    put(blocks.slice(0, 3));
+    await start();
+    expect(await found()).toMatchObject([{ detail: expect.stringContaining("its log up to block 3 is there") }]);
+    await raise();
+    // The node's own, which it had before.
+    await start();
+    database = new MemoryDatabase("4".repeat(32));
+    put(blocks);
+    const seed = (await IdentityFile.open(folder, "n1")).seed;
+    if (state?.hard == null) throw new Error("no state was saved");
+    database.state = { ...state, bootCounter: 1, mac: stateMacOf(seed)(state.hard) };
+    await start();
+    expect(await found()).toMatchObject([
+      { detail: expect.stringContaining("its database is another one than before") },
+    ]);
+  });
+
+  it("says nothing of an old copy of the identity file, and of what arrived late", async () => {
+    const blocks = await holding(4);
+    const old = readFileSync(join(folder, "identity.json"), "utf8");
+    await startedTwice();
+    writeFileSync(join(folder, "identity.json"), old);
+    await start();
+    expect(warnings.join()).toContain("the identity file is older");
+    const late = new TestLog().fork(blocks[0] as TestBlock);
+    const stray = [2, 3, 4, 5].map(() => late.block([{}], { commitHeight: 1 })).at(-1) as TestBlock;
+    put([...blocks, stray]);
+    await start();
+    expect(warnings.join()).toContain("does not continue its log");
+    expect(await found()).toEqual([]);
+  });
+
+  it("names block and kind where the node ends, as somebody has altered what it cannot do without", async () => {
+    const blocks = await holding(9);
+    await startAdmitted();
+    const change = (at: number, of: (block: Block) => Partial<Block>): void => {
+      put(blocks);
+      const { stored } = blocks[at - 1] as TestBlock;
+      const block = { ...stored.block, ...of(stored.block) };
+      database.blocks.set(height(at), { stored: { ...stored, block }, writeId: 0 });
+    };
+    const flipped = (bytes: Uint8Array): Uint8Array =>
+      bytes.map((byte, i) => (i === bytes.length - 3 ? byte ^ 1 : byte));
+    const relinked = (block: Block): Partial<Block> => {
+      const header = { ...block.header, previousBlockHash: "e".repeat(64) };
+      return { header, blockHash: hashHeader(header) };
+    };
+    change(9, ({ payloads }) => ({ payloads: flipped(payloads) }));
+    await expect(start()).rejects.toMatchObject({ at: 9, kind: "payload_modified", failure: "unfit" });
+    change(9, ({ signature }) => ({ signature: flipped(signature) }));
+    await expect(start()).rejects.toMatchObject({ at: 9, kind: "signature_invalid" });
+    change(9, ({ header }) => ({ header: { ...header, leaderId: "n9" } }));
+    await expect(start()).rejects.toMatchObject({ at: 9, kind: "header_modified" });
+    change(5, relinked);
+    await expect(start()).rejects.toMatchObject({ at: 5, kind: "link_broken" });
+    put(blocks);
+    database.blocks.delete(height(5));
+    await expect(start()).rejects.toMatchObject({ kind: "missing" });
+  });
 });

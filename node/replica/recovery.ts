@@ -14,6 +14,7 @@ import {
   settleHardState,
   whatWasLost,
 } from "./memory.js";
+import { noteLostBlocks, noteLostState } from "./start-findings.js";
 import {
   invalidLog,
   type RecoveredBlock,
@@ -61,6 +62,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const opened = await options.log.open(options.identity.identity.bootCounter);
   // What it wrote under that secret would look like somebody else's.
   if (isOfLostIdentity(options, opened)) await options.log.forgetAnchors();
+  // Before anything is written that hides it.
+  await noteLostState(options, opened);
   const late = await lateInserts(options, opened);
   if (late !== null) {
     await removeStrays(options, opened, late);
@@ -69,6 +72,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const tail = await readTail(options, opened.tailHeight);
   const commitHeight = height(Math.max(tail?.header.commitHeight ?? 0, await knownCommitHeight(options, opened)));
   const lost = await markLost(options, opened);
+  await noteLostBlocks(options, opened, lost);
   const hardState = await settleHardState(options, opened, whatWasLost(options, opened) ?? lost?.why ?? null);
   const chain = await verifyTail(options, opened, { commitHeight, lost });
   if (!("strayFrom" in chain)) return { opened, boot: { hardState, commitHeight, ...chain } };

@@ -2,16 +2,36 @@ import type { BlockIds, BootState } from "../../cluster/types.js";
 import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
-import { type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
+import { type BlockFault, type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
 import { applyControl, type Membership } from "../../shared/log/control.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
+import type { IncidentKind } from "../storage/incident.js";
 import { type LogStore, type OpenedStore, type StoredBlock, StoreError } from "../storage/port.js";
 import { AlteredBlock, hasHash } from "./anchors.js";
 import { compareEntries } from "./compare-entries.js";
 import type { LostBlocks } from "./memory.js";
 import type { RecoveryOptions } from "./recovery.js";
 import { isStray } from "./stray.js";
+
+/** A node ends rather than go on with a log that somebody has altered where it cannot do without. */
+export class AlteredLog extends StoreError {
+  constructor(
+    readonly at: Height,
+    readonly kind: IncidentKind,
+    message: string,
+  ) {
+    super("unfit", message);
+    this.name = "AlteredLog";
+  }
+}
+
+/** As what it is told that a stored block fails its check so. Anything else is in its header. */
+const KINDS: Partial<Readonly<Record<BlockFault, IncidentKind>>> = {
+  bad_link: "link_broken",
+  bad_signature: "signature_invalid",
+  bad_body: "payload_modified",
+};
 
 /** So much of the log's end is re-verified at every start: its ids are what repeated writes are recognised by. */
 export interface VerifiedTail {
@@ -84,7 +104,7 @@ export async function verifyTail(
         if (mayGo && isStray(options.verifyBlock, { ...state, memberships }, stored.block))
           return { strayFrom: at, detail: verdict.detail };
         const next = isNeeded ? null : headerOnly(state, stored);
-        if (next === null) throw invalidLog(options, at, verdict.detail);
+        if (next === null) throw invalidLog(options, at, verdict.detail, KINDS[verdict.fault]);
         options.onInvalidBlock(at, verdict.detail);
         campaignsLate = true;
         state = next;
@@ -118,10 +138,16 @@ function headerOnly(before: ChainState, stored: StoredBlock): ChainState | null 
   return stateAfter(stored, applyControl(before.members, header.control), before.clusterId || block.blockHash);
 }
 
-export function invalidLog(options: RecoveryOptions, at: Height, detail: string): StoreError {
+export function invalidLog(
+  options: RecoveryOptions,
+  at: Height,
+  detail: string,
+  kind: IncidentKind = "header_modified",
+): AlteredLog {
   options.onInvalidBlock(at, detail);
-  return new StoreError(
-    "unfit",
+  return new AlteredLog(
+    at,
+    kind,
     `Stored block ${at} fails its check (${detail}). No block was changed or deleted for that. Move this node's data away ` +
       `(its database and ${options.identity.folder}) as evidence and start it anew: it then copies the log from its peers.`,
   );
@@ -162,8 +188,9 @@ async function startingPoint(
   if (low === 0) return EMPTY_CHAIN;
   const stored = await readOne(log, height(low));
   if (!hasHash(stored.block.header, stored.block.blockHash) || !rangeMatches(rangeOf(stored), stored.block.header))
-    throw new StoreError(
-      "unfit",
+    throw new AlteredLog(
+      height(low),
+      "header_modified",
       `The header of stored block ${low} does not match its hash and root. No block was changed for that.`,
     );
   const { members, clusterId } = await knownMembers(options, stored.block);
@@ -255,8 +282,9 @@ export async function readOne(log: LogStore, at: Height): Promise<StoredBlock> {
   if (stored !== undefined && stored.block.header.height === at) return stored;
   // No block is there: it was deleted since the log was opened, as deletes of a broken connection may be.
   if (stored === undefined) throw new StoreError("unknown", `Block ${at} is not in the database any more.`);
-  throw new StoreError(
-    "unfit",
+  throw new AlteredLog(
+    at,
+    "missing",
     `Block ${at} is missing from the database, though later blocks are there. Bring a whole copy of it back; or, ` +
       "where other nodes have the log, keep this database as evidence and start the node with an empty one.",
   );

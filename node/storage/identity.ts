@@ -16,7 +16,25 @@ const SEED_BYTES = 32;
 const LEFT_OVER_MS = 60_000;
 export const DEFAULT_DATABASE = "eventLogs";
 
+/** Findings that wait to be kept as alerts; the oldest go first. */
+export const FOUND_MAX = 16;
+
 const count = z.int().min(0);
+const textUpTo = (charactersMax: number) => z.string().max(charactersMax);
+const foundValue = z.union([count, textUpTo(128)]);
+const startFindingSchema = z.strictObject({
+  kind: z.enum(["state_altered", "truncated_tail", "hash_rewritten"]),
+  at: z.iso.datetime(),
+  detail: textUpTo(1_000),
+  heights: z.tuple([count, count]).exactOptional(),
+  differences: z
+    .array(z.strictObject({ height: count, field: textUpTo(64), stored: foundValue, expected: foundValue }))
+    .max(1)
+    .exactOptional(),
+});
+/** What a node finds wrong with its own copy as it opens its database, and joins anew for. */
+export type StartFinding = Readonly<z.infer<typeof startFindingSchema>>;
+
 const identitySchema = z.strictObject({
   version: z.literal(VERSION),
   nodeId: nodeIdSchema,
@@ -33,14 +51,20 @@ const identitySchema = z.strictObject({
   votedTerm: count,
   /** The highest block that is committed *and* durable in this node's own store. */
   mark: z.strictObject({ term: count, height: count, hash: hashSchema }).nullable(),
+  /** Blocks up to here were lost once, or taken away on purpose, and this node knows: that one of them is missing is no news. */
+  lostThrough: count.default(0),
+  /** Here they outlive a crash, and whoever alters the database cannot reach them. */
+  found: z.array(startFindingSchema).max(FOUND_MAX).default([]),
 });
 
 /** What a node knows of itself outside its database, so that a restored or stolen database takes none of it along. */
 export type Identity = Readonly<z.infer<typeof identitySchema>>;
 export type Mark = NonNullable<Identity["mark"]>;
 export type IdentityChange = Partial<
-  Pick<Identity, "storeId" | "bootCounter" | "formedClusterId" | "votedTerm" | "mark">
+  Pick<Identity, "storeId" | "bootCounter" | "formedClusterId" | "votedTerm" | "mark" | "lostThrough" | "found">
 >;
+/** One that rests on what is there is made when its turn has come. */
+export type IdentityUpdate = IdentityChange | ((now: Identity) => IdentityChange);
 
 /**
  * `<dataDir>/<nodeId>` for a mongod that the start script manages; for one given by URI its hosts and database are part
@@ -109,6 +133,8 @@ export class IdentityFile {
       formedClusterId: null,
       votedTerm: 0,
       mark: null,
+      lostThrough: 0,
+      found: [],
     };
     const file = new IdentityFile(folder, identity, true);
     await file.update({}).catch((error: StoreError) => {
@@ -133,7 +159,7 @@ export class IdentityFile {
    * other. Throws RangeError if `votedTerm` would go back, StoreError `unknown` if the disk fails: the file then holds
    * either the old identity or the new one.
    */
-  update(change: IdentityChange): Promise<void> {
+  update(change: IdentityUpdate): Promise<void> {
     const done = this.tail.then(() => this.write(change));
     this.tail = done.catch(() => undefined);
     return done;
@@ -158,8 +184,9 @@ export class IdentityFile {
     await this.tail;
   }
 
-  private async write(change: IdentityChange): Promise<void> {
+  private async write(update: IdentityUpdate): Promise<void> {
     const mark = this.pendingMark;
+    const change = typeof update === "function" ? update(this.current) : update;
     const next: Identity = { ...this.current, ...(mark === null ? {} : { mark }), ...change };
     if (next.votedTerm < this.current.votedTerm)
       throw new RangeError(`votedTerm ${next.votedTerm} is before ${this.current.votedTerm}`);

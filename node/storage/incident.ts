@@ -51,6 +51,20 @@ export interface FieldDifference {
   readonly expected?: JsonValue;
 }
 
+/** Where a log ended, below a block that its node had held; and the hash of a block that stood in the place of one. */
+export const LOG_END = "log.tailHeight";
+export const HELD_HASH = "log.blockHash";
+/** A node ended instead of going on with its log. */
+export const UNFIT_LOG = "log.unfit";
+const FORMER_COPY: ReadonlySet<string> = new Set([LOG_END, HELD_HASH, UNFIT_LOG]);
+
+/**
+ * It tells of a copy that this node has left behind. It joined anew for it, and counts again only once its log is that of the
+ * others; or it did not go on with it, and whatever it goes on with has been verified.
+ */
+export const isOfFormerCopy = ({ differences = [] }: Pick<IncidentDetails, "differences">): boolean =>
+  differences.some(({ field }) => FORMER_COPY.has(field));
+
 /** Hashes of the first block, and in it of the first event, that is not what was committed. */
 export interface IncidentHashes {
   readonly block: {

@@ -61,10 +61,10 @@ export async function healed(cluster: Cluster, lastSequence: number): Promise<vo
 }
 
 /**
- * What was opened since then, also what is over by now: kills and pauses alone must not make a node accuse another, not for a
- * moment either.
+ * What was opened since then, also what is over by now: kills and pauses alone must not make a node accuse another, or itself,
+ * not for a moment either. One whose state was altered says that, and joins anew.
  */
-export async function alertsSince(url: string, at: Date): Promise<string[]> {
+export async function alertsSince(url: string, at: Date, otherState: ReadonlySet<string>): Promise<string[]> {
   const answer = await loopback(`${url}/api/v1/alerts?status=all&limit=500`, {
     signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   });
@@ -73,7 +73,10 @@ export async function alertsSince(url: string, at: Date): Promise<string[]> {
     alerts: { kind: string; node: string; detail: string; openedAt: string }[];
   };
   const fresh = alerts.filter(({ openedAt }) => new Date(openedAt) >= at);
-  const told = fresh.map(({ kind, node, detail }) => `${kind} by ${node}: ${detail}`);
+  const isRight = ({ kind, node }: { kind: string; node: string }): boolean =>
+    kind === "state_altered" && otherState.has(node);
+  const wrong = fresh.filter((alert) => !isRight(alert));
+  const told = wrong.map(({ kind, node, detail }) => `${kind} by ${node}: ${detail}`);
   // The newest come first: where all of them are new, those that are not listed may be new as well.
   return firstOf(told, told.length, told.length + (fresh.length === alerts.length ? more : 0));
 }

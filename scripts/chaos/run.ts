@@ -58,7 +58,7 @@ export async function runChaos(options: RunOptions): Promise<number> {
     process.exit(130);
   };
   process.once("SIGINT", abandon).once("SIGTERM", abandon);
-  const field = { cluster, network, failPoints: new FailPoints(cluster), shortOfSpace };
+  const field = { cluster, network, failPoints: new FailPoints(cluster), shortOfSpace, otherState: new Set<string>() };
   const run = new ChaosRun(field, history, story, options);
   let early: string | undefined;
   try {
@@ -178,7 +178,8 @@ class ChaosRun {
         this.story.say(`The log of ${id} is missing: ${messageOf(error)}`);
       }
     }
-    const alerts = await alertsSince(this.#urls[0] as string, this.#startedAt);
+    const { otherState } = this.field;
+    const alerts = await alertsSince(this.#urls[0] as string, this.#startedAt, otherState);
     this.findings = [...this.story.crashes, ...alerts.map((alert) => `an alert: ${alert}`)];
   }
 

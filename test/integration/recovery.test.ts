@@ -1,12 +1,14 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AlertRecord } from "../../node/storage/port.js";
 import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
 import { startSteadyCluster } from "../support/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead, standings } from "../support/level.js";
 import { MemberEvents } from "../support/member-events.js";
 import { alterPayloads, readStoredBlocks } from "../support/stored-blocks.js";
+import { alertsOf } from "../support/tampering.js";
 import { type Answer, call, postJson, readLog, uniqueSource } from "./api-support.js";
 
 const event = (sourceAppId: string, i = 0) => ({ eventType: "T", sourceAppId, dataPayload: { i, text: "as it was" } });
@@ -111,6 +113,17 @@ describe("a node whose data were altered or lost", () => {
     expect(down.reason).toContain(folder);
     expect(cluster.logTail("n1")).toContain(`Stored block ${newest?.height} fails its check`);
     expect(await readStoredBlocks(n1.mongodbUri)).toEqual(before);
+    expect(cluster.logTail("n1")).toContain("an alert in the cluster's log tells of it");
+    const other = cluster.node("n2");
+    const isIt = ({ height, node }: AlertRecord): boolean => height === newest?.height && node === "n1";
+    const alert = (await eventually(
+      async () => (await alertsOf(other)).find(isIt),
+      30_000,
+      "another node shows the alert",
+    )) as AlertRecord;
+    expect(alert).toMatchObject({ kind: "payload_modified", accused: "n1", status: "open", isFromLogOnly: true });
+    // One more start is no further alert.
+    await events.startToEnd(cluster, "n1");
     const source = uniqueSource();
     expect((await write((await cluster.leader()).node, source)).status).toBe(201);
 
@@ -122,6 +135,14 @@ describe("a node whose data were altered or lost", () => {
     await expectEqualLogs(cluster);
     expect(existsSync(join(evidence, "db"))).toBe(true);
     await expectToCount(cluster, "n1");
+    expect((await alertsOf(other)).filter(isIt)).toHaveLength(1);
+    // It is about the copy that was moved away: a person says that it is seen to, and nothing of the new one is damaged.
+    const url = `${other.url}/api/v1/alerts/${alert.id}`;
+    const etag = (await call(url)).headers.get("etag") as string;
+    const by = { actor: "ada", reason: "the data were moved away" };
+    const dismissed = await postJson(`${url}/dismiss`, by, { "If-Match": etag });
+    expect([dismissed.status, dismissed.body.status]).toEqual([200, "resolved"]);
+    expect((await standings(other)).find(({ id }) => id === "n1")?.health).toBe("sound");
   });
 
   it("joins anew by itself after its disk is lost, where new keys are admitted", async () => {

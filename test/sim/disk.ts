@@ -44,6 +44,10 @@ export class Disk {
   wentBack = false;
   /** It lost something since its node joined last. */
   lostSomething = false;
+  /** Somebody put an older state, another vote or another block in its place: a start may say so. */
+  isTampered = false;
+  /** That is in its state, which tells of it: a start has to say so. */
+  mustBeFound = false;
   /** It lost something, or was altered, in this run. */
   hasLost = false;
   /** It lost something that its node has not found out yet. */
@@ -156,6 +160,8 @@ export class Disk {
     this.database = new SimDatabase(storeId, this.node.store);
     this.lostSomething = true;
     this.hasLost = true;
+    this.isTampered = false;
+    this.mustBeFound = false;
     for (const set of this.marks()) set.clear();
     this.altered.clear();
     this.planted.clear();
@@ -211,6 +217,7 @@ export class Disk {
     for (const [at, entry] of entries) database.entries.set(at, entry);
     Object.assign(database, { marker, hasTermsIndex });
     this.wentBack = true;
+    this.isTampered = true;
     this.lostSomething = true;
     this.hasLost = true;
     this.isDoubtful = true;

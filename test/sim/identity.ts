@@ -1,6 +1,6 @@
 import type { HardState } from "../../cluster/types.js";
 import type { NodeIdentity } from "../../node/replica/memory.js";
-import type { Identity, IdentityChange, Mark } from "../../node/storage/identity.js";
+import type { Identity, IdentityUpdate, Mark } from "../../node/storage/identity.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
 import type { NodeKeys } from "../../shared/log/control.js";
 import type { SimProcess } from "./process.js";
@@ -42,8 +42,15 @@ export class IdentityRecord {
       formedClusterId: null,
       votedTerm: 0,
       mark: null,
+      lostThrough: 0,
+      found: [],
     };
     return this.file;
+  }
+
+  /** What was found at a start is an alert from here on. */
+  raise(): void {
+    if (this.file !== null && this.file.found.length > 0) this.file = { ...this.file, found: [] };
   }
 
   get formedClusterId(): string | null {
@@ -79,8 +86,9 @@ export class SimIdentity implements NodeIdentity {
     return this.record.file ?? this.record.make();
   }
 
-  update(change: IdentityChange): Promise<void> {
-    if (Object.keys(change).length === 0 && !this.isTimed) this.process.node.onMarkBeforeTruncation?.();
+  update(change: IdentityUpdate): Promise<void> {
+    if (typeof change === "object" && Object.keys(change).length === 0 && !this.isTimed)
+      this.process.node.onMarkBeforeTruncation?.();
     this.tail = this.tail.then(() => this.write(change));
     return this.tail;
   }
@@ -98,7 +106,7 @@ export class SimIdentity implements NodeIdentity {
     });
   }
 
-  private async write(change: IdentityChange): Promise<void> {
+  private async write(update: IdentityUpdate): Promise<void> {
     const { process } = this;
     if (!process.recoversAtOnce) {
       const { node } = process;
@@ -108,6 +116,8 @@ export class SimIdentity implements NodeIdentity {
       });
     }
     const mark = this.pendingMark;
+    const change = typeof update === "function" ? update(this.identity) : update;
+    for (const finding of change.found?.slice(this.identity.found.length) ?? []) process.node.onStartFinding(finding);
     this.record.file = { ...this.identity, ...(mark === null ? {} : { mark }), ...change };
     if (this.pendingMark === mark) this.pendingMark = null;
   }

@@ -3,6 +3,7 @@ import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/ty
 import type { IndexFinding, LogMemory } from "../../node/replica/held-log.js";
 import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
+import type { StartFinding } from "../../node/storage/identity.js";
 import type { StoredBlock, StoreError } from "../../node/storage/port.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import type { NodeKeys } from "../../shared/log/control.js";
@@ -161,8 +162,24 @@ export class SimNode {
     drainMicrotasks();
   }
 
+  /** It joins anew, and somebody must have written to its database. */
+  onStartFinding({ kind, detail }: StartFinding): void {
+    const { disk } = this;
+    if (this.around.trace.isOn) this.around.trace.add(`${this.id} ALERT ${kind}: ${detail}`);
+    check(disk.isTampered || disk.isDeceived, "alert", () => `${this.id} calls its sound copy altered: ${detail}`);
+    if (kind === "state_altered") disk.mustBeFound = false;
+  }
+
   onRecovered(commitHeight: Height): void {
-    const { trace, checkers } = this.around;
+    const { trace, checkers, configured } = this.around;
+    const { disk } = this;
+    // One that was noted by a start that died is told once.
+    const isSaid = disk.identity.file?.found.some(({ kind }) => kind === "state_altered") === true;
+    const isRight = !disk.mustBeFound || isSaid || configured.length === 1;
+    check(isRight, "I8", () => `${this.id} goes on with another state, and says nothing`);
+    disk.mustBeFound = false;
+    disk.isTampered = false;
+    disk.identity.raise();
     this.boot += 1;
     this.isDoubtful = false;
     this.disk.isDoubtful = false;

@@ -10,6 +10,8 @@ export interface Field {
   readonly failPoints: FailPoints;
   /** Nodes that are started with more free space demanded than any disk has. */
   readonly shortOfSpace: Set<string>;
+  /** Nodes whose term or vote was changed behind their backs: each rightly says so. */
+  readonly otherState: Set<string>;
 }
 
 export type Settings = Readonly<Record<string, number | string>>;

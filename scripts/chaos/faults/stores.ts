@@ -68,8 +68,9 @@ export const STORE_FAULTS = {
       ranks: draw.minority().slice(0, 1),
       settings: { what: draw.pick(["term", "vote", "database"]), bit: draw.between(0, 20) },
     }),
-    strike: async ({ cluster }, [id = ""], { what, bit }) => {
+    strike: async ({ cluster, otherState }, [id = ""], { what, bit }) => {
       await cluster.kill(id);
+      if (what !== "database") otherState.add(id);
       // If the mongod does not answer either, this fault is a kill.
       await tryOn(cluster.node(id).mongodbUri, (client) => {
         const database = client.db();

@@ -96,6 +96,12 @@ function alteredState(random: Random, state: MemoryState | null): MemoryState | 
 
 const flippedBit = (random: Random, term: Term): Term => (term ^ (1 << random.between(0, 20))) as Term;
 
+/** A database that its node has not opened yet is a disk that it lost; and one that never joined has nothing to lose. */
+function isKnown({ disk }: SimNode): boolean {
+  const { file } = disk.identity;
+  return file !== null && file.storeId === disk.storeId && (file.mark !== null || file.votedTerm > 0);
+}
+
 /** The state is lost, or its term or vote is another one, and the blocks are not. */
 const lostState: Fault = (strike) => {
   const { world } = strike;
@@ -105,6 +111,8 @@ const lostState: Fault = (strike) => {
   if (node.isUp) return null;
   world.checkers.commits.onDiskLoss(node);
   node.disk.database.state = alteredState(strike.random, node.disk.database.state);
+  node.disk.isTampered = true;
+  node.disk.mustBeFound = isKnown(node);
   node.disk.isDoubtful = true;
   return crash(strike, [node]);
 };
@@ -138,6 +146,7 @@ const wentBack: Fault = (strike) => {
     world.checkers.commits.onDiskLoss(node);
     if (!isRemembered) node.crash();
     node.disk.restore(backup);
+    node.disk.mustBeFound = (isOfEarlierBoot || isBelowVote) && isKnown(node);
     node.disk.isRememberedOnly = isRemembered && !isOfEarlierBoot && !isBelowMark && !isBelowVote;
     node.isDoubtful = true;
     node.store.restart({ landsPending: false });

@@ -184,7 +184,10 @@ const copiedBack: Fault = (strike) => {
   disk.alter(at, () => stored);
   disk.copied.add(at);
   // The block that its mark names is not the one that it held: the node must doubt all that it remembers.
-  if (disk.identity.file?.mark?.height === at) disk.lostSomething = true;
+  if (disk.identity.file?.mark?.height === at) {
+    disk.lostSomething = true;
+    disk.isTampered = true;
+  }
   world.onReplaced(node, at);
   return random.chance(0.3) ? crash(strike, [node]) : nothingToUndo;
 };

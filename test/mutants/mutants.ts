@@ -10,6 +10,7 @@ import type { Mutant } from "./mutant.js";
 import { REPAIRS } from "./repairs.js";
 import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
+import { STARTS } from "./starts.js";
 import { STORAGE } from "./storage.js";
 
 /**
@@ -29,4 +30,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...FORWARDING,
   ...DETECTORS,
   ...REPAIRS,
+  ...STARTS,
 ];

@@ -62,8 +62,8 @@ const FORMER_COPY: ReadonlySet<string> = new Set([LOG_END, HELD_HASH, UNFIT_LOG]
  * It tells of a copy that this node has left behind. It joined anew for it, and counts again only once its log is that of the
  * others; or it did not go on with it, and whatever it goes on with has been verified.
  */
-export const isOfFormerCopy = ({ differences = [] }: Pick<IncidentDetails, "differences">): boolean =>
-  differences.some(({ field }) => FORMER_COPY.has(field));
+export const isOfFormerCopy = ({ differences: [first] = [] }: Pick<IncidentDetails, "differences">): boolean =>
+  first !== undefined && FORMER_COPY.has(first.field);
 
 /** Hashes of the first block, and in it of the first event, that is not what was committed. */
 export interface IncidentHashes {

@@ -125,8 +125,8 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     }).catch(() => false);
     logger.warn(
       isTold
-        ? "an alert in the cluster's log tells of it: GET /api/v1/alerts of any other node shows it"
-        : "no leader has written it to the cluster's log: no alert tells of it",
+        ? "the leader has an alert of it for the cluster's log: GET /api/v1/alerts of any other node shows it"
+        : "nobody is known to have taken an alert of it for the cluster's log",
     );
   };
   const integrity: Integrity = new Integrity({

@@ -320,5 +320,7 @@ describe("what a start joined anew for", () => {
     expect(told).toHaveLength(1);
     expect(incidents.isStored(id)).toBe(false);
     incidents.stop();
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    expect(incidents.isStored(id)).toBe(false);
   });
 });

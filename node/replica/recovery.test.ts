@@ -620,10 +620,10 @@ describe("what a start finds of its own copy", () => {
     const { state } = database;
     if (state?.hard == null) throw new Error("no state was saved");
     database.state = { ...state, hard: change(state.hard) as HardState };
-    // An insert of a replaced tail, which is taken away before anything else.
+    // An insert of a replaced tail, above a hole, which is taken away before anything else.
     const late = new TestLog().fork(TestLog.grow(0).blocks[0] as TestBlock);
-    const stray = [2, 3, 4, 5].map(() => late.block([{}], { commitHeight: 1 })).at(-1) as TestBlock;
-    database.blocks.set(height(5), { stored: stray.stored, writeId: 0 });
+    const stray = [2, 3, 4, 5, 6].map(() => late.block([{}], { commitHeight: 1 })).at(-1) as TestBlock;
+    database.blocks.set(height(6), { stored: stray.stored, writeId: 0 });
     database.failNextWrite("not_stored", 1);
     await expect(start()).rejects.toThrow("refused the write");
     expect(database.disarm()).toBe(true);

@@ -113,7 +113,7 @@ describe("a node whose data were altered or lost", () => {
     expect(down.reason).toContain(folder);
     expect(cluster.logTail("n1")).toContain(`Stored block ${newest?.height} fails its check`);
     expect(await readStoredBlocks(n1.mongodbUri)).toEqual(before);
-    expect(cluster.logTail("n1")).toContain("an alert in the cluster's log tells of it");
+    expect(cluster.logTail("n1")).toContain("the leader has an alert of it for the cluster's log");
     const other = cluster.node("n2");
     const isIt = ({ height, node }: AlertRecord): boolean => height === newest?.height && node === "n1";
     const alert = (await eventually(

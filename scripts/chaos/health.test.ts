@@ -34,7 +34,7 @@ async function nodeWith(more: number): Promise<string> {
 }
 
 it("counts alerts of every status: one that is over was an alarm all the same", async () => {
-  expect(await alertsSince(await nodeWith(0), BEGUN)).toEqual([
+  expect(await alertsSince(await nodeWith(0), BEGUN, new Set())).toEqual([
     "missing by n1: d",
     "watch_down by n1: d",
     "fork by n1: d",

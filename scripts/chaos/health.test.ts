@@ -40,3 +40,9 @@ it("counts alerts of every status: one that is over was an alarm all the same", 
     "fork by n1: d",
   ]);
 });
+
+it("does not count that a node whose state was altered on purpose says so, and counts it of any other", async () => {
+  ALERTS.push(alert("state_altered", "open", 4));
+  expect(await alertsSince(await nodeWith(0), BEGUN, new Set(["n1"]))).toHaveLength(3);
+  expect(await alertsSince(await nodeWith(0), BEGUN, new Set(["n2"]))).toHaveLength(4);
+});

@@ -48,6 +48,8 @@ export class Disk {
   isTampered = false;
   /** That is in its state, which tells of it: a start has to say so. */
   mustBeFound = false;
+  /** Before somebody altered it: the term and vote that the node wrote. */
+  ownHard: HardState | null = null;
   /** It lost something, or was altered, in this run. */
   hasLost = false;
   /** It lost something that its node has not found out yet. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { StoredBlock } from "../../../node/storage/port.js";
 import { height, type Term } from "../../../shared/ids.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
@@ -110,10 +111,14 @@ const lostState: Fault = (strike) => {
   node.crash();
   if (node.isUp) return null;
   world.checkers.commits.onDiskLoss(node);
-  node.disk.database.state = alteredState(strike.random, node.disk.database.state);
-  node.disk.isTampered = true;
-  node.disk.mustBeFound = isKnown(node);
-  node.disk.isDoubtful = true;
+  const { disk } = node;
+  if (!disk.isTampered) disk.ownHard = disk.database.state?.hard ?? null;
+  disk.database.state = alteredState(strike.random, disk.database.state);
+  disk.isTampered = true;
+  // What is altered once more can be again what the node wrote.
+  const isOwn = isDeepStrictEqual(disk.database.state?.hard ?? null, disk.ownHard);
+  disk.mustBeFound = isKnown(node) && !isOwn;
+  disk.isDoubtful = true;
   return crash(strike, [node]);
 };
 

@@ -7,7 +7,7 @@ import { AlteredBlock } from "../replica/anchors.js";
 import { proved } from "../replica/proved-block.js";
 import type { StoredEntry } from "../storage/port.js";
 import { EntryInspector } from "./entry-inspector.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 
 function setUp(count = 8) {
   const { blocks } = TestLog.grow(count);

@@ -9,7 +9,7 @@ import type { ProvedBlock } from "../replica/proved-block.js";
 import type { FoundBy, Range } from "../storage/incident.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 import type { IndexEntry, StoredEntry } from "../storage/port.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 
 const AT_ONCE = 32;
 /** Where more differ of those that are looked at together, all entries of the log are made anew. */

@@ -1,6 +1,6 @@
 import type { BlockHeader } from "../../shared/log/block.js";
 import type { IncidentKind, Range } from "../storage/incident.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 
 interface Judged {
   readonly first: number;

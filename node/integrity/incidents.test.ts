@@ -5,7 +5,8 @@ import { hastyClock } from "../../test/doubles/memory-integrity.js";
 import { stepped } from "../storage/alert-steps.js";
 import { LOG_END } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
-import { type IncidentFinding, Incidents, PLACES_MAX } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
+import { Incidents, PLACES_MAX } from "./incidents.js";
 
 function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)))) {
   const clock = hastyClock();

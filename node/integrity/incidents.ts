@@ -8,26 +8,14 @@ import { notifySupervisor } from "../host/supervision.js";
 import { ALERTS_MAX } from "../storage/alert-key.js";
 import { isOver, stepped } from "../storage/alert-steps.js";
 import { carried } from "../storage/carried.js";
-import {
-  BLOCK_KINDS,
-  type FieldDifference,
-  type FoundBy,
-  type IncidentDetails,
-  type IncidentKind,
-  isOfFormerCopy,
-  LOOKOUT_KINDS,
-  type Range,
-} from "../storage/incident.js";
+import { BLOCK_KINDS, type IncidentKind, isOfFormerCopy, LOOKOUT_KINDS, type Range } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { logged, sentenceOf } from "./alert-summary.js";
-import { fairShare } from "./fair-share.js";
-import { countOf, covers, withRange } from "./ranges.js";
+import { firstDetail, type IncidentFinding, merged } from "./incident-record.js";
+import { covers, withRange } from "./ranges.js";
 
 /** Findings of one kind belong together while no longer time than this is between two of them. */
 const TOGETHER_MS = 60_000;
-const RANGES_MAX = 32;
-const DIFFERENCES_MAX = 64;
-const EVIDENCE_MAX = 32;
 /** Places apart from each other that one incident is known by; one more is another incident. */
 export const PLACES_MAX = 16_384;
 /** Of those that are open, so many are known in memory: what comes again is then the same incident. */
@@ -35,16 +23,6 @@ const KNOWN_MAX = 1_000;
 const RETRY_MS = 1_000;
 /** An alert that could not be stored so often is told without. */
 const REFUSED_AFTER = 5;
-
-export interface IncidentFinding extends Omit<IncidentDetails, "heights" | "sequences" | "furtherDifferences"> {
-  readonly kind: IncidentKind;
-  readonly foundBy: FoundBy;
-  /** One block, or several. */
-  readonly heights?: Range;
-  readonly sequences?: readonly Range[];
-  /** What was found, as a sentence that names the first place. */
-  readonly detail: string;
-}
 
 interface Incident {
   alert: AlertRecord;
@@ -95,7 +73,7 @@ export class Incidents {
     for (const alert of [...open, ...over].reverse()) {
       if (alert.foundBy === undefined) continue;
       this.told.set(alert.id, stepOf(alert));
-      const first = alert.detail.replace(EXTENT, "");
+      const first = firstDetail(alert);
       const places = (await store.foundHeights(alert.id)) ?? alert.heights ?? [];
       this.known.push({ alert, first, places, seenAt: Number.NEGATIVE_INFINITY, isSaved: true, failures: 0 });
     }
@@ -359,9 +337,6 @@ const lostDetail = ({ kind, node }: Pick<AlertRecord, "kind" | "node">): string 
 /** Its own record was lost here: which documents were its evidence is not known any more. */
 export const isTakenBack = (alert: AlertRecord): boolean => alert.detail.startsWith(lostDetail(alert));
 
-/** "(one of 4 blocks and 9 events)" at the end of a detail. */
-const EXTENT = / \(one of [^()]*\)$/;
-
 const stepOf = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? -1;
 
 const isKnown = ({ places }: Incident, { heights: [first, last] = [-1, -1] }: IncidentFinding): boolean =>
@@ -371,52 +346,3 @@ const isKnown = ({ places }: Incident, { heights: [first, last] = [-1, -1] }: In
 const isShown = (places: readonly Range[], { heights = [] }: AlertRecord): boolean =>
   places.length === heights.length &&
   places.every(([first, last], i) => heights[i]?.[0] === first && heights[i]?.[1] === last);
-
-function merged({ alert, first, places }: Incident, finding: IncidentFinding, at: string): AlertRecord {
-  const { heights: added, sequences: events = [], differences: fresh = [], evidence = [] } = finding;
-  const heights = added === undefined ? alert.heights : withRange(alert.heights ?? [], added, RANGES_MAX);
-  let { sequences } = alert;
-  for (const range of events) sequences = withRange(sequences ?? [], range, RANGES_MAX);
-  const differences = fairShare([...(alert.differences ?? []), ...fresh], DIFFERENCES_MAX);
-  const further =
-    (alert.differences?.length ?? 0) + (alert.furtherDifferences ?? 0) + fresh.length - differences.length;
-  const kept = [...new Set([...(alert.evidence ?? []), ...evidence])].slice(0, EVIDENCE_MAX);
-  const { hashes, agreeing, changedAt, lastKnownGoodAt } = finding;
-  return {
-    ...(hashes === undefined ? {} : { hashes }),
-    ...(agreeing === undefined ? {} : { agreeing }),
-    ...(changedAt === undefined ? {} : { changedAt }),
-    ...(lastKnownGoodAt === undefined ? {} : { lastKnownGoodAt }),
-    ...alert,
-    ...(heights === undefined ? {} : { heights, height: heights[0]?.[0] as number }),
-    ...(sequences === undefined ? {} : { sequences, sequence: sequences[0]?.[0] as number }),
-    ...(differences.length === 0 ? {} : { differences }),
-    ...(further === 0 ? {} : { furtherDifferences: further }),
-    ...(kept.length === 0 ? {} : { evidence: kept }),
-    detail: withExtent(first, places, sequences),
-    lastSeenAt: at,
-    occurrences: alert.occurrences + 1,
-  };
-}
-
-/** The first finding, and how many blocks and events the incident has by now. */
-function withExtent(first: string, places: readonly Range[], sequences: readonly Range[] = []): string {
-  const blocks = countOf(places);
-  if (blocks <= 1) return first;
-  const events = countOf(sequences);
-  const extent = `${blocks} blocks${events > 1 ? ` and ${events} events` : ""}`;
-  return `${first} (one of ${extent})`;
-}
-
-/** "dataPayload.amount of event 12 is 999 and was 100", for the first of them. */
-export function firstDifference(differences: readonly FieldDifference[]): string {
-  const [first] = differences;
-  if (first === undefined) return "";
-  const place = first.sequence === undefined ? `block ${first.height}` : `event ${first.sequence}`;
-  const say = (value: unknown): string => {
-    const text = value === undefined ? "not there" : JSON.stringify(value);
-    return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  };
-  const more = differences.length > 1 ? `, and ${differences.length - 1} more` : "";
-  return `${first.field} of ${place} is ${say(first.stored)}, committed was ${say(first.expected)}${more}`;
-}

@@ -6,7 +6,7 @@ import { AlteredBlock } from "../replica/anchors.js";
 import { carried } from "../storage/carried.js";
 import type { FoundBlock } from "../storage/integrity-port.js";
 import { StoreError } from "../storage/port.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 import { Inspector } from "./inspector.js";
 
 function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {

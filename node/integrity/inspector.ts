@@ -9,7 +9,7 @@ import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import { StoreError } from "../storage/port.js";
 import { type BlockDifference, blockDifference, headerHash } from "./difference.js";
 import { EventsBetween } from "./events-between.js";
-import { firstDifference, type IncidentFinding } from "./incidents.js";
+import { firstDifference, type IncidentFinding } from "./incident-record.js";
 import { ownDifference } from "./own-difference.js";
 import { isBlock, type PeerCopies } from "./peer-blocks.js";
 

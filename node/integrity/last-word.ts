@@ -11,10 +11,10 @@ import type { Identity } from "../storage/identity.js";
 import { UNFIT_LOG } from "../storage/incident.js";
 import { HAS_ALREADY, signedRecords } from "./alert-recorder.js";
 
-/** An election may be under way. In all, the end of a node waits for less than seven seconds. */
+/** An election may be under way. In all, the end of a node waits for four seconds at most. */
 const TRIES_MAX = 3;
-const TRY_EVERY_MS = 1_000;
-const ANSWER_WITHIN_MS = 1_500;
+const TRY_EVERY_MS = 800;
+const ANSWER_WITHIN_MS = 800;
 
 export interface LastWordParts {
   readonly nodeId: NodeId;

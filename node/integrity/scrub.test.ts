@@ -7,7 +7,7 @@ import type { Clock } from "../clock.js";
 import { createVerifier } from "../host/signer.js";
 import type { FoundBlock } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
 import type { Places } from "./place-file.js";
 import { Scrub } from "./scrub.js";

@@ -6,7 +6,7 @@ import type { BlockIndex } from "../../shared/log/index.js";
 import { type Clock, delay } from "../clock.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 import type { Proof, Suspicion } from "./inspector.js";
 import type { Paced } from "./own-records.js";
 import { Pace } from "./pace.js";

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
 import { TestLog } from "../../test/contracts/fixtures.js";
 import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 import { StrangerWatch } from "./stranger-watch.js";
 
 const { blocks } = TestLog.grow(5);

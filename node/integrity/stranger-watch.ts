@@ -1,7 +1,7 @@
 import type { Height } from "../../shared/ids.js";
 import { type Clock, delay } from "../clock.js";
 import type { FoundBlock, IntegrityStore, Stranger } from "../storage/integrity-port.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 
 const EVERY_MS = 2_000;
 

@@ -3,7 +3,7 @@ import { type Height, height } from "../../shared/ids.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { type KeptDocument, type StoreChange, WatchError } from "../storage/integrity-port.js";
 import { StoreError } from "../storage/port.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
 import { Watch, type WatchParts } from "./watch.js";
 

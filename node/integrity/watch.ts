@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Clock, delay } from "../clock.js";
 import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
-import type { IncidentFinding } from "./incidents.js";
+import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
 
 /** Changes that are judged together. */

@@ -611,6 +611,16 @@ describe("what a start finds of its own copy", () => {
     ]);
   });
 
+  it("notes a block's hash as far as the identity file has room for it, however long somebody made it", async () => {
+    const blocks = await holding(5);
+    const { stored, ...last } = blocks[4] as TestBlock;
+    const blockHash = "x".repeat(5_000);
+    const next = new TestLog().fork(blocks[4] as TestBlock).block([{}]);
+    put([...blocks.slice(0, 4), { ...last, stored: { ...stored, block: { ...stored.block, blockHash } } }, next]);
+    await start().catch(() => undefined);
+    expect(await found()).toMatchObject([{ kind: "hash_rewritten", differences: [{ stored: "x".repeat(128) }] }]);
+  });
+
   it.each([
     ["another vote", (hard: HardState) => ({ ...hard, votedFor: "n3" })],
     ["another join nonce", (hard: HardState) => ({ ...hard, joinNonce: "f".repeat(32) })],

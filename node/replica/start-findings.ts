@@ -1,4 +1,10 @@
-import { FOUND_MAX, type StartFinding } from "../storage/identity.js";
+import { cut } from "../storage/carried.js";
+import {
+  FOUND_DETAIL_CHARACTERS_MAX,
+  FOUND_MAX,
+  FOUND_TEXT_CHARACTERS_MAX,
+  type StartFinding,
+} from "../storage/identity.js";
 import { HELD_HASH, LOG_END } from "../storage/incident.js";
 import type { OpenedStore } from "../storage/port.js";
 import { heldBlocks, isAnotherStore, isOfLostIdentity, type LostBlocks, whatStateLost } from "./memory.js";
@@ -39,7 +45,12 @@ export async function noteLostBlocks(
       ]
     : [
         `block ${through} of ${nodeId} is another one than it held`,
-        { height: through, field: HELD_HASH, stored: lost.stored ?? "", expected: lost.block.hash },
+        {
+          height: through,
+          field: HELD_HASH,
+          stored: cut(lost.stored ?? "", FOUND_TEXT_CHARACTERS_MAX),
+          expected: lost.block.hash,
+        },
       ];
   await note(options, {
     lostThrough: through,
@@ -88,11 +99,13 @@ async function note(
   const at = clock.wall();
   await identity.update(({ lostThrough, found }) => {
     const { found: finding } = news;
+    // What it quotes is that of whoever altered the database, and the file must be readable at the next start.
+    const detail = cut(finding?.detail ?? "", FOUND_DETAIL_CHARACTERS_MAX);
     // A start that died before it joined anew has noted it.
     const isNew = finding !== undefined && !found.some((one) => isSame(one, finding));
     return {
       lostThrough: Math.max(lostThrough, news.lostThrough),
-      ...(isNew ? { found: [...found, { ...finding, at }].slice(-FOUND_MAX) } : {}),
+      ...(isNew ? { found: [...found, { ...finding, detail, at }].slice(-FOUND_MAX) } : {}),
     };
   });
 }

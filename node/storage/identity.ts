@@ -18,14 +18,17 @@ export const DEFAULT_DATABASE = "eventLogs";
 
 /** Findings that wait to be kept as alerts; the oldest go first. */
 export const FOUND_MAX = 16;
+/** Of a value that a finding shows. It is that of whoever altered the database. */
+export const FOUND_TEXT_CHARACTERS_MAX = 128;
+export const FOUND_DETAIL_CHARACTERS_MAX = 1_000;
 
 const count = z.int().min(0);
 const textUpTo = (charactersMax: number) => z.string().max(charactersMax);
-const foundValue = z.union([count, textUpTo(128)]);
+const foundValue = z.union([count, textUpTo(FOUND_TEXT_CHARACTERS_MAX)]);
 const startFindingSchema = z.strictObject({
   kind: z.enum(["state_altered", "truncated_tail", "hash_rewritten"]),
   at: z.iso.datetime(),
-  detail: textUpTo(1_000),
+  detail: textUpTo(FOUND_DETAIL_CHARACTERS_MAX),
   heights: z.tuple([count, count]).exactOptional(),
   differences: z
     .array(z.strictObject({ height: count, field: textUpTo(64), stored: foundValue, expected: foundValue }))

@@ -15,6 +15,7 @@ function setUp({ holds = true } = {}) {
       passBlocksPerSecond: null,
     },
     hasSkipped: false,
+    isAwaited: false,
     pass: () =>
       new Promise<boolean>((resolve) => {
         ends.push(resolve);
@@ -79,5 +80,19 @@ it("looks at once at what the first pass after a start has left out", async () =
   scrub.hasSkipped = false;
   await end();
   expect(ends.length).toBe(0);
+  await passes.stop();
+});
+
+it("hurries while a decision waits for a pass of its own, and no longer", async () => {
+  const { scrub, passes, end } = setUp();
+  void passes.pass();
+  const full = passes.fullPass();
+  expect(scrub.isAwaited).toBe(true);
+  await end();
+  expect(scrub.isAwaited).toBe(true);
+  Object.assign(scrub.coverage, { lastPassAt: "2026-01-01T00:00:00.000Z" });
+  await end();
+  await full;
+  expect(scrub.isAwaited).toBe(false);
   await passes.stop();
 });

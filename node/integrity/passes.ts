@@ -71,8 +71,16 @@ export class Passes {
     }
   }
 
-  /** Resolves after a pass that began after this was called. */
+  /** Resolves after a pass that began after this was called. It hurries, and the one that it has to wait for as well. */
   async fullPass(): Promise<void> {
+    const { scrub } = this.parts;
+    scrub.isAwaited = true;
+    await this.anew().finally(() => {
+      scrub.isAwaited = false;
+    });
+  }
+
+  private async anew(): Promise<void> {
     const { scrub, places } = this.parts;
     while (this.running !== null && !this.isStopped) await this.running;
     places.set({ scrub: null });

@@ -9,7 +9,7 @@ import type { StoredEntry } from "../storage/port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Proof, Suspicion } from "./inspector.js";
 import type { Paced } from "./own-records.js";
-import { Pace } from "./pace.js";
+import { type Haste, Pace } from "./pace.js";
 import type { PlaceFile } from "./place-file.js";
 
 const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
@@ -67,6 +67,8 @@ export interface Coverage {
  * and term; at the end of each pass it looks at what stands beside the log. It goes on where it was after a restart, and past what it finds.
  */
 export class Scrub {
+  /** Somebody waits for the end of a pass. */
+  isAwaited = false;
   private isStopped = false;
   private stepCount = 0;
   private blocksPerSecond: number | null = null;
@@ -154,8 +156,13 @@ export class Scrub {
     const startedAt = clock.now();
     const done = await work();
     this.stepCount += 1;
-    await this.pace.rest(clock.now() - startedAt, !this.hasEnded || this.hasSkipped);
+    await this.pace.rest(clock.now() - startedAt, this.haste);
     return done;
+  }
+
+  private get haste(): Haste {
+    if (this.isAwaited) return "awaited";
+    return !this.hasEnded || this.hasSkipped ? "first" : "none";
   }
 
   private async begin(): Promise<ChainState> {

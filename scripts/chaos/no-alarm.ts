@@ -109,9 +109,13 @@ class Passes {
   }
 }
 
-/** A pass that began after the last trouble, on every node, and every watch as it should be. */
+/** A pass that began after the last trouble, on every node, and every watch as it should be. The pass after a start hurries. */
 async function verifiedAnew(cluster: Cluster, written: number): Promise<void> {
   const since = Date.now();
+  for (const { id } of cluster.nodes) {
+    await cluster.kill(id);
+    await cluster.start(id);
+  }
   const isDone = ({ watch, verifiedThrough, oldestVerifiedAt }: Standing): boolean =>
     watch === "live" && verifiedThrough + 1 >= written && Date.parse(oldestVerifiedAt ?? "") > since;
   let last = "";

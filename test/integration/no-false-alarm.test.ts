@@ -7,7 +7,7 @@ import { withDatabase } from "../support/stored-blocks.js";
 
 /** How long writers write; `npm run chaos -- no-alarm` does it for longer. */
 const MINUTES = 40 / 60;
-const WRITERS = 6;
+const WRITERS = 2;
 
 const calm = new CalmCluster();
 let cluster: Cluster;

@@ -5,10 +5,10 @@ import type { AlertNote, AlertRecords } from "../../shared/log/control.js";
 import { hastyClock } from "../../test/doubles/memory-integrity.js";
 import { type AlertRecord, StoreError } from "../storage/port.js";
 import { AlertLog } from "./alert-log.js";
-import { AlertRecorder, type AlertRecorderParts } from "./alert-recorder.js";
+import { AlertRecorder, type AlertRecorderParts, HAS_ALREADY } from "./alert-recorder.js";
 
 /** n1, which leads; every signature is good. */
-function setUp() {
+function setUp(more: object = {}) {
   const log = new AlertLog();
   const clock = hastyClock();
   const sealed: Input[] = [];
@@ -29,6 +29,7 @@ function setUp() {
       if (unreadable.has(id)) throw new StoreError("not_stored", "Invalid time value");
       return "e".repeat(64);
     },
+    ...more,
   } as unknown as AlertRecorderParts);
   const { look } = recorder as unknown as { look: () => Promise<void> };
   return {
@@ -87,6 +88,28 @@ it("records an alert whose evidence cannot be read after the others, and without
     await look();
   }
   expect(recorded()[1]).toEqual(["a", undefined]);
+});
+
+it("says nothing where the log has it already, and this node's copy of the log does not yet", async () => {
+  const warned: unknown[] = [];
+  let detail = HAS_ALREADY;
+  const request = async (): Promise<unknown> => ({ kind: "refused", detail });
+  const { recorder, look, clock } = setUp({
+    view: () => ({ role: "follower", leaderId: "n2", clusterId: "c".repeat(64), members: [] }),
+    logger: { warn: (...what: unknown[]) => warned.push(what) },
+    desk: { handle: () => undefined, request },
+  });
+  const history = [{ n: 0, action: "opened", at: "2030-01-01T00:00:00.000Z" }];
+  recorder.record({ id: "a".repeat(24), kind: "missing", history } as unknown as AlertRecord);
+  const sendAgain = (): Promise<void> => {
+    clock.pass(6_000);
+    return look();
+  };
+  await sendAgain();
+  expect(warned).toEqual([]);
+  detail = "This node does not lead.";
+  await sendAgain();
+  expect(warned).toHaveLength(1);
 });
 
 it("knows two alerts of one id apart by their nodes", () => {

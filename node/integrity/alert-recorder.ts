@@ -152,6 +152,8 @@ export class AlertRecorder {
     const { nodeId, desk } = this.parts;
     if (leaderId === nodeId) return this.takeFrom(records);
     const reply = await desk.request(leaderId, "log-alerts", records, { timeoutMs: ANSWER_WITHIN_MS });
+    // This node's own copy of the log does not reach so far yet.
+    if (reply.kind === "refused" && reply.detail === HAS_ALREADY) return;
     if (reply.kind !== "answered") throw new Error(reply.kind === "refused" ? reply.detail : "no answer");
   }
 

@@ -83,16 +83,22 @@ it("looks at once at what the first pass after a start has left out", async () =
   await passes.stop();
 });
 
-it("hurries while a decision waits for a pass of its own, and no longer", async () => {
-  const { scrub, passes, end } = setUp();
+it("hurries while a decision waits for a pass that began after it, and takes the next one for that, whoever asked for it", async () => {
+  const { scrub, passes, said, end, ends } = setUp();
   void passes.pass();
-  const full = passes.fullPass();
+  passes.onBlind();
+  let isOver = false;
+  const full = passes.fullPass().then(() => {
+    isOver = true;
+  });
   expect(scrub.isAwaited).toBe(true);
   await end();
-  expect(scrub.isAwaited).toBe(true);
-  Object.assign(scrub.coverage, { lastPassAt: "2026-01-01T00:00:00.000Z" });
+  expect([scrub.isAwaited, isOver, ends.length, said.at(-1)]).toEqual([true, false, 1, "from the beginning"]);
+  // It was cut off, and goes on where it was.
+  await end(false);
+  expect([isOver, said.filter((what) => what === "from the beginning").length]).toEqual([false, 1]);
   await end();
   await full;
-  expect(scrub.isAwaited).toBe(false);
+  expect([scrub.isAwaited, passes.isUnderWay]).toEqual([false, false]);
   await passes.stop();
 });

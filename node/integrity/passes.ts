@@ -23,6 +23,7 @@ export class Passes {
   /** Full passes until it is known what happened while nothing was watched. */
   private due = 0;
   private running: Promise<void> | null = null;
+  private anew: "none" | "wanted" | "begun" = "none";
   private isStopped = false;
   private isPendingNow = false;
 
@@ -41,6 +42,10 @@ export class Passes {
     return this.isPendingNow;
   }
 
+  private get isAnewDue(): boolean {
+    return this.anew !== "none" && !this.isStopped;
+  }
+
   async stop(): Promise<void> {
     this.isStopped = true;
     this.parts.scrub.stop();
@@ -57,9 +62,14 @@ export class Passes {
   }
 
   private async passOnce(): Promise<void> {
-    const { scrub, logger, clock, onCaughtUp } = this.parts;
+    const { scrub, logger, clock, places, onCaughtUp } = this.parts;
+    if (this.anew === "wanted") {
+      places.set({ scrub: null });
+      this.anew = "begun";
+    }
     try {
       if (!(await scrub.pass())) return;
+      if (this.anew === "begun") this.anew = "none";
       logger.info(scrub.coverage, `verified the log through event ${scrub.coverage.verifiedThrough}`);
       this.due = Math.max(0, this.due - 1);
       if (this.due > 0) return;
@@ -71,24 +81,13 @@ export class Passes {
     }
   }
 
-  /** Resolves after a pass that began after this was called. It hurries, and the one that it has to wait for as well. */
+  /** Resolves after a pass that began after this was called. It hurries, and so does the one that it has to wait for. */
   async fullPass(): Promise<void> {
     const { scrub } = this.parts;
     scrub.isAwaited = true;
-    await this.anew().finally(() => {
-      scrub.isAwaited = false;
-    });
-  }
-
-  private async anew(): Promise<void> {
-    const { scrub, places } = this.parts;
-    while (this.running !== null && !this.isStopped) await this.running;
-    places.set({ scrub: null });
-    const before = scrub.coverage.lastPassAt;
-    while (!this.isStopped && scrub.coverage.lastPassAt === before) {
-      this.due = Math.max(1, this.due);
-      await this.pass();
-    }
+    this.anew = "wanted";
+    while (this.isAnewDue) await this.pass();
+    scrub.isAwaited = false;
   }
 
   /** What was changed and not watched is found by a pass that begins now. */

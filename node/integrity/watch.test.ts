@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { type Height, height } from "../../shared/ids.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
-import { type KeptDocument, type StoreChange, WatchError } from "../storage/integrity-port.js";
+import { type KeptDocument, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
 import { StoreError } from "../storage/port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
@@ -112,6 +112,25 @@ it("shows that it goes on with each batch that it has judged, before it is throu
     [2, 0],
   ]);
   expect(watch.signs).toBeGreaterThan(3);
+  await watch.stop();
+});
+
+it("judges what it has after half a second, where slowly one change follows the other without an end", async () => {
+  const [clock, sizes] = [hastyClock(), [] as number[]];
+  const store = new MemoryIntegrity([]);
+  store.stream.push(...Array.from({ length: 50 }, () => ofBlock(3)));
+  const changes = async (from: string | null): Promise<StoreChanges> => {
+    const all = await store.changes(from);
+    const next = (): Promise<StoreChange | null> => {
+      clock.pass(100);
+      return all.next();
+    };
+    return { next, place: null, close: all.close };
+  };
+  const settled = async () => void sizes.push(store.stream.length);
+  const { watch } = setUp([], { clock, settled, store: Object.assign(Object.create(store), { changes }) });
+  await expect.poll(() => watch.state).toBe("live");
+  expect(sizes.slice(0, 3)).toEqual([44, 38, 32]);
   await watch.stop();
 });
 

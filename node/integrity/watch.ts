@@ -7,6 +7,8 @@ import type { Suspicion } from "./inspector.js";
 
 /** Changes that are judged together. */
 const BATCH_MAX = 1_000;
+/** And for no longer, where one follows the other without an end. */
+const GATHER_MS = 500;
 /** Between two questions for changes; the first ones follow each other faster, as a start waits for them. */
 const POLL_MS = 500;
 const FIRST_POLL_MS = 50;
@@ -139,8 +141,10 @@ export class Watch {
   }
 
   private async follow(changes: StoreChanges): Promise<void> {
+    const { clock } = this.parts;
     let batch: StoreChange[] = [];
     let empty = 0;
+    let since = clock.now();
     while (!this.isStopped) {
       let change: StoreChange | null = null;
       let end: unknown = null;
@@ -150,9 +154,10 @@ export class Watch {
         // What came before is judged all the same: a stream that ends with a change would bring it for ever.
         end = error;
       }
-      if (change !== null) batch.push(change);
+      if (change !== null && batch.push(change) === 1) since = clock.now();
       const isDrained = change === null && end === null;
-      if (!isDrained && end === null && batch.length < BATCH_MAX) continue;
+      const isFull = batch.length >= BATCH_MAX || clock.now() - since >= GATHER_MS;
+      if (!isDrained && end === null && !isFull) continue;
       await this.judge(batch);
       if (batch.length > 0) this.batchCount += 1;
       batch = [];
@@ -161,7 +166,7 @@ export class Watch {
       if (!isDrained) continue;
       empty += 1;
       if (empty >= EMPTY_ANSWERS_MIN) this.onDrained();
-      await delay(this.parts.clock, empty < EMPTY_ANSWERS_MIN ? FIRST_POLL_MS : POLL_MS);
+      await delay(clock, empty < EMPTY_ANSWERS_MIN ? FIRST_POLL_MS : POLL_MS);
     }
   }
 

@@ -16,7 +16,7 @@ import { systemClock } from "../clock.js";
 import { createVerifier, deriveSigner } from "../host/signer.js";
 import { entryOf } from "../storage/entries.js";
 import { IdentityFile } from "../storage/identity.js";
-import type { IndexEntry, StoredEntry } from "../storage/port.js";
+import type { IndexEntry, StoredBlock, StoredEntry } from "../storage/port.js";
 import { stateMacOf } from "../storage/state-mac.js";
 import { Anchors } from "./anchors.js";
 import type { Remembered } from "./memory.js";
@@ -28,6 +28,7 @@ const warnings: string[] = [];
 let starts = 0;
 let afterOpening = (): void => undefined;
 const missing: number[] = [];
+const invalid = new Set<number>();
 let walked = 0;
 beforeEach(() => {
   missing.length = 0;
@@ -44,6 +45,7 @@ async function recoverWith(
   { verifiedTail }: Pick<RecoveryOptions, "verifiedTail"> = {},
 ): Promise<BootState> {
   warnings.length = 0;
+  invalid.clear();
   walked = 0;
   starts += 1;
   const identity = living ?? (await IdentityFile.open(folder, "n1"));
@@ -87,7 +89,7 @@ async function recoverWith(
       missing.push(...due.map(({ block }) => block.header.height));
     },
     onWarning: (text) => warnings.push(text),
-    onInvalidBlock: () => undefined,
+    onInvalidBlock: (at) => invalid.add(at),
   });
   return boot;
 }
@@ -416,6 +418,50 @@ it("knows the ids of every block that it verified, and from which height on they
   expect(ids.map((block) => block.height)).toEqual(Array.from({ length: 20 }, (_, i) => idsFrom + i));
   expect(ids.every((block) => block.ids.length === 1)).toBe(true);
   expect((tail.at(-1)?.next ?? base).height).toBe(blocks.length);
+});
+
+const renamed = ({ block, frontier }: StoredBlock, header: object): StoredBlock => ({
+  block: { ...block, header: { ...block.header, ...header } },
+  frontier,
+});
+
+it.each<[string, (stored: StoredBlock) => StoredBlock | null]>([
+  ["deleted", () => null],
+  ["another's", (stored) => renamed(stored, { height: stored.block.header.height + 3 })],
+  ["without a size", (stored) => renamed(stored, { treeSize: undefined })],
+  ["without the tree's hashes", ({ block }) => ({ block, frontier: [] })],
+  [
+    "one whose hash was made anew",
+    (stored) => {
+      const other = renamed(stored, { sealedAt: "2020-01-01T00:00:00.000Z" });
+      return { ...other, block: { ...other.block, blockHash: hashHeader(other.block.header) } };
+    },
+  ],
+])("starts wherever an old block is %s: what is verified lies above, or goes on above", async (_, change) => {
+  await startAdmitted();
+  const { blocks } = TestLog.grow(39);
+  const put = (): void => {
+    for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  };
+  put();
+  const { next } = blocks.at(-1) as TestBlock;
+  const identity = await IdentityFile.open(folder, "n1");
+  identity.recordMark({ term: next.term, height: next.height, hash: next.blockHash });
+  await identity.close();
+  const verifiedTail = { events: 4, blocksMax: 4, blocksMin: 4 };
+  expect((await recoverWith(null, undefined, { verifiedTail })).base.height).toBe(40);
+  for (let at = 2; at <= 36; at++) {
+    put();
+    const altered = change((blocks[at - 1] as TestBlock).stored);
+    if (altered === null) database.blocks.delete(height(at));
+    else database.blocks.set(height(at), { stored: altered, writeId: 0 });
+    const { base, idsFrom } = await recoverWith(null, undefined, { verifiedTail });
+    expect([at, base.height, base.blockHash]).toEqual([at, 40, next.blockHash]);
+    // Nothing that it passes over goes untold, and no more is left out than what was altered.
+    expect([at, idsFrom]).toEqual([at, at === 36 ? 38 : 37]);
+    if (at === 36) expect([...invalid]).toEqual([36]);
+    else expect([at, [...invalid].filter((told) => told !== at)]).toEqual([at, []]);
+  }
 });
 
 /** As somebody does who can compute hashes, and not sign: what links to it from above is left as it is. */

@@ -42,6 +42,8 @@ export interface VerifiedTail {
 }
 const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
 const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
+/** So many altered blocks a start passes over to find one to begin with. */
+const PASSED_OVER_MAX = 64;
 
 export interface RecoveredBlock {
   readonly block: Block;
@@ -104,7 +106,9 @@ export async function verifyTail(
         if (mayGo && isStray(options.verifyBlock, { ...state, memberships }, stored.block))
           return { strayFrom: at, detail: verdict.detail };
         const next = isNeeded ? null : headerOnly(state, stored);
-        if (next === null) throw invalidLog(options, at, verdict.detail, KINDS[verdict.fault]);
+        // What stands there says itself that it belongs above.
+        const isGap = stored.block.header.height > at;
+        if (next === null) throw invalidLog(options, at, verdict.detail, isGap ? "missing" : KINDS[verdict.fault]);
         options.onInvalidBlock(at, verdict.detail);
         campaignsLate = true;
         state = next;
@@ -169,32 +173,65 @@ async function recentPart(log: LogStore, tailHeight: Height, verified: VerifiedT
   };
 }
 
-/** The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size. */
+/**
+ * The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size. What was
+ * done to the few old blocks that it comes upon keeps no node from starting: it is told of, and another block serves as well.
+ */
 async function startingPoint(
   options: RecoveryOptions,
   tailHeight: Height,
   need: { through: number; recent: RecentPart },
 ): Promise<ChainState> {
-  const { log } = options;
+  const highest = Math.min(need.through, tailHeight - 1);
   let low = 0;
-  let high = Math.min(need.through, tailHeight);
+  let high = Math.max(0, highest);
   // The highest block of those that need not be read again.
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    const { header } = (await readOne(log, height(middle))).block;
-    if (!need.recent.begins(header)) low = middle;
+    const header = await firstHeader(options, height(middle), high);
+    if (header !== null && !need.recent.begins(header)) low = header.height;
     else high = middle - 1;
   }
   if (low === 0) return EMPTY_CHAIN;
-  const stored = await readOne(log, height(low));
-  if (!hasHash(stored.block.header, stored.block.blockHash) || !rangeMatches(rangeOf(stored), stored.block.header))
-    throw new AlteredLog(
-      height(low),
-      "header_modified",
-      `The header of stored block ${low} does not match its hash and root. No block was changed for that.`,
-    );
-  const { members, clusterId } = await knownMembers(options, stored.block);
-  return stateAfter(stored, members, clusterId);
+  for (let at = low; at <= Math.min(low + PASSED_OVER_MAX, highest); at++) {
+    const stored = await readAt(options.log, height(at));
+    const next = await readAt(options.log, height(at + 1));
+    const isSound = stored !== null && (await isSoundPoint(options, stored, next));
+    if (!isSound) options.onInvalidBlock(height(at), "it is missing, or its header is not the committed one");
+    // Nothing could be gone on with.
+    if (!isSound || next === null) continue;
+    const { members, clusterId } = await knownMembers(options, stored.block);
+    return stateAfter(stored, members, clusterId);
+  }
+  throw new AlteredLog(
+    height(low),
+    "header_modified",
+    `No header of the stored blocks from ${low} on matches its hash and root. No block was changed for that.`,
+  );
+}
+
+/** The header at a height, or the next one above that stands in its place; null where there is none up to `through`. */
+async function firstHeader({ log, onInvalidBlock }: RecoveryOptions, from: Height, through: number) {
+  for (let at = from; at <= through; at = height(at + 1)) {
+    const stored = await readAt(log, at);
+    if (stored !== null) return stored.block.header;
+    onInvalidBlock(at, "it is missing, or another block stands there");
+  }
+  return null;
+}
+
+/** Its header is whole, and the one that the next block names; where the two differ, what is noted says which of them is right. */
+async function isSoundPoint(
+  { committedBelow, identity }: RecoveryOptions,
+  stored: StoredBlock,
+  next: StoredBlock | null,
+): Promise<boolean> {
+  const { header, blockHash } = stored.block;
+  if (!hasHash(header, blockHash) || !rangeMatches(rangeOf(stored), header)) return false;
+  if (next === null || next.block.header.previousBlockHash === blockHash) return true;
+  const clusterId = identity.identity.formedClusterId ?? header.clusterId;
+  const committed = await committedBelow(next.block)(header.height, clusterId).catch(() => null);
+  return committed === blockHash;
 }
 
 /**
@@ -275,6 +312,12 @@ async function readSome(log: LogStore, from: Height): Promise<StoredBlock[]> {
   const blocks = await log.readBlocks(from, READ_LIMIT);
   if (blocks.length === 0) throw new StoreError("unknown", `Block ${from} is missing from the database.`);
   return blocks;
+}
+
+/** null: nothing stands there, or what says that it belongs elsewhere. */
+async function readAt(log: LogStore, at: Height): Promise<StoredBlock | null> {
+  const [stored] = await log.readBlocks(at, { bytesMax: 0, blocksMax: 1 });
+  return stored?.block.header.height === at ? stored : null;
 }
 
 export async function readOne(log: LogStore, at: Height): Promise<StoredBlock> {

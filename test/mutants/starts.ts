@@ -1,11 +1,11 @@
 import { detector } from "./detectors.js";
-import { type Mutant, one, RECOVERY } from "./mutant.js";
+import { type Mutant, one, RECOVERY, TAIL } from "./mutant.js";
 
 const FINDINGS = "node/replica/start-findings.ts";
 const INCIDENTS = "node/integrity/incidents.ts";
 const RECOVERY_TEST = "node/replica/recovery.test.ts";
 
-/** 120: what a node finds of its own copy at its start. */
+/** 120 and 121: what a node finds of its own copy at its start. */
 export const STARTS: readonly Mutant[] = [
   detector(
     one(
@@ -88,5 +88,27 @@ export const STARTS: readonly Mutant[] = [
       "canonicalText([UNFIT_LOG, nodeId, identity.storeId, kind, at, message, clock.now()])",
     ),
     "is one alert however often the node is started",
+  ),
+  detector(
+    one(
+      "121",
+      "an altered block where a start would begin to verify ends the node",
+      TAIL,
+      "    if (!isSound || next === null) continue;",
+      "    if (!isSound || next === null) break;",
+    ),
+    "starts wherever an old block is",
+    RECOVERY_TEST,
+  ),
+  detector(
+    one(
+      "121b",
+      "what a start passes over is told to nobody",
+      TAIL,
+      "    if (!isSound) options.onInvalidBlock(",
+      "    if (isSound && next === null) options.onInvalidBlock(",
+    ),
+    "starts wherever an old block is",
+    RECOVERY_TEST,
   ),
 ];

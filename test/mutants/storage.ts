@@ -43,7 +43,7 @@ export const STORAGE: readonly Mutant[] = [
     "29b",
     "the log is taken to end below a damaged block",
     TAIL,
-    "if (next === null) throw invalidLog(options, at, verdict.detail, KINDS[verdict.fault]);",
+    'if (next === null) throw invalidLog(options, at, verdict.detail, isGap ? "missing" : KINDS[verdict.fault]);',
     "if (next === null) return { base, tail, ids, idsFrom, campaignsLate };",
   ),
   {
@@ -281,13 +281,16 @@ export const STORAGE: readonly Mutant[] = [
     "  if (core.isLearner || core.isStalled || core.campaignsLate) return armElection(core);\n  if (core.now",
   ),
   {
-    ...one(
-      "59",
-      "a leader sends what stands above its own newest block",
-      REPLICATION,
-      "read.filter(({ header }) => header.height <= core.log.durableHeight);",
-      "read.filter(({ header }) => header.height > 0);",
-    ),
+    id: "59",
+    what: "a leader sends what stands above its own newest block",
+    patches: [
+      {
+        file: REPLICATION,
+        find: "read.filter(({ header }) => header.height <= core.log.durableHeight);",
+        replace: "read.filter(({ header }) => header.height > 0);",
+      },
+      { file: BLOCKS, find: "      if (expected > through) break;\n", replace: "      if (through < 0) break;\n" },
+    ],
     scenario: {
       file: "test/scenarios/replication.test.ts",
       test: "what a late insert left above the leader's newest block",

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, type ClusterNode, startCluster } from "../../scripts/cluster/cluster.js";
 import { eventually } from "../support/eventually.js";
 import { levelHead } from "../support/level.js";
+import { type Place, READS } from "../support/reads.js";
 import { alertsOf, type Blocks, covers, editPayload, tamper } from "../support/tampering.js";
 import { type Answer, call, postJson, uniqueSource } from "./api-support.js";
 
@@ -12,19 +13,12 @@ const FILL_BYTES = 44 * 1024 * 1024;
 const FILLER_BYTES = 240 * 1024;
 const FILLERS_AT_ONCE = 16;
 
-interface Written {
-  readonly recordedAt: string;
-  readonly sequence: number;
-  readonly height: number;
-  readonly hash: string;
-}
-
 let cluster: Cluster;
 let leader: ClusterNode;
 let follower: ClusterNode;
 let third: ClusterNode;
 const source = uniqueSource();
-const places: Written[] = [];
+const places: Place[] = [];
 
 const typeOf = (i: number): string => `contained.${i}`;
 const payloadOf = (i: number): object => ({ amount: 100 + i, to: "ada" });
@@ -39,7 +33,7 @@ beforeAll(async () => {
     const event = { eventType, sourceAppId: source, dataPayload: payloadOf(i / 2) };
     const { status, body } = await postJson(`${leader.url}/api/v1/events`, event);
     expect(status).toBe(201);
-    if (i % 2 === 0) places.push(body);
+    if (i % 2 === 0) places.push({ ...body, eventType, sourceAppId: source });
   }
   // Then so much that no node has these in memory any more: what was proved once is not read again for each answer.
   const filler = { eventType: "filler", sourceAppId: uniqueSource(), dataPayload: { text: "x".repeat(FILLER_BYTES) } };
@@ -54,34 +48,6 @@ beforeAll(async () => {
   await levelHead(cluster.nodes, WITHIN_MS);
 }, PATIENT.timeout);
 afterAll(() => cluster?.stop());
-
-type Shown = { sequence?: number; dataPayload: unknown };
-const inList = (events: Shown[], at: number): Shown | undefined => events.find(({ sequence }) => sequence === at);
-/** Every way to read an event: its path, and what its answer shows. None looks at another of these events. */
-const READS: [string, (place: Written, i: number) => string, (body: never, at: number) => Shown | undefined][] = [
-  ["alone", ({ sequence }) => `/api/v1/events/${sequence}`, (body: Shown) => body],
-  [
-    "in a list",
-    ({ recordedAt }) => `/api/v1/events?order=asc&limit=1&since=${recordedAt}`,
-    (body: { events: Shown[] }, at) => inList(body.events, at),
-  ],
-  [
-    "in a filtered list",
-    (_, i) => `/api/v1/events?eventType=${typeOf(i)}&sourceAppId=${source}`,
-    (body: { events: Shown[] }, at) => inList(body.events, at),
-  ],
-  [
-    "by reference API A",
-    ({ sequence }) => `/api/event-logs?page=${sequence + 1}&limit=1`,
-    (body: { data: Shown[] }) => body.data[0],
-  ],
-  [
-    "by reference API A, filtered",
-    (_, i) => `/api/event-logs?eventType=${typeOf(i)}&sourceAppId=${source}&limit=100`,
-    (body: { data: Shown[] }, at) => inList(body.data, at),
-  ],
-  ["by reference API B", ({ sequence }) => `/events?page=${sequence + 1}&limit=1`, (body: Shown[]) => body[0]],
-];
 
 /** Under load a peer may not answer in time; what is answered is right, and says from whom it is. */
 async function answered(node: ClusterNode, path: string): Promise<Answer> {
@@ -101,11 +67,11 @@ async function answered(node: ClusterNode, path: string): Promise<Answer> {
 const sourcesOf = ({ headers }: Answer): string[] => headers.get("x-answered-from")?.split(", ") ?? [];
 
 async function isAnsweredByOthers(victim: ClusterNode, i: number): Promise<void> {
-  const place = places[i] as Written;
+  const place = places[i] as Place;
   const { sequence } = place;
   const others = cluster.nodes.map(({ id }) => id).filter((id) => id !== victim.id);
-  for (const [how, pathOf, shownIn] of READS) {
-    const answer = await answered(victim, pathOf(place, i));
+  for (const { how, pathOf, shownIn } of READS) {
+    const answer = await answered(victim, pathOf(place));
     expect([how, shownIn(answer.body as never, sequence)?.dataPayload]).toEqual([how, payloadOf(i)]);
     expect([how, answer.headers.get("x-served-by")]).toEqual([how, victim.id]);
     const sources = sourcesOf(answer);
@@ -117,7 +83,7 @@ const isFound = (node: ClusterNode, i: number, kind: string): Promise<unknown> =
   eventually(
     async () =>
       (await alertsOf(node)).some(
-        (one) => one.node === node.id && one.kind === kind && covers(one, (places[i] as Written).height),
+        (one) => one.node === node.id && one.kind === kind && covers(one, (places[i] as Place).height),
       ),
     WITHIN_MS,
     `${kind} is found`,
@@ -133,9 +99,9 @@ it.each<[string, number, string, (blocks: Blocks, at: number) => Promise<unknown
   ],
   ["a deleted block", 3, "missing", (blocks, at) => blocks.deleteOne({ _id: at })],
 ])("of %s a follower answers another node's copy by each API, and says so", PATIENT, async (_, i, kind, act) => {
-  const { height, sequence, hash } = places[i] as Written;
+  const { height, sequence, hash } = places[i] as Place;
   // Of what is sound nothing is said.
-  expect(sourcesOf(await answered(follower, `/api/v1/events/${(places[0] as Written).sequence}`))).toEqual([]);
+  expect(sourcesOf(await answered(follower, `/api/v1/events/${(places[0] as Place).sequence}`))).toEqual([]);
   await tamper(follower, (blocks) => act(blocks, height));
   await isAnsweredByOthers(follower, i);
   const known = await call(`${follower.url}/api/v1/events/${sequence}`, { headers: { "If-None-Match": `"${hash}"` } });
@@ -149,7 +115,7 @@ it.each<[string, number, string, (blocks: Blocks, at: number) => Promise<unknown
 
 it("of an edited payload a leader answers another node's copy by each API, and hands over", PATIENT, async () => {
   leader = (await cluster.leader()).node;
-  await tamper(leader, (blocks) => editPayload(blocks, (places[5] as Written).height, '"ada"', '"eve"'));
+  await tamper(leader, (blocks) => editPayload(blocks, (places[5] as Place).height, '"ada"', '"eve"'));
   await isAnsweredByOthers(leader, 5);
   await eventually(
     async () => (await cluster.leader()).node.id !== leader.id,
@@ -167,7 +133,7 @@ it(
     const altered = [follower, second];
     for (const node of altered)
       for (const i of [6, 7])
-        await tamper(node, (blocks) => editPayload(blocks, (places[i] as Written).height, '"ada"', '"eve"'));
+        await tamper(node, (blocks) => editPayload(blocks, (places[i] as Place).height, '"ada"', '"eve"'));
     for (const node of altered) await isAnsweredByOthers(node, 6);
     await cluster.kill(sound.id);
     const event = { eventType: "later", sourceAppId: source, dataPayload: {} };
@@ -178,7 +144,7 @@ it(
         "both take writes",
       );
     // What came from the sound node before it went is at hand; this did not come.
-    const { sequence } = places[7] as Written;
+    const { sequence } = places[7] as Place;
     for (const node of altered) {
       const refused = await eventually(
         async () => {
@@ -191,7 +157,7 @@ it(
       expect([refused.status, refused.body.code, sourcesOf(refused)]).toEqual([409, "event_altered", []]);
     }
     // Of what only one of them has lost the other one answers.
-    const { sequence: lost } = places[5] as Written;
+    const { sequence: lost } = places[5] as Place;
     const mate = altered.find(({ id }) => id !== leader.id) as ClusterNode;
     expect(sourcesOf(await answered(leader, `/api/v1/events/${lost}`))).toEqual([mate.id]);
     await cluster.start(sound.id);
@@ -201,7 +167,7 @@ it(
 );
 
 it("of an edited index a follower has filters decided by another node, and says so", PATIENT, async () => {
-  const { height, sequence } = places[4] as Written;
+  const { height, sequence } = places[4] as Place;
   await tamper(follower, (blocks) => blocks.updateOne({ _id: -height }, { $set: { terms: [] } }));
   await isFound(follower, 4, "index_differs");
   const filter = `sourceAppId=${source}`;

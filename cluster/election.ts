@@ -10,6 +10,8 @@ type Body<K extends PeerBody["kind"]> = Extract<PeerBody, { kind: K }>;
 /** How soon a node runs once the leader's process is known to have ended: long enough for all followers to find out. */
 const FOUND_GONE_FACTOR = 0.03;
 const SILENCED_EARLY_FACTOR = 1.6;
+/** After a pause a node waits at least for this part of an election timeout. */
+const PAUSED_FACTOR = 0.5;
 /** A refused or unanswered pre-vote is tried again after this part of an election timeout. */
 const PRE_VOTE_RETRY_FACTOR = 0.5;
 /** While others may be about to find out that the leader is gone, a refused pre-vote is tried again soon. */
@@ -25,6 +27,8 @@ export class ElectionState {
   campaign: { reason: Election["reason"]; since: number; previousLeader: NodeId | null } | null = null;
   /** ALIVE silences this node once; reset by a leader's message. */
   wasSilenced = false;
+  /** It was paused since it heard a leader last, and has waited for what came meanwhile. */
+  wasPaused = false;
   /** Higher-priority nodes that have not answered ELECTION. */
   asked = new Set<NodeId>();
   /** Pre-votes, then votes, that this node was given. */
@@ -40,6 +44,17 @@ export function onElectionTick(core: Core): void {
   if (core.now < core.election.deadline) return;
   if (core.role === "asking") return startPreVote(core, "no higher-priority node answered");
   startCampaign(core);
+}
+
+/**
+ * After a pause the leader's messages are still waiting to be read: they have a chance before this node campaigns. One only: a
+ * machine that does too much pauses its nodes again and again, and somebody has to lead there too.
+ */
+export function onPaused(core: Core): void {
+  const { election, now } = core;
+  if (election.wasPaused) return;
+  election.wasPaused = true;
+  election.deadline = Math.max(election.deadline, now + PAUSED_FACTOR * core.leaderTimeoutMs);
 }
 
 /** The leader's process has ended: there is nothing to wait for. Whoever finds out first asks in Bully's order as always. */

@@ -116,6 +116,7 @@ function answer(
 function followLeader(core: Core, leaderId: NodeId): void {
   core.following.lastContact = core.now;
   core.election.wasSilenced = false;
+  core.election.wasPaused = false;
   core.election.campaign = null;
   if (core.leaderId !== leaderId) core.takeOver.followsSince = core.now;
   if (core.role !== "follower" || core.leaderId !== leaderId) core.becomeFollower(leaderId, `${leaderId} leads`);

@@ -26,6 +26,7 @@ export function becomeLeader(core: Core): void {
   core.election.campaign = null;
   core.following.lastContact = core.now;
   core.election.wasSilenced = false;
+  core.election.wasPaused = false;
   core.election.votes.clear();
   core.announceRole(`elected by a majority of ${core.members.size}`);
   // Raft section 5.4.2: only a block of its own term lets a leader commit older ones.

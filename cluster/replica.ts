@@ -12,6 +12,7 @@ import {
   onElection,
   onElectionTick,
   onGone,
+  onPaused,
   onPreVote,
   onPreVoteAnswer,
   onRunNow,
@@ -125,8 +126,7 @@ export class Replica {
     onFormingTick(core);
     onClockTick(core);
     if (core.leader !== null) return onLeaderTick(core, core.leader, gapMs);
-    // After a pause the leader's messages are still waiting to be read: give them a chance before campaigning.
-    if (gapMs > core.config.electionTimeoutMs / 2) return armElection(core);
+    if (gapMs > core.config.electionTimeoutMs / 2) onPaused(core);
     onElectionTick(core);
     onFollowerTick(core);
   }

@@ -1,4 +1,4 @@
-import { CORE, FOUNDING, type Mutant, one, QUORUM, VOTE } from "./mutant.js";
+import { CORE, ELECTION, FOUNDING, type Mutant, one, QUORUM, VOTE } from "./mutant.js";
 
 const FOUNDERS = "test/scenarios/founding.test.ts";
 const ADMITTED = {
@@ -6,7 +6,7 @@ const ADMITTED = {
   test: "counts for a new leader that does not know yet that the record of its admission is committed",
 };
 
-/** 100 to 102: a disk lost before the log has formed, a leader that dies after an admission, nodes configured differently. */
+/** 100 to 103: a disk lost before the log has formed, a leader that dies after an admission, nodes configured differently or paused. */
 export const MEMBERSHIPS: readonly Mutant[] = [
   {
     ...one(
@@ -60,5 +60,15 @@ export const MEMBERSHIPS: readonly Mutant[] = [
       "return this.config.electionTimeoutMs;",
     ),
     scenario: { file: "test/scenarios/takeover.test.ts", test: "waits for a leader by the leader's own timeout" },
+  },
+  {
+    ...one(
+      "103",
+      "a node that stands still again and again waits for a leader each time",
+      ELECTION,
+      "  if (election.wasPaused) return;\n",
+      "  if (election.wasPaused) election.wasPaused = false;\n",
+    ),
+    scenario: { file: "test/scenarios/busy-machine.test.ts", test: "elect a leader between two of these pauses" },
   },
 ];

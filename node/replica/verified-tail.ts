@@ -196,7 +196,7 @@ async function startingPoint(
   for (let at = low; at <= Math.min(low + PASSED_OVER_MAX, highest); at++) {
     const stored = await readAt(options.log, height(at));
     const next = await readAt(options.log, height(at + 1));
-    const isSound = stored !== null && (await isSoundPoint(options, stored, next));
+    const isSound = stored !== null && (await isSoundPoint(options.log, stored, next));
     if (!isSound) options.onInvalidBlock(height(at), "it is missing, or its header is not the committed one");
     // Nothing could be gone on with.
     if (!isSound || next === null) continue;
@@ -220,18 +220,14 @@ async function firstHeader({ log, onInvalidBlock }: RecoveryOptions, from: Heigh
   return null;
 }
 
-/** Its header is whole, and the one that the next block names; where the two differ, what is noted says which of them is right. */
-async function isSoundPoint(
-  { committedBelow, identity }: RecoveryOptions,
-  stored: StoredBlock,
-  next: StoredBlock | null,
-): Promise<boolean> {
+/** Its header is whole, and the one that the next block names, unless that one is another itself: the block above it tells. */
+async function isSoundPoint(log: LogStore, stored: StoredBlock, next: StoredBlock | null): Promise<boolean> {
   const { header, blockHash } = stored.block;
   if (!hasHash(header, blockHash) || !rangeMatches(rangeOf(stored), header)) return false;
   if (next === null || next.block.header.previousBlockHash === blockHash) return true;
-  const clusterId = identity.identity.formedClusterId ?? header.clusterId;
-  const committed = await committedBelow(next.block)(header.height, clusterId).catch(() => null);
-  return committed === blockHash;
+  const above = await readAt(log, height(header.height + 2));
+  const isNextNamed = above === null || above.block.header.previousBlockHash === next.block.blockHash;
+  return !(isNextNamed && hasHash(next.block.header, next.block.blockHash));
 }
 
 /**

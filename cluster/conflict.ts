@@ -100,8 +100,8 @@ function verify(
 /** Who has signed both is to blame, and not a later leader that was given the other one. */
 function fork({ log }: Core, block: Block): Refused {
   const { height: at, term, leaderId } = block.header;
-  const mine = log.entry(at)?.block;
-  const headers = mine === undefined ? [] : [mine, block].map(({ header, signature }) => ({ header, signature }));
+  const both = [log.entry(at)?.block, block].filter((sealed) => sealed !== undefined);
+  const headers = both.map(({ header, signature }) => ({ header, signature }));
   const detail = `two blocks of term ${term} at height ${at}`;
   return { kind: "conflict", alert: { alertKind: "fork", accused: leaderId, detail, height: at, headers } };
 }

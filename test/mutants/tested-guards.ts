@@ -229,6 +229,27 @@ const TESTS: readonly (readonly [Scenario, readonly string[]])[] = [
     ["cluster/leader.ts: !isLatest"],
   ],
   [
+    {
+      file: "test/scenarios/leadership.test.ts",
+      test: "refuses a condition on the head as not written, once its time is over and no majority has answered",
+    },
+    ["cluster/deadlines.ts: core.now < refusal.queued.proposal.deadline"],
+  ],
+  [
+    {
+      file: "test/scenarios/leadership.test.ts",
+      test: "gives up the lead when its database hangs and all that comes are writes with keys that %s",
+    },
+    ["cluster/leader.ts: isDue && isIdle && core.now - leader.sealed.at > electionTimeoutMs"],
+  ],
+  [
+    {
+      file: "node/replica/recovery.test.ts",
+      test: "forgets which blocks an identity has noted that is lost: pages under another secret would be called altered",
+    },
+    ["node/replica/recovery.ts: isOfLostIdentity(options, opened)"],
+  ],
+  [
     { file: "node/replica/storage-operations.test.ts", test: "tells of no more of them once their replica is gone" },
     ["node/replica/storage-operations.ts: generation !== this.generation"],
   ],

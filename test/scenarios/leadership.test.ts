@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { prepare } from "../sim/clients.js";
 import { Random } from "../sim/random.js";
+import { DEFAULT_TIMING } from "../sim/timing.js";
 import { Lab } from "./lab.js";
 
 /** A cluster whose filters of keys are so small that they know of no key that it was never used: each is looked up. */
@@ -97,6 +98,20 @@ describe("a leader that is stopped, slow or deposed", () => {
     // Certainly not written, so it is tried again.
     lab.run(200);
     expect(twice.outcome()).toMatchObject({ kind: "written" });
+    expect(lab.leaderChanges()).toEqual([]);
+    lab.finish();
+  });
+
+  it("refuses a condition on the head as not written, once its time is over and no majority has answered", () => {
+    const lab = new Lab({ timing: { requestTimeoutMs: DEFAULT_TIMING.electionTimeoutMs / 2 } }).form();
+    lab.drop(({ to, body }) => to === "n1" && body.kind === "append_answer");
+    const outcomes: string[] = [];
+    const write = { events: prepare(new Random(5), { source: "conditional" }), ifPreviousHash: "0".repeat(64) };
+    lab.node("n1").write(write, ({ kind }) => outcomes.push(kind));
+    lab.until("it is answered", () => outcomes.length > 0, lab.timing.electionTimeoutMs);
+    expect(outcomes).toEqual(["not_written"]);
+    const refused = lab.effects.flatMap(({ effect }) => (effect.kind === "refused" ? [effect.reason] : []));
+    expect(refused).toEqual(["expired"]);
     expect(lab.leaderChanges()).toEqual([]);
     lab.finish();
   });

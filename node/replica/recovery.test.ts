@@ -42,7 +42,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function recoverWith(
   remembered: Remembered | null,
   living?: IdentityFile,
-  { verifiedTail }: Pick<RecoveryOptions, "verifiedTail"> = {},
+  { verifiedTail, onInvalidBlock }: Partial<Pick<RecoveryOptions, "verifiedTail" | "onInvalidBlock">> = {},
 ): Promise<BootState> {
   warnings.length = 0;
   invalid.clear();
@@ -89,7 +89,7 @@ async function recoverWith(
       missing.push(...due.map(({ block }) => block.header.height));
     },
     onWarning: (text) => warnings.push(text),
-    onInvalidBlock: (at) => invalid.add(at),
+    onInvalidBlock: onInvalidBlock ?? ((at) => invalid.add(at)),
   });
   return boot;
 }
@@ -462,6 +462,27 @@ it.each<[string, (stored: StoredBlock) => StoredBlock | null]>([
     if (at === 36) expect([...invalid]).toEqual([36]);
     else expect([at, [...invalid].filter((told) => told !== at)]).toEqual([at, []]);
   }
+});
+
+it("calls no block altered above which something arrived late", async () => {
+  await startAdmitted();
+  const { blocks } = TestLog.grow(9);
+  const late = new TestLog().fork(blocks[6] as TestBlock);
+  const stray = blocks.slice(7).map(() => late.block([{}], { commitHeight: 1 }));
+  stray.push(late.block([{}], { commitHeight: 1 }));
+  const put = [...blocks, stray.at(-1) as TestBlock];
+  for (const { stored } of put) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  const { next } = blocks.at(-1) as TestBlock;
+  const identity = await IdentityFile.open(folder, "n1");
+  identity.recordMark({ term: next.term, height: next.height, hash: next.blockHash });
+  await identity.close();
+  expect(put.map(({ next: { height: at } }) => at).slice(-2)).toEqual([next.height, next.height + 1]);
+  const told = new Set<number>();
+  const { base } = await recoverWith(null, undefined, {
+    verifiedTail: { events: 0, blocksMax: 1, blocksMin: 1 },
+    onInvalidBlock: (at) => told.add(at),
+  });
+  expect([base.height, [...told]]).toEqual([next.height, []]);
 });
 
 /** As somebody does who can compute hashes, and not sign: what links to it from above is left as it is. */

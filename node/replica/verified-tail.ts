@@ -195,11 +195,12 @@ async function startingPoint(
   if (low === 0) return EMPTY_CHAIN;
   for (let at = low; at <= Math.min(low + PASSED_OVER_MAX, highest); at++) {
     const stored = await readAt(options.log, height(at));
-    const next = await readAt(options.log, height(at + 1));
+    // Above what is committed something that arrived late may stand, and says nothing of what is below.
+    const next = at < highest ? await readAt(options.log, height(at + 1)) : null;
     const isSound = stored !== null && (await isSoundPoint(options.log, stored, next));
     if (!isSound) options.onInvalidBlock(height(at), "it is missing, or its header is not the committed one");
     // Nothing could be gone on with.
-    if (!isSound || next === null) continue;
+    if (!isSound || (next === null && at < highest)) continue;
     const { members, clusterId } = await knownMembers(options, stored.block);
     return stateAfter(stored, members, clusterId);
   }
@@ -226,7 +227,7 @@ async function isSoundPoint(log: LogStore, stored: StoredBlock, next: StoredBloc
   if (!hasHash(header, blockHash) || !rangeMatches(rangeOf(stored), header)) return false;
   if (next === null || next.block.header.previousBlockHash === blockHash) return true;
   const above = await readAt(log, height(header.height + 2));
-  const isNextNamed = above === null || above.block.header.previousBlockHash === next.block.blockHash;
+  const isNextNamed = above?.block.header.previousBlockHash === next.block.blockHash;
   return !(isNextNamed && hasHash(next.block.header, next.block.blockHash));
 }
 

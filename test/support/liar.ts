@@ -47,15 +47,15 @@ export class Liar {
     });
   }
 
-  /** The verified chain that a member's database holds. */
-  async chainOf(member: string): Promise<ChainState> {
+  /** The verified chain that a member's database holds, up to a height. */
+  async chainOf(member: string, through = Number.MAX_SAFE_INTEGER): Promise<ChainState> {
     const client = await MongoClient.connect(this.cluster.node(member).mongodbUri);
     try {
       let state: ChainState = EMPTY_CHAIN;
       for await (const document of client
         .db()
         .collection<{ _id: number }>("blocks")
-        .find({ _id: { $gte: 1 } }, { sort: { _id: 1 }, promoteBuffers: false })) {
+        .find({ _id: { $gte: 1, $lte: through } }, { sort: { _id: 1 }, promoteBuffers: false })) {
         const verdict = verifyBlock(state, storedBlock(document).block, createVerifier());
         if (!verdict.ok) throw new Error(verdict.detail);
         state = verdict.next;

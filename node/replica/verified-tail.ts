@@ -106,9 +106,10 @@ export async function verifyTail(
         if (mayGo && isStray(options.verifyBlock, { ...state, memberships }, stored.block))
           return { strayFrom: at, detail: verdict.detail };
         const next = isNeeded ? null : headerOnly(state, stored);
-        // What stands there says itself that it belongs above.
-        const isGap = stored.block.header.height > at;
-        if (next === null) throw invalidLog(options, at, verdict.detail, isGap ? "missing" : KINDS[verdict.fault]);
+        const { header, blockHash } = stored.block;
+        // It is a whole one of above, and nothing stands here.
+        if (next === null && header.height > at && hasHash(header, blockHash)) throw missingBlock(at);
+        if (next === null) throw invalidLog(options, at, verdict.detail, KINDS[verdict.fault]);
         options.onInvalidBlock(at, verdict.detail);
         campaignsLate = true;
         state = next;
@@ -322,10 +323,13 @@ export async function readOne(log: LogStore, at: Height): Promise<StoredBlock> {
   if (stored !== undefined && stored.block.header.height === at) return stored;
   // No block is there: it was deleted since the log was opened, as deletes of a broken connection may be.
   if (stored === undefined) throw new StoreError("unknown", `Block ${at} is not in the database any more.`);
-  throw new AlteredLog(
+  throw missingBlock(at);
+}
+
+const missingBlock = (at: Height): AlteredLog =>
+  new AlteredLog(
     at,
     "missing",
     `Block ${at} is missing from the database, though later blocks are there. Bring a whole copy of it back; or, ` +
       "where other nodes have the log, keep this database as evidence and start the node with an empty one.",
   );
-}

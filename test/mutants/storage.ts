@@ -43,7 +43,7 @@ export const STORAGE: readonly Mutant[] = [
     "29b",
     "the log is taken to end below a damaged block",
     TAIL,
-    'if (next === null) throw invalidLog(options, at, verdict.detail, isGap ? "missing" : KINDS[verdict.fault]);',
+    "if (next === null) throw invalidLog(options, at, verdict.detail, KINDS[verdict.fault]);",
     "if (next === null) return { base, tail, ids, idsFrom, campaignsLate };",
   ),
   {

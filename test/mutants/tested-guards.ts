@@ -250,6 +250,13 @@ const TESTS: readonly (readonly [Scenario, readonly string[]])[] = [
     ["node/replica/recovery.ts: isOfLostIdentity(options, opened)"],
   ],
   [
+    {
+      file: "node/replica/recovery.test.ts",
+      test: "is put away by a voter, which joins anew, but for a block that it knows to be committed",
+    },
+    ["node/replica/recovery.ts: late !== null"],
+  ],
+  [
     { file: "node/replica/storage-operations.test.ts", test: "tells of no more of them once their replica is gone" },
     ["node/replica/storage-operations.ts: generation !== this.generation"],
   ],

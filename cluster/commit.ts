@@ -3,11 +3,7 @@ import { isAdmitted, onAdmitted } from "./admission.js";
 import type { Core } from "./core.js";
 import type { LeaderState } from "./leader-state.js";
 import { countedPeers, majorityHeight } from "./quorum.js";
-import { sendAppend } from "./replication.js";
 import { gather, trySeal } from "./sealing.js";
-
-/** A commit rides on the next append; a notice of its own leaves if none does within this time. */
-const COMMIT_NOTICE_MS = 5;
 
 /**
  * A leader commits the highest height that a majority of the members has durable, its own store among them, if that block
@@ -30,7 +26,7 @@ function commit(core: Core, leader: LeaderState, through: Height): void {
   const others = countedPeers(core).filter(([, peer]) => peer.match >= through);
   advanceCommit(core, through, [core.selfId, ...others.map(([id]) => id)].sort());
   core.following.toldCommitHeight = core.log.commitHeight;
-  leader.noticeDueAt ??= core.now + COMMIT_NOTICE_MS;
+  leader.committedAt = core.now;
   gather(core, leader);
   trySeal(core);
 }
@@ -46,14 +42,6 @@ function isConfirmed(core: Core, leader: LeaderState): boolean {
   const confirmed = countedPeers(core).filter(([, peer]) => peer.answeredRound >= peer.confirmRound).length + 1;
   leader.mustConfirm = confirmed < core.quorum;
   return !leader.mustConfirm;
-}
-
-export function sendNotices(core: Core, leader: LeaderState): void {
-  if (leader.noticeDueAt === null || core.now < leader.noticeDueAt) return;
-  leader.noticeDueAt = null;
-  for (const [id, peer] of leader.progress) {
-    if (peer.sentCommit < core.log.commitHeight) sendAppend(core, id, peer, []);
-  }
 }
 
 /** On any node: commits what is known to be committed and durable here. `acknowledgedBy` is known on the leader only. */

@@ -76,7 +76,8 @@ export interface LeaderState {
   /** Reads that wait until a majority has answered rounds sent after they were asked for. */
   reads: PendingRead[];
   refusals: PendingRefusal[];
-  noticeDueAt: number | null;
+  /** When something was committed last. */
+  committedAt: number;
   hasSaidWhoIsMissing: boolean;
   /** Of the block that is durable here and not committed: how long nothing has come nearer to its commit. */
   stuckMs: number;
@@ -107,7 +108,7 @@ export const newLeader = (core: Core): LeaderState => ({
   noTransferBefore: core.now + core.config.takeoverCooldownMs,
   reads: [],
   refusals: [],
-  noticeDueAt: null,
+  committedAt: core.now,
   hasSaidWhoIsMissing: false,
   stuckMs: 0,
   lastTickAt: core.now,

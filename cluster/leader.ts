@@ -3,11 +3,12 @@ import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { maybeAdmit, wantsAdmission } from "./admission.js";
 import { checkQuorum } from "./check-quorum.js";
-import { maybeCommit, onLeaderPaused, sendNotices } from "./commit.js";
+import { maybeCommit, onLeaderPaused } from "./commit.js";
 import type { Core } from "./core.js";
 import { refuseExpired, refuseExpiredWaiting } from "./deadlines.js";
 import { found, sayWhoIsMissing } from "./founding.js";
 import { type LeaderState, newLeader, type Progress } from "./leader-state.js";
+import { sendNotices } from "./notices.js";
 import { counts } from "./quorum.js";
 import { confirmRounds } from "./read-index.js";
 import { forgetUnanswered, onBulkAnswered, replicate, sendAppend } from "./replication.js";
@@ -116,8 +117,8 @@ export function onLeaderTick(core: Core, leader: LeaderState, gapMs: number): vo
     if (core.now - peer.lastSentAt >= config.heartbeatMs || gapMs > config.electionTimeoutMs / 2)
       sendAppend(core, id, peer, []);
   }
-  sendNotices(core, leader);
   trySeal(core);
+  sendNotices(core, leader);
 }
 
 /**

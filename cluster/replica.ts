@@ -22,6 +22,7 @@ import { isForming, missingMembers, noteFounders, onFormingTick, onJoin } from "
 import { onKeyLookedUp, onKeyLookUpFailed } from "./idempotency.js";
 import { onAppendAnswer, onLeaderTick, peerViews } from "./leader.js";
 import { waitingWrites } from "./leader-state.js";
+import { noticesDueAt } from "./notices.js";
 import { propose } from "./proposals.js";
 import { onReadIndex } from "./read-index.js";
 import { onBlocksRead, onBulkOver, onBulkProgress } from "./replication.js";
@@ -66,9 +67,11 @@ export class Replica {
 
   /** When the driver should tick even if no regular tick is due; monotonic milliseconds. */
   get wakeAt(): number | null {
-    const { noticeDueAt = null, gathering = null } = this.core.leader ?? {};
-    if (noticeDueAt === null || gathering === null) return noticeDueAt ?? gathering?.until ?? null;
-    return Math.min(noticeDueAt, gathering.until);
+    const { core } = this;
+    const { leader } = core;
+    if (leader === null) return null;
+    // While a block gathers, notices wait for it.
+    return leader.gathering?.until ?? noticesDueAt(core, leader);
   }
 
   private dispatch(input: Input): void {

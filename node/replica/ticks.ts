@@ -16,7 +16,7 @@ export interface TickParts {
 export class Ticks {
   private readonly owner: OwnerCheck;
   private stopTicking = (): void => {};
-  private cancelWake: (() => void) | null = null;
+  private wake: { readonly at: number; readonly cancel: () => void } | null = null;
 
   constructor(private readonly parts: TickParts) {
     const { clock, pauseMs, checkOwner } = parts;
@@ -33,17 +33,26 @@ export class Ticks {
 
   stop(): void {
     this.stopTicking();
-    this.cancelWake?.();
+    this.wake?.cancel();
   }
 
+  /** One timer: it is left to run where a later one would do, and where none is wanted any more. */
   scheduleWake(): void {
-    const { clock, wakeAt, tick } = this.parts;
+    const { clock, wakeAt } = this.parts;
     const at = wakeAt();
-    if (at === null || this.cancelWake !== null) return;
-    this.cancelWake = clock.after(Math.max(0, at - clock.now()), () => {
-      this.cancelWake = null;
-      tick();
-    });
+    if (at === null || (this.wake !== null && this.wake.at <= at)) return;
+    this.wake?.cancel();
+    const cancel = clock.after(Math.max(0, at - clock.now()), () => this.onWake());
+    this.wake = { at, cancel };
+  }
+
+  private onWake(): void {
+    const { clock, wakeAt, tick } = this.parts;
+    this.wake = null;
+    const at = wakeAt();
+    // What it was to be woken for was done meanwhile.
+    if (at !== null && at <= clock.now()) tick();
+    else this.scheduleWake();
   }
 
   /** Another process may have taken the database over during a pause. */

@@ -49,3 +49,25 @@ describe("a block of one client's write", () => {
     expect([blocks, questions]).toEqual([2 * BLOCKS, BLOCKS]);
   });
 });
+
+describe("a block of several clients' writes", () => {
+  it("tells followers of the commit before it, however long it gathers", () => {
+    const lab = new Lab().form();
+    const ROUNDS = 20;
+    let from = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const outcomes = Array.from({ length: 8 }, () => lab.begin("n1").outcome);
+      for (let ms = 0; ms < 1_000 && outcomes.some((outcome) => outcome() === null); ms++) lab.run(1);
+      // The first to write again does so sooner than a notice would leave, the last one later.
+      if (round === 0) from = lab.sent.length;
+      lab.begin("n1");
+      lab.run(LATER_MS);
+    }
+    const notices = lab.sent.slice(from).filter(({ body, blocks }) => body.kind === "append" && blocks.length === 0);
+    expect(notices.length).toBeLessThanOrEqual(ROUNDS / 2);
+    lab.finish();
+  });
+});
+
+/** Longer than a notice waits, shorter than a block gathers. */
+const LATER_MS = 6;

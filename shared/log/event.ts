@@ -184,11 +184,15 @@ export function recordText(record: EventRecord): string {
   );
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 export function logEvent(
   event: PreparedEvent,
   at: { sequence: Sequence; recordedAt: string; previousHash: string },
 ): LoggedEvent {
-  const record: EventRecord = {
+  const { idempotencyKey, batch } = event;
+  // Spread into it, what is there sometimes would make each record a slow object.
+  const record: Writable<EventRecord> = {
     v: 1,
     sequence: at.sequence,
     id: event.id,
@@ -197,10 +201,10 @@ export function logEvent(
     sourceAppId: event.sourceAppId,
     payloadHash: event.payloadHash,
     recordedAt: at.recordedAt,
-    ...(event.idempotencyKey === undefined ? {} : { idempotencyKey: event.idempotencyKey }),
-    ...(event.batch === undefined ? {} : { batch: event.batch }),
     previousHash: at.previousHash,
   };
+  if (idempotencyKey !== undefined) record.idempotencyKey = idempotencyKey;
+  if (batch !== undefined) record.batch = batch;
   const logged = loggedEvent(record, event);
   if (event.payloadValue !== undefined) logged.payloadValue = event.payloadValue;
   return logged;
@@ -219,7 +223,8 @@ export function loggedEvent(
 
 export function eventView(event: ReadEvent, block: { height: Height; term: Term }): EventView {
   const { record } = event;
-  return {
+  const { idempotencyKey, batch } = record;
+  const view: Partial<EventView> = {
     v: 1,
     sequence: record.sequence,
     id: record.id,
@@ -231,13 +236,14 @@ export function eventView(event: ReadEvent, block: { height: Height; term: Term 
     payloadSalt: toHex(event.payloadSalt),
     payloadHash: record.payloadHash,
     recordedAt: record.recordedAt,
-    ...(record.idempotencyKey === undefined ? {} : { idempotencyKey: record.idempotencyKey }),
-    ...(record.batch === undefined ? {} : { batch: [record.batch[0], record.batch[1]] }),
-    previousHash: record.previousHash,
-    hash: event.hash,
-    height: block.height,
-    term: block.term,
   };
+  if (idempotencyKey !== undefined) view.idempotencyKey = idempotencyKey;
+  if (batch !== undefined) view.batch = [batch[0], batch[1]];
+  view.previousHash = record.previousHash;
+  view.hash = event.hash;
+  view.height = block.height;
+  view.term = block.term;
+  return view as EventView;
 }
 
 /** As `EventView`, with the payload as its canonical text: answers are put together from it. */

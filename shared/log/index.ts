@@ -72,7 +72,9 @@ export function blockIndex(events: readonly ReadEvent[], hash: TermHash = termHa
   const names = new RunBuilder(hash);
   const keys = new RunBuilder(hash);
   const millis: number[] = [];
-  for (const [i, { record }] of events.entries()) {
+  let i = -1;
+  for (const { record } of events) {
+    i += 1;
     names.add("type", record.eventType, i);
     names.add("source", record.sourceAppId, i);
     if (record.idempotencyKey !== undefined) keys.add("key", keyValue(record.sourceAppId, record.idempotencyKey), i);

@@ -112,21 +112,25 @@ function prepare(
       );
   }
   const payloadSalt = nextSalt();
-  return {
+  const { timestamp } = input;
+  const event: Writable<PreparedEvent> = {
     id: new ObjectId().toHexString(),
     eventType: input.eventType,
-    ...(input.timestamp === undefined
-      ? { timestamp: new Date(now()).toISOString(), isStampedHere: true }
-      : { timestamp: input.timestamp }),
+    timestamp: timestamp ?? new Date(now()).toISOString(),
     sourceAppId: input.sourceAppId,
     payload,
     payloadSalt,
     payloadHash: payloadCommitment(payloadSalt, payload),
     payloadValue: value as JsonObject,
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(place.batch === undefined ? {} : { batch: place.batch }),
   };
+  // Spread into it, what is there sometimes would make each event a slow object.
+  if (timestamp === undefined) event.isStampedHere = true;
+  if (idempotencyKey !== undefined) event.idempotencyKey = idempotencyKey;
+  if (place.batch !== undefined) event.batch = place.batch;
+  return event;
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What the client logged, as compact canonical JSON: its own four fields, whatever white space it sent. */
 function eventBytes(input: EventInput, payloadBytes: number): number {
@@ -141,11 +145,14 @@ function eventBytesBound({ eventType, sourceAppId, timestamp = "" }: EventInput,
 
 const SALTS_AT_ONCE = 256;
 let salts = new Uint8Array(0);
+let saltsUsed = 0;
 
 /** Random bytes are drawn for many salts at once: each draw is a job of its own. No salt is given out twice. */
 function nextSalt(): Uint8Array {
-  if (salts.length === 0) salts = new Uint8Array(randomBytes(SALTS_AT_ONCE * SALT_BYTES));
-  const salt = salts.subarray(0, SALT_BYTES);
-  salts = salts.subarray(SALT_BYTES);
-  return salt;
+  if (saltsUsed === salts.length) {
+    salts = new Uint8Array(randomBytes(SALTS_AT_ONCE * SALT_BYTES));
+    saltsUsed = 0;
+  }
+  saltsUsed += SALT_BYTES;
+  return salts.subarray(saltsUsed - SALT_BYTES, saltsUsed);
 }

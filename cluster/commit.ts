@@ -1,9 +1,10 @@
 import { type Height, height, type NodeId } from "../shared/ids.js";
 import { isAdmitted, onAdmitted } from "./admission.js";
 import type { Core } from "./core.js";
+import { gather } from "./gathering.js";
 import type { LeaderState } from "./leader-state.js";
 import { countedPeers, majorityHeight } from "./quorum.js";
-import { gather, trySeal } from "./sealing.js";
+import { trySeal } from "./sealing.js";
 
 /**
  * A leader commits the highest height that a majority of the members has durable, its own store among them, if that block

@@ -1,6 +1,7 @@
 import type { Height } from "../shared/ids.js";
 import type { PreparedEvent } from "../shared/log/event.js";
 import type { Core } from "./core.js";
+import { enqueue } from "./gathering.js";
 import type { LeaderState, Queued } from "./leader-state.js";
 import { keysOf, release, reservations } from "./reservations.js";
 import { trySeal } from "./sealing.js";
@@ -45,7 +46,7 @@ function heightOf({ duplicates }: Core, proposal: Proposal): Height | undefined 
 export function lookUpKeys(core: Core, leader: LeaderState, queued: Queued): void {
   const { proposalId } = queued.proposal;
   const keys = keysOf(queued.proposal);
-  if (keys.length === 0) return leader.queue.push(queued);
+  if (keys.length === 0) return enqueue(core, leader, queued);
   leader.lookUps.set(proposalId, { ...queued, askedAt: core.now, open: keys.length });
   for (const key of keys) core.effects.push({ kind: "look_up_key", proposalId, ...key });
 }
@@ -59,7 +60,7 @@ export function onKeyLookedUp(core: Core, proposalId: number, found: { height: H
   if (found === null && lookUp.open > 0) return;
   leader.lookUps.delete(proposalId);
   if (found === null) {
-    leader.queue.push(lookUp);
+    enqueue(core, leader, lookUp);
     return trySeal(core);
   }
   release(leader, lookUp);

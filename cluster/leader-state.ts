@@ -3,6 +3,7 @@ import { BLOCK_BYTES_MAX } from "../shared/limits.js";
 import type { Control, Member } from "../shared/log/control.js";
 import type { Core } from "./core.js";
 import { Fifo } from "./fifo.js";
+import type { Gathering } from "./gathering.js";
 import type { LookUp } from "./idempotency.js";
 import type { PendingRead, PendingRefusal } from "./read-index.js";
 import type { Transfer } from "./transfer.js";
@@ -84,8 +85,9 @@ export interface LeaderState {
   lastTickAt: number;
   /** When the block on its way was sealed, and how many writes are in it. */
   sealed: { readonly at: number; readonly writes: number };
-  /** After a commit: the next block waits for this many writes, until this time. */
-  gathering: { readonly writes: number; readonly until: number } | null;
+  gathering: Gathering | null;
+  /** When the newest write came into the queue. */
+  queuedAt: number;
 }
 
 /** Writes that are in no block. */
@@ -114,6 +116,7 @@ export const newLeader = (core: Core): LeaderState => ({
   lastTickAt: core.now,
   sealed: { at: core.now, writes: 0 },
   gathering: null,
+  queuedAt: core.now,
 });
 
 const newProgress = (core: Core): Progress => ({

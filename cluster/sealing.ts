@@ -4,6 +4,7 @@ import type { Control } from "../shared/log/control.js";
 import { sealingTime } from "./clocks.js";
 import type { Core } from "./core.js";
 import { refuseExpired } from "./deadlines.js";
+import { goOnGathering } from "./gathering.js";
 import type { LeaderState } from "./leader-state.js";
 import { type PendingRefusal, refuseOnceConfirmed } from "./read-index.js";
 import { replicate, sealBytesMax } from "./replication.js";
@@ -12,25 +13,12 @@ import type { Proposal } from "./types.js";
 
 /** Sealed and not yet committed blocks; while one is made durable, the next one fills. */
 const INFLIGHT_BLOCKS_MAX = 1;
-/** How long the next block waits for writes after a commit: as long as the last block took, and no longer than this. */
-const GATHER_MS_MAX = 20;
-
-/**
- * Whoever was just answered will often write again at once: the next block waits for as many writes as were in the one
- * before and in the queue, no longer than the block before took. Without it the first to come would get a block
- * alone, and all others the next one: twice as many blocks.
- */
-export function gather(core: Core, leader: LeaderState): void {
-  const { at, writes } = leader.sealed;
-  const waitMs = Math.min(GATHER_MS_MAX, core.now - at);
-  leader.gathering = { writes: leader.queue.length + writes, until: core.now + waitMs };
-}
 
 /** Seals the next block when the one before is committed: group commit. */
 export function trySeal(core: Core): void {
   const { leader, log } = core;
   if (leader === null || log.tail.height === 0) return;
-  if (leader.gathering !== null && core.now >= leader.gathering.until) leader.gathering = null;
+  goOnGathering(core, leader);
   if (log.tail.height - log.commitHeight >= INFLIGHT_BLOCKS_MAX) return;
   if (leader.transfer !== null) return refuseExpired(core, leader);
   const control = leader.controls.shift();

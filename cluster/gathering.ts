@@ -2,7 +2,7 @@ import type { Core } from "./core.js";
 import type { LeaderState, Queued } from "./leader-state.js";
 
 /** How long the next block waits for writes after a commit, at most. */
-const GATHER_MS_MAX = 20;
+const GATHER_MS_MAX = 40;
 /** Writes are still coming as long as the newest came within this part of the wait: it goes on, twice as long at most. */
 const STILL_COMING = 1 / 4;
 

@@ -24,6 +24,14 @@ export class Places {
     return true;
   }
 
+  /** How many events a block has, by those that are known; 1 if none is. */
+  get eventsPerBlock(): number {
+    const [oldest] = this.places;
+    const newest = this.places.at(-1);
+    if (oldest === undefined || newest === undefined) return 1;
+    return (newest.first + newest.count - oldest.first) / (newest.height - oldest.height + 1);
+  }
+
   /** Where an event stands, if it is among the newest. */
   of(sequence: number): Place | null {
     const place = this.places[this.indexOf(sequence)];

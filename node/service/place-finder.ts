@@ -7,8 +7,12 @@ import { type FoundEntry, type LogReader, StoreError } from "../storage/port.js"
 import { BLOCKS_AT_ONCE, LostPlace, type Search } from "./page-builder.js";
 import type { BlockSource } from "./sound-blocks.js";
 
-/** The bounds of a range of `recordedAt` are found to within so many blocks where finding more would cost reads. */
+/**
+ * The bounds of a range of `recordedAt` are found to within so many blocks and events where finding more would cost reads:
+ * it takes less to read a few small blocks in vain than to look at another header.
+ */
 const UNDECIDED_BLOCKS = 8;
+const UNDECIDED_EVENTS = 400;
 
 /** Heights, both ends inclusive. */
 export interface Range {
@@ -73,10 +77,11 @@ export class PlaceFinder {
   private boundAtHand(millis: number, within?: Bound): Bound & { readonly unknown?: Height } {
     const { blocks } = this.parts;
     let { from, to } = within ?? { from: 1, to: this.parts.commitHeight() + 1 };
+    const undecided = Math.min(UNDECIDED_BLOCKS, Math.floor(UNDECIDED_EVENTS / blocks.places.eventsPerBlock));
     while (from < to) {
       const middle = roundest(from, to - 1);
       const known = blocks.knownSealedAt(middle);
-      if (known === null) return to - from <= UNDECIDED_BLOCKS ? { from, to } : { from, to, unknown: middle };
+      if (known === null) return to - from <= undecided ? { from, to } : { from, to, unknown: middle };
       if (known < millis) from = middle + 1;
       else to = middle;
     }

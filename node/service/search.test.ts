@@ -216,6 +216,36 @@ describe("a search", () => {
     expect(read.mock.calls.map(([of]) => of)).toEqual([heights]);
   });
 
+  describe("of large blocks that are not in memory", () => {
+    const large = new TestLog();
+    const of = Array.from({ length: 24 }, (_, block) =>
+      large.block(Array.from({ length: 500 }, (_, i) => ({ sourceAppId: `app-${(block * 500 + i) % 50}` }))),
+    );
+    const search = { order: "desc", low: 0, high: 24 * 500, limit: 50, bytesMax: 1e9, deadline: 1e9 } as const;
+    /** One block a second is sealed. */
+    const at = (second: number) => ({ millis: Date.UTC(2026, 0, 1) + second * 1_000, rest: "" });
+    const heightsRead = async (filter: EventFilter): Promise<{ found: number; heights: number[] }> => {
+      const { searches, reader } = await setUp({ of, remembers: 1, bytesMax: 1 });
+      const read = vi.spyOn(reader, "readBlocks");
+      const { events: found } = await searches.find({ ...search, filter });
+      return { found: found.length, heights: read.mock.calls.flatMap(([heights]) => heights) };
+    };
+
+    it("reads about as many as have what is wanted", async () => {
+      const { found, heights } = await heightsRead({ sourceAppId: "app-7" });
+      expect(found).toBe(50);
+      // Each has ten.
+      expect(heights.length).toBeLessThanOrEqual(6);
+    });
+
+    it("reads none that was sealed too late or too early", async () => {
+      const [recordedSince, recordedUntil] = [at(7.5), at(10.5)];
+      const { found, heights } = await heightsRead({ sourceAppId: "app-7", recordedSince, recordedUntil });
+      expect(found).toBe(30);
+      expect(heights).toEqual([10, 9, 8]);
+    });
+  });
+
   it.each([1, 1_000_000])(
     "is not misled by two names with the same hash, with %d bytes of memory",
     async (bytesMax) => {

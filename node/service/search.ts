@@ -26,6 +26,9 @@ const WINDOW_MAX = 1_048_576;
 const WINDOW_QUICK_MS = 100;
 const WINDOW_SLOW_MS = 500;
 const ESTIMATE_MAX = 1_000;
+/** Until a search has read blocks, each is taken to have so many hits at least, and one hit among so many events. */
+const HITS_FIRST = 2;
+const EVENTS_A_HIT_FIRST = 50;
 /** Filters whose counts are remembered. */
 const COUNTS_MAX = 256;
 
@@ -265,6 +268,7 @@ export class Searches {
     const { filter, order, limit } = search;
     const by = criteria(filter, range);
     const isAsc = order === "asc";
+    const { eventsPerBlock } = this.parts.blocks.places;
     let at: Height | null = isAsc ? range.from : range.to;
     let found = 0;
     let read = 0;
@@ -279,8 +283,9 @@ export class Searches {
       if (heights.length === 0) yield { looked: [], next: at };
       for (let i = 0; i < heights.length; ) {
         const left = Math.max(1, limit - found);
-        // At first as if every block had two.
-        const wanted = Math.ceil((left * Math.max(1, read)) / Math.max(found, read === 0 ? 2 : 1));
+        const perBlock =
+          read === 0 ? Math.max(HITS_FIRST, eventsPerBlock / EVENTS_A_HIT_FIRST) : Math.max(1, found) / read;
+        const wanted = Math.ceil(left / perBlock);
         const blocks = await this.parts.blocks.read(heights.slice(i, i + Math.min(BLOCKS_AT_ONCE, wanted)));
         const looked = blocks.map((block): WalkedHits => {
           const { height: of, firstSequence: first, eventCount: count } = block.header;

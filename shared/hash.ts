@@ -6,6 +6,8 @@ import type { HashHex } from "./ids.js";
 export interface Hasher {
   bytes(input: Uint8Array): Uint8Array;
   hex(input: Uint8Array): HashHex;
+  /** Of parts one after the other, without putting them together. */
+  hexOfLong?(parts: readonly Uint8Array[]): HashHex;
 }
 let hasher: Hasher = { bytes: nobleSha256, hex: (input) => toHex(nobleSha256(input)) };
 
@@ -13,13 +15,17 @@ let hasher: Hasher = { bytes: nobleSha256, hex: (input) => toHex(nobleSha256(inp
 export const sha256 = (bytes: Uint8Array): Uint8Array => hasher.bytes(bytes);
 export const sha256Hex = (bytes: Uint8Array): HashHex => hasher.hex(bytes);
 
-/** Long inputs are rare: they get memory of their own. */
+/** Longer inputs are hashed part by part where the platform does that; else they get memory of their own. */
 const SCRATCH_BYTES = 64 * 1024;
 const scratch = new Uint8Array(SCRATCH_BYTES);
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+function lengthOf(parts: readonly Uint8Array[]): number {
   let length = 0;
   for (const part of parts) length += part.length;
+  return length;
+}
+
+function joined(parts: readonly Uint8Array[], length = lengthOf(parts)): Uint8Array {
   // Hashing is done before anything else can ask for the scratch, so one is enough.
   const whole = length <= SCRATCH_BYTES ? scratch.subarray(0, length) : new Uint8Array(length);
   let offset = 0;
@@ -32,7 +38,11 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 
 /** SHA-256 of the parts one after the other. */
 export const sha256Of = (...parts: readonly Uint8Array[]): Uint8Array => hasher.bytes(joined(parts));
-export const sha256HexOf = (...parts: readonly Uint8Array[]): HashHex => hasher.hex(joined(parts));
+export function sha256HexOf(...parts: readonly Uint8Array[]): HashHex {
+  const length = lengthOf(parts);
+  if (length > SCRATCH_BYTES && hasher.hexOfLong !== undefined) return hasher.hexOfLong(parts);
+  return hasher.hex(joined(parts, length));
+}
 
 /** Lets a platform with a faster SHA-256 of its own supply it. */
 export function useHasher(faster: Hasher): void {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, describe, expect, it } from "vitest";
 import { toHex, utf8 } from "../../shared/bytes.js";
-import { sha256, sha256Hex } from "../../shared/hash.js";
+import { sha256, sha256Hex, sha256HexOf } from "../../shared/hash.js";
 import { createVerifier, deriveSigner, useNativeHash } from "./signer.js";
 
 const seed = new Uint8Array(32).map((_, i) => i);
@@ -61,6 +61,13 @@ describe("the native hash", () => {
     expect(inputs.map(sha256Hex)).toEqual(portable);
     expect(toHex(sha256(utf8("abc")))).toBe(createHash("sha256").update("abc").digest("hex"));
     expect(sha256(utf8("abc")).constructor).toBe(Uint8Array);
+  });
+
+  it("of long parts is that of all of them put together", () => {
+    useNativeHash();
+    const parts = [3, 0, 70_000, 64 * 1024, 1].map((length, i) => new Uint8Array(length).fill(i));
+    for (const some of [parts, parts.slice(0, 2), parts.slice(4), [parts[3] as Uint8Array]])
+      expect(sha256HexOf(...some)).toBe(createHash("sha256").update(Buffer.concat(some)).digest("hex"));
   });
 
   it("gives each digest memory that no later one writes to", () => {

@@ -1,4 +1,5 @@
 import {
+  createHash,
   createPrivateKey,
   createPublicKey,
   sign as ed25519Sign,
@@ -97,6 +98,11 @@ export function useNativeHash(): void {
       return new Uint8Array(digests.buffer, digests.byteOffset + used - DIGEST_BYTES, DIGEST_BYTES);
     },
     hex: (input) => hash("sha256", input, "hex"),
+    hexOfLong: (parts) => {
+      const whole = createHash("sha256");
+      for (const part of parts) whole.update(part);
+      return whole.digest("hex");
+    },
   });
 }
 

@@ -23,4 +23,4 @@ USER node
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT ?? 3000}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--max-old-space-size=768", "--heap-growing-percent=40", "--max-semi-space-size=16", "--single-threaded-gc", "dist/node/main.js"]
+CMD ["node", "--max-old-space-size=768", "--heap-growing-percent=40", "--max-semi-space-size=16", "--single-threaded-gc", "--expose-gc", "dist/node/main.js"]

@@ -237,6 +237,42 @@ it("keeps what lists read again, and not what they read once", async () => {
   expect(reads).toHaveBeenCalledTimes(1);
 });
 
+it("keeps none of what is read from all over a log, however often, if that is much larger than what may be kept", async () => {
+  const { proved } = await setUp({ bytesMax: 8_000 });
+  for (let round = 0; round < 4; round++) for (let at = 2; at <= 9; at++) await proved.one(height(at));
+  expect([2, 3, 4, 5, 6, 7, 8, 9].map((at) => proved.atHandAt(height(at)))).toEqual(Array(8).fill(null));
+});
+
+it("asks for what did not fit into one read together with others again, and not for each alone", async () => {
+  const { proved, storage, reads } = await setUp({ bytesMax: 1 });
+  const readBlocks = Object.getPrototypeOf(storage.reader).readBlocks.bind(storage.reader);
+  reads.mockImplementation((heights: Parameters<LogReader["readBlocks"]>[0], max: number) =>
+    readBlocks(heights.slice(0, 3), max),
+  );
+  const found = await Promise.all([2, 9, 4, 8, 5, 7, 3, 6].map((at) => proved.one(height(at))));
+  expect(found.map(({ header }) => header.height)).toEqual([2, 9, 4, 8, 5, 7, 3, 6]);
+  expect(reads.mock.calls.map(([heights]) => heights.length)).toEqual([8, 5, 2]);
+});
+
+it("ends where what is read says that it is another block", async () => {
+  const { proved, storage, reads, alter } = await setUp({ bytesMax: 1 });
+  alter(4, (block) => ({ ...block, header: { ...block.header, height: height(1) } }));
+  const readBlocks = Object.getPrototypeOf(storage.reader).readBlocks.bind(storage.reader);
+  reads.mockImplementation((heights: Parameters<LogReader["readBlocks"]>[0], max: number) =>
+    readBlocks(heights.slice(0, 1), max),
+  );
+  const found = await Promise.allSettled([4, 5, 6].map((at) => proved.one(height(at))));
+  expect(found.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "fulfilled"]);
+});
+
+it("knows the names of a block that is in memory, also after reads of many others", async () => {
+  const { blocks, proved } = await setUp();
+  proved.add((blocks[3] as TestBlock).stored.block, before(blocks, 3));
+  (proved as unknown as { notes: { notes: Map<number, unknown> } }).notes.notes.clear();
+  expect(proved.noteOf(height(4))?.hashes).toHaveLength(2);
+  expect(proved.noteOf(height(5))).toBeNull();
+});
+
 it("reads only what is not in memory, at once, wherever it stands among the rest", async () => {
   const { blocks, proved, reads } = await setUp();
   for (const i of [3, 5]) proved.add((blocks[i] as TestBlock).stored.block, before(blocks, i));
@@ -295,6 +331,7 @@ it("knows where the newest events stand, without a gap", async () => {
   blocks.slice(1, 6).forEach(add);
   expect(proved.places.of(1)).toBeNull();
   expect(proved.places.of(2)?.height).toBe(4);
+  expect(proved.places.eventsPerBlock).toBe(1);
   add(blocks[8] as TestBlock);
   expect(proved.places.of(4)).toBeNull();
   expect(proved.places.of(7)?.height).toBe(9);

@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
 import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
-import type { Block, BlockHeader } from "../../shared/log/block.js";
+import { type Block, type BlockHeader, blockBytes } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import { timestampMillis } from "../../shared/timestamp.js";
 import type { LogReader, StoredBlock } from "../storage/port.js";
@@ -8,6 +8,7 @@ import { AlteredBlock, type Anchors, alteredAt, hasHash } from "./anchors.js";
 import { type BlockNote, BlockNotes } from "./block-notes.js";
 import { Places } from "./places.js";
 import { owned, type ProvedBlock, proved } from "./proved-block.js";
+import { ReadGarbage, ReadOnce } from "./read-once.js";
 import { SharedRuns } from "./shared-runs.js";
 
 /** What a kept block takes of the heap beside its body. */
@@ -16,12 +17,13 @@ const BLOCK_HEAP_BYTES = 2_048;
 const NOTES_BYTES_MAX = 4 * 1024 * 1024;
 /** Reads of the store at once; each may bring `READ_BYTES_MAX` and one block. */
 const READS_MAX = 2;
-/** Blocks that one read brings from the store. */
-const READ_BYTES_MAX = 4 * 1024 * 1024;
-/** Single blocks that one read of the store brings. */
+/** Blocks that one read brings from the store: the driver has all of it in memory twice, until it is collected. */
+const READ_BYTES_MAX = 2 * 1024 * 1024;
+/** Single blocks that one read of the store brings, fewer where they are large. */
 const SINGLES_AT_ONCE = 16;
-/** So many heights are remembered as read once: about as many as blocks of some size are kept. */
-const READ_ONCE_MAX = 4_096;
+/** Until blocks were read each is taken to have so many bytes; of those that are, each one's size counts so much. */
+const BLOCK_BYTES_FIRST = 64 * 1024;
+const SIZE_WEIGHT = 0.1;
 /** Times of blocks that searches have looked at: the first looks of each search are at the same ones. */
 const TIMES_MAX = 10_000;
 
@@ -30,6 +32,11 @@ interface Cached {
   readonly weight: number;
   /** Since it was looked at when room was made. */
   isUsed: boolean;
+}
+
+interface Waiting {
+  readonly resolve: (block: ProvedBlock) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -41,15 +48,14 @@ export class ProvedBlocks {
   private bytes = 0;
   private readonly limit = pLimit(READS_MAX);
   private readonly reading = new SharedRuns<Height, ProvedBlock>();
-  private readonly waiting = new Map<
-    Height,
-    { readonly resolve: (block: ProvedBlock) => void; readonly reject: (error: unknown) => void }
-  >();
+  private readonly waiting = new Map<Height, Waiting>();
   readonly places = new Places();
   private readonly notes = new BlockNotes(NOTES_BYTES_MAX);
-  /** Heights that have lately been read from the store, oldest first. */
-  private readonly readOnce = new Set<Height>();
+  private readonly readOnce: ReadOnce;
+  private readonly garbage = new ReadGarbage();
   private readonly times = new Map<Height, number>();
+  /** About so many bytes has a block. */
+  private blockBytes = BLOCK_BYTES_FIRST;
 
   constructor(
     private readonly parts: {
@@ -61,7 +67,9 @@ export class ProvedBlocks {
       /** Told of each block that is not what was committed. */
       readonly onAltered: (error: AlteredBlock) => void;
     },
-  ) {}
+  ) {
+    this.readOnce = new ReadOnce(parts.bytesMax);
+  }
 
   /** A block that has just been committed, and was verified before. */
   add(block: Block, previousHash: HashHex | ""): void {
@@ -75,6 +83,9 @@ export class ProvedBlocks {
 
   /** What is known of a block that may not be in memory any more. */
   noteOf(at: Height): BlockNote | null {
+    const kept = this.notes.of(at) === null ? this.cache.get(at) : undefined;
+    // Reads of many others have driven it out.
+    if (kept !== undefined) this.notes.add(kept.block);
     return this.notes.of(at);
   }
 
@@ -105,7 +116,7 @@ export class ProvedBlocks {
     const found = this.atHand(heights);
     const missing = heights.filter((at) => !found.has(at));
     const held = this.parts.heldThrough();
-    const stored = missing.length === 0 ? [] : await this.parts.reader.readBlocks(missing, READ_BYTES_MAX);
+    const stored = missing.length === 0 ? [] : await this.readStored(missing);
     const blocks: (ProvedBlock | AlteredBlock)[] = [];
     let read = 0;
     for (const [i, at] of heights.entries()) {
@@ -130,6 +141,13 @@ export class ProvedBlocks {
     return blocks;
   }
 
+  private async readStored(heights: readonly Height[], bytesMax = READ_BYTES_MAX): Promise<StoredBlock[]> {
+    this.garbage.collectIfDue();
+    const stored = await this.parts.reader.readBlocks(heights, bytesMax);
+    for (const { block } of stored) this.garbage.add(blockBytes(block));
+    return stored;
+  }
+
   private atHand(heights: readonly Height[]): Map<Height, ProvedBlock> {
     const found = new Map<Height, ProvedBlock>();
     for (const at of heights) {
@@ -145,28 +163,40 @@ export class ProvedBlocks {
 
   /** Whatever single blocks are waited for when a read's turn comes it brings together. */
   private inTurn(at: Height): Promise<ProvedBlock> {
-    return new Promise((resolve, reject) => {
-      this.waiting.set(at, { resolve, reject });
-      void this.limit(() => this.fetchWaiting());
-    });
+    return new Promise((resolve, reject) => this.wait(at, { resolve, reject }));
+  }
+
+  private wait(at: Height, waiting: Waiting): void {
+    this.waiting.set(at, waiting);
+    void this.limit(() => this.fetchWaiting());
   }
 
   private async fetchWaiting(): Promise<void> {
-    const due = [...this.waiting].slice(0, SINGLES_AT_ONCE);
+    const some = Math.max(1, Math.min(SINGLES_AT_ONCE, Math.floor(READ_BYTES_MAX / this.blockBytes)));
+    const due = [...this.waiting].slice(0, some);
     for (const [at] of due) this.waiting.delete(at);
     const heights = due.map(([at]) => at).sort((a, b) => a - b);
     const held = this.parts.heldThrough();
     try {
-      // What is not told for certain by this is asked for alone.
-      const stored = heights.length < 2 ? [] : await this.parts.reader.readBlocks(heights, READ_BYTES_MAX);
+      const stored = heights.length < 2 ? [] : await this.readStored(heights);
       const found = new Map(stored.map((one) => [one.block.header.height, one]));
-      for (const [at, { resolve, reject }] of due) {
-        const [alone] = found.has(at) ? [] : await this.parts.reader.readBlocks([at], 0);
-        await this.prove(at, found.get(at) ?? alone, { held }).then(resolve, reject);
-      }
+      const isSome = heights.some((at) => found.has(at));
+      const last = Math.max(0, ...found.keys());
+      // The read was full before it came to these.
+      const isLater = (at: Height): boolean => isSome && at > last;
+      for (const [at, waiting] of due) if (isLater(at)) this.wait(at, waiting);
+      for (const [at, { resolve, reject }] of due)
+        if (!isLater(at)) await this.proveWaiting(at, found.get(at), held).then(resolve, reject);
     } catch (error) {
       for (const [, { reject }] of due) reject(error as Error);
     }
+  }
+
+  /** What was not found among others is asked for alone: then it is told for certain. */
+  private async proveWaiting(at: Height, found: StoredBlock | undefined, held: Height): Promise<ProvedBlock> {
+    const stored = found ?? (await this.readStored([at], 0))[0];
+    if (stored !== undefined) this.blockBytes += SIZE_WEIGHT * (blockBytes(stored.block) - this.blockBytes);
+    return this.prove(at, stored, { held, isNoted: false });
   }
 
   /** The block that holds a sequence; null if none says so, or one that is not what was committed. */
@@ -226,7 +256,7 @@ export class ProvedBlocks {
   async fresh(at: Height): Promise<ProvedBlock> {
     const held = this.parts.heldThrough();
     const [stored] = await this.parts.reader.readBlocks([at], 0);
-    return this.prove(at, stored, { isKept: false, held });
+    return this.prove(at, stored, { mayKeep: false, held });
   }
 
   /** Several as stored, in ascending order, as many as one read brings: each proved, or why it is not what was committed. */
@@ -239,7 +269,7 @@ export class ProvedBlocks {
     const wanted = heights.filter((at) => at <= through);
     return Promise.all(
       wanted.map((at) =>
-        this.prove(at, byHeight.get(at), { isKept: false, held }).catch((error: unknown) => {
+        this.prove(at, byHeight.get(at), { mayKeep: false, held }).catch((error: unknown) => {
           if (error instanceof AlteredBlock) return error;
           throw error;
         }),
@@ -250,15 +280,16 @@ export class ProvedBlocks {
   private async prove(
     at: Height,
     stored: StoredBlock | undefined,
-    { isKept = this.isReadAgain(at), held = this.parts.heldThrough() } = {},
+    { mayKeep = true, isNoted = true, held = this.parts.heldThrough() } = {},
   ): Promise<ProvedBlock> {
     return this.checked(at, held, async (proof, altered) => {
       if (stored === undefined || stored.block.header.height !== at) throw altered(MISSING);
       const { block } = stored;
       if (!hasHash(block.header, proof.blockHash)) throw altered(ANOTHER_HEADER);
       if (bodyHash(block) !== block.header.bodyHash) throw altered("its body is another one");
+      const isKept = mayKeep && this.readOnce.isAgain(at, BLOCK_HEAP_BYTES + blockBytes(block));
       const found = proved(isKept ? owned(block) : block, proof.previousHash);
-      this.notes.add(found);
+      if (isNoted) this.notes.add(found);
       if (isKept) this.keep(at, found);
       return found;
     });
@@ -269,14 +300,6 @@ export class ProvedBlocks {
     const { blockHash, previousHash } = this.parts.anchors.proofAtHand(at) ?? (await this.parts.anchors.proofOf(at));
     const isCommitted = hasHash(block.header, blockHash) && bodyHash(block) === block.header.bodyHash;
     return isCommitted ? { ...proved(owned(block), previousHash), from } : null;
-  }
-
-  /** Else reads of what is old would drive out what is asked for again and again. */
-  private isReadAgain(at: Height): boolean {
-    const isAgain = this.readOnce.delete(at);
-    if (!isAgain) this.readOnce.add(at);
-    if (this.readOnce.size > READ_ONCE_MAX) this.readOnce.delete(this.readOnce.keys().next().value as Height);
-    return isAgain;
   }
 
   /** What is not what was committed is told of. `held`: when it was read; a store that was recovered since may hold more. */

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
 import { type Block, encodeBlock } from "../../shared/log/block.js";
 import type { EventFilter } from "../../shared/log/filter.js";
+import { EventBytes } from "../../shared/log/proved-body.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { ReadingNodes } from "../../test/doubles/reading-nodes.js";
 
@@ -69,6 +70,16 @@ async function all(id: string, request: ReturnType<typeof page>) {
     rest = request.order === "asc" ? { ...rest, low: found.next } : { ...rest, high: found.next + 1 };
   }
 }
+
+it("a single event keeps no more in memory than itself where its block is not kept", async () => {
+  const { event } = await nodes.of("n1").lookups.one(4);
+  const bytes = new EventBytes();
+  event.locate(bytes);
+  const { records, payloads } = (blocks[1] as TestBlock).stored.block;
+  expect(event.hash).toBe(views[4]?.hash);
+  expect(bytes.records.buffer.byteLength).toBeLessThan(records.length / 2);
+  expect(bytes.payloads.buffer.byteLength).toBeLessThan(payloads.length / 2);
+});
 
 describe("a block of which this node's copy is not what was committed", () => {
   it.each([...EDITS, ["all of it", null] as const])(

@@ -108,7 +108,9 @@ export class Lookups {
     return this.guarded(
       async () => {
         const { events, header, from } = await this.places.blockOf(sequence);
-        const event = new StoredEvent(events, sequence - header.firstSequence, header);
+        const found = new StoredEvent(events, sequence - header.firstSequence, header);
+        // A block that is not kept came in one message with others: they need not wait until its event is shown.
+        const event = this.blocks.atHandAt(header.height) === null ? found.detached() : found;
         return { event, from: from === undefined ? NOBODY : [from] };
       },
       { asksOthers: true },

@@ -204,6 +204,8 @@ export class Member {
             "--heap-growing-percent=40",
             "--max-semi-space-size=16",
             "--single-threaded-gc",
+            // Old blocks that were read are let go without a look at the whole heap.
+            "--expose-gc",
           ],
           // A test's nodes do not read the .env file of whoever runs it.
           cwd: isTemporary ? this.options.dataDir : process.cwd(),

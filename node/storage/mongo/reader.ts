@@ -137,12 +137,17 @@ export class MongoReader implements LogReader {
       const [first = 0, second = 0] = heights;
       // The server fills a batch up to 16 MiB whatever of it is wanted.
       const batchSize = Math.min(heights.length + 1, Math.max(2, Math.ceil(bytesMax / this.blockBytes)));
-      const cursor = blocks
-        .find({ _id: { $in: [...heights] } }, { hint: BY_ID, projection: PROVED_LATER, batchSize, ...LIMITED })
-        .sort({ _id: second < first && heights.length > 1 ? -1 : 1 });
+      const documents = await blocks
+        .find(
+          { _id: { $in: [...heights] } },
+          // What does not come at once is asked for again: a batch more would bring too much.
+          { hint: BY_ID, projection: PROVED_LATER, batchSize, singleBatch: true, ...LIMITED },
+        )
+        .sort({ _id: second < first && heights.length > 1 ? -1 : 1 })
+        .toArray();
       const found: StoredBlock[] = [];
       let bytes = 0;
-      for await (const document of batchSize > heights.length ? await cursor.toArray() : cursor) {
+      for (const document of documents) {
         const size = storedBytes(document);
         this.blockBytes += SIZE_WEIGHT * (size - this.blockBytes);
         bytes += size;

@@ -18,7 +18,7 @@ const NOTES_BYTES_MAX = 4 * 1024 * 1024;
 /** Reads of the store at once; each may bring `READ_BYTES_MAX` and one block. */
 const READS_MAX = 2;
 /** Blocks that one read brings from the store: the driver has all of it in memory twice, until it is collected. */
-const READ_BYTES_MAX = 2 * 1024 * 1024;
+const READ_BYTES_MAX = 1024 * 1024;
 /** Single blocks that one read of the store brings, fewer where they are large. */
 const SINGLES_AT_ONCE = 16;
 /** Until blocks were read each is taken to have so many bytes; of those that are, each one's size counts so much. */

@@ -37,7 +37,7 @@ describe("the memory of what was read", () => {
   it("is collected before the next read, each time that so much was read", () => {
     const collect = vi.fn();
     const garbage = new ReadGarbage(collect);
-    for (let read = 0; read < 8; read++) {
+    for (let read = 0; read < 4; read++) {
       garbage.collectIfDue();
       garbage.add(MIB);
     }

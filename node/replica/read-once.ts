@@ -3,7 +3,7 @@ import type { Height } from "../../shared/ids.js";
 /** So many heights at most are remembered as read once. */
 const READ_ONCE_MAX = 4_096;
 /** Of blocks that were read; the driver has had each byte twice. */
-const GARBAGE_BYTES_MAX = 4 * 1024 * 1024;
+const GARBAGE_BYTES_MAX = 2 * 1024 * 1024;
 
 /**
  * Which blocks were lately read once: only what is read again is kept, or reads of what is old would drive out what is

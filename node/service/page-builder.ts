@@ -160,16 +160,23 @@ export class PageBuilder {
     const { sure, unsure } = hits;
     const positions = unsure.length === 0 ? sure : [...sure, ...unsure].sort((a, b) => a - b);
     const isUnsure = new Set(unsure);
+    // The page may need more reads: nobody keeps what this one has brought but for what is shown of it.
+    const isKept = this.blocks.atHandAt(block.header.height) === block;
     const isAsc = this.search.order === "asc";
     for (let n = 0; n < positions.length; n++) {
       const i = positions[isAsc ? n : positions.length - 1 - n] as number;
-      if (!this.takeEvent(i, isUnsure.has(i), hits, block)) return false;
+      if (!this.takeEvent(i, { isUnsure: isUnsure.has(i), isKept }, hits, block)) return false;
     }
     return true;
   }
 
   /** False once the page is full. */
-  private takeEvent(i: number, isUnsure: boolean, hits: WalkedHits, block: ProvedBlock): boolean {
+  private takeEvent(
+    i: number,
+    { isUnsure, isKept }: { readonly isUnsure: boolean; readonly isKept: boolean },
+    hits: WalkedHits,
+    block: ProvedBlock,
+  ): boolean {
     // Those that are passed over for certain need not be looked at.
     if (this.toSkip > 0 && !isUnsure) {
       this.toSkip -= 1;
@@ -187,7 +194,7 @@ export class PageBuilder {
     }
     const { limit, bytesMax } = this.search;
     const event = new StoredEvent(block.events, i, block.header);
-    this.events.push(event);
+    this.events.push(isKept ? event : event.detached());
     this.bytes += event.payloadBytes + RECORD_BYTES;
     return this.events.length < limit && this.bytes < bytesMax;
   }

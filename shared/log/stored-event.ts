@@ -17,6 +17,7 @@ export class StoredEvent implements FoundEvent {
     private readonly body: ProvedBodyReader,
     private readonly position: number,
     readonly block: Pick<BlockHeader, "height" | "term" | "sealedAt">,
+    private readonly isAlone = false,
   ) {}
 
   get sequence(): number {
@@ -40,7 +41,7 @@ export class StoredEvent implements FoundEvent {
   }
   /** The same in memory of its own: a block that is not kept need not wait until its event is shown. */
   detached(): StoredEvent {
-    return new StoredEvent(this.body.alone(this.position), 0, this.block);
+    return this.isAlone ? this : new StoredEvent(this.body.alone(this.position), 0, this.block, true);
   }
   locate(into: EventBytes): void {
     this.body.locate(this.position, into);

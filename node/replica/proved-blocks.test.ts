@@ -252,6 +252,7 @@ it("asks for what did not fit into one read together with others again, and not 
   const found = await Promise.all([2, 9, 4, 8, 5, 7, 3, 6].map((at) => proved.one(height(at))));
   expect(found.map(({ header }) => header.height)).toEqual([2, 9, 4, 8, 5, 7, 3, 6]);
   expect(reads.mock.calls.map(([heights]) => heights.length)).toEqual([8, 5, 2]);
+  for (const [, bytesMax] of reads.mock.calls) expect(bytesMax).toBe(1024 * 1024);
 });
 
 it("ends where what is read says that it is another block", async () => {

@@ -3,6 +3,7 @@ import { height } from "../../shared/ids.js";
 import { type Block, encodeBlock } from "../../shared/log/block.js";
 import type { EventFilter } from "../../shared/log/filter.js";
 import { EventBytes } from "../../shared/log/proved-body.js";
+import type { StoredEvent } from "../../shared/log/stored-event.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { ReadingNodes } from "../../test/doubles/reading-nodes.js";
 
@@ -74,7 +75,7 @@ async function all(id: string, request: ReturnType<typeof page>) {
 it("a single event keeps no more in memory than itself where its block is not kept", async () => {
   const { event } = await nodes.of("n1").lookups.one(4);
   const bytes = new EventBytes();
-  event.locate(bytes);
+  (event as StoredEvent).locate(bytes);
   const { records, payloads } = (blocks[1] as TestBlock).stored.block;
   expect(event.hash).toBe(views[4]?.hash);
   expect(bytes.records.buffer.byteLength).toBeLessThan(records.length / 2);

@@ -141,9 +141,13 @@ export class ProvedBlocks {
     return blocks;
   }
 
-  private async readStored(heights: readonly Height[], bytesMax = READ_BYTES_MAX): Promise<StoredBlock[]> {
+  private readStored(heights: readonly Height[], bytesMax = READ_BYTES_MAX): Promise<StoredBlock[]> {
+    return this.reads(() => this.parts.reader.readBlocks(heights, bytesMax));
+  }
+
+  private async reads(read: () => Promise<StoredBlock[]>): Promise<StoredBlock[]> {
     this.garbage.collectIfDue();
-    const stored = await this.parts.reader.readBlocks(heights, bytesMax);
+    const stored = await read();
     for (const { block } of stored) this.garbage.add(blockBytes(block));
     return stored;
   }
@@ -202,11 +206,16 @@ export class ProvedBlocks {
   /** The block that holds a sequence; null if none says so, or one that is not what was committed. */
   async holding(sequence: number): Promise<ProvedBlock | null> {
     const held = this.parts.heldThrough();
-    const stored = await this.limit(() => this.parts.reader.holding(sequence, this.parts.anchors.newest));
+    const { reader, anchors } = this.parts;
+    const one = async (): Promise<StoredBlock[]> => {
+      const found = await reader.holding(sequence, anchors.newest);
+      return found === null ? [] : [found];
+    };
+    const [stored] = await this.limit(() => this.reads(one));
     const at = stored?.block.header.height;
-    if (stored === null || !(Number(at) >= 1)) return null;
+    if (stored === undefined || !(Number(at) >= 1)) return null;
     try {
-      const block = this.atHandAt(at as Height) ?? (await this.prove(at as Height, stored, { held }));
+      const block = this.atHandAt(at as Height) ?? (await this.prove(at as Height, stored, { held, isNoted: false }));
       const { firstSequence, treeSize } = block.header;
       if (sequence < firstSequence || sequence >= treeSize) return null;
       return block;

@@ -53,7 +53,7 @@ function Disconnected({ cluster, error }: DisconnectedProps) {
   const now = useNow();
   const { self, others } = useNodeLinks(cluster);
   const at = cluster.dataUpdatedAt;
-  const age = at === 0 ? "Nothing has been shown yet." : `What is shown is ${duration(now - at)} old.`;
+  const age = at === 0 ? "How the cluster stands is not known yet." : `What is shown is ${duration(now - at)} old.`;
   return (
     <div className={`${styles.banner} ${styles.bad}`} role="status">
       <strong>✗</strong>

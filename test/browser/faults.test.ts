@@ -134,6 +134,8 @@ journeys("a person whose cluster is in trouble", () => {
       30_000,
       `${ROWS_COMPARED} rows`,
     );
+    // How old that is can be said only of what was shown.
+    await mine.page.getByText("3/3 all nodes").waitFor();
     await cluster.kill("n1");
     const banner = mine.page.getByRole("status").filter({ hasText: /n1 does not answer. What is shown is \d+ s old/ });
     await banner.waitFor();

@@ -183,6 +183,7 @@ const copiedBack: Fault = (strike) => {
   world.trace.add(`${node.id} somebody puts another sealed block in the place of ${at}`);
   disk.alter(at, () => stored);
   disk.copied.add(at);
+  disk.hasLost = true;
   // The block that its mark names is not the one that it held: the node must doubt all that it remembers.
   if (disk.identity.file?.mark?.height === at) {
     disk.lostSomething = true;

@@ -9,6 +9,8 @@ import { StoreError } from "../storage/port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import { Inspector } from "./inspector.js";
 
+const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
 function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {
   const { blocks } = TestLog.grow(blocksCount - 1);
   const store = new MemoryIntegrity(blocks);
@@ -57,6 +59,13 @@ it("says nothing of what is as it was committed, whoever suspected it", async ()
   expect([asked, standing.altered]).toEqual([[], 0]);
 });
 
+it("shows that it goes on with each part of many that it looked at", async () => {
+  const { suspect, inspector } = setUp({ heldThrough: 201, blocksCount: 201 });
+  expect(inspector.looks).toBe(0);
+  await suspect(numbers(1, 190));
+  expect(inspector.looks).toBeGreaterThan(2);
+});
+
 it("keeps what was there, and names event, field and who has it as it was committed", async () => {
   const { suspect, flip, store, standing } = setUp();
   flip(4);
@@ -85,7 +94,6 @@ it.each([
   expect(new Set(findings.map((one) => one.kind))).toEqual(new Set([kind]));
   expect(asked.length).toBeLessThan(70);
 });
-const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 it("says which event it is when nobody has a sound copy", async () => {
   const { suspect, flip } = setUp({ peersHaveIt: false });

@@ -77,6 +77,7 @@ export class Inspector {
   private isStopped = true;
   private compared = 0;
   private readonly between = new EventsBetween();
+  private lookCount = 0;
   /** The last of those that are looked at together. It is always compared: so it says which events those before it have. */
   private end: Height | null = null;
 
@@ -108,6 +109,11 @@ export class Inspector {
       this.later.delete(at);
       this.suspect(at, suspicion);
     }
+  }
+
+  /** Grows with each part that was looked at. */
+  get looks(): number {
+    return this.lookCount;
   }
 
   /** Suspects each of them, and resolves once all that is suspected was looked at. */
@@ -167,6 +173,7 @@ export class Inspector {
   private async failureOf(due: readonly Suspected[]): Promise<unknown> {
     try {
       await this.inspect(due);
+      this.lookCount += 1;
       return null;
     } catch (error) {
       this.parts.logger.warn({ err: error }, "what seems altered cannot be looked at yet: trying again");

@@ -337,7 +337,8 @@ export class Integrity {
       clock,
       isStoreOpen: () => driver.view() !== null,
       watch: {
-        signs: () => watch.signs,
+        // It waits until all that it suspects was looked at: after a rebuild that is every block.
+        signs: () => watch.signs + this.inspector.looks,
         isExpected: () => watch.state === "live" || watch.state === "starting",
         onSilent: () => watch.onSilent(WATCH_SILENT_MS),
       },

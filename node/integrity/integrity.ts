@@ -13,16 +13,15 @@ import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
 import { Inspector } from "./inspector.js";
 import type { MaintenanceWindows } from "./maintenance-windows.js";
-import { isSealedNow, isSealedThen, stateAt, storeSince } from "./members-then.js";
-import { OwnRecords } from "./own-records.js";
+import { isSealedNow, isSealedThen, storeSince } from "./members-then.js";
 import type { IntegrityParts, IntegrityStatus } from "./parts.js";
 import { Passes } from "./passes.js";
 import { PeerBlocks } from "./peer-blocks.js";
 import { PlaceFile } from "./place-file.js";
 import { RecalledAlerts } from "./recalled-alerts.js";
 import type { AlertDecision, Decided } from "./resolutions.js";
-import { Scrub } from "./scrub.js";
-import { SCRUB_SILENT_MS, Silence, WATCH_SILENT_MS } from "./silence.js";
+import type { Scrub } from "./scrub.js";
+import { makeScrub, makeSilence } from "./scrubbing.js";
 import { StrangerWatch } from "./stranger-watch.js";
 import { Watch } from "./watch.js";
 
@@ -231,14 +230,24 @@ export class Integrity {
     void this.takeFound();
     const places = await PlaceFile.open(identityFolder, storeId);
     const watch = this.makeWatch(places);
-    const scrub = this.makeScrub(places);
+    const scrubbing = {
+      of: this.parts,
+      incidents: this.incidents,
+      inspector: this.inspector,
+      heldThrough: () => this.heldThrough,
+    };
+    const scrub = makeScrub(scrubbing, {
+      ...{ entries: this.entries, bundles: this.bundles, logged: this.logged, places },
+      isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",
+    });
     const passes = this.makePasses(places, scrub);
     // One that is under way at that time goes on, and what was missed comes the next time: nobody has to be told.
     const task = schedule(verifySchedule, () => void (passes.isUnderWay || passes.pass()), {
       logger,
       suppressMissedWarning: true,
     });
-    const silence = this.makeSilence(watch, { scrub, passes, nextRunAt: () => task.getNextRun()?.getTime() ?? null });
+    const nextRunAt = (): number | null => task.getNextRun()?.getTime() ?? null;
+    const silence = makeSilence(scrubbing, { watch, scrub, passes, nextRunAt });
     const stops = [
       clock.after(FIRST_PASS_AFTER_MS, () => void passes.pass()),
       clock.every(PLACES_EVERY_MS, () => void this.writePlaces()),
@@ -324,66 +333,6 @@ export class Integrity {
       ...{ scrub, places, clock, logger, onPending },
       holdsBlocks: () => driver.heldThrough > 0,
       onCaughtUp: () => this.endBlindness(),
-    });
-  }
-
-  private makeSilence(
-    watch: Watch,
-    { scrub, passes, nextRunAt }: { scrub: Scrub; passes: Passes; nextRunAt: () => number | null },
-  ): Silence {
-    const { clock, driver } = this.parts;
-    const detail = `the verification of this node's log has come no further for ${SCRUB_SILENT_MS / 1_000} s`;
-    return new Silence({
-      clock,
-      isStoreOpen: () => driver.view() !== null,
-      watch: {
-        // It waits until all that it suspects was looked at: after a rebuild that is every block.
-        signs: () => watch.signs + this.inspector.looks,
-        isExpected: () => watch.state === "live" || watch.state === "starting",
-        onSilent: () => watch.onSilent(WATCH_SILENT_MS),
-      },
-      scrub: {
-        ...{ nextRunAt, steps: () => scrub.steps },
-        isUnderWay: () => passes.isUnderWay,
-        holdsBlocks: () => this.heldThrough > 0,
-        onSilent: () => this.incidents.note({ kind: "scrub_down", foundBy: "scrub", detail }),
-        onHeard: () => this.incidents.end("scrub_down"),
-      },
-    });
-  }
-
-  private makeScrub(places: PlaceFile): Scrub {
-    const { nodeId, storage, driver, clock, verifyBlock, logger } = this.parts;
-    const ownRecords = new OwnRecords({
-      ...{
-        nodeId,
-        store: storage.integrity,
-        alerts: storage.alerts,
-        incidents: this.incidents,
-        log: this.logged,
-        logger,
-      },
-      evidenceHashes: (alert) => this.bundles.hashesOf(alert),
-    });
-    return new Scrub({
-      store: storage.integrity,
-      places,
-      verifyBlock,
-      committedAt: (at) => driver.log.committedAt(at),
-      heldThrough: () => this.heldThrough,
-      stateAt: (found) => stateAt(found, this.parts),
-      inspect: (from, through, suspicion) => this.inspector.suspectAll(from, through, suspicion),
-      paths: () => this.entries.paths,
-      compareEntries: async (blocks, entries, paths) => {
-        const due = blocks.map(({ found, events, index }) => ({ block: found.block, events, index }));
-        const differing = this.entries.differing(due, entries, paths).map(({ block }) => block.header.height);
-        // They are read once more before anything is said.
-        if (differing.length > 0) await this.entries.inspect(differing, "scrub");
-      },
-      checkOwnRecords: (paced) => ownRecords.check(paced),
-      note: (finding) => this.incidents.note(finding),
-      clock,
-      isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",
     });
   }
 

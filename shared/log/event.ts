@@ -184,7 +184,8 @@ export function recordText(record: EventRecord): string {
   );
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
+/** While it is put together, member by member. */
+export type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function logEvent(
   event: PreparedEvent,

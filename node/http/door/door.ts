@@ -5,7 +5,7 @@ import { canonicalForm, type JsonObject, type JsonValue } from "../../../shared/
 import type { HashHex } from "../../../shared/ids.js";
 import { BATCH_EVENTS_MAX, BLOCK_BYTES_MAX, NESTING_MAX, SALT_BYTES } from "../../../shared/limits.js";
 import { eventBytesBound as blockBytesBound } from "../../../shared/log/body.js";
-import { type PreparedEvent, payloadCommitment } from "../../../shared/log/event.js";
+import { type PreparedEvent, payloadCommitment, type Writable } from "../../../shared/log/event.js";
 import { type FieldError, type ProblemCode, ProblemError } from "../../problems.js";
 import { parseBody, requireJsonType } from "./body.js";
 import { boundErrors } from "./pointer.js";
@@ -129,8 +129,6 @@ function prepare(
   if (place.batch !== undefined) event.batch = place.batch;
   return event;
 }
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What the client logged, as compact canonical JSON: its own four fields, whatever white space it sent. */
 function eventBytes(input: EventInput, payloadBytes: number): number {

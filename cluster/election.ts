@@ -2,6 +2,7 @@ import type { NodeId } from "../shared/ids.js";
 import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { Core } from "./core.js";
+import { onAnswerToPreferred } from "./take-over.js";
 import { armElection } from "./timeouts.js";
 import { canVote, durableTail, isAtLeast, isComplete, isVoteOf, nextTerm, startVote } from "./vote.js";
 
@@ -137,8 +138,10 @@ export function onPreVote(core: Core, message: PeerMessage, body: Body<"pre_vote
 }
 
 export function onPreVoteAnswer(core: Core, message: PeerMessage, body: Body<"pre_vote_answer">): void {
-  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;
+  if (body.forTerm !== nextTerm(core)) return;
   if (!isVoteOf(core, message.from, body.joinNonce)) return;
+  if (core.role === "follower") return onAnswerToPreferred(core, message.from);
+  if (core.role !== "pre_candidate" || !body.isGranted) return;
   core.election.votes.add(message.from);
   if (core.election.votes.size >= core.quorum) startVote(core, "a majority would vote for it");
 }

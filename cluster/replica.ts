@@ -27,9 +27,10 @@ import { propose } from "./proposals.js";
 import { onReadIndex } from "./read-index.js";
 import { onBlocksRead, onBulkOver, onBulkProgress } from "./replication.js";
 import { trySeal } from "./sealing.js";
+import { onFollowerTick } from "./take-over.js";
 import { takeTerm } from "./terms.js";
 import { armElection } from "./timeouts.js";
-import { handOverAtOnce, onFollowerTick, onHandOver, onTakeOver } from "./transfer.js";
+import { handOverAtOnce, onHandOver, onTakeOver } from "./transfer.js";
 import type {
   BootState,
   Effect,

@@ -5,9 +5,6 @@ import type { LeaderState, Progress } from "./leader-state.js";
 import { counts, heardPeers } from "./quorum.js";
 import { armElection, LATE_FACTOR } from "./timeouts.js";
 
-/** A preferred follower asks this often, in parts of the cool-down. */
-const ASKS_A_COOLDOWN = 5;
-
 /** After each failure the wait for the next try doubles, so many times at most. */
 const BACK_OFF_DOUBLINGS_MAX = 6;
 
@@ -25,6 +22,8 @@ export class TakeOver {
   followsSince = 0;
   healthySince = 0;
   lastAskedAt = Number.NEGATIVE_INFINITY;
+  /** Who has answered since it asked last, itself included; null once it has told the leader. */
+  answeredBy: Set<NodeId> | null = null;
   /** Its blocks reached no majority when it led: it does not ask for the lead again soon. */
   notBefore = Number.NEGATIVE_INFINITY;
   standBacks = 0;
@@ -34,27 +33,9 @@ export class TakeOver {
  * The lead moves between living nodes so: the leader stops sealing, commits what is sealed, brings the successor level, and
  * tells it to run at once. After one election timeout it goes on, whatever became of the successor.
  *
- * A higher-priority node that is level and has been healthy for a while asks for that. Priority decides who asks, never who
- * may lead.
+ * The leader judges the request of a preferred node: cool-down and back-off, its own term's block committed, the asker
+ * counted and healthy.
  */
-export function onFollowerTick(core: Core): void {
-  const { config, log, now, takeOver } = core;
-  if (!core.isStoreHealthy) takeOver.healthySince = now;
-  const { leaderId } = core;
-  if (core.role !== "follower" || leaderId === null || !core.hasFreshLeader || core.isLearner || core.campaignsLate)
-    return;
-  const leading = core.members.get(leaderId);
-  if (leading === undefined || leading.priority >= config.self.priority || now < takeOver.notBefore) return;
-  const { takeoverCooldownMs } = config;
-  const isSettled =
-    now - takeOver.followsSince >= takeoverCooldownMs && now - takeOver.healthySince >= takeoverCooldownMs;
-  const isCaughtUp = log.durableHeight >= (core.following.toldCommitHeight ?? Number.POSITIVE_INFINITY);
-  if (!isSettled || !isCaughtUp || now - takeOver.lastAskedAt < takeoverCooldownMs / ASKS_A_COOLDOWN) return;
-  takeOver.lastAskedAt = now;
-  core.send(leaderId, { kind: "take_over" });
-}
-
-/** The leader judges the request: cool-down and back-off, its own term's block committed, the asker preferred, counted and healthy. */
 export function onTakeOver(core: Core, message: PeerMessage): void {
   const { leader, log } = core;
   const peer = leader?.progress.get(message.from);

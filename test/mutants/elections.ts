@@ -74,9 +74,9 @@ export const ELECTIONS: readonly Mutant[] = [
       { file: ELECTION, find: "import { canVote, ", replace: "import { countVote, canVote, " },
       {
         file: ELECTION,
-        find: '  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;',
+        find: "  if (body.forTerm !== nextTerm(core)) return;",
         replace:
-          '  if (core.role === "candidate" && body.forTerm === core.term && body.isGranted) return countVote(core, message.from);\n  if (core.role !== "pre_candidate" || body.forTerm !== nextTerm(core) || !body.isGranted) return;',
+          '  if (core.role === "candidate" && body.forTerm === core.term && body.isGranted) return countVote(core, message.from);\n  if (body.forTerm !== nextTerm(core)) return;',
       },
     ],
   },

@@ -21,6 +21,29 @@ describe("cut links", () => {
     lab.finish();
   });
 
+  it.each([
+    ["hears", (other: string) => [other, "n1"]],
+    ["is heard by", (other: string) => ["n1", other]],
+  ] as const)(
+    "a preferred node that %s only the leader does not ask for the lead until the others can elect it",
+    (_, link) => {
+      const lab = new Lab({ nodes: 5 }).form();
+      lab.node("n1").crash();
+      lab.elect("n2");
+      lab.node("n1").start();
+      lab.until("all are level", () => lab.isLevel());
+      for (const other of ["n3", "n4", "n5"]) lab.network.cut(...(link(other) as [string, string]));
+      const changes = lab.leaderChanges().length;
+      lab.run(5 * lab.timing.takeoverCooldownMs);
+      expect(lab.sentBy("n1", "take_over")).toEqual([]);
+      expect(lab.leaderChanges().length).toBe(changes);
+      expect(lab.leader?.id).toBe("n2");
+      lab.network.mendAll();
+      lab.until("n1 leads", () => lab.leader?.id === "n1");
+      lab.finish();
+    },
+  );
+
   it.each(Array.from({ length: 64 }, (_, mask) => mask))("cuts of mask %i: a connected majority writes", (mask) => {
     const lab = new Lab({ checksWire: false }).form();
     const cut = LINKS.filter((_, i) => (mask >> i) % 2 === 1);

@@ -48,8 +48,8 @@ export function onElectionTick(core: Core): void {
 }
 
 /**
- * After a pause the leader's messages are still waiting to be read: they have a chance before this node campaigns. One only: a
- * machine that does too much pauses its nodes again and again, and somebody has to lead there too.
+ * After a pause a leader may well be there, and what it sent meanwhile is lost: its next message has a chance before this node
+ * campaigns. One only: a machine that does too much pauses its nodes again and again, and somebody has to lead there too.
  */
 export function onPaused(core: Core): void {
   const { election, now } = core;
@@ -72,6 +72,7 @@ const foundGone = (core: Core): boolean =>
 
 /** Asks the higher-priority nodes first, unless one of them has silenced this node already and then did not lead. */
 function startCampaign(core: Core): void {
+  core.takeOver.answeredBy = null;
   const heard = Number.isFinite(core.following.lastContact) ? core.following.lastContact : core.now;
   core.election.campaign ??= { reason: "no_leader", since: heard, previousLeader: core.leaderId };
   core.leaderId = null;

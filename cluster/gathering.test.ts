@@ -3,18 +3,24 @@ import type { Core } from "./core.js";
 import { Fifo } from "./fifo.js";
 import { enqueue, gather, goOnGathering } from "./gathering.js";
 import type { LeaderState, Queued } from "./leader-state.js";
+import type { Proposal } from "./types.js";
 
-/** After a block of so many writes that took 8 ms, with so many others in the queue. Only what is looked at is filled. */
-function committed({ answered, waiting }: { answered: number; waiting: number }) {
-  const core = { now: 100 } as Core;
+const write = (events = 1, bytes = 300): Queued => ({
+  proposal: { events: Array(events) } as unknown as Proposal,
+  bytes,
+});
+
+/** After a block of so many writes that took 8 ms, with others in the queue. Only what is looked at is filled. */
+function committed({ answered, waiting, each = write() }: { answered: number; waiting: number; each?: Queued }) {
+  const core = { now: 100, quorum: 1 } as Core;
   const leader = { queue: new Fifo<Queued>(), sealed: { at: 92, writes: answered }, queuedAt: 0 } as LeaderState;
-  for (let i = 0; i < waiting; i++) leader.queue.push({} as Queued);
+  for (let i = 0; i < waiting; i++) leader.queue.push(each);
   gather(core, leader);
   return {
     /** When it waits no more, if a write comes at each of these times. */
     endsAt(times: readonly number[]): number {
       for (core.now = 100; ; core.now += 0.5) {
-        if (times.includes(core.now)) enqueue(core, leader, {} as Queued);
+        if (times.includes(core.now)) enqueue(core, leader, each);
         goOnGathering(core, leader);
         if (leader.gathering === null) return core.now - 100;
       }
@@ -37,5 +43,12 @@ describe("a block that gathers", () => {
   it("waits shorter for few where most wait already", () => {
     expect(committed({ answered: 4, waiting: 60 }).endsAt([])).toBe(1);
     expect(committed({ answered: 32, waiting: 32 }).endsAt([])).toBe(8);
+  });
+
+  it("waits for nobody once the next block is full, by events or by bytes", () => {
+    expect(committed({ answered: 1, waiting: 1, each: write(1_000) }).endsAt([])).toBe(0);
+    expect(committed({ answered: 16, waiting: 9, each: write(100) }).endsAt([])).toBe(8);
+    expect(committed({ answered: 16, waiting: 9, each: write(100) }).endsAt([102])).toBe(2);
+    expect(committed({ answered: 2, waiting: 2, each: write(1, 2_200_000) }).endsAt([])).toBe(0);
   });
 });

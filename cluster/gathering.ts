@@ -1,5 +1,7 @@
+import { BLOCK_BYTES_MAX, BLOCK_EVENTS_MAX } from "../shared/limits.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Queued } from "./leader-state.js";
+import { sealBytesMax } from "./replication.js";
 
 /** How long the next block waits for writes after a commit, at most. */
 const GATHER_MS_MAX = 40;
@@ -13,13 +15,16 @@ export interface Gathering {
   readonly stillComingMs: number;
   /** However many are still coming. */
   readonly latest: number;
+  /** What still fits into the next block. */
+  readonly room: { events: number; bytes: number };
 }
 
 /**
  * Whoever was just answered will often write again at once: the next block waits for as many writes as were in the one
  * before and in the queue, no longer than the block before took. Without it the first to come would get a block
  * alone, and all others the next one: twice as many blocks. Where most wait already it waits for the few others as much
- * shorter, and where they are just coming it goes on: it would be small, and the next one late.
+ * shorter, and where they are just coming it goes on: it would be small, and the next one late. A block that is full waits
+ * for nobody.
  */
 export function gather(core: Core, leader: LeaderState): void {
   const { at, writes: answered } = leader.sealed;
@@ -30,7 +35,20 @@ export function gather(core: Core, leader: LeaderState): void {
     until: core.now + Math.min(GATHER_MS_MAX, waitMs),
     stillComingMs: waitMs * STILL_COMING,
     latest: core.now + Math.min(GATHER_MS_MAX, 2 * waitMs),
+    room: { events: BLOCK_EVENTS_MAX, bytes: Math.min(BLOCK_BYTES_MAX, sealBytesMax(core)) },
   };
+  for (const queued of leader.queue) {
+    fill(leader, queued);
+    if (leader.gathering === null) return;
+  }
+}
+
+function fill(leader: LeaderState, { proposal, bytes }: Queued): void {
+  if (leader.gathering === null) return;
+  const { room } = leader.gathering;
+  room.events -= proposal.events.length;
+  room.bytes -= bytes;
+  if (room.events <= 0 || room.bytes <= 0) leader.gathering = null;
 }
 
 /** Its time may be over. */
@@ -44,4 +62,5 @@ export function goOnGathering(core: Core, leader: LeaderState): void {
 export function enqueue(core: Core, leader: LeaderState, queued: Queued): void {
   leader.queue.push(queued);
   leader.queuedAt = core.now;
+  fill(leader, queued);
 }

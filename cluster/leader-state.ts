@@ -25,6 +25,7 @@ export interface Progress {
   confirmRound: number;
   lastContact: number;
   lastSentAt: number;
+  /** How far it was told that the log is committed, as far as it could take that. */
   sentCommit: Height;
   joinNonce: string;
   isVoter: boolean;

@@ -4,15 +4,15 @@ import { sendAppend } from "./replication.js";
 
 /** A commit rides on the next append; a notice of its own leaves if none does within this time, nor as long as one gathers. */
 const COMMIT_NOTICE_MS = 5;
-/** Whoever has not answered the blocks on their way is told with what it gets then, if it answers within this time. */
-const ANSWER_MS = 20;
 
-/** When this follower gets a notice of its own; null if it has been told of all that is committed. */
+/** When this follower gets a notice of its own; null if it has been told of all that is committed and known to be stored there. */
 function dueAt({ log }: Core, leader: LeaderState, peer: Progress): number | null {
-  if (peer.sentCommit >= log.commitHeight) return null;
-  const answeredBy = peer.inflight === null ? 0 : peer.inflight.sentAt + ANSWER_MS;
-  // The next block is about to leave, and takes it along: a notice before it would be as many messages again.
-  return Math.max(leader.committedAt + COMMIT_NOTICE_MS, answeredBy, leader.gathering?.until ?? 0);
+  if (peer.sentCommit >= Math.min(log.commitHeight, peer.match)) return null;
+  const { committedAt, gathering } = leader;
+  // The next block is about to leave, and takes it along: a notice before it would be as many messages again. Whoever writes
+  // alone may read now in place of writing.
+  const isOneToCome = gathering !== null && gathering.writes > 1;
+  return Math.max(committedAt + COMMIT_NOTICE_MS, isOneToCome ? gathering.until : 0);
 }
 
 /** When the next notice leaves. */

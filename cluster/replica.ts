@@ -71,8 +71,8 @@ export class Replica {
     const { core } = this;
     const { leader } = core;
     if (leader === null) return null;
-    // While a block gathers, notices wait for it.
-    return leader.gathering?.until ?? noticesDueAt(core, leader);
+    const at = Math.min(leader.gathering?.until ?? Infinity, noticesDueAt(core, leader) ?? Infinity);
+    return at === Infinity ? null : at;
   }
 
   private dispatch(input: Input): void {

@@ -47,7 +47,8 @@ export function sendAppend(core: Core, id: NodeId, peer: Progress, blocks: reado
   }
   peer.round += 1;
   peer.lastSentAt = core.now;
-  peer.sentCommit = log.commitHeight;
+  const end = blocks.at(-1)?.header.height ?? Math.max(previousHeight, peer.match);
+  peer.sentCommit = height(Math.max(peer.sentCommit, Math.min(log.commitHeight, end)));
   if (blocks.length > 0) {
     const bytes = blocks.reduce((sum, block) => sum + blockBytes(block), 0);
     peer.inflight = { round: peer.round, bytes, sentAt: core.now, progressAt: core.now, deliveredAt: null };

@@ -1,4 +1,4 @@
-import { CORE, ELECTION, FOUNDING, type Mutant, one, QUORUM, VOTE } from "./mutant.js";
+import { CORE, ELECTION, FOUNDING, type Mutant, one, QUORUM, REPLICATION, VOTE } from "./mutant.js";
 
 const FOUNDERS = "test/scenarios/founding.test.ts";
 const ADMITTED = {
@@ -70,5 +70,44 @@ export const MEMBERSHIPS: readonly Mutant[] = [
       "  if (election.wasPaused) election.wasPaused = false;\n",
     ),
     scenario: { file: "test/scenarios/busy-machine.test.ts", test: "elect a leader between two of these pauses" },
+  },
+  {
+    id: "104",
+    what: "a follower that cannot take a commit yet is told of it, and not again",
+    patches: [
+      { file: "cluster/notices.ts", find: "Math.min(log.commitHeight, peer.match)", replace: "log.commitHeight" },
+      {
+        file: REPLICATION,
+        find: "blocks.at(-1)?.header.height ?? Math.max(previousHeight, peer.match);",
+        replace: "log.commitHeight;",
+      },
+    ],
+    scenario: { file: "test/scenarios/block-cost.test.ts", test: "is told of the commit as soon as it has answered" },
+    isUnseen: true,
+  },
+  {
+    ...one(
+      "105",
+      "a lone client's commit is told of once the next block no longer gathers",
+      "cluster/notices.ts",
+      "gathering !== null && gathering.writes > 1",
+      "gathering !== null",
+    ),
+    scenario: { file: "test/scenarios/block-cost.test.ts", test: "is told of a lone client's commit" },
+    isUnseen: true,
+  },
+  {
+    ...one(
+      "106",
+      "a preferred node counts answers from before it campaigned",
+      ELECTION,
+      "  core.takeOver.answeredBy = null;\n",
+      "",
+    ),
+    scenario: {
+      file: "test/scenarios/partitions.test.ts",
+      test: "asks for the lead by none of the answers from before",
+    },
+    isUnseen: true,
   },
 ];

@@ -69,5 +69,43 @@ describe("a block of several clients' writes", () => {
   });
 });
 
+describe("a follower", () => {
+  it("that stores late is told of the commit as soon as it has answered, and not before, when it could not take it", () => {
+    const lab = new Lab().form();
+    const n3 = lab.node("n3");
+    n3.store.behaviour.held = () => true;
+    lab.sent.length = 0;
+    lab.writeTo("n1");
+    lab.run(40);
+    n3.store.behaviour.held = () => false;
+    n3.store.next();
+    lab.until("n3 has answered", () => lab.sentBy("n3", "append_answer").length > 0);
+    const committed = lab.node("n1").view.commitHeight;
+    const before = lab.sent.filter(({ from, to, blocks }) => from === "n1" && to === "n3" && blocks.length === 0);
+    expect(before).toEqual([]);
+    lab.run(15);
+    expect(n3.view.commitHeight).toBe(committed);
+    lab.finish();
+  });
+
+  it("is told of a lone client's commit though the next block would gather for longer", () => {
+    const lab = new Lab().form();
+    lab.writeTo("n1");
+    lab.timeouts(1);
+    for (const id of ["n2", "n3"]) lab.node(id).store.behaviour.held = () => true;
+    const { outcome } = lab.begin("n1");
+    lab.run(35);
+    for (const id of ["n2", "n3"]) {
+      lab.node(id).store.behaviour.held = () => false;
+      lab.node(id).store.next();
+    }
+    lab.until("it is answered", () => outcome() !== null);
+    lab.run(15);
+    const committed = lab.node("n1").view.commitHeight;
+    expect(lab.each((node) => node.view.commitHeight)).toEqual({ n1: committed, n2: committed, n3: committed });
+    lab.finish();
+  });
+});
+
 /** Longer than a notice waits, shorter than a block gathers. */
 const LATER_MS = 6;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { term } from "../../shared/ids.js";
 import { Lab } from "./lab.js";
 
 const LINKS = ["n1>n2", "n1>n3", "n2>n1", "n2>n3", "n3>n1", "n3>n2"] as const;
@@ -43,6 +44,27 @@ describe("cut links", () => {
       lab.finish();
     },
   );
+
+  it("a preferred node that campaigned meanwhile asks for the lead by none of the answers from before", () => {
+    const lab = new Lab({ nodes: 5 }).form();
+    lab.node("n1").crash();
+    lab.elect("n2");
+    lab.node("n1").start();
+    lab.until("all are level", () => lab.isLevel());
+    lab.sent.length = 0;
+    lab.drop(({ from, to, body }) => to === "n1" && from !== "n3" && body.kind === "pre_vote_answer");
+    lab.until("n1 asks", () => lab.sentBy("n1", "pre_vote").length > 0);
+    lab.run(20);
+    const undo = lab.drop(({ from, to }) => from === "n2" && to === "n1");
+    lab.until("n1 campaigns", () => lab.node("n1").view.role === "pre_candidate");
+    const forTerm = term(lab.node("n1").view.term + 1);
+    undo();
+    lab.until("n1 follows n2 again", () => lab.node("n1").view.leaderId === "n2");
+    const joinNonce = lab.node("n2").disk.hardState?.joinNonce ?? "";
+    lab.deliver(lab.message("n2", "n1", { kind: "pre_vote_answer", forTerm, isGranted: false, joinNonce }));
+    expect(lab.sentBy("n1", "take_over")).toEqual([]);
+    lab.finish();
+  });
 
   it.each(Array.from({ length: 64 }, (_, mask) => mask))("cuts of mask %i: a connected majority writes", (mask) => {
     const lab = new Lab({ checksWire: false }).form();

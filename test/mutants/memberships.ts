@@ -110,4 +110,15 @@ export const MEMBERSHIPS: readonly Mutant[] = [
     },
     isUnseen: true,
   },
+  {
+    ...one(
+      "107",
+      "a preferred node asks for the lead whoever hears it",
+      "cluster/take-over.ts",
+      "if (takeOver.answeredBy.size < core.quorum) return;",
+      "",
+    ),
+    scenario: { file: "test/scenarios/partitions.test.ts", test: "only the leader does not ask for the lead" },
+    isUnseen: true,
+  },
 ];

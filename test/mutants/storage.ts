@@ -116,13 +116,6 @@ export const STORAGE: readonly Mutant[] = [
     "core.now - doublings;",
   ),
   one(
-    "31e",
-    "a preferred node asks for the lead whoever hears it",
-    "cluster/take-over.ts",
-    "if (takeOver.answeredBy.size < core.quorum) return;",
-    "",
-  ),
-  one(
     "31d",
     "a new leader hands over at once",
     LEADER_STATE,

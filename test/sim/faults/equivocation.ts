@@ -1,3 +1,4 @@
+import type { Height } from "../../../shared/ids.js";
 import { type Block, hashHeader } from "../../../shared/log/block.js";
 import { sealBlock } from "../../../shared/log/chain.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
@@ -46,7 +47,7 @@ export const equivocating: Fault = (strike) => {
       const hasFirst = deceived.disk.at(header.height)?.block.blockHash === blockHash;
       // Each that arrives is another one: what is certain now need not be so when it comes once more.
       const told = { ...message };
-      if (isSecond && hasFirst) mustSaySo(strike, deceived, told);
+      if (isSecond && hasFirst) mustSaySo(strike, deceived, told, header.height);
       world.deliver(told);
     });
     return false;
@@ -82,7 +83,7 @@ export function secondBlock(committed: number, leader: SimNode, { blocks, term }
 }
 
 /** It has one block, and now gets another one of the same term and height. */
-function mustSaySo({ world, arises }: Strike, { process, disk }: SimNode, message: PeerMessage): void {
+function mustSaySo({ world, arises }: Strike, { process, disk }: SimNode, message: PeerMessage, second: Height): void {
   const footing = process?.driver.footing() ?? null;
   const { body, blocks } = message;
   if (process === null || footing === null || body.kind !== "append" || process.isPaused) return;
@@ -90,7 +91,9 @@ function mustSaySo({ world, arises }: Strike, { process, disk }: SimNode, messag
   const before = disk.at(body.previousHeight)?.block.blockHash;
   const isLinked = body.previousHeight === 0 || before === body.previousHash;
   const areWhole = blocks.every((block) => hashHeader(block.header) === block.blockHash);
+  // What arrived late, after a recovery had read where its log ends, is none of its log.
   if (
+    footing.tail.height < second ||
     message.term !== footing.hardState.term ||
     footing.durableHeight !== footing.tail.height ||
     !isLinked ||

@@ -30,6 +30,7 @@ let afterOpening = (): void => undefined;
 const missing: number[] = [];
 const invalid = new Set<number>();
 let walked = 0;
+let reads = 0;
 beforeEach(() => {
   missing.length = 0;
   afterOpening = () => undefined;
@@ -47,6 +48,7 @@ async function recoverWith(
   warnings.length = 0;
   invalid.clear();
   walked = 0;
+  reads = 0;
   starts += 1;
   const identity = living ?? (await IdentityFile.open(folder, "n1"));
   const log = new MemoryLogStore(database, {
@@ -57,7 +59,13 @@ async function recoverWith(
   const readBlocks = log.readBlocks.bind(log);
   log.readBlocks = (from, limit) => {
     afterOpening();
+    reads += 1;
     return readBlocks(from, limit);
+  };
+  const nextHeight = log.nextHeight.bind(log);
+  log.nextHeight = (from) => {
+    reads += 1;
+    return nextHeight(from);
   };
   const reader = new MemoryReader(database, { assertReadable: () => undefined });
   const readHeaders = reader.readHeaders.bind(reader);
@@ -461,6 +469,23 @@ it.each<[string, (stored: StoredBlock) => StoredBlock | null]>([
     expect([at, idsFrom]).toEqual([at, at === 36 ? 38 : 37]);
     if (at === 36) expect([...invalid]).toEqual([36]);
     else expect([at, [...invalid].filter((told) => told !== at)]).toEqual([at, []]);
+  }
+});
+
+it("walks over no hole in the old log, whether or not its search comes upon it", async () => {
+  const { blocks } = TestLog.grow(5_999);
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  for (let at = 2_001; at <= 4_000; at++) database.blocks.delete(height(at));
+  for (const verifiedTail of [
+    { events: 100, blocksMax: 20, blocksMin: 8 },
+    { events: 100, blocksMax: 5_000, blocksMin: 8 },
+  ]) {
+    const told: number[] = [];
+    const { idsFrom } = await recoverWith(null, undefined, { verifiedTail, onInvalidBlock: (at) => told.push(at) });
+    expect(idsFrom).toBe(verifiedTail.blocksMax === 20 ? 5_981 : 5_901);
+    expect(reads).toBeLessThan(64);
+    expect(told.length).toBeLessThan(10);
+    expect(told.every((at) => at > 2_000 && at <= 4_000)).toBe(true);
   }
 });
 

@@ -1,7 +1,7 @@
 import type { BlockIds, BootState } from "../../cluster/types.js";
 import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
 import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
-import type { Block, BlockHeader } from "../../shared/log/block.js";
+import type { Block } from "../../shared/log/block.js";
 import { type BlockFault, type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
 import { applyControl, type Membership } from "../../shared/log/control.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
@@ -80,9 +80,8 @@ export async function verifyTail(
   { commitHeight, lost }: { readonly commitHeight: Height; readonly lost: LostBlocks | null },
 ): Promise<Chain | Strays> {
   const { log, publishedHeight } = options;
-  const recent = await recentPart(log, opened.tailHeight, options.verifiedTail ?? VERIFIED_TAIL);
   const through = Math.min(commitHeight, publishedHeight ?? commitHeight);
-  let state = await startingPoint(options, opened.tailHeight, { through, recent });
+  let state = await startingPoint(options, opened.tailHeight, through);
   let base = state;
   const tail: RecoveredBlock[] = [];
   let ids: BlockIds[] = [];
@@ -158,40 +157,23 @@ export function invalidLog(
   );
 }
 
-interface RecentPart {
-  /** Whether a block is in it; all above it are, too. */
-  begins(header: BlockHeader): boolean;
-}
-
-/** The end of the log that is verified at each start, by number of blocks and events. */
-async function recentPart(log: LogStore, tailHeight: Height, verified: VerifiedTail): Promise<RecentPart> {
-  if (tailHeight === 0) return { begins: () => true };
-  const { header: tail } = (await readOne(log, tailHeight)).block;
-  return {
-    begins: (header) =>
-      header.height > tailHeight - verified.blocksMin ||
-      (header.height > tailHeight - verified.blocksMax && header.treeSize > tail.treeSize - verified.events),
-  };
-}
-
 /**
- * The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size. What was
- * done to the few old blocks that it comes upon keeps no node from starting: it is told of, and another block serves as well.
+ * The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size, and
+ * however much of it somebody deleted. What was done to the few old blocks that it comes upon keeps no node from starting: it is
+ * told of, and another block serves as well.
  */
-async function startingPoint(
-  options: RecoveryOptions,
-  tailHeight: Height,
-  need: { through: number; recent: RecentPart },
-): Promise<ChainState> {
-  const highest = Math.min(need.through, tailHeight - 1);
-  let low = 0;
-  let high = Math.max(0, highest);
-  // The highest block of those that need not be read again.
+async function startingPoint(options: RecoveryOptions, tailHeight: Height, through: number): Promise<ChainState> {
+  const { events, blocksMax, blocksMin } = options.verifiedTail ?? VERIFIED_TAIL;
+  const highest = Math.min(through, tailHeight - 1);
+  // The highest block of those that need not be read again. By their heights alone it is none above, and no other below.
+  let high = Math.max(0, Math.min(highest, tailHeight - blocksMin));
+  let low = Math.max(0, Math.min(high, tailHeight - blocksMax));
+  const recentFrom = low < high ? (await readOne(options.log, tailHeight)).block.header.treeSize - events : 0;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     const header = await firstHeader(options, height(middle), high);
-    if (header !== null && !need.recent.begins(header)) low = header.height;
-    else high = middle - 1;
+    if (header === null || header.treeSize > recentFrom) high = middle - 1;
+    else low = header.height;
   }
   if (low === 0) return EMPTY_CHAIN;
   for (let at = low; at <= Math.min(low + PASSED_OVER_MAX, highest); at++) {
@@ -212,12 +194,15 @@ async function startingPoint(
   );
 }
 
-/** The header at a height, or the next one above that stands in its place; null where there is none up to `through`. */
+/**
+ * The header at a height, or the next one above that stands in its place; null where there is none up to `through`. Of what it
+ * passes over the first is told: a pass finds the rest.
+ */
 async function firstHeader({ log, onInvalidBlock }: RecoveryOptions, from: Height, through: number) {
-  for (let at = from; at <= through; at = height(at + 1)) {
+  for (let at: Height | null = from; at !== null && at <= through; at = await log.nextHeight(height(at + 1))) {
     const stored = await readAt(log, at);
     if (stored !== null) return stored.block.header;
-    onInvalidBlock(at, "it is missing, or another block stands there");
+    if (at === from) onInvalidBlock(at, "it is missing, or another block stands there");
   }
   return null;
 }

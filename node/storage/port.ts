@@ -110,6 +110,8 @@ export interface LogStore {
     from: Height,
     limit: { bytesMax: number; blocksMax: number; isForClient?: boolean },
   ): Promise<StoredBlock[]>;
+  /** The lowest height from `from` upward where something stands, whatever it says of itself; null where nothing does. */
+  nextHeight(from: Height): Promise<Height | null>;
   /** Whole entries from a height on, ascending, at most `limit`. */
   readEntries(from: Height, limit: number): Promise<StoredEntry[]>;
   /**

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createVerifier } from "../../node/host/signer.js";
 import type { LogStore, Storage, StoredBlock } from "../../node/storage/port.js";
-import { height, term } from "../../shared/ids.js";
+import { type Height, height, term } from "../../shared/ids.js";
 import { EMPTY_CHAIN, verifyBlock } from "../../shared/log/chain.js";
 import { ADMITTED, insert, STATE_MAC, type TestBlock, TestLog } from "./fixtures.js";
 import { entryHeights, type StorageHarness } from "./harness.js";
@@ -159,6 +159,15 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         await insert(log, TestLog.grow(5).blocks);
         await harness.removeBlock(4);
         expect(await log.open()).toMatchObject({ tailHeight: 6, newest: [6, 5, 3, 2, 1] });
+      });
+
+      it("are known by their heights, whatever is missing between them", async () => {
+        const log = await opened();
+        await insert(log, TestLog.grow(5).blocks);
+        await harness.removeBlock(3);
+        await harness.removeBlock(4);
+        const next = (from: number): Promise<Height | null> => log.nextHeight(height(from));
+        expect(await Promise.all([0, 2, 3, 4, 6, 7].map(next))).toEqual([1, 2, 5, 5, 6, null]);
       });
 
       it("of membership are found among the others", async () => {

@@ -18,10 +18,11 @@ export function tailHeightOf({ blocks }: MemoryDatabase): Height {
 export const newestOf = ({ blocks }: MemoryDatabase): Height[] =>
   [...blocks.keys()].sort((a, b) => b - a).slice(0, NEWEST_HEIGHTS);
 
-export function inOrder({ blocks }: MemoryDatabase, from: Height): MemoryBlock[] {
-  const heights = [...blocks.keys()].filter((at) => at >= from).sort((a, b) => a - b);
-  return heights.map((at) => blocks.get(at) as MemoryBlock);
-}
+export const heightsFrom = ({ blocks }: MemoryDatabase, from: Height): Height[] =>
+  [...blocks.keys()].filter((at) => at >= from).sort((a, b) => a - b);
+
+export const inOrder = (database: MemoryDatabase, from: Height): MemoryBlock[] =>
+  heightsFrom(database, from).map((at) => database.blocks.get(at) as MemoryBlock);
 
 export function blocksFrom(
   database: MemoryDatabase,

@@ -12,7 +12,15 @@ import {
 } from "../../node/storage/port.js";
 import { anchorPage, type StateMac } from "../../node/storage/state-mac.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
-import { blocksFrom, blocksOfKinds, inOrder, newestAdmissions, newestOf, tailHeightOf } from "./memory-blocks.js";
+import {
+  blocksFrom,
+  blocksOfKinds,
+  heightsFrom,
+  inOrder,
+  newestAdmissions,
+  newestOf,
+  tailHeightOf,
+} from "./memory-blocks.js";
 import type { MemoryDatabase, MemoryState } from "./memory-database.js";
 import {
   beginWork,
@@ -124,6 +132,11 @@ export class MemoryLogStore implements LogStore {
   async readBlocks(from: Height, limit: { bytesMax: number; blocksMax: number }): Promise<StoredBlock[]> {
     this.alive();
     return blocksFrom(this.database, from, limit);
+  }
+
+  async nextHeight(from: Height): Promise<Height | null> {
+    this.alive();
+    return heightsFrom(this.database, from)[0] ?? null;
   }
 
   async readEntries(from: Height, limit: number): Promise<StoredEntry[]> {

@@ -93,6 +93,10 @@ class SlowLogStore implements LogStore {
     this.process.node.onRead(from, limit.bytesMax, blocks);
     return blocks;
   };
+  nextHeight: LogStore["nextHeight"] = async (from) => {
+    await this.read();
+    return this.inner.nextHeight(from);
+  };
   readEntries: LogStore["readEntries"] = async (from, limit) => {
     await this.read();
     return this.inner.readEntries(from, limit);

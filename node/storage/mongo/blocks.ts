@@ -45,6 +45,11 @@ export async function readBlocksFrom(
   return found;
 }
 
+export async function nextHeight(blocks: Blocks, from: Height): Promise<Height | null> {
+  const [found] = await blocks.find(blocksFrom(from), { projection: { _id: 1 }, sort: { _id: 1 }, limit: 1 }).toArray();
+  return found === undefined ? null : height(Number(found._id));
+}
+
 export async function readMembershipBlocks(blocks: Blocks, through: Height): Promise<StoredBlock[]> {
   const newest = blocks.aggregate<{ at: number }>(
     [

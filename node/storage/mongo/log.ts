@@ -17,7 +17,7 @@ import {
 import { LogCleared, type RepairStore } from "../repair-port.js";
 import { MongoAnchors } from "./anchors.js";
 import { BlockInserts } from "./block-inserts.js";
-import { BLOCK_INDEXES, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
+import { BLOCK_INDEXES, nextHeight, readBlocksFrom, readElectionBlocks, readMembershipBlocks } from "./blocks.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
 import { blocksFrom, inOrder, wholeEntries } from "./entry-ids.js";
@@ -187,6 +187,10 @@ export class MongoLogStore implements LogStore, RepairStore {
 
   readBlocks(from: Height, limit: Parameters<LogStore["readBlocks"]>[1]): Promise<StoredBlock[]> {
     return this.reading(({ blocks }) => readBlocksFrom(blocks, from, limit));
+  }
+
+  nextHeight(from: Height): Promise<Height | null> {
+    return this.reading(({ blocks }) => nextHeight(blocks, from));
   }
 
   readMembershipBlocks(through: Height): Promise<StoredBlock[]> {

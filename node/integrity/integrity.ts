@@ -113,6 +113,7 @@ export class Integrity {
     this.strangers = new StrangerWatch({
       ...{ nodeId, store, clock, note },
       isSealed: ({ block }) => isSealedNow(block, parts),
+      held: (at) => driver.heldBlock(at),
       durableHeight: () => driver.view()?.durableHeight ?? null,
     });
   }

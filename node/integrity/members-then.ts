@@ -45,14 +45,16 @@ export async function storeSince(parts: Parts): Promise<number | null> {
   return (await provedMembers(parts, driver.heldThrough))?.storeSince.get(nodeId) ?? 0;
 }
 
-/** By a key that is in force. Of what follows from the header, nothing is checked. */
-export const isSealedNow = (block: Block, parts: Parts): boolean =>
-  isSealedBy(block, parts.driver.view()?.members ?? [], parts);
+/** By a key that is in force; null while nobody is known to count. Of what follows from the header, nothing is checked. */
+export function isSealedNow(block: Block, parts: Parts): boolean | null {
+  const members = parts.driver.view()?.members ?? [];
+  return members.length === 0 ? null : isSealedBy(block, members, parts);
+}
 
 /** By a key that is in force; or by one of that time, as blocks say which are what was committed. */
 export async function isSealedThen(block: Block, parts: Parts): Promise<boolean> {
   const { height: at } = block.header;
-  if (isSealedNow(block, parts)) return true;
+  if (isSealedNow(block, parts) === true) return true;
   const known = at <= 1 ? null : await provedMembers(parts, at);
   return known !== null && isSealedBy(block, [...known.members.values()], parts);
 }

@@ -25,7 +25,7 @@ export interface IntegrityParts {
     readonly repairs: RepairStore;
     readonly alerts: Pick<AlertStore, "save" | "list" | "get" | "count" | "standing" | "foundHeights">;
   };
-  readonly driver: Pick<Driver, "heldThrough" | "view" | "inOrder" | "aside" | "submit"> & {
+  readonly driver: Pick<Driver, "heldThrough" | "heldBlock" | "view" | "inOrder" | "aside" | "submit"> & {
     readonly log: Pick<HeldLog, "committedAt" | "committedHash" | "blocks" | "index">;
   };
   readonly desk: PeerDesk;

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { height } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
 import { TestLog } from "../../test/contracts/fixtures.js";
 import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import type { IncidentFinding } from "./incident-record.js";
@@ -15,10 +16,15 @@ const above = (at: number) => ({
 function setUp() {
   const store = new MemoryIntegrity(blocks);
   const noted: IncidentFinding[] = [];
-  const standing: { durable: number | null; isSealed: boolean } = { durable: 4, isSealed: false };
+  const standing = {
+    durable: 4 as number | null,
+    isSealed: false as boolean | null,
+    held: undefined as Block | undefined,
+  };
   const watch = new StrangerWatch({
     ...{ nodeId: "n1", store, clock: hastyClock(), note: (finding: IncidentFinding) => noted.push(finding) },
     isSealed: () => standing.isSealed,
+    held: () => standing.held,
     durableHeight: () => (standing.durable === null ? null : height(standing.durable)),
   });
   return { store, noted, standing, watch };
@@ -48,6 +54,42 @@ it("tells of what stays above the log's end, and of ids that are none, once", as
       detail: "a document stands among the index entries of n1 with the id -900, beyond the log's end at 4",
     },
   ]);
+});
+
+it("says nothing of what it is storing, however long that takes and whoever has sealed it, unless it stays", async () => {
+  const { store, noted, standing, watch } = setUp();
+  const block = above(5);
+  store.others = [block];
+  standing.held = block.block.block;
+  for (let looks = 0; looks < 4; looks++) await watch.look();
+  expect(noted).toEqual([]);
+  standing.held = undefined;
+  await watch.look();
+  await watch.look();
+  expect(noted).toMatchObject([{ kind: "forged", heights: [5, 5] }]);
+});
+
+it("tells of a block in the place of the one that it is storing, or above it", async () => {
+  const { store, noted, standing, watch } = setUp();
+  const { block: found, ...id } = above(5);
+  const payloads = found.block.payloads.map((byte) => byte ^ 1);
+  store.others = [{ ...id, block: { ...found, block: { ...found.block, payloads } } }];
+  standing.held = found.block;
+  await watch.look();
+  await watch.look();
+  expect(noted).toMatchObject([{ kind: "forged", heights: [5, 5] }]);
+});
+
+it("waits until it is known who counts before it judges who sealed a block; what no block can be it tells at once", async () => {
+  const { store, noted, standing, watch } = setUp();
+  standing.isSealed = null;
+  store.others = [above(5), { id: "evil", rawId: "evil", block: null }];
+  for (let looks = 0; looks < 4; looks++) await watch.look();
+  expect(noted).toMatchObject([{ detail: expect.stringContaining("the id evil") }]);
+  standing.isSealed = false;
+  await watch.look();
+  await watch.look();
+  expect(noted.slice(1)).toMatchObject([{ kind: "forged", heights: [5, 5] }]);
 });
 
 it("says nothing of a member's block that arrived late, nor of a store that is read anew", async () => {

@@ -1,7 +1,9 @@
 import type { Height } from "../../shared/ids.js";
+import type { Block } from "../../shared/log/block.js";
 import { type Clock, delay } from "../clock.js";
 import type { FoundBlock, IntegrityStore, Stranger } from "../storage/integrity-port.js";
 import type { IncidentFinding } from "./incident-record.js";
+import { isWhole } from "./inspector.js";
 
 const EVERY_MS = 2_000;
 
@@ -10,8 +12,10 @@ export interface StrangerWatchParts {
   readonly store: Pick<IntegrityStore, "strangers">;
   readonly clock: Clock;
   readonly note: (finding: IncidentFinding) => void;
-  /** Sealed by a member: an insert that was given up may have arrived. */
-  readonly isSealed: (block: FoundBlock) => boolean;
+  /** Sealed by a member: an insert that was given up may have arrived. null while no member is known. */
+  readonly isSealed: (block: FoundBlock) => boolean | null;
+  /** The block that this node has in memory at a height, durable or not. */
+  readonly held: (at: Height) => Block | undefined;
   /** null while the store is being recovered. */
   readonly durableHeight: () => Height | null;
 }
@@ -53,17 +57,14 @@ export class StrangerWatch {
 
   /** One look; public for its test. */
   async look(): Promise<void> {
-    const { store, durableHeight, note, nodeId, isSealed } = this.parts;
+    const { store, durableHeight, note, nodeId } = this.parts;
     const before = durableHeight();
     if (before === null) return;
     const found = await store.strangers(before);
     const durable = durableHeight();
     // Opened again meanwhile: what is above may be its own.
     if (durable === null) return;
-    const above = found.filter(
-      ({ block }) =>
-        block === null || (block.at > durable && !(block.block.header.height === block.at && isSealed(block))),
-    );
+    const above = found.filter(({ block }) => block === null || (block.at > durable && !this.mayStand(block)));
     for (const { id, rawId, block } of above) {
       if (!this.seen.has(id) || this.told.has(id)) continue;
       this.told.add(id);
@@ -81,5 +82,14 @@ export class StrangerWatch {
       });
     }
     this.seen = new Set(above.map(({ id }: Stranger) => id));
+  }
+
+  /** The very block that is being stored, for however long; or a member's. Where nobody is known to count nobody can say. */
+  private mayStand(found: FoundBlock): boolean {
+    const { height } = found.block.header;
+    if (height !== found.at) return false;
+    if (this.parts.isSealed(found) !== false) return true;
+    const held = this.parts.held(height);
+    return held !== undefined && isWhole(found, held.blockHash);
   }
 }

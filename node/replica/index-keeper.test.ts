@@ -283,6 +283,45 @@ it("goes on after a work that fails, and ends one that a new opening has overtak
   expectWhole([]);
 });
 
+it("waits at a block that is altered, and goes on from there: what is below it is not read again", async () => {
+  const { database, blocks, expectWhole } = await setUp();
+  database.dropIndex();
+  const { keeper, opened, storage, said } = await open(database, blocks);
+  const sound = database.blocks.get(height(35)) as NonNullable<ReturnType<typeof database.blocks.get>>;
+  database.blocks.delete(height(35));
+  const read: number[] = [];
+  const readBlocks = storage.reader.readBlocks.bind(storage.reader);
+  storage.reader.readBlocks = async (at, bytes) => {
+    read.push(at[0] as number);
+    return readBlocks(at, bytes);
+  };
+  keeper.begin(opened.index);
+  const tries = (): number => said.filter((text) => text.includes("Stored block 35")).length;
+  await vi.waitFor(() => expect(tries()).toBeGreaterThan(2));
+  expect(read.filter((at) => at === 1)).toHaveLength(1);
+  expect(keeper.progress).toEqual({ through: 32, of: 40 });
+  expect(keeper.isWhole).toBe(false);
+  database.blocks.set(height(35), sound);
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+  expect(read.filter((at) => at === 1)).toHaveLength(1);
+  expectWhole([]);
+});
+
+it("ends its wait for a block where another opening begins", async () => {
+  const { database, blocks, expectWhole } = await setUp();
+  database.dropIndex();
+  const { keeper, opened, storage, said } = await open(database, blocks);
+  const sound = database.blocks.get(height(35)) as NonNullable<ReturnType<typeof database.blocks.get>>;
+  database.blocks.delete(height(35));
+  keeper.begin(opened.index);
+  await vi.waitFor(() => expect(said.join()).toContain("Stored block 35"));
+  keeper.stop();
+  database.blocks.set(height(35), sound);
+  keeper.begin((await storage.log.open()).index);
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+  expectWhole([]);
+});
+
 it("does not call the index whole while one of its blocks cannot be read", async () => {
   const { database, blocks } = await setUp();
   database.dropIndex();

@@ -160,11 +160,15 @@ export class IndexKeeper {
           if (isOver()) return;
           // What is not there cannot be added to: the store has told, where nobody else may for long.
           if (this.standing !== null && isLoss(error)) throw error;
-          this.parts.log("warn", "the index could not be made anew: trying again", error);
+          await this.beforeAnother(error);
         }
-        await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
       }
     });
+  }
+
+  private async beforeAnother(error: unknown): Promise<void> {
+    this.parts.log("warn", "the index could not be made anew: trying again", error);
+    await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
   }
 
   private async makeOnce(isOver: () => boolean): Promise<void> {
@@ -189,7 +193,7 @@ export class IndexKeeper {
       // Also those without events: that a block has none is the proved header's to say, and that it is there.
       const due = Array.from({ length: to - from + 1 }, (_, i) => height(from + i));
       // Terms of paths that were not indexed before are no alteration.
-      await this.putChunk(due, { ownMayDiffer: true });
+      await this.putChunk(due, { ownMayDiffer: true, isOver });
       from = to + 1;
       this.done = { through: to, of: through };
       if (clock.now() - saidAt >= NOTE_EVERY_MS) {
@@ -210,10 +214,14 @@ export class IndexKeeper {
     this.parts.onWhole();
   }
 
-  private async putChunk(heights: readonly Height[], { ownMayDiffer }: { ownMayDiffer: boolean }): Promise<void> {
+  /** With `isOver` it waits at a block that cannot be read, until then: it may be long before somebody repairs it. */
+  private async putChunk(
+    heights: readonly Height[],
+    { ownMayDiffer, isOver = () => true }: { ownMayDiffer: boolean; isOver?: () => boolean },
+  ): Promise<void> {
     const { onDiffering, onKeys } = this.parts;
     for (let at = 0; at < heights.length; ) {
-      const blocks = await this.parts.blocks.read(heights.slice(at));
+      const blocks = await this.read(heights.slice(at), isOver);
       // One without events has no entry, though the one of an insert that was given up may have arrived there late.
       const entries = blocks.map((block) => ({ block, entry: this.entryOf(block.events.all()) }));
       for (const { entry } of entries) if (entry !== null) onKeys(entry.index.keys.terms);
@@ -221,6 +229,16 @@ export class IndexKeeper {
       if (differing.length > 0) this.mends += 1;
       at += blocks.length;
     }
+  }
+
+  private async read(heights: readonly Height[], isOver: () => boolean): ReturnType<ProvedBlocks["read"]> {
+    for (;;)
+      try {
+        return await this.parts.blocks.read(heights);
+      } catch (error) {
+        if (!isOver()) await this.beforeAnother(error);
+        if (isOver()) throw error;
+      }
   }
 }
 

@@ -32,6 +32,7 @@ function setUp(rebuild: Places["rebuild"] = null) {
     onAside: (): void => {},
     onClearing: (_: number): void => {},
   };
+  const asked = { failing: null as StoreError | null };
   const state = { isStopped: false };
   const clock = hastyClock();
   const made = new Rebuild({
@@ -48,7 +49,10 @@ function setUp(rebuild: Places["rebuild"] = null) {
     },
     view: () => own as unknown as ReplicaView,
     heldThrough: () => own.commitHeight,
-    askStatus: async () => others.map((answer) => ({ answer })),
+    askStatus: async () => {
+      if (asked.failing !== null) throw asked.failing;
+      return others.map((answer) => ({ answer }));
+    },
     aside: async (_reason, work) => {
       store.onAside();
       await work(own.durableHeight);
@@ -61,7 +65,7 @@ function setUp(rebuild: Places["rebuild"] = null) {
     clock,
     isStopped: () => state.isStopped,
   });
-  return { made, own, others, store, state, places, clock };
+  return { made, own, others, asked, store, state, places, clock };
 }
 
 const change = (status: Status | undefined, to: Partial<Status>): unknown => Object.assign(status as Status, to);
@@ -73,6 +77,13 @@ it("is refused while another node is rebuilt, and says from the question on that
   made.giveUp("a");
   change(others[1], { isRebuilding: true });
   expect(await made.refusal("a")).toContain("n2 is being rebuilt");
+  expect(made.isUnderWay).toBe(false);
+});
+
+it("is not said to be wanted any more where the others could not be asked", async () => {
+  const { made, asked } = setUp();
+  asked.failing = new StoreError("unknown", "cut");
+  await expect(made.refusal("a")).rejects.toThrow("cut");
   expect(made.isUnderWay).toBe(false);
 });
 

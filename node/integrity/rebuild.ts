@@ -47,9 +47,13 @@ export class Rebuild {
   /** Null, or why the others cannot spare this node now. Said to be wanted first: of two that ask at once one is told so. */
   async refusal(id: string): Promise<string | null> {
     this.wanted.add(id);
-    const refusal = await this.whyNot();
-    if (refusal !== null) this.giveUp(id);
-    return refusal;
+    let refusal: string | null = "They could not be asked.";
+    try {
+      refusal = await this.whyNot();
+      return refusal;
+    } finally {
+      if (refusal !== null) this.giveUp(id);
+    }
   }
 
   giveUp(id: string): void {

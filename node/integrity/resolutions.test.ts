@@ -1,10 +1,10 @@
-import { expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { hastyClock } from "../../test/doubles/memory-integrity.js";
 import { alertVersion, stepped } from "../storage/alert-steps.js";
 import { UNFIT_LOG } from "../storage/incident.js";
-import type { AlertRecord } from "../storage/port.js";
+import { type AlertRecord, StoreError } from "../storage/port.js";
 import { Incidents } from "./incidents.js";
 import type { Rebuild } from "./rebuild.js";
 import type { Repair } from "./repair.js";
@@ -19,6 +19,8 @@ function setUp(logged: readonly AlertRecord[] = []) {
   const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onStep: () => undefined, onDamage });
   const note = (at: number): void =>
     incidents.note({ kind: "payload_modified", foundBy: "watch", heights: [at, at], detail: `block ${at}` });
+  /** Of alerts whose rebuild the others were told of. */
+  const wanted = new Set<string>();
   const work = {
     repair: async (_alert: AlertRecord): Promise<void> => undefined,
     rebuild: async (_id: string, _onCopied: () => Promise<void>): Promise<void> => undefined,
@@ -28,8 +30,11 @@ function setUp(logged: readonly AlertRecord[] = []) {
     ...{ incidents, store, clock, logger, logged: (id: string) => logged.find((alert) => alert.id === id) ?? null },
     repair: { refusalOf: () => null, run: (alert: AlertRecord) => work.repair(alert) } as unknown as Repair,
     rebuild: {
-      giveUp: () => undefined,
-      refusal: () => work.refusal(),
+      giveUp: (id: string) => void wanted.delete(id),
+      refusal: (id: string) => {
+        wanted.add(id);
+        return work.refusal();
+      },
       run: (id: string, onCopied: () => Promise<void>) => work.rebuild(id, onCopied),
     } as unknown as Rebuild,
     onStep: () => undefined,
@@ -44,7 +49,7 @@ function setUp(logged: readonly AlertRecord[] = []) {
     return alert.id;
   };
   let decided: Decided | null = null;
-  return { incidents, damage, note, work, decide, store, resolutions, decided: () => decided };
+  return { incidents, damage, note, work, wanted, decide, store, resolutions, decided: () => decided };
 }
 
 it("repairs what was found while it repaired, too, before it says that the alert is resolved", async () => {
@@ -104,6 +109,46 @@ it("takes no decision about an alert that has grown while others were asked", as
   const id = await decide("rebuild");
   expect(decided()?.kind).toBe("stale");
   expect(incidents.find(id)?.status).toBe("open");
+});
+
+describe("a rebuild that comes to nothing, of an alert that stands in the store alone", () => {
+  async function asked() {
+    const { store, resolutions, wanted, work } = setUp();
+    const finding = {
+      kind: "learner_divergent",
+      severity: "critical",
+      node: "n2",
+      accused: "n2",
+      detail: "d",
+    } as const;
+    const raised = await store.raise(finding, AT);
+    const get = store.get.bind(store);
+    let gets = 0;
+    const failing = { from: Number.POSITIVE_INFINITY, through: Number.POSITIVE_INFINITY };
+    store.get = async (id) => {
+      gets += 1;
+      if (gets >= failing.from && gets <= failing.through) throw new StoreError("unknown", "cut");
+      return get(id);
+    };
+    const by = { actor: "a", reason: "r" };
+    const decision = { id: raised.id, action: "rebuild" as const, version: alertVersion(raised), ...by };
+    return { decide: () => resolutions.decide(decision), wanted, work, failing, store };
+  }
+
+  it("is given up where the alert cannot be read once the others were asked", async () => {
+    const { decide, wanted, failing } = await asked();
+    Object.assign(failing, { from: 2, through: 2 });
+    await expect(decide()).rejects.toThrow("cut");
+    expect([...wanted]).toEqual([]);
+  });
+
+  it("is given up where the store answers no more as it begins", async () => {
+    const { decide, wanted, failing } = await asked();
+    // Read as it is decided, once more, as the step is saved; then no more.
+    failing.from = 4;
+    await decide().catch(() => undefined);
+    await vi.waitFor(() => expect([...wanted]).toEqual([]));
+  });
 });
 
 it("goes on at a start with what was begun about an alert that is no incident", async () => {

@@ -89,29 +89,34 @@ export class Resolutions {
       throw conflict(`The alert is ${alert.status} at present. Wait until that has ended.`);
     const refusal = await this.refusalOf(alert, action);
     if (refusal !== null) throw conflict(refusal);
-    // Others were asked: more may have been found since.
-    const now = await this.current(id);
-    if (now === null || alertVersion(now) !== version) {
-      this.parts.rebuild.giveUp(id);
-      return { kind: "stale" as const, alert: now ?? alert };
-    }
-    this.parts.logger.info(
-      { alert: id, action, actor, reason },
-      `${actor} decides to ${action} alert ${id}: ${reason}`,
-    );
-    const by = { at: this.parts.clock.wall(), actor, reason };
-    const begin = (one: AlertRecord): AlertRecord => stepped(one, { action: BEGUN[action], ...by });
-    const after = await this.apply(alert.id, begin).catch((error: unknown) => {
+    const begun = await this.begin({ id, action, version, actor, reason }, alert).catch((error: unknown) => {
       this.parts.rebuild.giveUp(id);
       throw error;
     });
+    if (begun.kind === "stale") {
+      this.parts.rebuild.giveUp(id);
+      return begun;
+    }
     const work =
       action === "repair"
         ? this.work(id, this.repairing())
         : action === "rebuild"
           ? this.work(id, this.rebuilding())
           : Promise.resolve();
-    return { kind: "taken" as const, alert: after ?? alert, work };
+    return { ...begun, work };
+  }
+
+  private async begin({ id, action, version, actor, reason }: AlertDecision, alert: AlertRecord) {
+    // Others were asked: more may have been found since.
+    const now = await this.current(id);
+    if (now === null || alertVersion(now) !== version) return { kind: "stale" as const, alert: now ?? alert };
+    this.parts.logger.info(
+      { alert: id, action, actor, reason },
+      `${actor} decides to ${action} alert ${id}: ${reason}`,
+    );
+    const by = { at: this.parts.clock.wall(), actor, reason };
+    const after = await this.apply(id, (one) => stepped(one, { action: BEGUN[action], ...by }));
+    return { kind: "taken" as const, alert: after ?? alert };
   }
 
   private async refusalOf(alert: AlertRecord, action: AlertDecision["action"]): Promise<string | null> {
@@ -137,16 +142,21 @@ export class Resolutions {
     return { done: "rebuilt", run: (alert, onBegun) => this.parts.rebuild.run(alert.id, onBegun) };
   }
 
-  private work(id: string, work: Work): Promise<void> {
-    return this.working(() => this.workOn(id, work));
+  /** Never rejects: what could not even be said to have failed goes on at the next start. */
+  private async work(id: string, work: Work): Promise<void> {
+    try {
+      await this.working(() => this.workOn(id, work));
+    } catch (err) {
+      this.parts.logger.error({ err }, `alert ${id} is not ${work.done}: that is tried again at the next start`);
+    }
   }
 
   private async workOn(id: string, { run, done }: Work): Promise<void> {
-    const { clock, logger, isStopped } = this.parts;
+    const { clock, logger, rebuild, isStopped } = this.parts;
     for (let tries = 1; !isStopped(); tries++) {
       try {
         let begun = await this.current(id);
-        if (begun === null) return;
+        if (begun === null) return rebuild.giveUp(id);
         await run(begun, async () => {
           begun = (await this.current(id)) ?? begun;
         });
@@ -164,6 +174,8 @@ export class Resolutions {
         const detail = error instanceof Error ? error.message : String(error);
         if (error instanceof RepairRefused || tries >= TRIES_MAX) {
           logger.error({ err: error }, `alert ${id} could not be ${done}`);
+          // It may not have come to its run.
+          rebuild.giveUp(id);
           await this.apply(id, (one) =>
             stepped(one, { action: "failed", at: clock.wall(), detail: cut(detail, 1_000) }),
           );

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import {
   type AnyBulkWriteOperation,
-  BSON,
+  type BSON,
   type Collection,
   type Db,
   MongoError,
@@ -23,8 +23,9 @@ import type { StoredDocument } from "./documents.js";
 import { entriesOf, entryDocument, type FoundDocument, storedEntry, TERMS_INDEX } from "./entries.js";
 import { entriesBetween, entryId, heightOf, MARKER_ID } from "./entry-ids.js";
 import { isDuplicateKey } from "./errors.js";
+import { keepEntry } from "./quarantine.js";
 import { makeIndexes } from "./server-indexes.js";
-import { type Alerts, insertOnce, type QuarantinedDocument, reduceOld } from "./truncation.js";
+import { type Alerts, type QuarantinedDocument, reduceOld } from "./truncation.js";
 
 /**
  * A term of no value: the marker has it while the index is whole. It stands where the terms stand, so that one look-up
@@ -216,19 +217,13 @@ export class IndexWorks {
     }
   }
 
-  /** Whoever alters a database may keep it from taking the evidence too: the index is mended all the same. */
+  /**
+   * Copies to quarantine. It need not wait for the journal: what is written after it does. Whoever alters a database may keep
+   * it from taking the evidence too: the index is mended all the same.
+   */
   private async keep(documents: readonly FoundDocument[]): Promise<void> {
-    for (const one of documents) await this.keepOne(one).catch(unlessRefused);
+    for (const one of documents) await keepEntry(this.from.quarantine, one).catch(unlessRefused);
     if (documents.length > 0) await reduceOld(this.from.quarantine, this.from.alerts).catch(unlessRefused);
-  }
-
-  /** Copies an entry to quarantine. It need not wait for the journal: what is written after it does. */
-  private async keepOne(entry: FoundDocument): Promise<void> {
-    const bytes = BSON.serialize(entry);
-    const name = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-    const about = { hasBody: true, bytes: bytes.length, quarantinedAt: new Date(), by: null };
-    const copy = { height: heightOf(entry), ...about, entry };
-    await insertOnce(this.from.quarantine, { ...copy, _id: `${heightOf(entry)}-entry-${name}` });
   }
 
   private async marker(): Promise<FoundDocument | null> {

@@ -356,6 +356,29 @@ it("takes the content of old evidence away, and not of what is new, or named by 
   expect(await kept.countDocuments({ _id: { $in: [old, resolved] }, payloads: { $exists: false } })).toBe(2);
 });
 
+it("keeps a document whole again whose content was taken away since, under a name of its own, and once", async () => {
+  await insert(storage.log, TestLog.grow(3).blocks);
+  const keep = async (): Promise<string> => (await storage.integrity.keep(3)) as string;
+  const isWhole = async (name: string): Promise<boolean | undefined> =>
+    (await storage.integrity.kept([name]))[0]?.isWhole;
+  const kept = db.collection<{ _id: string }>("quarantine");
+  const before = await keep();
+  expect([await keep(), await isWhole(before)]).toEqual([before, true]);
+  const names = [before];
+  for (let reduced = 0; reduced < 2; reduced++) {
+    const old = { quarantinedAt: new Date(Date.now() - 120_000), bytes: 65 * 1024 * 1024 };
+    await kept.updateMany({}, { $set: old });
+    await reduceOld(kept as never, db.collection("alerts"));
+    expect(await isWhole(names.at(-1) as string)).toBe(false);
+    const again = await keep();
+    expect(names).not.toContain(again);
+    names.push(again);
+    expect([await keep(), await isWhole(again)]).toEqual([again, true]);
+  }
+  // What was there stays as it is: a watch takes another content for somebody else's work.
+  expect(await Promise.all(names.map(isWhole))).toEqual([false, false, true]);
+});
+
 it("gives evidence that somebody has made so that it can hardly be shown", async () => {
   await insert(storage.log, TestLog.grow(3).blocks);
   const names: string[] = [];

@@ -1,10 +1,15 @@
 import { createHash } from "node:crypto";
 import { BSON, type Collection } from "mongodb";
 import type { KeptHeader } from "../integrity-port.js";
+import type { FoundDocument } from "./entries.js";
+import { heightOf } from "./entry-ids.js";
 import { insertOnce, type QuarantinedDocument } from "./truncation.js";
 
 /** The server takes 16 MiB; what is said about a document has its place beside it. */
 const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
+
+/** The same document is kept so often, if its content is taken away in between; somebody may have put others under its names. */
+const COPIES_MAX = 64;
 
 const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
@@ -16,8 +21,7 @@ export async function copyToQuarantine(
   const { _id, ...content } = document;
   const bytes = BSON.serialize(document);
   const name = `${_id}-altered-${digestOf(bytes).slice(0, 16)}`;
-  await keepOnce(into, name, { height: _id, content, bytes });
-  return name;
+  return keepOnce(into, name, { height: _id, content, bytes });
 }
 
 /** The same of one that somebody planted: its names are its own. */
@@ -28,8 +32,14 @@ export async function keepPlanted(
 ): Promise<string> {
   const bytes = BSON.serialize(document);
   const name = `forged-${digestOf(bytes).slice(0, 32)}`;
-  await keepOnce(into, name, { height: at, content: { document }, bytes });
-  return name;
+  return keepOnce(into, name, { height: at, content: { document }, bytes });
+}
+
+/** An index entry that is not its block's. */
+export async function keepEntry(into: Collection<QuarantinedDocument>, entry: FoundDocument): Promise<void> {
+  const bytes = BSON.serialize(entry);
+  const at = heightOf(entry);
+  await keepOnce(into, `${at}-entry-${digestOf(bytes).slice(0, 16)}`, { height: at, content: { entry }, bytes });
 }
 
 /** Headers that prove who has signed them: they stood in no place of this database. */
@@ -40,13 +50,13 @@ export async function keepSigned(
   const document = { headers: headers.map(({ header, signature }) => ({ header, signature })) };
   const bytes = BSON.serialize(document);
   const name = `signed-${digestOf(bytes).slice(0, 32)}`;
-  await keepOnce(into, name, { height: null, content: { document }, bytes });
-  return name;
+  return keepOnce(into, name, { height: null, content: { document }, bytes });
 }
 
 /**
  * An insert, since an update takes names with dots and dollars for orders. Of one that leaves no room for what is said about
- * it, the hash is kept: a document that cannot be kept must not keep its alert from being told.
+ * it, the hash is kept: a document that cannot be kept must not keep its alert from being told. Where the content of the very same
+ * was taken away since, it is kept beside that one.
  */
 async function keepOnce(
   into: Collection<QuarantinedDocument>,
@@ -56,9 +66,13 @@ async function keepOnce(
     content,
     bytes,
   }: { readonly height: number | null; readonly content: BSON.Document; readonly bytes: Uint8Array },
-): Promise<void> {
+): Promise<string> {
   const hasBody = bytes.length <= DOCUMENT_BYTES_MAX;
   const about = { height, hasBody, bytes: bytes.length, quarantinedAt: new Date(), by: null };
   const kept = hasBody ? content : { sha256: digestOf(bytes) };
-  await insertOnce(into, { ...kept, ...about, _id: name });
+  for (let copies = 1; ; copies++) {
+    const _id = copies === 1 ? name : `${name}-${copies}`;
+    if ((await insertOnce(into, { ...kept, ...about, _id })) || !hasBody || copies === COPIES_MAX) return _id;
+    if ((await into.findOne({ _id }, { projection: { hasBody: 1 } }))?.hasBody !== false) return _id;
+  }
 }

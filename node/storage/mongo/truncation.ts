@@ -95,15 +95,17 @@ async function quarantine({ blocks, quarantine: into, alerts }: Log, by: Truncat
   await reduceOld(into, alerts);
 }
 
-/** What is in quarantine is never written over: a watch takes that for somebody else's work. */
+/** False where one of that name is there. It is never written over: a watch takes that for somebody else's work. */
 export async function insertOnce(
   into: Collection<QuarantinedDocument>,
   document: BSON.Document & { readonly _id: string },
-): Promise<void> {
+): Promise<boolean> {
   try {
     await (into as unknown as Collection<BSON.Document & { _id: string }>).insertOne(document);
+    return true;
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
+    return false;
   }
 }
 

@@ -307,6 +307,30 @@ it("waits at a block that is altered, and goes on from there: what is below it i
   expectWhole([]);
 });
 
+it("is whole also beside an altered block, where another node has it; not where none stands", async () => {
+  const { database, blocks, expectWhole } = await setUp();
+  const { keeper, opened, proved, differing, said } = await open(database, blocks);
+  database.dropIndex();
+  const lent = await proved.one(height(4));
+  const sound = database.blocks.get(height(4)) as NonNullable<ReturnType<typeof database.blocks.get>>;
+  database.blocks.delete(height(4));
+  let firstReads = 0;
+  keeper.readWith(async (heights) => {
+    if (heights[0] === 1) firstReads += 1;
+    return heights[0] === 4 ? [lent] : proved.read(heights);
+  });
+  keeper.begin(opened.index);
+  keeper.lost();
+  await vi.waitFor(() => expect(said.filter((text) => text.includes("height 4")).length).toBeGreaterThan(2));
+  expect([firstReads, keeper.isWhole]).toEqual([1, false]);
+  const { block } = sound.stored;
+  const altered = { ...block, payloads: block.payloads.map((byte) => byte ^ 1) };
+  database.blocks.set(height(4), { ...sound, stored: { ...sound.stored, block: altered } });
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+  expectWhole([]);
+  expect([firstReads, differing]).toEqual([1, []]);
+});
+
 it("ends its wait for a block where another opening begins", async () => {
   const { database, blocks, expectWhole } = await setUp();
   database.dropIndex();

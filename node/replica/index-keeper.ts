@@ -46,7 +46,16 @@ export class IndexKeeper {
   /** Counts what was found or mended in it: what was read of entries before may be wrong. */
   private mends = 0;
 
-  constructor(private readonly parts: IndexKeeperParts) {}
+  private readBlocks: ProvedBlocks["read"];
+
+  constructor(private readonly parts: IndexKeeperParts) {
+    this.readBlocks = (heights) => parts.blocks.read(heights);
+  }
+
+  /** By what has blocks of other nodes as well, proved like its own. */
+  readWith(read: ProvedBlocks["read"]): void {
+    this.readBlocks = read;
+  }
 
   get isWhole(): boolean {
     return this.standing !== null;
@@ -219,26 +228,26 @@ export class IndexKeeper {
     heights: readonly Height[],
     { ownMayDiffer, isOver = () => true }: { ownMayDiffer: boolean; isOver?: () => boolean },
   ): Promise<void> {
-    const { onDiffering, onKeys } = this.parts;
-    for (let at = 0; at < heights.length; ) {
-      const blocks = await this.read(heights.slice(at), isOver);
-      // One without events has no entry, though the one of an insert that was given up may have arrived there late.
-      const entries = blocks.map((block) => ({ block, entry: this.entryOf(block.events.all()) }));
-      for (const { entry } of entries) if (entry !== null) onKeys(entry.index.keys.terms);
-      const { differing } = await this.parts.store.putEntries(entries, { ownMayDiffer, onDiffering });
-      if (differing.length > 0) this.mends += 1;
-      at += blocks.length;
-    }
+    for (let at = 0; at < heights.length; )
+      try {
+        at += await this.putSome(heights.slice(at), ownMayDiffer);
+      } catch (error) {
+        const isFinal = (): boolean => isOver() || isLoss(error);
+        if (!isFinal()) await this.beforeAnother(error);
+        if (isFinal()) throw error;
+      }
   }
 
-  private async read(heights: readonly Height[], isOver: () => boolean): ReturnType<ProvedBlocks["read"]> {
-    for (;;)
-      try {
-        return await this.parts.blocks.read(heights);
-      } catch (error) {
-        if (!isOver()) await this.beforeAnother(error);
-        if (isOver()) throw error;
-      }
+  /** As many as one read brings. */
+  private async putSome(heights: readonly Height[], ownMayDiffer: boolean): Promise<number> {
+    const { onDiffering, onKeys, store } = this.parts;
+    const blocks = await this.readBlocks(heights);
+    // One without events has no entry, though the one of an insert that was given up may have arrived there late.
+    const entries = blocks.map((block) => ({ block, entry: this.entryOf(block.events.all()) }));
+    for (const { entry } of entries) if (entry !== null) onKeys(entry.index.keys.terms);
+    const { differing } = await store.putEntries(entries, { ownMayDiffer, onDiffering });
+    if (differing.length > 0) this.mends += 1;
+    return blocks.length;
   }
 }
 

@@ -164,6 +164,21 @@ describe("a block of which this node's copy is not what was committed", () => {
   });
 });
 
+it("gives another node's copy to who makes the index anew, and says why where none is sound", async () => {
+  const heights = [BAD, BAD + 1].map(height);
+  const readOf = async (id: string): Promise<unknown[]> => {
+    const blocks = await nodes.of(id).readForIndex(heights);
+    return blocks.map(({ header, from }) => [header.height, from]);
+  };
+  alter(BAD, ["n1"]);
+  expect(await readOf("n1")).toEqual([
+    [BAD, "n2"],
+    [BAD + 1, undefined],
+  ]);
+  alter(BAD, ["n2", "n3"]);
+  await expect(readOf("n3")).rejects.toThrow(`Stored block ${BAD}`);
+});
+
 describe("a filter on an index that is in doubt", () => {
   const filter = { eventType: "b" };
   const isDue = ({ eventType }: (typeof views)[number]): boolean => eventType === "b";

@@ -75,6 +75,7 @@ export class Lookups {
     this.blocks = new SoundBlocks({
       ...{ own: log.blocks, reader, commitHeight, desk: peers, others: peers.others, clock },
     });
+    log.index.readWith((heights) => this.blocks.readAnywhere(heights));
     this.searches = new Searches({
       ...{ reader, blocks: this.blocks, clock, commitHeight },
       heldThrough: () => driver.heldThrough,

@@ -24,7 +24,7 @@ class Follower {
       awaitSize: (size: number) => ({ reached: vi.waitUntil(() => this.through >= size), cancel: () => {} }),
     };
     Object.defineProperty(committed, "size", { get: () => this.through });
-    const driver = { view: look, standing: () => this.view, log: { committed } };
+    const driver = { view: look, standing: () => this.view, log: { committed, index: { readWith: () => {} } } };
     const ask = async (): Promise<{ height: number | null }> => {
       this.asked += 1;
       return { height: this.answer };

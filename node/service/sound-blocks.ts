@@ -159,6 +159,16 @@ export class SoundBlocks implements BlockSource {
     return this.fetching.run(JSON.stringify(wanted), async () => (await this.fetch(wanted)) !== null);
   }
 
+  /** As `read`, with what has to be fetched first. */
+  async readAnywhere(heights: readonly Height[]): Promise<ProvedBlock[]> {
+    try {
+      return await this.read(heights);
+    } catch (error) {
+      if (await this.fetchFor(error)) return this.read(heights);
+      throw error;
+    }
+  }
+
   private wantedBy(error: unknown): Wanted | null {
     if (error instanceof LostPlace) return { holding: error.sequence };
     if (!(error instanceof Unproved)) return null;

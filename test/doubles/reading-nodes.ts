@@ -23,6 +23,8 @@ export class ReadingNode {
   isIndexInDoubt = false;
   lost = 0;
   lookups!: Lookups;
+  /** What its index is made anew from. */
+  readForIndex!: ProvedBlocks["read"];
 
   constructor(
     readonly id: NodeId,
@@ -47,6 +49,9 @@ export class ReadingNode {
       differs: (at: number) => this.differing.push(at),
       lost: () => {
         this.lost += 1;
+      },
+      readWith: (read: ProvedBlocks["read"]) => {
+        this.readForIndex = read;
       },
     };
     const size = blocks.at(-1)?.next.range.size ?? 0;

@@ -127,3 +127,31 @@ it("makes all entries anew where the index does not say that it is whole, unless
   standing.isWhole = false;
   expect([await inspector.isMarkerSound(), standing.all]).toEqual([true, 1]);
 });
+
+it("takes no entry for missing that went with the log while it was looked at, and says that it did not judge it", async () => {
+  const { store, standing, inspect, made } = setUp();
+  const { entriesBetween } = store;
+  store.entriesBetween = async () => {
+    standing.held = 0;
+    return [];
+  };
+  expect([await inspect([2, 3]), standing.isJudged, made]).toEqual([[], false, []]);
+  Object.assign(store, { entriesBetween });
+  standing.held = 9;
+  store.entries.delete(3);
+  expect([await inspect([2, 3]), standing.isJudged]).toEqual([[3], true]);
+});
+
+it("says that it judged nothing where the index was given up while it was looked at", async () => {
+  const { store, standing, inspect } = setUp();
+  const { entriesBetween } = store;
+  store.entriesBetween = async () => {
+    standing.isWhole = false;
+    return [];
+  };
+  expect([await inspect([2, 3]), standing.isJudged]).toEqual([[], false]);
+  Object.assign(store, { entriesBetween });
+  standing.isWhole = true;
+  store.entries.delete(3);
+  expect([await inspect([2, 3]), standing.isJudged]).toEqual([[3], true]);
+});

@@ -70,7 +70,7 @@ export class EntryInspector {
 
   /**
    * Reads entries and blocks of these heights; those that are not committed yet are left out. False: entries are missing by
-   * right at present, and nothing was judged.
+   * right at present, and not all were judged.
    */
   async inspect(heights: readonly Height[], foundBy: FoundBy, changedAt?: string): Promise<boolean> {
     const { store, heldThrough } = this.parts;
@@ -85,7 +85,11 @@ export class EntryInspector {
         const here = blocks.filter(({ header }) => header.height >= first && header.height <= last);
         const read = here.map((block) => ({ block, events: block.events.all() }));
         const differing = this.differing(read, entries, paths);
-        if (this.tell(differing, entries, foundBy, changedAt)) return true;
+        // A log or an index that was given up meanwhile has fewer entries by right.
+        const [held, areAllThere] = [heldThrough(), this.paths !== null];
+        const judged = differing.filter(({ block }) => block.header.height <= held);
+        if (this.tell(judged, entries, foundBy, changedAt)) return true;
+        if (paths === null || !areAllThere || judged.length < differing.length) return false;
       }
     }
     return true;

@@ -64,6 +64,25 @@ it("makes one alert of findings that come together, and grows its ranges", async
   expect(told).toHaveLength(1);
 });
 
+it("waits until what was noted by then is stored, and not for what is noted meanwhile", async () => {
+  const { incidents, store, note } = setUp();
+  const { save } = store;
+  let saves = 0;
+  store.save = async (...alert) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (saves++ < 50) note(7);
+    return save.apply(store, alert);
+  };
+  note(7);
+  await incidents.saved();
+  expect(saves).toBeLessThan(4);
+  incidents.note({ kind: "forged", foundBy: "watch", detail: "noted while others are stored" });
+  await incidents.saved();
+  expect((await store.list(100)).map(({ kind }) => kind)).toContain("forged");
+  expect(saves).toBeLessThan(10);
+  incidents.stop();
+});
+
 it("tells of a place that is altered later between those that it shows put together, also after a restart", async () => {
   const first = setUp();
   for (let i = 0; i < 40; i++) first.note(10 * i + 1);

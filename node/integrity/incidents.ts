@@ -203,9 +203,15 @@ export class Incidents {
     return this.saving === null ? this.known.map(({ alert }) => alert.id) : [];
   }
 
-  /** Resolves once all that was noted is stored, or was refused and told all the same, or this has stopped. */
+  /**
+   * Resolves once all that was noted by now is stored, or was refused and told all the same, or this has stopped. The round
+   * under way may have begun before; the next one takes all of it, and whatever is noted meanwhile keeps nobody waiting.
+   */
   async saved(): Promise<void> {
-    while (this.saving !== null) {
+    const isTriedAgain = ({ isSaved, failures }: Incident): boolean =>
+      !isSaved && failures > 0 && failures < REFUSED_AFTER;
+    for (let rounds = 0; this.saving !== null; rounds++) {
+      if (rounds >= 2 && !this.known.some(isTriedAgain)) return;
       await this.round;
       if (this.isRefused && this.known.some(({ isSaved }) => !isSaved)) return;
     }

@@ -18,8 +18,9 @@ function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const asked: number[] = [];
   const standing = { held: heldThrough, altered: 0, unproved: 0 };
+  const clock = hastyClock();
   const inspector = new Inspector({
-    ...{ nodeId: "n1", store, clock: hastyClock() },
+    ...{ nodeId: "n1", store, clock },
     peers: {
       async copies(at) {
         asked.push(at);
@@ -50,7 +51,7 @@ function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {
     await inspector.idle();
     return found;
   };
-  return { store, found, asked, inspector, standing, flip, suspect };
+  return { store, found, asked, inspector, standing, flip, suspect, clock };
 }
 
 it("says nothing of what is as it was committed, whoever suspected it", async () => {
@@ -61,9 +62,71 @@ it("says nothing of what is as it was committed, whoever suspected it", async ()
 
 it("shows that it goes on with each part of many that it looked at", async () => {
   const { suspect, inspector } = setUp({ heldThrough: 201, blocksCount: 201 });
-  expect(inspector.looks).toBe(0);
+  let looks = 0;
+  const judged = suspect(numbers(1, 190));
+  await inspector.idle(() => {
+    looks += 1;
+  });
+  await judged;
+  expect(looks).toBeGreaterThan(2);
+  // Whoever does not wait any more is not told.
   await suspect(numbers(1, 190));
-  expect(inspector.looks).toBeGreaterThan(2);
+  expect(looks).toBe(Math.ceil(190 / 8));
+});
+
+it("waits for what was suspected until then, and not for what is suspected meanwhile", async () => {
+  const { suspect, inspector, store, flip, found } = setUp();
+  for (const at of [4, 7]) flip(at);
+  const { blocksAt } = store;
+  let looks = 0;
+  store.blocksAt = async (heights: readonly Height[]) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (heights.length > 0 && looks++ < 50) inspector.suspect(height(7), { foundBy: "scrub" });
+    return blocksAt.call(store, heights);
+  };
+  await suspect([7]);
+  expect(looks).toBeLessThan(4);
+  await suspect([4]);
+  expect(found.map(({ heights }) => heights?.[0])).toContain(4);
+  expect(looks).toBeLessThan(8);
+});
+
+it("compares with a peer's copy again whatever is suspected after many others", async () => {
+  const { suspect, inspector, store, asked, flip } = setUp({ heldThrough: 201, blocksCount: 201 });
+  for (const at of numbers(5, 104)) flip(at);
+  const { blocksAt } = store;
+  store.blocksAt = async (heights: readonly Height[]) => {
+    if (heights[0] === 5) for (const at of [102, 103]) inspector.suspect(height(at), { foundBy: "watch" });
+    return blocksAt.call(store, heights);
+  };
+  await suspect(numbers(5, 101));
+  await inspector.idle();
+  expect(asked.slice(-2)).toEqual([102, 103]);
+});
+
+it("looks once a second at an altered block that is read again and again, and at once if watch or scrub suspects it", async () => {
+  const { suspect, inspector, flip, found, clock } = setUp();
+  flip(7);
+  const looks = async (read: () => unknown): Promise<number> => {
+    const before = found.length;
+    await read();
+    await inspector.idle();
+    return found.length - before;
+  };
+  const read = () => suspect([7], { foundBy: "read" });
+  expect(await looks(read)).toBe(1);
+  expect(await looks(read)).toBe(0);
+  expect(await looks(() => inspector.lookAgain())).toBe(0);
+  expect(await looks(() => suspect([7]))).toBe(1);
+  clock.pass(1_000);
+  expect(await looks(() => inspector.lookAgain())).toBe(1);
+  expect(await looks(() => inspector.lookAgain())).toBe(0);
+  clock.pass(1_000);
+  expect(await looks(read)).toBe(1);
+  // One that was sound may be altered by now.
+  expect(await looks(() => suspect([8], { foundBy: "read" }))).toBe(0);
+  flip(8);
+  expect(await looks(() => suspect([8], { foundBy: "read" }))).toBe(1);
 });
 
 it("keeps what was there, and names event, field and who has it as it was committed", async () => {

@@ -20,6 +20,8 @@ const COMPARED_MAX = 64;
 /** Heights that wait to be committed before anything can be said of them. */
 const LATER_MAX = 10_000;
 const RETRY_MS = 500;
+/** An altered block that is read again and again is looked at so often. */
+const READ_AGAIN_MS = 1_000;
 /** Beside a store that answers, a block that could not be looked at so often cannot be read. */
 const FAILURES_MAX = 20;
 const KEEP_TRIES = 3;
@@ -73,11 +75,17 @@ export interface InspectorParts {
 export class Inspector {
   private readonly waiting = new Map<Height, Suspicion>();
   private readonly later = new Map<Height, Suspicion>();
-  private running: Promise<void> | null = null;
+  /** Heights that were found altered, and when, in monotonic milliseconds. */
+  private readonly alteredAt = new Map<Height, number>();
+  /** Of those, what reads have suspected since. */
+  private readonly readAgain = new Map<Height, Suspicion>();
+  /** The rounds until now: the last one takes all that waits. */
+  private rounds: Promise<void> = Promise.resolve();
+  private isRoundDue = false;
   private isStopped = true;
   private compared = 0;
   private readonly between = new EventsBetween();
-  private lookCount = 0;
+  private readonly onLooks = new Set<() => void>();
   /** The last of those that are looked at together. It is always compared: so it says which events those before it have. */
   private end: Height | null = null;
 
@@ -95,14 +103,22 @@ export class Inspector {
 
   suspect(at: Height, suspicion: Suspicion): void {
     const { waiting } = this;
+    if (suspicion.foundBy === "read" && this.isJustFound(at)) {
+      this.readAgain.set(at, suspicion);
+      return;
+    }
     const before = waiting.get(at);
     const written = [...(before?.written ?? []), ...(suspicion.written ?? [])];
     waiting.set(at, { ...suspicion, ...before, ...(written.length === 0 ? {} : { written }) });
     this.run();
   }
 
-  /** What could not be judged before, as it was not committed. */
+  /** What could not be judged before, as it was not committed; and what is read again and again. */
   lookAgain(): void {
+    const read = [...this.readAgain];
+    this.readAgain.clear();
+    for (const [at] of this.alteredAt) if (!this.isJustFound(at)) this.alteredAt.delete(at);
+    for (const [at, suspicion] of read) this.suspect(at, suspicion);
     const through = this.parts.heldThrough();
     for (const [at, suspicion] of this.later) {
       if (at > through) continue;
@@ -111,43 +127,46 @@ export class Inspector {
     }
   }
 
-  /** Grows with each part that was looked at. */
-  get looks(): number {
-    return this.lookCount;
-  }
-
-  /** Suspects each of them, and resolves once all that is suspected was looked at. */
+  /** Suspects each of them, and resolves once they were looked at. */
   async suspectAll(from: Height, through: Height, suspicion: Suspicion): Promise<void> {
     for (let at = from as number; at <= through; at++) this.suspect(height(at), suspicion);
     await this.idle();
   }
 
-  /** Resolves once all that is suspected was looked at. */
-  async idle(): Promise<void> {
-    while (this.running !== null) await this.running;
+  /**
+   * Resolves once all that is suspected by now was looked at, in the round under way and the next one: whoever suspects one
+   * block again and again keeps nobody waiting. Calls `onLook` for each part meanwhile.
+   */
+  async idle(onLook: () => void = () => {}): Promise<void> {
+    this.onLooks.add(onLook);
+    try {
+      await this.rounds;
+    } finally {
+      this.onLooks.delete(onLook);
+    }
+  }
+
+  private isJustFound(at: Height): boolean {
+    const foundAt = this.alteredAt.get(at);
+    return foundAt !== undefined && this.parts.clock.now() - foundAt < READ_AGAIN_MS;
   }
 
   private run(): void {
-    if (this.isStopped || this.waiting.size === 0) return;
-    this.running ??= this.inspectAll().finally(() => {
-      this.running = null;
-    });
+    if (this.isStopped || this.waiting.size === 0 || this.isRoundDue) return;
+    this.isRoundDue = true;
+    // What one look finds comes together.
+    const round = (): Promise<void> => this.round();
+    this.rounds = this.rounds.then(round, round);
   }
 
-  private async inspectAll(): Promise<void> {
+  private async round(): Promise<void> {
+    this.isRoundDue = false;
     this.compared = 0;
     this.between.forget();
-    // What one look finds comes together.
-    await Promise.resolve();
-    while (this.waiting.size > 0 && !this.isStopped) {
-      const due = [...this.waiting].sort(([a], [b]) => a - b);
-      this.waiting.clear();
-      this.end = due.at(-1)?.[0] ?? null;
-      for (let i = 0; i < due.length && !this.isStopped; ) {
-        await this.look(due.slice(i, i + AT_ONCE));
-        i += AT_ONCE;
-      }
-    }
+    const due = [...this.waiting].sort(([a], [b]) => a - b);
+    this.waiting.clear();
+    this.end = due.at(-1)?.[0] ?? null;
+    for (let i = 0; i < due.length && !this.isStopped; i += AT_ONCE) await this.look(due.slice(i, i + AT_ONCE));
   }
 
   /** One that cannot be looked at hides no other, whatever the reason. */
@@ -173,7 +192,7 @@ export class Inspector {
   private async failureOf(due: readonly Suspected[]): Promise<unknown> {
     try {
       await this.inspect(due);
-      this.lookCount += 1;
+      for (const onLook of this.onLooks) onLook();
       return null;
     } catch (error) {
       this.parts.logger.warn({ err: error }, "what seems altered cannot be looked at yet: trying again");
@@ -192,6 +211,11 @@ export class Inspector {
     const reason = error instanceof Error ? error.message : "";
     const detail = `block ${at} of ${this.parts.nodeId} cannot be read: ${reason}`;
     this.parts.note({ kind: "header_modified", ...this.about(at, suspicion), detail });
+    this.onAltered([at, at]);
+  }
+
+  private onAltered([first, last]: Range): void {
+    for (let at = first; at <= last; at++) this.alteredAt.set(height(at), this.parts.clock.now());
     this.parts.onAltered();
   }
 
@@ -210,7 +234,7 @@ export class Inspector {
       if (verdict === null) continue;
       const { at, finding, header } = verdict;
       this.parts.note(this.between.completed({ first: at, last: at, finding, from: header, to: header }));
-      if (verdict.isAltered) this.parts.onAltered();
+      if (verdict.isAltered) this.onAltered([at, at]);
     }
     // A store that was lost meanwhile holds less by right.
     const held = this.parts.heldThrough();
@@ -280,7 +304,7 @@ export class Inspector {
       if (!(error instanceof AlteredBlock)) throw error;
       const detail = `block ${at} of ${this.parts.nodeId} cannot be proved: ${error.message}`;
       this.parts.note({ kind: "header_modified", ...this.about(error.height, suspicion), detail });
-      this.parts.onAltered();
+      this.onAltered([at, at]);
       return null;
     }
   }
@@ -315,7 +339,7 @@ export class Inspector {
         detail: `${blocks} missing from the database of ${nodeId}${events}`,
       };
       note(this.between.completed({ first, last, finding, from, to }));
-      this.parts.onAltered();
+      this.onAltered([first, last]);
     }
   }
 

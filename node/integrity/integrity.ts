@@ -314,8 +314,8 @@ export class Integrity {
       },
       isOpenEvidence: (id) => this.incidents.unresolved.some(({ evidence = [] }) => evidence.includes(id)),
       onAlertsGone: () => this.incidents.saveAgain(),
-      settled: async () => {
-        await this.inspector.idle();
+      settled: async (onPart) => {
+        await this.inspector.idle(onPart);
         await this.incidents.saved();
       },
       onBlind: () => this.running?.passes.onBlind(),

@@ -58,7 +58,7 @@ export function makeScrub(
 
 /** What notices that watch or scrub says nothing. */
 export function makeSilence(
-  { of: { clock, driver }, incidents, inspector, heldThrough }: ScrubbingParts,
+  { of: { clock, driver }, incidents, heldThrough }: Omit<ScrubbingParts, "inspector">,
   of: { watch: Watch; scrub: Scrub; passes: Passes; nextRunAt: () => number | null },
 ): Silence {
   const { watch, scrub, passes, nextRunAt } = of;
@@ -67,8 +67,7 @@ export function makeSilence(
     clock,
     isStoreOpen: () => driver.view() !== null,
     watch: {
-      // It waits until all that it suspects was looked at: after a rebuild that is every block.
-      signs: () => watch.signs + inspector.looks,
+      signs: () => watch.signs,
       isExpected: () => watch.state === "live" || watch.state === "starting",
       onSilent: () => watch.onSilent(WATCH_SILENT_MS),
     },

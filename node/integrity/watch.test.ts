@@ -115,6 +115,29 @@ it("shows that it goes on with each batch that it has judged, before it is throu
   await watch.stop();
 });
 
+it("shows that it goes on with each part of what it judges", async () => {
+  const [clock, silent] = [hastyClock(), [] as string[]];
+  let heard = [0, 0];
+  /** As long as this takes, the watch says nothing else. */
+  const inParts = (onPart: () => void): void => {
+    for (let part = 0; part < 40; part++) {
+      clock.pass(1_000);
+      onPart();
+      if (watch.signs === heard[0] && clock.now() - (heard[1] ?? 0) > 30_000) silent.push("watch_down");
+      if (watch.signs !== heard[0]) heard = [watch.signs, clock.now()];
+    }
+  };
+  const { watch } = setUp([null, ...Array.from({ length: 2_000 }, (_, i) => ofEntry(i + 1))], {
+    clock,
+    heldThrough: () => height(2_000),
+    settled: async (onPart) => inParts(onPart),
+  });
+  await expect.poll(() => watch.state).toBe("live");
+  expect(silent).toEqual([]);
+  expect(watch.signs).toBeGreaterThan(2 * 40);
+  await watch.stop();
+});
+
 it("judges what it has after half a second, where slowly one change follows the other without an end", async () => {
   const [clock, sizes] = [hastyClock(), [] as number[]];
   const store = new MemoryIntegrity([]);

@@ -34,7 +34,7 @@ export interface WatchParts {
   /** Whether the store answers otherwise. */
   readonly isStoreOpen: () => boolean;
   readonly suspect: (at: Height, suspicion: Suspicion) => void;
-  /** False: nothing was judged, as entries are missing by right at present. */
+  /** False: not all were judged, as entries are missing by right at present. */
   readonly inspectEntries: (heights: readonly Height[], changedAt: string) => Promise<boolean>;
   /** The document that says that the index is whole was changed: true if it still says so, or rightly does not. */
   readonly isMarkerSound: () => Promise<boolean>;
@@ -47,8 +47,8 @@ export interface WatchParts {
   readonly isOpenEvidence: (id: string) => boolean;
   /** Alerts were taken away, or altered. */
   readonly onAlertsGone: () => void;
-  /** What was suspected has been looked at, and is stored. */
-  readonly settled: () => Promise<void>;
+  /** What was suspected has been looked at, and is stored; `onPart` is called for each part of it. */
+  readonly settled: (onPart: () => void) => Promise<void>;
   /** What was changed meanwhile cannot be known: the whole log has to be looked at. */
   readonly onBlind: (reason: string) => void;
   readonly onLive: () => void;
@@ -73,6 +73,7 @@ export class Watch {
   private hasForgotten = false;
   private drainCount = 0;
   private batchCount = 0;
+  private partCount = 0;
   /** Pages of anchors that were changed and not judged yet. */
   private readonly pages = new Map<number, StoreChange>();
 
@@ -90,9 +91,9 @@ export class Watch {
     return this.drainCount;
   }
 
-  /** How often it had judged something, or all that there was: much to judge is no silence. */
+  /** How often it had judged something, or a part of it, or all that there was: much to judge is no silence. */
   get signs(): number {
-    return this.batchCount + this.drainCount;
+    return this.batchCount + this.partCount + this.drainCount;
   }
 
   /** It neither fails nor gets anywhere: changes are not seen, whatever the reason. */
@@ -249,8 +250,12 @@ export class Watch {
     await this.judgeOthers(kinds, batch.at(-1)?.at);
     await this.judgeEvidence(evidence);
     await this.judgeAlerts([...alerts], batch.at(-1)?.at);
-    await this.parts.settled();
+    await this.parts.settled(this.onPart);
   }
+
+  private readonly onPart = (): void => {
+    this.partCount += 1;
+  };
 
   /**
    * Those that are not committed yet wait: their blocks may be replaced, and they with them. While the index is made anew all

@@ -128,6 +128,23 @@ it("makes all entries anew where the index does not say that it is whole, unless
   expect([await inspector.isMarkerSound(), standing.all]).toEqual([true, 1]);
 });
 
+it("shows that it goes on with each part of many that it looked at", async () => {
+  const { inspector } = setUp(100);
+  let parts = 0;
+  const onPart = (): void => {
+    parts += 1;
+  };
+  expect(
+    await inspector.inspect(
+      Array.from({ length: 100 }, (_, i) => height(i + 2)),
+      "watch",
+      undefined,
+      onPart,
+    ),
+  ).toBe(true);
+  expect(parts).toBe(4);
+});
+
 it("takes no entry for missing that went with the log while it was looked at, and says that it did not judge it", async () => {
   const { store, standing, inspect, made } = setUp();
   const { entriesBetween } = store;

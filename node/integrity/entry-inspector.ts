@@ -70,9 +70,14 @@ export class EntryInspector {
 
   /**
    * Reads entries and blocks of these heights; those that are not committed yet are left out. False: entries are missing by
-   * right at present, and not all were judged.
+   * right at present, and not all were judged. Calls `onPart` for each part of them.
    */
-  async inspect(heights: readonly Height[], foundBy: FoundBy, changedAt?: string): Promise<boolean> {
+  async inspect(
+    heights: readonly Height[],
+    foundBy: FoundBy,
+    changedAt?: string,
+    onPart: () => void = () => {},
+  ): Promise<boolean> {
     const { store, heldThrough } = this.parts;
     if (this.paths === null) return false;
     const due = [...new Set(heights)].filter((at) => at <= heldThrough()).sort((a, b) => a - b);
@@ -91,6 +96,7 @@ export class EntryInspector {
         if (this.tell(judged, entries, foundBy, changedAt)) return true;
         if (paths === null || !areAllThere || judged.length < differing.length) return false;
       }
+      onPart();
     }
     return true;
   }

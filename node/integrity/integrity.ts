@@ -304,7 +304,7 @@ export class Integrity {
       clusterId: () => driver.view()?.clusterId ?? "",
       isStoreOpen: () => driver.view() !== null,
       suspect: (at, suspicion) => this.inspector.suspect(at, suspicion),
-      inspectEntries: (heights, changedAt) => this.entries.inspect(heights, "watch", changedAt),
+      inspectEntries: (heights, changedAt, onPart) => this.entries.inspect(heights, "watch", changedAt, onPart),
       isMarkerSound: () => this.entries.isMarkerSound(),
       note: (finding) => this.incidents.note(finding),
       isOwnWrite: (at) => this.healing.repair.isOwnWrite(at),

@@ -130,11 +130,15 @@ it("shows that it goes on with each part of what it judges", async () => {
   const { watch } = setUp([null, ...Array.from({ length: 2_000 }, (_, i) => ofEntry(i + 1))], {
     clock,
     heldThrough: () => height(2_000),
+    inspectEntries: async (_heights, _at, onPart) => {
+      inParts(onPart);
+      return true;
+    },
     settled: async (onPart) => inParts(onPart),
   });
   await expect.poll(() => watch.state).toBe("live");
   expect(silent).toEqual([]);
-  expect(watch.signs).toBeGreaterThan(2 * 40);
+  expect(watch.signs).toBeGreaterThan(4 * 40);
   await watch.stop();
 });
 

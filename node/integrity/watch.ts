@@ -34,8 +34,8 @@ export interface WatchParts {
   /** Whether the store answers otherwise. */
   readonly isStoreOpen: () => boolean;
   readonly suspect: (at: Height, suspicion: Suspicion) => void;
-  /** False: not all were judged, as entries are missing by right at present. */
-  readonly inspectEntries: (heights: readonly Height[], changedAt: string) => Promise<boolean>;
+  /** False: not all were judged, as entries are missing by right at present. Calls `onPart` for each part of them. */
+  readonly inspectEntries: (heights: readonly Height[], changedAt: string, onPart: () => void) => Promise<boolean>;
   /** The document that says that the index is whole was changed: true if it still says so, or rightly does not. */
   readonly isMarkerSound: () => Promise<boolean>;
   readonly note: (finding: IncidentFinding) => void;
@@ -271,6 +271,7 @@ export class Watch {
     const areJudged = await this.parts.inspectEntries(
       due.map(([at]) => at),
       first[1],
+      this.onPart,
     );
     if (areJudged) {
       for (const [at] of due) later.delete(at);

@@ -142,6 +142,70 @@ it("shows that it goes on with each part of what it judges", async () => {
   await watch.stop();
 });
 
+/** A watch that judges for long, until `judged` is called. */
+function setUpSlow(stream: readonly (StoreChange | Error | null)[]) {
+  const store = new MemoryIntegrity([]);
+  store.stream.push(...stream);
+  const asked = { count: 0 };
+  const changes = async (from: string | null): Promise<StoreChanges> => {
+    const all = await store.changes(from);
+    return {
+      next() {
+        asked.count += 1;
+        return all.next();
+      },
+      get place() {
+        return all.place;
+      },
+      close: all.close,
+    };
+  };
+  let judged = (): void => {};
+  const pending = new Promise<void>((resolve) => {
+    judged = resolve;
+  });
+  const more = { store: Object.assign(Object.create(store), { changes }), settled: () => pending };
+  return { ...setUp([], more), store, asked, judged };
+}
+
+it("reads on while it judges for long, so that MongoDB's log does not go on without it, and counts nothing as judged before", async () => {
+  const { watch, store, asked, judged, suspected, standing, details } = setUpSlow([ofBlock(3), null]);
+  await expect.poll(() => suspected.length).toBe(1);
+  const before = asked.count;
+  await expect.poll(() => asked.count).toBeGreaterThan(before + 5);
+  store.stream.push(ofBlock(4), ofBlock(5));
+  await expect.poll(() => store.stream.length).toBe(0);
+  expect([suspected.map(([at]) => at), standing.places, watch.drains, watch.state]).toEqual([[3], [], 0, "starting"]);
+  // No more is read than can be kept.
+  store.stream.push(...Array.from({ length: 1_500 }, () => ofBlock(6)));
+  await expect.poll(() => store.stream.length).toBe(502);
+  const full = asked.count;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(asked.count).toBe(full);
+  judged();
+  await expect.poll(() => watch.state).toBe("live");
+  expect(suspected.map(([at]) => at)).toEqual([3, 4, 5, ...Array.from({ length: 1_500 }, () => 6)]);
+  expect([standing.places[0], standing.places.at(-1), standing.blind]).toEqual(["place-1", "place-1503", 0]);
+  expect(details()).toEqual([]);
+  await watch.stop();
+});
+
+it("judges what it has read meanwhile also where the stream ends there, and goes on behind it", async () => {
+  const { watch, store, judged, suspected, standing } = setUpSlow([
+    ...[ofBlock(3), null, ofBlock(4), new StoreError("unknown", "ended")],
+  ]);
+  await expect.poll(() => store.stream.length).toBe(0);
+  expect([suspected.map(([at]) => at), store.askedFrom]).toEqual([[3], ["here"]]);
+  judged();
+  await expect.poll(() => watch.state).toBe("live");
+  expect([suspected.map(([at]) => at), standing.places]).toEqual([
+    [3, 4],
+    ["place-1", "place-2"],
+  ]);
+  expect(store.askedFrom).toEqual(["here", "place-2"]);
+  await watch.stop();
+});
+
 it("judges what it has after half a second, where slowly one change follows the other without an end", async () => {
   const [clock, sizes] = [hastyClock(), [] as number[]];
   const store = new MemoryIntegrity([]);

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Clock, delay } from "../clock.js";
+import { resultWithin } from "../service/parts.js";
 import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
@@ -144,31 +145,56 @@ export class Watch {
   private async follow(changes: StoreChanges): Promise<void> {
     const { clock } = this.parts;
     let batch: StoreChange[] = [];
+    let end: unknown = null;
     let empty = 0;
     let since = clock.now();
     while (!this.isStopped) {
       let change: StoreChange | null = null;
-      let end: unknown = null;
       try {
-        change = await changes.next();
+        if (end === null) change = await changes.next();
       } catch (error) {
         // What came before is judged all the same: a stream that ends with a change would bring it for ever.
         end = error;
       }
       if (change !== null && batch.push(change) === 1) since = clock.now();
-      const isDrained = change === null && end === null;
+      const isEnd = end !== null;
+      const isDrained = change === null && !isEnd;
       const isFull = batch.length >= BATCH_MAX || clock.now() - since >= GATHER_MS;
-      if (!isDrained && end === null && !isFull) continue;
-      await this.judge(batch);
-      if (batch.length > 0) this.batchCount += 1;
-      batch = [];
-      this.moveTo(changes.place);
-      if (end !== null) throw end;
+      if (!isDrained && !isEnd && !isFull) continue;
+      const { place } = changes;
+      const due = batch;
+      [batch, since] = [[], clock.now()];
+      const judging = this.judge(due);
+      if (isEnd) await judging;
+      else end = await this.readOn(changes, batch, judging);
+      if (due.length > 0) this.batchCount += 1;
+      this.moveTo(place);
+      if (isEnd) throw end;
       if (!isDrained) continue;
       empty += 1;
       if (empty >= EMPTY_ANSWERS_MIN) this.onDrained();
       await delay(clock, empty < EMPTY_ANSWERS_MIN ? FIRST_POLL_MS : POLL_MS);
     }
+  }
+
+  /**
+   * Waits until what was read is judged. Where that takes long it reads on, as much as is judged together: MongoDB's log keeps
+   * no place for a stream that nobody asks, also where all that is written is of no concern. Gives what ended the stream, or null.
+   */
+  private async readOn(changes: StoreChanges, batch: StoreChange[], judging: Promise<void>): Promise<unknown> {
+    while ((await resultWithin(this.parts.clock, judging, POLL_MS)) === null) {
+      try {
+        while (batch.length < BATCH_MAX) {
+          const change = await changes.next();
+          if (change === null) break;
+          batch.push(change);
+        }
+      } catch (error) {
+        await judging;
+        return error;
+      }
+    }
+    return null;
   }
 
   private moveTo(place: string | null): void {

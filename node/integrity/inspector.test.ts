@@ -250,6 +250,23 @@ it("tells of a block that cannot be read, and judges the others all the same", a
   }
 });
 
+it("shows that it goes on where many blocks one after the other cannot be read", async () => {
+  const { suspect, inspector, store, clock, found } = setUp({ heldThrough: 41, blocksCount: 41 });
+  store.blocksAt = async (heights: readonly Height[]) => {
+    if (heights.length > 0) throw new StoreError("not_stored", "no regular expression");
+    return [];
+  };
+  let [heardAt, longestMs] = [0, 0];
+  const judged = suspect(numbers(2, 41));
+  await inspector.idle(() => {
+    longestMs = Math.max(longestMs, clock.now() - heardAt);
+    heardAt = clock.now();
+  });
+  await judged;
+  expect(found.length).toBe(40);
+  expect(Math.max(longestMs, clock.now() - heardAt)).toBeLessThan(15_000);
+});
+
 it("compares values that somebody made so that they cannot be shown", async () => {
   const { suspect, store } = setUp();
   const odd = { toString: 1, valueOf: 1 } as never;

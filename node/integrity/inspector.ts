@@ -192,12 +192,16 @@ export class Inspector {
   private async failureOf(due: readonly Suspected[]): Promise<unknown> {
     try {
       await this.inspect(due);
-      for (const onLook of this.onLooks) onLook();
+      this.tellOfLook();
       return null;
     } catch (error) {
       this.parts.logger.warn({ err: error }, "what seems altered cannot be looked at yet: trying again");
       return error;
     }
+  }
+
+  private tellOfLook(): void {
+    for (const onLook of this.onLooks) onLook();
   }
 
   private async isAnswering(): Promise<boolean> {
@@ -212,6 +216,7 @@ export class Inspector {
     const detail = `block ${at} of ${this.parts.nodeId} cannot be read: ${reason}`;
     this.parts.note({ kind: "header_modified", ...this.about(at, suspicion), detail });
     this.onAltered([at, at]);
+    this.tellOfLook();
   }
 
   private onAltered([first, last]: Range): void {

@@ -5,6 +5,7 @@ import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import type { Clock } from "../clock.js";
 import { createVerifier } from "../host/signer.js";
+import { AlteredBlock } from "../replica/anchors.js";
 import type { FoundBlock } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
 import type { IncidentFinding } from "./incident-record.js";
@@ -28,6 +29,9 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
     set: (change: Partial<Places>): void => void Object.assign(kept, { places: { ...kept.places, ...change } }),
   };
   const standing = { held: heldThrough };
+  /** Of heights up to `through` nothing can be proved, as the header of block `at` is not what it was. */
+  const unproved = { at: 0, through: 0 };
+  const proofs: number[] = [];
   const rests: number[] = [];
   const hasty = hastyClock();
   // Each block takes a millisecond.
@@ -43,11 +47,17 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
     store,
     places: kept,
     verifyBlock: blockVerifier(createVerifier()),
-    committedAt: async (at) => ({ blockHash: of(at).stored.block.blockHash, previousHash: "" }),
+    committedAt: async (at) => {
+      proofs.push(at);
+      if (at <= unproved.through) throw new AlteredBlock(height(unproved.at), "its header is another one");
+      return { blockHash: of(at).stored.block.blockHash, previousHash: "" };
+    },
     heldThrough: () => height(standing.held),
     stateAt: async ({ at, block, frontier }: FoundBlock): Promise<ChainState | null> => {
       const isSound =
-        foundHash(at, block.blockHash) && rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header);
+        at > unproved.through &&
+        foundHash(at, block.blockHash) &&
+        rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header);
       return isSound ? of(at).next : null;
     },
     inspect: async (from, through, suspicion) => {
@@ -67,7 +77,7 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
   });
   const heights = (): number[] => suspected.map(([at]) => at);
   const restedMs = (): number => rests.splice(0).reduce((sum, ms) => sum + ms, 0);
-  return { store, scrub, suspected, heights, noted, compared, beside, kept, standing, restedMs };
+  return { store, scrub, suspected, heights, noted, compared, beside, kept, standing, restedMs, unproved, proofs };
 }
 const foundHash = (at: number, blockHash: string): boolean => of(at).stored.block.blockHash === blockHash;
 const flip = (one: FoundBlock, part: "payloads" | "records"): FoundBlock => {
@@ -135,9 +145,59 @@ it("tells of documents between two heights, and of pages of anchors that are not
   await scrub.pass();
   expect(noted.map(({ kind, detail }) => [kind, /5\.5|-7\.25/.test(detail)])).toEqual([
     ["forged", true],
-    ["forged", true],
     ["state_altered", false],
+    ["forged", true],
   ]);
+});
+
+it("goes on by the chain where nothing can be proved, and looks once at what cannot", async () => {
+  const { scrub, store, heights, noted, compared, kept, unproved, proofs } = setUp();
+  Object.assign(unproved, { at: 7, through: 10 });
+  store.anchors = "absent";
+  expect(await scrub.pass()).toBe(true);
+  expect([heights(), kept.places.lastPass?.height, compared.length]).toEqual([[7], 300, 300]);
+  // What the first of them says holds for those up to the altered one.
+  expect(proofs.slice(0, 4)).toEqual([1, 8, 9, 10]);
+  expect(noted).toMatchObject([{ kind: "state_altered", foundBy: "scrub", detail: expect.stringMatching(/0 to 255/) }]);
+});
+
+it("names each altered block where nothing can be proved, and none that is sound", async () => {
+  const { scrub, store, heights, noted, unproved } = setUp();
+  Object.assign(unproved, { at: 100, through: 101 });
+  const withHeader = (at: number, change: object): void =>
+    store.change(at, (one) => {
+      const header = { ...one.block.header, ...change };
+      return { ...one, rawHeader: header, block: { ...one.block, header } };
+    });
+  store.change(10, (one) => flip(one, "payloads"));
+  withHeader(20, { term: 7 });
+  const other = TestLog.prototype.fork.call(new TestLog(), of(29)).block([{ dataPayload: { i: "other" } }]);
+  store.documents.set(30, foundBlock(other.stored));
+  store.change(40, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
+  store.change(60, (one) => ({ ...one, frontier: [] }));
+  store.documents.delete(50);
+  withHeader(100, { term: 7 });
+  expect(await scrub.pass()).toBe(true);
+  expect(heights()).toEqual([100, 50]);
+  expect(noted.map(({ kind, heights: found }) => [kind, found])).toEqual([
+    ["payload_modified", [10, 10]],
+    ["header_modified", [20, 20]],
+    // Both are sealed, and the one does not follow the other: which of them was exchanged cannot be said.
+    ["hash_rewritten", [30, 31]],
+    ["signature_invalid", [40, 40]],
+    ["header_modified", [60, 60]],
+  ]);
+});
+
+it("looks at a page of anchors before anything of it is proved: a proof makes it anew", async () => {
+  const { scrub, store, noted, proofs } = setUp();
+  const asked: number[] = [];
+  store.anchorStanding = async () => {
+    asked.push(proofs.length);
+    return "altered";
+  };
+  await scrub.pass();
+  expect([asked, noted.map(({ kind }) => kind)]).toEqual([[0], ["state_altered"]]);
 });
 
 it("goes on where it was after a restart, if that is still what it was", async () => {

@@ -1,13 +1,23 @@
 import type { HashHex } from "../../shared/ids.js";
 import { type Height, height } from "../../shared/ids.js";
-import { type BlockVerifier, type ChainState, EMPTY_CHAIN, rangeMatches } from "../../shared/log/chain.js";
+import {
+  type BlockVerdict,
+  type BlockVerifier,
+  type ChainState,
+  EMPTY_CHAIN,
+  rangeMatches,
+} from "../../shared/log/chain.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
 import { type Clock, delay } from "../clock.js";
+import { AlteredBlock } from "../replica/anchors.js";
+import { stateAfter } from "../replica/verified-tail.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
+import { headerHash } from "./difference.js";
 import type { IncidentFinding } from "./incident-record.js";
-import type { Proof, Suspicion } from "./inspector.js";
+import { isWhole, type Proof, type Suspicion } from "./inspector.js";
+import { ownDifference } from "./own-difference.js";
 import type { Paced } from "./own-records.js";
 import { type Haste, Pace } from "./pace.js";
 import type { PlaceFile } from "./place-file.js";
@@ -22,6 +32,16 @@ export interface VerifiedBlock {
   readonly found: FoundBlock;
   readonly events: readonly LoggedEvent[];
   readonly index: BlockIndex;
+}
+
+/** What the running pass found that no anchor proves, as a page of them is gone and the headers do not lead there. */
+interface Unproved {
+  /** The block that is in the way. */
+  readonly at: number;
+  /** Nothing is asked for a proof of up to here. */
+  readonly through: number;
+  /** The last block that failed there: the next one cannot be told by its link to it. */
+  readonly fellAt: number;
 }
 
 export interface ScrubParts {
@@ -73,6 +93,9 @@ export class Scrub {
   private stepCount = 0;
   private blocksPerSecond: number | null = null;
   private readonly pace: Pace;
+  private unproved: Unproved = { at: 0, through: 0, fellAt: 0 };
+  /** The page of anchors that was looked at last, in this pass. */
+  private page = { number: -1, isGone: false };
   /** This process has come to the log's end once. */
   private hasEnded = false;
   /** Up to here it went on where an earlier process was: what that one verified may have been altered while none ran. */
@@ -117,6 +140,8 @@ export class Scrub {
   /** One pass over all that is committed as it begins; true if it came to its end. */
   async pass(): Promise<boolean> {
     const { places, clock, heldThrough } = this.parts;
+    this.unproved = { at: 0, through: 0, fellAt: 0 };
+    this.page = { number: -1, isGone: false };
     let state = await this.begin();
     // What comes later is the next pass's: a log that grows faster than it is verified would keep this one for ever.
     let end: Height | null = null;
@@ -215,13 +240,19 @@ export class Scrub {
         await inspect(next, height(one.at - 1), { foundBy: "scrub" });
         // It cannot be checked against what is missing: it fails, and is looked at by its anchor.
         state = { ...state, height: height(one.at - 1) };
+        this.unproved = { ...this.unproved, fellAt: one.at - 1 };
       }
       await clock.breathe();
       const verdict = verifyBlock(state, one.block);
-      const isSound = verdict.ok && (await this.isCommitted(one));
-      if (isSound) {
+      await this.lookAtPage(next, verdict.ok ? verdict.next.clusterId : state.clusterId, through);
+      const proof = await this.proofOf(height(one.at));
+      if (verdict.ok && isCommitted(one, proof?.blockHash ?? one.block.blockHash)) {
         state = verdict.next;
         sound.push({ found: one, events: verdict.events, index: verdict.index });
+        continue;
+      }
+      if (proof === null) {
+        state = this.pastUnproved(state, one, verdict);
         continue;
       }
       const isSignatureBad = !verdict.ok && verdict.fault === "bad_signature";
@@ -234,16 +265,51 @@ export class Scrub {
       return { ...state, height: through };
     }
     await this.parts.compareEntries(sound, entries, paths);
-    await this.checkAnchors(from, state);
     return state;
   }
 
-  /** It is the block that this node noted, and its document has the hashes that a restart begins with. */
-  private async isCommitted({ at, block, frontier }: FoundBlock): Promise<boolean> {
-    const { blockHash } = await this.parts.committedAt(height(at));
-    return (
-      block.blockHash === blockHash && rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header)
-    );
+  /** null: nothing proves it. What is in the way is looked at once; each block of such a page would lead there again. */
+  private async proofOf(at: Height): Promise<Proof | null> {
+    if (at <= this.unproved.through) return null;
+    try {
+      return await this.parts.committedAt(at);
+    } catch (error) {
+      if (!(error instanceof AlteredBlock)) throw error;
+      const isNew = error.height > this.unproved.at;
+      const through = Math.max(at, error.height);
+      this.unproved = { ...this.unproved, at: Math.max(error.height, this.unproved.at), through };
+      if (!isNew) return null;
+      if (this.page.isGone)
+        this.tellOfPage(this.page.number, `is gone, and cannot be made anew, as block ${error.height} is altered`);
+      await this.parts.inspect(error.height, error.height, { foundBy: "scrub" });
+      return null;
+    }
+  }
+
+  /**
+   * Past a block that fails and that nothing proves: it is told if its own hashes disagree, or if the one before it did not
+   * fail. It is gone on from by its own hash, with the members from before it: what it says of members nobody has signed.
+   */
+  private pastUnproved(before: ChainState, found: FoundBlock, verdict: BlockVerdict): ChainState {
+    const { block } = found;
+    const at = height(found.at);
+    const isConsistent = isWhole(found, block.blockHash);
+    const isLinked = this.unproved.fellAt !== at - 1;
+    if (at !== this.unproved.at && (isLinked || !isConsistent)) {
+      const { kind, differences } = ownDifference(found, { blockHash: block.blockHash, previousHash: before.headHash });
+      const why = verdict.ok ? `block ${at}: the tree beside it is not its header's` : verdict.detail;
+      const isExchanged = isConsistent && !verdict.ok && verdict.fault !== "bad_signature";
+      this.parts.note({
+        kind: isExchanged ? "hash_rewritten" : kind,
+        foundBy: "scrub",
+        heights: [isExchanged ? Math.max(1, at - 1) : at, at],
+        differences: isExchanged || !isLinked ? [] : differences,
+        detail: `${why}; which block was committed there cannot be proved, as block ${this.unproved.at} is altered`,
+      });
+    }
+    this.unproved = { ...this.unproved, fellAt: at };
+    const isHeaderSound = headerHash(found) === block.blockHash && isCommitted(found, block.blockHash);
+    return isHeaderSound ? stateAfter(found, before.members, before.clusterId) : { ...before, height: at };
   }
 
   /** If nothing of the block can be gone on from, the next one fails as well, is found sound by its anchor, and can. */
@@ -257,12 +323,23 @@ export class Scrub {
     this.parts.note({ kind: "forged", foundBy: "scrub", heights: [Math.floor(at), Math.floor(at)], detail });
   }
 
-  private async checkAnchors(from: Height, { height: to, clusterId }: ChainState): Promise<void> {
-    const first = Math.floor(from / PAGE_HEIGHTS);
-    for (let page = first; (page + 1) * PAGE_HEIGHTS <= to + 1; page++) {
-      if ((await this.parts.store.anchorStanding(page, clusterId as HashHex)) !== "altered") continue;
-      const detail = `the page of anchors for blocks ${page * PAGE_HEIGHTS} to ${(page + 1) * PAGE_HEIGHTS - 1} is not one that this node wrote`;
-      this.parts.note({ kind: "state_altered", foundBy: "scrub", detail });
-    }
+  /** Before anything of it is proved: that makes one anew which is not ours. */
+  private async lookAtPage(at: Height, clusterId: HashHex | "", through: Height): Promise<void> {
+    const number = Math.floor(at / PAGE_HEIGHTS);
+    const isWritten = (number + 1) * PAGE_HEIGHTS <= through + 1;
+    if (number === this.page.number || clusterId === "" || !isWritten) return;
+    const standing = await this.parts.store.anchorStanding(number, clusterId as HashHex);
+    this.page = { number, isGone: standing === "absent" };
+    if (standing === "altered") this.tellOfPage(number, "is not one that this node wrote");
   }
+
+  private tellOfPage(number: number, what: string): void {
+    const detail = `the page of anchors for blocks ${number * PAGE_HEIGHTS} to ${(number + 1) * PAGE_HEIGHTS - 1} ${what}`;
+    this.parts.note({ kind: "state_altered", foundBy: "scrub", detail });
+  }
+}
+
+/** It is the block that this node noted, and its document has the hashes that a restart begins with. */
+function isCommitted({ block, frontier }: FoundBlock, blockHash: HashHex): boolean {
+  return block.blockHash === blockHash && rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header);
 }

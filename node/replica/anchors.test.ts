@@ -146,6 +146,59 @@ it("names the block whose header was altered, or is missing, where headers have 
   await expect(anchors.proofOf(height(1))).rejects.toBeInstanceOf(AlteredBlock);
 });
 
+it("names the highest block that is missing or another one, and not a sound one above it", async () => {
+  const { blocks, database, make } = await setUp(8);
+  database.blocks.delete(height(5));
+  const anchors = make();
+  addAll(anchors, blocks, 9);
+  await expect(anchors.proofOf(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 5 });
+  // What one header says of its own height moves no other.
+  const six = database.blocks.get(height(6));
+  if (six === undefined) throw new Error("no block 6");
+  const { block } = six.stored;
+  const moved = { ...block, header: { ...block.header, height: height(7) } };
+  database.blocks.set(height(6), { ...six, stored: { ...six.stored, block: moved } });
+  await expect(make().proofOf(height(4))).rejects.toMatchObject({ failure: "unknown" });
+  const anew = make();
+  addAll(anew, blocks, 9);
+  await expect(anew.proofOf(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 6 });
+});
+
+it("walks once to what is altered: blocks above it are proved, and those below wait until it is put back", async () => {
+  const { blocks, database, headers, make } = await setUp(40);
+  const pages = vi.spyOn(database.anchors, "get");
+  const put = database.blocks.get(height(21));
+  alterHeader(database, 21);
+  const anchors = make();
+  addAll(anchors, blocks, 40);
+  await expect(anchors.proofOf(height(1))).rejects.toMatchObject({ height: 21 });
+  const [walked, read] = [headers.mock.calls.length, pages.mock.calls.length];
+  expect(await anchors.proofOf(height(23))).toEqual(expected(blocks, 23, 23)[0]);
+  expect(headers.mock.calls.length).toBe(walked);
+  for (const at of [22, 21, 20, 9, 2]) await expect(anchors.proofOf(height(at))).rejects.toMatchObject({ height: 21 });
+  // Whether it was put back is one header a question.
+  expect(headers.mock.calls.slice(walked)).toEqual(Array.from({ length: 5 }, () => [21, 21]));
+  expect(pages.mock.calls.length).toBe(read);
+  if (put !== undefined) database.blocks.set(height(21), put);
+  expect(await proofs(anchors, 1, 41)).toEqual(expected(blocks, 1, 41));
+});
+
+it("proves by its page what stands beside a header at its border that leads nowhere", async () => {
+  const { blocks, database, make } = await setUp(20);
+  addAll(make(), blocks);
+  await settled();
+  alterHeader(database, 8);
+  database.anchors.delete(1);
+  const anchors = make();
+  addAll(anchors, blocks, 20);
+  await expect(anchors.proofOf(height(5))).rejects.toMatchObject({ name: "AlteredBlock", height: 8 });
+  expect(await proofs(anchors, 9, 21)).toEqual(expected(blocks, 9, 21));
+  const other = make();
+  addAll(other, blocks, 20);
+  await expect(other.proofOf(height(5))).rejects.toMatchObject({ name: "AlteredBlock", height: 8 });
+  expect(await proofs(other, 1, 3)).toEqual(expected(blocks, 1, 3));
+});
+
 it("calls nothing altered that its store need not hold", async () => {
   const { blocks, database, make } = await setUp(8);
   for (let at = 3; at <= 9; at++) database.blocks.delete(height(at));

@@ -9,6 +9,8 @@ import { SharedRuns } from "./shared-runs.js";
 const NOTE_BYTES = 64;
 /** Pages in memory; one of 256 heights is 16 KiB. */
 const PAGES_MAX = 64;
+/** Places where walks ended that are remembered. */
+const BREAKS_MAX = 64;
 /** So many pages that were made anew go into one write, and who makes them waits beyond twice as many. */
 const PAGES_AT_ONCE = 32;
 
@@ -19,6 +21,19 @@ export interface AnchorMemory {
   readonly notesMax: number;
 }
 export const ANCHOR_MEMORY: AnchorMemory = { pageHeights: 256, notesMax: 16 * 256 };
+
+/** A walk came to a header that is not what the next one names. */
+interface Break {
+  readonly at: Height;
+  readonly expected: HashHex;
+  readonly fault: string;
+  /** Which page was walked; the header may be the lowest of the one above. */
+  readonly page: number;
+  /** Notes of the heights of that page above it. */
+  readonly bytes: Uint8Array;
+  /** Down to this page nothing can be walked before it is put back. */
+  lowest: number;
+}
 
 /** What is noted of a committed block: its hash, and the hash of the newest event up to and with it. */
 export interface Note {
@@ -68,6 +83,7 @@ export class Anchors {
   /** Pages that were made anew from headers. */
   private readonly unwritten = new Map<number, Uint8Array>();
   private writing: Promise<void> | null = null;
+  private breaks: Break[] = [];
   private loads = 0;
   /** A write has failed; until something is committed again none is tried. */
   private isRefused = false;
@@ -169,9 +185,31 @@ export class Anchors {
     if (at >= this.recentFrom + this.recent.length)
       throw new StoreError("unknown", `This node does not know yet that block ${at} is committed.`);
     const page = this.pageOf(at);
+    const above = await this.aboveBreak(page, at);
+    if (above !== null) return above;
     const note = this.noteIn(await this.loading.run(page, () => this.load(page)), at);
     if (note === null) throw new StoreError("unknown", `Nothing is noted of block ${at}.`);
     return note;
+  }
+
+  /**
+   * Where a walk ended before, what it came to is known, and it does not begin again for each height: whether the block was
+   * put back is one header to read. null: nothing is known to be in the way.
+   */
+  private async aboveBreak(page: number, at: Height): Promise<Note | null> {
+    const found = this.breakOf(page);
+    if (found === undefined) return null;
+    const note = page === found.page && at > found.at ? this.noteIn(found.bytes, at) : null;
+    if (note !== null) return note;
+    const held = this.parts.heldThrough();
+    const [stored] = await this.parts.reader.readHeaders(found.at, found.at);
+    if (stored === undefined || !hasHash(stored.header, found.expected)) throw alteredAt(found.at, found.fault, held);
+    this.breaks = this.breaks.filter((one) => one !== found);
+    return null;
+  }
+
+  private breakOf(page: number): Break | undefined {
+    return this.breaks.find(({ lowest, page: highest }) => lowest <= page && page <= highest);
   }
 
   private async load(page: number): Promise<Uint8Array> {
@@ -229,23 +267,42 @@ export class Anchors {
     const from = Math.max(1, page * this.pageHeights);
     const top = height(Math.min(end, this.recentFrom));
     const held = this.parts.heldThrough();
-    let expected = (await this.noted(top)).blockHash;
-    const headers = await this.parts.reader.readHeaders(height(from), top);
+    let expected = await this.hashAbove(page, top);
+    // By what stands at each height: one that is missing moves no other.
+    const headers = new Map(
+      (await this.parts.reader.readHeaders(height(from), top)).map(({ header }) => [header.height, header]),
+    );
     const bytes = new Uint8Array(this.pageHeights * NOTE_BYTES);
-    for (let at = top as number; at >= from; at--) {
-      const stored = headers[at - from];
-      if (stored === undefined || stored.header.height !== at)
-        throw alteredAt(at, "a header is missing at or below it", held);
-      if (!hasHash(stored.header, expected))
-        throw alteredAt(at, "its header is not the one that the next block names", held);
-      if (at < end) this.writeNote(bytes, at, { blockHash: expected, headHash: stored.header.headHash });
-      expected = stored.header.previousBlockHash;
+    for (let at = top; at >= from; at = height(at - 1)) {
+      const header = headers.get(at);
+      if (header === undefined || !hasHash(header, expected)) {
+        const fault = header === undefined ? "it is missing" : "its header is not the one that the next block names";
+        this.onBreak({ at, expected, fault, page, bytes, lowest: page });
+        throw alteredAt(at, fault, held);
+      }
+      if (at < end) this.writeNote(bytes, at, { blockHash: expected, headHash: header.headHash });
+      expected = header.previousBlockHash;
     }
     for (let at = top + 1; at < end; at++) {
       const note = this.recent[at - this.recentFrom];
       if (note !== undefined) this.writeNote(bytes, at, note);
     }
     return bytes;
+  }
+
+  /** What is in the way of the page above is in the way of this one too. */
+  private async hashAbove(page: number, top: Height): Promise<HashHex> {
+    try {
+      return (await this.noted(top)).blockHash;
+    } catch (error) {
+      const found = this.breakOf(this.pageOf(top));
+      if (found !== undefined) found.lowest = Math.min(found.lowest, page);
+      throw error;
+    }
+  }
+
+  private onBreak(found: Break): void {
+    this.breaks = [...this.breaks.slice(1 - BREAKS_MAX), found];
   }
 
   /** Pages all of whose heights are noted in memory are written, and then forgotten there. */

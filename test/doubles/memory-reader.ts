@@ -45,7 +45,7 @@ export class MemoryReader implements LogReader {
     const found: { readonly header: BlockHeader; readonly blockHash: string }[] = [];
     for (let at = from; at <= to; at = height(at + 1)) {
       const stored = this.database.blocks.get(at)?.stored;
-      if (stored === undefined) break;
+      if (stored === undefined) continue;
       found.push(structuredClone({ header: stored.block.header, blockHash: stored.block.blockHash }));
     }
     return found;

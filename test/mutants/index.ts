@@ -122,8 +122,8 @@ export const INDEX: readonly Mutant[] = [
     "55c",
     "headers that are walked need not be those that the next ones name",
     ANCHORS,
-    "      if (!hasHash(stored.header, expected))",
-    '      if (hashHeader(stored.header) !== (expected === "" ? "" : (expected = stored.blockHash)))',
+    "      if (header === undefined || !hasHash(header, expected)) {",
+    "      if (header === undefined || !hasHash(header, (expected = hashHeader(header)))) {",
   ),
   one(
     "56",

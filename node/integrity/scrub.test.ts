@@ -32,6 +32,7 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
   /** Of heights up to `through` nothing can be proved, as the header of block `at` is not what it was. */
   const unproved = { at: 0, through: 0 };
   const proofs: number[] = [];
+  const inspected: [number, number, number][] = [];
   const rests: number[] = [];
   const hasty = hastyClock();
   // Each block takes a millisecond.
@@ -43,7 +44,7 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
       return hasty.after(ms, action);
     },
   };
-  const scrub = new Scrub({
+  const scrub: Scrub = new Scrub({
     store,
     places: kept,
     verifyBlock: blockVerifier(createVerifier()),
@@ -61,6 +62,7 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
       return isSound ? of(at).next : null;
     },
     inspect: async (from, through, suspicion) => {
+      inspected.push([from, through, scrub.steps]);
       for (let at = from as number; at <= through; at++) suspected.push([at, suspicion]);
     },
     paths: () => [],
@@ -77,7 +79,21 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
   });
   const heights = (): number[] => suspected.map(([at]) => at);
   const restedMs = (): number => rests.splice(0).reduce((sum, ms) => sum + ms, 0);
-  return { store, scrub, suspected, heights, noted, compared, beside, kept, standing, restedMs, unproved, proofs };
+  return {
+    store,
+    scrub,
+    suspected,
+    heights,
+    noted,
+    compared,
+    beside,
+    kept,
+    standing,
+    restedMs,
+    unproved,
+    proofs,
+    inspected,
+  };
 }
 const foundHash = (at: number, blockHash: string): boolean => of(at).stored.block.blockHash === blockHash;
 const flip = (one: FoundBlock, part: "payloads" | "records"): FoundBlock => {
@@ -108,6 +124,39 @@ it("ends where the log ended as it began, however fast that grows", async () => 
   expect(await scrub.pass()).toBe(true);
   expect(kept.places.lastPass).toMatchObject({ height: 100 });
   expect(standing.held).toBeGreaterThan(200);
+});
+
+it("begins anew where the log is shorter than its place: it was emptied, and is copied", async () => {
+  const { scrub, kept, standing, compared } = setUp({ heldThrough: 300 });
+  const seen: number[] = [];
+  const { set } = kept;
+  kept.set = (change) => {
+    set(change);
+    seen.push(change.lastPass?.height ?? 0);
+    const at = kept.places.scrub?.height ?? 0;
+    if (standing.held === 300 && at > 150) {
+      standing.held = 0;
+      setTimeout(() => {
+        standing.held = 32;
+      }, 5);
+    }
+  };
+  expect(await scrub.pass()).toBe(true);
+  expect(Math.max(...seen)).toBe(32);
+  expect(kept.places).toMatchObject({ scrub: null, lastPass: { height: 32, lastSequence: 30 } });
+  expect(compared.slice(-32)).toEqual(Array.from({ length: 32 }, (_, i) => i + 1));
+});
+
+it("leaves what was not looked at any more, as the node stops, to the next start", async () => {
+  const { scrub, store, kept, inspected } = setUp();
+  for (let at = 2; at <= 299; at++) store.documents.delete(at);
+  const { push } = inspected;
+  inspected.push = (...some) => {
+    scrub.stop();
+    return push.apply(inspected, some);
+  };
+  expect(await scrub.pass()).toBe(false);
+  expect([inspected.length > 0, kept.places.scrub?.height]).toEqual([true, 0]);
 });
 
 it("goes on past what it finds, and finds all of it", async () => {

@@ -140,12 +140,10 @@ export class Scrub {
   /** One pass over all that is committed as it begins; true if it came to its end. */
   async pass(): Promise<boolean> {
     const { places, clock, heldThrough } = this.parts;
-    this.unproved = { at: 0, through: 0, fellAt: 0 };
-    this.page = { number: -1, isGone: false };
     let state = await this.begin();
     // What comes later is the next pass's: a log that grows faster than it is verified would keep this one for ever.
     let end: Height | null = null;
-    const [begunAt, from] = [clock.now(), state.height];
+    let [begunAt, from] = [clock.now(), state.height];
     while (!this.isStopped) {
       const held = heldThrough();
       if (held === 0) {
@@ -153,6 +151,13 @@ export class Scrub {
         await delay(clock, NOT_HELD_MS);
         if (heldThrough() === 0 && state.height === 0) return false;
         continue;
+      }
+      if (held < state.height) {
+        // The log was emptied or lost, and is copied anew: what was verified is not what is here.
+        places.set({ scrub: null });
+        state = await this.begin();
+        end = null;
+        [begunAt, from] = [clock.now(), state.height];
       }
       end ??= held;
       const through = height(Math.min(end, held));
@@ -165,6 +170,8 @@ export class Scrub {
       const before = state;
       state = await this.paced(async () => {
         const after = await this.step(before, through);
+        // What was not looked at any more, or was lost meanwhile, comes again.
+        if (this.isStopped || heldThrough() < after.height) return before;
         const { startedAt: passStartedAt = clock.wall() } = places.places.scrub ?? {};
         places.set({ scrub: { height: after.height, startedAt: passStartedAt } });
         if (this.hasEnded && after.height >= this.unreadThrough) this.unreadThrough = 0;
@@ -191,6 +198,8 @@ export class Scrub {
   }
 
   private async begin(): Promise<ChainState> {
+    this.unproved = { at: 0, through: 0, fellAt: 0 };
+    this.page = { number: -1, isGone: false };
     const state = await this.beginning();
     if (!this.hasEnded) this.unreadThrough = Math.min(this.unreadThrough, state.height);
     return state;

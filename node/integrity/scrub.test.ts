@@ -147,6 +147,25 @@ it("begins anew where the log is shorter than its place: it was emptied, and is 
   expect(compared.slice(-32)).toEqual(Array.from({ length: 32 }, (_, i) => i + 1));
 });
 
+it("looks at what is missing part by part", async () => {
+  const { scrub, store, inspected, standing, restedMs } = setUp();
+  for (let at = 2; at <= 299; at++) store.documents.delete(at);
+  await scrub.pass();
+  expect(inspected.map(([from, through]) => [from, through])).toEqual([
+    [2, 257],
+    [258, 299],
+    [300, 300],
+  ]);
+  // Whoever waits for a sign of it sees one between them.
+  expect(inspected.map(([, , steps]) => steps)).toEqual([0, 1, 2]);
+  restedMs();
+  inspected.length = 0;
+  store.documents.clear();
+  standing.held = 1_000;
+  await scrub.pass();
+  expect(inspected.map(([from, through]) => through - from + 1)).toEqual([256, 256, 256, 232]);
+});
+
 it("leaves what was not looked at any more, as the node stops, to the next start", async () => {
   const { scrub, store, kept, inspected } = setUp();
   for (let at = 2; at <= 299; at++) store.documents.delete(at);

@@ -24,6 +24,8 @@ import type { PlaceFile } from "./place-file.js";
 
 const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
 const NOT_HELD_MS = 500;
+/** Missing blocks that are looked at together. */
+const MISSING_AT_ONCE = 256;
 /** Heights of one page of anchors. */
 const PAGE_HEIGHTS = 256;
 
@@ -246,7 +248,7 @@ export class Scrub {
       const next = height(state.height + 1);
       if (one.at < next) continue;
       if (one.at > next) {
-        await inspect(next, height(one.at - 1), { foundBy: "scrub" });
+        await this.inspectMissing(next, height(one.at - 1));
         // It cannot be checked against what is missing: it fails, and is looked at by its anchor.
         state = { ...state, height: height(one.at - 1) };
         this.unproved = { ...this.unproved, fellAt: one.at - 1 };
@@ -270,11 +272,19 @@ export class Scrub {
       state = await this.pastAltered(state, one);
     }
     if (last === undefined) {
-      await inspect(from, through, { foundBy: "scrub" });
+      await this.inspectMissing(from, through);
       return { ...state, height: through };
     }
     await this.parts.compareEntries(sound, entries, paths);
     return state;
+  }
+
+  /** Part by part: much takes long to look at, and is no silence. */
+  private async inspectMissing(from: Height, through: Height): Promise<void> {
+    for (let at = from; at <= through && !this.isStopped; at = height(at + MISSING_AT_ONCE)) {
+      const last = height(Math.min(through, at + MISSING_AT_ONCE - 1));
+      await this.paced(() => this.parts.inspect(at, last, { foundBy: "scrub" }));
+    }
   }
 
   /** null: nothing proves it. What is in the way is looked at once; each block of such a page would lead there again. */

@@ -268,7 +268,7 @@ export class Integrity {
       await this.writePlaces();
     };
     this.running = { places, watch, scrub, passes, stop };
-    if (places.places.watch === null && driver.heldThrough > 0) passes.onBlind();
+    passes.start();
     this.inspector.start();
     void this.inspector.idle().then(() => this.onLookedAt());
     if (this.parts.isUnwatched) watch.leaveOff();
@@ -321,6 +321,7 @@ export class Integrity {
       onBlind: () => this.running?.passes.onBlind(),
       onLive: () => {
         this.healing.repair.onAllJudged();
+        this.running?.passes.onLive();
         this.endBlindness();
         // From here on a restart knows where to go on.
         void this.writePlaces();
@@ -333,6 +334,7 @@ export class Integrity {
     return new Passes({
       ...{ scrub, places, clock, logger, onPending },
       holdsBlocks: () => driver.heldThrough > 0,
+      isWatchStarting: () => this.running?.watch.state === "starting",
       onCaughtUp: () => this.endBlindness(),
     });
   }

@@ -1,9 +1,16 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { hastyClock } from "../../test/doubles/memory-integrity.js";
 import { Passes } from "./passes.js";
+import { PlaceFile, type Places } from "./place-file.js";
 import type { Scrub } from "./scrub.js";
 
-function setUp({ holds = true } = {}) {
+const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
+
+function setUp({ holds = true, file = null as PlaceFile | null } = {}) {
+  const standing = { isStarting: false };
   const said: string[] = [];
   const ends: ((isWhole: boolean) => void)[] = [];
   const scrub = {
@@ -15,6 +22,7 @@ function setUp({ holds = true } = {}) {
       passBlocksPerSecond: null,
     },
     hasSkipped: false,
+    beginAnew: () => said.push("anew"),
     isAwaited: false,
     pass: () =>
       new Promise<boolean>((resolve) => {
@@ -26,10 +34,17 @@ function setUp({ holds = true } = {}) {
   };
   const passes: Passes = new Passes({
     scrub: scrub as unknown as Scrub,
-    places: { set: () => said.push("from the beginning") },
+    places: {
+      places: file?.places ?? NOWHERE,
+      set: (change) => {
+        file?.set(change);
+        if (change.scrub === null) said.push("from the beginning");
+      },
+    },
     clock: hastyClock(),
     logger: { info: () => undefined, warn: () => undefined },
     holdsBlocks: () => holds,
+    isWatchStarting: () => standing.isStarting,
     onCaughtUp: () => said.push("caught up"),
     onPending: () => said.push(passes.isPending ? "pending" : "fresh"),
   });
@@ -37,7 +52,7 @@ function setUp({ holds = true } = {}) {
     ends.shift()?.(isWhole);
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
   };
-  return { scrub, passes, said, end, ends };
+  return { scrub, passes, said, end, ends, standing };
 }
 
 it("is pending from the moment on that changes were missed until a whole pass has ended", async () => {
@@ -61,6 +76,50 @@ it("does not count a pass that had begun before", async () => {
   expect([passes.isPending, said]).toEqual([true, ["pending"]]);
   await end();
   expect([passes.isPending, said]).toEqual([false, ["pending", "fresh", "caught up"]]);
+  await passes.stop();
+});
+
+it("stays pending over a restart until a pass has ended, though the watch goes on where it was", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "passes-"));
+  const open = (): Promise<PlaceFile> => PlaceFile.open(folder, "a");
+  try {
+    const file = await open();
+    const first = setUp({ file });
+    first.passes.start();
+    first.passes.onLive();
+    file.set({ watch: "here" });
+    await file.write();
+    await first.passes.stop();
+    const again = await open();
+    const second = setUp({ file: again });
+    second.passes.start();
+    expect([again.places.watch, second.passes.isPending, second.passes.isDue]).toEqual(["here", true, true]);
+    await second.end();
+    expect(second.passes.isPending).toBe(false);
+    await again.write();
+    await second.passes.stop();
+    const third = setUp({ file: await open() });
+    third.passes.start();
+    expect([third.passes.isPending, third.passes.isDue]).toEqual([false, false]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+it("counts no pass that began before changes are seen again", async () => {
+  const { passes, said, end, standing, ends } = setUp();
+  standing.isStarting = true;
+  passes.onBlind();
+  // A short log is read before the watch is open.
+  await end();
+  expect([passes.isPending, ends.length]).toEqual([true, 1]);
+  standing.isStarting = false;
+  passes.onLive();
+  expect(said.at(-1)).toBe("anew");
+  await end();
+  expect([passes.isPending, said.slice(-2)]).toEqual([false, ["fresh", "caught up"]]);
+  passes.onLive();
+  expect([passes.isPending, said.at(-1)]).toEqual([false, "caught up"]);
   await passes.stop();
 });
 

@@ -7,11 +7,13 @@ const RETRY_MS = 500;
 
 export interface PassesParts {
   readonly scrub: Scrub;
-  readonly places: Pick<PlaceFile, "set">;
+  readonly places: Pick<PlaceFile, "places" | "set">;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "info" | "warn">;
   /** Whether the node holds anything at present. */
   readonly holdsBlocks: () => boolean;
+  /** Changes are not seen yet, and will be. */
+  readonly isWatchStarting: () => boolean;
   /** All that was changed while nobody watched has been looked for. */
   readonly onCaughtUp: () => void;
   /** Whether others should lead has perhaps changed. */
@@ -71,8 +73,11 @@ export class Passes {
       if (!(await scrub.pass())) return;
       if (this.anew === "begun") this.anew = "none";
       logger.info(scrub.coverage, `verified the log through event ${scrub.coverage.verifiedThrough}`);
+      // What is changed behind it until then is seen by nobody.
+      if (this.due > 0 && this.parts.isWatchStarting()) return delay(clock, RETRY_MS);
       this.due = Math.max(0, this.due - 1);
       if (this.due > 0) return;
+      places.set({ isBlind: false });
       this.setPending(false);
       onCaughtUp();
     } catch (error) {
@@ -90,13 +95,26 @@ export class Passes {
     scrub.isAwaited = false;
   }
 
-  /** What was changed and not watched is found by a pass that begins now. */
+  /** What an earlier process did not come to know is due. */
+  start(): void {
+    const { watch, isBlind } = this.parts.places.places;
+    if ((watch === null || isBlind === true) && this.parts.holdsBlocks()) this.onBlind();
+  }
+
+  /** What was changed and not watched is found by a pass that begins now. Until it has ended a restart begins it anew. */
   onBlind(): void {
     this.due = this.running === null ? 1 : 2;
-    if (this.running === null) this.parts.places.set({ scrub: null });
+    this.parts.places.set({ isBlind: true, ...(this.running === null ? { scrub: null } : {}) });
     // Where nothing is held, nothing can have been changed.
     if (this.parts.holdsBlocks()) this.setPending(true);
     void this.pass();
+  }
+
+  /** From now on changes are seen: a pass that is due, and that begins now, misses none. */
+  onLive(): void {
+    if (this.due === 0) return;
+    this.due = 1;
+    this.parts.scrub.beginAnew();
   }
 
   private setPending(isPending: boolean): void {

@@ -13,9 +13,10 @@ const placesSchema = z.strictObject({
   storeId: z.string(),
   /** Behind all changes that were judged. */
   watch: z.string().max(4_096).nullable(),
+  /** What was changed before that place is not known, until a whole pass has ended. */
+  isBlind: z.boolean().optional(),
   /** The pass that is under way: the last height that it verified. */
   scrub: z.strictObject({ height: count, startedAt: z.string() }).nullable(),
-  /** The newest pass over the whole log. */
   /** Blocks that this node puts back: it alone says so, as what stands here nobody can write who has only the database. */
   repair: z
     .strictObject({ id: z.string(), ranges: z.array(z.tuple([z.number(), z.number()])) })
@@ -26,6 +27,7 @@ const placesSchema = z.strictObject({
     .strictObject({ id: z.string(), height: count.transform((n) => height(n)), isCleared: z.boolean() })
     .nullable()
     .default(null),
+  /** The newest pass over the whole log. */
   lastPass: z
     .strictObject({ startedAt: z.string(), endedAt: z.string(), height: count, lastSequence: z.int().min(-1) })
     .nullable(),

@@ -147,6 +147,21 @@ it("begins anew where the log is shorter than its place: it was emptied, and is 
   expect(compared.slice(-32)).toEqual(Array.from({ length: 32 }, (_, i) => i + 1));
 });
 
+it("begins anew when it is told to, also at its end", async () => {
+  const { scrub, compared, beside, kept } = setUp();
+  const { set } = kept;
+  let isTold = false;
+  kept.set = (change) => {
+    set(change);
+    if (!isTold && kept.places.scrub?.height === 300) {
+      isTold = true;
+      scrub.beginAnew();
+    }
+  };
+  expect(await scrub.pass()).toBe(true);
+  expect([compared.length, beside]).toEqual([600, [300]]);
+});
+
 it("looks at what is missing part by part", async () => {
   const { scrub, store, inspected, standing, restedMs } = setUp();
   for (let at = 2; at <= 299; at++) store.documents.delete(at);

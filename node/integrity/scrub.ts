@@ -92,6 +92,7 @@ export class Scrub {
   /** Somebody waits for the end of a pass. */
   isAwaited = false;
   private isStopped = false;
+  private isAnew = false;
   private stepCount = 0;
   private blocksPerSecond: number | null = null;
   private readonly pace: Pace;
@@ -139,6 +140,11 @@ export class Scrub {
     this.isStopped = true;
   }
 
+  /** What the running pass has verified may have been altered since, and nobody has seen it. */
+  beginAnew(): void {
+    this.isAnew = true;
+  }
+
   /** One pass over all that is committed as it begins; true if it came to its end. */
   async pass(): Promise<boolean> {
     const { places, clock, heldThrough } = this.parts;
@@ -154,8 +160,9 @@ export class Scrub {
         if (heldThrough() === 0 && state.height === 0) return false;
         continue;
       }
-      if (held < state.height) {
-        // The log was emptied or lost, and is copied anew: what was verified is not what is here.
+      // A log that was emptied or lost is copied anew: what was verified is not what is here.
+      if (this.isAnew || held < state.height) {
+        this.isAnew = false;
         places.set({ scrub: null });
         state = await this.begin();
         end = null;
@@ -166,6 +173,7 @@ export class Scrub {
       if (state.height >= through) {
         await this.parts.checkOwnRecords((work) => this.paced(work));
         if (this.isStopped) return false;
+        if (this.isAnew) continue;
         this.end(state);
         return true;
       }

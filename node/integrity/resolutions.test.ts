@@ -158,6 +158,11 @@ it("goes on at a start with what was begun about an alert that is no incident", 
   await store.save(stepped(raised, { action: "rebuild_begun", at: "2026-01-01T00:00:01.000Z" }));
   const rebuilt: string[] = [];
   work.rebuild = async (id) => void rebuilt.push(id);
+  const list = store.list.bind(store);
+  store.list = async () => {
+    store.list = list;
+    throw new Error("no connection");
+  };
   await resolutions.resume();
   await vi.waitFor(async () => expect((await store.get(raised.id))?.resolution).toBe("rebuilt"));
   expect(rebuilt).toEqual([raised.id]);

@@ -60,12 +60,24 @@ export class Resolutions {
   /** What was begun before this process is gone on with. */
   async resume(): Promise<void> {
     // Those about what others send stand in the store alone.
-    const stored = await this.parts.store.list(RESUMED_MAX).catch((): AlertRecord[] => []);
+    const stored = await this.stored();
     const unresolved = [...stored, ...this.parts.incidents.unresolved].map((alert) => [alert.id, alert] as const);
     for (const alert of new Map(unresolved).values()) {
       if (alert.status === "repairing") void this.work(alert.id, this.repairing());
       if (alert.status === "rebuilding") void this.work(alert.id, this.rebuilding());
     }
+  }
+
+  private async stored(): Promise<readonly AlertRecord[]> {
+    const { store, logger, clock, isStopped } = this.parts;
+    while (!isStopped())
+      try {
+        return await store.list(RESUMED_MAX);
+      } catch (err) {
+        logger.warn({ err }, "what was begun about alerts could not be read: trying again");
+        await delay(clock, RETRY_MS);
+      }
+    return [];
   }
 
   async decide(decision: AlertDecision): Promise<Decided> {

@@ -64,18 +64,39 @@ export class Incidents {
 
   constructor(private readonly parts: IncidentsParts) {}
 
-  /** Those of earlier runs, so that what is found again is no new incident. */
+  /** Those of earlier runs, so that what is found again is no new incident. Resolves once they are known, or this has stopped. */
   async load(): Promise<void> {
+    while (!this.isStopped)
+      try {
+        return this.take(...(await this.read()));
+      } catch (err) {
+        this.parts.logger.warn({ err }, "open alerts could not be read: trying again");
+        await delay(this.parts.clock, RETRY_MS);
+      }
+  }
+
+  private async read(): Promise<readonly [count: number, incidents: readonly Incident[]]> {
     const { store } = this.parts;
     const open = await store.list(KNOWN_MAX);
     const over = open.length < KNOWN_MAX ? await store.list(KNOWN_MAX - open.length, "resolved") : [];
-    this.count = await store.count("all");
+    const count = await store.count("all");
+    const incidents: Incident[] = [];
     for (const alert of [...open, ...over].reverse()) {
       if (alert.foundBy === undefined) continue;
-      this.told.set(alert.id, stepOf(alert));
-      const first = firstDetail(alert);
       const places = (await store.foundHeights(alert.id)) ?? alert.heights ?? [];
-      this.known.push({ alert, first, places, seenAt: Number.NEGATIVE_INFINITY, isSaved: true, failures: 0 });
+      const first = firstDetail(alert);
+      incidents.push({ alert, first, places, seenAt: Number.NEGATIVE_INFINITY, isSaved: true, failures: 0 });
+    }
+    return [count, incidents];
+  }
+
+  private take(count: number, incidents: readonly Incident[]): void {
+    this.count = count;
+    // What was found meanwhile may be stored by now.
+    for (const one of incidents) {
+      if (this.find(one.alert.id) !== null) continue;
+      this.told.set(one.alert.id, stepOf(one.alert));
+      this.known.push(one);
     }
     this.tellDamage();
   }

@@ -31,6 +31,8 @@ const PLACES_EVERY_MS = 5_000;
 /** What was not committed when it was suspected is looked at as soon as it is. */
 const LOOK_AGAIN_MS = 500;
 const WINDOWS_WAIT_MS = 2_000;
+/** A store that gives no alerts keeps no door shut: the node opens it, and is not ready. */
+const ALERTS_WAIT_MS = 2_000;
 
 /** Finds what somebody did to this node's own database: the watch at once, the scrub in time, and whatever reads stumble over. */
 export class Integrity {
@@ -51,6 +53,8 @@ export class Integrity {
   } | null = null;
   private isStopped = false;
   private isRecalled = false;
+  /** What is open from before cannot be read yet. */
+  private isUnread = false;
 
   constructor(private readonly parts: IntegrityParts) {
     const { nodeId, storage, driver, clock, logger } = parts;
@@ -139,9 +143,9 @@ export class Integrity {
     };
   }
 
-  /** What was changed while nobody watched is being looked for: others should lead. */
+  /** What was changed while nobody watched is being looked for, or what was found before is not known: others should lead. */
   get isPending(): boolean {
-    return this.running?.passes.isPending === true;
+    return this.isUnread || this.running?.passes.isPending === true;
   }
 
   get isIndexInDoubt(): boolean {
@@ -224,12 +228,20 @@ export class Integrity {
 
   /** Once the log is recovered. */
   async start(storeId: string): Promise<void> {
-    const { clock, logger, identityFolder, driver, verifySchedule } = this.parts;
+    const { clock, driver, onPending } = this.parts;
     if (this.parts.isOff) return;
-    await this.incidents.load().catch((err) => logger.warn({ err }, "open alerts could not be read"));
     this.recalled.onStart(driver.view()?.durableHeight ?? 0);
+    this.isUnread = true;
+    await Promise.race([this.begin(storeId), delay(clock, ALERTS_WAIT_MS)]);
+    if (this.isUnread && !this.isStopped) onPending();
+  }
+
+  private async begin(storeId: string): Promise<void> {
+    const { clock, logger, identityFolder, driver, verifySchedule } = this.parts;
+    await this.incidents.load();
     void this.takeFound();
     const places = await PlaceFile.open(identityFolder, storeId);
+    if (this.isStopped) return;
     const watch = this.makeWatch(places);
     const scrubbing = {
       of: this.parts,
@@ -268,7 +280,9 @@ export class Integrity {
       await this.writePlaces();
     };
     this.running = { places, watch, scrub, passes, stop };
+    this.isUnread = false;
     passes.start();
+    this.parts.onPending();
     this.inspector.start();
     void this.inspector.idle().then(() => this.onLookedAt());
     if (this.parts.isUnwatched) watch.leaveOff();
@@ -276,6 +290,7 @@ export class Integrity {
     silence.start();
     this.strangers.start();
     await this.healing.resolutions.resume();
+    if (this.isStopped) return;
     // What the log has already is not to be sent once more.
     void this.recalled.recall(driver.heldThrough).then(() => {
       this.isRecalled = true;
@@ -285,7 +300,8 @@ export class Integrity {
 
   async stop(): Promise<void> {
     this.isStopped = true;
-    await this.running?.stop();
+    if (this.running === null) this.incidents.stop();
+    else await this.running.stop();
   }
 
   private get foundBy(): FoundBy {

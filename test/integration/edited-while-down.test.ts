@@ -106,7 +106,7 @@ const editAll = (uri: string, own: readonly Place[]): Promise<void> =>
   });
 
 /** Edits a stopped node's data by a mongod that notes it nowhere, and starts all as it was. */
-async function editUnlogged(victim: ClusterNode, own: readonly Place[]): Promise<void> {
+async function editUnlogged(victim: ClusterNode, edit: (uri: string) => Promise<void>): Promise<void> {
   const mongod = mongods[cluster.nodes.indexOf(victim)] as TestMongod;
   await cluster.kill(victim.id);
   await mongod.stop();
@@ -114,7 +114,7 @@ async function editUnlogged(victim: ClusterNode, own: readonly Place[]): Promise
   await withDatabase(bare.uri, async (db) => {
     expect(await db.admin().command({ hello: 1 })).not.toHaveProperty("setName");
   });
-  await editAll(bare.uri, own);
+  await edit(bare.uri);
   await bare.stop();
   await mongod.start();
   await cluster.start(victim.id);
@@ -191,12 +191,36 @@ it("the first pass finds what a mongod without --replSet did to a stopped node's
   const victim = victims[1];
   const own = places[1] as Place[];
   const before = await lastPassAt(victim);
-  await editUnlogged(victim, own);
+  await editUnlogged(victim, (uri) => editAll(uri, own));
   await passEnded(victim, before);
   // A start that looks for where to begin may come upon a hole.
   for (const { kind, foundBy } of await foundAll(victim, own))
     expect(["scrub", ...(kind === "missing" ? ["start"] : [])]).toContain(foundBy);
 });
+
+it(
+  "a pass comes to the log's end, and names old blocks that were altered together with all anchors",
+  PATIENT,
+  async () => {
+    const victim = victims[1];
+    // The blocks after those that were edited before: nothing below the upper one can be proved any more.
+    const [lower, upper] = (places[1] as Place[]).slice(-2).map(({ height }) => height + 1) as [number, number];
+    const before = await lastPassAt(victim);
+    await editUnlogged(victim, (uri) =>
+      withDatabase(uri, async (db) => {
+        const blocks: Blocks = db.collection("blocks");
+        await db.collection("anchors").deleteMany({});
+        await blocks.deleteOne({ _id: lower });
+        await blocks.updateOne({ _id: upper }, { $set: { "header.sealedAt": "2020-01-01T00:00:00.000Z" } });
+      }),
+    );
+    await passEnded(victim, before);
+    const isNamed = async (kind: string, at: number): Promise<boolean> =>
+      (await alertsOf(victim)).some((one) => one.node === victim.id && one.kind === kind && covers(one, at));
+    await eventually(async () => isNamed("missing", lower), WITHIN_MS, "the deleted block is named");
+    await eventually(async () => isNamed("header_modified", upper), WITHIN_MS, "the altered block is named");
+  },
+);
 
 /** The first event that a stream shows after a sequence. */
 const STREAMS: readonly [string, (url: string, after: number) => Promise<Shown | undefined>][] = [
@@ -277,7 +301,7 @@ async function readAll(victim: ClusterNode, own: readonly Place[]): Promise<Seen
 it("none of it is shown by any read before it is found, nor afterwards", PATIENT, async () => {
   const victim = victims[2];
   const own = places[2] as Place[];
-  await editUnlogged(victim, own);
+  await editUnlogged(victim, (uri) => editAll(uri, own));
   let rounds = 0;
   const isAllFound = async (): Promise<boolean> =>
     (await alertsAbout(victim, own)).every((alert) => alert !== undefined);

@@ -10,6 +10,7 @@ import type { Mutant } from "./mutant.js";
 import { REPAIRS } from "./repairs.js";
 import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
+import { STANDSTILLS } from "./standstills.js";
 import { STARTS } from "./starts.js";
 import { STORAGE } from "./storage.js";
 
@@ -31,4 +32,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...DETECTORS,
   ...REPAIRS,
   ...STARTS,
+  ...STANDSTILLS,
 ];

@@ -1,0 +1,93 @@
+import { detector } from "./detectors.js";
+import { type Mutant, one, TAIL } from "./mutant.js";
+
+const INSPECTOR = "node/integrity/inspector.ts";
+const PASSES = "node/integrity/passes.ts";
+const SCRUB = "node/integrity/scrub.ts";
+const STRANGERS = "node/integrity/stranger-watch.ts";
+const WATCH = "node/integrity/watch.ts";
+
+/** 122 to 127: what is to find tampering stands still, forgets over a restart that it has to look, or takes a write for a forgery. */
+export const STANDSTILLS: readonly Mutant[] = [
+  detector(
+    one(
+      "122",
+      "who waits for looks waits until nothing is suspected any more",
+      INSPECTOR,
+      "      await this.rounds;\n",
+      "      for (let seen: unknown = null; seen !== this.rounds; await this.rounds) seen = this.rounds;\n",
+    ),
+    "waits for what was suspected until then, and not for what is suspected meanwhile",
+  ),
+  detector(
+    one(
+      "123",
+      "a pass goes no further than what nothing proves",
+      SCRUB,
+      "if (!(error instanceof AlteredBlock)) throw error;",
+      "if (error instanceof Error) throw error;",
+    ),
+    "goes on by the chain where nothing can be proved",
+  ),
+  detector(
+    one(
+      "124",
+      "what was not watched need not be looked for after a restart",
+      PASSES,
+      "(watch === null || isBlind === true)",
+      "watch === null && isBlind !== null",
+    ),
+    "stays pending over a restart until a pass has ended",
+  ),
+  detector(
+    one(
+      "124b",
+      "a pass counts that began before changes are seen again",
+      PASSES,
+      "if (this.due > 0 && this.parts.isWatchStarting()) return delay(clock, RETRY_MS);",
+      "",
+    ),
+    "counts no pass that began before changes are seen again",
+  ),
+  detector(
+    one(
+      "125",
+      "the watch reads nothing while it judges",
+      WATCH,
+      "else end = await this.readOn(changes, batch, judging);",
+      "else await judging;",
+    ),
+    "reads on while it judges for long",
+  ),
+  detector(
+    one(
+      "125b",
+      "what the watch has read meanwhile counts as judged",
+      WATCH,
+      "this.moveTo(place);",
+      "this.moveTo(changes.place);",
+    ),
+    "counts nothing as judged before",
+  ),
+  detector(
+    one(
+      "126",
+      "a block that is being stored is a stranger's",
+      STRANGERS,
+      "return held !== undefined && isWhole(found, held.blockHash);",
+      "return held === null && isWhole(found, found.block.blockHash);",
+    ),
+    "says nothing of what it is storing",
+  ),
+  detector(
+    one(
+      "127",
+      "a start reads each height of a hole in the old log",
+      TAIL,
+      "at = await log.nextHeight(height(at + 1))",
+      "at = height(at + 1)",
+    ),
+    "walks over no hole in the old log",
+    "node/replica/recovery.test.ts",
+  ),
+];

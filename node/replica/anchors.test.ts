@@ -19,14 +19,14 @@ async function setUp(count: number) {
   const headers = vi.spyOn(storage.reader, "readHeaders");
   const make = (
     memory = MEMORY,
-    heldThrough = blocks.length,
+    heldThrough: () => number = () => blocks.length,
     inOrder: (write: () => Promise<void>) => Promise<void> = (write) => write(),
   ): Anchors =>
     new Anchors({
       store: storage.log,
       reader: storage.reader,
       memory,
-      heldThrough: () => height(heldThrough),
+      heldThrough: () => height(heldThrough()),
       inOrder,
       onWarning: (_error, text) => warnings.push(text),
     });
@@ -202,9 +202,49 @@ it("proves by its page what stands beside a header at its border that leads nowh
 it("calls nothing altered that its store need not hold", async () => {
   const { blocks, database, make } = await setUp(8);
   for (let at = 3; at <= 9; at++) database.blocks.delete(height(at));
-  const anchors = make(MEMORY, 2);
+  const anchors = make(MEMORY, () => 2);
   addAll(anchors, blocks, 8);
   await expect(anchors.proofOf(height(4))).rejects.toMatchObject({ failure: "unknown" });
+});
+
+it("calls nothing altered that its store lost while it was read, and does not remember it", async () => {
+  const { blocks, database, headers, make } = await setUp(12);
+  const held = { through: 13 };
+  const kept = database.blocks.get(height(5));
+  /** The store is cleared while it is read, and has all again afterwards. */
+  const lost = async (ask: () => Promise<unknown>): Promise<void> => {
+    headers.mockImplementationOnce(async () => {
+      held.through = 0;
+      return [];
+    });
+    await expect(ask()).rejects.toMatchObject({ name: "StoreError", failure: "unknown" });
+    held.through = 13;
+  };
+  const anchors = make(MEMORY, () => held.through);
+  addAll(anchors, blocks, 12);
+  await lost(() => anchors.proofOf(height(9)));
+  const read = headers.mock.calls.length;
+  expect(await anchors.proofOf(height(9))).toEqual(expected(blocks, 9, 9)[0]);
+  // Of the whole page: nothing is known to be in the way.
+  expect(headers.mock.calls[read]).toEqual([8, 12]);
+  database.blocks.delete(height(5));
+  await expect(anchors.proofOf(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 5 });
+  await lost(() => anchors.proofOf(height(4)));
+  if (kept !== undefined) database.blocks.set(height(5), kept);
+  expect(await proofs(anchors, 1, 13)).toEqual(expected(blocks, 1, 13));
+});
+
+it("keeps what it noted of a page in which a walk came to an altered block", async () => {
+  const { blocks, database, make } = await setUp(40);
+  database.blocks.delete(height(5));
+  const anchors = make();
+  addAll(anchors, blocks, 6, 7);
+  await expect(anchors.proofOf(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 5 });
+  addAll(anchors, blocks, 8);
+  await settled();
+  expect(anchors.proofAtHand(height(7))).toBeNull();
+  expect(await anchors.proofOf(height(7))).toEqual(expected(blocks, 7, 7)[0]);
+  await expect(anchors.proofOf(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 5 });
 });
 
 it("tries a page again that could not be written", async () => {
@@ -235,7 +275,7 @@ it("writes pages that it makes anew some at a time, one write after the other, a
   const writes: number[] = [];
   let most = 0;
   let underWay = 0;
-  const anchors = make(MEMORY, blocks.length, async (write) => {
+  const anchors = make(MEMORY, undefined, async (write) => {
     most = Math.max(most, ++underWay);
     const before = database.anchors.size;
     await settled();
@@ -256,7 +296,7 @@ it("writes pages that it makes anew some at a time, one write after the other, a
 it("tells once that pages cannot be written, and writes those that are made anew later", async () => {
   const { blocks, database, make, warnings } = await setUp(600);
   let isRefused = true;
-  const anchors = make(MEMORY, blocks.length, (write) => (isRefused ? Promise.reject(new Error("full")) : write()));
+  const anchors = make(MEMORY, undefined, (write) => (isRefused ? Promise.reject(new Error("full")) : write()));
   addAll(anchors, blocks, blocks.length - 1, blocks.length - 1);
   expect(await anchors.proofOf(height(1))).toEqual(expected(blocks, 1, 1)[0]);
   await settled();

@@ -203,9 +203,14 @@ export class Anchors {
     if (note !== null) return note;
     const held = this.parts.heldThrough();
     const [stored] = await this.parts.reader.readHeaders(found.at, found.at);
-    if (stored === undefined || !hasHash(stored.header, found.expected)) throw alteredAt(found.at, found.fault, held);
+    if (stored === undefined || !hasHash(stored.header, found.expected)) throw this.fault(found, held);
     this.breaks = this.breaks.filter((one) => one !== found);
     return null;
+  }
+
+  /** A store that was lost since `held` was asked for holds less by right. */
+  private fault({ at, fault }: Break, held: Height): AlteredBlock | StoreError {
+    return alteredAt(at, fault, height(Math.min(held, this.parts.heldThrough())));
   }
 
   private breakOf(page: number): Break | undefined {
@@ -267,25 +272,27 @@ export class Anchors {
     const from = Math.max(1, page * this.pageHeights);
     const top = height(Math.min(end, this.recentFrom));
     const held = this.parts.heldThrough();
+    const bytes = new Uint8Array(this.pageHeights * NOTE_BYTES);
+    for (let at = top + 1; at < end; at++) {
+      const note = this.recent[at - this.recentFrom];
+      if (note !== undefined) this.writeNote(bytes, at, note);
+    }
     let expected = await this.hashAbove(page, top);
     // By what stands at each height: one that is missing moves no other.
     const headers = new Map(
       (await this.parts.reader.readHeaders(height(from), top)).map(({ header }) => [header.height, header]),
     );
-    const bytes = new Uint8Array(this.pageHeights * NOTE_BYTES);
     for (let at = top; at >= from; at = height(at - 1)) {
       const header = headers.get(at);
       if (header === undefined || !hasHash(header, expected)) {
         const fault = header === undefined ? "it is missing" : "its header is not the one that the next block names";
-        this.onBreak({ at, expected, fault, page, bytes, lowest: page });
-        throw alteredAt(at, fault, held);
+        const found = { at, expected, fault, page, bytes, lowest: page };
+        const error = this.fault(found, held);
+        if (error instanceof AlteredBlock) this.onBreak(found);
+        throw error;
       }
       if (at < end) this.writeNote(bytes, at, { blockHash: expected, headHash: header.headHash });
       expected = header.previousBlockHash;
-    }
-    for (let at = top + 1; at < end; at++) {
-      const note = this.recent[at - this.recentFrom];
-      if (note !== undefined) this.writeNote(bytes, at, note);
     }
     return bytes;
   }

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { type Height, height } from "../../shared/ids.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
-import { type KeptDocument, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
+import { type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
 import { StoreError } from "../storage/port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
@@ -299,30 +299,6 @@ it("judges state, anchors, evidence, alerts and the marker by what stands there"
   ).toEqual(["index_differs", ...Array.from({ length: 5 }, () => "state_altered")]);
   expect(standing.again).toBe(1);
   await watch.stop();
-});
-
-it("takes no change of evidence for its own but that of old documents the content is taken away, as stands there", async () => {
-  const quarantine: KeptDocument[] = (["old", "open", "whole", "claims"] as const).map((id) => ({
-    ...{ id, height: 3, keptAt: AT, isWhole: id === "whole" },
-    document: id === "old" || id === "open" ? { _id: id, header: {} } : { _id: id, payloads: "forged" },
-  }));
-  const reduced = ["hasBody", "records", "payloads", "frontier"];
-  const noted = async (more: Partial<StoreChange>): Promise<string[]> => {
-    const { watch, store, details } = setUp([null]);
-    store.quarantine.push(...quarantine);
-    store.stream.push(change({ collection: "quarantine", ...more }));
-    await expect.poll(() => [store.stream.length, watch.state]).toEqual([0, "live"]);
-    await watch.caughtUp();
-    await watch.stop();
-    return details().map(([, detail]) => detail);
-  };
-  const altered = ["evidence was altered in the quarantine of this node"];
-  expect(await noted({ id: "old", fields: reduced })).toEqual([]);
-  expect(await noted({ id: "old", operation: "replace" })).toEqual(altered);
-  expect(await noted({ id: "old", fields: ["payloads"] })).toEqual(altered);
-  expect(await noted({ id: "whole", fields: reduced })).toEqual(altered);
-  expect(await noted({ id: "claims", fields: reduced })).toEqual(altered);
-  expect(await noted({ id: "open", fields: reduced })).toEqual(altered);
 });
 
 it("says nothing of anchors while it is not known which log's they should be", async () => {

@@ -5,6 +5,7 @@ import { resultWithin } from "../service/parts.js";
 import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
+import { isReduction } from "./reduction.js";
 
 /** Changes that are judged together. */
 const BATCH_MAX = 1_000;
@@ -315,21 +316,12 @@ export class Watch {
     return change.operation === "replace" && this.parts.isOwnWrite(at) ? suspicion : suspicionOf(change);
   }
 
-  /** Evidence is inserted once. All that this node changes of it afterwards is that it takes the content of what is old away. */
   private async judgeEvidence(changes: readonly StoreChange[]): Promise<void> {
     for (const change of changes) {
-      if (await this.isReduction(change)) continue;
+      if (await isReduction(change, this.parts)) continue;
       this.note("state_altered", change.at, "evidence was altered in the quarantine of this node");
       return;
     }
-  }
-
-  private async isReduction({ operation, fields, id }: StoreChange): Promise<boolean> {
-    if (operation !== "update" || typeof id !== "string" || !fields.includes("hasBody")) return false;
-    if (!fields.every((field) => field === "hasBody" || CONTENT.has(field))) return false;
-    if (this.parts.isOpenEvidence(id)) return false;
-    const kept = await this.parts.store.kept([id]);
-    return kept.every(({ isWhole, document }) => !isWhole && Object.keys(document).every((name) => !CONTENT.has(name)));
   }
 
   private async judgeAlerts(ids: readonly string[], at = this.parts.clock.wall()): Promise<void> {
@@ -384,9 +376,6 @@ export class Watch {
 }
 
 const GONE = new Set(["drop", "rename", "dropDatabase", "invalidate"]);
-
-/** What this node takes out of old documents in quarantine, as `hasBody` says then. */
-const CONTENT = new Set(["records", "payloads", "frontier", "entry", "document"]);
 
 function suspicionOf({ operation, fields, at }: StoreChange): Suspicion {
   const written = operation === "update" ? fields : operation === "replace" ? ["the whole document"] : [];

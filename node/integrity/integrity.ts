@@ -335,9 +335,9 @@ export class Integrity {
         await this.incidents.saved();
       },
       onBlind: () => this.running?.passes.onBlind(),
-      onLive: () => {
+      onLive: (isFromNow) => {
         this.healing.repair.onAllJudged();
-        this.running?.passes.onLive();
+        this.running?.passes.onLive(isFromNow);
         this.endBlindness();
         // From here on a restart knows where to go on.
         void this.writePlaces();

@@ -2,10 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import { height } from "../../shared/ids.js";
+import { blockVerifier } from "../../shared/log/chain.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { createVerifier } from "../host/signer.js";
 import { Passes } from "./passes.js";
 import { PlaceFile, type Places } from "./place-file.js";
-import type { Scrub } from "./scrub.js";
+import { Scrub } from "./scrub.js";
 
 const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
 
@@ -86,7 +90,7 @@ it("stays pending over a restart until a pass has ended, though the watch goes o
     const file = await open();
     const first = setUp({ file });
     first.passes.start();
-    first.passes.onLive();
+    first.passes.onLive(true);
     file.set({ watch: "here" });
     await file.write();
     await first.passes.stop();
@@ -114,12 +118,60 @@ it("counts no pass that began before changes are seen again", async () => {
   await end();
   expect([passes.isPending, ends.length]).toEqual([true, 1]);
   standing.isStarting = false;
-  passes.onLive();
+  passes.onLive(true);
   expect(said.at(-1)).toBe("anew");
   await end();
   expect([passes.isPending, said.slice(-2)]).toEqual([false, ["fresh", "caught up"]]);
-  passes.onLive();
+  passes.onLive(true);
   expect([passes.isPending, said.at(-1)]).toEqual([false, "caught up"]);
+  await passes.stop();
+});
+
+it("comes to the log's end, however often the watch breaks and goes on where it was", async () => {
+  const { blocks } = TestLog.grow(299);
+  const inspected: number[] = [];
+  let places = NOWHERE;
+  let breaks = 0;
+  const kept = {
+    get places() {
+      return places;
+    },
+    set(change: Partial<Places>) {
+      places = { ...places, ...change };
+      if ((places.scrub?.height ?? 0) < 128 || breaks >= 10 || change.isBlind !== undefined) return;
+      breaks += 1;
+      passes.onBlind();
+      passes.onLive(false);
+    },
+  };
+  const clock = hastyClock();
+  const store = new MemoryIntegrity(blocks);
+  store.change(290, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
+  const scrub = new Scrub({
+    ...{ store, places: kept, clock, verifyBlock: blockVerifier(createVerifier()) },
+    committedAt: async (at) => ({ blockHash: (blocks[at - 1] as TestBlock).stored.block.blockHash, previousHash: "" }),
+    heldThrough: () => height(300),
+    stateAt: async ({ at }) => (blocks[at - 1] as TestBlock).next,
+    inspect: async (from) => void inspected.push(from),
+    paths: () => [],
+    compareEntries: async () => undefined,
+    checkOwnRecords: async () => undefined,
+    note: () => undefined,
+    isAlone: () => true,
+  });
+  const passes: Passes = new Passes({
+    ...{ scrub, places: kept, clock, logger: { info: () => undefined, warn: () => undefined } },
+    ...{
+      holdsBlocks: () => true,
+      isWatchStarting: () => false,
+      onCaughtUp: () => undefined,
+      onPending: () => undefined,
+    },
+  });
+  passes.onBlind();
+  await expect.poll(() => passes.isDue, { timeout: 10_000 }).toBe(false);
+  // Each break asks for one more pass after the one under way.
+  expect([breaks, inspected.slice(0, 2), passes.isPending]).toEqual([10, [290, 290], false]);
   await passes.stop();
 });
 

@@ -110,9 +110,12 @@ export class Passes {
     void this.pass();
   }
 
-  /** From now on changes are seen: a pass that is due, and that begins now, misses none. */
-  onLive(): void {
-    if (this.due === 0) return;
+  /**
+   * Changes are seen. Where they are from now on only, a pass that is due, and that begins now, misses none. Where the watch went
+   * on from its place it has missed none, and the pass goes on: on a long log one that began anew each time would never end.
+   */
+  onLive(isFromNow: boolean): void {
+    if (this.due === 0 || !isFromNow) return;
     this.due = 1;
     this.parts.scrub.beginAnew();
   }

@@ -32,7 +32,8 @@ function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<Wa
     clusterId: "c",
     places: [] as string[],
     blind: 0,
-    live: 0,
+    /** Of each time that it became live: whether it began without a place. */
+    live: [] as boolean[],
     again: 0,
     own: 0,
   };
@@ -62,9 +63,7 @@ function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<Wa
     onBlind: () => {
       standing.blind += 1;
     },
-    onLive: () => {
-      standing.live += 1;
-    },
+    onLive: (isFromNow) => standing.live.push(isFromNow),
     ...more,
   });
   watch.start();
@@ -85,7 +84,7 @@ it("begins where the last process stopped, and is live once all since then has b
     [3, { foundBy: "watch", changedAt: AT, written: ["payloads"] }],
     [4, { foundBy: "watch", changedAt: AT }],
   ]);
-  expect([standing.places, standing.live]).toEqual([["place-2"], 1]);
+  expect([standing.places, standing.live]).toEqual([["place-2"], [false]]);
   await watch.stop();
 });
 
@@ -324,12 +323,27 @@ it("tells of a collection that is dropped, looks at all of it, and goes on behin
   await watch.stop();
 });
 
-it("tells when MongoDB's log does not reach back, has all looked at, and goes on from now", async () => {
-  const { watch, store, details, standing } = setUp([new WatchError("lost", "rolled over")]);
-  await expect.poll(() => watch.state).toBe("live");
-  expect(store.askedFrom).toEqual(["here", null]);
-  expect([details().map(([kind]) => kind), standing.blind]).toEqual([["watch_down"], 1]);
+it("tells when MongoDB's log does not reach back, has all looked at, and is live again once it has begun from now", async () => {
+  const states: string[] = [];
+  const stream = [null, null, new WatchError("lost", "rolled over"), null, null];
+  const { watch, store, standing, drained } = setUp(stream, {
+    note: ({ kind }) => void queueMicrotask(() => states.push(kind, watch.state)),
+  });
+  await drained();
+  await watch.caughtUp();
+  expect(standing.live).toEqual([false, true]);
+  expect([states, store.askedFrom, standing.blind]).toEqual([["watch_down", "starting"], ["here", null], 1]);
   await watch.stop();
+});
+
+it("has all looked at once more that was changed while it was down, where it had no place to go on from", async () => {
+  const broken = (): Error[] => Array.from({ length: 14 }, () => new StoreError("not_stored", "cut"));
+  const gone = setUp([new WatchError("lost", "rolled over"), ...broken()]);
+  await gone.drained();
+  await expect.poll(() => gone.watch.state).toBe("live");
+  // As it was lost, as it was down, and as it was live: a pass may have ended before.
+  expect([gone.standing.blind, gone.standing.live]).toEqual([3, [true]]);
+  await gone.watch.stop();
 });
 
 it("tells of a server without change streams, and does not ask again", async () => {
@@ -359,7 +373,7 @@ it("begins again when it breaks, and tells only of one that stays broken beside 
   await closed.watch.stop();
   const open = setUp([null, ...broken()]);
   await open.drained();
-  await expect.poll(() => open.standing.live).toBe(1);
+  await expect.poll(() => open.standing.live).toEqual([false]);
   expect(open.details()).toEqual([["watch_down", "changes cannot be watched: cut"]]);
   expect(open.standing.blind).toBe(1);
   await open.watch.stop();

@@ -53,7 +53,8 @@ export interface WatchParts {
   readonly settled: (onPart: () => void) => Promise<void>;
   /** What was changed meanwhile cannot be known: the whole log has to be looked at. */
   readonly onBlind: (reason: string) => void;
-  readonly onLive: () => void;
+  /** True: it began without a place, and what was changed before now is not known. */
+  readonly onLive: (isFromNow: boolean) => void;
 }
 
 /**
@@ -64,6 +65,8 @@ export class Watch {
   private current: WatchState = "starting";
   private isStopped = false;
   private place: string | null;
+  /** It begins without a place, or did so and has not been live since. */
+  private isFromNow: boolean;
   private changes: StoreChanges | null = null;
   private running: Promise<void> = Promise.resolve();
   /** When it was last known to be live, in monotonic milliseconds. */
@@ -81,6 +84,7 @@ export class Watch {
 
   constructor(private readonly parts: WatchParts) {
     this.place = parts.from;
+    this.isFromNow = parts.from === null;
     this.liveAt = parts.clock.now();
   }
 
@@ -209,9 +213,13 @@ export class Watch {
     this.isBroken = false;
     this.drainCount += 1;
     if (this.current === "live") return;
+    const { isFromNow, parts } = this;
+    // A pass that ended while it was down counts, and what was changed behind it nobody has seen.
+    if (isFromNow && this.current === "down") parts.onBlind("changes were not watched, and are from now on");
     this.current = "live";
     this.isToldDown = false;
-    this.parts.onLive();
+    this.isFromNow = false;
+    parts.onLive(isFromNow);
   }
 
   private async onBroken(error: unknown): Promise<void> {
@@ -226,8 +234,10 @@ export class Watch {
       return;
     }
     if (error instanceof WatchError) {
-      // From here on it watches again; what it missed the scrub has to find.
+      // It begins now, and has not yet; what it missed the scrub has to find.
       this.place = null;
+      this.isFromNow = true;
+      this.current = "starting";
       const detail = `MongoDB's log does not reach back to what this node has watched (${error.message}): changes since then are looked for in the whole log`;
       note({ kind: "watch_down", foundBy: "watch", detail });
       this.parts.onBlind(detail);

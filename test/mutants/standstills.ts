@@ -51,6 +51,26 @@ export const STANDSTILLS: readonly Mutant[] = [
   ),
   detector(
     one(
+      "124c",
+      "a pass begins anew each time that the watch comes back",
+      PASSES,
+      "if (this.due === 0 || !isFromNow) return;",
+      "if (this.due === 0) return;",
+    ),
+    "comes to the log's end, however often the watch breaks",
+  ),
+  detector(
+    one(
+      "124d",
+      "a watch that has lost its place is live until it begins anew",
+      WATCH,
+      'this.current = "starting";',
+      "",
+    ),
+    "is live again once it has begun from now",
+  ),
+  detector(
+    one(
       "125",
       "the watch reads nothing while it judges",
       WATCH,

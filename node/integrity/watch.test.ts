@@ -189,6 +189,13 @@ it("reads on while it judges for long, so that MongoDB's log does not go on with
   await watch.stop();
 });
 
+it("counts nothing as judged that it judged as it was stopped: it comes again after the restart", async () => {
+  const { watch, judged, suspected, standing } = setUpSlow([ofBlock(3), null]);
+  await expect.poll(() => suspected.length).toBe(1);
+  await Promise.all([watch.stop(), judged()]);
+  expect([standing.places, watch.signs]).toEqual([[], 0]);
+});
+
 it("judges what it has read meanwhile also where the stream ends there, and goes on behind it", async () => {
   const { watch, store, judged, suspected, standing } = setUpSlow([
     ...[ofBlock(3), null, ofBlock(4), new StoreError("unknown", "ended")],

@@ -172,6 +172,8 @@ export class Watch {
       const judging = this.judge(due);
       if (isEnd) await judging;
       else end = await this.readOn(changes, batch, judging);
+      // Who looks stops in the same moment, and has perhaps not looked at all of it: it comes again after the restart.
+      if (this.isStopped) return;
       if (due.length > 0) this.batchCount += 1;
       this.moveTo(place);
       if (isEnd) throw end;

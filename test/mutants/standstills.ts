@@ -91,6 +91,16 @@ export const STANDSTILLS: readonly Mutant[] = [
   ),
   detector(
     one(
+      "125c",
+      "a stop counts as judged what it broke off",
+      WATCH,
+      "      if (this.isStopped) return;\n      if (due",
+      "      if (due",
+    ),
+    "counts nothing as judged that it judged as it was stopped",
+  ),
+  detector(
+    one(
       "126",
       "a block that is being stored is a stranger's",
       STRANGERS,

@@ -252,6 +252,8 @@ export class Integrity {
     const scrub = makeScrub(scrubbing, {
       ...{ entries: this.entries, bundles: this.bundles, logged: this.logged, places },
       isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",
+      // What is not seen just now comes as soon as the watch goes on from its place.
+      isSeen: () => !watch.isFromNow && watch.state !== "unsupported",
     });
     const passes = this.makePasses(places, scrub);
     // One that is under way at that time goes on, and what was missed comes the next time: nobody has to be told.

@@ -7,7 +7,7 @@ import { blockVerifier } from "../../shared/log/chain.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { createVerifier } from "../host/signer.js";
-import { Passes } from "./passes.js";
+import { Passes, type PassesParts } from "./passes.js";
 import { PlaceFile, type Places } from "./place-file.js";
 import { Scrub } from "./scrub.js";
 
@@ -127,40 +127,28 @@ it("counts no pass that began before changes are seen again", async () => {
   await passes.stop();
 });
 
-it("comes to the log's end, however often the watch breaks and goes on where it was", async () => {
+/** Real passes of a log of 300 blocks; `onStep` is called behind each part of them. */
+function setUpLog(places: PassesParts["places"], isSeen = true) {
   const { blocks } = TestLog.grow(299);
+  const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const inspected: number[] = [];
-  let places = NOWHERE;
-  let breaks = 0;
-  const kept = {
-    get places() {
-      return places;
-    },
-    set(change: Partial<Places>) {
-      places = { ...places, ...change };
-      if ((places.scrub?.height ?? 0) < 128 || breaks >= 10 || change.isBlind !== undefined) return;
-      breaks += 1;
-      passes.onBlind();
-      passes.onLive(false);
-    },
-  };
   const clock = hastyClock();
   const store = new MemoryIntegrity(blocks);
-  store.change(290, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
   const scrub = new Scrub({
-    ...{ store, places: kept, clock, verifyBlock: blockVerifier(createVerifier()) },
-    committedAt: async (at) => ({ blockHash: (blocks[at - 1] as TestBlock).stored.block.blockHash, previousHash: "" }),
+    ...{ store, places, clock, verifyBlock: blockVerifier(createVerifier()) },
+    committedAt: async (at) => ({ blockHash: of(at).stored.block.blockHash, previousHash: "" }),
     heldThrough: () => height(300),
-    stateAt: async ({ at }) => (blocks[at - 1] as TestBlock).next,
+    stateAt: async ({ at }) => of(at).next,
     inspect: async (from) => void inspected.push(from),
     paths: () => [],
     compareEntries: async () => undefined,
     checkOwnRecords: async () => undefined,
     note: () => undefined,
     isAlone: () => true,
+    isSeen: () => isSeen,
   });
-  const passes: Passes = new Passes({
-    ...{ scrub, places: kept, clock, logger: { info: () => undefined, warn: () => undefined } },
+  const passes = new Passes({
+    ...{ scrub, places, clock, logger: { info: () => undefined, warn: () => undefined } },
     ...{
       holdsBlocks: () => true,
       isWatchStarting: () => false,
@@ -168,11 +156,73 @@ it("comes to the log's end, however often the watch breaks and goes on where it 
       onPending: () => undefined,
     },
   });
+  return { passes, store, inspected };
+}
+
+function keep(places: Partial<Places>, onStep = (_height: number): void => {}) {
+  const kept = {
+    places: { ...NOWHERE, ...places },
+    set(change: Partial<Places>) {
+      kept.places = { ...kept.places, ...change };
+      onStep(change.scrub?.height ?? 0);
+    },
+  };
+  return kept;
+}
+
+it("comes to the log's end, however often the watch breaks and goes on where it was", async () => {
+  let breaks = 0;
+  let isBreaking = false;
+  const kept = keep({}, (at) => {
+    if (at < 128 || breaks >= 10 || isBreaking) return;
+    breaks += 1;
+    isBreaking = true;
+    passes.onBlind();
+    passes.onLive(false);
+    isBreaking = false;
+  });
+  const { passes, store, inspected } = setUpLog(kept);
+  store.change(290, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
   passes.onBlind();
   await expect.poll(() => passes.isDue, { timeout: 10_000 }).toBe(false);
   // Each break asks for one more pass after the one under way.
   expect([breaks, inspected.slice(0, 2), passes.isPending]).toEqual([10, [290, 290], false]);
   await passes.stop();
+});
+
+it("goes on after a restart with a due pass since whose beginning no change was missed, and with no other", async () => {
+  const scrub = { height: 250, startedAt: "2026-01-01T00:00:00.000Z" };
+  for (const [places, from] of [
+    [{ watch: "here", isBlind: true, scrub: { ...scrub, isSeen: true } }, 250],
+    [{ watch: "here", isBlind: true, scrub: { ...scrub, isSeen: false } }, 0],
+    [{ watch: "here", isBlind: true, scrub }, 0],
+    [{ watch: null, isBlind: true, scrub: { ...scrub, isSeen: true } }, 0],
+  ] as const) {
+    const kept = keep(places);
+    const { passes } = setUpLog(kept);
+    passes.start();
+    expect([kept.places.scrub?.height, passes.isPending]).toEqual([from, true]);
+    await expect.poll(() => passes.isDue, { timeout: 10_000 }).toBe(false);
+    expect([kept.places.isBlind, kept.places.lastPass?.height, passes.isPending]).toEqual([false, 300, false]);
+    await passes.stop();
+  }
+});
+
+it("says of the pass under way whether since it began a change was missed", async () => {
+  const seen: unknown[] = [];
+  const kept = keep({}, (at) => {
+    if (at > 0) seen.push(kept.places.scrub?.isSeen);
+    if (seen.length === 2) passes.onBlind();
+  });
+  const { passes } = setUpLog(kept);
+  await passes.pass();
+  await expect.poll(() => passes.isDue).toBe(false);
+  expect(seen.slice(0, 7)).toEqual([true, true, false, false, false, false, true]);
+  await passes.stop();
+  const unseen = keep({}, (at) => void (at > 64 && unseenPasses.passes.stop()));
+  const unseenPasses = setUpLog(unseen, false);
+  await unseenPasses.passes.pass();
+  expect(unseen.places.scrub).toMatchObject({ isSeen: false });
 });
 
 it("is not pending where nothing is held that could have been changed", async () => {

@@ -95,16 +95,26 @@ export class Passes {
     scrub.isAwaited = false;
   }
 
-  /** What an earlier process did not come to know is due. */
+  /** What an earlier process did not come to know is due. Its pass goes on, if since it began no change was missed. */
   start(): void {
-    const { watch, isBlind } = this.parts.places.places;
-    if ((watch === null || isBlind === true) && this.parts.holdsBlocks()) this.onBlind();
+    const { watch, isBlind, scrub } = this.parts.places.places;
+    if (!this.parts.holdsBlocks() || !(watch === null || isBlind === true)) return;
+    if (watch === null || scrub?.isSeen !== true) this.onBlind();
+    else this.look(1);
   }
 
-  /** What was changed and not watched is found by a pass that begins now. Until it has ended a restart begins it anew. */
+  /** What was changed and not watched is found by a pass that begins now: the one under way does not count. */
   onBlind(): void {
-    this.due = this.running === null ? 1 : 2;
-    this.parts.places.set({ isBlind: true, ...(this.running === null ? { scrub: null } : {}) });
+    const { places } = this.parts;
+    const { scrub } = places.places;
+    if (this.running === null) places.set({ scrub: null });
+    else if (scrub !== null) places.set({ scrub: { ...scrub, isSeen: false } });
+    places.set({ isBlind: true });
+    this.look(this.running === null ? 1 : 2);
+  }
+
+  private look(due: number): void {
+    this.due = due;
     // Where nothing is held, nothing can have been changed.
     if (this.parts.holdsBlocks()) this.setPending(true);
     void this.pass();

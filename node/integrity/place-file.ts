@@ -16,7 +16,14 @@ const placesSchema = z.strictObject({
   /** What was changed before that place is not known, until a whole pass has ended. */
   isBlind: z.boolean().optional(),
   /** The pass that is under way: the last height that it verified. */
-  scrub: z.strictObject({ height: count, startedAt: z.string() }).nullable(),
+  scrub: z
+    .strictObject({
+      height: count,
+      startedAt: z.string(),
+      /** No change since it began is missed: what was not seen until then it looks for, also after a restart. */
+      isSeen: z.boolean().optional(),
+    })
+    .nullable(),
   /** Blocks that this node puts back: it alone says so, as what stands here nobody can write who has only the database. */
   repair: z
     .strictObject({ id: z.string(), ranges: z.array(z.tuple([z.number(), z.number()])) })

@@ -76,6 +76,7 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
     note: (finding) => noted.push(finding),
     clock,
     isAlone: () => false,
+    isSeen: () => true,
   });
   const heights = (): number[] => suspected.map(([at]) => at);
   const restedMs = (): number => rests.splice(0).reduce((sum, ms) => sum + ms, 0);

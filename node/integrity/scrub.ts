@@ -69,6 +69,8 @@ export interface ScrubParts {
   readonly clock: Clock;
   /** Nothing else finds what is altered now. */
   readonly isAlone: () => boolean;
+  /** No change from now on is missed. */
+  readonly isSeen: () => boolean;
 }
 
 /** How far the log was verified where it lies. */
@@ -182,8 +184,7 @@ export class Scrub {
         const after = await this.step(before, through);
         // What was not looked at any more, or was lost meanwhile, comes again.
         if (this.isStopped || heldThrough() < after.height) return before;
-        const { startedAt: passStartedAt = clock.wall() } = places.places.scrub ?? {};
-        places.set({ scrub: { height: after.height, startedAt: passStartedAt } });
+        places.set({ scrub: { startedAt: clock.wall(), ...places.places.scrub, height: after.height } });
         if (this.hasEnded && after.height >= this.unreadThrough) this.unreadThrough = 0;
         return after;
       });
@@ -223,7 +224,7 @@ export class Scrub {
       const state = found?.at === scrub.height ? await stateAt(found) : null;
       if (state !== null) return state;
     }
-    places.set({ scrub: { height: 0, startedAt: clock.wall() } });
+    places.set({ scrub: { height: 0, startedAt: clock.wall(), isSeen: this.parts.isSeen() } });
     return EMPTY_CHAIN;
   }
 

@@ -27,12 +27,14 @@ export interface ScrubSources {
   readonly places: PlaceFile;
   /** Nothing else finds what is altered now. */
   readonly isAlone: () => boolean;
+  /** No change from now on is missed. */
+  readonly isSeen: () => boolean;
 }
 
 /** What reads the whole log again and again. */
 export function makeScrub(
   { of, incidents, inspector, heldThrough }: ScrubbingParts,
-  { entries, bundles, logged, places, isAlone }: ScrubSources,
+  { entries, bundles, logged, places, isAlone, isSeen }: ScrubSources,
 ): Scrub {
   const { nodeId, storage, driver, clock, verifyBlock, logger } = of;
   const ownRecords = new OwnRecords({
@@ -40,7 +42,7 @@ export function makeScrub(
     evidenceHashes: (alert) => bundles.hashesOf(alert),
   });
   return new Scrub({
-    ...{ store: storage.integrity, places, verifyBlock, heldThrough, clock, isAlone },
+    ...{ store: storage.integrity, places, verifyBlock, heldThrough, clock, isAlone, isSeen },
     committedAt: (at) => driver.log.committedAt(at),
     stateAt: (found) => stateAt(found, of),
     inspect: (from, through, suspicion) => inspector.suspectAll(from, through, suspicion),

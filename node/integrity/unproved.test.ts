@@ -61,6 +61,7 @@ function setUp() {
     compareEntries: async () => undefined,
     checkOwnRecords: async () => undefined,
     isAlone: () => true,
+    isSeen: () => true,
   });
   const found = (): (string | number)[][] => noted.map(({ kind, heights = [] }) => [kind, ...heights]);
   return { store, scrub, kept, found, reads };

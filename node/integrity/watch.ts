@@ -66,7 +66,7 @@ export class Watch {
   private isStopped = false;
   private place: string | null;
   /** It begins without a place, or did so and has not been live since. */
-  private isFromNow: boolean;
+  isFromNow: boolean;
   private changes: StoreChanges | null = null;
   private running: Promise<void> = Promise.resolve();
   /** When it was last known to be live, in monotonic milliseconds. */

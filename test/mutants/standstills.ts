@@ -62,6 +62,16 @@ export const STANDSTILLS: readonly Mutant[] = [
   detector(
     one(
       "124d",
+      "a pass goes on after a restart though a change was missed since it began",
+      PASSES,
+      "scrub?.isSeen !== true",
+      "scrub === null",
+    ),
+    "since whose beginning no change was missed, and with no other",
+  ),
+  detector(
+    one(
+      "124e",
       "a watch that has lost its place is live until it begins anew",
       WATCH,
       'this.current = "starting";',

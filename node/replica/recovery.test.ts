@@ -489,6 +489,43 @@ it("walks over no hole in the old log, whether or not its search comes upon it",
   }
 });
 
+describe("a hole where a start would begin to verify", () => {
+  const { blocks } = TestLog.grow(999);
+  const told: number[] = [];
+  const startWithout = (from: number, through: number): Promise<BootState> => {
+    database.blocks.clear();
+    for (const { stored } of blocks) {
+      const at = stored.block.header.height;
+      if (at < from || at > through) database.blocks.set(at, { stored, writeId: 0 });
+    }
+    told.length = 0;
+    const verifiedTail = { events: 100_000, blocksMax: 500, blocksMin: 80 };
+    return recoverWith(null, undefined, { verifiedTail, onInvalidBlock: (at) => told.push(at) });
+  };
+
+  it.each([
+    { from: 490, through: 590 },
+    { from: 500, through: 600 },
+    { from: 501, through: 601 },
+    // What is verified in any case is still there.
+    { from: 490, through: 920 },
+  ])("is passed over, however large: $from to $through", async ({ from, through }) => {
+    const { idsFrom, base, tail } = await startWithout(from, through);
+    expect([idsFrom, (tail.at(-1)?.next ?? base).height]).toEqual([through + 2, 1_000]);
+    expect(told).toContain(Math.max(500, from));
+    expect(told.every((at) => at >= from && at <= through)).toBe(true);
+    expect([told.length < 16, reads < 100]).toEqual([true, true]);
+  });
+
+  it.each([
+    { from: 502, through: 602, at: 502 },
+    { from: 490, through: 921, at: 500 },
+    { from: 501, through: 930, at: 501 },
+  ])("ends the node where it reaches into what is verified, and is called missing: $from to $through", async (hole) => {
+    await expect(startWithout(hole.from, hole.through)).rejects.toMatchObject({ at: hole.at, kind: "missing" });
+  });
+});
+
 it("calls no block altered above which something arrived late", async () => {
   await startAdmitted();
   const { blocks } = TestLog.grow(9);

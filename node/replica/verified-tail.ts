@@ -42,7 +42,7 @@ export interface VerifiedTail {
 }
 const VERIFIED_TAIL: VerifiedTail = { events: 100_000, blocksMax: 5_000, blocksMin: 256 };
 const READ_LIMIT = { bytesMax: BLOCK_BYTES_MAX / 4, blocksMax: 64 };
-/** So many altered blocks a start passes over to find one to begin with. */
+/** So many altered blocks a start passes over to find one to begin with. What is missing does not count. */
 const PASSED_OVER_MAX = 64;
 
 export interface RecoveredBlock {
@@ -160,7 +160,7 @@ export function invalidLog(
 /**
  * The state after a block well below the tail, from which the rest is verified: O(log n) reads, whatever the log's size, and
  * however much of it somebody deleted. What was done to the few old blocks that it comes upon keeps no node from starting: it is
- * told of, and another block serves as well.
+ * told of, and another block serves as well. Of what is missing in one place the first block is told: a pass finds the rest.
  */
 async function startingPoint(options: RecoveryOptions, tailHeight: Height, through: number): Promise<ChainState> {
   const { events, blocksMax, blocksMin } = options.verifiedTail ?? VERIFIED_TAIL;
@@ -176,12 +176,19 @@ async function startingPoint(options: RecoveryOptions, tailHeight: Height, throu
     else low = header.height;
   }
   if (low === 0) return EMPTY_CHAIN;
-  for (let at = low; at <= Math.min(low + PASSED_OVER_MAX, highest); at++) {
-    const stored = await readAt(options.log, height(at));
+  for (let passed = 0, from = low; passed <= PASSED_OVER_MAX; passed++) {
+    const at = await options.log.nextHeight(height(from));
+    const isHole = at !== from;
+    // It reaches into what every start verifies.
+    if (isHole && (at === null || at > Math.min(highest, tailHeight - blocksMin + 1))) throw missingBlock(height(from));
+    if (at === null || at > highest) break;
+    if (isHole) options.onInvalidBlock(height(from), "it is missing");
+    from = at + 1;
+    const stored = await readAt(options.log, at);
     // Above what is committed something that arrived late may stand, and says nothing of what is below.
     const next = at < highest ? await readAt(options.log, height(at + 1)) : null;
     const isSound = stored !== null && (await isSoundPoint(options.log, stored, next));
-    if (!isSound) options.onInvalidBlock(height(at), "it is missing, or its header is not the committed one");
+    if (!isSound) options.onInvalidBlock(at, "its header is not the committed one");
     // Nothing could be gone on with.
     if (!isSound || (next === null && at < highest)) continue;
     const { members, clusterId } = await knownMembers(options, stored.block);

@@ -7,7 +7,7 @@ const SCRUB = "node/integrity/scrub.ts";
 const STRANGERS = "node/integrity/stranger-watch.ts";
 const WATCH = "node/integrity/watch.ts";
 
-/** 122 to 127: what is to find tampering stands still, forgets over a restart that it has to look, or takes a write for a forgery. */
+/** 122 to 127b: what is to find tampering stands still, forgets over a restart that it has to look, or takes a write for a forgery. */
 export const STANDSTILLS: readonly Mutant[] = [
   detector(
     one(
@@ -128,6 +128,17 @@ export const STANDSTILLS: readonly Mutant[] = [
       "at = height(at + 1)",
     ),
     "walks over no hole in the old log",
+    "node/replica/recovery.test.ts",
+  ),
+  detector(
+    one(
+      "127b",
+      "a start begins above a hole, however much of what it verifies is missing",
+      TAIL,
+      "at > Math.min(highest, tailHeight - blocksMin + 1)",
+      "at > highest",
+    ),
+    "ends the node where it reaches into what is verified",
     "node/replica/recovery.test.ts",
   ),
 ];

@@ -29,8 +29,9 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
     set: (change: Partial<Places>): void => void Object.assign(kept, { places: { ...kept.places, ...change } }),
   };
   const standing = { held: heldThrough };
-  /** Of heights up to `through` nothing can be proved, as the header of block `at` is not what it was. */
-  const unproved = { at: 0, through: 0 };
+  /** Of heights `from` to `through` nothing can be proved, as the header of block `at` is not what it was. */
+  const unproved = { at: 0, from: 0, through: 0 };
+  const isUnproved = (at: number): boolean => at >= unproved.from && at <= unproved.through;
   const proofs: number[] = [];
   const inspected: [number, number, number][] = [];
   const rests: number[] = [];
@@ -50,13 +51,13 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
     verifyBlock: blockVerifier(createVerifier()),
     committedAt: async (at) => {
       proofs.push(at);
-      if (at <= unproved.through) throw new AlteredBlock(height(unproved.at), "its header is another one");
+      if (isUnproved(at)) throw new AlteredBlock(height(unproved.at), "its header is another one");
       return { blockHash: of(at).stored.block.blockHash, previousHash: "" };
     },
     heldThrough: () => height(standing.held),
     stateAt: async ({ at, block, frontier }: FoundBlock): Promise<ChainState | null> => {
       const isSound =
-        at > unproved.through &&
+        !isUnproved(at) &&
         foundHash(at, block.blockHash) &&
         rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header);
       return isSound ? of(at).next : null;
@@ -245,33 +246,78 @@ it("goes on by the chain where nothing can be proved, and looks once at what can
   expect(noted).toMatchObject([{ kind: "state_altered", foundBy: "scrub", detail: expect.stringMatching(/0 to 255/) }]);
 });
 
-it("names each altered block where nothing can be proved, and none that is sound", async () => {
-  const { scrub, store, heights, noted, unproved } = setUp();
-  Object.assign(unproved, { at: 100, through: 101 });
-  const withHeader = (at: number, change: object): void =>
-    store.change(at, (one) => {
-      const header = { ...one.block.header, ...change };
-      return { ...one, rawHeader: header, block: { ...one.block, header } };
-    });
+const withHeader = (one: FoundBlock, change: object): FoundBlock => {
+  const header = { ...one.block.header, ...change };
+  return { ...one, rawHeader: header, block: { ...one.block, header } };
+};
+/** Sealed like any other, and not the one that was committed. */
+const otherAt = (at: number): FoundBlock =>
+  foundBlock(new TestLog().fork(of(at - 1)).block([{ dataPayload: { i: "other" } }]).stored);
+
+it("names what disagrees with itself or the next where nothing can be proved, and nothing that is sound", async () => {
+  const { scrub, store, heights, suspected, noted, compared, unproved } = setUp();
+  Object.assign(unproved, { at: 100, from: 6, through: 101 });
+  store.documents.set(5, otherAt(5));
   store.change(10, (one) => flip(one, "payloads"));
-  withHeader(20, { term: 7 });
-  const other = TestLog.prototype.fork.call(new TestLog(), of(29)).block([{ dataPayload: { i: "other" } }]);
-  store.documents.set(30, foundBlock(other.stored));
+  store.change(20, (one) => withHeader(one, { term: 7 }));
+  store.change(21, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
+  store.documents.set(30, otherAt(30));
+  // Whose signature is due, nothing proves.
   store.change(40, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
   store.change(60, (one) => ({ ...one, frontier: [] }));
   store.documents.delete(50);
-  withHeader(100, { term: 7 });
+  store.change(100, (one) => withHeader(one, { term: 7 }));
+  store.change(200, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
   expect(await scrub.pass()).toBe(true);
-  expect(heights()).toEqual([100, 50]);
+  expect(heights()).toEqual([5, 100, 50, 200]);
+  expect(suspected.at(-1)?.[1]).toMatchObject({ isSignatureBad: true });
+  const uncompared = [5, 6, 10, 20, 21, 31, 40, 50, 51, 60, 61, 100, 101, 200];
+  expect(of(1).next.height + compared.length + uncompared.length).toBe(301);
+  expect(compared.filter((at) => uncompared.includes(at))).toEqual([]);
   expect(noted.map(({ kind, heights: found }) => [kind, found])).toEqual([
     ["payload_modified", [10, 10]],
     ["header_modified", [20, 20]],
     // Both are sealed, and the one does not follow the other: which of them was exchanged cannot be said.
     ["hash_rewritten", [30, 31]],
-    ["signature_invalid", [40, 40]],
     ["header_modified", [60, 60]],
   ]);
 });
+
+it("names no sound block above an exchanged one that is in the way", async () => {
+  const { scrub, store, heights, noted, unproved } = setUp();
+  Object.assign(unproved, { at: 100, through: 101 });
+  store.documents.set(100, otherAt(100));
+  await scrub.pass();
+  expect([heights(), noted]).toEqual([[100], []]);
+});
+
+it.each(["with what was in the way", "alone"])(
+  "tells of nothing that was put back %s since it was read, where nothing could be proved",
+  async (how) => {
+    const { scrub, store, suspected, noted, inspected, unproved } = setUp();
+    Object.assign(unproved, { at: 100, through: 101 });
+    store.change(20, (one) => flip(one, "payloads"));
+    store.documents.set(30, otherAt(30));
+    store.change(100, (one) => withHeader(one, { term: 7 }));
+    const { push } = inspected;
+    inspected.push = (...some) => {
+      // The step has read its blocks by now.
+      if (some[0]?.[0] === 100) {
+        for (const at of [20, 30]) store.documents.set(at, foundBlock(of(at).stored));
+        if (how !== "alone") {
+          store.documents.set(100, foundBlock(of(100).stored));
+          unproved.through = 0;
+        }
+      }
+      return push.apply(inspected, some);
+    };
+    expect(await scrub.pass()).toBe(true);
+    expect(noted).toEqual([]);
+    // What can be proved by now is looked at once more.
+    const looked = suspected.map(([at]) => at).filter((at) => at < 100);
+    expect(looked).toEqual(how === "alone" ? [] : [20, 30, 31]);
+  },
+);
 
 it("looks at a page of anchors before anything of it is proved: a proof makes it anew", async () => {
   const { scrub, store, noted, proofs } = setUp();

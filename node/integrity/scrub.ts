@@ -1,26 +1,18 @@
 import type { HashHex } from "../../shared/ids.js";
 import { type Height, height } from "../../shared/ids.js";
-import {
-  type BlockVerdict,
-  type BlockVerifier,
-  type ChainState,
-  EMPTY_CHAIN,
-  rangeMatches,
-} from "../../shared/log/chain.js";
+import { type BlockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
 import { type Clock, delay } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
-import { stateAfter } from "../replica/verified-tail.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
-import { headerHash } from "./difference.js";
 import type { IncidentFinding } from "./incident-record.js";
-import { isWhole, type Proof, type Suspicion } from "./inspector.js";
-import { ownDifference } from "./own-difference.js";
+import type { Proof, Suspicion } from "./inspector.js";
 import type { Paced } from "./own-records.js";
 import { type Haste, Pace } from "./pace.js";
 import type { PlaceFile } from "./place-file.js";
+import { isCommitted, isConsistent, pastUnknown, stateBySelf, unprovedFindings } from "./unproved.js";
 
 const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
 const NOT_HELD_MS = 500;
@@ -42,12 +34,10 @@ interface Unproved {
   readonly at: number;
   /** Nothing is asked for a proof of up to here. */
   readonly through: number;
-  /** The last block that failed there: the next one cannot be told by its link to it. */
-  readonly fellAt: number;
 }
 
 export interface ScrubParts {
-  readonly store: Pick<IntegrityStore, "blocksFrom" | "entriesBetween" | "anchorStanding">;
+  readonly store: Pick<IntegrityStore, "blocksAt" | "blocksFrom" | "entriesBetween" | "anchorStanding">;
   readonly places: Pick<PlaceFile, "places" | "set">;
   readonly verifyBlock: BlockVerifier;
   readonly committedAt: (at: Height) => Promise<Proof>;
@@ -98,7 +88,9 @@ export class Scrub {
   private stepCount = 0;
   private blocksPerSecond: number | null = null;
   private readonly pace: Pace;
-  private unproved: Unproved = { at: 0, through: 0, fellAt: 0 };
+  private unproved: Unproved = { at: 0, through: 0 };
+  /** They are those of blocks that are proved, as far as it went. */
+  private areMembersKnown = true;
   /** The page of anchors that was looked at last, in this pass. */
   private page = { number: -1, isGone: false };
   /** This process has come to the log's end once. */
@@ -209,7 +201,8 @@ export class Scrub {
   }
 
   private async begin(): Promise<ChainState> {
-    this.unproved = { at: 0, through: 0, fellAt: 0 };
+    this.unproved = { at: 0, through: 0 };
+    this.areMembersKnown = true;
     this.page = { number: -1, isGone: false };
     const state = await this.beginning();
     if (!this.hasEnded) this.unreadThrough = Math.min(this.unreadThrough, state.height);
@@ -259,23 +252,26 @@ export class Scrub {
       if (one.at > next) {
         await this.inspectMissing(next, height(one.at - 1));
         // It cannot be checked against what is missing: it fails, and is looked at by its anchor.
-        state = { ...state, height: height(one.at - 1) };
-        this.unproved = { ...this.unproved, fellAt: one.at - 1 };
+        state = pastUnknown(state, one.at - 1);
       }
       await clock.breathe();
-      const verdict = verifyBlock(state, one.block);
+      let verdict = verifyBlock(state, one.block);
       await this.lookAtPage(next, verdict.ok ? verdict.next.clusterId : state.clusterId, through);
       const proof = await this.proofOf(height(one.at));
+      if (!verdict.ok && proof !== null && !this.areMembersKnown) {
+        const { members, clusterId } = await this.pastAltered(state, one);
+        verdict = verifyBlock({ ...state, members, clusterId }, one.block);
+      }
       if (verdict.ok && isCommitted(one, proof?.blockHash ?? one.block.blockHash)) {
         state = verdict.next;
         sound.push({ found: one, events: verdict.events, index: verdict.index });
         continue;
       }
       if (proof === null) {
-        state = this.pastUnproved(state, one, verdict);
+        state = await this.pastUnproved(state, one);
         continue;
       }
-      const isSignatureBad = !verdict.ok && verdict.fault === "bad_signature";
+      const isSignatureBad = this.areMembersKnown && !verdict.ok && verdict.fault === "bad_signature";
       const at = height(one.at);
       await inspect(at, at, { foundBy: "scrub", ...(isSignatureBad ? { isSignatureBad } : {}) });
       state = await this.pastAltered(state, one);
@@ -303,9 +299,8 @@ export class Scrub {
       return await this.parts.committedAt(at);
     } catch (error) {
       if (!(error instanceof AlteredBlock)) throw error;
-      const isNew = error.height > this.unproved.at;
-      const through = Math.max(at, error.height);
-      this.unproved = { ...this.unproved, at: Math.max(error.height, this.unproved.at), through };
+      const isNew = error.height !== this.unproved.at;
+      this.unproved = { at: error.height, through: Math.max(at, error.height) };
       if (!isNew) return null;
       if (this.page.isGone)
         this.tellOfPage(this.page.number, `is gone, and cannot be made anew, as block ${error.height} is altered`);
@@ -314,35 +309,30 @@ export class Scrub {
     }
   }
 
-  /**
-   * Past a block that fails and that nothing proves: it is told if its own hashes disagree, or if the one before it did not
-   * fail. It is gone on from by its own hash, with the members from before it: what it says of members nobody has signed.
-   */
-  private pastUnproved(before: ChainState, found: FoundBlock, verdict: BlockVerdict): ChainState {
-    const { block } = found;
+  /** Past a block that fails and that nothing proves. It was read a while ago: before anything is told, it is looked at once more. */
+  private async pastUnproved(before: ChainState, found: FoundBlock): Promise<ChainState> {
+    const { store, inspect, note } = this.parts;
     const at = height(found.at);
-    const isConsistent = isWhole(found, block.blockHash);
-    const isLinked = this.unproved.fellAt !== at - 1;
-    if (at !== this.unproved.at && (isLinked || !isConsistent)) {
-      const { kind, differences } = ownDifference(found, { blockHash: block.blockHash, previousHash: before.headHash });
-      const why = verdict.ok ? `block ${at}: the tree beside it is not its header's` : verdict.detail;
-      const isExchanged = isConsistent && !verdict.ok && verdict.fault !== "bad_signature";
-      this.parts.note({
-        kind: isExchanged ? "hash_rewritten" : kind,
-        foundBy: "scrub",
-        heights: [isExchanged ? Math.max(1, at - 1) : at, at],
-        differences: isExchanged || !isLinked ? [] : differences,
-        detail: `${why}; which block was committed there cannot be proved, as block ${this.unproved.at} is altered`,
-      });
+    if (!isConsistent(found, before)) {
+      // What is in the way may have been put back.
+      this.unproved = { ...this.unproved, through: 0 };
+      if ((await this.proofOf(at)) !== null) {
+        await inspect(at, at, { foundBy: "scrub" });
+        return this.pastAltered(before, found);
+      }
+      const again = await store.blocksAt([height(at - 1), at]);
+      for (const finding of unprovedFindings(at, again, { before, altered: this.unproved.at })) note(finding);
     }
-    this.unproved = { ...this.unproved, fellAt: at };
-    const isHeaderSound = headerHash(found) === block.blockHash && isCommitted(found, block.blockHash);
-    return isHeaderSound ? stateAfter(found, before.members, before.clusterId) : { ...before, height: at };
+    this.areMembersKnown = false;
+    return stateBySelf(before, found);
   }
 
   /** If nothing of the block can be gone on from, the next one fails as well, is found sound by its anchor, and can. */
   private async pastAltered(before: ChainState, found: FoundBlock): Promise<ChainState> {
-    return (await this.parts.stateAt(found)) ?? { ...before, height: height(found.at) };
+    const state = await this.parts.stateAt(found);
+    if (state === null) return pastUnknown(before, found.at);
+    this.areMembersKnown = true;
+    return state;
   }
 
   private tellOfStranger(at: number, id: number): void {
@@ -365,9 +355,4 @@ export class Scrub {
     const detail = `the page of anchors for blocks ${number * PAGE_HEIGHTS} to ${(number + 1) * PAGE_HEIGHTS - 1} ${what}`;
     this.parts.note({ kind: "state_altered", foundBy: "scrub", detail });
   }
-}
-
-/** It is the block that this node noted, and its document has the hashes that a restart begins with. */
-function isCommitted({ block, frontier }: FoundBlock, blockHash: HashHex): boolean {
-  return block.blockHash === blockHash && rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header);
 }

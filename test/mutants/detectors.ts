@@ -4,6 +4,7 @@ const WATCH = "node/integrity/watch.ts";
 const SCRUB = "node/integrity/scrub.ts";
 const INSPECTOR = "node/integrity/inspector.ts";
 const ENTRIES = "node/integrity/entry-inspector.ts";
+const UNPROVED = "node/integrity/unproved.ts";
 const STRANGERS = "node/integrity/stranger-watch.ts";
 const DIFFERENCE = "node/integrity/difference.ts";
 const PEERS = "node/integrity/peer-blocks.ts";
@@ -70,8 +71,8 @@ export const DETECTORS: readonly Mutant[] = [
       "84",
       "the scrub tells nobody of what does not verify",
       SCRUB,
-      "      await inspect(at, at, { foundBy",
-      "      void ({ foundBy",
+      'await inspect(at, at, { foundBy: "scrub", ',
+      'void ({ foundBy: "scrub", ',
     ),
     "goes on past what it finds, and finds all of it",
   ),
@@ -89,21 +90,23 @@ export const DETECTORS: readonly Mutant[] = [
     one(
       "86",
       "the scrub takes a sealed block for the committed one: a signature for a proof",
-      SCRUB,
-      "  return block.blockHash === blockHash && rangeMatches(",
-      '  return blockHash !== "" && rangeMatches(',
+      UNPROVED,
+      "  block.blockHash === blockHash && rangeMatches(",
+      '  blockHash !== "" && rangeMatches(',
     ),
     "finds a block that was exchanged for a sound one of another history",
+    "node/integrity/scrub.test.ts",
   ),
   detector(
     one(
       "87",
       "the scrub leaves the stored tree out",
-      SCRUB,
+      UNPROVED,
       "=== blockHash && rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header);",
       "=== blockHash && frontier !== null;",
     ),
     "goes on past what it finds, and finds all of it",
+    "node/integrity/scrub.test.ts",
   ),
   detector(
     one(

@@ -31,6 +31,27 @@ export const STANDSTILLS: readonly Mutant[] = [
   ),
   detector(
     one(
+      "123b",
+      "a pass tells of a block as it was before it was put back",
+      SCRUB,
+      "unprovedFindings(at, again, {",
+      "unprovedFindings(at, [again[0] ?? found, found], {",
+    ),
+    "since it was read, where nothing could be proved",
+  ),
+  detector(
+    one(
+      "123c",
+      "a pass calls a signature false by members that nothing proves",
+      SCRUB,
+      "this.areMembersKnown && !verdict.ok &&",
+      "!verdict.ok &&",
+    ),
+    "names no sound block by members that it may not know",
+    "node/integrity/unproved.test.ts",
+  ),
+  detector(
+    one(
       "124",
       "what was not watched need not be looked for after a restart",
       PASSES,

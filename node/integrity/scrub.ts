@@ -259,7 +259,7 @@ export class Scrub {
       await this.lookAtPage(next, verdict.ok ? verdict.next.clusterId : state.clusterId, through);
       const proof = await this.proofOf(height(one.at));
       if (!verdict.ok && proof !== null && !this.areMembersKnown) {
-        const { members, clusterId } = await this.pastAltered(state, one);
+        const { members, clusterId } = await this.pastAltered(state, one, proof);
         verdict = verifyBlock({ ...state, members, clusterId }, one.block);
       }
       if (verdict.ok && isCommitted(one, proof?.blockHash ?? one.block.blockHash)) {
@@ -274,7 +274,7 @@ export class Scrub {
       const isSignatureBad = this.areMembersKnown && !verdict.ok && verdict.fault === "bad_signature";
       const at = height(one.at);
       await inspect(at, at, { foundBy: "scrub", ...(isSignatureBad ? { isSignatureBad } : {}) });
-      state = await this.pastAltered(state, one);
+      state = await this.pastAltered(state, one, proof);
     }
     if (last === undefined) {
       await this.inspectMissing(from, through);
@@ -316,9 +316,10 @@ export class Scrub {
     if (!isConsistent(found, before)) {
       // What is in the way may have been put back.
       this.unproved = { ...this.unproved, through: 0 };
-      if ((await this.proofOf(at)) !== null) {
+      const proof = await this.proofOf(at);
+      if (proof !== null) {
         await inspect(at, at, { foundBy: "scrub" });
-        return this.pastAltered(before, found);
+        return this.pastAltered(before, found, proof);
       }
       const again = await store.blocksAt([height(at - 1), at]);
       for (const finding of unprovedFindings(at, again, { before, altered: this.unproved.at })) note(finding);
@@ -327,12 +328,15 @@ export class Scrub {
     return stateBySelf(before, found);
   }
 
-  /** If nothing of the block can be gone on from, the next one fails as well, is found sound by its anchor, and can. */
-  private async pastAltered(before: ChainState, found: FoundBlock): Promise<ChainState> {
+  /**
+   * If nothing of the block can be gone on from, the next one fails as well, is found sound by its anchor, and can. Where it is a
+   * block of members that is altered, the header serves, with the members that were known before.
+   */
+  private async pastAltered(before: ChainState, found: FoundBlock, { blockHash }: Proof): Promise<ChainState> {
     const state = await this.parts.stateAt(found);
-    if (state === null) return pastUnknown(before, found.at);
-    this.areMembersKnown = true;
-    return state;
+    this.areMembersKnown = state !== null;
+    if (state !== null) return state;
+    return isCommitted(found, blockHash) ? stateBySelf(before, found) : pastUnknown(before, found.at);
   }
 
   private tellOfStranger(at: number, id: number): void {

@@ -18,7 +18,7 @@ const COUNT = 600;
 const GROWN = TestLog.grow(COUNT - 1).blocks;
 
 /** A node that was started after all its pages of anchors were deleted, and that notes no more than its log's end. */
-function setUp(blocks: readonly TestBlock[] = GROWN) {
+function setUp(blocks: readonly TestBlock[] = GROWN, tailFrom = TAIL_FROM) {
   const store = new MemoryIntegrity(blocks);
   store.anchors = "absent";
   const noted: IncidentFinding[] = [];
@@ -38,7 +38,7 @@ function setUp(blocks: readonly TestBlock[] = GROWN) {
     inOrder: (write) => write(),
     onWarning: () => undefined,
   });
-  for (const { stored } of blocks.slice(TAIL_FROM - 1))
+  for (const { stored } of blocks.slice(tailFrom - 1))
     anchors.add(stored.block.header, stored.block.blockHash, blocks[0]?.next.blockHash ?? "");
   const committedAt = async (at: Height) => anchors.proofAtHand(at) ?? anchors.proofOf(at);
   const note = (finding: IncidentFinding): void => void noted.push(finding);
@@ -153,3 +153,13 @@ it.each<[string, number, (store: MemoryIntegrity) => void]>([
     if (at === 10) expect(verified.filter((one) => one > 11 && one < 300)).toHaveLength(288);
   },
 );
+
+it("a pass verifies what is above an altered block also while nothing proves who is a member", async () => {
+  const { store, scrub, found, verified } = setUp(GROWN, 1);
+  store.change(200, withTerm);
+  expect(await scrub.pass()).toBe(true);
+  expect(found()).toEqual([["header_modified", 200, 200]]);
+  // By the hash that its next one names, and the members that are known by then.
+  const heights = Array.from({ length: COUNT }, (_, i) => i + 1);
+  expect(verified).toEqual(heights.filter((at) => at !== 200 && at !== 201));
+});

@@ -7,12 +7,16 @@ import { type AlertRecord, type AlertStore, type AlertsWanted, StoreError } from
 import type { StateMac } from "../state-mac.js";
 import { readError, storeError } from "./errors.js";
 import { LIMITED } from "./options.js";
+import { decoded, RAW } from "./undecoded.js";
 
 type AlertDocument = { _id: string; mac?: unknown; found?: readonly Range[] } & Omit<AlertRecord, "id">;
 type Finding = Parameters<AlertStore["raise"]>[0];
 
 /** Documents of others among the newest alerts that a list looks past. */
 const OTHERS_MAX = 1_000;
+/** What is larger is no alert; the server sorts all of what it may give. */
+const ALERT_BYTES_MAX = 4 * 1024 * 1024;
+const SMALL_ENOUGH = { $expr: { $lte: [{ $bsonSize: "$$ROOT" }, ALERT_BYTES_MAX] } };
 const OVER: AlertStatus[] = ["ended", "resolved"];
 const FILTERS: Readonly<Record<AlertsWanted, Filter<AlertDocument>>> = {
   unresolved: { status: { $nin: OVER } },
@@ -58,7 +62,7 @@ export class MongoAlertStore implements AlertStore {
 
   foundHeights(id: string): Promise<readonly Range[] | null> {
     return this.reading(async (alerts) => {
-      const document = await alerts.findOne({ _id: id });
+      const document = decoded<AlertDocument>(await alerts.findOne({ _id: id }, RAW));
       return document === null || this.alertOf(document) === null ? null : (document.found ?? null);
     });
   }
@@ -70,14 +74,14 @@ export class MongoAlertStore implements AlertStore {
   list(limit: number, wanted: AlertsWanted = "unresolved"): Promise<AlertRecord[]> {
     return this.reading(async (alerts) => {
       const most = Math.max(1, limit);
-      // Documents that somebody else has put there must not take the places of alerts.
+      // Documents that somebody else has put there must not take the places of alerts, nor the server's time.
       const found = alerts
-        .find(FILTERS[wanted], LIMITED)
+        .find({ ...FILTERS[wanted], ...SMALL_ENOUGH }, { ...RAW, ...LIMITED })
         .sort({ lastSeenAt: -1, _id: 1 })
         .limit(most + OTHERS_MAX);
       const ours: AlertRecord[] = [];
       for await (const document of found) {
-        const alert = this.alertOf(document);
+        const alert = this.alertIn(document);
         if (alert !== null) ours.push(alert);
         if (ours.length === most) break;
       }
@@ -91,14 +95,13 @@ export class MongoAlertStore implements AlertStore {
 
   standing(id: string): Promise<"ours" | "absent" | "altered"> {
     return this.reading(async (alerts) => {
-      const found = await alerts.findOne({ _id: id });
-      return found === null ? "absent" : this.alertOf(found) === null ? "altered" : "ours";
+      const found = await alerts.findOne({ _id: id }, RAW);
+      return found === null ? "absent" : this.alertIn(found) === null ? "altered" : "ours";
     });
   }
 
   private async find(alerts: Collection<AlertDocument>, id: string): Promise<AlertRecord | null> {
-    const found = await alerts.findOne({ _id: id });
-    return found === null ? null : this.alertOf(found);
+    return this.alertIn(await alerts.findOne({ _id: id }, RAW));
   }
 
   private async put(alerts: Collection<AlertDocument>, alert: AlertRecord, found?: readonly Range[]): Promise<void> {
@@ -109,7 +112,12 @@ export class MongoAlertStore implements AlertStore {
     await alerts.replaceOne({ _id: id }, { ...content, ...beside, mac: this.macOf({ alert, ...beside }) }, options);
   }
 
-  /** Null: somebody else has written it. */
+  /** In what was read as bytes. Null: nothing was, or somebody else has written it. */
+  private alertIn(bytes: unknown): AlertRecord | null {
+    const document = decoded<AlertDocument>(bytes);
+    return document === null ? null : this.alertOf(document);
+  }
+
   private alertOf({ _id, mac, found, ...content }: AlertDocument): AlertRecord | null {
     const alert = { id: _id, ...content };
     try {

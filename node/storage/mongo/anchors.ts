@@ -1,6 +1,7 @@
 import { Binary, type BSON, type Collection, type WriteConcern } from "mongodb";
 import type { HashHex } from "../../../shared/ids.js";
 import { anchorPage, type StateMac } from "../state-mac.js";
+import { decoded, RAW } from "./undecoded.js";
 
 type AnchorDocument = BSON.Document & { readonly _id: number };
 
@@ -13,7 +14,8 @@ export class MongoAnchors {
   ) {}
 
   async read(page: number, clusterId: HashHex): Promise<Uint8Array | null> {
-    const document = await this.collection.findOne({ _id: page });
+    const found = await this.collection.findOne({ _id: page }, RAW);
+    const document = found === null ? null : decoded<AnchorDocument>(found);
     if (document === null) return null;
     const { hashes, mac } = document;
     if (document.clusterId !== clusterId || !(hashes instanceof Binary)) return null;

@@ -294,6 +294,43 @@ it("knows its own state, anchors and marker from what somebody put in their plac
   expect(await integrity.stateFault()).toMatch(/gone/);
 });
 
+/** No driver makes one with such an option, and the server takes it: nothing decodes the document that has it. */
+const UNDECODABLE = Object.assign(new BSONRegExp("a"), { options: "z" });
+
+it("takes for altered what cannot be decoded, of its own state, anchors, alerts and marker", async () => {
+  const { alerts, integrity, log } = storage;
+  const clusterId = "c".repeat(64);
+  await log.saveState({ term: 3 as never, votedFor: "n1", joinNonce: "0".repeat(32), forming: null });
+  await log.writeAnchors(clusterId, new Map([[0, new Uint8Array(64)]]));
+  const finding = { kind: "fork", severity: "critical", node: "n1", accused: "n2", detail: "d" } as const;
+  const { id } = await alerts.raise(finding, "2030-01-01T00:00:00.000Z");
+  for (const name of ["state", "anchors", "alerts"])
+    await db.collection(name).updateOne({}, { $set: { x: UNDECODABLE } });
+  expect([await integrity.anchorStanding(0, clusterId), await log.readAnchors(0, clusterId)]).toEqual([
+    "altered",
+    null,
+  ]);
+  expect([await alerts.standing(id), await alerts.get(id), await alerts.foundHeights(id)]).toEqual([
+    ...["altered", null, null],
+  ]);
+  expect(await integrity.stateFault()).toBeNull();
+  await db.collection("state").updateOne({}, { $set: { "hard.x": UNDECODABLE } });
+  expect(await integrity.stateFault()).toMatch(/damaged/);
+  const markers = db.collection<{ _id: number; terms: unknown }>("blocks");
+  const marker = { _id: Number.MIN_SAFE_INTEGER };
+  await markers.updateOne(marker, { $set: { x: UNDECODABLE } });
+  expect(await integrity.isMarked()).toBe(true);
+  await markers.updateOne(marker, { $push: { terms: UNDECODABLE as never } });
+  expect(await integrity.isMarked()).toBe(true);
+  await markers.updateOne(marker, { $set: { terms: UNDECODABLE } });
+  expect(await integrity.isMarked()).toBe(false);
+  // Each is made anew over it.
+  await alerts.raise(finding, "2030-01-01T00:00:01.000Z");
+  await log.writeAnchors(clusterId, new Map([[0, new Uint8Array(64)]]));
+  expect([await alerts.standing(id), await integrity.anchorStanding(0, clusterId)]).toEqual(["ours", "ours"]);
+  await expect(log.open()).rejects.toMatchObject({ failure: "unfit" });
+});
+
 it("keeps whatever stands in a block's place: with names that are orders to an update, or as large as a document can be", async () => {
   await insert(storage.log, TestLog.grow(3).blocks);
   const documents = db.collection<{ _id: number }>("blocks");
@@ -311,10 +348,8 @@ it("reads what somebody wrote so that a driver may not decode it, and what stand
   await documents.updateOne({ _id: 3 }, { $set: { x: new BSONRegExp("(") } });
   await documents.updateOne({ _id: -4 }, { $set: { x: new BSONRegExp("(") } });
   await documents.insertOne({ _id: 9, x: new BSONRegExp("(") } as never);
-  // No driver makes one with such an option, and the server takes it.
-  const none = Object.assign(new BSONRegExp("a"), { options: "z" });
-  await documents.insertOne({ _id: 10, x: none } as never);
-  await documents.updateOne({ _id: 6 }, { $set: { x: none } });
+  await documents.insertOne({ _id: 10, x: UNDECODABLE } as never);
+  await documents.updateOne({ _id: 6 }, { $set: { x: UNDECODABLE } });
   const { integrity } = storage;
   const all = await integrity.blocksFrom(height(1), { bytesMax: 1e9, blocksMax: 20 });
   expect(all.map(({ at }) => at)).toEqual([1, 2, 3, 4, 5, 6, 7, 9, 10]);
@@ -471,4 +506,11 @@ it("lists alerts past documents that somebody else has put among them", async ()
   const planted = Array.from({ length: 120 }, (_, i) => ({ _id: `p${i}` as never, status: "open", lastSeenAt: "9" }));
   await db.collection("alerts").insertMany(planted);
   expect((await storage.alerts.list(100)).map((alert) => alert.id)).toEqual([id]);
+  // Nor is any other hidden by one that cannot be decoded, or by many of which each is as large as a document can be.
+  await db.collection("alerts").insertOne({ _id: "x" as never, x: UNDECODABLE });
+  await db.collection("alerts").insertOne({ _id: { x: UNDECODABLE } as never, lastSeenAt: "9" });
+  for (let i = 0; i < 12; i++)
+    await db.collection("alerts").insertOne({ _id: `l${i}` as never, lastSeenAt: "9", x: "x".repeat(16_000_000) });
+  for (const wanted of ["unresolved", "all"] as const)
+    expect((await storage.alerts.list(10, wanted)).map((alert) => alert.id)).toEqual([id]);
 });

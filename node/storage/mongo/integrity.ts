@@ -1,14 +1,4 @@
-import {
-  BSON,
-  type Collection,
-  type Db,
-  type Filter,
-  type FindOptions,
-  MaxKey,
-  MinKey,
-  MongoError,
-  type WithId,
-} from "mongodb";
+import { BSON, type Collection, type Db, MaxKey, MinKey } from "mongodb";
 import type { JsonObject } from "../../../shared/canonical.js";
 import type { HashHex, Height } from "../../../shared/ids.js";
 import { textOfAny } from "../carried.js";
@@ -34,6 +24,7 @@ import { copyToQuarantine, keepSigned } from "./quarantine.js";
 import type { ReadLink } from "./read-link.js";
 import { MongoState } from "./state.js";
 import { type QuarantinedDocument, reduceOld } from "./truncation.js";
+import { orEachAlone } from "./undecoded.js";
 
 const STRANGERS_MAX = 16;
 /** Where one cannot be decoded, so many are read one by one. */
@@ -163,7 +154,10 @@ export class MongoIntegrity implements IntegrityStore {
   }
 
   isMarked(): Promise<boolean> {
-    return this.reading(async (db) => (await entriesOf(db).findOne({ _id: MARKER_ID, terms: MARKER })) !== null);
+    return this.reading(async (db) => {
+      const marker = { _id: MARKER_ID, terms: MARKER };
+      return (await entriesOf(db).findOne(marker, { projection: BY_ID })) !== null;
+    });
   }
 
   anchorStanding(page: number, clusterId: HashHex): Promise<"ours" | "absent" | "altered"> {
@@ -201,36 +195,6 @@ function keptDocument(document: BSON.Document): KeptDocument {
     document: asJson(document),
   };
 }
-
-/**
- * What `read` gives; or, where the driver cannot decode one of them, each for itself: that one by its id alone, which is no
- * sound block and no sound entry.
- */
-async function orEachAlone<T extends BSON.Document>(
-  from: Collection<T>,
-  read: () => Promise<WithId<T>[]>,
-  there: Filter<T>,
-  { limit = 0, ...alone }: FindOptions = {},
-): Promise<WithId<T>[]> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!isUndecoded(error)) throw error;
-  }
-  const found: WithId<T>[] = [];
-  for (const only of await from.find(there, { hint: BY_ID, sort: BY_ID, limit, projection: BY_ID }).toArray())
-    try {
-      const document = await from.findOne({ _id: only._id } as Filter<T>, alone);
-      if (document !== null) found.push(document);
-    } catch (error) {
-      if (!isUndecoded(error)) throw error;
-      found.push(only);
-    }
-  return found;
-}
-
-/** What the server has answered, and the driver could not read. */
-const isUndecoded = (error: unknown): boolean => !(error instanceof MongoError || error instanceof StoreError);
 
 /** What says of itself that it is a type of BSON's, and is none, has no JSON. */
 function asJson(document: BSON.Document): JsonObject {

@@ -7,6 +7,7 @@ import { StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { isDuplicateKey, storeError } from "./errors.js";
 import { ofNewerVersion, outdated, unfit } from "./server.js";
+import { decoded, RAW } from "./undecoded.js";
 
 const count = z.int().min(0);
 const termSchema = count.transform((n) => term(n));
@@ -41,6 +42,9 @@ const stateSchema = z.object({
   /** Work on entries of stored blocks that was begun: what it had to complete may be missing. */
   indexWork: z.object({ from: heightSchema, through: heightSchema }).nullable(),
 });
+
+/** What somebody else has put beside them is nothing of this node's. */
+const FIELDS = Object.fromEntries(Object.keys(stateSchema.shape).map((name) => [name, 1]));
 
 /** The one document of hard state, in the collection `state`. */
 export type StateRecord = Readonly<z.infer<typeof stateSchema>>;
@@ -83,9 +87,10 @@ export class MongoState {
 
   /** null: this database holds no state. Throws StoreError `unfit` for a document that is not ours. */
   async read(): Promise<StateRecord | null> {
-    const document = await this.collection.findOne({ _id: "state" });
-    if (document === null) return null;
-    const { format } = document as { format?: unknown };
+    const found = await this.collection.findOne({ _id: "state" }, { ...RAW, projection: FIELDS });
+    if (found === null) return null;
+    const document = decoded<{ format?: unknown }>(found) ?? {};
+    const { format } = document;
     const { dbName } = this.collection;
     if (typeof format === "number" && format < FORMAT) throw outdated(dbName);
     if (typeof format === "number" && format > FORMAT) throw ofNewerVersion(dbName, { format, known: FORMAT });
@@ -183,10 +188,7 @@ export class MongoState {
     const askedAt = performance.now();
     let document: { owner?: Partial<Owner> } | null;
     try {
-      document = await this.collection.findOne<{ owner?: Partial<Owner> }>(
-        { _id: "state" },
-        { projection: { owner: 1 } },
-      );
+      document = decoded(await this.collection.findOne({ _id: "state" }, { ...RAW, projection: { owner: 1 } }));
     } catch (error) {
       throw storeError(error, "Reading the owner of the database");
     }

@@ -83,35 +83,6 @@ it("waits until what was noted by then is stored, and not for what is noted mean
   incidents.stop();
 });
 
-it("knows what is open as soon as its store answers, once each", async () => {
-  const first = setUp();
-  for (const at of [4, 40]) first.note(at, at === 4 ? {} : { kind: "missing" });
-  await first.kept();
-  const { store } = first;
-  for (const method of ["list", "count", "foundHeights"] as const) {
-    const sound = store[method].bind(store) as () => Promise<never>;
-    const refused = async (): Promise<never> => {
-      store[method] = sound;
-      throw new Error("no connection");
-    };
-    store[method] = refused;
-    const second = setUp(store);
-    expect(second.incidents.isDamaged).toBe(false);
-    await second.incidents.load();
-    expect([second.incidents.isDamaged, second.damage, second.incidents.openCount]).toEqual([true, [true], 2]);
-  }
-});
-
-it("gives up what cannot be read when the node stops", async () => {
-  const { incidents, store } = setUp();
-  store.list = async () => {
-    throw new Error("no connection");
-  };
-  const loading = incidents.load();
-  incidents.stop();
-  await loading;
-});
-
 it("tells of a place that is altered later between those that it shows put together, also after a restart", async () => {
   const first = setUp();
   for (let i = 0; i < 40; i++) first.note(10 * i + 1);

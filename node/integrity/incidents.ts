@@ -21,6 +21,10 @@ export const PLACES_MAX = 16_384;
 /** Of those that are open, so many are known in memory: what comes again is then the same incident. */
 const KNOWN_MAX = 1_000;
 const RETRY_MS = 1_000;
+/** What is found before it is known what is open waits so long to be told by the same alert, and is then told by one of its own. */
+const HELD_BACK_MS = 5_000;
+const HELD_BACK_MAX = 1_000;
+const HELD_BACK_LOOK_MS = 50;
 /** An alert that could not be stored so often is told without. */
 const REFUSED_AFTER = 5;
 
@@ -60,19 +64,33 @@ export class Incidents {
   private saving: Promise<void> | null = null;
   private round: Promise<void> = Promise.resolve();
   private isStopped = false;
+  /** What was found while it is not known what is open, and when; null: it is told as it is found. */
+  private heldBack: (readonly [found: IncidentFinding, wall: string])[] | null = null;
   private wasDamaged = false;
 
   constructor(private readonly parts: IncidentsParts) {}
 
   /** Those of earlier runs, so that what is found again is no new incident. Resolves once they are known, or this has stopped. */
   async load(): Promise<void> {
+    const { clock, logger } = this.parts;
+    this.heldBack = [];
+    const cancel = clock.after(HELD_BACK_MS, () => this.release());
     while (!this.isStopped)
       try {
-        return this.take(...(await this.read()));
+        this.take(...(await this.read()));
+        this.release();
+        break;
       } catch (err) {
-        this.parts.logger.warn({ err }, "open alerts could not be read: trying again");
-        await delay(this.parts.clock, RETRY_MS);
+        logger.warn({ err }, "open alerts could not be read: trying again");
+        await delay(clock, RETRY_MS);
       }
+    cancel();
+  }
+
+  private release(): void {
+    const found = this.heldBack ?? [];
+    this.heldBack = null;
+    for (const one of found) this.noteAt(...one);
   }
 
   private async read(): Promise<readonly [count: number, incidents: readonly Incident[]]> {
@@ -93,11 +111,9 @@ export class Incidents {
   private take(count: number, incidents: readonly Incident[]): void {
     this.count = count;
     // What was found meanwhile may be stored by now.
-    for (const one of incidents) {
-      if (this.find(one.alert.id) !== null) continue;
-      this.told.set(one.alert.id, stepOf(one.alert));
-      this.known.push(one);
-    }
+    const before = incidents.filter(({ alert }) => this.find(alert.id) === null);
+    for (const { alert } of before) this.told.set(alert.id, stepOf(alert));
+    this.known.unshift(...before);
     this.tellDamage();
   }
 
@@ -137,7 +153,9 @@ export class Incidents {
   }
 
   note(found: IncidentFinding): void {
-    this.noteAt(found, this.parts.clock.wall());
+    const wall = this.parts.clock.wall();
+    if (this.heldBack === null) this.noteAt(found, wall);
+    else if (this.heldBack.push([found, wall]) >= HELD_BACK_MAX) this.release();
   }
 
   private noteAt(found: IncidentFinding, wall: string): string {
@@ -229,6 +247,7 @@ export class Incidents {
    * under way may have begun before; the next one takes all of it, and whatever is noted meanwhile keeps nobody waiting.
    */
   async saved(): Promise<void> {
+    while (this.heldBack !== null && !this.isStopped) await delay(this.parts.clock, HELD_BACK_LOOK_MS);
     const isTriedAgain = ({ isSaved, failures }: Incident): boolean =>
       !isSaved && failures > 0 && failures < REFUSED_AFTER;
     for (let rounds = 0; this.saving !== null; rounds++) {

@@ -53,7 +53,7 @@ export class Integrity {
   } | null = null;
   private isStopped = false;
   private isRecalled = false;
-  /** What is open from before cannot be read yet. */
+  /** What is open from before is not known yet. */
   private isUnread = false;
 
   constructor(private readonly parts: IntegrityParts) {
@@ -197,7 +197,7 @@ export class Integrity {
 
   /** What a read met is an incident by now, or was sound: then the node is as good as any other. */
   private onLookedAt(): void {
-    if (this.running !== null && !this.incidents.isDamaged) this.parts.onHealed();
+    if (this.isAllKnown && !this.incidents.isDamaged) this.parts.onHealed();
   }
 
   /** An entry was not its block's, and is being made anew. */
@@ -207,7 +207,7 @@ export class Integrity {
 
   /** The database was opened again. */
   onRecovered(): void {
-    if (this.running !== null) void this.takeFound();
+    if (this.isAllKnown) void this.takeFound();
   }
 
   /** What this node joined anew for is noted until it is kept as an alert. */
@@ -228,18 +228,20 @@ export class Integrity {
 
   /** Once the log is recovered. */
   async start(storeId: string): Promise<void> {
-    const { clock, driver, onPending } = this.parts;
+    const { clock, driver } = this.parts;
     if (this.parts.isOff) return;
     this.recalled.onStart(driver.view()?.durableHeight ?? 0);
     this.isUnread = true;
-    await Promise.race([this.begin(storeId), delay(clock, ALERTS_WAIT_MS)]);
-    if (this.isUnread && !this.isStopped) onPending();
+    const loading = this.incidents.load();
+    const late = delay(clock, ALERTS_WAIT_MS);
+    await Promise.race([loading, late]);
+    await this.begin(storeId);
+    await Promise.race([loading.then(() => this.goOn()), late]);
   }
 
+  /** What is found is told also by a node that cannot read what is open from before. */
   private async begin(storeId: string): Promise<void> {
-    const { clock, logger, identityFolder, driver, verifySchedule } = this.parts;
-    await this.incidents.load();
-    void this.takeFound();
+    const { clock, logger, identityFolder, verifySchedule } = this.parts;
     const places = await PlaceFile.open(identityFolder, storeId);
     if (this.isStopped) return;
     const watch = this.makeWatch(places);
@@ -282,15 +284,25 @@ export class Integrity {
       await this.writePlaces();
     };
     this.running = { places, watch, scrub, passes, stop };
-    this.isUnread = false;
     passes.start();
     this.parts.onPending();
     this.inspector.start();
-    void this.inspector.idle().then(() => this.onLookedAt());
     if (this.parts.isUnwatched) watch.leaveOff();
     else watch.start();
     silence.start();
     this.strangers.start();
+  }
+
+  /** Once it is known what is open from before. */
+  private async goOn(): Promise<void> {
+    const { driver, onPending } = this.parts;
+    if (this.isStopped) return;
+    this.isUnread = false;
+    onPending();
+    // It may be over since.
+    this.endBlindness();
+    void this.takeFound();
+    void this.inspector.idle().then(() => this.onLookedAt());
     await this.healing.resolutions.resume();
     if (this.isStopped) return;
     // What the log has already is not to be sent once more.
@@ -304,6 +316,11 @@ export class Integrity {
     this.isStopped = true;
     if (this.running === null) this.incidents.stop();
     else await this.running.stop();
+  }
+
+  /** Watch and scrub are there, and what is open from before. */
+  private get isAllKnown(): boolean {
+    return this.running !== null && !this.isUnread;
   }
 
   private get foundBy(): FoundBy {

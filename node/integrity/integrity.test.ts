@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, expect, it, vi } from "vitest";
+import { height } from "../../shared/ids.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
+import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
+import { MemoryDatabase } from "../../test/doubles/memory-database.js";
+import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { type Clock, systemClock } from "../clock.js";
+import type { AlertRecord } from "../storage/port.js";
+import { Integrity } from "./integrity.js";
+import type { IntegrityParts } from "./parts.js";
+
+const HELD = 4;
+/** What takes seconds takes hundredths of them. */
+const clock: Clock = { ...systemClock, after: (ms, action) => systemClock.after(ms / 50, action) };
+const stops: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+async function setUp(alerts = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)))) {
+  const folder = await mkdtemp(join(tmpdir(), "quorumlog-integrity-"));
+  const { blocks } = TestLog.grow(HELD - 1);
+  const store = new MemoryIntegrity(blocks);
+  const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
+  const told: AlertRecord[] = [];
+  const calls = { healed: 0 };
+  const parts = {
+    ...{ nodeId: "n1", identityFolder: folder, verifySchedule: "0 3 * * *", isOff: false, isUnwatched: false },
+    identity: { identity: { found: [] }, update: async () => undefined },
+    storage: {
+      ...{ integrity: store, alerts, log: { readMembershipBlocks: async () => [] } },
+      repairs: {},
+    },
+    driver: {
+      ...{ heldThrough: height(HELD), heldBlock: () => null, view: () => null, submit: async () => undefined },
+      log: {
+        committedAt: async (at: number) => ({ blockHash: of(at).stored.block.blockHash, previousHash: "" }),
+        blocks: { read: async () => [] },
+        index: { isWhole: false, indexedPaths: null },
+      },
+      inOrder: (work: () => Promise<void>) => work(),
+    },
+    desk: { others: [], handle: () => undefined, askAll: async () => [] },
+    ...{ clock, logger: pino({ level: "silent" }), verifyBlock: () => true },
+    onStep: (alert: AlertRecord) => told.push(alert),
+    onHealed() {
+      calls.healed += 1;
+    },
+    ...{ onAltered: () => undefined, onHeard: () => undefined, onPending: () => undefined },
+  } as unknown as IntegrityParts;
+  const integrity = new Integrity(parts);
+  stops.push(
+    () => integrity.stop(),
+    () => rm(folder, { recursive: true }),
+  );
+  const alter = (at: number): void =>
+    store.change(at, (one) => ({ ...one, block: { ...one.block, payloads: new Uint8Array(3) } }));
+  return { integrity, alerts, alter, told, calls };
+}
+
+it("finds what is altered though it never comes to know what is open, and is not ready", async () => {
+  const { integrity, alerts, alter, told, calls } = await setUp();
+  const { list } = alerts;
+  alerts.list = async () => {
+    throw new Error("a document cannot be read");
+  };
+  await integrity.start("s");
+  alter(3);
+  integrity.suspect(height(3));
+  await vi.waitFor(() => expect(told.map(({ kind, height: at }) => [kind, at])).toEqual([["payload_modified", 3]]));
+  expect([integrity.status.watch, integrity.isPending, calls.healed]).toEqual(["starting", true, 0]);
+  expect(integrity.status.isDamaged).toBe(true);
+  alerts.list = list;
+  await vi.waitFor(() => expect(integrity.isPending).toBe(false));
+});

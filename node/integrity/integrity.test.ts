@@ -9,9 +9,11 @@ import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { type Clock, systemClock } from "../clock.js";
+import { alertVersion } from "../storage/alert-steps.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Integrity } from "./integrity.js";
 import type { IntegrityParts } from "./parts.js";
+import type { AlertDecision } from "./resolutions.js";
 
 const HELD = 4;
 /** What takes seconds takes hundredths of them. */
@@ -27,13 +29,17 @@ async function setUp(alerts = new MemoryAlertStore(new MemoryDatabase("1".repeat
   const store = new MemoryIntegrity(blocks);
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const told: AlertRecord[] = [];
-  const calls = { healed: 0 };
+  const calls = { healed: 0, puts: 0 };
   const parts = {
     ...{ nodeId: "n1", identityFolder: folder, verifySchedule: "0 3 * * *", isOff: false, isUnwatched: false },
     identity: { identity: { found: [] }, update: async () => undefined },
     storage: {
       ...{ integrity: store, alerts, log: { readMembershipBlocks: async () => [] } },
-      repairs: {},
+      repairs: {
+        async putBlocks() {
+          calls.puts += 1;
+        },
+      },
     },
     driver: {
       ...{ heldThrough: height(HELD), heldBlock: () => null, view: () => null, submit: async () => undefined },
@@ -62,7 +68,11 @@ async function setUp(alerts = new MemoryAlertStore(new MemoryDatabase("1".repeat
   return { integrity, alerts, alter, told, calls };
 }
 
-it("finds what is altered though it never comes to know what is open, and is not ready", async () => {
+const decisionOf = (id: string, version: string): AlertDecision => ({
+  ...{ id, action: "repair", version, actor: "a", reason: "r" },
+});
+
+it("finds what is altered though it never comes to know what is open, and is not ready, and carries out nothing", async () => {
   const { integrity, alerts, alter, told, calls } = await setUp();
   const { list } = alerts;
   alerts.list = async () => {
@@ -74,6 +84,16 @@ it("finds what is altered though it never comes to know what is open, and is not
   await vi.waitFor(() => expect(told.map(({ kind, height: at }) => [kind, at])).toEqual([["payload_modified", 3]]));
   expect([integrity.status.watch, integrity.isPending, calls.healed]).toEqual(["starting", true, 0]);
   expect(integrity.status.isDamaged).toBe(true);
+  const alert = told[0] as AlertRecord;
+  const decision = decisionOf(alert.id, alertVersion(alert));
+  await expect(integrity.decide(decision)).rejects.toMatchObject({ code: "not_ready" });
+  expect(calls.puts).toBe(0);
   alerts.list = list;
   await vi.waitFor(() => expect(integrity.isPending).toBe(false));
+  expect((await integrity.decide(decision)).kind).toBe("taken");
+});
+
+it("carries nothing out before it has begun", async () => {
+  const { integrity } = await setUp();
+  await expect(integrity.decide(decisionOf("a".repeat(24), "v"))).rejects.toMatchObject({ code: "not_ready" });
 });

@@ -3,6 +3,7 @@ import { type Height, height } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import { delay } from "../clock.js";
+import { ProblemError } from "../problems.js";
 import type { FoundBy } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import type { AlertLog } from "./alert-log.js";
@@ -180,7 +181,10 @@ export class Integrity {
     this.recalled.onRecords(header);
   }
 
-  decide(decision: AlertDecision): Promise<Decided> {
+  async decide(decision: AlertDecision): Promise<Decided> {
+    // A repair would note nowhere which writes are its own, and a rebuild not how far it has come.
+    if (!this.isAllKnown)
+      throw new ProblemError("not_ready", "This node does not know yet what is open from before. Ask again.");
     return this.healing.resolutions.decide(decision);
   }
 

@@ -5,6 +5,7 @@ import type { StoredBlock } from "../port.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { blocksFrom, blocksInPlace } from "./entry-ids.js";
 import { LIMITED, READ_MS } from "./options.js";
+import { ALONE_MAX, orEachAlone } from "./undecoded.js";
 
 /** Members are few; whoever altered the database may name more. */
 const ADMITTED_NODES_MAX = 10_000;
@@ -29,20 +30,25 @@ export async function readBlocksFrom(
   from: Height,
   limit: { readonly bytesMax: number; readonly blocksMax: number; readonly isForClient?: boolean },
 ): Promise<StoredBlock[]> {
-  const found: StoredBlock[] = [];
-  let bytes = 0;
-  const cursor = blocks
-    .find(blocksFrom(from))
-    .sort({ _id: 1 })
-    .limit(Math.max(1, limit.blocksMax))
-    .batchSize(READ_BATCH_BLOCKS)
-    .maxTimeMS(limit.isForClient === true ? READ_MS : 0);
-  for await (const document of cursor) {
-    bytes += storedBytes(document);
-    if (found.length > 0 && bytes > limit.bytesMax) break;
-    found.push(storedBlock(document));
-  }
-  return found;
+  const there = blocksFrom(from);
+  const blocksMax = Math.max(1, limit.blocksMax);
+  const read = async (): Promise<StoredDocument[]> => {
+    const found: StoredDocument[] = [];
+    let bytes = 0;
+    const cursor = blocks
+      .find(there)
+      .sort({ _id: 1 })
+      .limit(blocksMax)
+      .batchSize(READ_BATCH_BLOCKS)
+      .maxTimeMS(limit.isForClient === true ? READ_MS : 0);
+    for await (const document of cursor) {
+      bytes += storedBytes(document);
+      if (found.length > 0 && bytes > limit.bytesMax) break;
+      found.push(document);
+    }
+    return found;
+  };
+  return (await orEachAlone(blocks, read, there, { limit: Math.min(blocksMax, ALONE_MAX) })).map(storedBlock);
 }
 
 export async function nextHeight(blocks: Blocks, from: Height): Promise<Height | null> {
@@ -62,8 +68,11 @@ export async function readMembershipBlocks(blocks: Blocks, through: Height): Pro
   );
   const admissions = (await newest.toArray()).map(({ at }) => at);
   const genesis = { "header.control.kind": "genesis", ...blocksInPlace(1, through) };
-  const found = blocks.find({ $or: [genesis, { _id: { $in: admissions } }] }, LIMITED).sort({ _id: 1 });
-  return (await found.toArray()).map(storedBlock);
+  const either = { $or: [genesis, { _id: { $in: admissions } }] };
+  const places = await blocks.find(either, { ...LIMITED, projection: { _id: 1 } }).toArray();
+  const there = { _id: { $in: places.map(({ _id }) => _id) } };
+  const read = (): Promise<StoredDocument[]> => blocks.find(there, LIMITED).sort({ _id: 1 }).toArray();
+  return (await orEachAlone(blocks, read, there)).map(storedBlock);
 }
 
 export async function readElectionBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredBlock[]> {

@@ -5,6 +5,7 @@ import {
   type BSON,
   type Collection,
   type Db,
+  type Filter,
   MongoError,
   MongoServerError,
   type WriteConcern,
@@ -25,7 +26,8 @@ import { entriesBetween, entryId, heightOf, MARKER_ID } from "./entry-ids.js";
 import { isDuplicateKey } from "./errors.js";
 import { keepEntry } from "./quarantine.js";
 import { makeIndexes } from "./server-indexes.js";
-import { type Alerts, type QuarantinedDocument, reduceOld } from "./truncation.js";
+import { type Alerts, NAME, namedSo, type QuarantinedDocument, reduceOld } from "./truncation.js";
+import { decoded, decodedOrBytes, orEachAlone, RAW } from "./undecoded.js";
 
 /**
  * A term of no value: the marker has it while the index is whole. It stands where the terms stand, so that one look-up
@@ -36,9 +38,10 @@ export const MARKER = createHash("sha256").update("quorumlog/index/whole/v1\n").
 const LEFT_BEHIND_BLOCKS = 64;
 /** So many entries are listed and deleted in one round. */
 const ROUND_ENTRIES_MAX = 1_000;
-const NAME = { writeId: 1 } as const;
 
 const INDEXES = [TERMS_INDEX];
+/** As the collection of entries is read. */
+const WIDE = { useBigInt64: true } as const;
 
 /** The index's own account of itself. */
 interface MarkerDocument {
@@ -86,13 +89,13 @@ export class IndexWorks {
       await this.deleteNamed(above);
     }
     const strays = await this.strays(tail);
-    const marker = tail > 0 ? null : await this.entries.findOne({ _id: MARKER_ID });
+    const marker = tail > 0 ? null : await this.marker({ _id: MARKER_ID });
     const isNew = tail === 0 && !isWhole(marker);
     if (strays.length === 0 && !isNew) return;
     await proveOurs();
     for (const { _id } of strays) {
-      const stray = await this.entries.findOne({ _id });
-      if (stray !== null) await this.keep([stray]);
+      const stray = await this.entries.findOne({ _id }, RAW);
+      if (stray !== null) await this.keep([decodedOrBytes<FoundDocument>(stray, _id, WIDE)]);
     }
     await this.deleteNamed(strays);
     if (!isNew) return;
@@ -107,8 +110,8 @@ export class IndexWorks {
   /** No insert has the name of another: what stands there since stays. */
   private async deleteNamed(named: readonly FoundDocument[]): Promise<void> {
     const ids = named.map(({ _id }) => _id);
-    const writeIds = named.map(({ writeId }) => writeId ?? null);
-    await this.entries.deleteMany({ _id: { $in: ids }, writeId: { $in: writeIds } });
+    const writeIds = named.flatMap(({ writeId }) => writeId ?? []);
+    await this.entries.deleteMany({ _id: { $in: ids }, $or: [{ writeId: { $in: writeIds } }, namedSo(null)] });
   }
 
   private async strays(tail: Height): Promise<FoundDocument[]> {
@@ -131,8 +134,8 @@ export class IndexWorks {
   /** Null: it is not whole, or the server could not look anything up in it. */
   async standing(): Promise<IndexStanding | null> {
     if (!(await this.hasIndexes())) return null;
-    const marker = await this.marker();
-    if (marker === null) return null;
+    const marker = await this.marker({ _id: MARKER_ID, terms: MARKER });
+    if (marker === null || !isWhole(marker)) return null;
     const paths: unknown = marker.paths;
     return { paths: Array.isArray(paths) ? paths.filter((path) => typeof path === "string") : [] };
   }
@@ -156,7 +159,8 @@ export class IndexWorks {
     const { blocks, durable } = this.from;
     const heights = due.map(({ block }) => block.header.height);
     const stored = await blocks.find({ _id: { $in: heights } }, { projection: { blockHash: 1, writeId: 1 } }).toArray();
-    const found = await this.entries.find({ _id: { $in: heights.map(entryId) } }).toArray();
+    const places = { _id: { $in: heights.map(entryId) } };
+    const found = await orEachAlone(this.entries, () => this.entries.find(places).toArray(), places, {}, NAME);
     const there = new Map(found.map((document) => [Number(document._id), document]));
     const names = new Map(stored.map((block) => [block._id, block]));
     const differing: FoundDocument[] = [];
@@ -183,14 +187,14 @@ export class IndexWorks {
         if (entryDiffers(before, fresh, options)) differing.push(one);
         else if (one.writeId === writeId && !entryDiffers(before, fresh, { ownMayDiffer: false })) continue;
         // A replacement that arrives late must not hit the entry of a block that has been stored there since.
-        const filter = { _id, writeId: { $eq: one.writeId ?? null } };
+        const filter = { _id, ...namedSo(one.writeId) };
         writes.push({ replaceOne: { filter, replacement: document } });
       }
     }
     await this.keep([...differing, ...misplaced]);
     if (differing.length > 0) options.onDiffering?.(differing.map(heightOf));
     for (const { _id, writeId } of misplaced)
-      await this.entries.deleteOne({ _id, writeId: { $eq: writeId ?? null } }, { writeConcern: durable });
+      await this.entries.deleteOne({ _id, ...namedSo(writeId) }, { writeConcern: durable });
     if (writes.length > 0) await this.write(writes, durable);
     return differing.map(heightOf);
   }
@@ -226,8 +230,10 @@ export class IndexWorks {
     if (documents.length > 0) await reduceOld(this.from.quarantine, this.from.alerts).catch(unlessRefused);
   }
 
-  private async marker(): Promise<FoundDocument | null> {
-    return this.entries.findOne({ _id: MARKER_ID, terms: MARKER });
+  /** One that cannot be decoded says nothing, and is not whole. */
+  private async marker(there: Filter<FoundDocument>): Promise<FoundDocument | null> {
+    const found = await this.entries.findOne(there, { ...RAW, projection: { terms: 1, paths: 1, work: 1 } });
+    return found && (decoded<FoundDocument>(found, WIDE) ?? { _id: MARKER_ID });
   }
 
   private async putMarker(marker: MarkerDocument): Promise<void> {

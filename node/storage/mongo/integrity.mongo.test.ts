@@ -331,6 +331,44 @@ it("takes for altered what cannot be decoded, of its own state, anchors, alerts 
   await expect(log.open()).rejects.toMatchObject({ failure: "unfit" });
 });
 
+it("opens, cuts, repairs and clears a log past what cannot be decoded, and keeps it", async () => {
+  await insert(storage.log, TestLog.grow(6).blocks);
+  const { integrity, log, repairs } = storage;
+  const documents = db.collection<{ _id: number }>("blocks");
+  const spoil = (_id: number, field: string): Promise<unknown> =>
+    documents.updateOne({ _id }, { $set: { [field]: UNDECODABLE } });
+  await spoil(5, "x");
+  const name = (await integrity.keep(5)) as string;
+  expect([await integrity.keep(5), (await integrity.kept([name]))[0]?.isWhole]).toEqual([name, true]);
+  await db.collection("alerts").insertOne({ evidence: [UNDECODABLE] });
+  await db.collection("quarantine").insertOne({ hasBody: true, bytes: UNDECODABLE, quarantinedAt: new Date() });
+  const old = { quarantinedAt: new Date(0), bytes: 65 * 1024 * 1024 };
+  await db.collection<{ _id: string }>("quarantine").updateOne({ _id: name }, { $set: old });
+  await reduceOld(db.collection("quarantine"), db.collection("alerts"));
+  expect((await integrity.kept([name]))[0]?.isWhole).toBe(false);
+  await spoil(-4, "writeId");
+  await spoil(7, "x");
+  await spoil(7, "writeId");
+  await documents.insertOne({ _id: -9, writeId: UNDECODABLE } as never);
+  await spoil(Number.MIN_SAFE_INTEGER, "work");
+  const opened = await log.open();
+  expect([opened.tailHeight, opened.index]).toEqual([7, null]);
+  const read = await log.readBlocks(height(4), { bytesMax: 1e9, blocksMax: 9 });
+  expect(read.map(({ block }) => [block.header.height, block.header.version])).toEqual([
+    [4, 2],
+    [5, 0],
+    [6, 2],
+    [7, 0],
+  ]);
+  expect(await documents.countDocuments({ _id: { $in: [-9, -4] } })).toBe(0);
+  await documents.insertOne({ _id: 10, x: UNDECODABLE, writeId: UNDECODABLE } as never);
+  expect(await repairs.removeForged([10], [])).toHaveLength(1);
+  await log.truncate(height(6), { term: term(1), leaderId: "n1" });
+  expect(await db.collection("quarantine").countDocuments({ "document.bson": { $exists: true } })).toBe(2);
+  await expect(repairs.clear(async () => undefined)).rejects.toBeInstanceOf(LogCleared);
+  expect(await documents.countDocuments({ _id: { $gte: 1 } })).toBe(0);
+});
+
 it("keeps whatever stands in a block's place: with names that are orders to an update, or as large as a document can be", async () => {
   await insert(storage.log, TestLog.grow(3).blocks);
   const documents = db.collection<{ _id: number }>("blocks");
@@ -361,7 +399,8 @@ it("reads what somebody wrote so that a driver may not decode it, and what stand
     [7, 2],
   ]);
   expect((await integrity.entriesBetween(height(3), height(5))).map((one) => one.height)).toEqual([3, 4, 5]);
-  expect((await integrity.strangers(height(7))).map(({ id }) => id)).toEqual(["9", "10"]);
+  await documents.insertOne({ _id: { x: UNDECODABLE } } as never);
+  expect((await integrity.strangers(height(7))).map(({ id }) => id)).toEqual(["9", "10", "(it cannot be decoded)"]);
   expect(await integrity.keep(3)).toMatch(/^3-altered-/);
 });
 

@@ -1,4 +1,4 @@
-import { BSON, type Collection, type Db, MaxKey, MinKey } from "mongodb";
+import { BSON, type Collection, type Db, type FindCursor, MaxKey, MinKey } from "mongodb";
 import type { JsonObject } from "../../../shared/canonical.js";
 import type { HashHex, Height } from "../../../shared/ids.js";
 import { textOfAny } from "../carried.js";
@@ -24,11 +24,11 @@ import { copyToQuarantine, keepSigned } from "./quarantine.js";
 import type { ReadLink } from "./read-link.js";
 import { MongoState } from "./state.js";
 import { type QuarantinedDocument, reduceOld } from "./truncation.js";
-import { orEachAlone } from "./undecoded.js";
+import { ALONE_MAX, decoded, decodedOrBytes, orEachAlone, RAW } from "./undecoded.js";
 
 const STRANGERS_MAX = 16;
-/** Where one cannot be decoded, so many are read one by one. */
-const ALONE_MAX = 16;
+/** Stands for an id that nothing decodes. */
+const UNDECODED = "(it cannot be decoded)";
 const REDUCED_EVERY_MS = 2_000;
 const BY_ID = { _id: 1 } as const;
 
@@ -90,15 +90,17 @@ export class MongoIntegrity implements IntegrityStore {
       // Whatever somebody has taken for an id.
       const blocks = db.collection("blocks");
       const options = { hint: BY_ID, limit: STRANGERS_MAX };
-      const idsOnly = { ...options, projection: BY_ID };
+      const idsOnly = { ...options, ...RAW, projection: BY_ID };
       const higher = { _id: { $gt: above } };
+      const idsOf = async (found: FindCursor): Promise<BSON.Document[]> =>
+        (await found.toArray()).map((bytes) => decoded<BSON.Document>(bytes) ?? { _id: UNDECODED });
       const found = await Promise.all([
         orEachAlone(blocksOf(db), () => blocksOf(db).find(higher, options).toArray(), higher, { limit: STRANGERS_MAX }),
         // An entry is there before its block: what is near the end may be one's on its way.
-        blocks.find({ _id: { $lt: 0 - above - NEWEST_HEIGHTS, $ne: MARKER_ID } } as never, idsOnly).toArray(),
+        idsOf(blocks.find({ _id: { $lt: 0 - above - NEWEST_HEIGHTS, $ne: MARKER_ID } } as never, idsOnly)),
         // In the order of ids all numbers stand together: what is before the first and behind the last one has another type.
-        blocks.find({}, { ...idsOnly, min: { _id: new MinKey() }, max: { _id: Number.NEGATIVE_INFINITY } }).toArray(),
-        blocks.find({}, { ...idsOnly, min: { _id: "" }, max: { _id: new MaxKey() } }).toArray(),
+        idsOf(blocks.find({}, { ...idsOnly, min: { _id: new MinKey() }, max: { _id: Number.NEGATIVE_INFINITY } })),
+        idsOf(blocks.find({}, { ...idsOnly, min: { _id: "" }, max: { _id: new MaxKey() } })),
       ]);
       return found.flat().map((document: BSON.Document) => ({
         id: textOfAny(document._id),
@@ -111,8 +113,9 @@ export class MongoIntegrity implements IntegrityStore {
   keep(id: number): Promise<string | null> {
     return this.reading(async (db) => {
       // As it stands: a number that is read as another type would be another document.
-      const document = await blocksOf(db).findOne({ _id: id }, { promoteLongs: false });
-      if (document === null) return null;
+      const found = await blocksOf(db).findOne({ _id: id }, RAW);
+      if (found === null) return null;
+      const document = decodedOrBytes<StoredDocument>(found, id, { promoteLongs: false });
       const into = db.collection<QuarantinedDocument>("quarantine");
       const name = await copyToQuarantine(into, document);
       // To look through all of it for each of thousands would take longer than the rest.

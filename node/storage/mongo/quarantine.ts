@@ -3,10 +3,7 @@ import { BSON, type Collection } from "mongodb";
 import type { KeptHeader } from "../integrity-port.js";
 import type { FoundDocument } from "./entries.js";
 import { heightOf } from "./entry-ids.js";
-import { insertOnce, type QuarantinedDocument } from "./truncation.js";
-
-/** The server takes 16 MiB; what is said about a document has its place beside it. */
-const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
+import { DOCUMENT_BYTES_MAX, insertOnce, type QuarantinedDocument } from "./truncation.js";
 
 /** The same document is kept so often, if its content is taken away in between; somebody may have put others under its names. */
 const COPIES_MAX = 64;

@@ -7,7 +7,8 @@ import type { FoundDocument } from "./entries.js";
 import { entryId } from "./entry-ids.js";
 import { keepPlanted } from "./quarantine.js";
 import type { MongoState, Owner } from "./state.js";
-import { namedSo, type QuarantinedDocument, Rounds } from "./truncation.js";
+import { NAME, namedSo, type QuarantinedDocument, Rounds } from "./truncation.js";
+import { decodedOrBytes, RAW } from "./undecoded.js";
 
 const ROUND_BLOCKS_MAX = 1_000;
 
@@ -23,7 +24,7 @@ interface Log {
 /** Puts blocks in the places of others, or where none are. Each is called as its entry is: they belong together. */
 export async function putBlocks(log: Log, stored: readonly StoredBlock[], self: Owner): Promise<void> {
   const ids = stored.map(({ block }) => entryId(block.header.height));
-  const found = await log.entries.find({ _id: { $in: ids } }, { projection: { writeId: 1 } }).toArray();
+  const found = await log.entries.find({ _id: { $in: ids } }, { projection: NAME }).toArray();
   const names = new Map(found.map(({ _id, writeId }) => [_id, writeId]));
   const heights = stored.map(({ block }) => block.header.height);
   const there = await log.blocks.find({ _id: { $in: heights } }, { projection: { _id: 1 } }).toArray();
@@ -47,12 +48,14 @@ export async function removeForged(log: Log, ids: readonly unknown[], self: Owne
   const kept: string[] = [];
   for (const id of ids) {
     // By equality alone: what somebody planted may have an id that would be an operator.
-    const document = await blocks.findOne({ _id: { $eq: id } as never }, { promoteValues: false });
-    if (document === null) continue;
+    const there = { _id: { $eq: id } as never };
+    const [found, named] = [await blocks.findOne(there, RAW), await blocks.findOne(there, { projection: NAME })];
+    if (found === null || named === null) continue;
+    const document = decodedOrBytes(found, id, { promoteValues: false });
     const at = typeof id === "number" && Number.isSafeInteger(id) && id > 0 ? id : null;
     const name = await keepPlanted(log.quarantine, document, at);
     await log.state.swapOrThrow({}, self);
-    await blocks.deleteOne({ _id: { $eq: id } as never, writeId: { $eq: document.writeId ?? null } });
+    await blocks.deleteOne({ ...there, ...namedSo(named.writeId) });
     kept.push(name);
   }
   return kept;
@@ -88,7 +91,7 @@ export async function clearLog(log: Log, self: Owner): Promise<void> {
   const rounds = new Rounds();
   for (;;) {
     const top = await log.blocks
-      .find({ _id: { $gte: 1 } }, { projection: { writeId: 1 } })
+      .find({ _id: { $gte: 1 } }, { projection: NAME })
       .sort({ _id: -1 })
       .limit(ROUND_BLOCKS_MAX)
       .toArray();

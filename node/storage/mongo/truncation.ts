@@ -1,4 +1,5 @@
-import type { BSON, Collection } from "mongodb";
+import { createHash } from "node:crypto";
+import { Binary, type BSON, type Collection } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
 import { textOfAny } from "../carried.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBytes } from "./documents.js";
@@ -7,11 +8,14 @@ import { entryId } from "./entry-ids.js";
 import { isDuplicateKey } from "./errors.js";
 import { unfit } from "./server.js";
 import type { MongoState, Owner, Truncating } from "./state.js";
+import { decoded, RAW } from "./undecoded.js";
 
 /** Whole blocks kept in quarantine, newest first; older ones keep their headers. */
 const QUARANTINE_BYTES_MAX = 64 * 1024 * 1024;
 /** So many blocks are listed, copied and deleted in one round: only their names are held in memory, however long a tail is. */
 const ROUND_BLOCKS_MAX = 1_000;
+/** The server takes 16 MiB; what is said about a document has its place beside it. */
+export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
 /** An alert that names its evidence is stored before. */
 const UNTOLD_MS = 60_000;
 
@@ -72,11 +76,11 @@ interface BlockName {
 /** The blocks from `from` up, top down, as many as one round takes. */
 async function listTop(blocks: Collection<StoredDocument>, from: Height): Promise<BlockName[]> {
   const found = blocks
-    .find({ _id: { $gte: from } }, { projection: { writeId: 1 } })
+    .find({ _id: { $gte: from } }, { projection: NAME })
     .sort({ _id: -1 })
     .limit(ROUND_BLOCKS_MAX)
     .batchSize(READ_BATCH_BLOCKS);
-  return (await found.toArray()).map(({ _id, writeId }) => ({ _id, writeId: writeId ?? null }));
+  return (await found.toArray()).map(({ _id, writeId }) => ({ _id, writeId }));
 }
 
 /**
@@ -84,15 +88,29 @@ async function listTop(blocks: Collection<StoredDocument>, from: Height): Promis
  * is swapped into the state after it does, and the journal keeps the order.
  */
 async function quarantine({ blocks, quarantine: into, alerts }: Log, by: Truncating, lowest: number): Promise<void> {
-  for await (const document of blocks
-    .find({ _id: { $gte: lowest } })
+  for await (const stored of blocks
+    .find({ _id: { $gte: lowest } }, RAW)
     .sort({ _id: 1 })
     .batchSize(READ_BATCH_BLOCKS)) {
+    const document = decoded<StoredDocument>(stored);
+    if (document === null) {
+      await keepUndecoded(into, stored as unknown as Uint8Array, by);
+      continue;
+    }
     const { _id, writeId: _writeId, ...block } = document;
     const copy = { height: _id, hasBody: true, bytes: storedBytes(document), quarantinedAt: new Date(), by, ...block };
     await insertOnce(into, { ...copy, _id: `${_id}-${textOfAny(document.blockHash)}` });
   }
   await reduceOld(into, alerts);
+}
+
+/** What no driver can decode: its bytes. */
+async function keepUndecoded(into: Collection<QuarantinedDocument>, bytes: Uint8Array, by: Truncating): Promise<void> {
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  const hasBody = bytes.length <= DOCUMENT_BYTES_MAX;
+  const kept = hasBody ? { document: { bson: new Binary(bytes) } } : { sha256: digest };
+  const about = { height: by.from, hasBody, bytes: bytes.length, quarantinedAt: new Date(), by };
+  await insertOnce(into, { ...kept, ...about, _id: `undecoded-${digest.slice(0, 32)}` });
 }
 
 /** False where one of that name is there. It is never written over: a watch takes that for somebody else's work. */
@@ -118,20 +136,35 @@ export async function reduceOld(into: Collection<QuarantinedDocument>, alerts: A
   await into.createIndex({ hasBody: 1, quarantinedAt: -1, height: -1, _id: -1 });
   let bytes = 0;
   const newestFirst = into
-    .find({ hasBody: true }, { projection: { bytes: 1, by: 1, quarantinedAt: 1 } })
+    .find({ hasBody: true }, { ...RAW, projection: { bytes: 1, by: 1, quarantinedAt: 1 } })
     .sort({ quarantinedAt: -1, height: -1, _id: -1 });
   let needed: Set<unknown> | null = null;
-  for await (const { _id, bytes: size, by, quarantinedAt } of newestFirst) {
+  for await (const found of newestFirst) {
+    const known = decoded<QuarantinedDocument>(found);
+    // Somebody has altered it: what it was evidence of is not known by it any more.
+    if (known === null) continue;
+    const { _id, bytes: size, by, quarantinedAt } = known;
     bytes += size;
     if (bytes <= QUARANTINE_BYTES_MAX) continue;
     if (by === null && Date.now() - Number(quarantinedAt) < UNTOLD_MS) continue;
-    needed ??= new Set(await alerts.distinct("evidence", { status: { $nin: ["ended", "resolved"] } }));
+    needed ??= await neededBy(alerts);
     if (needed.has(_id)) continue;
     await into.updateOne(
       { _id },
       { $set: { hasBody: false }, $unset: { records: "", payloads: "", frontier: "", entry: "", document: "" } },
     );
   }
+}
+
+/** What alerts that nobody has resolved name as their evidence. */
+async function neededBy(alerts: Alerts): Promise<Set<unknown>> {
+  const needed = new Set<unknown>();
+  const unresolved = { status: { $nin: ["ended", "resolved"] }, evidence: { $exists: true } };
+  for await (const found of alerts.find(unresolved, { ...RAW, projection: { evidence: 1 } })) {
+    const evidence: unknown = decoded<{ evidence: unknown }>(found)?.evidence;
+    for (const name of Array.isArray(evidence) ? evidence : [evidence]) needed.add(name);
+  }
+  return needed;
 }
 
 /**
@@ -147,6 +180,11 @@ async function deleteListed({ blocks, entries }: Log, topDown: readonly BlockNam
   }
   return count;
 }
+
+/** Reads the name of an insert, if it is one. The server looks: what is there may be nothing that a driver can decode. */
+export const NAME = {
+  writeId: { $cond: [{ $eq: [{ $type: "$writeId" }, "string"] }, "$writeId", null] },
+} as const;
 
 /**
  * A condition on the name of an insert: by equality alone, as what somebody planted may be an operator. What is no text is

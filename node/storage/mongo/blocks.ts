@@ -76,13 +76,11 @@ export async function readMembershipBlocks(blocks: Blocks, through: Height): Pro
 }
 
 export async function readElectionBlocks(blocks: Blocks, through: Height, blocksMax: number): Promise<StoredBlock[]> {
-  const found = blocks
-    .find({ "header.control.kind": { $in: ["genesis", "term_started"] }, ...blocksFrom(1, through) }, LIMITED)
-    // Without the hint the server may walk the whole log backwards for the order's sake.
-    .hint(CONTROL_INDEX.name)
-    .sort({ _id: -1 })
-    .limit(Math.max(1, blocksMax));
-  return (await found.toArray()).map(storedBlock);
+  const there = { "header.control.kind": { $in: ["genesis", "term_started"] }, ...blocksFrom(1, through) };
+  // Without the hint the server may walk the whole log backwards for the order's sake.
+  const order = { hint: CONTROL_INDEX.name, sort: { _id: -1 }, limit: Math.max(1, blocksMax) } as const;
+  const read = (): Promise<StoredDocument[]> => blocks.find(there, { ...order, ...LIMITED }).toArray();
+  return (await orEachAlone(blocks, read, there, order)).map(storedBlock);
 }
 
 export async function readControlHeights(

@@ -1,6 +1,7 @@
 import { BSONRegExp, type Db, Decimal128, Long, MinKey, MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { height, term } from "../../../shared/ids.js";
+import type { BlockHeader } from "../../../shared/log/block.js";
 import type { Control } from "../../../shared/log/control.js";
 import { keyValue, termHash } from "../../../shared/log/index.js";
 import { ADMITTED, GENESIS, insert, STATE_MAC, TestLog } from "../../../test/contracts/fixtures.js";
@@ -537,6 +538,20 @@ it("reads headers of blocks alone, whatever stands between two of them", async (
   await documents.insertOne({ ...(await documents.findOne({ _id: 2 })), _id: 2.5 });
   const headers = await storage.reader.readHeaders(height(2), height(4));
   expect(headers.map(({ header }) => header.height)).toEqual([2, 3, 4]);
+  // One that cannot be decoded is none, and hides no other.
+  await documents.updateOne({ _id: 3 }, { $set: { "header.x": UNDECODABLE } });
+  const versionsOf = (found: readonly { header: BlockHeader }[]) =>
+    found.map(({ header }) => [header.height, header.version]);
+  const [two, three, four] = [
+    [2, 2],
+    [3, 0],
+    [4, 2],
+  ];
+  expect(versionsOf(await storage.reader.readHeaders(height(2), height(4)))).toEqual([two, three, four]);
+  const downwards = await storage.reader.readBlocks([4, 3, 2].map(height), 1e9);
+  expect(versionsOf(downwards.map(({ block }) => block))).toEqual([four, three, two]);
+  await documents.updateOne({ _id: 1 }, { $set: { x: UNDECODABLE } });
+  expect((await storage.log.readElectionBlocks(height(4), 9)).map(({ block }) => block.header.version)).toEqual([0]);
 });
 
 it("lists alerts past documents that somebody else has put among them", async () => {

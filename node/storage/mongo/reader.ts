@@ -35,6 +35,7 @@ import { isTimeOver } from "./errors.js";
 import { MARKER } from "./index-work.js";
 import { LIMITED } from "./options.js";
 import type { ReadLink } from "./read-link.js";
+import { ALONE_MAX, orEachAlone } from "./undecoded.js";
 
 const BY_ID = { _id: 1 } as const;
 /** Of the blocks that are read from now on each one's size counts so much in what the next is taken to be. */
@@ -137,14 +138,15 @@ export class MongoReader implements LogReader {
       const [first = 0, second = 0] = heights;
       // The server fills a batch up to 16 MiB whatever of it is wanted.
       const batchSize = Math.min(heights.length + 1, Math.max(2, Math.ceil(bytesMax / this.blockBytes)));
-      const documents = await blocks
-        .find(
-          { _id: { $in: [...heights] } },
-          // What does not come at once is asked for again: a batch more would bring too much.
-          { hint: BY_ID, projection: PROVED_LATER, batchSize, singleBatch: true, ...LIMITED },
-        )
-        .sort({ _id: second < first && heights.length > 1 ? -1 : 1 })
-        .toArray();
+      const there = { _id: { $in: [...heights] } };
+      const wanted = {
+        projection: PROVED_LATER,
+        sort: { _id: second < first && heights.length > 1 ? -1 : 1 },
+      } as const;
+      // What does not come at once is asked for again: a batch more would bring too much.
+      const read = (): Promise<StoredDocument[]> =>
+        blocks.find(there, { ...wanted, hint: BY_ID, batchSize, singleBatch: true, ...LIMITED }).toArray();
+      const documents = await orEachAlone(blocks, read, there, { ...wanted, limit: ALONE_MAX });
       const found: StoredBlock[] = [];
       let bytes = 0;
       for (const document of documents) {
@@ -177,13 +179,11 @@ export class MongoReader implements LogReader {
 
   private headersBetween(from: number, to: number): Promise<StoredHeader[]> {
     return this.reading(async ({ blocks }) => {
-      const found = blocks.find(blocksFrom(from, to), {
-        projection: { header: 1, blockHash: 1 },
-        hint: BY_ID,
-        sort: BY_ID,
-        ...LIMITED,
-      });
-      return (await found.toArray()).map((document) => {
+      const there = blocksFrom(from, to);
+      const wanted = { projection: { header: 1, blockHash: 1 } };
+      const read = (): Promise<StoredDocument[]> =>
+        blocks.find(there, { ...wanted, hint: BY_ID, sort: BY_ID, ...LIMITED }).toArray();
+      return (await orEachAlone(blocks, read, there, wanted)).map((document) => {
         const { header, blockHash } = storedBlock(document).block;
         return { header, blockHash };
       });

@@ -29,7 +29,7 @@ export async function orEachAlone<T extends BSON.Document>(
   from: Collection<T>,
   read: () => Promise<WithId<T>[]>,
   there: Filter<T>,
-  { limit = 0, ...alone }: FindOptions = {},
+  { limit = 0, hint = BY_ID, sort = BY_ID, ...alone }: FindOptions = {},
   known: BSON.Document = BY_ID,
 ): Promise<WithId<T>[]> {
   try {
@@ -38,7 +38,7 @@ export async function orEachAlone<T extends BSON.Document>(
     if (!isUndecoded(error)) throw error;
   }
   const found: WithId<T>[] = [];
-  for (const only of await from.find(there, { hint: BY_ID, sort: BY_ID, limit, projection: known }).toArray())
+  for (const only of await from.find(there, { hint, sort, limit, projection: known }).toArray())
     try {
       const document = await from.findOne({ _id: only._id } as Filter<T>, alone);
       if (document !== null) found.push(document);

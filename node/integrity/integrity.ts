@@ -184,7 +184,10 @@ export class Integrity {
   async decide(decision: AlertDecision): Promise<Decided> {
     // A repair would note nowhere which writes are its own, and a rebuild not how far it has come.
     if (!this.isAllKnown)
-      throw new ProblemError("not_ready", "This node does not know yet what is open from before. Ask again.");
+      throw new ProblemError(
+        "not_ready",
+        "This node does not know yet what is open from before. Ask again; if it stays so, its log says what cannot be read.",
+      );
     return this.healing.resolutions.decide(decision);
   }
 

@@ -283,12 +283,18 @@ it("goes on after a work that fails, and ends one that a new opening has overtak
   expectWhole([]);
 });
 
+/** What puts it back. */
+function takeAway({ blocks }: Awaited<ReturnType<typeof setUp>>["database"], at: number): () => void {
+  const block = blocks.get(height(at)) as NonNullable<ReturnType<typeof blocks.get>>;
+  blocks.delete(height(at));
+  return () => blocks.set(height(at), block);
+}
+
 it("waits at a block that is altered, and goes on from there: what is below it is not read again", async () => {
   const { database, blocks, expectWhole } = await setUp();
   database.dropIndex();
   const { keeper, opened, storage, said } = await open(database, blocks);
-  const sound = database.blocks.get(height(35)) as NonNullable<ReturnType<typeof database.blocks.get>>;
-  database.blocks.delete(height(35));
+  const putBack = takeAway(database, 35);
   const read: number[] = [];
   const readBlocks = storage.reader.readBlocks.bind(storage.reader);
   storage.reader.readBlocks = async (at, bytes) => {
@@ -301,7 +307,7 @@ it("waits at a block that is altered, and goes on from there: what is below it i
   expect(read.filter((at) => at === 1)).toHaveLength(1);
   expect(keeper.progress).toEqual({ through: 32, of: 40 });
   expect(keeper.isWhole).toBe(false);
-  database.blocks.set(height(35), sound);
+  putBack();
   await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
   expect(read.filter((at) => at === 1)).toHaveLength(1);
   expectWhole([]);
@@ -335,12 +341,11 @@ it("ends its wait for a block where another opening begins", async () => {
   const { database, blocks, expectWhole } = await setUp();
   database.dropIndex();
   const { keeper, opened, storage, said } = await open(database, blocks);
-  const sound = database.blocks.get(height(35)) as NonNullable<ReturnType<typeof database.blocks.get>>;
-  database.blocks.delete(height(35));
+  const putBack = takeAway(database, 35);
   keeper.begin(opened.index);
   await vi.waitFor(() => expect(said.join()).toContain("Stored block 35"));
   keeper.stop();
-  database.blocks.set(height(35), sound);
+  putBack();
   keeper.begin((await storage.log.open()).index);
   await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
   expectWhole([]);

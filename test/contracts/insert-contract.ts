@@ -236,5 +236,21 @@ export function insertContract({ harness, renew, storage, opened }: IndexFixture
       await next.endIndexWork({ paths: [] });
       expect((await next.readEntries(height(3), 1))[0]?.entry).toEqual(entryOf(one[0] as TestBlock));
     });
+
+    it.each([
+      ["its reply was lost", "reply_lost", 2],
+      ["it was lost", "request_lost", 1],
+    ] as const)("of which %s may be sent again, and once more is a conflict", async (_, fault, tailHeight) => {
+      const log = await opened();
+      const { blocks } = TestLog.grow(1);
+      await insert(log, blocks.slice(0, 1));
+      const again = (): Promise<unknown> => log.insertBlocks(toStore(blocks.slice(1)));
+      harness().failNextWrite(fault);
+      await expect(again()).rejects.toMatchObject(unknown);
+      expect((await log.open()).tailHeight).toBe(tailHeight);
+      await again();
+      await expect(again()).rejects.toMatchObject(conflict);
+      expect((await log.open()).tailHeight).toBe(2);
+    });
   });
 }

@@ -64,34 +64,6 @@ export function storageContract(name: string, make: () => Promise<StorageHarness
         expect(await blocksOf(log)).toEqual(blocks.map(({ stored }) => stored));
       });
 
-      it("whose insert lost its reply are there after opening again, and may be sent again", async () => {
-        const log = await opened();
-        const { blocks } = TestLog.grow(1);
-        await insert(log, blocks.slice(0, 1));
-        harness.failNextWrite("reply_lost");
-        await expect(log.insertBlocks([(blocks[1] as TestBlock).toStore])).rejects.toMatchObject({
-          failure: "unknown",
-        });
-        expect((await log.open()).tailHeight).toBe(2);
-        await log.insertBlocks([(blocks[1] as TestBlock).toStore]);
-        await expect(log.insertBlocks([(blocks[1] as TestBlock).toStore])).rejects.toMatchObject({
-          failure: "conflict",
-        });
-      });
-
-      it("whose insert was lost are not there, and are stored when sent again", async () => {
-        const log = await opened();
-        const { blocks } = TestLog.grow(1);
-        await insert(log, blocks.slice(0, 1));
-        harness.failNextWrite("request_lost");
-        await expect(log.insertBlocks([(blocks[1] as TestBlock).toStore])).rejects.toMatchObject({
-          failure: "unknown",
-        });
-        expect((await log.open()).tailHeight).toBe(1);
-        await log.insertBlocks([(blocks[1] as TestBlock).toStore]);
-        expect((await log.open()).tailHeight).toBe(2);
-      });
-
       it("that another process stored are no success, however equal", async () => {
         const first = await opened();
         const { blocks } = TestLog.grow(1);

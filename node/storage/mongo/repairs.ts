@@ -49,7 +49,9 @@ export async function removeForged(log: Log, ids: readonly unknown[], self: Owne
   for (const id of ids) {
     // By equality alone: what somebody planted may have an id that would be an operator.
     const there = { _id: { $eq: id } as never };
-    const [found, named] = [await blocks.findOne(there, RAW), await blocks.findOne(there, { projection: NAME })];
+    // The name first: an insert that takes the place in between has another one, and is not deleted.
+    const named = await blocks.findOne(there, { projection: NAME });
+    const found = await blocks.findOne(there, RAW);
     if (found === null || named === null) continue;
     const document = decodedOrBytes(found, id, { promoteValues: false });
     const at = typeof id === "number" && Number.isSafeInteger(id) && id > 0 ? id : null;

@@ -111,6 +111,8 @@ export interface PageRequest {
   /** So many are passed over first. */
   readonly skip?: number;
   readonly limit: number;
+  /** The search may take no longer, where that is less than any search may: so much is left of an answer's time. */
+  readonly searchMsMax?: number;
   /** Whose it is, as an address: where many wait, each address has its turn. */
   readonly by?: string;
 }

@@ -352,3 +352,11 @@ describe("a filter on an index that is in doubt", () => {
     expect(answer).toEqual({ status: 200, body: { found: null } });
   });
 });
+
+it("a search ends with what it has found once the time that it was given is over, where that is less than any search's", async () => {
+  const request = page("asc", { timestampFrom: { millis: 0, rest: "" } });
+  expect((await nodes.of("n1").lookups.page(request)).isCutOff).toBe(false);
+  const { isCutOff, events } = await nodes.of("n1").lookups.page({ ...request, searchMsMax: -1 });
+  expect(isCutOff).toBe(true);
+  expect(events.length).toBeLessThan(SIZE);
+});

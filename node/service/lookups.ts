@@ -22,6 +22,7 @@ import { PeerSearches, pageOf, restsOnEntries, type Total } from "./peer-searche
 import type { PlaceFinder } from "./place-finder.js";
 import { Searches } from "./search.js";
 import { SoundBlocks, Unproved } from "./sound-blocks.js";
+import { tooWide } from "./too-wide.js";
 import { Turns } from "./turns.js";
 
 /** A read waits at most this long for what it must see. */
@@ -162,7 +163,7 @@ export class Lookups {
     return this.turns.run(async () => {
       const bytesMax = this.limits.partBytesMax;
       // From here on: that others were first says nothing of how wide the filter is.
-      const deadline = this.clock.now() + this.limits.searchMsMax;
+      const deadline = this.deadlineOf(request);
       const found = await find({ ...request, bytesMax, deadline, sources });
       return { ...found, events: found.events.map((event) => event.detached()) };
     }, request.by);
@@ -173,22 +174,23 @@ export class Lookups {
     range: { high: number; cap: number },
     sources: Sources = new Set(),
   ): Promise<Total> {
-    const deadline = this.clock.now() + this.limits.searchMsMax;
+    const deadline = this.deadlineOf({});
     const counted = await this.searches.count(filter, { ...range, deadline, sources });
     if (counted !== null) return counted;
-    const detail =
-      "The filter is too wide: its events could not be counted in time. Narrow its range of time, or name a type and a " +
-      "source; GET /api/v1/events gives what it has found, with a cursor to go on from.";
-    throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    throw tooWide(filter, "its events could not be counted in time");
   }
 
   private async histogramHere(request: HistogramRequest, sources: Sources = new Set()): Promise<Counts> {
-    const deadline = this.clock.now() + this.limits.searchMsMax;
+    const deadline = this.deadlineOf({});
     const found = await this.histograms.of(request, { deadline, sources });
     if (found !== null) return found;
     const detail =
       "It could not be told in time which blocks were sealed when. Narrow the range, or ask again shortly.";
     throw new ProblemError("overloaded", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+
+  private deadlineOf({ searchMsMax = Number.POSITIVE_INFINITY }: Pick<PageRequest, "searchMsMax">): number {
+    return this.clock.now() + Math.min(this.limits.searchMsMax, searchMsMax);
   }
 
   // --- By whose word -------------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import type { EventFilter } from "../../../shared/log/filter.js";
 import type { FoundEvent } from "../../../shared/log/stored-event.js";
-import { ProblemError } from "../../problems.js";
 import type { Found, LogReads, PageRequest } from "../../service/log-port.js";
+import { tooWide } from "../../service/too-wide.js";
 import { connectionOf } from "../connections.js";
 import { ANSWERED_FROM } from "../middleware/answered-from.js";
 import type { RouteContext } from "./context.js";
@@ -25,8 +26,9 @@ export async function* slices<T>(reads: LogReads, request: PageRequest, make: (f
     left -= count;
     yield made;
     if (left <= 0 || next === null || isCutOff) return;
-    const { skip: _passed, ...unskipped } = rest;
-    rest = { ...unskipped, ...(request.order === "asc" ? { low: next } : { high: next + 1 }) };
+    // The answer has begun: only its first part was due soon.
+    const { skip: _passed, searchMsMax: _left, ...further } = rest;
+    rest = { ...further, ...(request.order === "asc" ? { low: next } : { high: next + 1 }) };
   }
 }
 
@@ -131,10 +133,6 @@ async function drained(res: ServerResponse): Promise<void> {
 }
 
 /** The reference APIs have no cursor to go on from: a filter that was not looked through in time is an error. */
-export function refuseCutOff(found: Found): void {
-  if (!found.isCutOff) return;
-  const detail =
-    "The filter is too wide: too much of the log would have to be looked through for this page. Narrow its range of time, " +
-    "or name a type and a source; GET /api/v1/events gives what it has found, with a cursor to go on from.";
-  throw new ProblemError("overloaded", detail, { retryAfterSeconds: 1 });
+export function refuseCutOff(found: Found, filter: EventFilter): void {
+  if (found.isCutOff) throw tooWide(filter, "too much of the log would have to be looked through for this page");
 }

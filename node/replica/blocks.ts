@@ -4,6 +4,7 @@ import { bodyHash } from "../../shared/log/body.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import type { LogStore } from "../storage/port.js";
 import { AlteredBlock, type Anchors } from "./anchors.js";
+import { LoggedRequests, RememberedPlaces } from "./logged-requests.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
 
 const BLOCKS_MAX = 64;
@@ -11,11 +12,13 @@ const BLOCKS_MAX = 64;
 /** A block of this node's log, whether or not it is committed. */
 export interface SoundBlock {
   readonly block: Pick<Block, "header" | "blockHash">;
-  readonly events: readonly ReadEvent[];
+  readonly requests: LoggedRequests;
 }
 
 /** Reads of this node's own blocks for the replica: of which only those are given out that are what they should be. */
 export class StoredBlocks {
+  private readonly places = new RememberedPlaces();
+
   constructor(
     private readonly parts: {
       readonly log: LogStore;
@@ -91,7 +94,7 @@ export class StoredBlocks {
     }
   }
 
-  /** A stored block with its events, or null if it is missing, not what it should be, or above what is known to be stored. */
+  /** A stored block with its requests, or null if it is missing, not what it should be, or above what is known to be stored. */
   async soundBlock(at: Height): Promise<SoundBlock | null> {
     if (at <= this.parts.commitHeight()) return this.committedBlock(at);
     // The header before it says which hash its first event links to, and its own header which that is.
@@ -113,7 +116,8 @@ export class StoredBlocks {
     const before = below?.header;
     const isLinked = at === 1 || (before !== undefined && hashHeader(before) === found.header.previousBlockHash);
     const fault = isLinked ? faultOf(found) : "the block before it is another one";
-    if (fault === null) return { block: found, events: bodyReader(found, before?.headHash ?? "").all() };
+    if (fault === null)
+      return { block: found, requests: LoggedRequests.of(bodyReader(found, before?.headHash ?? "").all()) };
     this.parts.onInvalidBlock(at, fault);
     return null;
   }
@@ -121,7 +125,8 @@ export class StoredBlocks {
   private async committedBlock(at: Height): Promise<SoundBlock | null> {
     try {
       const proved = await this.parts.proved.one(at);
-      return { block: proved, events: proved.events.all() };
+      const event = (i: number): ReadEvent => proved.events.event(i);
+      return { block: proved, requests: LoggedRequests.within(this.places.of(proved, event), event) };
     } catch (error) {
       // It has been told of already.
       if (error instanceof AlteredBlock) return null;

@@ -12,6 +12,7 @@ import { type SoundBlock, StoredBlocks } from "./blocks.js";
 import { CommittedEvents } from "./committed.js";
 import { IndexKeeper } from "./index-keeper.js";
 import { KeyLookUps } from "./key-look-ups.js";
+import { LoggedRequests } from "./logged-requests.js";
 import { ProvedBlocks } from "./proved-blocks.js";
 import type { RecoveredBlock, VerifiedTail } from "./verified-tail.js";
 
@@ -117,7 +118,8 @@ export class HeldLog {
       clock,
       filterBytes: memory.keyFilterBytes,
       // What stands above is nobody's event: what is on its way there is looked for in memory.
-      eventsOf: async (at) => (await this.stored.soundBlock(at))?.events ?? (at > durableHeight() ? [] : null),
+      requestsOf: async (at) =>
+        (await this.stored.soundBlock(at))?.requests ?? (at > durableHeight() ? LoggedRequests.of([]) : null),
       onRepeated: ({ sourceAppId, idempotencyKey }, heights) =>
         parts.onIndexFinding({
           kind: "key_repeated",
@@ -201,7 +203,7 @@ export class HeldLog {
     return this.anchors.below(from);
   }
 
-  /** A stored block with its events, or null if it is missing or not what it should be. */
+  /** A stored block with its requests, or null if it is missing or not what it should be. */
   soundBlock(at: Height): Promise<SoundBlock | null> {
     return this.stored.soundBlock(at);
   }

@@ -10,6 +10,7 @@ import { type Storage, StoreError } from "../storage/port.js";
 import { Anchors } from "./anchors.js";
 import { IndexKeeper } from "./index-keeper.js";
 import { KeyLookUps } from "./key-look-ups.js";
+import { LoggedRequests } from "./logged-requests.js";
 import { ProvedBlocks } from "./proved-blocks.js";
 
 /** One process with its store, and a keeper of its index; another one can follow on the same database. */
@@ -34,7 +35,7 @@ async function open(database: MemoryDatabase, blocks: readonly TestBlock[], path
   const clock: Clock = { ...systemClock, after: (_ms, run) => systemClock.after(1, run) };
   const keys = new KeyLookUps({
     ...{ keys: storage.keys, clock, filterBytes: 4_096, onRepeated: () => {}, onWarning: () => {} },
-    eventsOf: async (at) => blocks[at - 1]?.events ?? null,
+    requestsOf: async (at) => LoggedRequests.of((blocks[at - 1] as TestBlock).events),
   });
   const keeper = new IndexKeeper({
     store: storage.log,

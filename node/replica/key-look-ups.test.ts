@@ -1,6 +1,5 @@
 import { expect, it, vi } from "vitest";
 import { height } from "../../shared/ids.js";
-import type { LoggedEvent } from "../../shared/log/event.js";
 import { insert, STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { memoryStorage } from "../../test/doubles/memory-storage.js";
@@ -8,6 +7,7 @@ import { systemClock } from "../clock.js";
 import { indexLost } from "../storage/port.js";
 import { KeyFilter } from "./key-filter.js";
 import { KeyLookUps } from "./key-look-ups.js";
+import { LoggedRequests } from "./logged-requests.js";
 
 interface Told {
   readonly key: string;
@@ -23,12 +23,15 @@ async function setUp(filterBytes = 4_096) {
   const told: Told[] = [];
   const warnings: string[] = [];
   const asked = vi.spyOn(storage.keys, "heightsOfKey");
-  const eventsOf = vi.fn(async (at: number): Promise<readonly LoggedEvent[] | null> => stored[at - 1]?.events ?? null);
+  const requestsOf = vi.fn(async (at: number): Promise<LoggedRequests | null> => {
+    const block = stored[at - 1];
+    return block === undefined ? null : LoggedRequests.of(block.events);
+  });
   const keys = new KeyLookUps({
     keys: storage.keys,
     clock: systemClock,
     filterBytes,
-    eventsOf,
+    requestsOf,
     onRepeated: ({ idempotencyKey }, heights) => told.push({ key: idempotencyKey, heights }),
     onWarning: (_error, text) => warnings.push(text),
   });
@@ -45,7 +48,7 @@ async function setUp(filterBytes = 4_096) {
     await insert(storage.log, [block]);
     stored.push(block);
   };
-  return { database, storage, keys, store, unheard, told, warnings, asked, eventsOf, log, stored };
+  return { database, storage, keys, store, unheard, told, warnings, asked, requestsOf, log, stored };
 }
 
 it("asks the index for every key until its filter is whole, and then only for those that may have been used", async () => {
@@ -108,11 +111,11 @@ it("takes no other key of the same term for the one that is asked for", async ()
 });
 
 it("calls no key absent whose block cannot be read", async () => {
-  const { keys, store, eventsOf } = await setUp();
+  const { keys, store, requestsOf } = await setUp();
   await store("a");
-  eventsOf.mockResolvedValueOnce(null);
+  requestsOf.mockResolvedValueOnce(null);
   await expect(keys.find("app", "a")).rejects.toThrow("cannot be read");
-  eventsOf.mockRejectedValueOnce(indexLost());
+  requestsOf.mockRejectedValueOnce(indexLost());
   await expect(keys.find("app", "a")).rejects.toMatchObject({ failure: "index_lost" });
 });
 

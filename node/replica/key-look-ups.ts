@@ -5,6 +5,7 @@ import { keyValue, termHash } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
 import type { KeyReader } from "../storage/port.js";
 import { KeyFilter } from "./key-filter.js";
+import type { LoggedRequests } from "./logged-requests.js";
 
 /** Blocks whose entries have a key's term: more than one only where terms collide, or a key was used twice. */
 const HEIGHTS_MAX = 16;
@@ -24,8 +25,8 @@ export interface KeyLookUpsParts {
   readonly keys: KeyReader;
   readonly clock: Clock;
   readonly filterBytes: number;
-  /** The events of a stored block, committed or not. Throws, or null, where it is not what it should be. */
-  readonly eventsOf: (at: Height) => Promise<readonly ReadEvent[] | null>;
+  /** The requests of a stored block, committed or not. Throws, or null, where it is not what it should be. */
+  readonly requestsOf: (at: Height) => Promise<Pick<LoggedRequests, "ofKey"> | null>;
   /** A committed event has a key that an earlier block has as well. */
   readonly onRepeated: (key: Key, heights: readonly Height[]) => void;
   readonly onWarning: (error: unknown, text: string) => void;
@@ -132,12 +133,9 @@ export class KeyLookUps {
     const found: Height[] = [];
     const heights = await this.parts.keys.heightsOfKey(term, HEIGHTS_MAX);
     for (const at of heights) {
-      const events = await this.parts.eventsOf(at);
-      if (events === null) throw new Error(`block ${at}, which the index names for a key, cannot be read`);
-      const isThere = events.some(
-        ({ record }) => record.idempotencyKey === idempotencyKey && record.sourceAppId === sourceAppId,
-      );
-      if (isThere) found.push(at);
+      const requests = await this.parts.requestsOf(at);
+      if (requests === null) throw new Error(`block ${at}, which the index names for a key, cannot be read`);
+      if (requests.ofKey([sourceAppId], idempotencyKey).length > 0) found.push(at);
     }
     if (found.length === 0 && heights.length === HEIGHTS_MAX)
       throw new Error(`more than ${HEIGHTS_MAX} blocks have the term of a key, and the first ones not the key`);

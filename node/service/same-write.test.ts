@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { utf8 } from "../../shared/bytes.js";
 import { sequence } from "../../shared/ids.js";
 import { eventView, type LoggedEvent, logEvent, type PreparedEvent } from "../../shared/log/event.js";
+import { LoggedRequests } from "../replica/logged-requests.js";
 import { bodyOfLogged, bodyOfView, earlierRequest, isSameBody } from "./same-write.js";
 
 let made = 0;
@@ -40,7 +41,7 @@ it("finds an earlier request whole, by its key in any of its sources", () => {
   const batch = ["a", "b", "a"].map((sourceAppId, i) => prepared({ sourceAppId, batch: [i, 3] }));
   const events = [single, ...batch, prepared({ sourceAppId: "c" })].map(logged);
   const found = (change: Partial<PreparedEvent>): string[] =>
-    earlierRequest([prepared(change)], events).map(({ record }) => record.id);
+    earlierRequest([prepared(change)], LoggedRequests.of(events)).map(({ record }) => record.id);
   const ids = batch.map(({ id }) => id);
   expect(found({ sourceAppId: "a" })).toEqual(ids);
   expect(found({ sourceAppId: "b" })).toEqual(ids);

@@ -1,6 +1,7 @@
 import { equalBytes, utf8 } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
 import type { EventView, PreparedEvent, ReadEvent } from "../../shared/log/event.js";
+import type { LoggedRequests } from "../replica/logged-requests.js";
 
 /** What makes two requests the same: not their ids and salts, which each request has of its own. */
 type Body = Pick<PreparedEvent, "eventType" | "sourceAppId" | "timestamp" | "payload">;
@@ -24,12 +25,8 @@ export function isSameBody(proposed: readonly PreparedEvent[], earlier: readonly
   );
 }
 
-/** The events in a block of the earlier request that used the key of `proposed`: a batch stands there in one piece. */
-export function earlierRequest(proposed: readonly PreparedEvent[], events: readonly ReadEvent[]): readonly ReadEvent[] {
+/** The events in a block of the earlier request that used the key of `proposed`, in any of its sources. */
+export function earlierRequest(proposed: readonly PreparedEvent[], requests: LoggedRequests): readonly ReadEvent[] {
   const key = proposed[0]?.idempotencyKey;
-  if (key === undefined) return [];
-  const sources = new Set(proposed.map((event) => event.sourceAppId));
-  const at = events.findIndex(({ record }) => record.idempotencyKey === key && sources.has(record.sourceAppId));
-  const [place, length] = events[at]?.record.batch ?? [0, 1];
-  return at === -1 ? [] : events.slice(at - place, at - place + length);
+  return key === undefined ? [] : requests.ofKey(new Set(proposed.map((event) => event.sourceAppId)), key);
 }

@@ -250,12 +250,11 @@ export class WriteTracker {
   /** Answers with the events as they were logged first, read from their committed block. */
   private async replay(pending: Pending, at: Height, acknowledgedBy: readonly NodeId[]): Promise<void> {
     const { events: proposed } = pending.proposal;
-    const ids = new Set(proposed.map((event) => event.id));
     try {
       const sound = await this.driver.log.soundBlock(at);
       if (sound === null) return;
-      const own = sound.events.filter(({ record }) => ids.has(record.id));
-      const found = own.length > 0 ? own : earlierRequest(proposed, sound.events);
+      const own = sound.requests.ofIds(proposed.map((event) => event.id));
+      const found = own.length > 0 ? own : earlierRequest(proposed, sound.requests);
       const [first] = found;
       if (first === undefined) return;
       if (own.length === 0 && !isSameBody(proposed, found.map(bodyOfLogged)))

@@ -42,4 +42,15 @@ export const REPEATS: readonly Mutant[] = [
     "if (!mayBeWritten) sinceHeight = standing.knownCommitHeight;",
     "sinceHeight = standing.knownCommitHeight;",
   ),
+  {
+    ...one(
+      "58b",
+      "a block is gone through for each who repeats what was logged in it",
+      "node/replica/logged-requests.ts",
+      "const known = this.kept.get(at);",
+      "const known = null as (Places & { readonly blockHash: HashHex }) | null;",
+    ),
+    scenario: { file: "node/replica/logged-requests.test.ts", test: "a block is gone through once" },
+    isUnseen: true,
+  },
 ];

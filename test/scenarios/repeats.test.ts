@@ -42,3 +42,40 @@ it("tells a write that was tried before and certainly not written by a new heigh
   lab.until("it is written", () => outcome()?.kind === "written", 2_000);
   lab.finish();
 });
+
+it("a storm of 10,000 repeated keys after a change of leader costs nobody the lead, and each has the answer of its first write", () => {
+  const KEYS = 10_000;
+  const lab = new Lab().form();
+  const keys = Array.from({ length: KEYS }, (_, n) => `storm ${n}`);
+  const first = stormed(lab, ["n1", "n2"], keys);
+  lab.until("all are level", () => lab.isLevel());
+  lab.node("n1").crash();
+  lab.elect("n2");
+  const { term } = lab.node("n2").view;
+  const repeated = stormed(lab, ["n2", "n3"], keys);
+  expect(repeated).toEqual(first);
+  expect(new Set(first.values()).size).toBe(KEYS);
+  expect(lab.leader?.id).toBe("n2");
+  expect(lab.node("n2").view.term).toBe(term);
+  lab.finish();
+}, 120_000);
+
+/** Where the event of each key stands: clients that all write at once, and again those that were told to. */
+function stormed(lab: Lab, nodes: readonly string[], keys: readonly string[]): Map<string, number> {
+  const places = new Map<string, number>();
+  const refusals = new Set<string>();
+  for (let left = keys; left.length > 0; left = left.filter((key) => !places.has(key))) {
+    const tried = left.map((key, n) => ({
+      key,
+      outcome: lab.begin(nodes[n % nodes.length] as string, { key }).outcome,
+    }));
+    for (let ms = 0; ms < 12_000 && tried.some(({ outcome }) => outcome() === null); ms += 10) lab.run(10);
+    for (const { key, outcome } of tried) {
+      const told = outcome();
+      if (told?.kind === "written") places.set(key, told.events[0]?.sequence as number);
+      else refusals.add(JSON.stringify(told));
+    }
+  }
+  expect([...refusals].filter((told) => !told.includes("overloaded"))).toEqual([]);
+  return places;
+}

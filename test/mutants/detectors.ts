@@ -13,7 +13,7 @@ const ALERTS = "node/integrity/alerts.ts";
 const HEADS = "node/service/head-exchange.ts";
 const PROVED = "node/replica/proved-blocks.ts";
 
-/** A detector with a mistake, and the test beside it that fails then: no seed of the simulator touches a node's data. */
+/** A detector with a mistake, and the test beside it that fails then: no seed of the simulator runs watch, scrub or incidents. */
 export const detector = (
   mutant: Mutant,
   test: string,

@@ -14,7 +14,7 @@ import { Table } from "../parts/table.js";
 import { useVerification } from "../verify/use-verification.js";
 import { Comparison } from "./comparison.js";
 import { Overtaken, ResolveForm } from "./resolve-form.js";
-import { actionWord, causeOf, isOver } from "./standing.js";
+import { actionWord, causeOf, foundAt, isOver } from "./standing.js";
 
 /** One finding in full: what differs, how it was found, what was decided, and what can be. */
 export function AlertDetail({ id }: { readonly id: string }) {
@@ -106,16 +106,16 @@ function WithCommitted({ alert, sequence }: { readonly alert: AlertView; readonl
 }
 
 function AlertFacts({ alert }: { readonly alert: AlertView }) {
-  const { node, foundBy, openedAt, changedAt, lastKnownGoodAt, agreeing, occurrences, evidence } = alert;
+  const { node, foundBy, changedAt, lastKnownGoodAt, agreeing, occurrences, evidence } = alert;
   const at = (text: string): string => `${moment(text)} ${zoneName()}`;
   const facts: [string, string][] = [
     ["Found by", foundBy === undefined ? node : `${node}, by its ${BY[foundBy] ?? foundBy}`],
-    ["Found at", at(openedAt)],
+    ["Found at", at(foundAt(alert))],
     ...(changedAt === undefined
       ? []
       : [
           ["Changed at", `${at(changedAt)}, by MongoDB’s own log`] as [string, string],
-          ["Found after", lasting(Math.max(0, Date.parse(openedAt) - Date.parse(changedAt)))] as [string, string],
+          ["Found after", lasting(Math.max(0, Date.parse(foundAt(alert)) - Date.parse(changedAt)))] as [string, string],
         ]),
     ...(lastKnownGoodAt === undefined ? [] : [["Last known good", at(lastKnownGoodAt)] as [string, string]]),
     ...(agreeing === undefined

@@ -26,6 +26,10 @@ export const actionWord = (action: string): string => ACTIONS[action] ?? action;
 export const decisionOf = ({ history = [] }: AlertView): AlertStepView | undefined =>
   history.findLast(({ actor }) => actor !== undefined);
 
+/** When what it says was found: an alert that was resolved and found again says what is so since. */
+export const foundAt = ({ openedAt, history = [] }: AlertView): string =>
+  history.findLast(({ action }) => action === "reopened")?.at ?? openedAt;
+
 const CAUSES: Readonly<Record<string, string>> = {
   payload_modified: "A payload was changed in MongoDB and no hash with it: no write came through the API.",
   record_modified: "A field of an event was changed in MongoDB and no hash with it: no write came through the API.",

@@ -1,4 +1,5 @@
 import { Link } from "wouter";
+import { foundAt } from "../alerts/standing.js";
 import type { AlertView, ClusterView, NodeView } from "../api/types.js";
 import { count, lasting, many } from "../lib/format.js";
 import { Mark } from "../parts/mark.js";
@@ -78,7 +79,8 @@ export function Summary({ picture: { rows, sequences }, accusedBy }: SummaryProp
   );
 }
 
-function foundAfter({ changedAt, openedAt }: AlertView): string {
+function foundAfter(alert: AlertView): string {
+  const { changedAt } = alert;
   if (changedAt === undefined) return "";
-  return `found ${lasting(Math.max(0, Date.parse(openedAt) - Date.parse(changedAt)))} after the change`;
+  return `found ${lasting(Math.max(0, Date.parse(foundAt(alert)) - Date.parse(changedAt)))} after the change`;
 }

@@ -1,4 +1,17 @@
-import type { FieldDifference, FoundBy, IncidentDetails, IncidentKind, Range } from "../storage/incident.js";
+import { isDeepStrictEqual } from "node:util";
+import { utf8 } from "../../shared/bytes.js";
+import { sha256Hex } from "../../shared/hash.js";
+import type { NodeId } from "../../shared/ids.js";
+import { stepped } from "../storage/alert-steps.js";
+import {
+  type FieldDifference,
+  type FoundBy,
+  type IncidentDetails,
+  type IncidentHashes,
+  type IncidentKind,
+  LOOKOUT_KINDS,
+  type Range,
+} from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import { fairShare } from "./fair-share.js";
 import { countOf, withRange } from "./ranges.js";
@@ -6,6 +19,8 @@ import { countOf, withRange } from "./ranges.js";
 const RANGES_MAX = 32;
 const DIFFERENCES_MAX = 64;
 const EVIDENCE_MAX = 32;
+/** An alert that is found again names so much of what was kept before. */
+const EARLIER_EVIDENCE_MAX = EVIDENCE_MAX / 2;
 
 export interface IncidentFinding extends Omit<IncidentDetails, "heights" | "sequences" | "furtherDifferences"> {
   readonly kind: IncidentKind;
@@ -17,12 +32,52 @@ export interface IncidentFinding extends Omit<IncidentDetails, "heights" | "sequ
   readonly detail: string;
 }
 
+/** What an incident is known by. */
+interface Known {
+  readonly alert: AlertRecord;
+  /** What was said of its first finding. */
+  readonly first: string;
+  readonly places: readonly Range[];
+}
+
+/** The alert of a finding that belongs to no other, before its first step. */
+export function opened(nodeId: NodeId, finding: IncidentFinding, at: string): AlertRecord {
+  const { kind, foundBy, heights, sequences, detail } = finding;
+  const name = [kind, nodeId, at, heights?.[0] ?? "", detail].join("\n");
+  return {
+    id: sha256Hex(utf8(name)).slice(0, 24),
+    kind,
+    severity: LOOKOUT_KINDS.has(kind) ? "warning" : "critical",
+    node: nodeId,
+    accused: nodeId,
+    ...(heights === undefined ? {} : { height: heights[0] }),
+    ...(sequences?.[0] === undefined ? {} : { sequence: sequences[0][0] }),
+    detail,
+    foundBy,
+    openedAt: at,
+    lastSeenAt: at,
+    occurrences: 0,
+    status: "open",
+  };
+}
+
+/** One that is found once more after it was resolved: it says what is so now. Its steps stay, and the newest of its evidence. */
+export function reopened(alert: AlertRecord, finding: IncidentFinding, at: string): AlertRecord {
+  const { id, openedAt, occurrences, history = [], evidence = [] } = alert;
+  // What was dismissed, and still stands there, was changed when it was.
+  const isSame = alert.hashes !== undefined && !isOtherContent(alert.hashes, finding.hashes);
+  const changedAt = alert.resolution === "dismissed" && isSame ? alert.changedAt : undefined;
+  const begun = {
+    ...opened(alert.node, finding, at),
+    ...{ id, openedAt, occurrences, history },
+    ...(evidence.length === 0 ? {} : { evidence: evidence.slice(-EARLIER_EVIDENCE_MAX) }),
+    ...(changedAt === undefined ? {} : { changedAt }),
+  };
+  return stepped(begun, { action: "reopened", at });
+}
+
 /** The alert of an incident, grown by a finding: of much it shows some, and counts the rest. */
-export function merged(
-  { alert, first, places }: { readonly alert: AlertRecord; readonly first: string; readonly places: readonly Range[] },
-  finding: IncidentFinding,
-  at: string,
-): AlertRecord {
+export function merged({ alert, first, places }: Known, finding: IncidentFinding, at: string): AlertRecord {
   const { heights: added, sequences: events = [], differences: fresh = [], evidence = [] } = finding;
   const heights = added === undefined ? alert.heights : withRange(alert.heights ?? [], added, RANGES_MAX);
   let { sequences } = alert;
@@ -48,6 +103,64 @@ export function merged(
     occurrences: alert.occurrences + 1,
   };
 }
+
+/**
+ * An incident without what it says of a place that is found once more, where the finding says something else of it. Null: it
+ * says the same, or less: what was compared with a sound copy is not given up for what is said without one.
+ */
+export function withoutOutdated({ alert, first, places }: Known, finding: IncidentFinding): Known | null {
+  const { heights: [from, through] = [-1, -1], differences: fresh = [], hashes } = finding;
+  const { differences = [], furtherDifferences = 0, ...rest } = alert;
+  const isHere = ({ height }: FieldDifference): boolean => from <= height && height <= through;
+  const before = differences.filter(isHere);
+  const isFresh = (one: FieldDifference): boolean => fresh.some((other) => isDeepStrictEqual(one, other));
+  const isFirst = hashes !== undefined && alert.hashes?.block.height === hashes.block.height;
+  const isOther =
+    !before.every(isFresh) ||
+    // Of those that are not shown it is not known whose they are.
+    (furtherDifferences === 0 && before.length !== fresh.length) ||
+    (isFirst && isOtherContent(alert.hashes, hashes));
+  if (!isOther || fresh.length === 0 || (fresh.every(isVague) && !before.every(isVague))) return null;
+  const others = differences.filter((one) => !isHere(one));
+  const isOnly = countOf(places) === through - from + 1;
+  const { hashes: _hashes, agreeing: _agreeing, ...grown } = rest;
+  const { sequences: _sequences, sequence: _sequence, ...single } = grown;
+  return {
+    alert: {
+      ...(isOnly ? single : isFirst ? grown : rest),
+      ...(others.length === 0 ? {} : { differences: others }),
+      ...(isOnly || furtherDifferences === 0 ? {} : { furtherDifferences }),
+    },
+    first: (isOnly || isFirst) && !isTakenBack(alert) ? finding.detail : first,
+    places,
+  };
+}
+
+/** What stands in the block is not what stood there. */
+const isOtherContent = (before: IncidentHashes | undefined, now: IncidentHashes | undefined): boolean =>
+  !isDeepStrictEqual(before?.block, now?.block) ||
+  (before?.body !== undefined && now?.body !== undefined && !isDeepStrictEqual(before.body, now.body));
+
+const WITHOUT_COPY: ReadonlySet<string> = new Set(["header", "body", "record or dataPayload"]);
+/** Bytes that say the same in another order: there are no values to show. */
+const WITHOUT_VALUES: ReadonlySet<string> = new Set(["records", "payloads"]);
+
+/** Said without a sound copy, or by the log, which has no values: that something is altered is known, and not what was there. */
+const isVague = ({ field, stored, expected }: FieldDifference): boolean =>
+  expected === undefined && (stored === undefined ? !WITHOUT_VALUES.has(field) : WITHOUT_COPY.has(field));
+
+/** A finding that says nothing new; without a sound copy it may also name other events of the block. */
+export const withoutFacts = (finding: IncidentFinding): IncidentFinding => {
+  const { differences = [] } = finding;
+  const isOfLess = differences.length > 0 && differences.every(isVague);
+  return { ...finding, differences: [], ...(isOfLess ? { sequences: [] } : {}) };
+};
+
+export const lostDetail = ({ kind, node }: Pick<AlertRecord, "kind" | "node">): string =>
+  `${kind}: this alert was lost on ${node}, and is known from the log`;
+
+/** Its own record was lost here: which documents were its evidence is not known any more. */
+export const isTakenBack = (alert: AlertRecord): boolean => alert.detail.startsWith(lostDetail(alert));
 
 /** "(one of 4 blocks and 9 events)" at the end of a detail. */
 const EXTENT = / \(one of [^()]*\)$/;

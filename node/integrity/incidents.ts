@@ -1,6 +1,4 @@
 import type { Logger } from "pino";
-import { utf8 } from "../../shared/bytes.js";
-import { sha256Hex } from "../../shared/hash.js";
 import type { NodeId } from "../../shared/ids.js";
 import { ALERT_RANGES_MAX } from "../../shared/limits.js";
 import { type Clock, delay } from "../clock.js";
@@ -8,10 +6,19 @@ import { notifySupervisor } from "../host/supervision.js";
 import { ALERTS_MAX } from "../storage/alert-key.js";
 import { isOver, stepped } from "../storage/alert-steps.js";
 import { carried } from "../storage/carried.js";
-import { BLOCK_KINDS, type IncidentKind, isOfFormerCopy, LOOKOUT_KINDS, type Range } from "../storage/incident.js";
+import { BLOCK_KINDS, type IncidentKind, isOfFormerCopy, type Range } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { logged, sentenceOf } from "./alert-summary.js";
-import { firstDetail, type IncidentFinding, merged } from "./incident-record.js";
+import {
+  firstDetail,
+  type IncidentFinding,
+  lostDetail,
+  merged,
+  opened,
+  reopened,
+  withoutFacts,
+  withoutOutdated,
+} from "./incident-record.js";
 import { covers, withRange } from "./ranges.js";
 
 /** Findings of one kind belong together while no longer time than this is between two of them. */
@@ -30,7 +37,7 @@ const REFUSED_AFTER = 5;
 
 interface Incident {
   alert: AlertRecord;
-  readonly first: string;
+  first: string;
   /** The very heights that were found. Those that the alert shows are put together, and cover what lies between them too. */
   places: readonly Range[];
   /** When its newest place was found, in monotonic milliseconds. */
@@ -161,30 +168,35 @@ export class Incidents {
   private noteAt(found: IncidentFinding, wall: string): string {
     // Before anything is compared with it: its texts and values are those of whoever altered the database.
     const finding = carried(found);
-    const { clock } = this.parts;
+    const { clock, nodeId } = this.parts;
     let incident = this.belongingTo(finding);
     const isNew = incident === undefined;
+    const isReopened = incident !== undefined && isOver(incident.alert);
     if (incident === undefined) {
-      const opened = stepped(this.opened(finding, wall), { action: "opened", at: wall });
-      incident = { alert: opened, first: finding.detail, places: [], seenAt: 0, isSaved: false, failures: 0 };
+      const alert = stepped(opened(nodeId, finding, wall), { action: "opened", at: wall });
+      incident = { alert, first: finding.detail, places: [], seenAt: 0, isSaved: false, failures: 0 };
       this.known.push(incident);
       this.count += 1;
       this.forgetOne();
+    } else if (isReopened) {
+      const alert = reopened(incident.alert, finding, wall);
+      Object.assign(incident, { alert, first: finding.detail, places: [] });
     }
-    const isReopened = isOver(incident.alert);
-    if (isReopened) incident.alert = stepped(incident.alert, { action: "reopened", at: wall });
     // What is only seen again, pass after pass, must not draw all that is found later into itself.
     const wasKnown = isKnown(incident, finding);
     if (!wasKnown) incident.seenAt = clock.now();
+    const before = wasKnown ? withoutOutdated(incident, finding) : incident;
     if (finding.heights !== undefined) incident.places = withRange(incident.places, finding.heights, PLACES_MAX);
-    incident.alert = merged(incident, { ...finding, differences: wasKnown ? [] : (finding.differences ?? []) }, wall);
+    const { alert, first } = before ?? incident;
+    incident.first = first;
+    incident.alert = merged({ ...incident, alert }, before === null ? withoutFacts(finding) : finding, wall);
     incident.isSaved = false;
     this.tellDamage();
     if (isNew || isReopened) {
       const { alert } = incident;
       const detail = sentenceOf(alert);
       this.parts.logger.error({ alert: logged(alert) }, `alert${isReopened ? " again" : ""}: ${alert.kind}: ${detail}`);
-      notifySupervisor({ kind: "alert", node: this.parts.nodeId, alertKind: alert.kind, detail });
+      notifySupervisor({ kind: "alert", node: nodeId, alertKind: alert.kind, detail });
     }
     this.save();
     return incident.alert.id;
@@ -296,26 +308,6 @@ export class Incidents {
     return this.count >= ALERTS_MAX ? open.at(-1) : undefined;
   }
 
-  private opened(finding: IncidentFinding, at: string): AlertRecord {
-    const { nodeId } = this.parts;
-    const name = [finding.kind, nodeId, at, finding.heights?.[0] ?? "", finding.detail].join("\n");
-    return {
-      id: sha256Hex(utf8(name)).slice(0, 24),
-      kind: finding.kind,
-      severity: LOOKOUT_KINDS.has(finding.kind) ? "warning" : "critical",
-      node: nodeId,
-      accused: nodeId,
-      ...(finding.heights === undefined ? {} : { height: finding.heights[0] }),
-      ...(finding.sequences?.[0] === undefined ? {} : { sequence: finding.sequences[0][0] }),
-      detail: finding.detail,
-      foundBy: finding.foundBy,
-      openedAt: at,
-      lastSeenAt: at,
-      occurrences: 0,
-      status: "open",
-    };
-  }
-
   private tellDamage(): void {
     const { isDamaged } = this;
     if (isDamaged === this.wasDamaged) return;
@@ -376,12 +368,6 @@ export class Incidents {
     return this.known.every(({ isSaved, failures }) => isSaved || failures >= REFUSED_AFTER);
   }
 }
-
-const lostDetail = ({ kind, node }: Pick<AlertRecord, "kind" | "node">): string =>
-  `${kind}: this alert was lost on ${node}, and is known from the log`;
-
-/** Its own record was lost here: which documents were its evidence is not known any more. */
-export const isTakenBack = (alert: AlertRecord): boolean => alert.detail.startsWith(lostDetail(alert));
 
 const stepOf = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? -1;
 

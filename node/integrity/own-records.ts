@@ -3,7 +3,8 @@ import type { HashHex, NodeId } from "../../shared/ids.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import type { AlertLog } from "./alert-log.js";
-import { type Incidents, isTakenBack } from "./incidents.js";
+import { isTakenBack } from "./incident-record.js";
+import type { Incidents } from "./incidents.js";
 
 const AT_ONCE = 16;
 

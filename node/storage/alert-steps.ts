@@ -49,8 +49,10 @@ export function stepped(alert: AlertRecord, step: Omit<AlertStep, "n">): AlertRe
 }
 
 /** Changes with all that a decision rests on: what was found, and what was decided. That it is seen again changes nothing. */
-export function alertVersion({ id, status, heights, sequences, history }: AlertRecord): string {
-  return sha256Hex(utf8(canonicalText({ id, status, heights, sequences, history })));
+export function alertVersion(alert: AlertRecord): string {
+  const { id, status, heights, sequences, differences, furtherDifferences, hashes, history } = alert;
+  const found = { heights, sequences, differences, furtherDifferences, hashes };
+  return sha256Hex(utf8(canonicalText({ id, status, ...found, history })));
 }
 
 /** The alert after it was found once more; the first time, and after it was resolved, that is a step. */

@@ -143,6 +143,18 @@ it(
     await tamper(victim, (blocks) => editPayload(blocks, written.height, '"ada"', '"bob"'));
     const again = await settled(id, "open");
     expect(again.history?.at(-1)).toMatchObject({ action: "reopened" });
+    // It says what stands there now: not what it said before the repair.
+    expect(again.differences).toEqual([{ ...alert.differences?.[0], stored: "bob" }]);
+    expect(again.detail).toContain('"bob"');
+    expect(again.hashes?.body?.recomputed).not.toBe(alert.hashes?.body?.recomputed);
+    // What is altered further is named, and is another version to decide about.
+    const seen = { "If-Match": (await call(url)).headers.get("etag") as string };
+    await tamper(victim, (blocks) => editPayload(blocks, written.height, ":100", ":999"));
+    const isNamed = async (): Promise<boolean> =>
+      ((await call(url)).body as AlertRecord).differences?.map(({ field }) => field).join() ===
+      "dataPayload.amount,dataPayload.to";
+    await eventually(isNamed, WITHIN_MS, "both fields are named");
+    expect((await postJson(`${url}/repair`, BY, seen)).status).toBe(412);
     expect((await decide(id, "dismiss")).body).toMatchObject({ status: "resolved", resolution: "dismissed" });
     // The scrub finds it once more: what was dismissed is still so.
     await settled(id, "open", PASS_WITHIN_MS);

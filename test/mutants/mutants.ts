@@ -1,6 +1,7 @@
 import { ANSWERS } from "./answers.js";
 import { DETECTORS } from "./detectors.js";
 import { ELECTIONS } from "./elections.js";
+import { FACTS } from "./facts.js";
 import { FORWARDING } from "./forwarding.js";
 import { INDEX } from "./index.js";
 import { LEADERSHIP } from "./leadership.js";
@@ -33,4 +34,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPAIRS,
   ...STARTS,
   ...STANDSTILLS,
+  ...FACTS,
 ];

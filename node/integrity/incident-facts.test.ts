@@ -1,12 +1,19 @@
 import { expect, it } from "vitest";
+import { height } from "../../shared/ids.js";
+import { blockVerifier } from "../../shared/log/chain.js";
+import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
-import { hastyClock } from "../../test/doubles/memory-integrity.js";
+import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { createVerifier } from "../host/signer.js";
 import { alertVersion, stepped } from "../storage/alert-steps.js";
 import type { AlertAction, FieldDifference, IncidentHashes } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import { Incidents } from "./incidents.js";
+import { Inspector } from "./inspector.js";
+import type { Places } from "./place-file.js";
+import { Scrub } from "./scrub.js";
 
 function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)))) {
   const clock = hastyClock();
@@ -95,14 +102,15 @@ it("names what is kept of each time that it is found, however much was kept befo
 it("knows since when what was dismissed is altered, while it still stands so", async () => {
   const { note, only, decide, clock } = setUp();
   const changedAt = clock.wall();
-  note(7, [differs(7, "to", "eve")], { ...hashesOf(7, "1"), changedAt });
+  const good = { lastKnownGoodAt: "2025-12-31T00:00:00.000Z" };
+  note(7, [differs(7, "to", "eve")], { ...hashesOf(7, "1"), ...good, changedAt });
   decide("dismissed");
-  note(7, [differs(7, "to", "eve")], hashesOf(7, "1"));
-  expect(await only()).toMatchObject({ status: "open", changedAt });
+  note(7, [differs(7, "to", "eve")], { ...hashesOf(7, "1"), lastKnownGoodAt: changedAt });
+  expect(await only()).toMatchObject({ status: "open", changedAt, ...good });
   decide("dismissed");
-  note(7, [differs(7, "to", "bob")], hashesOf(7, "2"));
+  note(7, [differs(7, "to", "bob")], { ...hashesOf(7, "2"), lastKnownGoodAt: changedAt });
   const alert = await only();
-  expect(alert).toMatchObject({ differences: [differs(7, "to", "bob")] });
+  expect(alert).toMatchObject({ differences: [differs(7, "to", "bob")], ...good });
   expect(alert.changedAt).toBeUndefined();
 });
 
@@ -201,4 +209,111 @@ it("keeps an alert that was lost here known as one that the log has told of", as
   note(7, [differs(7, "to", "eve")], hashesOf(7, "1"));
   note(7, [differs(7, "to", "bob")], hashesOf(7, "2"));
   expect(await only()).toMatchObject({ detail, differences: [differs(7, "to", "bob")] });
+});
+
+it("says when its place was last good by what opened it, and not by what is found later", async () => {
+  const { note, only } = setUp();
+  note(7, [differs(7, "to", "eve")]);
+  note(8, [differs(8, "to", "eve")], { lastKnownGoodAt: "2026-01-01T00:00:00.000Z" });
+  expect((await only()).lastKnownGoodAt).toBeUndefined();
+});
+
+it("says nothing of when a place was good that is later than its change", async () => {
+  const { note, only } = setUp();
+  const changedAt = "2026-01-01T00:00:00.000Z";
+  note(7, [differs(7, "to", "eve")], { lastKnownGoodAt: "2026-01-01T00:00:00.001Z", changedAt });
+  expect(await only()).toMatchObject({ changedAt });
+  expect((await only()).lastKnownGoodAt).toBeUndefined();
+});
+
+it("calls no place good at a time at which an alert of another kind says that it was altered", async () => {
+  const { note, alerts, clock } = setUp();
+  note(7, [differs(7, "to", "eve")], { lastKnownGoodAt: "2025-12-31T00:00:00.000Z" });
+  note(7, [differs(7, "id", "eve")], { kind: "record_modified", lastKnownGoodAt: clock.wall() });
+  expect((await alerts()).map(({ lastKnownGoodAt }) => lastKnownGoodAt)).toEqual([
+    "2025-12-31T00:00:00.000Z",
+    "2025-12-31T00:00:00.000Z",
+  ]);
+});
+
+const { blocks } = TestLog.grow(19);
+const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
+
+/** A scrub whose findings become alerts. */
+function scrubbed() {
+  const { incidents, clock, only, decide } = setUp();
+  const store = new MemoryIntegrity(blocks);
+  const kept = {
+    places: { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null } as Places,
+    set: (change: Partial<Places>): void => void Object.assign(kept, { places: { ...kept.places, ...change } }),
+  };
+  const common = {
+    ...{ store, clock, heldThrough: () => height(20), note: incidents.note.bind(incidents) },
+    committedAt: async (at: number) => ({
+      blockHash: of(at).stored.block.blockHash,
+      previousHash: at === 1 ? ("" as const) : of(at - 1).next.headHash,
+    }),
+  };
+  const inspector = new Inspector({
+    ...{ ...common, nodeId: "n2" },
+    peers: { copies: async (at) => ({ agreeing: ["n1"], block: of(at).stored.block }) },
+    verifiedAt: (at) => scrub.verifiedAt(at),
+    onAltered: () => undefined,
+    logger: { warn: () => undefined },
+  });
+  const scrub: Scrub = new Scrub({
+    ...{ ...common, places: kept, verifyBlock: blockVerifier(createVerifier()) },
+    stateAt: async () => null,
+    inspect: inspector.suspectAll.bind(inspector),
+    paths: () => [],
+    compareEntries: async () => undefined,
+    checkOwnRecords: async () => undefined,
+    isAlone: () => false,
+    isSeen: () => true,
+  });
+  inspector.start();
+  const edit = (at: number): void =>
+    store.change(at, (one) => {
+      const payloads = one.block.payloads.slice();
+      payloads[payloads.length - 2] = (payloads.at(-2) ?? 0) ^ 1;
+      return { ...one, block: { ...one.block, payloads } };
+    });
+  const pass = async (): Promise<string> => {
+    clock.pass(60_000);
+    const startedAt = clock.wall();
+    await scrub.pass();
+    return startedAt;
+  };
+  const read = async (at: number): Promise<void> => {
+    clock.pass(60_000);
+    await inspector.suspectAll(height(at), height(at), { foundBy: "read" });
+  };
+  return { clock, edit, pass, read, decide, only };
+}
+
+it("calls a place good at no time at which a pass has found it altered", async () => {
+  const { edit, pass, read, only } = scrubbed();
+  edit(7);
+  await pass();
+  await pass();
+  await read(7);
+  const alert = await only();
+  expect(alert.occurrences).toBe(3);
+  expect(alert.lastKnownGoodAt).toBeUndefined();
+});
+
+it("says when a pass had verified a place that is altered since, also when it is altered again after a repair", async () => {
+  const { edit, pass, read, decide, only } = scrubbed();
+  const goodAt = await pass();
+  edit(7);
+  await pass();
+  await pass();
+  expect((await only()).lastKnownGoodAt).toBe(goodAt);
+  // Put back, and altered once more, before a pass has verified it.
+  edit(7);
+  decide("repaired");
+  const repairedAt = (await only()).history?.at(-1)?.at;
+  edit(7);
+  await read(7);
+  expect((await only()).lastKnownGoodAt).toBe(repairedAt);
 });

@@ -2,19 +2,21 @@ import { isDeepStrictEqual } from "node:util";
 import { utf8 } from "../../shared/bytes.js";
 import { sha256Hex } from "../../shared/hash.js";
 import type { NodeId } from "../../shared/ids.js";
-import { stepped } from "../storage/alert-steps.js";
+import { isOver, stepped } from "../storage/alert-steps.js";
 import {
+  BLOCK_KINDS,
   type FieldDifference,
   type FoundBy,
   type IncidentDetails,
   type IncidentHashes,
   type IncidentKind,
+  isOfFormerCopy,
   LOOKOUT_KINDS,
   type Range,
 } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import { fairShare } from "./fair-share.js";
-import { countOf, withRange } from "./ranges.js";
+import { countOf, covers, withRange } from "./ranges.js";
 
 const RANGES_MAX = 32;
 const DIFFERENCES_MAX = 64;
@@ -42,7 +44,7 @@ interface Known {
 
 /** The alert of a finding that belongs to no other, before its first step. */
 export function opened(nodeId: NodeId, finding: IncidentFinding, at: string): AlertRecord {
-  const { kind, foundBy, heights, sequences, detail } = finding;
+  const { kind, foundBy, heights, sequences, detail, lastKnownGoodAt } = finding;
   const name = [kind, nodeId, at, heights?.[0] ?? "", detail].join("\n");
   return {
     id: sha256Hex(utf8(name)).slice(0, 24),
@@ -58,6 +60,7 @@ export function opened(nodeId: NodeId, finding: IncidentFinding, at: string): Al
     lastSeenAt: at,
     occurrences: 0,
     status: "open",
+    ...(lastKnownGoodAt === undefined ? {} : { lastKnownGoodAt }),
   };
 }
 
@@ -86,12 +89,11 @@ export function merged({ alert, first, places }: Known, finding: IncidentFinding
   const further =
     (alert.differences?.length ?? 0) + (alert.furtherDifferences ?? 0) + fresh.length - differences.length;
   const kept = [...new Set([...(alert.evidence ?? []), ...evidence])].slice(0, EVIDENCE_MAX);
-  const { hashes, agreeing, changedAt, lastKnownGoodAt } = finding;
+  const { hashes, agreeing, changedAt } = finding;
   return {
     ...(hashes === undefined ? {} : { hashes }),
     ...(agreeing === undefined ? {} : { agreeing }),
     ...(changedAt === undefined ? {} : { changedAt }),
-    ...(lastKnownGoodAt === undefined ? {} : { lastKnownGoodAt }),
     ...alert,
     ...(heights === undefined ? {} : { heights, height: heights[0]?.[0] as number }),
     ...(sequences === undefined ? {} : { sequences, sequence: sequences[0]?.[0] as number }),
@@ -155,6 +157,44 @@ export const withoutFacts = (finding: IncidentFinding): IncidentFinding => {
   const isOfLess = differences.length > 0 && differences.every(isVague);
   return { ...finding, differences: [], ...(isOfLess ? { sequences: [] } : {}) };
 };
+
+/**
+ * A finding, with when its place was last good. The start of a pass says so only if nothing was found there since: that pass may
+ * be the one that found it altered. What was put back was good then.
+ */
+export function withLastGood(
+  known: readonly Pick<Known, "alert" | "places">[],
+  { lastKnownGoodAt = "", ...finding }: IncidentFinding,
+): IncidentFinding {
+  const { changedAt } = finding;
+  const goodAt = lastGoodAt(known, finding, lastKnownGoodAt);
+  const isKnown = goodAt !== "" && (changedAt === undefined || goodAt <= changedAt);
+  return isKnown ? { ...finding, lastKnownGoodAt: goodAt } : finding;
+}
+
+const isOfBlock = (one: Pick<AlertRecord, "kind" | "differences">): boolean =>
+  BLOCK_KINDS.has(one.kind) && !isOfFormerCopy(one);
+
+/** Empty: it is not known. */
+function lastGoodAt(
+  known: readonly Pick<Known, "alert" | "places">[],
+  finding: IncidentFinding,
+  verifiedAt: string,
+): string {
+  const [at] = finding.heights ?? [-1];
+  if (!isOfBlock(finding)) return verifiedAt;
+  let goodAt = verifiedAt;
+  for (const { alert, places } of known) {
+    if (!isOfBlock(alert) || !covers(places, at)) continue;
+    const { history = [], resolution, lastSeenAt, lastKnownGoodAt = "" } = alert;
+    const isPutBack = isOver(alert) && resolution !== "dismissed";
+    const putBackAt = isPutBack ? (history.at(-1)?.at ?? "") : "";
+    if (putBackAt > goodAt) goodAt = putBackAt;
+    // It is still altered. Of several places an alert says this of the first one alone.
+    if (!isPutBack && verifiedAt <= lastSeenAt) return countOf(places) === 1 ? lastKnownGoodAt : "";
+  }
+  return goodAt;
+}
 
 export const lostDetail = ({ kind, node }: Pick<AlertRecord, "kind" | "node">): string =>
   `${kind}: this alert was lost on ${node}, and is known from the log`;

@@ -16,6 +16,7 @@ import {
   merged,
   opened,
   reopened,
+  withLastGood,
   withoutFacts,
   withoutOutdated,
 } from "./incident-record.js";
@@ -167,7 +168,7 @@ export class Incidents {
 
   private noteAt(found: IncidentFinding, wall: string): string {
     // Before anything is compared with it: its texts and values are those of whoever altered the database.
-    const finding = carried(found);
+    const finding = withLastGood(this.known, carried(found));
     const { clock, nodeId } = this.parts;
     let incident = this.belongingTo(finding);
     const isNew = incident === undefined;

@@ -143,10 +143,13 @@ it(
     await tamper(victim, (blocks) => editPayload(blocks, written.height, '"ada"', '"bob"'));
     const again = await settled(id, "open");
     expect(again.history?.at(-1)).toMatchObject({ action: "reopened" });
-    // It says what stands there now: not what it said before the repair.
+    // It says what stands there now, and since when: not what it said before the repair.
     expect(again.differences).toEqual([{ ...alert.differences?.[0], stored: "bob" }]);
     expect(again.detail).toContain('"bob"');
     expect(again.hashes?.body?.recomputed).not.toBe(alert.hashes?.body?.recomputed);
+    const repairedAt = alert.history?.at(-1)?.at as string;
+    expect([again.changedAt, again.lastKnownGoodAt].every((at) => at !== undefined && at >= repairedAt)).toBe(true);
+    expect((again.lastKnownGoodAt as string) <= (again.changedAt as string)).toBe(true);
     // What is altered further is named, and is another version to decide about.
     const seen = { "If-Match": (await call(url)).headers.get("etag") as string };
     await tamper(victim, (blocks) => editPayload(blocks, written.height, ":100", ":999"));

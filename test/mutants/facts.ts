@@ -5,7 +5,7 @@ const INCIDENTS = "node/integrity/incidents.ts";
 const RECORD = "node/integrity/incident-record.ts";
 const TEST = "node/integrity/incident-facts.test.ts";
 
-/** 131 to 131c: an alert says of now what was so before. */
+/** 131 and 132: an alert says of now what was so before. */
 export const FACTS: readonly Mutant[] = [
   detector(
     one(
@@ -38,6 +38,28 @@ export const FACTS: readonly Mutant[] = [
       "",
     ),
     "keeps it when none can be had any more",
+    TEST,
+  ),
+  detector(
+    one(
+      "132",
+      "an alert whose first place no pass had verified takes the time of a later finding",
+      RECORD,
+      "    ...(changedAt === undefined ? {} : { changedAt }),\n    ...alert,\n",
+      "    ...(changedAt === undefined ? {} : { changedAt }),\n    ...finding,\n    ...alert,\n",
+    ),
+    "by what opened it, and not by what is found later",
+    TEST,
+  ),
+  detector(
+    one(
+      "132b",
+      "a pass that found a place altered says that it was good then",
+      RECORD,
+      "const goodAt = lastGoodAt(known, finding, lastKnownGoodAt);",
+      "const goodAt = lastKnownGoodAt;",
+    ),
+    "says when a pass had verified a place that is altered since",
     TEST,
   ),
 ];

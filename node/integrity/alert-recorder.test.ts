@@ -90,6 +90,25 @@ it("records an alert whose evidence cannot be read after the others, and without
   expect(recorded()[1]).toEqual(["a", undefined]);
 });
 
+it("records what was found by then, and not only what was as it was told of", async () => {
+  const history = [{ n: 0, action: "opened", at: "2030-01-01T00:00:00.000Z" }];
+  const about = { id: "a".repeat(24), kind: "payload_modified", severity: "critical", node: "n1", accused: "n1" };
+  const told = { ...about, heights: [[7, 7]], history } as unknown as AlertRecord;
+  const { recorder, look, clock, sealed } = setUp();
+  const recorded = async (): Promise<unknown> => {
+    clock.pass(6_000);
+    await look();
+    const input = sealed.pop();
+    return input?.kind === "log_alerts" ? input.records.notes.map(({ n, heights }) => [n, heights]) : null;
+  };
+  recorder.record(told);
+  recorder.onStored({ ...told, heights: [[7, 1_006]] });
+  expect(await recorded()).toEqual([[0, [[7, 1_006]]]]);
+  // Of what the log has already nothing is recorded before its next step.
+  recorder.onStored({ ...told, id: "b".repeat(24) });
+  expect(await recorded()).toEqual([[0, [[7, 1_006]]]]);
+});
+
 it("says nothing where the log has it already, and this node's copy of the log does not yet", async () => {
   const warned: unknown[] = [];
   let detail = HAS_ALREADY;

@@ -52,7 +52,7 @@ export interface AlertRecorderParts {
 }
 
 interface Waiting {
-  readonly alert: AlertRecord;
+  alert: AlertRecord;
   readonly since: number;
   /** How often its evidence could not be read. */
   failures: number;
@@ -87,6 +87,12 @@ export class AlertRecorder {
     const { since, failures } = this.waiting.get(alert.id) ?? { since: this.parts.clock.now(), failures: 0 };
     if (this.waiting.size >= WAITING_MAX && !this.waiting.has(alert.id)) return;
     this.waiting.set(alert.id, { alert, since, failures });
+  }
+
+  /** It is stored with what was found since it was told of. */
+  onStored(alert: AlertRecord): void {
+    const waiting = this.waiting.get(alert.id);
+    if (waiting !== undefined) waiting.alert = alert;
   }
 
   private async look(): Promise<void> {

@@ -22,6 +22,7 @@ function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32))))
   const incidents = new Incidents({
     ...{ nodeId: "n2", store, clock, logger },
     onStep: (alert) => told.push(alert),
+    onStored: () => undefined,
     onDamage: () => undefined,
   });
   const note = (at: number, differences: readonly FieldDifference[], more: Partial<IncidentFinding> = {}): void =>

@@ -17,6 +17,7 @@ function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32))))
   const incidents = new Incidents({
     ...{ nodeId: "n2", store, clock, logger },
     onStep: (alert) => told.push(alert),
+    onStored: () => undefined,
     onDamage: (isDamaged) => damage.push(isDamaged),
   });
   const note = (at: number, more: Partial<IncidentFinding> = {}): void =>

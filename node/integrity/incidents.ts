@@ -55,6 +55,8 @@ export interface IncidentsParts {
   readonly logger: Pick<Logger, "error" | "warn" | "info">;
   /** Told of each incident once it is stored with another step: opened, decided, found again. */
   readonly onStep: (alert: AlertRecord) => void;
+  /** Told of each incident as it is stored, also where it has only grown. */
+  readonly onStored: (alert: AlertRecord) => void;
   /** A committed block of this node's own is known to be altered, or none is any more: what health and the lead go by. */
   readonly onDamage: (isDamaged: boolean) => void;
 }
@@ -345,6 +347,7 @@ export class Incidents {
     try {
       await this.parts.store.save(alert, isShown(places, alert) ? undefined : places);
       incident.failures = 0;
+      this.parts.onStored(alert);
       this.tell(alert);
       return true;
     } catch (error) {

@@ -64,7 +64,8 @@ export class Integrity {
     const committedAt = (at: Height) => driver.log.committedAt(at);
     const onStep = (alert: AlertRecord): void => this.onStep(alert);
     const onDamage = (isDamaged: boolean): void => (isDamaged ? parts.onAltered() : parts.onHealed());
-    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep, onDamage });
+    const onStored = (alert: AlertRecord): void => this.recorder.onStored(alert);
+    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep, onStored, onDamage });
     const note = this.incidents.note.bind(this.incidents);
     const isSealed = (block: Block): Promise<boolean> => isSealedThen(block, parts);
     const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough, isSealed });

@@ -14,6 +14,7 @@ function setUp(store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32))))
   const incidents = new Incidents({
     ...{ nodeId: "n2", store, clock, logger: { error: none, warn: none, info: none } },
     onStep: (alert) => told.push(alert),
+    onStored: () => undefined,
     onDamage: (isDamaged) => damage.push(isDamaged),
   });
   const note = (at: number, kind: IncidentKind = "payload_modified"): void =>

@@ -18,6 +18,7 @@ async function setUp() {
   const incidents = new Incidents({
     ...{ nodeId: "n1", store, clock: hastyClock(), logger },
     onStep: () => undefined,
+    onStored: () => undefined,
     onDamage: () => undefined,
   });
   incidents.note({ kind: "missing", foundBy: "watch", heights: [4, 4], detail: "block 4", evidence: ["a", "b"] });

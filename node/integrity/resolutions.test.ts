@@ -16,7 +16,13 @@ function setUp(logged: readonly AlertRecord[] = []) {
   const logger = { error: () => undefined, warn: () => undefined, info: () => undefined };
   const damage: boolean[] = [];
   const onDamage = (isDamaged: boolean): void => void damage.push(isDamaged);
-  const incidents = new Incidents({ nodeId: "n2", store, clock, logger, onStep: () => undefined, onDamage });
+  const incidents = new Incidents({
+    nodeId: "n2",
+    store,
+    clock,
+    logger,
+    ...{ onStep: () => undefined, onStored: () => undefined, onDamage },
+  });
   const note = (at: number): void =>
     incidents.note({ kind: "payload_modified", foundBy: "watch", heights: [at, at], detail: `block ${at}` });
   /** Of alerts whose rebuild the others were told of. */

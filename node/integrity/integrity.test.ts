@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, expect, it, vi } from "vitest";
 import { height } from "../../shared/ids.js";
+import { blockVerifier } from "../../shared/log/chain.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { type Clock, systemClock } from "../clock.js";
+import { createVerifier } from "../host/signer.js";
 import { alertVersion } from "../storage/alert-steps.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Integrity } from "./integrity.js";
@@ -51,7 +53,7 @@ async function setUp(alerts = new MemoryAlertStore(new MemoryDatabase("1".repeat
       inOrder: (work: () => Promise<void>) => work(),
     },
     desk: { others: [], handle: () => undefined, askAll: async () => [] },
-    ...{ clock, logger: pino({ level: "silent" }), verifyBlock: () => true },
+    ...{ clock, logger: pino({ level: "silent" }), verifyBlock: blockVerifier(createVerifier()) },
     onStep: (alert: AlertRecord) => told.push(alert),
     onHealed() {
       calls.healed += 1;
@@ -65,7 +67,7 @@ async function setUp(alerts = new MemoryAlertStore(new MemoryDatabase("1".repeat
   );
   const alter = (at: number): void =>
     store.change(at, (one) => ({ ...one, block: { ...one.block, payloads: new Uint8Array(3) } }));
-  return { integrity, alerts, alter, told, calls };
+  return { integrity, store, alerts, alter, told, calls };
 }
 
 const decisionOf = (id: string, version: string): AlertDecision => ({
@@ -96,4 +98,16 @@ it("finds what is altered though it never comes to know what is open, and is not
 it("carries nothing out before it has begun", async () => {
   const { integrity } = await setUp();
   await expect(integrity.decide(decisionOf("a".repeat(24), "v"))).rejects.toMatchObject({ code: "not_ready" });
+});
+
+it("stops though it never came to know what is open", async () => {
+  const { integrity, store, alerts } = await setUp();
+  alerts.list = async () => {
+    throw new Error("no connection");
+  };
+  store.stream.push({ operation: "update", collection: "quarantine", id: "a", fields: ["hasBody"], at: clock.wall() });
+  await integrity.start("s");
+  await vi.waitFor(() => expect(integrity.status.passHeight).toBe(HELD));
+  await integrity.stop();
+  expect(integrity.status.lastPassAt).toBeNull();
 });

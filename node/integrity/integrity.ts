@@ -10,6 +10,7 @@ import type { AlertLog } from "./alert-log.js";
 import { AlertRecorder } from "./alert-recorder.js";
 import { EntryInspector } from "./entry-inspector.js";
 import { Evidence } from "./evidence.js";
+import { keepFoundAtStart } from "./found-at-start.js";
 import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
 import { Inspector } from "./inspector.js";
@@ -215,23 +216,7 @@ export class Integrity {
 
   /** The database was opened again. */
   onRecovered(): void {
-    if (this.isAllKnown) void this.takeFound();
-  }
-
-  /** What this node joined anew for is noted until it is kept as an alert. */
-  private async takeFound(): Promise<void> {
-    const { identity, logger } = this.parts;
-    const { found } = identity.identity;
-    if (found.length === 0) return;
-    const noted = found.map((one) => {
-      const { at, ...finding } = one;
-      return { one, id: this.incidents.noteOnce({ ...finding, foundBy: "start" }, at) };
-    });
-    await this.incidents.saved();
-    const kept = new Set(noted.filter(({ id }) => this.incidents.isStored(id)).map(({ one }) => one));
-    await identity
-      .update((now) => ({ found: now.found.filter((one) => !kept.has(one)) }))
-      .catch((err) => logger.warn({ err }, "what was found at a start stays noted, and is looked at once more"));
+    if (this.isAllKnown) void keepFoundAtStart(this.parts, this.incidents);
   }
 
   /** Once the log is recovered. */
@@ -282,12 +267,13 @@ export class Integrity {
       for (const cancel of stops) cancel();
       silence.stop();
       await task.destroy();
-      scrub.stop();
+      // Together with its scrub: one that is due would else begin anew for ever, and leave no turn to what is waited for.
+      const passesStopped = passes.stop();
       this.inspector.stop();
       this.strangers.stop();
       this.recorder.stop();
       await watch.stop();
-      await passes.stop();
+      await passesStopped;
       this.incidents.stop();
       await this.writePlaces();
     };
@@ -309,7 +295,7 @@ export class Integrity {
     onPending();
     // It may be over since.
     this.endBlindness();
-    void this.takeFound();
+    void keepFoundAtStart(this.parts, this.incidents);
     void this.inspector.idle().then(() => this.onLookedAt());
     await this.healing.resolutions.resume();
     if (this.isStopped) return;

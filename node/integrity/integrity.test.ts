@@ -100,6 +100,35 @@ it("carries nothing out before it has begun", async () => {
   await expect(integrity.decide(decisionOf("a".repeat(24), "v"))).rejects.toMatchObject({ code: "not_ready" });
 });
 
+it("judges evidence that was reduced before it knew what is open once it knows, and counts no pass until then", async () => {
+  const first = await setUp();
+  await first.integrity.start("s");
+  first.alter(3);
+  first.integrity.suspect(height(3));
+  await vi.waitFor(() => expect(first.told).toHaveLength(1));
+  const [evidence] = (first.told[0] as AlertRecord).evidence as [string];
+  const { integrity, store, alerts } = await setUp(first.alerts);
+  const { list } = alerts;
+  alerts.list = async () => {
+    throw new Error("no connection");
+  };
+  store.quarantine.push({ id: evidence, height: 3, keptAt: clock.wall(), isWhole: false, document: {} });
+  const fields = ["hasBody", "payloads"];
+  for (const id of [evidence, "old"])
+    store.stream.push({ operation: "update", collection: "quarantine", id, fields, at: clock.wall() });
+  await integrity.start("s");
+  await vi.waitFor(() => expect(integrity.status.passHeight).toBe(HELD));
+  await vi.waitFor(() => expect(store.stream).toEqual([]));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect([integrity.status.lastPassAt, await list.call(alerts, 9)]).toEqual([null, [expect.anything()]]);
+  alerts.list = list;
+  await vi.waitFor(() => expect(integrity.status.lastPassAt).not.toBeNull());
+  await vi.waitFor(async () => {
+    const details = (await list.call(alerts, 9)).map(({ detail }) => detail);
+    expect(details).toContain("evidence was altered in the quarantine of this node");
+  });
+});
+
 it("stops though it never came to know what is open", async () => {
   const { integrity, store, alerts } = await setUp();
   alerts.list = async () => {

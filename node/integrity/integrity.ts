@@ -247,6 +247,7 @@ export class Integrity {
     const scrub = makeScrub(scrubbing, {
       ...{ entries: this.entries, bundles: this.bundles, logged: this.logged, places },
       isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",
+      isUnread: () => this.isUnread && !this.isStopped,
       // What is not seen just now comes as soon as the watch goes on from its place.
       isSeen: () => !watch.isFromNow && watch.state !== "unsupported",
     });
@@ -341,7 +342,8 @@ export class Integrity {
         const standings = await Promise.all(ids.map((id) => storage.alerts.standing(id)));
         return ids.filter((_, i) => standings[i] === "altered");
       },
-      isOpenEvidence: (id) => this.incidents.unresolved.some(({ evidence = [] }) => evidence.includes(id)),
+      isOpenEvidence: (id) =>
+        this.isUnread ? null : this.incidents.unresolved.some(({ evidence = [] }) => evidence.includes(id)),
       onAlertsGone: () => this.incidents.saveAgain(),
       settled: async (onPart) => {
         await this.inspector.idle(onPart);

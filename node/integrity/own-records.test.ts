@@ -25,11 +25,11 @@ async function setUp() {
   await incidents.saved();
   const [alert] = incidents.unresolved as [AlertRecord];
   const standing = {
-    ...{ state: null as string | null, altered: new Set<string>() },
+    ...{ state: null as string | null, altered: new Set<string>(), isUnread: false },
     ...{ lastStep: 0, expected: "of a", hashes: ["of nothing", "of a", "of a and b"] },
   };
   const records = new OwnRecords({
-    ...{ nodeId: "n1", incidents, logger },
+    ...{ nodeId: "n1", incidents, logger, clock: hastyClock(), isUnread: () => standing.isUnread },
     store: { stateFault: async () => standing.state },
     alerts: { standing: async (id) => (standing.altered.has(id) ? "altered" : store.standing(id)) },
     log: {
@@ -45,7 +45,7 @@ async function setUp() {
       .filter(({ kind }) => kind === "state_altered")
       .map(({ detail, occurrences }) => [detail, occurrences] as const);
   };
-  return { database, incidents, alert, standing, found };
+  return { database, incidents, records, alert, standing, found };
 }
 
 it("says nothing of what is as this node wrote it", async () => {
@@ -96,4 +96,22 @@ it("compares none of an alert that was lost here and is known from the log", asy
   incidents.takeBack({ ...alert, id: "f".repeat(24) });
   standing.hashes = ["of what was found since"];
   expect(await found()).toEqual([]);
+});
+
+it("compares no evidence before it is known what is open, and is no silence meanwhile", async () => {
+  const { incidents, records, standing } = await setUp();
+  Object.assign(standing, { hashes: ["of nothing", "of another a"], isUnread: true });
+  const steps = { count: 0, hasEnded: false };
+  const check = records.check((work) => {
+    steps.count += 1;
+    return work();
+  });
+  void check.then(() => {
+    steps.hasEnded = true;
+  });
+  await expect.poll(() => steps.count).toBeGreaterThan(5);
+  expect([steps.hasEnded, incidents.isOpen("state_altered")]).toEqual([false, false]);
+  standing.isUnread = false;
+  await check;
+  expect(incidents.isOpen("state_altered")).toBe(true);
 });

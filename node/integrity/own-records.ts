@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { HashHex, NodeId } from "../../shared/ids.js";
+import { type Clock, delay } from "../clock.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import type { AlertLog } from "./alert-log.js";
@@ -7,6 +8,7 @@ import { isTakenBack } from "./incident-record.js";
 import type { Incidents } from "./incidents.js";
 
 const AT_ONCE = 16;
+const UNREAD_LOOK_MS = 500;
 
 export interface OwnRecordsParts {
   readonly nodeId: NodeId;
@@ -16,6 +18,9 @@ export interface OwnRecordsParts {
   readonly log: Pick<AlertLog, "lastStep" | "placeOf">;
   /** Of each beginning of the list of documents that an alert names. */
   readonly evidenceHashes: (alert: AlertRecord) => Promise<readonly HashHex[]>;
+  /** What is open from before is not known yet. */
+  readonly isUnread: () => boolean;
+  readonly clock: Clock;
   readonly logger: Pick<Logger, "warn">;
 }
 
@@ -33,7 +38,10 @@ export class OwnRecords {
   constructor(private readonly parts: OwnRecordsParts) {}
 
   async check(paced: Paced): Promise<void> {
+    const { isUnread, clock } = this.parts;
     await paced(() => this.checkState());
+    // The evidence of what is not known would be passed over, and the pass would count.
+    while (isUnread()) await paced(() => delay(clock, UNREAD_LOOK_MS));
     await this.checkAlerts(paced);
     for (const alert of this.parts.incidents.unresolved) await this.checkEvidence(alert, paced);
   }

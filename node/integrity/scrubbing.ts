@@ -25,6 +25,8 @@ export interface ScrubSources {
   readonly bundles: Evidence;
   readonly logged: AlertLog;
   readonly places: PlaceFile;
+  /** What is open from before is not known yet. */
+  readonly isUnread: () => boolean;
   /** Nothing else finds what is altered now. */
   readonly isAlone: () => boolean;
   /** No change from now on is missed. */
@@ -34,11 +36,11 @@ export interface ScrubSources {
 /** What reads the whole log again and again. */
 export function makeScrub(
   { of, incidents, inspector, heldThrough }: ScrubbingParts,
-  { entries, bundles, logged, places, isAlone, isSeen }: ScrubSources,
+  { entries, bundles, logged, places, isUnread, isAlone, isSeen }: ScrubSources,
 ): Scrub {
   const { nodeId, storage, driver, clock, verifyBlock, logger } = of;
   const ownRecords = new OwnRecords({
-    ...{ nodeId, store: storage.integrity, alerts: storage.alerts, incidents, log: logged, logger },
+    ...{ nodeId, store: storage.integrity, alerts: storage.alerts, incidents, log: logged, logger, clock, isUnread },
     evidenceHashes: (alert) => bundles.hashesOf(alert),
   });
   return new Scrub({

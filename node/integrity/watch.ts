@@ -5,7 +5,7 @@ import { resultWithin } from "../service/parts.js";
 import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
-import { isReduction } from "./reduction.js";
+import { EvidenceChanges } from "./reduction.js";
 
 /** Changes that are judged together. */
 const BATCH_MAX = 1_000;
@@ -45,8 +45,8 @@ export interface WatchParts {
   readonly isOwnWrite: (at: Height) => boolean;
   /** Of the alerts with these ids those that this node did not write so. */
   readonly alteredAlerts: (ids: readonly string[]) => Promise<readonly string[]>;
-  /** Whether an alert that nobody has resolved names this document in quarantine. */
-  readonly isOpenEvidence: (id: string) => boolean;
+  /** Whether an alert that nobody has resolved names this document in quarantine; null: what is open is not known yet. */
+  readonly isOpenEvidence: (id: string) => boolean | null;
   /** Alerts were taken away, or altered. */
   readonly onAlertsGone: () => void;
   /** What was suspected has been looked at, and is stored; `onPart` is called for each part of it. */
@@ -81,10 +81,12 @@ export class Watch {
   private partCount = 0;
   /** Pages of anchors that were changed and not judged yet. */
   private readonly pages = new Map<number, StoreChange>();
+  private readonly evidence: EvidenceChanges;
 
   constructor(private readonly parts: WatchParts) {
     this.place = parts.from;
     this.isFromNow = parts.from === null;
+    this.evidence = new EvidenceChanges(parts);
     this.liveAt = parts.clock.now();
   }
 
@@ -329,11 +331,8 @@ export class Watch {
   }
 
   private async judgeEvidence(changes: readonly StoreChange[]): Promise<void> {
-    for (const change of changes) {
-      if (await isReduction(change, this.parts)) continue;
-      this.note("state_altered", change.at, "evidence was altered in the quarantine of this node");
-      return;
-    }
+    const other = await this.evidence.othersIn(changes);
+    if (other !== null) this.note("state_altered", other.at, "evidence was altered in the quarantine of this node");
   }
 
   private async judgeAlerts(ids: readonly string[], at = this.parts.clock.wall()): Promise<void> {

@@ -7,7 +7,7 @@ const SCRUB = "node/integrity/scrub.ts";
 const STRANGERS = "node/integrity/stranger-watch.ts";
 const WATCH = "node/integrity/watch.ts";
 
-/** 122 to 127b: what is to find tampering stands still, forgets over a restart that it has to look, or takes a write for a forgery. */
+/** 122 to 130: what is to find tampering stands still, forgets over a restart that it has to look, or takes a write for a forgery. */
 export const STANDSTILLS: readonly Mutant[] = [
   detector(
     one(
@@ -161,5 +161,25 @@ export const STANDSTILLS: readonly Mutant[] = [
     ),
     "ends the node where it reaches into what is verified",
     "node/replica/recovery.test.ts",
+  ),
+  detector(
+    one(
+      "128",
+      "evidence that is reduced before it is known what is open is none of an open alert",
+      "node/integrity/integrity.ts",
+      "        this.isUnread ? null : this.incidents",
+      "        this.incidents",
+    ),
+    "judges evidence that was reduced before it knew what is open",
+  ),
+  detector(
+    one(
+      "128b",
+      "a pass counts that looked at no evidence, as it did not know what is open",
+      "node/integrity/own-records.ts",
+      "    while (isUnread()) await paced(() => delay(clock, UNREAD_LOOK_MS));\n",
+      "",
+    ),
+    "compares no evidence before it is known what is open",
   ),
 ];

@@ -9,6 +9,7 @@ import { carried } from "../storage/carried.js";
 import { BLOCK_KINDS, type IncidentKind, isOfFormerCopy, type Range } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { logged, sentenceOf } from "./alert-summary.js";
+import { HeldBack } from "./held-back.js";
 import {
   firstDetail,
   type IncidentFinding,
@@ -29,10 +30,6 @@ export const PLACES_MAX = 16_384;
 /** Of those that are open, so many are known in memory: what comes again is then the same incident. */
 const KNOWN_MAX = 1_000;
 const RETRY_MS = 1_000;
-/** What is found before it is known what is open waits so long to be told by the same alert, and is then told by one of its own. */
-const HELD_BACK_MS = 5_000;
-const HELD_BACK_MAX = 1_000;
-const HELD_BACK_LOOK_MS = 50;
 /** An alert that could not be stored so often is told without. */
 const REFUSED_AFTER = 5;
 
@@ -74,33 +71,26 @@ export class Incidents {
   private saving: Promise<void> | null = null;
   private round: Promise<void> = Promise.resolve();
   private isStopped = false;
-  /** What was found while it is not known what is open, and when; null: it is told as it is found. */
-  private heldBack: (readonly [found: IncidentFinding, wall: string])[] | null = null;
+  private readonly heldBack: HeldBack;
   private wasDamaged = false;
 
-  constructor(private readonly parts: IncidentsParts) {}
+  constructor(private readonly parts: IncidentsParts) {
+    this.heldBack = new HeldBack(parts.clock, (found, wall) => void this.noteAt(found, wall));
+  }
 
   /** Those of earlier runs, so that what is found again is no new incident. Resolves once they are known, or this has stopped. */
   async load(): Promise<void> {
     const { clock, logger } = this.parts;
-    this.heldBack = [];
-    const cancel = clock.after(HELD_BACK_MS, () => this.release());
+    this.heldBack.begin();
     while (!this.isStopped)
       try {
         this.take(...(await this.read()));
-        this.release();
-        break;
+        this.heldBack.release();
+        return;
       } catch (err) {
         logger.warn({ err }, "open alerts could not be read: trying again");
         await delay(clock, RETRY_MS);
       }
-    cancel();
-  }
-
-  private release(): void {
-    const found = this.heldBack ?? [];
-    this.heldBack = null;
-    for (const one of found) this.noteAt(...one);
   }
 
   private async read(): Promise<readonly [count: number, incidents: readonly Incident[]]> {
@@ -164,8 +154,7 @@ export class Incidents {
 
   note(found: IncidentFinding): void {
     const wall = this.parts.clock.wall();
-    if (this.heldBack === null) this.noteAt(found, wall);
-    else if (this.heldBack.push([found, wall]) >= HELD_BACK_MAX) this.release();
+    if (!this.heldBack.take(found, wall)) this.noteAt(found, wall);
   }
 
   private noteAt(found: IncidentFinding, wall: string): string {
@@ -262,7 +251,7 @@ export class Incidents {
    * under way may have begun before; the next one takes all of it, and whatever is noted meanwhile keeps nobody waiting.
    */
   async saved(): Promise<void> {
-    while (this.heldBack !== null && !this.isStopped) await delay(this.parts.clock, HELD_BACK_LOOK_MS);
+    await this.heldBack.released();
     const isTriedAgain = ({ isSaved, failures }: Incident): boolean =>
       !isSaved && failures > 0 && failures < REFUSED_AFTER;
     for (let rounds = 0; this.saving !== null; rounds++) {
@@ -272,8 +261,14 @@ export class Incidents {
     }
   }
 
+  /** This process ends before it came to know what is open, perhaps: what was held back is told, each as an alert of its own. */
+  tellHeldBack(): void {
+    this.heldBack.release();
+  }
+
   stop(): void {
     this.isStopped = true;
+    this.heldBack.release();
   }
 
   /** What is over goes first. */

@@ -25,13 +25,15 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-async function setUp(alerts = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)))) {
+const noAlerts = (): MemoryAlertStore => new MemoryAlertStore(new MemoryDatabase("1".repeat(32)));
+
+async function setUp(alerts = noAlerts(), timers = clock) {
   const folder = await mkdtemp(join(tmpdir(), "quorumlog-integrity-"));
   const { blocks } = TestLog.grow(HELD - 1);
   const store = new MemoryIntegrity(blocks);
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const told: AlertRecord[] = [];
-  const calls = { healed: 0, puts: 0 };
+  const calls = { healed: 0, puts: 0, altered: 0 };
   const parts = {
     ...{ nodeId: "n1", identityFolder: folder, verifySchedule: "0 3 * * *", isOff: false, isUnwatched: false },
     identity: { identity: { found: [] }, update: async () => undefined },
@@ -53,12 +55,15 @@ async function setUp(alerts = new MemoryAlertStore(new MemoryDatabase("1".repeat
       inOrder: (work: () => Promise<void>) => work(),
     },
     desk: { others: [], handle: () => undefined, askAll: async () => [] },
-    ...{ clock, logger: pino({ level: "silent" }), verifyBlock: blockVerifier(createVerifier()) },
+    ...{ clock: timers, logger: pino({ level: "silent" }), verifyBlock: blockVerifier(createVerifier()) },
     onStep: (alert: AlertRecord) => told.push(alert),
     onHealed() {
       calls.healed += 1;
     },
-    ...{ onAltered: () => undefined, onHeard: () => undefined, onPending: () => undefined },
+    onAltered() {
+      calls.altered += 1;
+    },
+    ...{ onHeard: () => undefined, onPending: () => undefined },
   } as unknown as IntegrityParts;
   const integrity = new Integrity(parts);
   stops.push(
@@ -139,4 +144,28 @@ it("stops though it never came to know what is open", async () => {
   await vi.waitFor(() => expect(integrity.status.passHeight).toBe(HELD));
   await integrity.stop();
   expect(integrity.status.lastPassAt).toBeNull();
+});
+
+it("stores as it stops what it held back, as it did not know what is open, and stops where nothing can be stored", async () => {
+  // What is held back is not told in time.
+  const after: Clock["after"] = (ms, action) => (ms === 5_000 ? () => undefined : clock.after(ms, action));
+  for (const isRefused of [false, true]) {
+    const { integrity, alerts, alter, told, calls } = await setUp(noAlerts(), { ...clock, after });
+    const { list } = alerts;
+    alerts.list = async () => {
+      throw new Error("no connection");
+    };
+    if (isRefused)
+      alerts.save = async () => {
+        throw new Error("no connection");
+      };
+    await integrity.start("s");
+    alter(3);
+    integrity.suspect(height(3));
+    await vi.waitFor(() => expect(calls.altered).toBe(1));
+    expect(told).toEqual([]);
+    await integrity.stop();
+    const kept = (await list.call(alerts, 9)).map(({ kind }) => kind);
+    expect(kept).toEqual(isRefused ? [] : ["payload_modified"]);
+  }
 });

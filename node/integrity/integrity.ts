@@ -4,6 +4,7 @@ import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import { delay } from "../clock.js";
 import { ProblemError } from "../problems.js";
+import { resultWithin } from "../service/parts.js";
 import type { FoundBy } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 import type { AlertLog } from "./alert-log.js";
@@ -35,6 +36,8 @@ const LOOK_AGAIN_MS = 500;
 const WINDOWS_WAIT_MS = 2_000;
 /** A store that gives no alerts keeps no door shut: the node opens it, and is not ready. */
 const ALERTS_WAIT_MS = 2_000;
+/** A stop waits so long until what was found is stored. */
+const STOP_SAVES_MS = 2_000;
 
 /** Finds what somebody did to this node's own database: the watch at once, the scrub in time, and whatever reads stumble over. */
 export class Integrity {
@@ -275,8 +278,6 @@ export class Integrity {
       this.recorder.stop();
       await watch.stop();
       await passesStopped;
-      this.incidents.stop();
-      await this.writePlaces();
     };
     this.running = { places, watch, scrub, passes, stop };
     passes.start();
@@ -308,9 +309,14 @@ export class Integrity {
   }
 
   async stop(): Promise<void> {
+    const { incidents, running } = this;
     this.isStopped = true;
-    if (this.running === null) this.incidents.stop();
-    else await this.running.stop();
+    // Who has found it waits until it is stored.
+    incidents.tellHeldBack();
+    await running?.stop();
+    await resultWithin(this.parts.clock, incidents.saved(), STOP_SAVES_MS);
+    incidents.stop();
+    await this.writePlaces();
   }
 
   /** Watch and scrub are there, and what is open from before. */

@@ -182,4 +182,14 @@ export const STANDSTILLS: readonly Mutant[] = [
     ),
     "compares no evidence before it is known what is open",
   ),
+  detector(
+    one(
+      "129",
+      "a stop forgets what was held back",
+      "node/integrity/integrity.ts",
+      "    incidents.tellHeldBack();\n",
+      "    incidents.stop();\n",
+    ),
+    "stores as it stops what it held back",
+  ),
 ];

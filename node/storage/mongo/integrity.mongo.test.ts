@@ -347,6 +347,8 @@ it("opens, cuts, repairs and clears a log past what cannot be decoded, and keeps
   await db.collection<{ _id: string }>("quarantine").updateOne({ _id: name }, { $set: old });
   await reduceOld(db.collection("quarantine"), db.collection("alerts"));
   expect((await integrity.kept([name]))[0]?.isWhole).toBe(false);
+  const withBytes = { $or: [{ bson: { $exists: true } }, { document: { $exists: true } }] };
+  expect(await db.collection("quarantine").countDocuments(withBytes)).toBe(0);
   await spoil(-4, "writeId");
   await spoil(7, "x");
   await spoil(7, "writeId");

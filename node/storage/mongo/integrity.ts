@@ -1,4 +1,4 @@
-import { BSON, type Collection, type Db, type FindCursor, MaxKey, MinKey } from "mongodb";
+import { Binary, BSON, type Collection, type Db, type FindCursor, MaxKey, MinKey } from "mongodb";
 import type { JsonObject } from "../../../shared/canonical.js";
 import type { HashHex, Height } from "../../../shared/ids.js";
 import { textOfAny } from "../carried.js";
@@ -24,7 +24,7 @@ import { copyToQuarantine, keepSigned } from "./quarantine.js";
 import type { ReadLink } from "./read-link.js";
 import { MongoState } from "./state.js";
 import { type QuarantinedDocument, reduceOld } from "./truncation.js";
-import { ALONE_MAX, decoded, decodedOrBytes, orEachAlone, RAW } from "./undecoded.js";
+import { ALONE_MAX, decoded, orEachAlone, RAW } from "./undecoded.js";
 
 const STRANGERS_MAX = 16;
 /** Stands for an id that nothing decodes. */
@@ -115,7 +115,8 @@ export class MongoIntegrity implements IntegrityStore {
       // As it stands: a number that is read as another type would be another document.
       const found = await blocksOf(db).findOne({ _id: id }, RAW);
       if (found === null) return null;
-      const document = decodedOrBytes<StoredDocument>(found, id, { promoteLongs: false });
+      const bytes = { _id: id, document: { bson: new Binary(found as unknown as Uint8Array) } };
+      const document = decoded<StoredDocument>(found, { promoteLongs: false }) ?? bytes;
       const into = db.collection<QuarantinedDocument>("quarantine");
       const name = await copyToQuarantine(into, document);
       // To look through all of it for each of thousands would take longer than the rest.

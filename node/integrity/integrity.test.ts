@@ -90,13 +90,14 @@ it("finds what is altered though it never comes to know what is open, and is not
   integrity.suspect(height(3));
   await vi.waitFor(() => expect(told.map(({ kind, height: at }) => [kind, at])).toEqual([["payload_modified", 3]]));
   expect([integrity.status.watch, integrity.isPending, calls.healed]).toEqual(["starting", true, 0]);
-  expect(integrity.status.isDamaged).toBe(true);
+  expect([integrity.status.isDamaged, integrity.status.isUnread]).toEqual([true, true]);
   const alert = told[0] as AlertRecord;
   const decision = decisionOf(alert.id, alertVersion(alert));
   await expect(integrity.decide(decision)).rejects.toMatchObject({ code: "not_ready" });
   expect(calls.puts).toBe(0);
   alerts.list = list;
   await vi.waitFor(() => expect(integrity.isPending).toBe(false));
+  expect(integrity.status.isUnread).toBeUndefined();
   expect((await integrity.decide(decision)).kind).toBe("taken");
 });
 

@@ -146,6 +146,7 @@ export class Integrity {
       ...(this.healing.rebuild.isUnderWay ? { isRebuilding: true } : {}),
       ...(this.incidents.isDamaged ? { isDamaged: true } : {}),
       ...(this.isPending ? { isVerificationPending: true } : {}),
+      ...(this.isUnread ? { isUnread: true } : {}),
     };
   }
 

@@ -55,4 +55,6 @@ export interface IntegrityStatus extends Coverage {
   readonly isRebuilding?: true;
   readonly isDamaged?: true;
   readonly isVerificationPending?: true;
+  /** What is open from before cannot be read yet. */
+  readonly isUnread?: true;
 }

@@ -72,7 +72,10 @@ export interface LogServiceOptions {
     | "isRebuilding"
     | "isDamaged"
     | "isVerificationPending"
-  >;
+  > & {
+    /** What is open from before cannot be read yet. Persons are told, and no other node. */
+    readonly isUnread?: true;
+  };
 }
 
 /** This node's own alerts, of which it alone can say and do more. */

@@ -245,7 +245,13 @@ it("a damaged node says so, is not ready, and votes all the same; a pending veri
     const failing = status.readiness().filter(({ isOk }) => !isOk);
     const { nodes, failureTolerance } = await status.clusterStatus();
     const [own] = nodes;
-    return { failing: failing.map(({ name, isAdvisory }) => [name, isAdvisory === true]), own, failureTolerance };
+    const details = failing.map(({ detail }) => detail);
+    return {
+      failing: failing.map(({ name, isAdvisory }) => [name, isAdvisory === true]),
+      details,
+      own,
+      failureTolerance,
+    };
   };
   expect(await seen({})).toMatchObject({ failing: [], own: { health: "sound", verification: "fresh" } });
   expect(await seen({ isDamaged: true })).toMatchObject({
@@ -253,6 +259,9 @@ it("a damaged node says so, is not ready, and votes all the same; a pending veri
     own: { health: "damaged", healthy: false },
     failureTolerance: 1,
   });
+  const unread = await seen({ isVerificationPending: true, isUnread: true, watch: "starting" });
+  expect(unread.failing.map(([name]) => name)).toEqual(["watch", "verification"]);
+  expect(unread.details).toEqual([expect.stringMatching(/`alerts`/), expect.stringMatching(/`alerts`/)]);
   expect(await seen({ isVerificationPending: true })).toMatchObject({
     failing: [["verification", true]],
     own: { health: "sound", verification: "pending", healthy: true },

@@ -118,6 +118,7 @@ export class Status implements LogStatus {
     const view = this.parts.driver.view();
     const { config, version } = this.parts;
     const webhookFault = this.parts.webhookFault?.() ?? null;
+    const { isUnread: _isUnread, ...integrity } = this.parts.integrity();
     return {
       id: this.parts.config.nodeId,
       clock: this.parts.clock.wall(),
@@ -135,7 +136,7 @@ export class Status implements LogStatus {
       stableSince: view === null ? null : this.stableSince,
       electionWait: roundedWait(view?.electionWait ?? null),
       contacts: contactsOf(view, this.parts.clock.now()),
-      ...this.parts.integrity(),
+      ...integrity,
       ...(webhookFault === null ? {} : { webhookFault }),
       index: {
         isWhole: this.parts.driver.log.index.isWhole,
@@ -156,22 +157,30 @@ const contactsOf = (view: ReplicaView | null, now: number): NonNullable<OwnStatu
     .filter(({ ms }) => Number.isSafeInteger(ms));
 
 function integrityChecks(standing: ReturnType<Parts["integrity"]>): ReadinessCheck[] {
-  const { isDamaged = false, isVerificationPending: isPending = false } = standing;
+  const { isDamaged = false, isVerificationPending: isPending = false, isUnread = false } = standing;
   return [
-    watchCheck(standing.watch),
+    watchCheck(standing.watch, isUnread),
     { name: "integrity", isOk: !isDamaged, detail: isDamaged ? DAMAGED : "ok" },
     // Every block verifies before anything of it is served, so that others lead is all that waits for the pass.
-    { name: "verification", isOk: !isPending, isAdvisory: true, detail: isPending ? PENDING : "ok" },
+    {
+      name: "verification",
+      isOk: !isPending,
+      isAdvisory: true,
+      detail: isUnread ? UNREAD : isPending ? PENDING : "ok",
+    },
   ];
 }
 const DAMAGED =
   "committed blocks in this node's database are not what they were: it votes and acknowledges, and is not ready until their alerts are resolved (GET /api/v1/alerts)";
+const UNREAD =
+  "which alerts are open is not known: the collection `alerts` of this node's database cannot be read yet, and node.log says why";
 const PENDING = "pending: what was changed while nobody watched is being looked for in the whole log";
 
 /** Whoever changed the database while the node was down is found before it is ready. */
-function watchCheck(watch: OwnStatus["watch"]): ReadinessCheck {
+function watchCheck(watch: OwnStatus["watch"], isUnread: boolean): ReadinessCheck {
   const isOk = watch === "live" || watch === "unsupported";
-  return { name: "watch", isOk, ...(watch === "down" ? { isAdvisory: true } : {}), detail: WATCH_DETAILS[watch] };
+  const detail = isUnread ? UNREAD : WATCH_DETAILS[watch];
+  return { name: "watch", isOk, ...(watch === "down" ? { isAdvisory: true } : {}), detail };
 }
 const WATCH_DETAILS: Readonly<Record<OwnStatus["watch"], string>> = {
   starting: "what was changed in the database while this node was down is being looked at",

@@ -192,4 +192,14 @@ export const STANDSTILLS: readonly Mutant[] = [
     ),
     "stores as it stops what it held back",
   ),
+  detector(
+    one(
+      "130",
+      "alerts beside large planted documents are never read",
+      "node/storage/mongo/newest-alerts.ts",
+      "    return newestInParts(alerts, filter, countMax);",
+      "    throw error;",
+    ),
+    "finds the newest alerts among more than the server reads",
+  ),
 ];

@@ -6,17 +6,14 @@ import type { AlertStatus, Range } from "../incident.js";
 import { type AlertRecord, type AlertStore, type AlertsWanted, StoreError } from "../port.js";
 import type { StateMac } from "../state-mac.js";
 import { readError, storeError } from "./errors.js";
+import { type AlertDocument, isOutOfTime, newestAlerts } from "./newest-alerts.js";
 import { LIMITED } from "./options.js";
 import { decoded, RAW } from "./undecoded.js";
 
-type AlertDocument = { _id: string; mac?: unknown; found?: readonly Range[] } & Omit<AlertRecord, "id">;
 type Finding = Parameters<AlertStore["raise"]>[0];
 
 /** Documents of others among the newest alerts that a list looks past. */
 const OTHERS_MAX = 1_000;
-/** What is larger is no alert; the server sorts all of what it may give. */
-const ALERT_BYTES_MAX = 4 * 1024 * 1024;
-const SMALL_ENOUGH = { $expr: { $lte: [{ $bsonSize: "$$ROOT" }, ALERT_BYTES_MAX] } };
 const OVER: AlertStatus[] = ["ended", "resolved"];
 const FILTERS: Readonly<Record<AlertsWanted, Filter<AlertDocument>>> = {
   unresolved: { status: { $nin: OVER } },
@@ -74,13 +71,9 @@ export class MongoAlertStore implements AlertStore {
   list(limit: number, wanted: AlertsWanted = "unresolved"): Promise<AlertRecord[]> {
     return this.reading(async (alerts) => {
       const most = Math.max(1, limit);
-      // Documents that somebody else has put there must not take the places of alerts, nor the server's time.
-      const found = alerts
-        .find({ ...FILTERS[wanted], ...SMALL_ENOUGH }, { ...RAW, ...LIMITED })
-        .sort({ lastSeenAt: -1, _id: 1 })
-        .limit(most + OTHERS_MAX);
       const ours: AlertRecord[] = [];
-      for await (const document of found) {
+      // Documents that somebody else has put there must not take the places of alerts, nor the server's time.
+      for await (const document of newestAlerts(alerts, FILTERS[wanted], most + OTHERS_MAX)) {
         const alert = this.alertIn(document);
         if (alert !== null) ours.push(alert);
         if (ours.length === most) break;
@@ -90,7 +83,15 @@ export class MongoAlertStore implements AlertStore {
   }
 
   count(wanted: AlertsWanted = "unresolved"): Promise<number> {
-    return this.reading((alerts) => alerts.countDocuments(FILTERS[wanted], LIMITED));
+    return this.reading(async (alerts) => {
+      try {
+        return await alerts.countDocuments(FILTERS[wanted], LIMITED);
+      } catch (error) {
+        // To count large documents the server reads them all; how many there are in all it knows by itself.
+        if (wanted === "all" && isOutOfTime(error)) return alerts.estimatedDocumentCount(LIMITED);
+        throw error;
+      }
+    });
   }
 
   standing(id: string): Promise<"ours" | "absent" | "altered"> {

@@ -12,8 +12,7 @@ import {
   SECRET_NAMES,
 } from "./host/environment.js";
 import { judgeNames, mergeSources, readSetting } from "./host/setting-sources.js";
-import type { ChaosAddress, MemberAddress } from "./host/setting-values.js";
-import type { WebhookTarget } from "./integrity/webhook-post.js";
+import type { ChaosAddress, MemberAddress, WebhookTarget } from "./host/setting-values.js";
 import { identityFolder } from "./storage/identity.js";
 
 export interface Config {

@@ -1,11 +1,11 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
-import type { Config } from "../config.js";
+import type { Environment } from "./environment.js";
 import { type Output, outputTo } from "./output.js";
 
 export interface LoggerOptions {
   readonly node: string;
-  readonly level: Config["logLevel"];
+  readonly level: Environment["LOG_LEVEL"];
   /** Texts that must never appear in a line, whatever logged them: the cluster secret. */
   readonly secrets?: readonly string[];
   /** Default: stdout, pretty on a terminal, else one JSON object a line. */

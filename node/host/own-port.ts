@@ -1,9 +1,11 @@
 import { createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
-import type { Config } from "../config.js";
 import { StoreError } from "../storage/port.js";
 
-type Address = Pick<Config, "host" | "port">;
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** Throws StoreError with the cause and a remedy if this process cannot listen there: `unfit`, but for what may pass. */
 export function listen(server: Server, { host, port }: Address): Promise<void> {

@@ -16,6 +16,14 @@ export interface ChaosAddress {
   readonly token: string;
 }
 
+/** Where alerts are sent, and with what they are signed. */
+export interface WebhookTarget {
+  readonly url: string;
+  readonly secret: Uint8Array;
+  /** Also to addresses of this machine and of private networks. */
+  readonly allowsPrivate: boolean;
+}
+
 export function parseHostName(entry: string): string | Error {
   const isName = /^[\w-]+(?:\.[\w-]+)*$/.test(entry) && entry.length <= 253;
   return isName ? entry.toLowerCase() : new Error(`must be host names without a port, not ${JSON.stringify(entry)}`);

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { type ReadBody, readBody } from "../host/read-body.js";
 import { ProblemError } from "../problems.js";
 import { Holdings } from "../service/fair-places.js";
 import { clientOf } from "./client-address.js";
-import { type ReadBody, readBody } from "./read-body.js";
 
 /** Bytes of clients' bodies that have arrived and are not answered yet, over all clients of this process. */
 const BODIES_BYTES_MAX = 64 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { PROVED_PEER } from "../peers/limits.js";
 import { ProblemError } from "../problems.js";
 import { Holdings } from "../service/fair-places.js";
 import { clientOf } from "./client-address.js";
@@ -41,7 +42,7 @@ export class Places {
     // With room for all connections of many peers; what comes beyond the reserved ones pushes out an older one anyway.
     server.maxConnections = clientsMax + 8 * reservedMax;
     server.on("connection", (socket: Socket) => {
-      if (!owners.has(socket)) this.take(socket);
+      if (!taken.has(socket)) this.take(socket);
     });
   }
 
@@ -58,8 +59,8 @@ export class Places {
     return this.reserved.has(req.socket) && !isPeersPath(pathOf(req));
   }
 
-  /** A peer is at the other end: the connection is no client's. */
-  leave(socket: Duplex): void {
+  /** The connection is no client's, or closed. */
+  private leave(socket: Duplex): void {
     clearTimeout(this.reserved.get(socket));
     this.reserved.delete(socket);
     const address = this.clients.get(socket);
@@ -81,7 +82,8 @@ export class Places {
 
   private take(socket: Socket): void {
     const { reservedMax, reservedMs } = this.limits;
-    owners.set(socket, this);
+    taken.add(socket);
+    socket.once(PROVED_PEER, () => this.leave(socket));
     socket.once("close", () => this.leave(socket));
     if (this.add(socket)) return;
     // The oldest has had its time to say who it is.
@@ -97,10 +99,8 @@ export class Places {
 
 const pathOf = (req: IncomingMessage): string => (req.url ?? "").split("?", 1)[0] ?? "";
 
-const owners = new WeakMap<Duplex, Places>();
-
-/** Whoever is at the other end has proved to be a peer of this node. */
-export const isPeers = (socket: Duplex): void => owners.get(socket)?.leave(socket);
+/** Connections that came; one whose Upgrade is ignored is given to the server again. */
+const taken = new WeakSet<Duplex>();
 
 const tooMany = (clients: number): ProblemError =>
   new ProblemError(

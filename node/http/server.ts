@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { failWith } from "../host/failed-requests.js";
 import { PROBLEMS, type ProblemCode, ProblemError } from "../problems.js";
 import { connectionOf, continueInTurn, endGently, nothingOwed, owe, trackConnections } from "./connections.js";
 import { type Judge, type JudgeOptions, requestJudge } from "./door/judge.js";
 import type { MessageClasses } from "./messages.js";
-import { failWith } from "./middleware/failed-request.js";
 import { problemDocument } from "./middleware/problem-handler.js";
 import { PLACES, type PlaceLimits, Places } from "./places.js";
 import { cutUnread } from "./unread.js";

@@ -1,10 +1,10 @@
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { failWith } from "../host/failed-requests.js";
 import { ProblemError } from "../problems.js";
 import { connectionOf, endGently, keepDraining, nothingOwed } from "./connections.js";
 import type { Judge } from "./door/judge.js";
-import { failWith } from "./middleware/failed-request.js";
 
 /** A WebSocket that was asked for at the right time and by somebody who may. */
 export type WebSocketListener = (

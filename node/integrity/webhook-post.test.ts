@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, expect, it, onTestFinished } from "vitest";
-import { isPrivateAddress, postOnce, type publicLookup, signedHeaders, type WebhookTarget } from "./webhook-post.js";
+import type { WebhookTarget } from "../host/setting-values.js";
+import { isPrivateAddress, postOnce, type publicLookup, signedHeaders } from "./webhook-post.js";
 
 let server: Server | null = null;
 afterEach(() => {

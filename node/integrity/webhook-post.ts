@@ -3,17 +3,10 @@ import { type LookupAddress, lookup } from "node:dns";
 import { request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { BlockList, isIP, type LookupFunction } from "node:net";
+import type { WebhookTarget } from "../host/setting-values.js";
 
 /** An answer that takes longer is none. */
 export const WEBHOOK_ANSWER_MS = 15_000;
-
-/** Where alerts are sent, and with what they are signed. */
-export interface WebhookTarget {
-  readonly url: string;
-  readonly secret: Uint8Array;
-  /** Also to addresses of this machine and of private networks. */
-  readonly allowsPrivate: boolean;
-}
 
 /** Addresses that a name out there has no reason to lead to, by their blocks (RFC 6890, 8190, 9637). */
 const PRIVATE: readonly (readonly [network: string, bits: number])[] = [

@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { Clock } from "../clock.js";
+import type { WebhookTarget } from "../host/setting-values.js";
 import { isOver } from "../storage/alert-steps.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { fieldsOf, sentenceOf } from "./alert-summary.js";
 import type { Waiting, WebhookFile } from "./webhook-file.js";
-import { postOnce, type WebhookTarget } from "./webhook-post.js";
+import { postOnce } from "./webhook-post.js";
 
 const LOOK_MS = 500;
 /** After a first failure; twice as long after each further one, up to the longest. */

@@ -36,3 +36,6 @@ export const FREE_SOCKET_MS = 30_000;
 
 export const PEER_PATH = "/peer/v1";
 export const MESSAGES_PATH = `${PEER_PATH}/messages`;
+
+/** The event of a connection on which a peer of this node has proved itself: it is no client's. */
+export const PROVED_PEER = "proved-peer";

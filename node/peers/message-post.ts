@@ -1,5 +1,5 @@
 import { type Agent, type OutgoingHttpHeaders, request } from "node:http";
-import { readBody } from "../http/read-body.js";
+import { readBody } from "../host/read-body.js";
 
 /** An exchange that gave no whole answer. `code`, `syscall`: Node's own; `isReused`: the socket had served before. */
 export class ExchangeError extends Error {

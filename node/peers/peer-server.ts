@@ -2,8 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
-import { isPeers } from "../http/places.js";
-import { readBody } from "../http/read-body.js";
+import { readBody } from "../host/read-body.js";
 import {
   HEADERS,
   PEER_PROTOCOL,
@@ -166,7 +165,7 @@ export class PeerServer {
     const open = this.connections.get(peer) ?? new Set();
     this.connections.set(peer, open);
     if (open.has(socket)) return;
-    isPeers(socket);
+    socket.emit(limits.PROVED_PEER);
     this.proved.add(socket);
     open.add(socket);
     socket.once("close", () => {

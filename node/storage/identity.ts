@@ -5,7 +5,7 @@ import { z } from "zod";
 import { fromHex } from "../../shared/bytes.js";
 import type { NodeId } from "../../shared/ids.js";
 import { hashSchema, nodeIdSchema } from "../../shared/log/control.js";
-import { makeFolder } from "../host/folder.js";
+import { makeFolder } from "./folder.js";
 import { StoreError } from "./port.js";
 
 /** A mark is written at most this often; a lost one only makes the next start more careful than it need be. */

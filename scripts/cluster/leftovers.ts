@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../../node/host/folder.js";
+import { makeFolder } from "../../node/storage/folder.js";
 import { StartError } from "../lib/command.js";
 import { fileProblem, isMissing } from "../lib/file-problem.js";
 import { commandOf, poll, signal } from "../lib/processes.js";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder } from "../../node/host/folder.js";
+import { makeFolder } from "../../node/storage/folder.js";
 import { commandOf } from "../lib/processes.js";
 import { cacheFolder } from "../lib/project.js";
 

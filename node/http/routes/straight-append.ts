@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { failWith, hasFailed } from "../../host/failed-requests.js";
 import type { ProblemError } from "../../problems.js";
 import { bodyProblem } from "../body-room.js";
-import { failWith, hasFailed } from "../middleware/failed-request.js";
 import { requestIdOf } from "../middleware/request-context.js";
 import { securityHeaderValues } from "../middleware/security-headers.js";
 import { appendEvent, place } from "./append.js";

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { failWith, hasFailed } from "../middleware/failed-request.js";
+import { failWith, hasFailed } from "../../host/failed-requests.js";
 import type { AnswerBreaker } from "../middleware/problem-handler.js";
 import { requestIdOf } from "../middleware/request-context.js";
 import { securityHeaderValues } from "../middleware/security-headers.js";

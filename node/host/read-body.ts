@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { hasFailed } from "./middleware/failed-request.js";
+import { hasFailed } from "./failed-requests.js";
 
 export type ReadBody =
   | { readonly ok: true; readonly body: Buffer }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { StoreError } from "../storage/port.js";
 import { openAtStart } from "./first-opening.js";
+import { StoreError } from "./port.js";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

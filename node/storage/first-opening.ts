@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { hostsOf, waitingFor } from "../storage/mongo/causes.js";
-import { StoreError } from "../storage/port.js";
+import { hostsOf, waitingFor } from "./mongo/causes.js";
+import { StoreError } from "./port.js";
 
 /** How long a start waits for a MongoDB that cannot be opened yet. */
 const WAIT_MS = 30_000;

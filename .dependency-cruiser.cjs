@@ -1,3 +1,23 @@
+/** The rooms of node/ from the lowest up. Each imports from those below it only, for their types too. */
+const ROOMS = [
+  ["ground"],
+  ["storage"],
+  ["host"],
+  ["config"],
+  ["peers", "replica"],
+  ["service"],
+  ["integrity", "http"],
+  ["node"],
+];
+const FILES = { ground: "(?:clock|problems)\\.ts$", config: "config\\.ts$", node: "node\\.ts$" };
+const filesOf = (room) => FILES[room] ?? `${room}/`;
+const roomRule = (room, below) => ({
+  name: `${room}-imports-from-below`,
+  severity: "error",
+  from: { path: `^node/${filesOf(room)}`, pathNot: "\\.test\\.ts$" },
+  to: { path: `^node/(?!${[room, ...below].map(filesOf).join("|")})` },
+});
+
 /** The direction of imports: shared <- cluster <- node, and shared <- dashboard; scripts and test may use all. */
 module.exports = {
   forbidden: [
@@ -25,6 +45,14 @@ module.exports = {
       severity: "error",
       from: { path: "^node/", pathNot: "\\.test\\.ts$" },
       to: { path: "^(dashboard|scripts|test)/" },
+    },
+    ...ROOMS.flatMap((rooms, i) => rooms.map((room) => roomRule(room, ROOMS.slice(0, i).flat()))),
+    // Which database it is, only the store knows.
+    {
+      name: "mongo-behind-its-port",
+      severity: "error",
+      from: { path: "^node/(?!storage/)", pathNot: "\\.test\\.ts$" },
+      to: { path: "^node/storage/mongo/" },
     },
     // What a browser checks it checks by the code of shared/; of everything else it sees the API only.
     {

@@ -223,6 +223,40 @@ describe("the ways through the code in docs/architecture.md", () => {
   });
 });
 
+describe("the picture of the imports inside node/ in docs/architecture.md", () => {
+  const section = /^### The imports inside `node\/`$(.*?)^## /ms.exec(read("docs/architecture.md"))?.[1] ?? "";
+  const [, now = ""] = /^```\n(.*?)^```$/ms.exec(section) ?? [];
+  const shown = [...now.matchAll(/^(\S+) +->(.*)$/gm)].map(([, room = "", rest = ""]) => ({
+    room,
+    below: rest.split(" ").filter((one) => one !== ""),
+  }));
+  const rooms = shown.map(({ room }) => room);
+
+  it("shows every arrow that there is, and no other", () => {
+    const found = new Map<string, Set<string>>();
+    for (const file of words.filter((name) => /^node\/.*(?<!\.test)\.ts$/.test(name))) {
+      const room = file.split("/")[1] as string;
+      const below = found.get(room) ?? new Set();
+      found.set(room, below);
+      for (const [, path = ""] of read(file).matchAll(/\b(?:from|import) ?\(?"(\.[^"]+)"/g)) {
+        const [top, other = ""] = join(dirname(file), path).replace(/\.js$/, ".ts").split("/");
+        if (top === "node" && other !== room) below.add(other);
+      }
+    }
+    const sorted = (below: Iterable<string>): string[] => [...below].sort();
+    expect(Object.fromEntries(shown.map(({ room, below }) => [room, sorted(below)]))).toEqual(
+      Object.fromEntries([...found].map(([room, below]) => [room, sorted(below)])),
+    );
+  });
+
+  it("has no arrow that runs up", () => {
+    const up = shown.flatMap(({ room, below }, i) =>
+      below.filter((one) => rooms.indexOf(one) <= i).map((one) => `${room} -> ${one}`),
+    );
+    expect(up).toEqual([]);
+  });
+});
+
 describe("where a rule of the protocol stands, in docs/architecture.md", () => {
   const section = /^### Where a rule stands$(.*?)^## /ms.exec(read("docs/architecture.md"))?.[1] ?? "";
   const rules = rowsOf(section).filter((row) => row.length === 4);

@@ -1,3 +1,5 @@
+import { MESSAGE_BLOCKS_MAX } from "../shared/limits.js";
+
 /** What bounds the memory of a replica. Each is reached at some time, so each is drawn small in simulations. */
 export interface ReplicaLimits {
   /** Ids of events that repeated writes are recognised by; more are kept while one of the next two rules asks for them. */
@@ -37,7 +39,7 @@ export const DEFAULT_LIMITS: ReplicaLimits = {
   pendingAnswersMax: 64,
   waitingReadsMax: 1_024,
   waitingAdmissionsMax: 16,
-  messageBlocksMax: 64,
+  messageBlocksMax: MESSAGE_BLOCKS_MAX,
   messageBytesMax: 2 * MIB,
   linkBytesMin: 64 * 1024,
 };

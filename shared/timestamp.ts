@@ -1,6 +1,6 @@
+import { TIMESTAMP_CHARACTERS_MAX } from "./limits.js";
+
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))?$/;
-/** The longest text that is looked at; a fraction of any length below it is accepted. */
-const CHARACTERS_MAX = 256;
 const DAY_MS = 86_400_000;
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 /** The years 0000 to 9999 of UTC. */
@@ -20,7 +20,6 @@ export interface Instant {
  * could say which second it is.
  */
 export function instantOf(text: string): Instant | null {
-  if (text.length > CHARACTERS_MAX) return null;
   const millis = exactMillis(text);
   if (millis !== null) return { millis, rest: "" };
   const match = RFC_3339.exec(text);
@@ -39,7 +38,14 @@ export function instantOf(text: string): Instant | null {
   const local = millisAt(year, month, day, hour, minute, second) + Number(fraction.slice(0, 3).padEnd(3, "0"));
   // Not a number: there is no such date or no such time.
   if (Number.isNaN(local)) return null;
-  return { millis: local - (sign === "-" ? -offset : offset), rest: fraction.slice(3).replace(/0+$/, "") };
+  return { millis: local - (sign === "-" ? -offset : offset), rest: withoutZeros(fraction.slice(3)) };
+}
+
+/** Without those at its end. A filter may have thousands of digits, and a pattern would take the square of their number. */
+function withoutZeros(digits: string): string {
+  let end = digits.length;
+  while (digits[end - 1] === "0") end -= 1;
+  return digits.slice(0, end);
 }
 
 /** NaN for a date or a time that does not exist. */
@@ -51,6 +57,12 @@ function millisAt(year: number, month: number, day: number, hour: number, minute
 
 /** Milliseconds since 1970 (rounded down), or null: see `instantOf`. */
 export const timestampMillis = (text: string): number | null => instantOf(text)?.millis ?? null;
+
+/** What may stand as a timestamp: an instant whose year has four digits in UTC too. 9999-12-31T23:59:59-01:00 has not. */
+export function isTimestamp(text: string): boolean {
+  const millis = text.length <= TIMESTAMP_CHARACTERS_MAX ? timestampMillis(text) : null;
+  return millis !== null && isInYears(millis);
+}
 
 /** Whether `millisText` has a text for these milliseconds. */
 export const isInYears = (millis: number): boolean => millis >= MILLIS_FIRST && millis <= MILLIS_LAST;

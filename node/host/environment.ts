@@ -5,6 +5,7 @@ import {
   ELECTION_TIMEOUT_MS_MAX,
   EVENT_BYTES_MAX_CEILING,
   EVENT_BYTES_MAX_DEFAULT,
+  KEY_FILTER_BYTES_DEFAULT,
   REQUEST_TIMEOUT_MS_MAX,
 } from "../../shared/limits.js";
 import { nodeIdSchema } from "../../shared/log/control.js";
@@ -109,7 +110,7 @@ export const environmentSchema = z.object({
     .refine(isCronExpression, "must be a cron expression such as '0 * * * *' (every hour)")
     .prefault("* * * * *"),
   INDEX_PAYLOAD: text(parsePaths).prefault(""),
-  KEY_FILTER_BYTES: whole(1024, 1024 * 1024 * 1024).prefault(String(8 * 1024 * 1024)),
+  KEY_FILTER_BYTES: whole(1024, 1024 * 1024 * 1024).prefault(String(KEY_FILTER_BYTES_DEFAULT)),
   ALLOWED_HOSTS: list(parseHostName).prefault(""),
   ALLOWED_ORIGINS: list(parseOrigin).prefault(""),
   ALERT_WEBHOOK_URL: text(parseWebhookUrl).optional(),

@@ -1,7 +1,7 @@
 import type { NodeId } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
 import type { AlertNote } from "../../shared/log/control.js";
-import { isOver, resolutionBy, statusAfter } from "../storage/alert-steps.js";
+import { isOver, resolutionBy, STEPS_MAX, statusAfter } from "../storage/alert-steps.js";
 import type { AlertStep } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
 
@@ -13,7 +13,6 @@ export const NODE_ALERTS_MAX = 2_000;
 export const NODE_CHARACTERS_MAX = 4 * 1024 * 1024;
 /** Alerts of one node whose newest step is known: more than a node can have, so that none is recorded twice. */
 const NODE_STEPS_MAX = 16_384;
-const STEPS_MAX = 32;
 
 interface Logged {
   readonly node: NodeId;

@@ -20,7 +20,7 @@ import { countOf, covers, withRange } from "./ranges.js";
 
 const RANGES_MAX = 32;
 const DIFFERENCES_MAX = 64;
-const EVIDENCE_MAX = 32;
+export const EVIDENCE_MAX = 32;
 /** An alert that is found again names so much of what was kept before. */
 const EARLIER_EVIDENCE_MAX = EVIDENCE_MAX / 2;
 

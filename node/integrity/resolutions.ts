@@ -8,6 +8,7 @@ import { cut } from "../storage/carried.js";
 import { type AlertAction, isOfFormerCopy } from "../storage/incident.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { StoreError } from "../storage/port.js";
+import { EVIDENCE_MAX } from "./incident-record.js";
 import type { Incidents } from "./incidents.js";
 import type { Rebuild } from "./rebuild.js";
 import { type Repair, RepairRefused } from "./repair.js";
@@ -16,7 +17,6 @@ import { type Repair, RepairRefused } from "./repair.js";
 const ANSWER_WITHIN_MS = 3_000;
 const TRIES_MAX = 20;
 const RETRY_MS = 1_000;
-const EVIDENCE_MAX = 32;
 /** Alerts that a start looks through for work that was begun. */
 const RESUMED_MAX = 1_000;
 

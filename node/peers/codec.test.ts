@@ -3,11 +3,10 @@ import { describe, expect, it } from "vitest";
 import { concat, utf8 } from "../../shared/bytes.js";
 import { EMPTY_TREE_ROOT, ZERO_HASH } from "../../shared/hash.js";
 import { height, sequence, term, treeSize } from "../../shared/ids.js";
-import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
+import { BLOCK_BYTES_MAX, MESSAGE_BLOCKS_MAX } from "../../shared/limits.js";
 import { type Block, type BlockHeader, hashHeader } from "../../shared/log/block.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { decodeMessage, encodeMessage } from "./codec.js";
-import { MESSAGE_BLOCKS_MAX } from "./limits.js";
 
 function u32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);

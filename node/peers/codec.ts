@@ -1,8 +1,8 @@
 import { ByteReader, ByteWriter, fromUtf8, utf8 } from "../../shared/bytes.js";
-import { BLOCK_BYTES_MAX } from "../../shared/limits.js";
+import { BLOCK_BYTES_MAX, MESSAGE_BLOCKS_MAX } from "../../shared/limits.js";
 import { type Block, blockBytes, decodeBlock, encodeBlock } from "../../shared/log/block.js";
 import { type PeerMessage, parseHeader, peerMessageSchema } from "../../shared/protocol/messages.js";
-import { MESSAGE_BLOCKS_MAX, MESSAGE_BYTES_MAX, MESSAGE_JSON_BYTES_MAX } from "./limits.js";
+import { MESSAGE_BYTES_MAX, MESSAGE_JSON_BYTES_MAX } from "./limits.js";
 
 const SIGNATURE_BYTES = 64;
 

@@ -2,7 +2,6 @@
 export const MESSAGE_BYTES_MAX = 10 * 1024 * 1024;
 /** Everything of a message but its blocks; the largest is a founding list of all members. */
 export const MESSAGE_JSON_BYTES_MAX = 1024 * 1024;
-export const MESSAGE_BLOCKS_MAX = 64;
 /** A body of any request or answer: a JSON body carries payloads as text, so it may exceed a message. */
 export const BODY_BYTES_MAX = 12 * 1024 * 1024;
 

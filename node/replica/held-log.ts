@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Effect, Input } from "../../cluster/types.js";
 import type { HashHex, Height } from "../../shared/ids.js";
+import { KEY_FILTER_BYTES_DEFAULT } from "../../shared/limits.js";
 import type { Block } from "../../shared/log/block.js";
 import type { ChainState } from "../../shared/log/chain.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
@@ -36,7 +37,7 @@ export interface LogMemory {
 }
 const MEMORY: LogMemory = {
   cacheBytesMax: 32 * 1024 * 1024,
-  keyFilterBytes: 8 * 1024 * 1024,
+  keyFilterBytes: KEY_FILTER_BYTES_DEFAULT,
   anchors: ANCHOR_MEMORY,
 };
 

@@ -2,14 +2,8 @@ import { fromHex, fromUtf8, toHex, utf8 } from "../bytes.js";
 import { canonicalText, type JsonObject, type JsonValue } from "../canonical.js";
 import { sha256Hex, sha256HexOf } from "../hash.js";
 import type { HashHex, Height, Sequence, Term } from "../ids.js";
-import {
-  BATCH_EVENTS_MAX,
-  IDEMPOTENCY_KEY_CHARACTERS_MAX,
-  NAME_CHARACTERS_MAX,
-  NESTING_MAX,
-  TIMESTAMP_CHARACTERS_MAX,
-} from "../limits.js";
-import { isInYears, timestampMillis } from "../timestamp.js";
+import { BATCH_EVENTS_MAX, IDEMPOTENCY_KEY_CHARACTERS_MAX, NAME_CHARACTERS_MAX, NESTING_MAX } from "../limits.js";
+import { isTimestamp } from "../timestamp.js";
 
 /** What the receiving node makes of a client's event: parsed, validated, canonicalised, salted, committed to. */
 export interface PreparedEvent {
@@ -95,12 +89,6 @@ const NO_NAME = /[\p{Cc}\p{Cs}]/u;
 /** What may stand as an event type or a source. */
 const isName = (text: string): boolean =>
   text.length >= 1 && hasAtMost(text, NAME_CHARACTERS_MAX) && !NO_NAME.test(text);
-
-/** An RFC 3339 date-time whose year has four digits in UTC too. */
-function isTimestamp(text: string): boolean {
-  const millis = text.length <= TIMESTAMP_CHARACTERS_MAX ? timestampMillis(text) : null;
-  return millis !== null && isInYears(millis);
-}
 
 /** Characters are code points, as JSON Schema counts them; the first test keeps the second cheap. */
 export function hasAtMost(text: string, charactersMax: number): boolean {

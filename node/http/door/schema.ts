@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { JsonObject, JsonValue } from "../../../shared/canonical.js";
 import { BATCH_EVENTS_MAX, NAME_CHARACTERS_MAX, TIMESTAMP_CHARACTERS_MAX } from "../../../shared/limits.js";
 import { hasAtMost } from "../../../shared/log/event.js";
-import { isInYears, timestampMillis } from "../../../shared/timestamp.js";
+import { isTimestamp } from "../../../shared/timestamp.js";
 import type { FieldError } from "../../problems.js";
 import { boundErrors, pointerTo } from "./pointer.js";
 
@@ -21,12 +21,6 @@ const name = z
   .string({ error: required("must be a string") })
   .refine(isName, { error: NAME_RULE })
   .meta({ minLength: 1, maxLength: NAME_CHARACTERS_MAX });
-
-/** Shown in UTC the year must still have four digits: 9999-12-31T23:59:59-01:00 would not. */
-function isTimestamp(text: string): boolean {
-  const millis = text.length <= TIMESTAMP_CHARACTERS_MAX ? timestampMillis(text) : null;
-  return millis !== null && isInYears(millis);
-}
 
 const timestamp = z
   .string({ error: "must be a string in RFC 3339 form, such as 2026-05-01T12:00:00Z" })

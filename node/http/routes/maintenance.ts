@@ -1,6 +1,6 @@
 import { Router } from "express";
 import { z } from "zod";
-import { MAINTENANCE_MS_MAX } from "../../../shared/limits.js";
+import { MAINTENANCE_MS_MAX, TIMESTAMP_CHARACTERS_MAX } from "../../../shared/limits.js";
 import { type Maintenance, nodeIdSchema } from "../../../shared/log/control.js";
 import { millisText, timestampMillis } from "../../../shared/timestamp.js";
 import { methods } from "../middleware/methods.js";
@@ -19,11 +19,11 @@ const instant = z
   .refine((text) => textOf(text) !== null, {
     error: "must be a valid RFC 3339 date and time, such as 2026-05-01T12:00:00Z",
   })
-  .meta({ maxLength: 64 });
+  .meta({ maxLength: TIMESTAMP_CHARACTERS_MAX });
 
 /** As UTC and in milliseconds. */
 function textOf(text: string): string | null {
-  const millis = text.length > 64 ? null : timestampMillis(text);
+  const millis = text.length > TIMESTAMP_CHARACTERS_MAX ? null : timestampMillis(text);
   return millis === null ? null : millisText(millis);
 }
 

@@ -228,7 +228,7 @@ it("ends only what says that a watch is down", async () => {
   ]);
   incidents.note({ kind: "watch_down", foundBy: "watch", detail: "broken" });
   expect((await kept()).filter(({ kind, status }) => kind === "watch_down" && status === "open")).toHaveLength(1);
-  expect(incidents.openCount).toBe(2);
+  expect(incidents.unresolved.length).toBe(2);
 });
 
 it("stores again what a store did not take, and what somebody has deleted", async () => {

@@ -122,10 +122,6 @@ export class Incidents {
     return this.unresolved.some((alert) => BLOCK_KINDS.has(alert.kind) && !isOfFormerCopy(alert));
   }
 
-  get openCount(): number {
-    return this.known.filter(({ alert }) => !isOver(alert)).length;
-  }
-
   /** As it is known here, also before it is stored. */
   find(id: string): AlertRecord | null {
     return this.known.find(({ alert }) => alert.id === id)?.alert ?? null;

@@ -41,7 +41,7 @@ it("knows what is open as soon as its store answers, once each", async () => {
     const second = setUp(store);
     expect(second.incidents.isDamaged).toBe(false);
     await second.incidents.load();
-    expect([second.incidents.isDamaged, second.damage, second.incidents.openCount]).toEqual([true, [true], 2]);
+    expect([second.incidents.isDamaged, second.damage, second.incidents.unresolved.length]).toEqual([true, [true], 2]);
   }
 });
 
@@ -92,7 +92,7 @@ it("tells of what it finds though it never comes to know what is open, and each 
   await loading;
   for (const at of [4, 5]) second.note(at);
   await second.incidents.saved();
-  expect([second.told.length, second.incidents.openCount, second.damage]).toEqual([1, 2, [true]]);
+  expect([second.told.length, second.incidents.unresolved.length, second.damage]).toEqual([1, 2, [true]]);
 });
 
 it("gives up what cannot be read when the node stops", async () => {

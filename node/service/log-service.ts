@@ -54,7 +54,7 @@ export class NodeLogService implements LogService {
   }
 
   onEffect(effect: Effect): void {
-    this.writes.onEffect(effect);
+    this.writes.tracker.onEffect(effect);
     this.reads.onEffect(effect);
     this.elected.onEffect(effect);
     this.handOver.onEffect(effect);
@@ -63,12 +63,12 @@ export class NodeLogService implements LogService {
     if (effect.kind === "role_changed" || effect.kind === "committed") this.leaders.look();
   }
   onReplicaLost(): void {
-    this.writes.onReplicaLost();
+    this.writes.tracker.onReplicaLost();
     this.reads.onReplicaLost();
     this.leaders.look();
   }
   onRecovered(commitHeight: Height): void {
-    this.writes.onRecovered(commitHeight);
+    this.writes.tracker.onRecovered(commitHeight);
     this.leaders.look();
   }
   onPeerMessage(message: PeerMessage): void {

@@ -1,5 +1,4 @@
-import type { Effect } from "../../cluster/types.js";
-import { type Height, height } from "../../shared/ids.js";
+import { height } from "../../shared/ids.js";
 import { ProblemError } from "../problems.js";
 import { ForwardedWrites } from "./forwarded-writes.js";
 import { Forwarder } from "./forwarder.js";
@@ -25,7 +24,8 @@ export interface WriteHooks {
 
 /** Appends on whichever node leads, across elections, within each write's deadline. */
 export class Writes implements LogWrites {
-  private readonly tracker: WriteTracker;
+  /** Told of what happens to the replica. */
+  readonly tracker: WriteTracker;
   private readonly forwarder: Forwarder;
   private underWay = 0;
   private onDrained: (() => void) | null = null;
@@ -38,22 +38,6 @@ export class Writes implements LogWrites {
     this.tracker = new WriteTracker(parts.driver, parts.logger, parts.clock);
     this.forwarder = new Forwarder(parts);
     new ForwardedWrites(parts, (writes) => this.proposeAll(writes));
-  }
-
-  get load(): WriteTracker["load"] {
-    return this.tracker.load;
-  }
-  get earliestDeadline(): number {
-    return this.tracker.deadline;
-  }
-  onEffect(effect: Effect): void {
-    this.tracker.onEffect(effect);
-  }
-  onReplicaLost(): void {
-    this.tracker.onReplicaLost();
-  }
-  onRecovered(commitHeight: Height): void {
-    this.tracker.onRecovered(commitHeight);
   }
 
   /** New writes are refused from now on; those under way go on for as long as there is a leader to take them. */

@@ -37,7 +37,7 @@ export class BoundChecker {
     most(load.idsFrom, commitHeight + 1, "as the height from which on it knows all ids");
     most(load.cachedBlocks, limits.cachedBlocksMax + tailHeight - commitHeight, "blocks in memory");
     most(load.keys, load.eventsNotDurable, "keys, of events that its disk has not confirmed");
-    const tracked = node.service.writes.load;
+    const tracked = node.service.writes.tracker.load;
     most(tracked.sealed, tracked.pending, "sealed writes, of those that it follows");
     most(tracked.following, tracked.pending, "writes that wait for another one, of those that it follows");
   }
@@ -50,8 +50,8 @@ export class BoundChecker {
       if (load === null) continue;
       const {
         load: { pending },
-        earliestDeadline: deadline,
-      } = node.service.writes;
+        deadline,
+      } = node.service.writes.tracker;
       check(
         deadline > node.now - OVERDUE_MS_MAX,
         "I13",

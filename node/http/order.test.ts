@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Door, EVENT, get, openDoor, post, RawSocket, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
 import { createHardenedServer } from "./server.js";
@@ -73,7 +74,7 @@ describe("answers on one connection", () => {
     const client = door.open().send(text.slice(0, 100_000));
     client.socket.on("error", (error: NodeJS.ErrnoException) => errors.push(String(error.code))).pause();
     for (let at = 100_000; at < text.length; at += 20_000) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
       client.send(text.slice(at, at + 20_000));
     }
     client.socket.resume();
@@ -113,7 +114,7 @@ describe("answers on one connection", () => {
     const other = door.open().send(get("/livez", "Origin: http://evil.example\r\n"));
     await expect.poll(() => other.statuses).toEqual([403]);
     other.send(`${post()}CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${post()}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
     expect([client.statuses, other.statuses]).toEqual([[403], [403]]);
     expect(door.log.stored).toEqual([]);
   });
@@ -122,7 +123,7 @@ describe("answers on one connection", () => {
     const client = door.open().send(get("/api/event-logs/stream", SSE));
     await expect.poll(() => door.streams.clientCount).toBe(1);
     client.send("NONSENSE\r\n\r\n").send("more\r\n\r\n");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
     door.log.store();
     await expect.poll(() => client.answer).toContain("id: 0\n");
     expect(client.statuses).toEqual([200]);

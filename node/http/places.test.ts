@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Door, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
 import { alive, closeAll, closers, listen, RawPeer } from "../../test/doubles/peer-nodes.js";
@@ -77,14 +77,14 @@ describe("a node whose places for clients are all taken", () => {
     const first = door.open().send(get("/livez"));
     await expect.poll(() => first.statuses).toEqual([200]);
     await Promise.all(Array.from({ length: LIMITS.clientsMax - 1 }, () => door.open().send(get("/livez"))));
-    await delay(50);
+    await sleep(50);
     const late = door.open();
-    await delay(50);
+    await sleep(50);
     first.socket.destroy();
-    await delay(50);
+    await sleep(50);
     late.send(post());
     await expect.poll(() => late.statuses).toEqual([201]);
-    await delay(LIMITS.reservedMs + 100);
+    await sleep(LIMITS.reservedMs + 100);
     late.send(get("/api/v1/events/0"));
     await expect.poll(() => late.statuses).toEqual([201, 200]);
   });
@@ -124,7 +124,7 @@ describe("peers of a node whose places for clients are all taken", () => {
       const { ref } = await n2.inbox.next();
       n2.transport.send(alive("n2", "n1"), ref);
       await n1.inbox.next();
-      await delay(LIMITS.reservedMs);
+      await sleep(LIMITS.reservedMs);
     }
     // The session is learned on the first, and both go on.
     expect(connected.length).toBeLessThanOrEqual(2);

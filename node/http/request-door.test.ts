@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Door, EVENT, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
 import { openApiDocument } from "./openapi/document.js";
@@ -61,7 +62,7 @@ describe("an Upgrade", () => {
       const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
       const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n${H2C}\r\n`;
       const client = door.open().send(head + chunked.slice(0, 20));
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
       client.send(chunked.slice(20) + get("/livez"));
       // Where Node loses what comes behind it, the answer says that the connection ends.
       await expect.poll(() => client.hasEnded || client.statuses.length === 2).toBe(true);

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Door, EVENT, get, openDoor, post, SSE, WEB_SOCKET } from "../../test/doubles/door.js";
 import { connectionOf } from "./connections.js";
@@ -77,6 +77,6 @@ it("whoever has nothing waiting stays, however long that is", async () => {
     door.open().send(get("/api/v1/stream", WEB_SOCKET)),
   ];
   for (const client of idle.slice(1)) await expect.poll(() => client.statuses.length).toBe(1);
-  await delay(3 * UNREAD_MS);
+  await sleep(3 * UNREAD_MS);
   expect(idle.map(({ hasEnded }) => hasEnded)).toEqual([false, false, false]);
 });

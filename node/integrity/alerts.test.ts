@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { toHex } from "../../shared/bytes.js";
@@ -36,7 +36,7 @@ it("says once that there are more findings than it tells people of, and keeps th
   const { said, opened, find } = alertsOver(store);
   for (let from = 1; from <= TOLD_MAX + 20; from += 20) {
     find(20, from);
-    await delay(1);
+    await sleep(1);
   }
   await expect.poll(() => store.count()).toBeGreaterThanOrEqual(TOLD_MAX + 20);
   expect(opened).toHaveLength(TOLD_MAX);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ReplicaAlert } from "../../cluster/types.js";
 import { toHex } from "../../shared/bytes.js";
@@ -127,7 +128,7 @@ export class Alerts {
         if (waiting.isNew) this.parts.onOpened?.(alert);
       } catch (error) {
         this.parts.logger.warn({ err: error }, "an alert could not be stored: trying again");
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+        await sleep(RETRY_MS, undefined, { ref: false });
       }
     }
     this.isStoring = false;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { type Height, height } from "../../shared/ids.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
@@ -179,7 +180,7 @@ it("reads on while it judges for long, so that MongoDB's log does not go on with
   store.stream.push(...Array.from({ length: 1_500 }, () => ofBlock(6)));
   await expect.poll(() => store.stream.length).toBe(502);
   const full = asked.count;
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await sleep(20);
   expect(asked.count).toBe(full);
   judged();
   await expect.poll(() => watch.state).toBe("live");
@@ -272,7 +273,7 @@ it("lets entries wait that were altered while the index is made anew, and looks 
   index.isWhole = true;
   await expect.poll(() => standing.blind).toBe(1);
   const last = asked.length;
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await sleep(20);
   expect([asked.length, standing.blind]).toEqual([last, 1]);
   await watch.stop();
 });

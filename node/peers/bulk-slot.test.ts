@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { Link } from "../../scripts/proxy/link.js";
 import { OPEN_WAY } from "../../scripts/proxy/pipe.js";
@@ -64,7 +65,7 @@ describe("the one message with blocks that is on its way to a peer", () => {
     link.worsen({ there: { ...OPEN_WAY, bytesPerSecond: 0.5 * MIB } });
     const start = performance.now();
     n1.transport.send(append(5, [largeBlock()]));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await sleep(300);
     n1.transport.send(append(6, [largeBlock()]));
     expect((await n2.inbox.next()).message.body).toMatchObject({ round: 6 });
     expect(await n1.ends.next()).toBe("n2 6 delivered");

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
 import { ZERO_HASH } from "../../shared/hash.js";
 import { type Height, height } from "../../shared/ids.js";
@@ -38,7 +39,7 @@ function addAll(anchors: Anchors, blocks: readonly TestBlock[], from = 1, to = b
   for (const { stored } of blocks.slice(from - 1, to))
     anchors.add(stored.block.header, stored.block.blockHash, clusterOf(blocks));
 }
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+const settled = (): Promise<void> => sleep(5);
 
 /** Of every height from `from` on. */
 async function proofs(anchors: Anchors, from: number, to: number): Promise<unknown[]> {

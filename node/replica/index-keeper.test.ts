@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
 import { type Height, height } from "../../shared/ids.js";
 import { ownRun } from "../../shared/log/index.js";
@@ -150,7 +151,7 @@ it("waits for what is not committed yet", async () => {
   Object.assign(heights, { committed: height(30) });
   keeper.begin(opened.index);
   await vi.waitFor(() => expect(keeper.progress.through).toBe(30));
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await sleep(10);
   expect(keeper.isWhole).toBe(false);
   Object.assign(heights, { committed: height(40) });
   await vi.waitFor(() => expect(keeper.isWhole).toBe(true));

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
 import { height } from "../../shared/ids.js";
 import { insert, STATE_MAC, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
@@ -161,7 +162,7 @@ it("tells of nothing where the filter only said perhaps, or where the second one
   expect(database.entries.size).toBe(22);
   for (let i = 0; i < 5; i++) {
     keys.onCommitted(height(22));
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await sleep(2);
   }
   expect(told).toEqual([]);
   expect(warnings).toEqual([]);

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
@@ -46,7 +46,7 @@ function nodeWith(
     handle: () => {},
     request: async (peer: string) => {
       asked.push(peer);
-      await delay(5);
+      await sleep(5);
       const given = answer(peer);
       if (given instanceof PeerError) throw given;
       return given;
@@ -106,7 +106,7 @@ describe("what a decision is answered", () => {
       setTimeout(() => Object.assign(peer, { isVoter: true, wantsAdmission: false }), 100);
     };
     const admitting = nodeWith(view, undefined, counts).admissions.admit(DECISION);
-    await expect(Promise.race([admitting, delay(50, "not yet")])).resolves.toBe("not yet");
+    await expect(Promise.race([admitting, sleep(50, "not yet")])).resolves.toBe("not yet");
     await admitting;
     Object.assign(peer, { isVoter: false, wantsAdmission: true });
     const detail = expect.stringMatching(/^The leader n1 has not said that n2 is admitted/);

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Browser, chromium, type Page } from "playwright-core";
 import type { ChaosAction } from "../../shared/protocol/chaos.js";
 import { CHROMIUM_ADVICE, CHROMIUM_ARGS, findChromium } from "../chromium.js";
@@ -90,7 +90,7 @@ class Studio {
         ...{ eventType, sourceAppId: "billing", dataPayload },
       });
       newest = body.sequence;
-      await delay(EVENT_EVERY_MS);
+      await sleep(EVENT_EVERY_MS);
     }
     return newest;
   }
@@ -109,10 +109,10 @@ class Studio {
     await this.strike("kill", id);
     await poll(async () => this.cluster.node(id).pid === undefined, { withinMs: PATIENCE_MS });
     await this.cluster.leader(PATIENCE_MS);
-    await delay(6_000);
+    await sleep(6_000);
     await this.cluster.start(id);
     await this.cluster.leader(PATIENCE_MS);
-    await delay(8_000);
+    await sleep(8_000);
   }
 
   /** The newest event of a follower is altered; the alert's id, once it is known. */
@@ -140,7 +140,7 @@ class Studio {
     await page.goto(`${this.url}/#${path}`);
     await page.getByRole("heading", { level: 1 }).waitFor({ timeout: PATIENCE_MS });
     if (shows !== undefined) await page.getByText(shows).first().waitFor({ timeout: PATIENCE_MS });
-    await delay(SETTLE_MS);
+    await sleep(SETTLE_MS);
     if (isWhole) await grow(page, width);
     await page.screenshot({ path: file });
     this.say(file);
@@ -161,7 +161,7 @@ class Studio {
           await page.setViewportSize({ width, height: 800 });
           // An open event stands in the place of a narrow page, with a heading of its own.
           await page.getByRole("heading").first().waitFor({ timeout: PATIENCE_MS });
-          await delay(SETTLE_EACH_MS);
+          await sleep(SETTLE_EACH_MS);
           await grow(page, width);
           await page.screenshot({ path: fileOf(path, width, theme) });
         }
@@ -188,7 +188,7 @@ async function grow(page: Page, width: number): Promise<void> {
     return Math.ceil(main.getBoundingClientRect().top + main.scrollHeight);
   })()`);
   await page.setViewportSize({ width, height: Math.min(6_000, Math.max(400, height)) });
-  await delay(500);
+  await sleep(500);
 }
 
 const PAGES = ["", "events", "chain", "cluster", "alerts", "verify", "report", "docs"];

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { loopback } from "../lib/loopback.js";
 import { messageOf } from "../lib/project.js";
 
@@ -28,7 +29,7 @@ export async function ask<T>(base: string, path: string, node?: string): Promise
       const isPassing =
         error instanceof NoAnswer && (error.status === 0 || error.status === 429 || error.status === 503);
       if (!isPassing || tries === TRIES_MAX) throw error;
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS * tries));
+      await sleep(AGAIN_MS * tries);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type AlertAnswer, ask, type ChainAnswer, type ClusterAnswer, NoAnswer } from "./api.js";
 import type { ExpectedHead } from "./expected.js";
 import { Fault } from "./fault.js";
@@ -75,7 +76,7 @@ async function levelAt({ id, address }: { id: string; address: string }, height:
       const isBehind = error.status === 404 || error.code === "not_ready";
       if (!isBehind) return error.message;
       if (performance.now() > deadline) return `it has not shown block ${height} (${error.message})`;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await sleep(LOOK_MS);
     }
   }
 }
@@ -198,7 +199,7 @@ async function nameFields(url: string, findings: Findings): Promise<void> {
       };
     }
     if (unnamed() === 0 || performance.now() > deadline) break;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await sleep(LOOK_MS);
   }
   try {
     const { alerts } = await ask<{ alerts: AlertAnswer[] }>(url, "/api/v1/alerts?limit=500");

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
@@ -97,7 +97,7 @@ journeys("a person whose cluster is in trouble", () => {
       while (!isOver) {
         const { status, body } = await postJson(`${urlOf(asked)}/api/v1/events`, event(0, "ongoing"));
         if (status === 201) acknowledged.push((body as { sequence: number }).sequence);
-        await delay(20);
+        await sleep(20);
       }
     })();
     await eventually(() => acknowledged.length > 20, 20_000, "writes");

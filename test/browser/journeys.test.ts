@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
@@ -143,7 +143,7 @@ journeys("a person with a browser", () => {
     const first = await write(url, { sourceAppId: "fast" });
     await mine.page.locator(`[data-sequence="${first}"]`).waitFor();
     await mine.page.getByRole("button", { name: "Pause" }).click();
-    for (let second = 0; second < 3; second++) await Promise.all([seed(url, 200, "fast"), delay(1_000)]);
+    for (let second = 0; second < 3; second++) await Promise.all([seed(url, 200, "fast"), sleep(1_000)]);
     await mine.page.getByRole("button", { name: "Resume (+600)" }).waitFor();
     expect(await rowsIn(mine.page)).toEqual([first]);
     await mine.page.getByRole("button", { name: "Resume" }).click();
@@ -316,11 +316,11 @@ journeys("a person with a browser", () => {
         for (const name of regions) await page.getByRole("region", { name }).waitFor();
       }
       // What is asked for when a page opens has come.
-      await delay(LOOK_EVERY_MS);
+      await sleep(LOOK_EVERY_MS);
       const looks: string[][] = [];
       for (let i = 0; i <= LOOKS; i++) {
         looks.push(await Promise.all(both.map((one) => markup(one, regions))));
-        await Promise.all([write(url), delay(LOOK_EVERY_MS)]);
+        await Promise.all([write(url), sleep(LOOK_EVERY_MS)]);
       }
       const changesOf = (who: number): number =>
         looks.filter((look, i) => i > 0 && look[who] !== looks[i - 1]?.[who]).length;

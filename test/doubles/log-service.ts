@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { shownView } from "../../node/http/routes/shapes.js";
 import type {
   AppendOutcome,
@@ -50,7 +50,7 @@ export class MemoryLogService implements LogService, LogWrites, LogReads, LogLea
   }
 
   async append({ events }: WriteRequest): Promise<AppendOutcome> {
-    await delay(this.appendMs);
+    await sleep(this.appendMs);
     const views = events.map((event) => this.store(event));
     return { events: views, acknowledgedBy: ["n1"], isReplay: false };
   }

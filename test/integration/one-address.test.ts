@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Cluster } from "../../scripts/cluster/cluster.js";
 import { startSteadyCluster } from "../support/cluster.js";
@@ -84,7 +84,7 @@ class Crowd {
   private async sip(socket: Socket): Promise<void> {
     while (!socket.destroyed) {
       socket.pause();
-      await delay(2_000);
+      await sleep(2_000);
       socket.resume();
       await once(socket, "data").catch(() => {});
     }

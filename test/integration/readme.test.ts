@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { projectRoot } from "../../scripts/lib/project.js";
 import { eventually } from "../support/eventually.js";
@@ -167,7 +167,7 @@ describe("the commands of README and examples", () => {
       const event = { eventType: "Streamed", sourceAppId: "readme", dataPayload: {} };
       const { body } = await postJson(`${nodes.urls[1]}/events`, event);
       posted.push(body.event._id);
-      await delay(100);
+      await sleep(100);
     }
     const { output } = await shown;
     const events = eventsIn(output);

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 /**
  * A deadline is for what never comes. What it is told is what a quiet machine needs at most; one that does much else at the
  * time, as CI's does, gets so many times as long.
@@ -22,6 +24,6 @@ export async function eventually<T>(
       last = error;
     }
     if (performance.now() > deadline) throw new Error(`${what}: not within ${deadlineMs} ms (last: ${String(last)})`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await sleep(25);
   }
 }

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -20,7 +20,7 @@ describe("reads that ask every node", () => {
       let most = 0;
       const ask = async <T>(answer: T): Promise<T> => {
         most = Math.max(most, ++asking);
-        await delay(10);
+        await sleep(10);
         asking--;
         return answer;
       };

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Door, get, openDoor, SSE, WEB_SOCKET } from "../../../test/doubles/door.js";
 import { ProblemError } from "../../problems.js";
@@ -49,13 +49,13 @@ describe("a place of a stream", () => {
       });
     for (const leave of ["destroy", "resetAndDestroy", "end"] as const) {
       const client = door.open().send(get(path, headers));
-      await delay(50);
+      await sleep(50);
       client.socket[leave]();
-      await delay(50);
+      await sleep(50);
       go();
-      await delay(20);
+      await sleep(20);
       door.log.store();
-      await delay(100);
+      await sleep(100);
       expect([leave, door.streams.clientCount]).toEqual([leave, 0]);
       expect(door.streams.taken).toBe(0);
     }
@@ -67,11 +67,11 @@ describe("a place of a stream", () => {
       const clients = [SSE, WEB_SOCKET].map((headers) =>
         door.open().send(get(`/api/v1/stream?after=${size}`, headers)),
       );
-      await delay(100);
+      await sleep(100);
       for (const { socket } of clients) socket.destroy();
-      await delay(20);
+      await sleep(20);
       door.log.store();
-      await delay(100);
+      await sleep(100);
       expect([door.streams.clientCount, door.streams.taken]).toEqual([0, 0]);
     }
   });
@@ -85,7 +85,7 @@ describe("a place of a stream", () => {
 
   it("is taken by a client that stays", async () => {
     const waiting = [SSE, WEB_SOCKET].map((headers) => door.open().send(get("/api/v1/stream?after=0", headers)));
-    await delay(100);
+    await sleep(100);
     door.log.store();
     door.log.store();
     await expect.poll(() => waiting.every(({ answer }) => /"sequence":1\D/.test(answer))).toBe(true);

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { EventFilter, TimesFilter } from "../../../shared/log/filter.js";
 import { ProblemError } from "../../problems.js";
 import type { LogReads } from "../../service/log-port.js";
@@ -87,7 +87,7 @@ export async function awaitPlace(place: Place, reads: LogReads, isGone: () => bo
   const deadline = performance.now() + AHEAD_MS_MAX;
   while (reads.logSize <= place.lastSeen && !isGone()) {
     if (performance.now() > deadline) return confirmBeyond(place, reads);
-    await delay(AHEAD_LOOK_MS);
+    await sleep(AHEAD_LOOK_MS);
   }
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Asking, FairPlaces } from "../../service/fair-places.js";
 import type { LogReads } from "../../service/log-port.js";
 import type { ConnectedClient } from "./client.js";
@@ -50,7 +50,7 @@ export async function resume(client: ConnectedClient, from: number, filter: Stre
     }
     if (await reader.readUpTo(Math.min(reads.logSize, target ?? Number.POSITIVE_INFINITY))) continue;
     if (reader.isLate) return hub.closeSlow(client, reader.next);
-    await delay(LOOK_MS);
+    await sleep(LOOK_MS);
   }
   if (client.isOpen) client.closeForRestart();
 }
@@ -117,7 +117,7 @@ class PastReader {
     const deadline = performance.now() + TAKE_MS_MAX;
     while (client.isOpen && client.bufferedBytes > LEFT_BYTES) {
       if (performance.now() > deadline) return false;
-      await delay(LOOK_MS);
+      await sleep(LOOK_MS);
     }
     return true;
   }

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { CHROMIUM_ADVICE, CHROMIUM_ARGS, findChromium } from "../../chromium.js";
@@ -114,7 +114,7 @@ async function firstLoad(browser: Browser, url: string, { runs }: Options): Prom
     await page.goto(`${url}/`);
     await page.locator(LIVE).waitFor();
     await page.locator("main h1").waitFor();
-    await delay(SETTLE_MS);
+    await sleep(SETTLE_MS);
     const noted = await page.evaluate<{ heading: number; live: number; longTaskEnd: number }>("window.noted");
     const shown = Math.max(noted.heading, noted.live);
     // A long task that begins later is not one of the load.
@@ -161,7 +161,7 @@ async function liveTail(browser: Browser, url: string, { minutes, rate }: Option
       nextHeapAt = Date.now() + HEAP_EVERY_MS;
       console.log(`  ${written} events, heap ${((heaps.at(-1) ?? 0) / MIB).toFixed(1)} MiB`);
     }
-    await delay(WRITE_EVERY_MS);
+    await sleep(WRITE_EVERY_MS);
   }
   frames.push(...(await page.evaluate<number[]>("window.frameTimes.splice(0)")));
   await page.context().close();

@@ -34,7 +34,7 @@ export const systemClock: Clock = {
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
 };
 
-export const delay = (clock: Clock, ms: number): Promise<void> =>
+export const sleep = (clock: Clock, ms: number): Promise<void> =>
   new Promise((resolve) => {
     clock.after(ms, resolve);
   });

@@ -2,7 +2,7 @@ import { type Height, height } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { isOther } from "../replica/compare-entries.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
@@ -62,7 +62,7 @@ export class EntryInspector {
     // Work on the index that ends just now says so in the database first.
     for (let look = 0; look < 2; look++) {
       if (!isWhole() || (await isMarked())) return true;
-      await delay(clock, MARKER_AGAIN_MS);
+      await sleep(clock, MARKER_AGAIN_MS);
     }
     makeAllAnew();
     return false;

@@ -1,4 +1,4 @@
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import type { IncidentFinding } from "./incident-record.js";
 
 /** What is found before it is known what is open waits so long to be told by the same alert, and is then told by one of its own. */
@@ -38,6 +38,6 @@ export class HeldBack {
   }
 
   async released(): Promise<void> {
-    while (this.found !== null) await delay(this.clock, LOOK_MS);
+    while (this.found !== null) await sleep(this.clock, LOOK_MS);
   }
 }

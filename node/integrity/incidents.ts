@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import { ALERT_RANGES_MAX } from "../../shared/limits.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { notifySupervisor } from "../host/supervision.js";
 import { ALERTS_MAX } from "../storage/alert-key.js";
 import { isOver, stepped } from "../storage/alert-steps.js";
@@ -89,7 +89,7 @@ export class Incidents {
         return;
       } catch (err) {
         logger.warn({ err }, "open alerts could not be read: trying again");
-        await delay(clock, RETRY_MS);
+        await sleep(clock, RETRY_MS);
       }
   }
 
@@ -329,7 +329,7 @@ export class Incidents {
     let hasFailed = false;
     for (const one of this.known.filter(({ isSaved }) => !isSaved))
       if (!this.isStopped && !(await this.saveOne(one))) hasFailed = true;
-    if (hasFailed && !this.isStopped) await delay(this.parts.clock, RETRY_MS);
+    if (hasFailed && !this.isStopped) await sleep(this.parts.clock, RETRY_MS);
   }
 
   private async saveOne(incident: Incident): Promise<boolean> {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import { rangeMatches } from "../../shared/log/chain.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { FoundBy, IncidentKind, Range } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
@@ -185,7 +185,7 @@ export class Inspector {
       if (left.length === 0) return;
       // A store that answers nothing is told of elsewhere.
       if (await this.isAnswering()) failures += 1;
-      await delay(this.parts.clock, RETRY_MS);
+      await sleep(this.parts.clock, RETRY_MS);
     }
   }
 
@@ -287,7 +287,7 @@ export class Inspector {
       } catch (err) {
         logger.warn({ err }, `what stands in the place of block ${at} could not be kept`);
         if (tries === KEEP_TRIES) return null;
-        await delay(clock, RETRY_MS);
+        await sleep(clock, RETRY_MS);
       }
   }
 

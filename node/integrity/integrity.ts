@@ -2,7 +2,7 @@ import { schedule } from "node-cron";
 import { type Height, height } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
-import { delay } from "../clock.js";
+import { sleep } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import { resultWithin } from "../service/parts.js";
 import type { FoundBy } from "../storage/incident.js";
@@ -170,7 +170,7 @@ export class Integrity {
   /** Before anything is told of alerts; a log whose notes were lost takes longer to prove them than a start may wait. */
   recallWindows(): Promise<void> {
     const { clock, driver } = this.parts;
-    return Promise.race([this.recalled.recallWindows(driver.heldThrough), delay(clock, WINDOWS_WAIT_MS)]);
+    return Promise.race([this.recalled.recallWindows(driver.heldThrough), sleep(clock, WINDOWS_WAIT_MS)]);
   }
 
   evidence(alert: AlertRecord): Promise<EvidenceBundle> {
@@ -230,7 +230,7 @@ export class Integrity {
     this.recalled.onStart(driver.view()?.durableHeight ?? 0);
     this.isUnread = true;
     const loading = this.incidents.load();
-    const late = delay(clock, ALERTS_WAIT_MS);
+    const late = sleep(clock, ALERTS_WAIT_MS);
     await Promise.race([loading, late]);
     await this.begin(storeId);
     await Promise.race([loading.then(() => this.goOn()), late]);

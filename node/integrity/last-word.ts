@@ -4,7 +4,7 @@ import { sha256Hex } from "../../shared/hash.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { BlockSigner } from "../../shared/log/chain.js";
 import type { AlertNote } from "../../shared/log/control.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import type { AlteredLog } from "../replica/verified-tail.js";
 import type { PeerDesk } from "../service/parts.js";
 import type { Identity } from "../storage/identity.js";
@@ -41,7 +41,7 @@ export async function tellOfAlteredLog(error: AlteredLog, parts: LastWordParts):
     // Only who leads takes it.
     if ((await Promise.all(desk.others.map(isTakenBy))).includes(true)) return true;
     if (tries === TRIES_MAX) return false;
-    await delay(clock, TRY_EVERY_MS);
+    await sleep(clock, TRY_EVERY_MS);
   }
 }
 

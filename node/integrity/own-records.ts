@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { HashHex, NodeId } from "../../shared/ids.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import type { AlertLog } from "./alert-log.js";
@@ -41,7 +41,7 @@ export class OwnRecords {
     const { isUnread, clock } = this.parts;
     await paced(() => this.checkState());
     // The evidence of what is not known would be passed over, and the pass would count.
-    while (isUnread()) await paced(() => delay(clock, UNREAD_LOOK_MS));
+    while (isUnread()) await paced(() => sleep(clock, UNREAD_LOOK_MS));
     await this.checkAlerts(paced);
     for (const alert of this.parts.incidents.unresolved) await this.checkEvidence(alert, paced);
   }

@@ -1,4 +1,4 @@
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 
 /** A pass rests this many times as long as it works: a fortieth of one core. Faster where nothing else looks. */
 const REST_FACTOR = 39;
@@ -38,7 +38,7 @@ export class Pace {
   async rest(workedMs: number, haste: Haste): Promise<void> {
     const { clock } = this.parts;
     const [startedAt, busyBefore] = [clock.now(), clock.busyMs()];
-    await delay(clock, Math.min(PAUSE_MS_MAX, this.factor(haste) * workedMs));
+    await sleep(clock, Math.min(PAUSE_MS_MAX, this.factor(haste) * workedMs));
     // What others wanted while the step worked they do now.
     const passedMs = workedMs + clock.now() - startedAt;
     if (passedMs <= 0) return;

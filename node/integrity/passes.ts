@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import type { PlaceFile } from "./place-file.js";
 import type { Scrub } from "./scrub.js";
 
@@ -74,7 +74,7 @@ export class Passes {
       if (this.anew === "begun") this.anew = "none";
       logger.info(scrub.coverage, `verified the log through event ${scrub.coverage.verifiedThrough}`);
       // What is changed behind it until then is seen by nobody.
-      if (this.due > 0 && this.parts.isWatchStarting()) return delay(clock, RETRY_MS);
+      if (this.due > 0 && this.parts.isWatchStarting()) return sleep(clock, RETRY_MS);
       this.due = Math.max(0, this.due - 1);
       if (this.due > 0) return;
       places.set({ isBlind: false });
@@ -82,7 +82,7 @@ export class Passes {
       onCaughtUp();
     } catch (error) {
       logger.warn({ err: error }, "the verification pass was interrupted; it goes on where it was");
-      await delay(clock, RETRY_MS);
+      await sleep(clock, RETRY_MS);
     }
   }
 

@@ -2,7 +2,7 @@ import { majority } from "../../cluster/quorum.js";
 import type { ReplicaView } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import type { AnswerOf } from "../../shared/protocol/requests.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { StoreError } from "../storage/port.js";
 import { LogCleared, type RepairStore } from "../storage/repair-port.js";
 import type { PlaceFile } from "./place-file.js";
@@ -165,7 +165,7 @@ export class Rebuild {
     const { clock, isStopped } = this.parts;
     let refusal = await this.whyNotSpared(known, durable);
     for (let asked = 1; refusal !== null && asked < LAST_QUESTIONS_MAX && !isStopped(); asked++) {
-      await delay(clock, ASK_AGAIN_MS);
+      await sleep(clock, ASK_AGAIN_MS);
       refusal = await this.whyNotSpared(known, durable);
     }
     // It goes on at the next start.
@@ -180,6 +180,6 @@ export class Rebuild {
   }
 
   private async until(isSo: () => boolean): Promise<void> {
-    while (!isSo() && !this.parts.isStopped()) await delay(this.parts.clock, POLL_MS);
+    while (!isSo() && !this.parts.isStopped()) await sleep(this.parts.clock, POLL_MS);
   }
 }

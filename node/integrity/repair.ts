@@ -4,7 +4,7 @@ import type { HashHex, Height, NodeId } from "../../shared/ids.js";
 import { height } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import { rangeMatches } from "../../shared/log/chain.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { BLOCK_KINDS, type Range } from "../storage/incident.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
@@ -237,7 +237,7 @@ export class Repair {
         return await run(work);
       } catch (error) {
         if (!(error instanceof StoreError) || clock.now() > until) throw error;
-        await delay(clock, RETRY_MS);
+        await sleep(clock, RETRY_MS);
       }
     }
   }

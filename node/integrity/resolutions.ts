@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import type { Logger } from "pino";
 import type { QuestionOf } from "../../shared/protocol/requests.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import { alertVersion, isOver, stepped } from "../storage/alert-steps.js";
 import { cut } from "../storage/carried.js";
@@ -75,7 +75,7 @@ export class Resolutions {
         return await store.list(RESUMED_MAX);
       } catch (err) {
         logger.warn({ err }, "what was begun about alerts could not be read: trying again");
-        await delay(clock, RETRY_MS);
+        await sleep(clock, RETRY_MS);
       }
     return [];
   }
@@ -84,8 +84,8 @@ export class Resolutions {
     const taken = await this.turn(() => this.take(decision));
     if (taken.kind === "stale") return taken;
     const { clock } = this.parts;
-    await Promise.race([taken.work, delay(clock, ANSWER_WITHIN_MS)]);
-    await Promise.race([this.parts.incidents.saved(), delay(clock, ANSWER_WITHIN_MS)]);
+    await Promise.race([taken.work, sleep(clock, ANSWER_WITHIN_MS)]);
+    await Promise.race([this.parts.incidents.saved(), sleep(clock, ANSWER_WITHIN_MS)]);
     return { kind: "taken", alert: (await this.current(decision.id)) ?? taken.alert };
   }
 
@@ -194,7 +194,7 @@ export class Resolutions {
           return;
         }
         logger.warn({ err: error }, `alert ${id} could not be ${done} yet: trying again`);
-        await delay(clock, RETRY_MS);
+        await sleep(clock, RETRY_MS);
       }
     }
   }

@@ -3,7 +3,7 @@ import { type Height, height } from "../../shared/ids.js";
 import { type BlockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
@@ -150,7 +150,7 @@ export class Scrub {
       const held = heldThrough();
       if (held === 0) {
         // The store is being recovered, or holds nothing yet.
-        await delay(clock, NOT_HELD_MS);
+        await sleep(clock, NOT_HELD_MS);
         if (heldThrough() === 0 && state.height === 0) return false;
         continue;
       }

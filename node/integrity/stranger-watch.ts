@@ -1,6 +1,6 @@
 import type { Height } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import type { FoundBlock, IntegrityStore, Stranger } from "../storage/integrity-port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import { isWhole } from "./inspector.js";
@@ -46,7 +46,7 @@ export class StrangerWatch {
 
   private async run(): Promise<void> {
     while (!this.isStopped) {
-      await delay(this.parts.clock, EVERY_MS);
+      await sleep(this.parts.clock, EVERY_MS);
       try {
         if (!this.isStopped) await this.look();
       } catch {

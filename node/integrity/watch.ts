@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { resultWithin } from "../service/parts.js";
 import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
 import type { IncidentFinding } from "./incident-record.js";
@@ -115,7 +115,7 @@ export class Watch {
     const until = this.drains + 2;
     // One that begins has a start's changes to judge, those of the process before it among them.
     const isWatching = (): boolean => this.current === "live" || this.current === "starting";
-    while (this.drains < until && isWatching() && !this.isStopped) await delay(this.parts.clock, FIRST_POLL_MS);
+    while (this.drains < until && isWatching() && !this.isStopped) await sleep(this.parts.clock, FIRST_POLL_MS);
     return this.drains >= until;
   }
 
@@ -182,7 +182,7 @@ export class Watch {
       if (!isDrained) continue;
       empty += 1;
       if (empty >= EMPTY_ANSWERS_MIN) this.onDrained();
-      await delay(clock, empty < EMPTY_ANSWERS_MIN ? FIRST_POLL_MS : POLL_MS);
+      await sleep(clock, empty < EMPTY_ANSWERS_MIN ? FIRST_POLL_MS : POLL_MS);
     }
   }
 
@@ -253,7 +253,7 @@ export class Watch {
     else if (clock.now() - this.liveAt > DOWN_AFTER_MS) this.tellDown(`changes cannot be watched: ${messageOf(error)}`);
     if (!this.isBroken) logger.warn({ err: error }, "the watch on MongoDB's changes broke: it begins again");
     this.isBroken = true;
-    await delay(clock, RETRY_MS);
+    await sleep(clock, RETRY_MS);
   }
 
   private tellDown(detail: string): void {

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { StoreError } from "../storage/port.js";
 
 const RETRY_MS = 500;
@@ -33,7 +33,7 @@ export async function recoverForEver(parts: {
       if (isStopped()) return;
       if (endsProcess(error)) return parts.onFatal(error);
       logger.warn({ err: error }, "the store cannot be recovered yet: trying again");
-      await delay(clock, delayMs);
+      await sleep(clock, delayMs);
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { NodeId } from "../../shared/ids.js";
 import type { QuestionTo } from "../../shared/protocol/requests.js";
-import { delay } from "../clock.js";
+import { sleep } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import { LEADER_POLL_MS, noLeader, type Parts, PEER_ANSWER_MS_MAX, type PeerReply, unavailable } from "./parts.js";
@@ -53,7 +53,7 @@ export class Admissions {
     const deadline = clock.now() + ADMITTED_WITHIN_MS;
     while (driver.view()?.peers.find((known) => known.id === request.node)?.isVoter !== true) {
       if (clock.now() > deadline) throw noWord(config.nodeId, request.node);
-      await delay(clock, LEADER_POLL_MS);
+      await sleep(clock, LEADER_POLL_MS);
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Effect, PeerView, ReplicaView } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
-import { delay } from "../clock.js";
+import { sleep } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { LeadingNode, StepDownRequest } from "./log-port.js";
@@ -135,7 +135,7 @@ export class HandOver {
       // Until a block of this leader's own term is committed the core does not begin; and while it does, asking again
       // changes nothing. So it is asked until it moves; the last time early enough to end within the time.
       if (best !== null) driver.submit({ kind: "hand_over", now: clock.now(), wall: clock.wall(), target: best });
-      await delay(clock, LEADER_POLL_MS);
+      await sleep(clock, LEADER_POLL_MS);
     }
     return null;
   }

@@ -1,7 +1,7 @@
 import type { NodeId } from "../../shared/ids.js";
 import type { EventFilter } from "../../shared/log/filter.js";
 import { StoredEvent } from "../../shared/log/stored-event.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { ProblemError } from "../problems.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { StoreError } from "../storage/port.js";
@@ -246,7 +246,7 @@ export class Lookups {
         const isFinal = !mayPass || (cause instanceof StoreError && cause.failure === "index_lost");
         if (isFinal || isLate) throw this.problemOf(cause);
       }
-      await delay(this.clock, RETRY_MS);
+      await sleep(this.clock, RETRY_MS);
     }
   }
 

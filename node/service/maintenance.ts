@@ -1,6 +1,6 @@
 import type { Maintenance } from "../../shared/log/control.js";
 import type { MaintenanceWindow } from "../../shared/protocol/alert.js";
-import { delay } from "../clock.js";
+import { sleep } from "../clock.js";
 import { PeerError } from "../peers/peer-client.js";
 import { ProblemError } from "../problems.js";
 import type { LogMaintenance } from "./log-port.js";
@@ -50,7 +50,7 @@ export class MaintenanceDesk implements LogMaintenance {
       const recorded = incidents().windows.find(said);
       if (recorded !== null) return recorded;
       if (clock.now() > deadline) throw noWord(config.nodeId);
-      await delay(clock, LEADER_POLL_MS);
+      await sleep(clock, LEADER_POLL_MS);
     }
   }
 }

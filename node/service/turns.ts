@@ -1,4 +1,4 @@
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import { FairPlaces } from "./fair-places.js";
 
 const REST_MS_MAX = 100;
@@ -28,7 +28,7 @@ export class Turns<T> {
         try {
           const made = await make();
           resolve(made);
-          if (this.isLarge(made)) await delay(clock, Math.min(REST_SHARE * (clock.now() - beganAt), REST_MS_MAX));
+          if (this.isLarge(made)) await sleep(clock, Math.min(REST_SHARE * (clock.now() - beganAt), REST_MS_MAX));
         } catch (error) {
           reject(error);
         } finally {

@@ -65,7 +65,7 @@ export const STANDSTILLS: readonly Mutant[] = [
       "124b",
       "a pass counts that began before changes are seen again",
       PASSES,
-      "if (this.due > 0 && this.parts.isWatchStarting()) return delay(clock, RETRY_MS);",
+      "if (this.due > 0 && this.parts.isWatchStarting()) return sleep(clock, RETRY_MS);",
       "",
     ),
     "counts no pass that began before changes are seen again",

@@ -107,7 +107,7 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
       },
       onIndexFinding(finding) {
         if (finding.kind === "key_repeated") alerts.onKeyRepeated(finding);
-        else integrity.onEntryDiffers(finding.height, finding.detail);
+        else integrity.onEntryDiffers(finding);
       },
       onFatal: (error) => void tellPeers(error).finally(() => onFatal(error)),
     },

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import { type Height, height } from "../../shared/ids.js";
 import { blockIndex, ownRun } from "../../shared/log/index.js";
@@ -5,9 +6,10 @@ import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { proved } from "../replica/proved-block.js";
-import type { StoredEntry } from "../storage/port.js";
+import type { IndexEntry, StoredEntry } from "../storage/port.js";
 import { EntryInspector } from "./entry-inspector.js";
 import type { IncidentFinding } from "./incident-record.js";
+import { Keeping } from "./keeping.js";
 
 function setUp(count = 8) {
   const { blocks } = TestLog.grow(count);
@@ -27,6 +29,7 @@ function setUp(count = 8) {
   const inspector = new EntryInspector({
     nodeId: "n1",
     store,
+    keeping: new Keeping({ store, clock: hastyClock(), logger: { warn: () => undefined } }),
     readBlocks: async (heights) => {
       const sound: Height[] = [];
       for (const at of heights) {
@@ -171,4 +174,73 @@ it("says that it judged nothing where the index was given up while it was looked
   standing.isWhole = true;
   store.entries.delete(3);
   expect([await inspect([2, 3]), standing.isJudged]).toEqual([[3], true]);
+});
+
+const said = (...bytes: readonly Uint8Array[]): string => {
+  const hash = createHash("sha256");
+  for (const one of bytes) hash.update(Buffer.from([0, 0, 0, one.length])).update(one);
+  return `${Buffer.concat(bytes).length} bytes, sha256 ${hash.digest("hex").slice(0, 32)}`;
+};
+
+it("names the fields of an entry that differ, as hashes where they are long, and keeps it before it is made anew", async () => {
+  const { store, alter, inspect, noted, made } = setUp();
+  const [three, four] = [3, 4].map((at) => store.entries.get(at) as StoredEntry) as [StoredEntry, StoredEntry];
+  const index = (three.entry as IndexEntry).index;
+  alter(3, (one) => ({
+    ...{ ...one, first: one.first + 1, blockHash: "" },
+    entry: one.entry && { ...one.entry, index: { ...index, names: { terms: [], places: [] } } },
+  }));
+  alter(4, (one) => ({ ...one, entry: null, broken: "runs" }));
+  alter(5, (one) => ({ ...one, entry: one.entry && { ...one.entry, own: { terms: [], places: [] } } }));
+  store.entries.delete(6);
+  const { keepEntry } = store;
+  store.keepEntry = (at) => {
+    expect(made).toEqual([]);
+    return keepEntry.call(store, at);
+  };
+  await inspect([3, 4, 5, 6]);
+  const { terms, places } = index.names;
+  expect(noted[0]).toMatchObject({
+    evidence: ["3-entry"],
+    differences: [
+      { height: 3, field: "entry.first", stored: three.first + 1, expected: three.first },
+      { height: 3, field: "entry.blockHash", stored: "nothing that could stand there", expected: three.blockHash },
+      { height: 3, field: "entry.runs", stored: "0 names, 0 keys", expected: `${terms.length} names, 0 keys` },
+      { height: 3, field: "entry.terms", stored: said(), expected: said(...terms) },
+      { height: 3, field: "entry.places", stored: said(), expected: said(...places) },
+    ],
+    detail: expect.stringContaining(`entry.first of block 3 is ${three.first + 1}, committed was ${three.first}`),
+  });
+  expect(
+    noted.slice(1).map(({ evidence, differences = [] }) => [evidence, differences.map(({ field }) => field)]),
+  ).toEqual([
+    [["4-entry"], ["entry.runs"]],
+    [["5-entry"], ["entry.own"]],
+    [[], ["entry"]],
+  ]);
+  expect(noted[1]?.differences?.[0]?.expected).toBe(
+    `${(four.entry as IndexEntry).index.names.terms.length} names, 0 keys`,
+  );
+  expect(noted[3]?.differences?.[0]).toEqual({ height: 6, field: "entry", expected: expect.stringMatching(/sha256/) });
+});
+
+it("shows nothing that was put right meanwhile as evidence, and tells of what cannot be kept all the same", async () => {
+  const { store, alter, inspect, noted, made } = setUp();
+  const sound = store.entries.get(3) as StoredEntry;
+  for (const at of [3, 4, 5]) alter(at, (one) => ({ ...one, first: 99 }));
+  let tries = 0;
+  store.keepEntry = async (at) => {
+    if (at === 3) return { name: "3-entry", entry: sound };
+    tries += 1;
+    throw new Error("refused");
+  };
+  await inspect([3, 4, 5]);
+  expect(noted.map(({ evidence, differences }) => [evidence, differences?.map(({ field }) => field)])).toEqual([
+    [[], ["entry.first"]],
+    [[], ["entry.first"]],
+    [[], ["entry.first"]],
+  ]);
+  expect(noted.map(({ detail }) => detail.includes("could not be kept"))).toEqual([false, true, true]);
+  // Whoever keeps evidence from being taken delays what is told once.
+  expect([tries, made]).toEqual([4, [3, 4, 5]]);
 });

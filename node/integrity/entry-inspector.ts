@@ -4,12 +4,15 @@ import type { ReadEvent } from "../../shared/log/event.js";
 import type { BlockIndex } from "../../shared/log/index.js";
 import { type Clock, sleep } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
-import { isOther } from "../replica/compare-entries.js";
+import { isOther, lacksOwn } from "../replica/compare-entries.js";
+import type { IndexFinding } from "../replica/held-log.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
+import { entryDifferences, entryOf } from "../storage/entries.js";
 import type { FoundBy, Range } from "../storage/incident.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 import type { IndexEntry, StoredEntry } from "../storage/port.js";
-import type { IncidentFinding } from "./incident-record.js";
+import { firstDifference, type IncidentFinding } from "./incident-record.js";
+import { type Keeping, NOT_KEPT } from "./keeping.js";
 
 const AT_ONCE = 32;
 /** Where more differ of those that are looked at together, all entries of the log are made anew. */
@@ -18,7 +21,8 @@ const MARKER_AGAIN_MS = 300;
 
 export interface EntryInspectorParts {
   readonly nodeId: string;
-  readonly store: Pick<IntegrityStore, "entriesBetween">;
+  readonly store: Pick<IntegrityStore, "entriesBetween" | "keepEntry">;
+  readonly keeping: Pick<Keeping, "kept">;
   readonly readBlocks: (heights: readonly Height[]) => Promise<readonly ProvedBlock[]>;
   /** What belongs beside a block. */
   readonly entryOf: (
@@ -45,6 +49,14 @@ interface Due {
   readonly block: Pick<Block, "header" | "blockHash">;
   readonly events: readonly ReadEvent[];
   readonly index?: BlockIndex;
+}
+
+/** What was read, and when paths were asked for; and how it came to be looked at. */
+interface Looked {
+  readonly entries: readonly StoredEntry[];
+  readonly paths: readonly string[] | null;
+  readonly foundBy: FoundBy;
+  readonly changedAt: string | undefined;
 }
 
 /** Compares stored entries with what their blocks give. */
@@ -93,7 +105,7 @@ export class EntryInspector {
         // A log or an index that was given up meanwhile has fewer entries by right.
         const [held, areAllThere] = [heldThrough(), this.paths !== null];
         const judged = differing.filter(({ block }) => block.header.height <= held);
-        if (this.tell(judged, entries, foundBy, changedAt)) return true;
+        if (await this.tell(judged, { entries, paths, foundBy, changedAt })) return true;
         if (paths === null || !areAllThere || judged.length < differing.length) return false;
       }
       onPart();
@@ -126,26 +138,39 @@ export class EntryInspector {
     return true;
   }
 
+  /** It differed where it was made anew, and is kept. */
+  tellOfOne({ height: at, detail, entry }: IndexFinding, foundBy: FoundBy): void {
+    const { sequences = [], differences = [], kept = null } = entry ?? {};
+    const evidence = kept === null ? [] : [kept];
+    this.parts.note({ kind: "index_differs", foundBy, heights: [at, at], sequences, differences, evidence, detail });
+  }
+
   /** True: the whole index is made anew. */
-  private tell(
-    differing: readonly Due[],
-    entries: readonly StoredEntry[],
-    foundBy: FoundBy,
-    changedAt?: string,
-  ): boolean {
+  private async tell(differing: readonly Due[], { entries, paths, foundBy, changedAt }: Looked): Promise<boolean> {
     const { makeAnew, makeAllAnew, note, nodeId } = this.parts;
     const there = new Map(entries.map((entry) => [entry.height, entry]));
-    for (const { block } of differing) {
+    for (const one of differing) {
+      const { block } = one;
       const at = block.header.height;
-      if (isGivenUp(there.get(at), block.header)) continue;
+      const found = there.get(at);
+      if (isGivenUp(found, block.header)) continue;
       const hasEvents = block.header.eventCount > 0;
+      const { differences, evidence, isKept } = await this.evidenceOf(one, found, paths);
+      const what = !hasEvents
+        ? "one that it cannot have"
+        : found === undefined
+          ? "missing"
+          : "not what the block gives";
+      const which = hasEvents && found !== undefined ? ` (${firstDifference(differences)})` : "";
       note({
         kind: "index_differs",
         foundBy,
         heights: [at, at],
         ...(hasEvents ? { sequences: [[block.header.firstSequence, block.header.treeSize - 1]] as const } : {}),
         ...(changedAt === undefined ? {} : { changedAt }),
-        detail: `the index entry of block ${at} of ${nodeId} is ${!hasEvents ? "one that it cannot have" : there.has(at) ? "not what the block gives" : "missing"}; it is ${hasEvents ? "made anew" : "taken away"}`,
+        differences,
+        evidence,
+        detail: `the index entry of block ${at} of ${nodeId} is ${what}${which}; it is ${hasEvents ? "made anew" : "taken away"}${isKept ? "" : `; ${NOT_KEPT}`}`,
       });
     }
     if (differing.length > SINGLE_MAX) {
@@ -154,6 +179,24 @@ export class EntryInspector {
     }
     for (const { block } of differing) makeAnew(block.header.height);
     return false;
+  }
+
+  /** Before it is made anew. What is kept may be another one by then: if it is the block's, it shows nothing. */
+  private async evidenceOf(
+    one: Due,
+    found: StoredEntry | undefined,
+    paths: readonly string[] | null,
+  ): Promise<Required<Pick<IncidentFinding, "differences" | "evidence">> & { readonly isKept: boolean }> {
+    const { store, keeping } = this.parts;
+    const at = one.block.header.height;
+    const entry = this.parts.entryOf(one.events, one.index, paths ?? []);
+    const due = entry === null ? null : entryOf(one.block, entry);
+    const ofWhat = (stored: StoredEntry | undefined) => entryDifferences(at, stored, due, lacksOwn);
+    const kept = found === undefined ? null : await keeping.kept(() => store.keepEntry(at));
+    const differences = kept === null ? [] : ofWhat(kept.entry);
+    if (kept === null || differences.length === 0)
+      return { differences: ofWhat(found), evidence: [], isKept: found === undefined || kept !== null };
+    return { differences, evidence: [kept.name], isKept: true };
   }
 
   /** Those that are what they should be: the others are looked at for themselves. */

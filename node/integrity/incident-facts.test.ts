@@ -268,6 +268,7 @@ function scrubbed() {
     inspect: inspector.suspectAll.bind(inspector),
     paths: () => [],
     compareEntries: async () => undefined,
+    keeping: { plantedAt: async () => [] },
     checkOwnRecords: async () => undefined,
     isAlone: () => false,
     isSeen: () => true,

@@ -4,6 +4,7 @@ import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
 import { sleep } from "../clock.js";
 import { ProblemError } from "../problems.js";
+import type { IndexFinding } from "../replica/held-log.js";
 import { resultWithin } from "../service/parts.js";
 import type { FoundBy } from "../storage/incident.js";
 import type { AlertRecord } from "../storage/port.js";
@@ -15,6 +16,7 @@ import { keepFoundAtStart } from "./found-at-start.js";
 import { makeHealing } from "./healing.js";
 import { Incidents } from "./incidents.js";
 import { Inspector } from "./inspector.js";
+import { Keeping } from "./keeping.js";
 import type { MaintenanceWindows } from "./maintenance-windows.js";
 import { isSealedNow, isSealedThen, storeSince } from "./members-then.js";
 import type { IntegrityParts, IntegrityStatus } from "./parts.js";
@@ -45,6 +47,7 @@ export class Integrity {
   private readonly inspector: Inspector;
   private readonly entries: EntryInspector;
   private readonly strangers: StrangerWatch;
+  private readonly keeping: Keeping;
   private readonly bundles: Evidence;
   private readonly recalled: RecalledAlerts;
   private readonly recorder: AlertRecorder;
@@ -83,8 +86,9 @@ export class Integrity {
       verifiedAt: (at) => this.running?.scrub.verifiedAt(at) ?? null,
       onAltered: parts.onAltered,
     });
+    this.keeping = new Keeping({ store, clock, logger });
     this.entries = new EntryInspector({
-      ...{ nodeId, store, heldThrough, note },
+      ...{ nodeId, store, heldThrough, note, keeping: this.keeping },
       readBlocks: (heights) => driver.log.blocks.read(heights),
       entryOf: (events, index, paths) => driver.log.index.entryOf(events, index, paths),
       indexedPaths: () => driver.log.index.indexedPaths,
@@ -121,7 +125,7 @@ export class Integrity {
       isStopped: () => this.isStopped,
     });
     this.strangers = new StrangerWatch({
-      ...{ nodeId, store, clock, note },
+      ...{ nodeId, store, clock, note, keeping: this.keeping },
       isSealed: ({ block }) => isSealedNow(block, parts),
       held: (at) => driver.heldBlock(at),
       durableHeight: () => driver.view()?.durableHeight ?? null,
@@ -214,8 +218,8 @@ export class Integrity {
   }
 
   /** An entry was not its block's, and is being made anew. */
-  onEntryDiffers(at: Height, detail: string): void {
-    this.incidents.note({ kind: "index_differs", foundBy: this.foundBy, heights: [at, at], detail });
+  onEntryDiffers(finding: IndexFinding): void {
+    this.entries.tellOfOne(finding, this.foundBy);
   }
 
   /** The database was opened again. */
@@ -242,14 +246,10 @@ export class Integrity {
     const places = await PlaceFile.open(identityFolder, storeId);
     if (this.isStopped) return;
     const watch = this.makeWatch(places);
-    const scrubbing = {
-      of: this.parts,
-      incidents: this.incidents,
-      inspector: this.inspector,
-      heldThrough: () => this.heldThrough,
-    };
+    const { incidents, inspector } = this;
+    const scrubbing = { of: this.parts, incidents, inspector, heldThrough: () => this.heldThrough };
     const scrub = makeScrub(scrubbing, {
-      ...{ entries: this.entries, bundles: this.bundles, logged: this.logged, places },
+      ...{ entries: this.entries, keeping: this.keeping, bundles: this.bundles, logged: this.logged, places },
       isAlone: () => this.running?.passes.isDue !== false || this.running.watch.state !== "live",
       isUnread: () => this.isUnread && !this.isStopped,
       // What is not seen just now comes as soon as the watch goes on from its place.

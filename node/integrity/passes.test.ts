@@ -144,6 +144,7 @@ function setUpLog(places: PassesParts["places"], isSeen = true) {
     compareEntries: async () => undefined,
     checkOwnRecords: async () => undefined,
     note: () => undefined,
+    keeping: { plantedAt: async () => [] },
     isAlone: () => true,
     isSeen: () => isSeen,
   });

@@ -75,6 +75,7 @@ function setUp({ places = NOWHERE, heldThrough = 300 } = {}) {
       beside.push(await paced(async () => kept.places.scrub?.height));
     },
     note: (finding) => noted.push(finding),
+    keeping: { plantedAt: async (id) => [`forged-${id}`] },
     clock,
     isAlone: () => false,
     isSeen: () => true,
@@ -228,10 +229,10 @@ it("tells of documents between two heights, and of pages of anchors that are not
   store.entries.set(7.25, { ...(store.entries.get(7) as StoredEntry), height: height(0) });
   store.anchors = "altered";
   await scrub.pass();
-  expect(noted.map(({ kind, detail }) => [kind, /5\.5|-7\.25/.test(detail)])).toEqual([
-    ["forged", true],
-    ["state_altered", false],
-    ["forged", true],
+  expect(noted.map(({ kind, detail, evidence }) => [kind, /5\.5|-7\.25/.test(detail), evidence])).toEqual([
+    ["forged", true, ["forged--7.25"]],
+    ["state_altered", false, undefined],
+    ["forged", true, ["forged-5.5"]],
   ]);
 });
 

@@ -9,6 +9,7 @@ import type { FoundBlock, IntegrityStore } from "../storage/integrity-port.js";
 import type { StoredEntry } from "../storage/port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Proof, Suspicion } from "./inspector.js";
+import type { Keeping } from "./keeping.js";
 import type { Paced } from "./own-records.js";
 import { type Haste, Pace } from "./pace.js";
 import type { PlaceFile } from "./place-file.js";
@@ -55,6 +56,7 @@ export interface ScrubParts {
   ) => Promise<void>;
   /** Looks at what this node keeps beside its log, part by part. */
   readonly checkOwnRecords: (paced: Paced) => Promise<void>;
+  readonly keeping: Pick<Keeping, "plantedAt">;
   readonly note: (finding: IncidentFinding) => void;
   readonly clock: Clock;
   /** Nothing else finds what is altered now. */
@@ -239,12 +241,12 @@ export class Scrub {
     const last = found.at(-1);
     const paths = this.parts.paths();
     const entries = last === undefined ? [] : await store.entriesBetween(from, height(Math.floor(last.at)));
-    for (const { at } of entries) if (!Number.isSafeInteger(at)) this.tellOfStranger(at, 0 - at);
+    for (const { at } of entries) if (!Number.isSafeInteger(at)) await this.tellOfStranger(at, 0 - at);
     const sound: VerifiedBlock[] = [];
     let state = before;
     for (const one of found) {
       if (!Number.isSafeInteger(one.at)) {
-        this.tellOfStranger(one.at, one.at);
+        await this.tellOfStranger(one.at, one.at);
         continue;
       }
       const next = height(state.height + 1);
@@ -339,10 +341,11 @@ export class Scrub {
     return isCommitted(found, blockHash) ? stateBySelf(before, found) : pastUnknown(before, found.at);
   }
 
-  private tellOfStranger(at: number, id: number): void {
+  private async tellOfStranger(at: number, id: number): Promise<void> {
     const what = id > 0 ? "blocks, and no block" : "index entries, and no entry";
     const detail = `a document with the id ${id} stands among this node's ${what} has such an id`;
-    this.parts.note({ kind: "forged", foundBy: "scrub", heights: [Math.floor(at), Math.floor(at)], detail });
+    const evidence = await this.parts.keeping.plantedAt(id, String(id));
+    this.parts.note({ kind: "forged", foundBy: "scrub", heights: [Math.floor(at), Math.floor(at)], evidence, detail });
   }
 
   /** Before anything of it is proved: that makes one anew which is not ours. */

@@ -4,6 +4,7 @@ import type { EntryInspector } from "./entry-inspector.js";
 import type { Evidence } from "./evidence.js";
 import type { Incidents } from "./incidents.js";
 import type { Inspector } from "./inspector.js";
+import type { Keeping } from "./keeping.js";
 import { stateAt } from "./members-then.js";
 import { OwnRecords } from "./own-records.js";
 import type { IntegrityParts } from "./parts.js";
@@ -22,6 +23,7 @@ export interface ScrubbingParts {
 
 export interface ScrubSources {
   readonly entries: EntryInspector;
+  readonly keeping: Keeping;
   readonly bundles: Evidence;
   readonly logged: AlertLog;
   readonly places: PlaceFile;
@@ -36,7 +38,7 @@ export interface ScrubSources {
 /** What reads the whole log again and again. */
 export function makeScrub(
   { of, incidents, inspector, heldThrough }: ScrubbingParts,
-  { entries, bundles, logged, places, isUnread, isAlone, isSeen }: ScrubSources,
+  { entries, keeping, bundles, logged, places, isUnread, isAlone, isSeen }: ScrubSources,
 ): Scrub {
   const { nodeId, storage, driver, clock, verifyBlock, logger } = of;
   const ownRecords = new OwnRecords({
@@ -44,7 +46,7 @@ export function makeScrub(
     evidenceHashes: (alert) => bundles.hashesOf(alert),
   });
   return new Scrub({
-    ...{ store: storage.integrity, places, verifyBlock, heldThrough, clock, isAlone, isSeen },
+    ...{ store: storage.integrity, places, verifyBlock, heldThrough, clock, keeping, isAlone, isSeen },
     committedAt: (at) => driver.log.committedAt(at),
     stateAt: (found) => stateAt(found, of),
     inspect: (from, through, suspicion) => inspector.suspectAll(from, through, suspicion),

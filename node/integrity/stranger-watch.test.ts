@@ -4,6 +4,7 @@ import type { Block } from "../../shared/log/block.js";
 import { TestLog } from "../../test/contracts/fixtures.js";
 import { foundBlock, hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import type { IncidentFinding } from "./incident-record.js";
+import { Keeping, PLANTED_MAX } from "./keeping.js";
 import { StrangerWatch } from "./stranger-watch.js";
 
 const { blocks } = TestLog.grow(5);
@@ -21,8 +22,9 @@ function setUp() {
     isSealed: false as boolean | null,
     held: undefined as Block | undefined,
   };
+  const keeping = new Keeping({ store, clock: hastyClock(), logger: { warn: () => undefined } });
   const watch = new StrangerWatch({
-    ...{ nodeId: "n1", store, clock: hastyClock(), note: (finding: IncidentFinding) => noted.push(finding) },
+    ...{ nodeId: "n1", store, keeping, clock: hastyClock(), note: (finding: IncidentFinding) => noted.push(finding) },
     isSealed: () => standing.isSealed,
     held: () => standing.held,
     durableHeight: () => (standing.durable === null ? null : height(standing.durable)),
@@ -102,4 +104,34 @@ it("says nothing of a member's block that arrived late, nor of a store that is r
   await watch.look();
   await watch.look();
   expect(noted).toEqual([]);
+});
+
+it("keeps each document that it tells of, once, until it was taken out, and of any number so many", async () => {
+  const { store, noted, watch } = setUp();
+  const evil = { id: "evil", rawId: "evil", block: null };
+  const looks = async (others: typeof store.others): Promise<void> => {
+    store.others = others;
+    await watch.look();
+    await watch.look();
+  };
+  await looks([above(5), evil]);
+  await looks([]);
+  await looks([above(5), evil]);
+  expect(noted.map(({ evidence }) => evidence)).toEqual([["forged-5"], ["forged-evil"]]);
+  expect(store.keptPlanted).toEqual([5, "evil"]);
+  watch.forget();
+  await looks([evil]);
+  expect(store.keptPlanted).toEqual([5, "evil", "evil"]);
+  await looks(Array.from({ length: 2 * PLANTED_MAX }, (_, i) => ({ id: `e${i}`, rawId: `e${i}`, block: null })));
+  expect(noted).toHaveLength(3 + 2 * PLANTED_MAX);
+  expect([store.keptPlanted.length, noted.at(-1)?.evidence]).toEqual([2 + PLANTED_MAX, []]);
+});
+
+it("tells of what cannot be kept as evidence all the same", async () => {
+  const { store, noted, watch } = setUp();
+  store.others = [above(5), { id: "evil", rawId: "evil", block: null }];
+  store.keepPlanted = () => Promise.reject(new Error("refused"));
+  await watch.look();
+  await watch.look();
+  expect(noted).toMatchObject([{ evidence: [] }, { evidence: [] }]);
 });

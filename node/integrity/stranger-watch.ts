@@ -4,12 +4,14 @@ import { type Clock, sleep } from "../clock.js";
 import type { FoundBlock, IntegrityStore, Stranger } from "../storage/integrity-port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import { isWhole } from "./inspector.js";
+import type { Keeping } from "./keeping.js";
 
 const EVERY_MS = 2_000;
 
 export interface StrangerWatchParts {
   readonly nodeId: string;
   readonly store: Pick<IntegrityStore, "strangers">;
+  readonly keeping: Pick<Keeping, "plantedAt" | "forget">;
   readonly clock: Clock;
   readonly note: (finding: IncidentFinding) => void;
   /** Sealed by a member: an insert that was given up may have arrived. null while no member is known. */
@@ -38,6 +40,7 @@ export class StrangerWatch {
   /** What was taken out is told of again if it comes back. */
   forget(): void {
     this.told.clear();
+    this.parts.keeping.forget();
   }
 
   stop(): void {
@@ -57,7 +60,7 @@ export class StrangerWatch {
 
   /** One look; public for its test. */
   async look(): Promise<void> {
-    const { store, durableHeight, note, nodeId } = this.parts;
+    const { store, durableHeight, note, nodeId, keeping } = this.parts;
     const before = durableHeight();
     if (before === null) return;
     const found = await store.strangers(before);
@@ -78,6 +81,7 @@ export class StrangerWatch {
         kind: "forged",
         foundBy: "watch",
         ...place,
+        evidence: await keeping.plantedAt(rawId, id),
         detail: `a document stands among the ${isEntry ? "index entries" : "blocks"} of ${nodeId} with the id ${id}, ${what}`,
       });
     }

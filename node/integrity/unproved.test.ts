@@ -63,6 +63,7 @@ function setUp(blocks: readonly TestBlock[] = GROWN, tailFrom = TAIL_FROM) {
     paths: () => [],
     compareEntries: async (sound) => void verified.push(...sound.map(({ found }) => found.at)),
     checkOwnRecords: async () => undefined,
+    keeping: { plantedAt: async () => [] },
     isAlone: () => true,
     isSeen: () => true,
   });

@@ -53,7 +53,7 @@ export function isOther(
 }
 
 /** Whether a term is not there, or in other places. More terms, of paths that were left out again, hide nothing. */
-function lacksOwn(stored: Run, due: Run): boolean {
+export function lacksOwn(stored: Run, due: Run): boolean {
   const places = new Map(stored.terms.map((term, i) => [toHex(term), stored.places[i] as Uint8Array]));
   if (places.has(toHex(WIDE))) return false;
   return due.terms.some((term, i) => {

@@ -7,7 +7,14 @@ import type { ChainState } from "../../shared/log/chain.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import { ownRun } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
-import { type IndexEntry, type IndexStanding, indexLost, type Storage, StoreError } from "../storage/port.js";
+import {
+  type DifferingEntry,
+  type IndexEntry,
+  type IndexStanding,
+  indexLost,
+  type Storage,
+  StoreError,
+} from "../storage/port.js";
 import { ANCHOR_MEMORY, type AnchorMemory, Anchors } from "./anchors.js";
 import { type SoundBlock, StoredBlocks } from "./blocks.js";
 import { CommittedEvents } from "./committed.js";
@@ -45,6 +52,8 @@ export interface IndexFinding {
   readonly kind: "index_differs" | "key_repeated";
   readonly detail: string;
   readonly height: Height;
+  /** Of an entry that is not its block's. */
+  readonly entry?: DifferingEntry;
 }
 
 export interface HeldLogParts {
@@ -139,7 +148,7 @@ export class HeldLog {
       heights: () => ({ committed: this.committed.height, durable: durableHeight() }),
       onWhole: () => this.onIndexWhole(),
       onLost: () => this.onIndexGone(),
-      onDiffering: (heights) => this.tellDiffering(heights),
+      onDiffering: (entries) => this.tellDiffering(entries),
       onKeys: (terms) => this.keys.learn(terms),
       log: (level, text, error) => (error === undefined ? logger[level](text) : logger[level]({ err: error }, text)),
     });
@@ -255,7 +264,7 @@ export class HeldLog {
     const from = due[0]?.block.header.height as Height;
     const through = due.at(-1)?.block.header.height as Height;
     await log.beginIndexWork({ from, through }, false);
-    const onDiffering = (heights: readonly Height[]): void => this.tellDiffering(heights);
+    const onDiffering = (entries: readonly DifferingEntry[]): void => this.tellDiffering(entries);
     const { differing } = await log.putEntries(due, { ownMayDiffer: false, onDiffering });
     const missing = due.length - differing.length;
     if (missing > 0) this.parts.logger.warn(`${missing} index entries were missing and have been made anew`);
@@ -278,13 +287,17 @@ export class HeldLog {
     this.parts.onIndexChange(true);
   }
 
-  private tellDiffering(heights: readonly Height[]): void {
-    for (const at of heights)
+  private tellDiffering(entries: readonly DifferingEntry[]): void {
+    for (const entry of entries) {
+      const { height: at, kept } = entry;
+      const where = kept === null ? "could not be kept" : "is in quarantine";
       this.parts.onIndexFinding({
         kind: "index_differs",
-        detail: `the index entry of block ${at} is not what the block gives; it is in quarantine, and is made anew`,
+        detail: `the index entry of block ${at} is not what the block gives; it ${where}, and is made anew`,
         height: at,
+        entry,
       });
+    }
   }
 
   private time(): { now: number; wall: string } {

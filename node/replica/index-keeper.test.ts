@@ -52,7 +52,7 @@ async function open(database: MemoryDatabase, blocks: readonly TestBlock[], path
     onLost: () => {
       told.lost += 1;
     },
-    onDiffering: (at) => differing.push(...at),
+    onDiffering: (entries) => differing.push(...entries.map(({ height: at }) => at)),
     onKeys: (terms) => keys.learn(terms),
     log: (_level, text, error) => said.push(error === undefined ? text : `${text}: ${String(error)}`),
   });

@@ -2,7 +2,7 @@ import { type Height, height } from "../../shared/ids.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import { type BlockIndex, blockIndex, type ownRun } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
-import { type IndexEntry, type IndexStanding, type LogStore, StoreError } from "../storage/port.js";
+import { type IndexEntry, type IndexStanding, type LogStore, type PutOptions, StoreError } from "../storage/port.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
 
 const CHUNK_BLOCKS = 32;
@@ -23,7 +23,7 @@ export interface IndexKeeperParts {
   readonly onWhole: () => void;
   readonly onLost: () => void;
   /** Entries were found that differed from their blocks; they are in quarantine, and made anew. */
-  readonly onDiffering: (heights: readonly Height[]) => void;
+  readonly onDiffering: NonNullable<PutOptions["onDiffering"]>;
   /** Told before of keys whose entries are made: the ones that stood there may not have had them. */
   readonly onKeys: (terms: readonly Uint8Array[]) => void;
   readonly log: (level: "info" | "warn", text: string, error?: unknown) => void;

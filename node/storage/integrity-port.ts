@@ -19,6 +19,12 @@ export interface FoundIndexEntry extends StoredEntry {
   readonly at: number;
 }
 
+/** An entry as it was kept in quarantine, and its name there. */
+export interface KeptEntry {
+  readonly name: string;
+  readonly entry: StoredEntry;
+}
+
 /** A document in the collection of blocks and entries that belongs to neither. */
 export interface Stranger {
   /** Its id, as text, and as it is. */
@@ -97,6 +103,10 @@ export interface IntegrityStore {
   strangers(above: Height): Promise<Stranger[]>;
   /** Keeps the document with this id in quarantine; the name that it has there, or null if there is none. */
   keep(id: number): Promise<string | null>;
+  /** The same of the index entry of a height. */
+  keepEntry(at: Height): Promise<KeptEntry | null>;
+  /** The same of a document that somebody planted; of a large one the hash alone. */
+  keepPlanted(id: unknown): Promise<string | null>;
   /** Keeps signed headers in quarantine, as evidence; the name that they have there. */
   keepHeaders(headers: readonly KeptHeader[]): Promise<string>;
   /** What quarantine has under these names, the oldest first. */

@@ -192,6 +192,8 @@ export interface StoredEntry {
   readonly sealedAt: number;
   readonly blockHash: string;
   readonly entry: IndexEntry | null;
+  /** Where `entry` is null: a member that has lost its shape. */
+  readonly broken?: "runs" | "terms" | "places" | "times";
 }
 
 /** A range of heights, both ends inclusive. */
@@ -202,7 +204,14 @@ export interface IndexWork {
 
 export interface PutOptions {
   readonly ownMayDiffer: boolean;
-  readonly onDiffering?: (heights: readonly Height[]) => void;
+  readonly onDiffering?: (entries: readonly DifferingEntry[]) => void;
+}
+
+/** An entry that was there and was not its block's. */
+export interface DifferingEntry extends Pick<IncidentDetails, "sequences" | "differences"> {
+  readonly height: Height;
+  /** Its name in quarantine; null where it could not be kept. */
+  readonly kept: string | null;
 }
 
 /** What the index says of itself: null where it is not whole, because it was lost, or is being made. */

@@ -126,6 +126,11 @@ describe("the evidence of a fork", () => {
     }
   });
 
+  it("is looked for in no other alert's documents: what somebody planted may look like it", () => {
+    const { kept } = resultOf(forkBundle(one, pair.slice(0, 1), { kind: "forged" }));
+    expect(kept).toEqual([]);
+  });
+
   it("is the finder's word alone where there are no headers", () => {
     const { notes } = resultOf({ ...emptied, alert: { kind: "fork", node: "n2" } });
     expect(notes.at(-1)).toContain("n2's word");

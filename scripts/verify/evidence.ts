@@ -1,12 +1,15 @@
-import { Binary, BSON } from "mongodb";
+import { Binary, BSON, type Document } from "mongodb";
 import { canonical } from "../judge/canonical.js";
 import { type FoundBlock, verifySignature } from "./block.js";
 import { bodyHashOf, eventsOf, looselyDecoded } from "./body.js";
 import { sha256Hex } from "./bytes.js";
+import { entryFaults } from "./entry.js";
 import { Fault } from "./fault.js";
 import { Findings } from "./findings.js";
 import { blockHashOf, type Header, headerOf, signedTextOf } from "./header.js";
+import { type CommittedIndex, indexOf } from "./index-hash.js";
 import { type FieldDifference, fieldsThatDiffer } from "./json-fields.js";
+import { entryOf } from "./mongodb.js";
 
 const FORMAT = "quorumlog/evidence/v1";
 
@@ -153,6 +156,7 @@ interface Committed {
   readonly signature: Buffer;
   readonly body: Pick<FoundBlock, "records" | "payloads">;
   readonly previousHash: string;
+  readonly index: CommittedIndex;
 }
 
 /** 2: the block that was committed. */
@@ -168,7 +172,7 @@ function committedOf(committed: Json, keysAt: KeysAt): Committed {
   const events = eventsOf(body, { ...header, previousHash });
   if (events.length > 0 && events.at(-1)?.hash !== header.headHash) throw new Error("its last event is not headHash's");
   const signature = Buffer.from(String(committed.signature), "hex");
-  return { raw: committed.header, header, hash, signature, body, previousHash };
+  return { raw: committed.header, header, hash, signature, body, previousHash, index: indexOf(events) };
 }
 
 /** 3: that it was committed. */
@@ -195,6 +199,7 @@ function differencesOf(kept: Json, height: number, committed: Committed): Altere
   const document = objectOf(kept.document, "a document is none");
   if (sha256Hex(canonical(document)) !== kept.sha256) throw new Error(`the document ${kept.id} has another SHA-256`);
   if (kept.isWhole !== true) return [];
+  if (document.entry !== undefined) return entryDifferences(document.entry, height, committed);
   const stored = BSON.EJSON.deserialize(document) as Json;
   if (stored.header === undefined) return [];
   const { header } = committed;
@@ -234,6 +239,14 @@ function bytesOf(value: unknown): Buffer {
   return value instanceof Binary ? Buffer.from(value.value()) : Buffer.alloc(0);
 }
 
+/** The same of an index entry, as far as its block's header commits to it. */
+function entryDifferences(entry: unknown, height: number, { header, hash, index }: Committed): Altered[] {
+  const stored = BSON.EJSON.deserialize(objectOf(entry, "an entry is none"), { useBigInt64: true }) as Document;
+  if (header.eventCount === 0) return [{ height, field: "entry", stored: "an entry" }];
+  const faults = entryFaults(entryOf({ ...stored, _id: 0 - height }), { header, index, blockHash: hash });
+  return faults.map(({ field, about }) => ({ height, field, ...about }));
+}
+
 type Decoded = ReturnType<typeof looselyDecoded>[number];
 
 function eventFields(event: Decoded): Json {
@@ -269,6 +282,8 @@ function forkOf(
   alert: Json,
   { clusterId, keysAt }: { readonly clusterId: string; readonly keysAt: KeysAt },
 ): string | null {
+  // What somebody planted may look like two headers.
+  if (alert.kind !== "fork") return null;
   const { document } = objectOf(kept.document, "a document is none");
   const headers = typeof document === "object" && document !== null ? listOf((document as Json).headers) : [];
   if (headers.length === 0) return null;
@@ -311,7 +326,10 @@ function checkHashes(bundle: Json, blocks: readonly Json[], findings: Findings):
 }
 
 /** What is computed by others, or lies outside of what the documents show. */
-const NOT_SHOWN = new Set(["frontier", "header", "body", "record", "records", "payloads", "record or dataPayload"]);
+const NOT_SHOWN = new Set([
+  ...["frontier", "header", "body", "record", "records", "payloads", "record or dataPayload"],
+  ...["entry", "entry.own"],
+]);
 
 function checkAlert(alert: Json, blocks: readonly Json[], found: readonly Altered[]): void {
   const shownHeights = new Set(

@@ -175,7 +175,7 @@ function blockOf(document: AnyDocument): StoredBlock {
   };
 }
 
-function entryOf(document: AnyDocument): StoredEntry {
+export function entryOf(document: AnyDocument): StoredEntry {
   const { _id, first, count, sealedAt, blockHash, terms, runs, places, times } = document;
   return {
     at: -Number(_id),

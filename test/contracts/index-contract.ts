@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { IndexEntry, LogStore, Storage } from "../../node/storage/port.js";
+import type { DifferingEntry, IndexEntry, LogStore, Storage } from "../../node/storage/port.js";
 import { stateMacOf } from "../../node/storage/state-mac.js";
 import { type Height, height, term } from "../../shared/ids.js";
 import { ownRun, termHash } from "../../shared/log/index.js";
@@ -204,7 +204,18 @@ function losses({
       expect(found.map(({ entry }) => entry === null)).toEqual([false, false, true, false]);
       await expect(store.reader.find(ALL)).rejects.toMatchObject(lost);
       await log.beginIndexWork({ from: height(2), through: height(6) }, false);
-      expect(await log.putEntries(puts(blocks))).toEqual({ differing: [3, 4, 5] });
+      const told: DifferingEntry[] = [];
+      const onDiffering = (entries: readonly DifferingEntry[]) => told.push(...entries);
+      expect(await log.putEntries(puts(blocks), { ownMayDiffer: false, onDiffering })).toEqual({
+        differing: [3, 4, 5],
+      });
+      expect(told.map((one) => [one.height, one.differences?.map(({ field }) => field), one.sequences])).toEqual([
+        [3, ["entry.terms"], [[2, 3]]],
+        [4, ["entry.own"], [[4, 5]]],
+        [5, ["entry.terms"], [[6, 7]]],
+      ]);
+      expect(new Set(told.map(({ kept }) => kept)).size).toBe(3);
+      expect(told.every(({ kept }) => kept !== null)).toBe(true);
       expect(await log.putEntries(puts(blocks))).toEqual({ differing: [] });
       await log.endIndexWork({ paths: ["p"] });
       expect((await log.readEntries(height(1), 10)).map(({ entry }) => entry)).toEqual(blocks.slice(1).map(entryOf));

@@ -1,4 +1,4 @@
-import { entryDiffers, entryOf } from "../../node/storage/entries.js";
+import { differingEntry, entryDiffers, entryOf } from "../../node/storage/entries.js";
 import {
   type IndexEntry,
   type IndexStanding,
@@ -91,15 +91,20 @@ export async function putEntries(
     const fresh: MemoryEntry | null =
       entry === null ? null : { stored: entryOf(block, entry), writeId: stored.writeId };
     const differs = there !== undefined && fresh !== null && entryDiffers(there.stored, fresh.stored, options);
-    return { at, there, fresh, differs };
+    return { at, block, there, fresh, differs };
   });
   const differing = puts.filter(({ differs }) => differs);
   const kept = puts.filter(({ there, fresh, differs }) => differs || (there !== undefined && fresh === null));
+  const names = new Map<Height, string>();
   if (kept.length > 0)
     await database.write(() => {
-      for (const { at, there } of kept) keep(database, at, there as MemoryEntry);
+      for (const { at, there } of kept) names.set(at, keep(database, at, there as MemoryEntry));
     });
-  if (differing.length > 0) options.onDiffering?.(differing.map(({ at }) => at));
+  const told = differing.map(({ at, block, there, fresh }) => ({
+    ...differingEntry(block, (there as MemoryEntry).stored, (fresh as MemoryEntry).stored),
+    kept: names.get(at) ?? null,
+  }));
+  if (told.length > 0) options.onDiffering?.(told);
   await database.write(() => {
     for (const { at, there, fresh } of puts.slice(0, database.reach(puts.length))) {
       if (entries.get(at) !== there)
@@ -111,9 +116,11 @@ export async function putEntries(
   return differing.map(({ at }) => at);
 }
 
-function keep({ quarantinedEntries }: MemoryDatabase, at: Height, { stored }: MemoryEntry): void {
-  if (![...quarantinedEntries.values()].includes(stored))
-    quarantinedEntries.set(`${at}-${quarantinedEntries.size}`, stored);
+function keep({ quarantinedEntries }: MemoryDatabase, at: Height, { stored }: MemoryEntry): string {
+  for (const [name, kept] of quarantinedEntries) if (kept === stored) return name;
+  const name = `${at}-${quarantinedEntries.size}`;
+  quarantinedEntries.set(name, stored);
+  return name;
 }
 
 /** Deletes the entry of one insert. */

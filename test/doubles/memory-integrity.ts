@@ -5,6 +5,7 @@ import type {
   FoundIndexEntry,
   IntegrityStore,
   KeptDocument,
+  KeptEntry,
   KeptHeader,
   StoreChange,
   StoreChanges,
@@ -43,6 +44,7 @@ export class MemoryIntegrity implements IntegrityStore {
   readonly documents = new Map<number, FoundBlock>();
   readonly entries = new Map<number, StoredEntry>();
   readonly keptIds: number[] = [];
+  readonly keptPlanted: unknown[] = [];
   /** What `changes` gives, one after the other; an error is thrown, null says that there is no more at the moment. */
   readonly stream: (StoreChange | Error | null)[] = [];
   readonly askedFrom: (string | null)[] = [];
@@ -83,6 +85,14 @@ export class MemoryIntegrity implements IntegrityStore {
   async keep(id: number): Promise<string | null> {
     this.keptIds.push(id);
     return `${id}-altered`;
+  }
+  async keepEntry(at: Height): Promise<KeptEntry | null> {
+    const entry = this.entries.get(at);
+    return entry === undefined ? null : { name: `${at}-entry`, entry };
+  }
+  async keepPlanted(id: unknown): Promise<string | null> {
+    this.keptPlanted.push(id);
+    return `forged-${id}`;
   }
   async keepHeaders(headers: readonly KeptHeader[]): Promise<string> {
     const name = `signed-${this.quarantine.length}`;

@@ -1,6 +1,7 @@
 import { ANSWERS } from "./answers.js";
 import { DETECTORS } from "./detectors.js";
 import { ELECTIONS } from "./elections.js";
+import { EVIDENCE } from "./evidence.js";
 import { FACTS } from "./facts.js";
 import { FORWARDING } from "./forwarding.js";
 import { INDEX } from "./index.js";
@@ -35,4 +36,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...STARTS,
   ...STANDSTILLS,
   ...FACTS,
+  ...EVIDENCE,
 ];

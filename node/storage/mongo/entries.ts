@@ -86,22 +86,25 @@ function encodePlaces(places: readonly Uint8Array[]): Uint8Array {
 /** The entry as it is stored; what has lost its shape is null. */
 export function storedEntry(document: FoundDocument): StoredEntry {
   const { first, count, sealedAt, blockHash } = document;
+  const entry = indexEntry(document);
   return {
     height: heightOf(document),
     first: isCount(first) ? first : -1,
     count: isCount(count) ? count : -1,
     sealedAt: typeof sealedAt === "number" ? sealedAt : -1,
     blockHash: typeof blockHash === "string" ? blockHash : "",
-    entry: indexEntry(document),
+    ...(typeof entry === "string" ? { entry: null, broken: entry } : { entry }),
   };
 }
 
-function indexEntry({ terms, runs, places, times }: FoundDocument): IndexEntry | null {
-  if (!isRuns(runs) || !isTerms(terms) || !(places instanceof Binary) || !(times instanceof Binary)) return null;
+/** Or the name of a member that has lost its shape. */
+function indexEntry({ terms, runs, places, times }: FoundDocument): IndexEntry | NonNullable<StoredEntry["broken"]> {
+  if (!isRuns(runs)) return "runs";
   const [names, keys, own] = runs;
-  if (names + keys + own !== terms.length) return null;
-  const all = decodePlaces(bytesOf(places), terms.length);
-  if (all === null) return null;
+  if (!isTerms(terms) || names + keys + own !== terms.length) return "terms";
+  const all = places instanceof Binary ? decodePlaces(bytesOf(places), terms.length) : null;
+  if (all === null) return "places";
+  if (!(times instanceof Binary)) return "times";
   const run = (from: number, to: number): Run => ({
     terms: terms.slice(from, to).map(termBytes),
     places: all.slice(from, to),

@@ -11,8 +11,9 @@ import {
   type WriteConcern,
 } from "mongodb";
 import type { Height } from "../../../shared/ids.js";
-import { entryDiffers, entryOf } from "../entries.js";
+import { differingEntry, entryDiffers, entryOf } from "../entries.js";
 import {
+  type DifferingEntry,
   type IndexStanding,
   indexLost,
   type LogStore,
@@ -164,6 +165,7 @@ export class IndexWorks {
     const there = new Map(found.map((document) => [Number(document._id), document]));
     const names = new Map(stored.map((block) => [block._id, block]));
     const differing: FoundDocument[] = [];
+    const told: Omit<DifferingEntry, "kept">[] = [];
     const misplaced: FoundDocument[] = [];
     const writes: AnyBulkWriteOperation<FoundDocument>[] = [];
     for (const { block, entry } of due) {
@@ -184,15 +186,17 @@ export class IndexWorks {
       if (one === undefined) writes.push({ insertOne: { document } });
       else {
         const before: StoredEntry = storedEntry(one);
-        if (entryDiffers(before, fresh, options)) differing.push(one);
-        else if (one.writeId === writeId && !entryDiffers(before, fresh, { ownMayDiffer: false })) continue;
+        if (entryDiffers(before, fresh, options)) {
+          differing.push(one);
+          told.push(differingEntry(block, before, fresh));
+        } else if (one.writeId === writeId && !entryDiffers(before, fresh, { ownMayDiffer: false })) continue;
         // A replacement that arrives late must not hit the entry of a block that has been stored there since.
         const filter = { _id, ...namedSo(one.writeId) };
         writes.push({ replaceOne: { filter, replacement: document } });
       }
     }
-    await this.keep([...differing, ...misplaced]);
-    if (differing.length > 0) options.onDiffering?.(differing.map(heightOf));
+    const kept = await this.keep([...differing, ...misplaced]);
+    if (differing.length > 0) options.onDiffering?.(told.map((one, i) => ({ ...one, kept: kept[i] ?? null })));
     for (const { _id, writeId } of misplaced)
       await this.entries.deleteOne({ _id, ...namedSo(writeId) }, { writeConcern: durable });
     if (writes.length > 0) await this.write(writes, durable);
@@ -223,11 +227,13 @@ export class IndexWorks {
 
   /**
    * Copies to quarantine. It need not wait for the journal: what is written after it does. Whoever alters a database may keep
-   * it from taking the evidence too: the index is mended all the same.
+   * it from taking the evidence too: the index is mended all the same. Answers with the names that they have there.
    */
-  private async keep(documents: readonly FoundDocument[]): Promise<void> {
-    for (const one of documents) await keepEntry(this.from.quarantine, one).catch(unlessRefused);
+  private async keep(documents: readonly FoundDocument[]): Promise<(string | null)[]> {
+    const names: (string | null)[] = [];
+    for (const one of documents) names.push(await keepEntry(this.from.quarantine, one).catch(unlessRefused));
     if (documents.length > 0) await reduceOld(this.from.quarantine, this.from.alerts).catch(unlessRefused);
+    return names;
   }
 
   /** One that cannot be decoded says nothing, and is not whole. */
@@ -257,8 +263,9 @@ const isWhole = (marker: FoundDocument | null): boolean =>
   Array.isArray(marker?.terms) && marker.terms.includes(MARKER);
 
 /** By the server, or as what cannot be written: everything else may go another way later. */
-function unlessRefused(error: unknown): void {
+function unlessRefused(error: unknown): null {
   if (error instanceof MongoError && !(error instanceof MongoServerError)) throw error;
+  return null;
 }
 
 const noWork = (): StoreError => new StoreError("not_stored", "No work on the index was begun.");

@@ -7,6 +7,7 @@ import type {
   FoundIndexEntry,
   IntegrityStore,
   KeptDocument,
+  KeptEntry,
   KeptHeader,
   Stranger,
   ToldControl,
@@ -18,15 +19,17 @@ import { readControlHeights } from "./blocks.js";
 import { watchChanges } from "./changes.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
-import { entriesBetween, inOrder, MARKER_ID } from "./entry-ids.js";
+import { entriesBetween, entryId, inOrder, MARKER_ID } from "./entry-ids.js";
 import { MARKER } from "./index-work.js";
-import { copyToQuarantine, keepSigned } from "./quarantine.js";
+import { copyToQuarantine, keepEntry, keepPlanted, keepSigned } from "./quarantine.js";
 import type { ReadLink } from "./read-link.js";
 import { MongoState } from "./state.js";
 import { type QuarantinedDocument, reduceOld } from "./truncation.js";
-import { ALONE_MAX, decoded, orEachAlone, RAW } from "./undecoded.js";
+import { ALONE_MAX, decoded, decodedOrBytes, orEachAlone, RAW } from "./undecoded.js";
 
 const STRANGERS_MAX = 16;
+/** A planted document stays where it is until somebody has it taken out, and is kept whole then. */
+const PLANTED_BYTES_MAX = 1024 * 1024;
 /** Stands for an id that nothing decodes. */
 const UNDECODED = "(it cannot be decoded)";
 const REDUCED_EVERY_MS = 2_000;
@@ -111,19 +114,31 @@ export class MongoIntegrity implements IntegrityStore {
   }
 
   keep(id: number): Promise<string | null> {
-    return this.reading(async (db) => {
+    return this.keeping(async (db, into) => {
       // As it stands: a number that is read as another type would be another document.
       const found = await blocksOf(db).findOne({ _id: id }, RAW);
       if (found === null) return null;
       const bytes = { _id: id, document: { bson: new Binary(found as unknown as Uint8Array) } };
-      const document = decoded<StoredDocument>(found, { promoteLongs: false }) ?? bytes;
-      const into = db.collection<QuarantinedDocument>("quarantine");
-      const name = await copyToQuarantine(into, document);
-      // To look through all of it for each of thousands would take longer than the rest.
-      if (performance.now() - this.reducedAt < REDUCED_EVERY_MS) return name;
-      this.reducedAt = performance.now();
-      await reduceOld(into, db.collection("alerts"));
-      return name;
+      return copyToQuarantine(into, decoded<StoredDocument>(found, { promoteLongs: false }) ?? bytes);
+    });
+  }
+
+  keepEntry(at: Height): Promise<KeptEntry | null> {
+    return this.keeping(async (db, into) => {
+      const _id = entryId(at);
+      const found = await entriesOf(db).findOne({ _id }, RAW);
+      if (found === null) return null;
+      // As it is read where it is made anew: so the same is kept once.
+      const document = decodedOrBytes<FoundDocument>(found, _id, { useBigInt64: true });
+      return { name: await keepEntry(into, document), entry: storedEntry(document) };
+    });
+  }
+
+  keepPlanted(id: unknown): Promise<string | null> {
+    return this.keeping(async (db, into) => {
+      const there = { _id: { $eq: id } as never };
+      const found = await db.collection("blocks").findOne(there, RAW);
+      return found && keepPlanted(into, id, { found, bytesMax: PLANTED_BYTES_MAX });
     });
   }
 
@@ -178,6 +193,18 @@ export class MongoIntegrity implements IntegrityStore {
 
   changes(from: string | null) {
     return this.reading((db) => watchChanges(db, from));
+  }
+
+  private keeping<T>(keep: (db: Db, into: Collection<QuarantinedDocument>) => Promise<T>): Promise<T> {
+    return this.reading(async (db) => {
+      const into = db.collection<QuarantinedDocument>("quarantine");
+      const kept = await keep(db, into);
+      // To look through all of it for each of thousands would take longer than the rest.
+      if (kept === null || performance.now() - this.reducedAt < REDUCED_EVERY_MS) return kept;
+      this.reducedAt = performance.now();
+      await reduceOld(into, db.collection("alerts"));
+      return kept;
+    });
   }
 
   private reading<T>(operation: (db: Db) => Promise<T>): Promise<T> {

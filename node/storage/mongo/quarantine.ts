@@ -4,6 +4,7 @@ import type { KeptHeader } from "../integrity-port.js";
 import type { FoundDocument } from "./entries.js";
 import { heightOf } from "./entry-ids.js";
 import { DOCUMENT_BYTES_MAX, insertOnce, type QuarantinedDocument } from "./truncation.js";
+import { decodedOrBytes } from "./undecoded.js";
 
 /** The same document is kept so often, if its content is taken away in between; somebody may have put others under its names. */
 const COPIES_MAX = 64;
@@ -21,22 +22,24 @@ export async function copyToQuarantine(
   return keepOnce(into, name, { height: _id, content, bytes });
 }
 
-/** The same of one that somebody planted: its names are its own. */
+/** The same of one that somebody planted: its names are its own. Of one that is larger than `bytesMax` the hash is kept. */
 export async function keepPlanted(
   into: Collection<QuarantinedDocument>,
-  document: BSON.Document,
-  at: number | null,
+  id: unknown,
+  { found, bytesMax = DOCUMENT_BYTES_MAX }: { readonly found: unknown; readonly bytesMax?: number },
 ): Promise<string> {
+  const document = decodedOrBytes<BSON.Document>(found, id, { promoteValues: false });
   const bytes = BSON.serialize(document);
   const name = `forged-${digestOf(bytes).slice(0, 32)}`;
-  return keepOnce(into, name, { height: at, content: { document }, bytes });
+  const at = typeof id === "number" && Number.isSafeInteger(id) && id > 0 ? id : null;
+  return keepOnce(into, name, { height: at, content: { document }, bytes, bytesMax });
 }
 
 /** An index entry that is not its block's. */
-export async function keepEntry(into: Collection<QuarantinedDocument>, entry: FoundDocument): Promise<void> {
+export async function keepEntry(into: Collection<QuarantinedDocument>, entry: FoundDocument): Promise<string> {
   const bytes = BSON.serialize(entry);
   const at = heightOf(entry);
-  await keepOnce(into, `${at}-entry-${digestOf(bytes).slice(0, 16)}`, { height: at, content: { entry }, bytes });
+  return keepOnce(into, `${at}-entry-${digestOf(bytes).slice(0, 16)}`, { height: at, content: { entry }, bytes });
 }
 
 /** Headers that prove who has signed them: they stood in no place of this database. */
@@ -62,9 +65,15 @@ async function keepOnce(
     height,
     content,
     bytes,
-  }: { readonly height: number | null; readonly content: BSON.Document; readonly bytes: Uint8Array },
+    bytesMax = DOCUMENT_BYTES_MAX,
+  }: {
+    readonly height: number | null;
+    readonly content: BSON.Document;
+    readonly bytes: Uint8Array;
+    readonly bytesMax?: number;
+  },
 ): Promise<string> {
-  const hasBody = bytes.length <= DOCUMENT_BYTES_MAX;
+  const hasBody = bytes.length <= bytesMax;
   const about = { height, hasBody, bytes: bytes.length, quarantinedAt: new Date(), by: null };
   const kept = hasBody ? content : { sha256: digestOf(bytes) };
   for (let copies = 1; ; copies++) {

@@ -8,7 +8,7 @@ import { entryId } from "./entry-ids.js";
 import { keepPlanted } from "./quarantine.js";
 import type { MongoState, Owner } from "./state.js";
 import { NAME, namedSo, type QuarantinedDocument, Rounds } from "./truncation.js";
-import { decodedOrBytes, RAW } from "./undecoded.js";
+import { RAW } from "./undecoded.js";
 
 const ROUND_BLOCKS_MAX = 1_000;
 
@@ -53,9 +53,7 @@ export async function removeForged(log: Log, ids: readonly unknown[], self: Owne
     const named = await blocks.findOne(there, { projection: NAME });
     const found = await blocks.findOne(there, RAW);
     if (found === null || named === null) continue;
-    const document = decodedOrBytes(found, id, { promoteValues: false });
-    const at = typeof id === "number" && Number.isSafeInteger(id) && id > 0 ? id : null;
-    const name = await keepPlanted(log.quarantine, document, at);
+    const name = await keepPlanted(log.quarantine, id, { found });
     await log.state.swapOrThrow({}, self);
     await blocks.deleteOne({ ...there, ...namedSo(named.writeId) });
     kept.push(name);

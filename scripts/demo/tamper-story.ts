@@ -5,6 +5,8 @@ import { poll } from "../lib/processes.js";
 import { verifyCluster } from "../verify/live.js";
 
 const FOUND_WITHIN_MS = 120_000;
+/** A node writes what it found, and what was decided, at most every five seconds. */
+const IN_LOG_WITHIN_MS = 60_000;
 const AMOUNT = { committed: 125_000, forged: 925_000 };
 
 /** What the story came to. */
@@ -12,8 +14,19 @@ export interface Told {
   readonly alert: Alert;
   readonly sequence: number;
   readonly victim: string;
-  readonly isRepaired: boolean;
+  /** What the log has of it, on every node; empty where it was not repaired. */
+  readonly notes: readonly Note[];
   readonly isVerified: boolean;
+}
+
+/** A step, as a control record of the log has it. */
+export interface Note {
+  readonly height: number;
+  readonly node: string;
+  readonly id: string;
+  readonly action: string;
+  readonly actor?: string;
+  readonly reason?: string;
 }
 
 /** Two minutes with a cluster: an event is changed in one node's MongoDB, found, repaired, and remembered. */
@@ -45,8 +58,9 @@ export async function tellTamperStory(cluster: Cluster, say: (line: string) => v
   );
 
   const isRepaired = await repair(leader, alert, say);
+  const notes = isRepaired ? await showLog(cluster, { alert, from: height }, say) : [];
   const isVerified = isRepaired && (await verify(leader, say));
-  return { alert, sequence, victim: victim.id, isRepaired, isVerified };
+  return { alert, sequence, victim: victim.id, notes, isVerified };
 }
 
 async function writeInvoices(
@@ -127,10 +141,60 @@ async function repair({ url }: ClusterNode, { id }: Alert, say: (line: string) =
   if (repaired.status !== "resolved") throw new Error(`The alert is ${repaired.status} after the repair.`);
   say(`\n4. You decide to repair it (POST ${url}/api/v1/alerts/${id}/repair with your name and a reason).`);
   say("   The committed block comes from another node, and is proved by the hash chain before it replaces anything.");
-  say("\n5. The log keeps what happened, on every node and for ever:");
-  for (const { action, at, actor, reason } of repaired.history ?? [])
-    say(`   ${at}  ${action}${actor === undefined ? "" : ` by ${actor}`}${reason === undefined ? "" : `: ${reason}`}`);
   return true;
+}
+
+interface BlockAnswer {
+  readonly header?: {
+    readonly control?: { readonly kind: string; readonly node: string; readonly notes?: readonly Omit<Note, "node">[] };
+  };
+}
+
+/** The control records of the log as each node shows them. A record has steps, names of fields and hashes, and no value. */
+async function showLog(
+  { nodes }: Cluster,
+  { alert: { id }, from }: { readonly alert: Alert; readonly from: number },
+  say: (line: string) => void,
+): Promise<readonly Note[]> {
+  let notes: readonly Note[] = [];
+  for (const node of nodes) {
+    const there = await poll(
+      async () => {
+        const found = await notesAt(node, id, from).catch(() => []);
+        return found.some(({ action }) => action === "repaired") && found;
+      },
+      { withinMs: IN_LOG_WITHIN_MS },
+    );
+    if (there === undefined)
+      throw new Error(`The log of ${node.id} does not tell of the repair ${IN_LOG_WITHIN_MS / 1_000} s after it.`);
+    if (notes.length > 0 && JSON.stringify(there) !== JSON.stringify(notes))
+      throw new Error(`The log of ${node.id} tells of it otherwise than that of ${nodes[0]?.id}.`);
+    notes = there;
+  }
+  const { url } = nodes.find(({ id: one }) => one !== notes[0]?.node) as ClusterNode;
+  const newest = `${url}/api/v1/blocks/${notes.at(-1)?.height}`;
+  say(`\n5. The log keeps what happened, for ever. ${nodes.map((node) => node.id).join(", ")} have the same of it:`);
+  for (const { height, node, action, actor, reason } of notes)
+    say(
+      `   block ${height}, by ${node}: ${action}${actor === undefined ? "" : ` by ${actor}`}${reason === undefined ? "" : `: ${reason}`}`,
+    );
+  say(`   As it stands there, with names of fields and hashes, and no value (GET ${newest}):`);
+  say(`   ${JSON.stringify((await call<BlockAnswer>(newest)).body.header?.control)}`);
+  return notes;
+}
+
+/** What the blocks from a height on say of an alert. */
+async function notesAt({ url, id: asked }: ClusterNode, id: string, from: number): Promise<readonly Note[]> {
+  const { body } = await call<{ nodes: { id: string; commitHeight: number }[] }>(`${url}/api/v1/cluster`);
+  const through = body.nodes.find((node) => node.id === asked)?.commitHeight ?? 0;
+  const notes: Note[] = [];
+  for (let height = from; height <= through; height++) {
+    const { header } = (await call<BlockAnswer>(`${url}/api/v1/blocks/${height}`)).body;
+    const { control } = header ?? {};
+    if (control?.kind !== "alert_records") continue;
+    for (const note of control.notes ?? []) if (note.id === id) notes.push({ ...note, height, node: control.node });
+  }
+  return notes;
 }
 
 async function verify({ url }: ClusterNode, say: (line: string) => void): Promise<boolean> {

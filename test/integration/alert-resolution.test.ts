@@ -88,6 +88,27 @@ const stored = (node: ClusterNode, at: number): Promise<Document | null> =>
     return block as Document;
   });
 
+type Note = { readonly id: string; readonly action: string };
+
+/** What the log tells of an alert, as a node shows it that is not the altered one. */
+async function notesInLog(id: string): Promise<Note[]> {
+  const found: Note[] = [];
+  const last = ((await call(`${other.url}/api/v1/alerts/${id}`)).body as AlertRecord).inLog?.height ?? 0;
+  for (let at = 1; at <= last; at++) {
+    const { kind, node, notes = [] } = (await call(`${other.url}/api/v1/blocks/${at}`)).body.header?.control ?? {};
+    if (kind === "alert_records" && node === victim.id)
+      found.push(...(notes as Note[]).filter((note) => note.id === id));
+  }
+  return found;
+}
+
+const isInLog = (id: string, action: string): Promise<Note> =>
+  eventually(
+    async () => (await notesInLog(id)).find((note) => note.action === action),
+    WITHIN_MS,
+    `the log tells of ${action}`,
+  );
+
 /** Nothing else is told of what was done here. */
 async function nothingFurther(since: number): Promise<void> {
   const passes = async (): Promise<string | undefined> =>
@@ -159,6 +180,7 @@ it(
     await eventually(isNamed, WITHIN_MS, "both fields are named");
     expect((await postJson(`${url}/repair`, BY, seen)).status).toBe(412);
     expect((await decide(id, "dismiss")).body).toMatchObject({ status: "resolved", resolution: "dismissed" });
+    expect(await isInLog(id, "dismissed")).toMatchObject(BY);
     // The scrub finds it once more: what was dismissed is still so.
     await settled(id, "open", PASS_WITHIN_MS);
     expect((await decide(id, "repair")).status).toBeLessThan(300);
@@ -230,6 +252,7 @@ it("takes documents out that no node wrote, and keeps them", async () => {
     WITHIN_MS,
     "both are found",
   );
+  expect(forged.map(({ evidence = [] }) => evidence.length)).toEqual([1, 1]);
   for (const { id } of forged) expect((await decide(id, "repair")).status).toBeLessThan(300);
   for (const { id } of forged) await settled(id, "resolved");
   await withDatabase(victim.mongodbUri, async (db) => {
@@ -253,6 +276,8 @@ it("rebuilds a node from the others, and refuses where they cannot spare it", as
   const writing = write();
   expect(await settled(id, "resolved")).toMatchObject({ resolution: "rebuilt" });
   await writing;
+  await isInLog(id, "rebuilt");
+  expect(await isInLog(id, "rebuild_begun")).toMatchObject(BY);
   await levelHead(cluster.nodes);
   for (const at of [1, written.height]) expect(await stored(victim, at)).toEqual(await stored(leader, at));
   const isSound = async (): Promise<boolean> =>

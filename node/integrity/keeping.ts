@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { utf8 } from "../../shared/bytes.js";
 import { sha256Hex } from "../../shared/hash.js";
-import { type Clock, delay } from "../clock.js";
+import { type Clock, sleep } from "../clock.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 
 const TRIES = 3;
@@ -37,7 +37,7 @@ export class Keeping {
         this.failures += 1;
         logger.warn({ err }, "evidence could not be kept");
         if (this.failures >= TRIES) return null;
-        await delay(clock, AGAIN_MS);
+        await sleep(clock, AGAIN_MS);
       }
   }
 

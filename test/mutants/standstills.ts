@@ -177,7 +177,7 @@ export const STANDSTILLS: readonly Mutant[] = [
       "128b",
       "a pass counts that looked at no evidence, as it did not know what is open",
       "node/integrity/own-records.ts",
-      "    while (isUnread()) await paced(() => delay(clock, UNREAD_LOOK_MS));\n",
+      "    while (isUnread()) await paced(() => sleep(clock, UNREAD_LOOK_MS));\n",
       "",
     ),
     "compares no evidence before it is known what is open",

@@ -153,7 +153,7 @@ describe("without a sound copy", () => {
 
   it("names each altered event by its own hash, and no other", () => {
     expect(own(edited("payloads", '"bob"', '"rob"'))).toEqual({ kind: "payload_modified", events: [first + 1] });
-    expect(own(edited("records", "three", "throe"))).toEqual({ kind: "payload_modified", events: [first + 2] });
+    expect(own(edited("records", "three", "throe"))).toEqual({ kind: "record_modified", events: [first + 2] });
   });
 
   it("tells a header, a signature and a rewritten block apart", () => {

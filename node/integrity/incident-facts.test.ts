@@ -252,6 +252,7 @@ function scrubbed() {
     ...{ store, clock, heldThrough: () => height(20), note: incidents.note.bind(incidents) },
     committedAt: async (at: number) => ({
       blockHash: of(at).stored.block.blockHash,
+      previousBlockHash: of(at).stored.block.header.previousBlockHash,
       previousHash: at === 1 ? ("" as const) : of(at - 1).next.headHash,
     }),
   };

@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
 import { type Height, height } from "../../shared/ids.js";
+import { hashHeader, provedBodyReader } from "../../shared/log/block.js";
+import { bodyHash } from "../../shared/log/body.js";
 import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { AlteredBlock } from "../replica/anchors.js";
@@ -29,7 +31,9 @@ function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {
     },
     async committedAt(at) {
       if (at === standing.unproved) throw new AlteredBlock(height(7), "its header is another one");
-      return { blockHash: of(at).stored.block.blockHash, previousHash: at === 1 ? "" : of(at - 1).next.headHash };
+      const { blockHash, header } = of(at).stored.block;
+      const previousHash = at === 1 ? "" : of(at - 1).next.headHash;
+      return { blockHash, previousHash, previousBlockHash: header.previousBlockHash };
     },
     heldThrough: () => height(standing.held),
     note: (finding) => found.push(finding),
@@ -307,7 +311,72 @@ it("asks peers for some of thousands, and names the events of all", async () => 
   expect(found.map(({ sequences }) => sequences?.[0]?.[0])).toEqual(Array.from({ length: 100 }, (_, i) => i));
 });
 
-function setUpLong(store: MemoryIntegrity, blocks: readonly TestBlock[]) {
+const put = (bytes: Uint8Array, i: number): Uint8Array => bytes.map((b, at) => (at === i ? b ^ 1 : b));
+const edited = (find: string, to: string) => (one: FoundBlock) => {
+  const records = Buffer.from(one.block.records);
+  records.write(to, records.indexOf(find));
+  return { ...one, block: { ...one.block, records: new Uint8Array(records) } };
+};
+const editedId = (one: FoundBlock) => {
+  const reader = provedBodyReader(one.block, "");
+  const at = Buffer.from(one.block.records).indexOf(Buffer.from(reader.event(0).record.id, "hex"));
+  return { ...one, block: { ...one.block, records: put(one.block.records, at) } };
+};
+const editedPayload = (one: FoundBlock) => ({
+  ...one,
+  block: { ...one.block, payloads: put(one.block.payloads, one.block.payloads.length - 2) },
+});
+const withHeader =
+  (more: object, body = (one: FoundBlock) => one) =>
+  (before: FoundBlock) => {
+    const one = body(before);
+    const header = { ...one.block.header, bodyHash: bodyHash(one.block), ...more };
+    return { ...one, rawHeader: header, block: { ...one.block, header } };
+  };
+const unlinked = withHeader({ previousBlockHash: "0".repeat(64) });
+const rehashedLink = (before: FoundBlock) => {
+  const one = unlinked(before);
+  return { ...one, block: { ...one.block, blockHash: hashHeader(one.block.header) } };
+};
+const unsigned = (one: FoundBlock) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } });
+const WHOLE = "the whole document";
+
+/** What many altered blocks are told as: with peers that have a copy, and with none. */
+async function kindsOf(change: (found: FoundBlock) => FoundBlock, more: object, peersHaveIt: boolean) {
+  const { blocks } = TestLog.grow(150);
+  const store = new MemoryIntegrity(blocks);
+  const { found, inspector } = setUpLong(store, blocks, peersHaveIt);
+  for (let at = 5; at <= 140; at++) store.change(at, change);
+  for (let at = 5; at <= 140; at++) inspector.suspect(height(at), { foundBy: "scrub", ...more });
+  await inspector.idle();
+  expect(found.length).toBe(136);
+  return [...new Set(found.map(({ kind }) => kind))];
+}
+
+it.each([
+  ["links", "link_broken", unlinked, {}],
+  ["links that are taken away", "link_broken", withHeader({ previousBlockHash: undefined }), {}],
+  ["links with a hash to match", "hash_rewritten", rehashedLink, {}],
+  ["types", "record_modified", edited("test.event", "best.event"), {}],
+  ["types of documents that are replaced", "record_modified", edited("test.event", "best.event"), { written: [WHOLE] }],
+  ["ids", "record_modified", editedId, { written: ["records"] }],
+  ["payloads", "payload_modified", editedPayload, { written: ["payloads"] }],
+  ["bodies that headers name", "hash_rewritten", withHeader({}, editedPayload), { written: ["payloads", "header"] }],
+  ["leaders", "header_modified", withHeader({ leaderId: "n9" }), { written: ["header.leaderId"] }],
+])("tells of many altered %s as %s, compared with a peer's copy or not", async (_, kind, change, more) => {
+  expect(await kindsOf(change, more, true)).toEqual([kind]);
+  expect(await kindsOf(change, more, false)).toEqual([kind]);
+});
+
+it.each([
+  ["ids", "record_modified", editedId, {}],
+  ["bodies that headers name", "hash_rewritten", withHeader({}, editedPayload), {}],
+  ["signatures of documents that are replaced", "signature_invalid", unsigned, { written: [WHOLE] }],
+])("takes of many altered %s those that are not compared for %s as the others are", async (_, kind, change, more) => {
+  expect(await kindsOf(change, more, true)).toEqual([kind]);
+});
+
+function setUpLong(store: MemoryIntegrity, blocks: readonly TestBlock[], peersHaveIt = true) {
   const found: IncidentFinding[] = [];
   const asked: number[] = [];
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
@@ -316,12 +385,13 @@ function setUpLong(store: MemoryIntegrity, blocks: readonly TestBlock[]) {
     peers: {
       async copies(at) {
         asked.push(at);
-        return { agreeing: ["n2"], block: of(at).stored.block };
+        return peersHaveIt ? { agreeing: ["n2"], block: of(at).stored.block } : { agreeing: [], block: null };
       },
     },
     committedAt: async (at) => ({
       blockHash: of(at).stored.block.blockHash,
       previousHash: at === 1 ? "" : of(at - 1).next.headHash,
+      previousBlockHash: of(at).stored.block.header.previousBlockHash,
     }),
     heldThrough: () => height(blocks.length),
     note: (finding) => found.push(finding),

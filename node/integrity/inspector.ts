@@ -10,7 +10,7 @@ import { StoreError } from "../storage/port.js";
 import { type BlockDifference, blockDifference, headerHash } from "./difference.js";
 import { EventsBetween } from "./events-between.js";
 import { firstDifference, type IncidentFinding } from "./incident-record.js";
-import { ownDifference } from "./own-difference.js";
+import { kindOfWritten, ownDifference } from "./own-difference.js";
 import { isBlock, type PeerCopies } from "./peer-blocks.js";
 
 /** Blocks that are read at once: each may have 4 MiB. */
@@ -44,6 +44,11 @@ export interface Proof {
   readonly previousHash: HashHex | "";
 }
 
+/** And of the block below it. */
+interface LinkedProof extends Proof {
+  readonly previousBlockHash: HashHex;
+}
+
 type Suspected = readonly [Height, Suspicion];
 
 interface Verdict {
@@ -59,7 +64,7 @@ export interface InspectorParts {
   readonly nodeId: NodeId;
   readonly store: Pick<IntegrityStore, "blocksAt" | "blocksFrom" | "keep">;
   readonly peers: { copies(at: Height, committed: HashHex): Promise<Pick<PeerCopies, "agreeing" | "block">> };
-  readonly committedAt: (at: Height) => Promise<Proof>;
+  readonly committedAt: (at: Height) => Promise<LinkedProof>;
   /** The store must hold every block up to here as it was committed. */
   readonly heldThrough: () => Height;
   readonly clock: Clock;
@@ -84,6 +89,8 @@ export class Inspector {
   private isRoundDue = false;
   private isStopped = true;
   private compared = 0;
+  /** As what those were told that were compared. */
+  private readonly alike = new Set<IncidentKind>();
   private readonly between = new EventsBetween();
   private readonly onLooks = new Set<() => void>();
   /** The last of those that are looked at together. It is always compared: so it says which events those before it have. */
@@ -162,6 +169,7 @@ export class Inspector {
   private async round(): Promise<void> {
     this.isRoundDue = false;
     this.compared = 0;
+    this.alike.clear();
     this.between.forget();
     const due = [...this.waiting].sort(([a], [b]) => a - b);
     this.waiting.clear();
@@ -252,6 +260,7 @@ export class Inspector {
   }
 
   private async judge(at: Height, found: FoundBlock, suspicion: Suspicion): Promise<Verdict | null> {
+    const { alike } = this;
     const proof = await this.proofOf(at, suspicion);
     if (proof === null) return null;
     const written = suspicion.written ?? [];
@@ -262,13 +271,14 @@ export class Inspector {
     const copies = await this.copies(at, proof.blockHash);
     const sound = copies.block;
     const isKnownAltered = !isSound || suspicion.isSignatureBad === true;
-    const own = isKnownAltered ? ownDifference(found, proof) : null;
+    const own = isKnownAltered ? ownDifference(found, { ...proof, written, alike }) : null;
     const difference =
       sound === null ? own : blockDifference(found, { block: sound, previousHash: proof.previousHash });
     if (difference === null && written.length === 0) return null;
+    if (sound !== null && difference !== null) alike.add(difference.kind);
     const committed = sound ?? (isSound ? found.block : null);
     const finding: IncidentFinding = {
-      ...(difference ?? { kind: kindOfWritten(written), differences: [] }),
+      ...(difference ?? { kind: kindOfWritten(written, sound === null ? alike : new Set()), differences: [] }),
       ...this.about(at, suspicion),
       sequences: sequencesOf(difference, committed),
       agreeing: copies.agreeing,
@@ -302,7 +312,7 @@ export class Inspector {
   }
 
   /** Null: it cannot be said, because another block is altered, which is then looked at. */
-  private async proofOf(at: Height, suspicion: Suspicion): Promise<Proof | null> {
+  private async proofOf(at: Height, suspicion: Suspicion): Promise<LinkedProof | null> {
     try {
       return await this.parts.committedAt(at);
     } catch (error) {
@@ -366,14 +376,6 @@ export function isWhole(found: FoundBlock, blockHash: HashHex): boolean {
     isBlock(block, blockHash) &&
     rangeMatches({ size: block.header.treeSize, hashes: frontier }, block.header)
   );
-}
-
-/** Of a change that was put back before it was looked at, only what was written is known. */
-function kindOfWritten(written: readonly string[]): IncidentKind {
-  const names = new Set(written.map((name) => name.split(".", 1)[0]));
-  if (names.has("payloads")) return "payload_modified";
-  if (names.has("records")) return "record_modified";
-  return names.size === 1 && names.has("signature") ? "signature_invalid" : "header_modified";
 }
 
 function sequencesOf(difference: BlockDifference | null, sound: Block | null): Range[] {

@@ -76,6 +76,11 @@ const withTerm = (one: FoundBlock): FoundBlock => {
   return { ...one, rawHeader: header, block: { ...one.block, header } };
 };
 
+const unlinked = (one: FoundBlock): FoundBlock => {
+  const header = { ...one.block.header, previousBlockHash: "0".repeat(64) };
+  return { ...one, rawHeader: header, block: { ...one.block, header } };
+};
+
 it.each(["edited", "deleted"])(
   "a pass finds an old block that was %s together with the pages of anchors",
   async (how) => {
@@ -83,12 +88,16 @@ it.each(["edited", "deleted"])(
     if (how === "edited") store.change(300, withTerm);
     else store.documents.delete(300);
     store.change(100, (one) => ({ ...one, block: { ...one.block, payloads: new Uint8Array(3) } }));
+    store.change(120, unlinked);
     expect(await scrub.pass()).toBe(true);
     expect(kept.places.lastPass?.height).toBe(600);
     const all = found();
     expect(all).toContainEqual(["state_altered"]);
     expect(all).toContainEqual(["header_modified", 300, 300]);
-    expect(all.filter(([, at]) => at !== undefined && at !== 300)).toEqual([["payload_modified", 100, 100]]);
+    expect(all.filter(([, at]) => at !== undefined && at !== 300)).toEqual([
+      ["payload_modified", 100, 100],
+      ["link_broken", 120, 120],
+    ]);
     if (how === "deleted") expect(all).toContainEqual(["missing", 300, 300]);
     // The way down was walked once, whatever asked for it.
     expect(reads.filter((count) => count > 1).length).toBeLessThanOrEqual(3);

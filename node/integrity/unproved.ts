@@ -55,7 +55,10 @@ export function unprovedFindings(
   const isLinked = isLinkKnown && block.header.previousBlockHash === below.block.blockHash;
   const findings: IncidentFinding[] = [];
   if (!isSound(found)) {
-    const { kind, differences } = ownDifference(found, { blockHash: block.blockHash, previousHash: before.headHash });
+    const { kind, differences } = ownDifference(found, {
+      ...{ blockHash: block.blockHash, previousHash: before.headHash },
+      previousBlockHash: below !== undefined && isHeaderSound(below) ? below.block.blockHash : undefined,
+    });
     const detail = `the hashes of block ${at} are not those of what stands there; ${why}`;
     findings.push({ kind, foundBy: "scrub", heights: [at, at], differences: isLinked ? differences : [], detail });
   }

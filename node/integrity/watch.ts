@@ -5,6 +5,7 @@ import { resultWithin } from "../service/parts.js";
 import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
+import { WHOLE_DOCUMENT } from "./own-difference.js";
 import { EvidenceChanges } from "./reduction.js";
 
 /** Changes that are judged together. */
@@ -389,7 +390,7 @@ export class Watch {
 const GONE = new Set(["drop", "rename", "dropDatabase", "invalidate"]);
 
 function suspicionOf({ operation, fields, at }: StoreChange): Suspicion {
-  const written = operation === "update" ? fields : operation === "replace" ? ["the whole document"] : [];
+  const written = operation === "update" ? fields : operation === "replace" ? [WHOLE_DOCUMENT] : [];
   return { foundBy: "watch", changedAt: at, ...(written.length === 0 ? {} : { written }) };
 }
 

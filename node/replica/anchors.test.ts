@@ -50,6 +50,7 @@ async function proofs(anchors: Anchors, from: number, to: number): Promise<unkno
 const expected = (blocks: readonly TestBlock[], from: number, to: number): unknown[] =>
   blocks.slice(from - 1, to).map(({ stored }, i) => ({
     blockHash: stored.block.blockHash,
+    previousBlockHash: stored.block.header.previousBlockHash,
     previousHash: blocks[from + i - 2]?.stored.block.header.headHash ?? "",
   }));
 

@@ -41,6 +41,20 @@ export interface Note {
   readonly headHash: HashHex | "";
 }
 
+/** What is noted of a height, and what its block follows. */
+interface NotedProof {
+  readonly blockHash: HashHex;
+  readonly previousBlockHash: HashHex;
+  /** Of the newest event below it. */
+  readonly previousHash: HashHex | "";
+}
+
+const proofBy = ({ blockHash }: Note, before: Note): NotedProof => ({
+  blockHash,
+  previousBlockHash: before.blockHash,
+  previousHash: before.headHash,
+});
+
 /** A stored block is not the one that was committed at its height. */
 export class AlteredBlock extends Error {
   constructor(
@@ -157,17 +171,17 @@ export class Anchors {
   }
 
   /** The notes of a height and of the one below it. Throws AlteredBlock where the headers do not lead there. */
-  async proofOf(at: Height): Promise<{ readonly blockHash: HashHex; readonly previousHash: HashHex | "" }> {
+  async proofOf(at: Height): Promise<NotedProof> {
     const own = this.inMemory(at) ?? (await this.noted(at));
     const before = this.inMemory(at - 1) ?? (await this.noted(height(at - 1)));
-    return { blockHash: own.blockHash, previousHash: before.headHash };
+    return proofBy(own, before);
   }
 
   /** As `proofOf`, where nothing has to be read for it. */
-  proofAtHand(at: Height): { readonly blockHash: HashHex; readonly previousHash: HashHex | "" } | null {
+  proofAtHand(at: Height): NotedProof | null {
     const own = this.inMemory(at);
     const before = this.inMemory(at - 1);
-    return own === null || before === null ? null : { blockHash: own.blockHash, previousHash: before.headHash };
+    return own === null || before === null ? null : proofBy(own, before);
   }
 
   private inMemory(at: number): Note | null {

@@ -94,6 +94,15 @@ it.each<[string, (block: Block) => Block]>([
   expect(alerts[0]?.[0]).toBe(4);
 });
 
+it("shows what stands there now, and not what it keeps, where copies are compared", async () => {
+  const { proved, alter } = await setUp();
+  // What is read again is kept.
+  for (let reads = 0; reads < 2; reads++) await proved.one(height(4));
+  alter(4, (block) => ({ ...block, payloads: flipped(block.payloads) }));
+  await expect(proved.one(height(4))).resolves.toMatchObject({ header: { height: 4 } });
+  await expect(proved.fresh(height(4))).rejects.toMatchObject({ name: "AlteredBlock", height: 4 });
+});
+
 it("does not give out another block, validly sealed and signed, that was put in the place of the committed one", async () => {
   const { blocks, log, proved, stored, told, alerts, alter, database } = await setUp();
   const other = log.fork(blocks[2] as TestBlock).block([{ dataPayload: { i: "another" } }]).stored;

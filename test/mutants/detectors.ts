@@ -7,6 +7,7 @@ const ENTRIES = "node/integrity/entry-inspector.ts";
 const UNPROVED = "node/integrity/unproved.ts";
 const STRANGERS = "node/integrity/stranger-watch.ts";
 const DIFFERENCE = "node/integrity/difference.ts";
+const OWN = "node/integrity/own-difference.ts";
 const PEERS = "node/integrity/peer-blocks.ts";
 const INCIDENTS = "node/integrity/incidents.ts";
 const ALERTS = "node/integrity/alerts.ts";
@@ -24,7 +25,7 @@ export const detector = (
   isUnseen: true,
 });
 
-/** 80 to 99: what is to find tampering does not, or tells of it wrongly. */
+/** 80 to 99, 133 and 134: what is to find tampering does not, or tells of it wrongly. */
 export const DETECTORS: readonly Mutant[] = [
   detector(
     one(
@@ -39,6 +40,16 @@ export const DETECTORS: readonly Mutant[] = [
   detector(
     one(
       "81",
+      "the watch skips replaced documents",
+      WATCH,
+      "if (GONE.has(operation)) this.tellGone(change);",
+      'if (operation === "replace") continue;\n      if (GONE.has(operation)) this.tellGone(change);',
+    ),
+    "takes a replaced document for written as a whole",
+  ),
+  detector(
+    one(
+      "81b",
       "the watch takes no notice of what a replaced document was",
       WATCH,
       'operation === "replace" ? [WHOLE_DOCUMENT] : []',
@@ -267,5 +278,56 @@ export const DETECTORS: readonly Mutant[] = [
       "if (view === null || view.members.length >= 0) return;",
     ),
     "names the leader that has signed two blocks of one term and height",
+  ),
+  detector(
+    {
+      id: "133",
+      what: "a peer compares what it keeps of its block in memory, and not what is stored",
+      patches: [
+        {
+          file: PEERS,
+          find: 'const PATH = "committed-block";',
+          replace:
+            'const PATH = "committed-block";\nconst kept: Record<number, ReturnType<IntegrityStore["blocksAt"]>> = {};',
+        },
+        {
+          file: PEERS,
+          find: "const [found] = await store.blocksAt([at]);",
+          replace: "const [found] = await (kept[at] ??= store.blocksAt([at]));",
+        },
+      ],
+    },
+    "gives its own block only where it is the committed one",
+  ),
+  detector(
+    one(
+      "133b",
+      "the copies of an event are compared as they are kept in memory",
+      PROVED,
+      "    const [stored] = await this.parts.reader.readBlocks([at], 0);\n    return this.prove(at, stored, { mayKeep: false, held });",
+      "    return held < at ? this.prove(at, undefined, { mayKeep: false, held }) : this.one(at);",
+    ),
+    "shows what stands there now, and not what it keeps, where copies are compared",
+  ),
+  detector(
+    one(
+      "134",
+      "what is not compared is called what is likeliest, whatever was found beside it",
+      INSPECTOR,
+      "if (sound !== null && difference !== null) alike.add(difference.kind);",
+      "if (sound !== null && difference === null) alike.clear();",
+    ),
+    "takes of many altered",
+  ),
+  detector(
+    one(
+      "134b",
+      "a link is compared with no hash that is known",
+      OWN,
+      "if (previousBlockHash === undefined) return [];",
+      "if (previousBlockHash !== blockHash) return [];",
+    ),
+    "tells of many altered",
+    "node/integrity/inspector.test.ts",
   ),
 ];

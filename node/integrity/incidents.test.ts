@@ -188,6 +188,31 @@ it("keeps kinds apart, and what is found a minute later elsewhere", async () => 
   ]);
 });
 
+it("takes a tail that was cut off, and is seen again below new blocks, for no other incident until it is resolved", async () => {
+  const { incidents, note, kept } = setUp();
+  const kinds = async () => (await kept()).map(({ kind, heights }) => [kind, heights]).sort();
+  note(7, { kind: "truncated_tail", heights: [7, 9] });
+  for (const at of [7, 8, 9]) note(at, { kind: "missing" });
+  expect(await kinds()).toEqual([["truncated_tail", [[7, 9]]]]);
+  note(3, { kind: "missing" });
+  expect(await kinds()).toEqual([
+    ["missing", [[3, 3]]],
+    ["truncated_tail", [[7, 9]]],
+  ]);
+  const [tail] = (await kept()).filter(({ kind }) => kind === "truncated_tail");
+  incidents.change(tail?.id as string, (alert) => ({ ...alert, status: "resolved" }));
+  note(8, { kind: "missing" });
+  expect((await kinds()).filter(([kind]) => kind === "missing")).toEqual([
+    [
+      "missing",
+      [
+        [3, 3],
+        [8, 8],
+      ],
+    ],
+  ]);
+});
+
 it("tells what has no place in the log apart by what is said of it", async () => {
   const { incidents, kept } = setUp();
   const note = (detail: string): void => incidents.note({ kind: "state_altered", foundBy: "watch", detail });

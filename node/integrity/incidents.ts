@@ -278,7 +278,12 @@ export class Incidents {
     const { kind, heights, detail } = finding;
     // What is done to the present copy is no part of what became of one before it, which damages nothing any more.
     const isFormer = isOfFormerCopy(finding);
-    const alike = this.known.filter(({ alert }) => alert.kind === kind && isOfFormerCopy(alert) === isFormer);
+    // New blocks come above a tail that was cut off: what is missing there then is that tail.
+    const isTail = ({ alert, places }: Incident): boolean =>
+      kind === "missing" && alert.kind === "truncated_tail" && !isOver(alert) && covers(places, heights?.[0] ?? -1);
+    const alike = this.known.filter(
+      (one) => (one.alert.kind === kind || isTail(one)) && isOfFormerCopy(one.alert) === isFormer,
+    );
     const open = alike.filter(({ alert }) => !isOver(alert));
     const over = alike.filter(({ alert }) => alert.status === "resolved");
     // What has no place in the log is told apart by what is said of it.

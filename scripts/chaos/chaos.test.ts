@@ -65,7 +65,7 @@ describe("the options of npm run chaos", () => {
     expect(parseChaosOptions(["--faults", "delay"], {})).toMatchObject({ minutes: 5, rounds: undefined });
     expect(parseChaosOptions(["--minutes", "1"], {})).toMatchObject({ names: FAULT_NAMES, alone: [] });
     expect(parseChaosOptions(["tamper", "--only", "payload"], {})).toEqual({
-      ...{ mode: "tamper", events: 30_000, writers: 16, only: "payload" },
+      ...{ mode: "tamper", events: 60_000, writers: 16, only: "payload" },
     });
     expect(parseChaosOptions(["no-alarm", "--minutes", "120"], {})).toEqual({
       ...{ mode: "no-alarm", minutes: 120, writers: 256 },

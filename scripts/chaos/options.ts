@@ -7,7 +7,7 @@ import type { TamperOptions } from "./tamper/run.js";
 
 const ROUNDS = "50";
 const MINUTES = "5";
-const TAMPER_EVENTS = "30000";
+const TAMPER_EVENTS = "60000";
 const TAMPER_WRITERS = "16";
 const CALM_MINUTES = "10";
 const CALM_WRITERS = "256";
@@ -40,7 +40,7 @@ npm run kill-leader is --rounds 20 --faults leader-kill; each of the options may
 
 tamper              changes data behind the nodes' backs under load, in every way that is to be found, on follower,
                     leader, and two of three nodes; prints how long each took to be found, and whether node, event and field
-                    were named.
+                    were named, and nothing else.
                     3: one was not found within 10 s, or not named rightly
   --events N        how many events are there before (default ${TAMPER_EVENTS})
   --writers N       how many clients write meanwhile (default ${TAMPER_WRITERS})

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Db } from "mongodb";
-import { BLOCK_EDITS, type Blocks, blocksOf, deleteAll, editAll, editHeaders } from "./edits.js";
+import { BLOCK_EDITS, type Blocks, blocksOf, RANGE_EDITS } from "./edits.js";
 import type { Target } from "./places.js";
 
 /** On which nodes it is done: two are the leader and a follower, so that one of three has a sound copy. */
@@ -17,16 +17,17 @@ export interface TamperCase {
   readonly fields: readonly string[];
   readonly where: Where;
   readonly roles: readonly Role[];
-  /** The alert names the event. */
+  /** The alert names the first event and the last one. */
   readonly namesEvent: boolean;
   readonly isOnDetail?: string;
+  /** The clients stop, and go on when it is found. */
+  readonly isQuiet?: true;
   readonly act: (db: Db, targets: readonly [first: Target, last: Target], node: string) => Promise<unknown>;
   /** Takes away what would be found again for ever. */
   readonly undo?: (db: Db) => Promise<unknown>;
 }
 
 const ALL: readonly Role[] = ["follower", "leader", "two"];
-const ONE: readonly Role[] = ["follower", "leader"];
 
 const onBlock = (where: "recent" | "oldest"): TamperCase[] =>
   BLOCK_EDITS.map(({ what, kind, fields, act }) => ({
@@ -51,23 +52,12 @@ const onEntries = (where: "recent" | "oldest"): TamperCase[] => [
 
 const THOUSANDS = ["many oldest", "many recent", "many of one event"] as const;
 
-const onMany = (where: (typeof THOUSANDS)[number]): TamperCase[] => [
-  {
-    ...{ what: "thousands of payloads", kinds: ["payload_modified"], fields: [], where, namesEvent: true },
-    roles: ALL,
-    act: (db, [first, last]) => editAll(blocksOf(db), [first.height, last.height]),
-  },
-  {
-    ...{ what: "thousands of events' headers", kinds: ["header_modified"], fields: [], where, namesEvent: true },
-    roles: ALL,
-    act: (db, [first, last]) => editHeaders(blocksOf(db), [first.height, last.height]),
-  },
-  {
-    ...{ what: "thousands of events that are deleted", kinds: ["missing"], fields: [], where, namesEvent: true },
-    roles: ALL,
-    act: (db, [first, last]) => deleteAll(blocksOf(db), [first.height, last.height]),
-  },
-];
+const onMany = (where: (typeof THOUSANDS)[number]): TamperCase[] =>
+  RANGE_EDITS.map(({ what, kind, fields, act }) => ({
+    // Where many entries differ, the whole index is made anew before all of them were looked at.
+    ...{ what, kinds: [kind], fields, where, roles: ALL, namesEvent: kind !== "index_differs" },
+    act: (db, [first, last]) => act(blocksOf(db), [first.height, last.height]),
+  }));
 
 async function copyTo(blocks: Blocks, from: number, _id: string): Promise<void> {
   const document = await blocks.findOne({ _id: from });
@@ -86,6 +76,8 @@ const endWatch = (db: Db, node: string) =>
     },
   });
 const OPERATION_FAILED = 96;
+
+const cutOff: TamperCase["act"] = (db, [first]) => blocksOf(db).deleteMany({ _id: { $gte: first.height } });
 
 const none = { where: "none", fields: [], namesEvent: false } as const;
 
@@ -129,13 +121,18 @@ export const TAMPER_CASES: readonly TamperCase[] = [
   },
   ...THOUSANDS.flatMap(onMany),
   {
-    // Under load new blocks come above what was cut off.
-    ...{ what: "a tail that is cut off", kinds: ["truncated_tail", "missing"], fields: [], where: "recent" },
-    ...{ namesEvent: false, roles: ONE },
-    act: (db, [first]) => blocksOf(db).deleteMany({ _id: { $gte: first.height } }),
+    ...{ what: "a tail that is cut off while nobody writes", kinds: ["truncated_tail"], fields: [], where: "recent" },
+    ...{ namesEvent: true, roles: ALL, isQuiet: true },
+    act: cutOff,
   },
   {
-    ...{ ...none, what: "a watch that ends and cannot begin again", kinds: ["watch_down"], roles: ONE },
+    // New blocks come above what was cut off.
+    ...{ what: "a tail that is cut off under load", kinds: ["truncated_tail", "missing"], fields: [], where: "recent" },
+    ...{ namesEvent: false, roles: ALL },
+    act: cutOff,
+  },
+  {
+    ...{ ...none, what: "a watch that ends and cannot begin again", kinds: ["watch_down"], roles: ALL },
     isOnDetail: "changes cannot be watched",
     act: (db, _targets, node) => endWatch(db, node),
     undo: (db) => db.client.db("admin").command({ configureFailPoint: "failCommand", mode: "off" }),

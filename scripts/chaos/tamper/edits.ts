@@ -47,6 +47,15 @@ export async function editPayload(blocks: Blocks, at: number): Promise<void> {
   await blocks.updateOne({ _id: at }, { $set: { payloads: await withPayloads(blocks, at) } });
 }
 
+const NO_BLOCK = "0".repeat(64);
+const NO_SIGNATURE = new Binary(new Uint8Array(64));
+
+/** Other payloads, with hashes to match. */
+function rehashed({ records, header: before }: Document, payloads: Binary): Document {
+  const header = { ...before, bodyHash: bodyHash({ records: records.value(), payloads: payloads.value() }) };
+  return { payloads, header, blockHash: hashHeader(header) };
+}
+
 export const BLOCK_EDITS: readonly BlockEdit[] = [
   {
     what: "a payload that is edited",
@@ -79,7 +88,7 @@ export const BLOCK_EDITS: readonly BlockEdit[] = [
     what: "a link to another block",
     kind: "link_broken",
     fields: ["header.previousBlockHash"],
-    act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { "header.previousBlockHash": "0".repeat(64) } }),
+    act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { "header.previousBlockHash": NO_BLOCK } }),
   },
   {
     what: "a payload whose hashes were made anew",
@@ -87,17 +96,14 @@ export const BLOCK_EDITS: readonly BlockEdit[] = [
     fields: ["header.bodyHash", "blockHash", "dataPayload.by.name"],
     act: async (blocks, at) => {
       const document = await stored(blocks, at);
-      const payloads = edit(document.payloads, '"ada"', '"eve"');
-      const body = { records: document.records.value(), payloads: payloads.value() };
-      const header = { ...document.header, bodyHash: bodyHash(body) };
-      await blocks.updateOne({ _id: at }, { $set: { payloads, header, blockHash: hashHeader(header) } });
+      await blocks.updateOne({ _id: at }, { $set: rehashed(document, edit(document.payloads, '"ada"', '"eve"')) });
     },
   },
   {
     what: "a signature that is another one",
     kind: "signature_invalid",
     fields: ["signature"],
-    act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { signature: new Binary(new Uint8Array(64)) } }),
+    act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { signature: NO_SIGNATURE } }),
   },
   {
     what: "hashes that a restart begins with",
@@ -135,22 +141,81 @@ export const BLOCK_EDITS: readonly BlockEdit[] = [
   },
 ];
 
+/** What somebody does to all stored blocks of a range, each of their events included. */
+export interface RangeEdit {
+  readonly what: string;
+  readonly kind: string;
+  readonly fields: readonly string[];
+  readonly act: (blocks: Blocks, heights: Heights) => Promise<unknown>;
+}
+
 type Heights = readonly [first: number, last: number];
 
 const within = ([first, last]: Heights) => ({ _id: { $gte: first, $lte: last } });
 
-/** Changes each of the events of these blocks. */
-export async function editAll(blocks: Blocks, heights: Heights): Promise<void> {
-  const found = await blocks.find(within(heights), { projection: { payloads: 1 } }).toArray();
-  const writes = found.map(({ _id, payloads }) => {
-    const bytes = Buffer.from(payloads.value());
-    for (let at = bytes.indexOf('"ada"'); at !== -1; at = bytes.indexOf('"ada"', at + 1)) bytes.write('"eve"', at);
-    return { updateOne: { filter: { _id }, update: { $set: { payloads: new Binary(bytes) } } } };
-  });
+/** Replaces each such text in a stored part by another of the same length. */
+function editEach(part: Binary, from: string, to: string): Binary {
+  const bytes = Buffer.from(part.value());
+  for (let at = bytes.indexOf(from); at !== -1; at = bytes.indexOf(from, at + 1)) bytes.write(to, at);
+  return new Binary(bytes);
+}
+
+async function setEach(blocks: Blocks, heights: Heights, changed: (found: Document) => Document): Promise<void> {
+  const found = await blocks.find(within(heights)).toArray();
+  const writes = found.map((one) => ({ updateOne: { filter: { _id: one._id }, update: { $set: changed(one) } } }));
   await blocks.bulkWrite(writes, { ordered: false });
 }
 
-export const editHeaders = (blocks: Blocks, heights: Heights) =>
-  blocks.updateMany(within(heights), { $set: { "header.leaderId": "n9" } });
-
-export const deleteAll = (blocks: Blocks, heights: Heights) => blocks.deleteMany(within(heights));
+export const RANGE_EDITS: readonly RangeEdit[] = [
+  {
+    what: "thousands of payloads",
+    kind: "payload_modified",
+    fields: ["dataPayload.by.name"],
+    act: (blocks, heights) =>
+      setEach(blocks, heights, ({ payloads }) => ({ payloads: editEach(payloads, '"ada"', '"eve"') })),
+  },
+  {
+    what: "thousands of records",
+    kind: "record_modified",
+    fields: ["eventType"],
+    act: (blocks, heights) =>
+      setEach(blocks, heights, ({ records }) => ({ records: editEach(records, "paid", "kept") })),
+  },
+  {
+    what: "thousands of payloads whose hashes were made anew",
+    kind: "hash_rewritten",
+    fields: ["dataPayload.by.name"],
+    act: (blocks, heights) =>
+      setEach(blocks, heights, (found) => rehashed(found, editEach(found.payloads, '"ada"', '"eve"'))),
+  },
+  {
+    what: "thousands of events' headers",
+    kind: "header_modified",
+    fields: ["header.leaderId"],
+    act: (blocks, heights) => blocks.updateMany(within(heights), { $set: { "header.leaderId": "n9" } }),
+  },
+  {
+    what: "thousands of events' links",
+    kind: "link_broken",
+    fields: ["header.previousBlockHash"],
+    act: (blocks, heights) => blocks.updateMany(within(heights), { $set: { "header.previousBlockHash": NO_BLOCK } }),
+  },
+  {
+    what: "thousands of events' signatures",
+    kind: "signature_invalid",
+    fields: ["signature"],
+    act: (blocks, heights) => blocks.updateMany(within(heights), { $set: { signature: NO_SIGNATURE } }),
+  },
+  {
+    what: "thousands of events that are deleted",
+    kind: "missing",
+    fields: [],
+    act: (blocks, heights) => blocks.deleteMany(within(heights)),
+  },
+  {
+    what: "thousands of events' index entries",
+    kind: "index_differs",
+    fields: [],
+    act: (blocks, [first, last]) => blocks.updateMany(within([-last, -first]), { $set: { terms: [] } }),
+  },
+];

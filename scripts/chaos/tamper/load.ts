@@ -22,6 +22,8 @@ export async function call<T>(url: string, body?: unknown): Promise<{ status: nu
 /** Writers that go on until they are stopped; all of their events can be edited. */
 export class Load {
   written = 0;
+  /** Nobody begins to write while it is. */
+  isPaused = false;
   #isOver = false;
   readonly #writing: Promise<void>[];
 
@@ -39,6 +41,7 @@ export class Load {
 
   async #write(writer: number): Promise<void> {
     for (let i = writer; !this.#isOver; i++) {
+      while (this.isPaused && !this.#isOver) await sleep(50);
       const { url } = this.nodes[i % this.nodes.length] as ClusterNode;
       const status = await call(`${url}/api/v1/events`, editableEvent(i, `load-${writer}`)).then(
         (answer) => answer.status,

@@ -11,7 +11,7 @@ export interface Outcome {
   /** Null: not at all. */
   readonly foundMs: number | null;
   /** What the alert does not say, or says wrongly. */
-  readonly wrong: readonly string[];
+  readonly wrong: string[];
 }
 
 /** How long each kind took to be found, and whether it was named rightly. */

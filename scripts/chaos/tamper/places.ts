@@ -52,6 +52,22 @@ async function committedOn(db: Db, url: string, height: number): Promise<Target>
   return committed;
 }
 
+/** Waits until no block came for so long. */
+export async function stillness(db: Db, forMs: number): Promise<void> {
+  const newest = async () => (await db.collection<{ _id: number }>("blocks").findOne({}, { sort: { _id: -1 } }))?._id;
+  let seen = await newest();
+  let since = performance.now();
+  const isStill = await poll(
+    async () => {
+      const now = await newest();
+      if (now !== seen) [seen, since] = [now, performance.now()];
+      return performance.now() - since >= forMs || undefined;
+    },
+    { withinMs: THERE_WITHIN_MS, everyMs: 100 },
+  );
+  if (isStill === undefined) throw new Error("blocks come although nobody writes");
+}
+
 /** Blocks that were there before anybody looks, each for one case: what was changed once stays as it is. */
 export class Places {
   constructor(private next: number) {}

@@ -1,12 +1,15 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Db, MongoClient } from "mongodb";
 import { type Cluster, type ClusterNode, startCluster } from "../../cluster/cluster.js";
 import { INTEGRITY_FAILURE } from "../../lib/command.js";
 import { poll } from "../../lib/processes.js";
+import { UsageError } from "../../lib/usage.js";
 import { MONGOD_ARGS } from "../faults/fail-points.js";
+import { type Alert, alertsOf, covers, furtherKinds, overlaps } from "./alerts.js";
 import { type Role, TAMPER_CASES, type TamperCase } from "./cases.js";
 import { call, fillOneByOne, fillTo, Load, writeOne } from "./load.js";
 import { type Outcome, Outcomes } from "./outcomes.js";
-import { newTarget, Places, type Target } from "./places.js";
+import { newTarget, Places, stillness, type Target } from "./places.js";
 
 export interface TamperOptions {
   /** How many events are there before anything is changed. */
@@ -26,21 +29,15 @@ const READY_WITHIN_MS = 120_000;
 const MANY_BLOCKS = 20;
 const MANY_SINGLE_BLOCKS = 1_000;
 const EVENTS_A_BLOCK = 100;
+/** Without a new block for so long, none comes: what tells of alerts is written within five seconds. */
+const QUIET_MS = 7_000;
+/** What is told wrongly besides may come a little later. */
+const SETTLED_MS = 3_000;
 const LOOK_MS = 50;
-
-interface Alert {
-  readonly id: string;
-  readonly kind: string;
-  readonly node: string;
-  readonly accused: string;
-  readonly detail: string;
-  readonly heights?: readonly (readonly [number, number])[];
-  readonly sequences?: readonly (readonly [number, number])[];
-  readonly differences?: readonly { readonly height: number; readonly field: string }[];
-}
 
 /** Changes the data of nodes under load in every way that is known to be found, and answers the exit code. */
 export async function runTamper(options: TamperOptions): Promise<number> {
+  chosenCases(options);
   const cluster = await startCluster({ env: { TAKEOVER_COOLDOWN_MS: "600000" }, mongodArgs: MONGOD_ARGS });
   const abandon = () => {
     cluster.abandon();
@@ -59,26 +56,37 @@ export async function runTamper(options: TamperOptions): Promise<number> {
 
 export async function tamperWith(
   cluster: Cluster,
-  { events, writers, only, foundWithinMs = FOUND_WITHIN_MS }: TamperOptions,
+  options: TamperOptions,
   say: (line: string) => void,
 ): Promise<Outcomes> {
+  const cases = chosenCases(options);
+  const { events, writers, foundWithinMs = FOUND_WITHIN_MS } = options;
   const { node } = await cluster.leader();
   await fillTo(node.url, events);
-  const cases = TAMPER_CASES.filter(({ what }) => what.includes(only));
   const { height } = await writeOne(node.url);
-  const singles = cases.filter(({ where }) => where === "many of one event").flatMap(({ roles }) => roles).length;
-  await fillOneByOne(node.url, singles * (MANY_SINGLE_BLOCKS + 1));
+  await fillOneByOne(node.url, countOf(cases, "many of one event") * (MANY_SINGLE_BLOCKS + 1));
   say(`${events} events are there; ${writers} clients write on while data are changed behind the nodes' backs.`);
   const load = new Load(cluster.nodes, writers);
   const outcomes = new Outcomes(foundWithinMs);
   const places = { oldest: new Places(1), singles: new Places(height) };
+  const attempts: [Attempt, Outcome][] = [];
   try {
     for (const one of cases)
       for (const role of one.roles) {
-        const outcome = await new Attempt(cluster, places, one, role).run();
+        const attempt = new Attempt({ cluster, load, places }, one, role);
+        const outcome = await attempt.run();
+        attempts.push([attempt, outcome]);
         outcomes.add(outcome);
         say(outcomes.line(outcome));
       }
+    await sleep(SETTLED_MS);
+    const alerts = await alertsOf(node);
+    for (const [attempt, outcome] of attempts) {
+      const further = attempt.furtherIn(alerts);
+      if (further.length === 0) continue;
+      outcome.wrong.push(...further);
+      say(outcomes.line(outcome));
+    }
   } finally {
     await load.stop();
   }
@@ -86,24 +94,68 @@ export async function tamperWith(
   return outcomes;
 }
 
+const countOf = (cases: readonly TamperCase[], where: TamperCase["where"]): number =>
+  cases.filter((one) => one.where === where).flatMap(({ roles }) => roles).length;
+
+/** Throws where the log would have too few old blocks: each case takes some of its own, and the one before. */
+function chosenCases({ events, only }: Pick<TamperOptions, "events" | "only">): readonly TamperCase[] {
+  const cases = TAMPER_CASES.filter(({ what }) => what.includes(only));
+  const least = EVENTS_A_BLOCK * (countOf(cases, "oldest") * 2 + countOf(cases, "many oldest") * (MANY_BLOCKS + 1));
+  if (events < least) throw new UsageError(`--events ${events}: these cases need ${least} at least.`);
+  return cases;
+}
+
 type Targets = readonly [first: Target, last: Target];
 
+interface Ground {
+  readonly cluster: Cluster;
+  readonly load: Load;
+  readonly places: { readonly oldest: Places; readonly singles: Places };
+}
+
 class Attempt {
+  private readonly cluster: Cluster;
+  private readonly places: Ground["places"];
+  private done: { readonly nodes: readonly string[]; readonly targets: Targets } | null = null;
+
   constructor(
-    private readonly cluster: Cluster,
-    private readonly places: { readonly oldest: Places; readonly singles: Places },
+    private readonly ground: Ground,
     private readonly one: TamperCase,
     private readonly role: Role,
-  ) {}
+  ) {
+    this.cluster = ground.cluster;
+    this.places = ground.places;
+  }
 
   async run(): Promise<Outcome> {
-    const { what, where, kinds, undo } = this.one;
+    const { load } = this.ground;
+    load.isPaused = this.one.isQuiet === true;
+    try {
+      return await this.tamper();
+    } finally {
+      load.isPaused = false;
+    }
+  }
+
+  /** Of these nodes nothing else may be told about these blocks, also later. */
+  furtherIn(alerts: readonly Alert[]): string[] {
+    const { where, kinds } = this.one;
+    if (this.done === null || where === "none") return [];
+    const { nodes, targets } = this.done;
+    const [first, last] = targets;
+    return furtherKinds(alerts, { nodes, kinds, heights: [first.height, last.height] });
+  }
+
+  private async tamper(): Promise<Outcome> {
+    const { what, where, kinds, undo, isQuiet } = this.one;
     const victims = await this.victims();
     const clients = await Promise.all(victims.map(({ mongodbUri }) => MongoClient.connect(mongodbUri)));
     try {
       const dbs = clients.map((client) => client.db());
       const nodes = victims.map(({ id }) => id);
       const targets = await this.targets(dbs, victims[0] as ClusterNode);
+      if (isQuiet) for (const db of dbs) await stillness(db, QUIET_MS);
+      this.done = { nodes, targets };
       const before = await this.alerts(nodes);
       await Promise.all(dbs.map((db, i) => this.one.act(db, targets, nodes[i] as string)));
       const { found, foundMs } = await this.found(nodes, targets, before);
@@ -180,23 +232,26 @@ class Attempt {
   /** As a node tells them whose data nobody has changed. */
   private async alerts(victims: readonly string[]): Promise<readonly Alert[]> {
     const other = this.cluster.nodes.find(({ id, pid }) => !victims.includes(id) && pid !== undefined) as ClusterNode;
-    const { body } = await call<{ alerts?: Alert[] }>(`${other.url}/api/v1/alerts?limit=500`).catch(() => ({
-      body: {} as { alerts?: Alert[] },
-    }));
-    return body.alerts ?? [];
+    return alertsOf(other);
   }
 
   private isMeant({ kind, heights, detail }: Alert, [first, last]: Targets): boolean {
-    const { kinds, where, isOnDetail } = this.one;
+    const { kinds, where, isOnDetail, namesEvent } = this.one;
     if (!kinds.includes(kind)) return false;
     if (where === "none") return isOnDetail === undefined || detail.includes(isOnDetail);
+    if (!namesEvent) return overlaps(heights, [first.height, last.height]);
     return covers(heights, first.height) && covers(heights, last.height);
   }
 
-  private wrongIn({ node, accused, sequences, differences = [] }: Alert, [first, last]: Targets): string[] {
-    const { namesEvent, fields } = this.one;
+  private wrongIn(alert: Alert, [first, last]: Targets): string[] {
+    const { node, accused, sequences, differences = [], furtherDifferences = 0 } = alert;
+    const { namesEvent } = this.one;
     const events = namesEvent ? [...new Set([first.sequence, last.sequence])] : [];
-    const named = differences.filter(({ height }) => height === first.height).map(({ field }) => field);
+    const named = differences
+      .filter(({ height }) => first.height <= height && height <= last.height)
+      .map(({ field }) => field);
+    // An alert that others of the kind have filled already shows none of thousands more.
+    const fields = first === last || named.length > 0 || furtherDifferences === 0 ? this.one.fields : [];
     return [
       ...(accused === node ? [] : [`${accused} is accused of what is on ${node}`]),
       ...events.filter((at) => !covers(sequences, at)).map((at) => `event ${at} is not named on ${node}`),
@@ -212,6 +267,3 @@ class Attempt {
     return others.filter(({ heights }) => covers(heights, first.height)).map(({ node }) => `${node} is named too`);
   }
 }
-
-const covers = (ranges: readonly (readonly [number, number])[] = [], at: number): boolean =>
-  ranges.some(([first, last]) => first <= at && at <= last);

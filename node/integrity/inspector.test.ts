@@ -368,6 +368,21 @@ it.each([
   expect(await kindsOf(change, more, false)).toEqual([kind]);
 });
 
+it("names the events of each block whose link was altered, also where nobody has a copy and its neighbours are sound", async () => {
+  const { blocks } = TestLog.grow(9);
+  const store = new MemoryIntegrity(blocks);
+  const { found, inspector } = setUpLong(store, blocks, false);
+  for (const at of [4, 6, 9]) {
+    store.change(at, unlinked);
+    inspector.suspect(height(at), { foundBy: "scrub" });
+  }
+  await inspector.idle();
+  expect(found.map(({ sequences }) => sequences)).toEqual([[[2, 2]], [[4, 4]], [[7, 7]]]);
+  expect(found[0]?.differences).toMatchObject([
+    { height: 4, field: "header.previousBlockHash", expected: blocks[2]?.stored.block.blockHash },
+  ]);
+});
+
 it.each([
   ["ids", "record_modified", editedId, {}],
   ["bodies that headers name", "hash_rewritten", withHeader({}, editedPayload), {}],

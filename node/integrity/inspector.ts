@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
-import type { Block, BlockHeader } from "../../shared/log/block.js";
+import type { BlockHeader } from "../../shared/log/block.js";
 import { rangeMatches } from "../../shared/log/chain.js";
 import { type Clock, sleep } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
@@ -276,16 +276,18 @@ export class Inspector {
       sound === null ? own : blockDifference(found, { block: sound, previousHash: proof.previousHash });
     if (difference === null && written.length === 0) return null;
     if (sound !== null && difference !== null) alike.add(difference.kind);
-    const committed = sound ?? (isSound ? found.block : null);
+    // Beside another link all of a header is as it was committed.
+    const isOwnKnown = isSound || difference?.kind === "link_broken";
+    const header = sound?.header ?? (isOwnKnown ? found.block.header : null);
     const finding: IncidentFinding = {
       ...(difference ?? { kind: kindOfWritten(written, sound === null ? alike : new Set()), differences: [] }),
       ...this.about(at, suspicion),
-      sequences: sequencesOf(difference, committed),
+      sequences: sequencesOf(difference, header),
       agreeing: copies.agreeing,
       detail: `${describe(this.parts.nodeId, at, difference, written)}${isKept && evidence === null ? `; ${NOT_KEPT}` : ""}`,
       ...(evidence === null ? {} : { evidence: [evidence] }),
     };
-    return { at, finding, header: committed?.header ?? null, isAltered: difference !== null };
+    return { at, finding, header, isAltered: difference !== null };
   }
 
   /** Whoever alters a database may keep it from taking the evidence too: that is told without it. */
@@ -378,11 +380,11 @@ export function isWhole(found: FoundBlock, blockHash: HashHex): boolean {
   );
 }
 
-function sequencesOf(difference: BlockDifference | null, sound: Block | null): Range[] {
+function sequencesOf(difference: BlockDifference | null, header: BlockHeader | null): Range[] {
   const named = (difference?.differences ?? []).flatMap(({ sequence }) => (sequence === undefined ? [] : [sequence]));
   if (named.length > 0) return [...new Set(named)].map((at) => [at, at]);
-  if (sound === null || sound.header.eventCount === 0) return [];
-  return [[sound.header.firstSequence, sound.header.treeSize - 1]];
+  if (header === null || header.eventCount === 0) return [];
+  return [[header.firstSequence, header.treeSize - 1]];
 }
 
 function describe(nodeId: NodeId, at: Height, difference: BlockDifference | null, written: readonly string[]): string {

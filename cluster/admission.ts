@@ -1,6 +1,7 @@
 import { utf8 } from "../shared/bytes.js";
 import { sha256Hex } from "../shared/hash.js";
 import type { NodeId } from "../shared/ids.js";
+import type { LearnerNote } from "./codes.js";
 import type { Core } from "./core.js";
 import type { Progress } from "./leader-state.js";
 import { trySeal } from "./sealing.js";
@@ -21,10 +22,10 @@ export const isLearner = (core: Core): boolean => core.admission.isMarking || !i
 export const isAdmitted = (core: Core): boolean => core.members.get(core.selfId)?.joinNonce === core.hard.joinNonce;
 
 /** A fresh join, made when this node finds that it lost what it had acknowledged: it counts for nothing until admitted. */
-export function becomeLearner(core: Core, reason: string, change: { readonly forming?: null } = {}): void {
+export function becomeLearner(core: Core, why: LearnerNote, change: { readonly forming?: null } = {}): void {
   core.admission.joins += 1;
   const nonce = sha256Hex(utf8(`${core.config.nextJoinNonce}/${core.admission.joins}`)).slice(0, 32);
-  core.note("warn", `${core.selfId} becomes a learner: ${reason}`);
+  core.note(why);
   core.following.pendingAnswers = [];
   core.saveState({ ...change, joinNonce: nonce });
 }
@@ -40,7 +41,7 @@ export function onAdmitted(core: Core): void {
 
 export function onMarkSaved(core: Core): void {
   core.admission.isMarking = false;
-  core.note("info", `${core.selfId} is admitted: its votes and acknowledgements count from now on`);
+  core.note({ code: "admitted" });
   armElection(core);
 }
 
@@ -49,8 +50,9 @@ export function maybeAdmit(core: Core, id: NodeId, peer: Progress): void {
   if (peer.learner === null || !wantsAdmission(core, peer)) return;
   const known = core.log.tail.members.get(id);
   const hasKnownKeys = known !== undefined && known.keys.block === peer.learner.keys.block;
-  if (hasKnownKeys) admit(core, id, { actor: id, reason: "rejoined with its known keys" });
-  else if (core.config.admitsNewKeys) admit(core, id, { actor: id, reason: "admitted by ADMIT_NEW_KEYS" });
+  const { knownKeys, newKeys } = core.config.admissionReasons;
+  if (hasKnownKeys) admit(core, id, { actor: id, reason: knownKeys });
+  else if (core.config.admitsNewKeys) admit(core, id, { actor: id, reason: newKeys });
 }
 
 export const wantsAdmission = (core: Core, peer: Progress): boolean =>
@@ -66,8 +68,8 @@ export function admit(core: Core, id: NodeId, by: { actor: string; reason: strin
   if (isWaiting || leader.controls.length >= core.config.limits.waitingAdmissionsMax) return;
   const twin = [...members.values()].find((member) => member.id !== id && member.storeId === learner.storeId);
   if (twin !== undefined) {
-    const detail = `${id} has the storeId of ${twin.id}: one database was copied to the other; give ${id} an empty one`;
-    return core.alert({ alertKind: "duplicate_store_id", accused: id, detail });
+    const finding = { code: "learner_store_shared", twin: twin.id } as const;
+    return core.alert({ alertKind: "duplicate_store_id", accused: id, finding });
   }
   const { joinNonce, storeId, keys } = learner;
   leader.controls.push({ kind: "node_admitted", node: id, joinNonce, storeId, keys, ...by });

@@ -24,7 +24,7 @@ export function checkQuorum(core: Core, leader: LeaderState): boolean {
   const heard = heardPeers(core, electionTimeoutMs).length + 1;
   const isSettled = core.now - core.following.lastContact > electionTimeoutMs;
   if (heard < core.quorum && isSettled) {
-    core.becomeFollower(null, "it has not heard from a majority for an election timeout");
+    core.becomeFollower(null, { code: "no_majority_heard" });
     return true;
   }
   if (!isWaiting(core)) leader.stuckMs = 0;
@@ -54,10 +54,9 @@ function giveUp(core: Core, leader: LeaderState): boolean {
   const target = nextOf(core, [...sure, ...others]);
   if (target === undefined) return false;
   const isSure = sure.includes(target);
-  const how = isSure ? "is told to lead" : "may run, if its store answers";
-  core.note("warn", `blocks of this node reach no majority, which answers: ${target} ${how}`);
+  core.note({ code: "blocks_not_taken", node: target, isSure });
   standBack(core);
-  if (isSure) runAndStepDown(core, target, "its blocks do not reach a majority, which answers");
+  if (isSure) runAndStepDown(core, target, { code: "blocks_not_taken" });
   // Until it is elected this node leads on: where the other stores hang, nobody could do better.
   else run(core, target);
   return isSure;

@@ -10,7 +10,6 @@ export const CLOCK_OFF_MS_MAX = 60_000;
 const FRESH_TIMEOUTS = 4;
 /** So long a clock must be off before its node is named: after a pause the others' are heard anew one by one. */
 const OFF_TIMEOUTS = 2;
-const MINUTE_MS = 60_000;
 
 /** What a node knows of the members' wall clocks. */
 export class Clocks {
@@ -82,7 +81,7 @@ export function onClockTick(core: Core): void {
     if (off.some((one) => one.node === node)) continue;
     clocks.offSince.delete(node);
     if (node === core.selfId) clocks.hasNamedItself = false;
-    if (clocks.named.delete(node)) core.note("info", `the clock of ${node} is no longer found to be off`);
+    if (clocks.named.delete(node)) core.note({ code: "clock_right", node });
   }
   for (const { node, offMs } of off) {
     if (!clocks.offSince.has(node)) clocks.offSince.set(node, now);
@@ -116,15 +115,11 @@ function clocksOff(fresh: readonly MemberClock[]): ClockView[] {
 /** Once: the leader raises an alert, and each node says it of itself. */
 function name(core: Core, node: NodeId, offMs: number): void {
   const { clocks } = core;
-  const minutes = Math.round(Math.abs(offMs) / MINUTE_MS);
-  const detail =
-    `the clock of ${node} is ${minutes} minutes ${offMs > 0 ? "ahead of" : "behind"} the members' median: set it right. ` +
-    "Until then others lead before it, and recordedAt stays within a minute of the median";
   if (core.role === "leader" && !clocks.named.has(node)) {
     clocks.named.add(node);
-    core.alert({ alertKind: "clock_off", accused: node, detail });
+    core.alert({ alertKind: "clock_off", accused: node, finding: { code: "clock_off", offMs } });
   } else if (core.role !== "leader" && node === core.selfId && !clocks.hasNamedItself) {
     clocks.hasNamedItself = true;
-    core.note("warn", detail);
+    core.note({ code: "own_clock_off", offMs });
   }
 }

@@ -2,10 +2,10 @@ import { type Height, height, type NodeId } from "../shared/ids.js";
 import type { Block } from "../shared/log/block.js";
 import type { ChainState } from "../shared/log/chain.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import type { AlertFinding, ReplicaAlert } from "./codes.js";
 import type { Core } from "./core.js";
 import { genesisRefusal } from "./founding.js";
 import type { NewEntry } from "./log-view.js";
-import type { ReplicaAlert } from "./types.js";
 
 type Append = Extract<PeerBody, { kind: "append" }>;
 
@@ -36,7 +36,7 @@ export function compare(core: Core, message: PeerMessage, body: Append): Compari
     const { header } = block;
     expected = height(expected + 1);
     if (header.height !== expected)
-      return conflict(from, "bad_link", `${from} sent block ${header.height}, not ${expected}`, expected);
+      return conflict(from, "bad_link", { code: "height_skipped", sent: header.height }, expected);
     if (expected < log.baseHeight) continue;
     const mine = fresh.length === 0 ? log.at(expected) : undefined;
     if (mine !== undefined && mine.blockHash === block.blockHash) {
@@ -54,10 +54,7 @@ export function compare(core: Core, message: PeerMessage, body: Append): Compari
 
 /** One majority elects one leader a term: another one means forged messages or lost votes. */
 function secondLeader({ term }: Core, accused: NodeId): Refused {
-  return {
-    kind: "conflict",
-    alert: { alertKind: "fork", accused, detail: `${accused} claims to lead term ${term} too` },
-  };
+  return { kind: "conflict", alert: { alertKind: "fork", accused, finding: { code: "second_leader", term } } };
 }
 
 /** The block that the message builds on, unless it lies below what is in memory: then one of its blocks must be equal. */
@@ -90,7 +87,10 @@ function verify(
   const refusal = sealedBySender(message, header);
   if (refusal !== null) return conflict(from, "bad_leader", refusal, at);
   const verdict = core.ports.verifyBlock(state, block);
-  if (!verdict.ok) return conflict(from, verdict.fault, verdict.detail, at, verdict.sequence);
+  if (!verdict.ok) {
+    const { fault, detail, sequence } = verdict;
+    return conflict(from, fault, { code: "block_invalid", detail }, at, sequence);
+  }
   if (mine !== undefined && mine.term === header.term && header.term > 0) return fork(core, block);
   const foreign = genesisRefusal(core, message, verdict.next);
   if (foreign !== null) return conflict(from, "bad_cluster", foreign, at);
@@ -102,35 +102,30 @@ function fork({ log }: Core, block: Block): Refused {
   const { height: at, term, leaderId } = block.header;
   const both = [log.entry(at)?.block, block].filter((sealed) => sealed !== undefined);
   const headers = both.map(({ header, signature }) => ({ header, signature }));
-  const detail = `two blocks of term ${term} at height ${at}`;
-  return { kind: "conflict", alert: { alertKind: "fork", accused: leaderId, detail, height: at, headers } };
+  const finding = { code: "two_blocks", term } as const;
+  return { kind: "conflict", alert: { alertKind: "fork", accused: leaderId, finding, height: at, headers } };
 }
 
 /** A block of the message's term is its sender's, as that one leads it. */
-function sealedBySender({ term, from }: PeerMessage, header: Block["header"]): string | null {
-  if (header.term > term) return `a block of term ${header.term} in a message of term ${term}`;
+function sealedBySender({ term, from }: PeerMessage, header: Block["header"]): AlertFinding | null {
+  if (header.term > term) return { code: "block_term_too_high", blockTerm: header.term, term };
   if (header.term === term && header.leaderId !== from)
-    return `a block of term ${term} by ${header.leaderId}, while ${from} leads it`;
+    return { code: "block_of_other_leader", term, leaderId: header.leaderId };
   return null;
 }
 
 const below = (isLearner: boolean, from: NodeId, at: Height): Refused =>
   isLearner
-    ? conflict(
-        from,
-        "learner_divergent",
-        `this node's committed block ${at} is not the leader's: move its data away and start it anew`,
-        at,
-      )
-    : conflict(from, "conflict_below_commit", `${from} sent another block at committed height ${at}`, at);
+    ? conflict(from, "learner_divergent", { code: "learner_block_differs" }, at)
+    : conflict(from, "conflict_below_commit", { code: "committed_block_differs" }, at);
 
 const conflict = (
   accused: NodeId,
   alertKind: ReplicaAlert["alertKind"],
-  detail: string,
+  finding: AlertFinding,
   at: Height,
   sequence?: number,
 ): Refused => ({
   kind: "conflict",
-  alert: { alertKind, accused, detail, height: at, ...(sequence === undefined ? {} : { sequence }) },
+  alert: { alertKind, accused, finding, height: at, ...(sequence === undefined ? {} : { sequence }) },
 });

@@ -7,6 +7,7 @@ import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { Admission, isLearner } from "./admission.js";
 import { ToldToLead } from "./check-quorum.js";
 import { Clocks, isClockOff, ownWallMs } from "./clocks.js";
+import type { Note, ReplicaAlert, RoleReason } from "./codes.js";
 import { Duplicates } from "./duplicates.js";
 import { ElectionState } from "./election.js";
 import { Following } from "./follower.js";
@@ -18,16 +19,7 @@ import { Random } from "./random.js";
 import { StoreQueue } from "./store-queue.js";
 import { armElection } from "./timeouts.js";
 import { TakeOver } from "./transfer.js";
-import type {
-  BootState,
-  Effect,
-  HardState,
-  Ports,
-  ProposalRefusal,
-  ReplicaAlert,
-  ReplicaConfig,
-  Role,
-} from "./types.js";
+import type { BootState, Effect, HardState, Ports, ProposalRefusal, ReplicaConfig, Role } from "./types.js";
 
 /**
  * What all rules of a replica share: its hard state, its log, its role, and how effects are given out. What only one rule
@@ -164,8 +156,8 @@ export class Core {
     this.store.send({ kind: "send", message, ...(ref === undefined ? {} : { ref }) }, this.effects);
   }
 
-  note(level: "info" | "warn", text: string): void {
-    this.effects.push({ kind: "log", level, text });
+  note(note: Note): void {
+    this.effects.push({ kind: "note", note });
   }
   alert(alert: ReplicaAlert): void {
     this.effects.push({ kind: "alert", alert });
@@ -200,7 +192,7 @@ export class Core {
     this.effects.push({ kind: "truncate", opId, from, term: this.term, leaderId });
   }
 
-  becomeFollower(leaderId: NodeId | null, reason: string): void {
+  becomeFollower(leaderId: NodeId | null, reason: RoleReason): void {
     const isChange = this.role !== "follower" || this.leaderId !== leaderId;
     const { leader } = this;
     this.role = "follower";
@@ -212,7 +204,7 @@ export class Core {
     if (isChange) this.announceRole(reason);
   }
 
-  announceRole(reason: string): void {
+  announceRole(reason: RoleReason): void {
     this.effects.push({ kind: "role_changed", role: this.role, term: this.term, leaderId: this.leaderId, reason });
   }
 

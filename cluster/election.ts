@@ -1,6 +1,7 @@
 import type { NodeId } from "../shared/ids.js";
 import type { Election } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import type { RoleReason } from "./codes.js";
 import type { Core } from "./core.js";
 import { onAnswerToPreferred } from "./take-over.js";
 import { armElection } from "./timeouts.js";
@@ -43,7 +44,7 @@ export class ElectionState {
 export function onElectionTick(core: Core): void {
   if (core.isLearner || core.isStalled) return armElection(core);
   if (core.now < core.election.deadline) return;
-  if (core.role === "asking") return startPreVote(core, "no higher-priority node answered");
+  if (core.role === "asking") return startPreVote(core, { code: "higher_silent" });
   startCampaign(core);
 }
 
@@ -78,12 +79,12 @@ function startCampaign(core: Core): void {
   core.leaderId = null;
   const mine = core.config.self.priority;
   const higher = [...core.members.values()].filter((member) => member.priority > mine).map((member) => member.id);
-  if (higher.length === 0 || core.election.wasSilenced) return startPreVote(core, "no leader is heard");
+  if (higher.length === 0 || core.election.wasSilenced) return startPreVote(core, { code: "no_leader_heard" });
   core.role = "asking";
   core.election.asked = new Set(higher);
   core.election.waitMs = core.config.electionTimeoutMs / 4;
   core.election.deadline = core.now + core.election.waitMs;
-  core.announceRole("no leader is heard: higher-priority nodes are asked");
+  core.announceRole({ code: "higher_asked" });
   for (const id of higher) core.send(id, { kind: "election", tail: durableTail(core) });
 }
 
@@ -101,7 +102,7 @@ export function onAlive(core: Core): void {
   if (core.role !== "asking") return;
   core.election.wasSilenced = true;
   core.role = "follower";
-  core.announceRole("a higher-priority node is alive and runs");
+  core.announceRole({ code: "higher_alive" });
   // Who alone found the leader gone waits until the others miss it by themselves, and the highest of them has run.
   armElection(core, foundGone(core) ? SILENCED_EARLY_FACTOR : 1);
 }
@@ -109,11 +110,11 @@ export function onAlive(core: Core): void {
 /** A refused connection answers ELECTION with "no" at once. */
 export function onAskedUnreachable(core: Core, id: NodeId): void {
   if (core.role !== "asking" || !core.election.asked.delete(id) || core.election.asked.size > 0) return;
-  startPreVote(core, "no higher-priority node can be reached");
+  startPreVote(core, { code: "higher_unreachable" });
 }
 
 /** A dry run: nothing is stored and no term moves, so a node that was cut off deposes nobody by coming back. */
-function startPreVote(core: Core, reason: string): void {
+function startPreVote(core: Core, reason: RoleReason): void {
   core.role = "pre_candidate";
   core.election.votes = new Set([core.selfId]);
   armElection(core, foundGone(core) ? PRE_VOTE_RETRY_SOON_FACTOR : PRE_VOTE_RETRY_FACTOR);
@@ -144,7 +145,7 @@ export function onPreVoteAnswer(core: Core, message: PeerMessage, body: Body<"pr
   if (core.role === "follower") return onAnswerToPreferred(core, message.from);
   if (core.role !== "pre_candidate" || !body.isGranted) return;
   core.election.votes.add(message.from);
-  if (core.election.votes.size >= core.quorum) startVote(core, "a majority would vote for it");
+  if (core.election.votes.size >= core.quorum) startVote(core, { code: "pre_votes_won" });
 }
 
 /**
@@ -155,5 +156,5 @@ export function onRunNow(core: Core, message: PeerMessage, body: Body<"run_now">
   const isOrderOfLeader = core.role === "follower" && message.term === core.term && message.from === core.leaderId;
   if (!isOrderOfLeader || !canVote(core)) return;
   core.election.campaign = { reason: body.reason, since: core.now, previousLeader: message.from };
-  startVote(core, `${message.from} hands over`);
+  startVote(core, { code: "handed_over", node: message.from });
 }

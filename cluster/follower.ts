@@ -69,7 +69,7 @@ function hearLeader(core: Core, from: NodeId, body: Append): void {
   following.toldCommitHeight = height(Math.max(following.toldCommitHeight ?? 0, body.commitHeight));
   const end = core.log.tail.height;
   if (body.acknowledgedHeight > end && !core.isLearner)
-    becomeLearner(core, `its log ends at block ${end}, below ${body.acknowledgedHeight} that it acknowledged`);
+    becomeLearner(core, { code: "learner_behind", end, acknowledged: body.acknowledgedHeight });
 }
 
 /** After an insert: what it made durable can be answered and committed. */
@@ -119,6 +119,7 @@ function followLeader(core: Core, leaderId: NodeId): void {
   core.election.wasPaused = false;
   core.election.campaign = null;
   if (core.leaderId !== leaderId) core.takeOver.followsSince = core.now;
-  if (core.role !== "follower" || core.leaderId !== leaderId) core.becomeFollower(leaderId, `${leaderId} leads`);
+  if (core.role !== "follower" || core.leaderId !== leaderId)
+    core.becomeFollower(leaderId, { code: "leader_heard", node: leaderId });
   armElection(core);
 }

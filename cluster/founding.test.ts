@@ -24,17 +24,17 @@ function refusal(of: { belongsTo?: string; knows?: readonly Member[]; genesis?: 
 
 describe("a genesis", () => {
   it("is refused if it is not of the cluster that the identity belongs to", () => {
-    expect(refusal({ belongsTo: "d" })).toMatch("this node belongs to cluster d");
+    expect(refusal({ belongsTo: "d" })).toEqual({ code: "genesis_of_other_cluster", own: "d", theirs: "c" });
     expect(refusal({ belongsTo: "c" })).toBeNull();
   });
   it("is refused by one that joins if the cluster is not named after it", () => {
-    expect(refusal({ says: "another" })).toBe("the genesis is not the cluster's");
+    expect(refusal({ says: "another" })).toEqual({ code: "genesis_not_of_cluster" });
     expect(refusal({ says: "c" })).toBeNull();
   });
   it("is refused if it lists other members than this node has stored", () => {
-    const others = "the genesis lists other members than the forming record";
-    expect(refusal({ knows: [member("n1")] })).toBe(others);
-    expect(refusal({ knows: [member("n1"), member("n2", "another join")] })).toBe(others);
+    const others = { code: "genesis_of_other_members" };
+    expect(refusal({ knows: [member("n1")] })).toEqual(others);
+    expect(refusal({ knows: [member("n1"), member("n2", "another join")] })).toEqual(others);
     expect(refusal({ knows: listed })).toBeNull();
   });
 });
@@ -48,6 +48,7 @@ function newborn(): { core: Core; hear: (body: PeerBody, of?: Partial<PeerMessag
     configured: [self, { id: "n2", priority: 2 }],
     ...{ heartbeatMs: 100, electionTimeoutMs: 1_000, requestTimeoutMs: 5_000, takeoverCooldownMs: 5_000 },
     ...{ admitsNewKeys: true, formedClusterId: null, limits: DEFAULT_LIMITS, seed: 1 },
+    admissionReasons: { knownKeys: "", newKeys: "" },
     ...{ genesisNonce: "b".repeat(32), nextJoinNonce: "c".repeat(32) },
   };
   const boot: BootState = {

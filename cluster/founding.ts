@@ -4,6 +4,7 @@ import type { ChainState } from "../shared/log/chain.js";
 import type { Member } from "../shared/log/control.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import { becomeLearner } from "./admission.js";
+import type { GenesisRefusal } from "./codes.js";
 import type { Core } from "./core.js";
 import type { LeaderState } from "./leader-state.js";
 import { seal } from "./sealing.js";
@@ -51,11 +52,7 @@ export function noteFounders(core: Core, message: PeerMessage): void {
     if (body.kind === "append_answer") for (const id of body.founders ?? []) core.founding.founders.add(id);
   } else if (core.founding.otherLists.get(from) !== formingHash) {
     core.founding.otherLists.set(from, formingHash);
-    core.note(
-      "warn",
-      `${from} has another list of founders than ${core.selfId}: one of them was begun anew without the other. If there is ` +
-        "no log yet, start all nodes with empty databases and without their identity files",
-    );
+    core.note({ code: "other_founders", node: from });
   }
 }
 
@@ -68,8 +65,8 @@ function leaveList(core: Core, leaderId: NodeId): void {
   core.founding.metOthersAt = core.now;
   // Of the next list, if there is one, nobody has said anything yet.
   core.founding.founders.clear();
-  core.becomeFollower(null, "a log has begun with another list of founders");
-  becomeLearner(core, `${leaderId} leads a log that began with another list of founders`, { forming: null });
+  core.becomeFollower(null, { code: "other_log_begun" });
+  becomeLearner(core, { code: "learner_of_other_log", node: leaderId }, { forming: null });
 }
 
 /** Members of the configuration that have not introduced themselves of late: one that was heard long ago may be another now. */
@@ -106,19 +103,14 @@ export function onJoin(core: Core, message: PeerMessage, body: Join, ref: number
   if (body.wantsAnswer) core.send(message.from, introduction(core, false), { ref });
   if (!isNew(core)) return;
   if (canonicalText(body.configured) !== canonicalText(configuredIds(core))) {
-    const theirs = body.configured.join(", ");
-    core.note(
-      "warn",
-      `${message.from} is configured with other members (${theirs}): set the same MEMBERS on every node`,
-    );
-    return;
+    return core.note({ code: "other_configuration", node: message.from, members: body.configured });
   }
   if (body.record !== null || body.isFormed) return meetRecord(core, message.from, body);
   const heard = [...core.founding.heard.values()].map(({ member }) => member);
   const twin = [core.self, ...heard].find(({ id, storeId }) => id !== message.from && storeId === body.member.storeId);
   if (twin !== undefined) {
-    const detail = `${message.from} uses the same database as ${twin.id}, or a copy of it: give each node its own`;
-    return core.alert({ alertKind: "duplicate_store_id", accused: message.from, detail });
+    const finding = { code: "founder_store_shared", twin: twin.id } as const;
+    return core.alert({ alertKind: "duplicate_store_id", accused: message.from, finding });
   }
   core.founding.heard.set(message.from, { member: body.member, at: core.now });
   if (isJoining(core) || missingMembers(core).length > 0) return;
@@ -131,18 +123,14 @@ function meetRecord(core: Core, from: NodeId, body: Join): void {
     mine !== undefined && mine.storeId === core.self.storeId && mine.joinNonce === core.self.joinNonce;
   // A formed cluster may have decided without this node since: its log, not the list, says who votes.
   if (listsThisJoin && body.record !== null && core.log.tail.height === 0) return adoptRecord(core, body.record);
-  if (!isJoining(core))
-    core.note(
-      "info",
-      `${from} belongs to a formed cluster: ${core.selfId} joins it as a learner and waits to be admitted`,
-    );
+  if (!isJoining(core)) core.note({ code: "formed_cluster_met", node: from });
   core.founding.metOthersAt = core.now;
 }
 
 function adoptRecord(core: Core, members: readonly Member[]): void {
   const record = [...members].sort((a, b) => (a.id < b.id ? -1 : 1));
   core.saveState({ forming: record });
-  core.note("info", `the founding members are ${record.map((member) => member.id).join(", ")}`);
+  core.note({ code: "founders_known", founders: record.map((member) => member.id) });
   // Nobody leads yet: no need to wait a whole timeout.
   armElection(core, record.length === 1 ? 0 : 0.3);
 }
@@ -163,26 +151,21 @@ export function sayWhoIsMissing(core: Core, leader: LeaderState): void {
   if (core.log.tail.height > 0 || leader.hasSaidWhoIsMissing) return;
   if (core.now - core.following.lastContact <= core.config.electionTimeoutMs) return;
   leader.hasSaidWhoIsMissing = true;
-  core.note(
-    "warn",
-    `nothing is written before every member has the list of founders, and ${missingFounders(core).join(", ")} has not ` +
-      "said so. Start what is down, and mend what keeps it from this node; if its data are lost, start all nodes anew with " +
-      "empty databases",
-  );
+  core.note({ code: "founders_awaited", missing: missingFounders(core) });
 }
 
 /** A genesis must carry the list that this node knows, and be the one that its identity joined. */
-export function genesisRefusal(core: Core, message: PeerMessage, next: ChainState): string | null {
+export function genesisRefusal(core: Core, message: PeerMessage, next: ChainState): GenesisRefusal | null {
   if (next.height !== 1) return null;
   const { formedClusterId } = core.config;
   if (formedClusterId !== null && next.clusterId !== formedClusterId)
-    return `this node belongs to cluster ${formedClusterId.slice(0, 12)}, the genesis is of ${next.clusterId.slice(0, 12)}`;
+    return { code: "genesis_of_other_cluster", own: formedClusterId, theirs: next.clusterId };
   const known = core.hard.forming;
   // A node that joins a formed cluster knows no list yet: the genesis must be the one that the cluster is named after.
-  if (known === null) return next.clusterId === message.clusterId ? null : "the genesis is not the cluster's";
+  if (known === null) return next.clusterId === message.clusterId ? null : { code: "genesis_not_of_cluster" };
   const isSame =
     known.length === next.members.size && known.every((member) => sameMember(member, next.members.get(member.id)));
-  return isSame ? null : "the genesis lists other members than the forming record";
+  return isSame ? null : { code: "genesis_of_other_members" };
 }
 
 function sameMember(

@@ -29,7 +29,7 @@ export function becomeLeader(core: Core): void {
   core.election.wasSilenced = false;
   core.election.wasPaused = false;
   core.election.votes.clear();
-  core.announceRole(`elected by a majority of ${core.members.size}`);
+  core.announceRole({ code: "elected", members: core.members.size });
   // Raft section 5.4.2: only a block of its own term lets a leader commit older ones.
   if (core.log.tail.height === 0) found(core, leader);
   else seal(core, leader, [], { kind: "term_started", election });

@@ -15,6 +15,7 @@ function alone(): { replica: Replica; core: Core; opId: () => number } {
     configured: [{ id: "n1", priority: 1 }],
     ...{ heartbeatMs: 100, electionTimeoutMs: 1_000, requestTimeoutMs: 5_000, takeoverCooldownMs: 5_000 },
     ...{ admitsNewKeys: true, formedClusterId: null, limits: DEFAULT_LIMITS, seed: 1 },
+    admissionReasons: { knownKeys: "", newKeys: "" },
     ...{ genesisNonce: "b".repeat(32), nextJoinNonce: "c".repeat(32) },
   };
   const boot: BootState = {

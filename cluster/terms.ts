@@ -12,7 +12,7 @@ const TERM_LEAP_MAX = 10_000;
 export function takeTerm(core: Core, { from, term }: PeerMessage): boolean {
   if (term <= core.term) return true;
   if (term > core.term + TERM_LEAP_MAX && !isBelieved(core, from, term)) return false;
-  core.becomeFollower(null, `term ${term} was seen`);
+  core.becomeFollower(null, { code: "term_seen", term });
   core.saveState({ term, votedFor: null });
   return true;
 }
@@ -22,7 +22,7 @@ function isBelieved(core: Core, from: NodeId, high: Term): boolean {
   core.highTerms.set(from, high);
   const agreeing = [...core.highTerms.values()].filter((seen) => seen > core.term + TERM_LEAP_MAX).length;
   if (agreeing >= core.quorum) return true;
-  const detail = `${from} speaks of term ${high}, far above ${core.term}: refused until a majority does`;
-  core.alert({ alertKind: "term_too_high", accused: from, detail });
+  const finding = { code: "term_far_ahead", term: high, ownTerm: core.term } as const;
+  core.alert({ alertKind: "term_too_high", accused: from, finding });
   return false;
 }

@@ -21,9 +21,5 @@ export function onAnnouncedTimeout(core: Core, leaderId: NodeId, timeoutMs: numb
   following.announcedTimeoutMs = timeoutMs;
   if (timeoutMs === own || timeoutMs === following.saidTimeoutMs) return;
   following.saidTimeoutMs = timeoutMs;
-  core.note(
-    "warn",
-    `ELECTION_TIMEOUT_MS is ${timeoutMs} on ${leaderId}, which leads, and ${own} on ${core.selfId}: this node waits for ` +
-      "its leader by the leader's. Configure all nodes alike.",
-  );
+  core.note({ code: "timeouts_differ", node: leaderId, theirMs: timeoutMs, ownMs: own });
 }

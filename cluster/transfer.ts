@@ -1,5 +1,6 @@
 import type { NodeId } from "../shared/ids.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
+import type { RoleReason } from "./codes.js";
 import type { Core } from "./core.js";
 import type { LeaderState, Progress } from "./leader-state.js";
 import { counts, heardPeers } from "./quorum.js";
@@ -72,7 +73,7 @@ function healthyPeers(core: Core): [NodeId, Progress][] {
 
 function beginTransfer(core: Core, leader: LeaderState, target: NodeId, reason: Transfer["reason"]): void {
   leader.transfer = { target, reason, deadline: core.now + core.config.electionTimeoutMs, isRunSent: false };
-  core.note("info", `handing over to ${target}: sealing stops until it leads, one election timeout at most`);
+  core.note({ code: "handing_over", node: target });
   advanceTransfer(core);
 }
 
@@ -91,7 +92,7 @@ export function advanceTransfer(core: Core): void {
 export function onTransferTick(core: Core): void {
   const { leader } = core;
   if (leader === null || leader.transfer === null || core.now < leader.transfer.deadline) return;
-  core.note("warn", `${leader.transfer.target} did not take over in time: this node goes on leading`);
+  core.note({ code: "not_taken_over", node: leader.transfer.target });
   leader.transfer = null;
   leader.failedTransfers += 1;
   const doublings = Math.min(leader.failedTransfers, BACK_OFF_DOUBLINGS_MAX);
@@ -103,7 +104,7 @@ export function handOverAtOnce(core: Core): boolean {
   const level = healthyPeers(core).filter(([, peer]) => peer.match >= core.log.durableHeight);
   const target = level.sort(([, a], [, b]) => b.match - a.match)[0]?.[0];
   if (target === undefined) return false;
-  runAndStepDown(core, target, `its store does not answer, and ${target}'s does`);
+  runAndStepDown(core, target, { code: "store_silent", node: target });
   return true;
 }
 
@@ -111,7 +112,7 @@ export function handOverAtOnce(core: Core): boolean {
 export const run = (core: Core, target: NodeId): void => core.send(target, { kind: "run_now", reason: "hand_over" });
 
 /** Any other may try before this node does. */
-export function runAndStepDown(core: Core, target: NodeId, reason: string): void {
+export function runAndStepDown(core: Core, target: NodeId, reason: RoleReason): void {
   run(core, target);
   core.becomeFollower(null, reason);
   armElection(core, LATE_FACTOR);

@@ -1,10 +1,11 @@
 import type { HashHex, Height, NodeId, Term } from "../shared/ids.js";
 import type { Block } from "../shared/log/block.js";
-import type { BlockFault, BlockSigner, BlockVerifier, ChainState } from "../shared/log/chain.js";
+import type { BlockSigner, BlockVerifier, ChainState } from "../shared/log/chain.js";
 import type { AlertRecords, Maintenance, Member } from "../shared/log/control.js";
 import type { LoggedEvent, PreparedEvent } from "../shared/log/event.js";
 import type { BlockIndex } from "../shared/log/index.js";
 import type { PeerMessage } from "../shared/protocol/messages.js";
+import type { Note, ReplicaAlert, RoleReason } from "./codes.js";
 import type { ReplicaLimits } from "./limits.js";
 
 /** What a node must never forget: one document, replaced as a whole, durable before any message that rests on it. */
@@ -31,6 +32,8 @@ export interface ReplicaConfig {
   readonly takeoverCooldownMs: number;
   /** Learners with new keys are admitted without a person. */
   readonly admitsNewKeys: boolean;
+  /** What the log says of an admission for which no person has given a reason. */
+  readonly admissionReasons: { readonly knownKeys: string; readonly newKeys: string };
   /** The identity says that this node belongs to this cluster: no other genesis is accepted. */
   readonly formedClusterId: HashHex | null;
   readonly limits: ReplicaLimits;
@@ -150,23 +153,6 @@ export type ProposalRefusal =
   | "cannot_tell"
   | LookUpFailure;
 
-export interface ReplicaAlert {
-  readonly alertKind:
-    | BlockFault
-    | "conflict_below_commit"
-    | "term_too_high"
-    | "duplicate_store_id"
-    | "clock_off"
-    | "fork"
-    | "learner_divergent";
-  readonly accused: NodeId;
-  readonly detail: string;
-  readonly height?: Height;
-  readonly sequence?: number;
-  /** Of a fork: both headers for the one height, as they were signed. They prove it to whoever has the keys. */
-  readonly headers?: readonly Pick<Block, "header" | "signature">[];
-}
-
 /**
  * What the driver must do, in this order. Storage operations form one queue and are done one after the other; each is
  * answered by `stored`. **Persist before send:** the replica gives out a `send` that rests on a storage operation only
@@ -218,8 +204,8 @@ export type Effect =
   | { kind: "read_refused"; readId: number }
   | { kind: "head_differs"; proposalId: number; headHash: HashHex | ""; nextSequence: number }
   | { kind: "alert"; alert: ReplicaAlert }
-  | { kind: "role_changed"; role: Role; term: Term; leaderId: NodeId | null; reason: string }
-  | { kind: "log"; level: "info" | "warn"; text: string };
+  | { kind: "role_changed"; role: Role; term: Term; leaderId: NodeId | null; reason: RoleReason }
+  | { kind: "note"; note: Note };
 
 export interface CommittedBlock {
   readonly block: Block;

@@ -1,5 +1,6 @@
 import { type Height, type NodeId, type Term, term } from "../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
+import type { RoleReason } from "./codes.js";
 import type { Core } from "./core.js";
 import { becomeLeader } from "./leader.js";
 import { armElection } from "./timeouts.js";
@@ -20,7 +21,7 @@ export function onVote(core: Core, message: PeerMessage, body: Body<"vote">, ref
 }
 
 /** A candidate votes for itself in a new term, and asks the others. */
-export function startVote(core: Core, reason: string): void {
+export function startVote(core: Core, reason: RoleReason): void {
   core.role = "candidate";
   // Nobody is known to lead the new term.
   core.leaderId = null;

@@ -24,6 +24,7 @@ import { makeBootNonce } from "./peers/authentication.js";
 import { PeerTransport } from "./peers/transport.js";
 import type { Driver } from "./replica/driver.js";
 import { AlteredLog } from "./replica/verified-tail.js";
+import { roleReason } from "./replica/wording.js";
 import { HEADS_EVERY_MS } from "./service/head-exchange.js";
 import type { NodeLogService } from "./service/log-service.js";
 import { PeerDesk } from "./service/parts.js";
@@ -96,9 +97,9 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
     ...(webhook === null ? {} : { testWebhook: () => webhook.test(), webhookFault: () => webhook.fault }),
     observer: {
       onEffect(effect) {
-        if (effect.kind === "alert") alerts.onReplicaAlert(effect.alert);
         if (effect.kind === "role_changed") announce(config.nodeId, effect, logger);
       },
+      onAlert: (alert) => alerts.onReplicaAlert(alert),
       onReplicaLost: () => undefined,
       onRecovered: () => integrity.onRecovered(),
       onInvalidBlock(at, detail) {
@@ -290,7 +291,7 @@ function assertSameCluster(config: Config, members: readonly string[] | null): v
 
 function announce(nodeId: string, effect: Extract<Effect, { kind: "role_changed" }>, logger: Logger): void {
   const { role, term, leaderId, reason } = effect;
-  logger.info({ role, term, leaderId }, `${role} in term ${term}: ${reason}`);
+  logger.info({ role, term, leaderId }, `${role} in term ${term}: ${roleReason(reason)}`);
   notifySupervisor({ kind: "leader", node: nodeId, leaderId, term });
 }
 

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { ReplicaAlert } from "../../cluster/types.js";
 import { toHex } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import { notifySupervisor } from "../host/supervision.js";
 import type { IndexFinding } from "../replica/held-log.js";
+import type { WordedAlert } from "../replica/wording.js";
 import type { IntegrityStore, KeptHeader } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore } from "../storage/port.js";
 import { logged, sentenceOf } from "./alert-summary.js";
@@ -53,7 +53,7 @@ export class Alerts {
 
   constructor(private readonly parts: AlertsParts) {}
 
-  onReplicaAlert({ alertKind, accused, detail, height, sequence, headers = [] }: ReplicaAlert): void {
+  onReplicaAlert({ alertKind, accused, detail, height, sequence, headers = [] }: WordedAlert): void {
     const finding: Finding = {
       kind: alertKind,
       // Nothing that is stored is wrong.

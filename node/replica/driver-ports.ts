@@ -8,10 +8,14 @@ import type { NodeSigner } from "../host/signer.js";
 import type { Storage } from "../storage/port.js";
 import type { IndexFinding, LogSettings } from "./held-log.js";
 import type { NodeIdentity } from "./memory.js";
+import type { WordedAlert } from "./wording.js";
 
 /** What a driver is made from: everything that has a side effect. */
 export interface DriverOptions {
-  readonly config: Omit<ReplicaConfig, "self" | "seed" | "genesisNonce" | "nextJoinNonce" | "formedClusterId"> & {
+  readonly config: Omit<
+    ReplicaConfig,
+    "self" | "seed" | "genesisNonce" | "nextJoinNonce" | "formedClusterId" | "admissionReasons"
+  > & {
     readonly self: Omit<ReplicaConfig["self"], "storeId" | "keys">;
   };
   readonly storage: Storage;
@@ -25,10 +29,15 @@ export interface DriverOptions {
   readonly log?: Partial<LogSettings>;
 }
 
+/** Alerts are told in words. */
+export type ToldEffect = Exclude<Effect, { kind: "alert" }>;
+
 /** What a driver tells its node. */
 export interface DriverEvents {
-  /** Of effects that are neither its store's nor its peers' alone: of writes, reads, blocks, alerts, roles. */
-  onEffect(effect: Effect): void;
+  /** Of effects that are neither its store's nor its peers' alone: of writes, reads, blocks, roles; and of what it notes. */
+  onEffect(effect: ToldEffect): void;
+  /** What its core finds wrong with another node. */
+  onAlert(alert: WordedAlert): void;
   /** The replica was lost with its store: whatever was proposed and not sealed is certainly not written. */
   onReplicaLost(reason: string): void;
   /** Everything up to `commitHeight` is committed; blocks between were not announced one by one. */

@@ -89,6 +89,7 @@ async function make(
     send: () => undefined,
     events: {
       onEffect,
+      onAlert: () => undefined,
       onReplicaLost: () => tracker.onReplicaLost(),
       onRecovered: (commitHeight) => {
         recoveries.push(commitHeight);

@@ -18,6 +18,7 @@ import { type Recovered, recover } from "./recovery.js";
 import { endsProcess, recoverForEver } from "./recovery-loop.js";
 import { StorageOperations } from "./storage-operations.js";
 import { Ticks } from "./ticks.js";
+import { ADMISSION_REASONS, noteLine, worded } from "./wording.js";
 
 /**
  * Runs one replica: queue, step, persist, then send. Storage operations are done one after the other; after any that
@@ -217,8 +218,13 @@ export class Driver {
       case "committed":
         this.commit(effect);
         return this.options.events.onEffect(effect);
-      case "log":
-        return this.options.logger[effect.level](effect.text);
+      case "note": {
+        const { level, text } = noteLine(this.options.config.self.id, effect.note);
+        this.options.logger[level](text);
+        return this.options.events.onEffect(effect);
+      }
+      case "alert":
+        return this.options.events.onAlert(worded(effect.alert));
       default:
         return this.options.events.onEffect(effect);
     }
@@ -360,6 +366,7 @@ export class Driver {
       seed: Number.parseInt(clock.randomHex(4), 16),
       genesisNonce: clock.randomHex(16),
       nextJoinNonce: clock.randomHex(16),
+      admissionReasons: ADMISSION_REASONS,
     };
     return new Replica(configured, boot, { signer: signer.block, verifyBlock });
   }

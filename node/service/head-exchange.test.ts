@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
-import type { ReplicaAlert } from "../../cluster/types.js";
 import { toHex } from "../../shared/bytes.js";
 import type { Block } from "../../shared/log/block.js";
 import { PEER_REQUESTS } from "../../shared/protocol/requests.js";
 import { GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { createVerifier } from "../host/signer.js";
+import type { WordedAlert } from "../replica/wording.js";
 import { HeadExchange, type HeadExchangeParts } from "./head-exchange.js";
 
 const answerOf = ({ header, signature }: Block) => ({
@@ -14,7 +14,7 @@ type Answer = ReturnType<typeof answerOf>;
 
 /** A follower of n1, which asks its fellow n3 at each `look`. */
 function setUp(blocks: readonly TestBlock[], answer: Answer) {
-  const alerts: ReplicaAlert[] = [];
+  const alerts: WordedAlert[] = [];
   const warnings: string[] = [];
   const keys = GENESIS.kind === "genesis" ? GENESIS.members[0]?.keys : undefined;
   const members = ["n1", "n2", "n3"].map((id) => ({ id, keys }));
@@ -36,7 +36,7 @@ function setUp(blocks: readonly TestBlock[], answer: Answer) {
     },
     logger: { warn: (_fields: object, text: string) => warnings.push(text), error: () => undefined },
     heads: { everyMs: 1, verifier: createVerifier() },
-    onAlert: (alert: ReplicaAlert) => alerts.push(alert),
+    onAlert: (alert: WordedAlert) => alerts.push(alert),
   };
   const exchange = new HeadExchange(parts as unknown as HeadExchangeParts);
   const looked = async (): Promise<void> => {

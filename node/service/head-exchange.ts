@@ -1,4 +1,3 @@
-import type { ReplicaAlert } from "../../cluster/types.js";
 import { fromHex, toHex } from "../../shared/bytes.js";
 import { type Height, height, type NodeId } from "../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../shared/log/block.js";
@@ -6,6 +5,7 @@ import type { SignatureVerifier } from "../../shared/log/chain.js";
 import type { Membership } from "../../shared/log/control.js";
 import { parseHeader } from "../../shared/protocol/messages.js";
 import type { AnswerTo, QuestionOf } from "../../shared/protocol/requests.js";
+import type { WordedAlert } from "../replica/wording.js";
 import type { Parts } from "./parts.js";
 
 /** So often a follower asks each fellow follower for its head: what a leader tells two of them is compared within two seconds. */
@@ -20,7 +20,7 @@ export interface HeadsOptions {
 
 export interface HeadExchangeParts extends Pick<Parts, "config" | "driver" | "peers" | "clock" | "logger"> {
   readonly heads: HeadsOptions;
-  readonly onAlert: (alert: ReplicaAlert) => void;
+  readonly onAlert: (alert: WordedAlert) => void;
 }
 
 /** A header as its leader has signed it, and how far the one who has it calls the log committed. */

@@ -1,5 +1,4 @@
 import type { Logger } from "pino";
-import type { ReplicaAlert } from "../../cluster/types.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
 import type { Maintenance } from "../../shared/log/control.js";
@@ -22,6 +21,7 @@ import type { HandlerContext } from "../peers/peer-server.js";
 import type { PeerTransport } from "../peers/transport.js";
 import { PROBLEMS, ProblemError } from "../problems.js";
 import type { Driver } from "../replica/driver.js";
+import type { WordedAlert } from "../replica/wording.js";
 import type { AlertRecord, Storage } from "../storage/port.js";
 import type { HeadsOptions } from "./head-exchange.js";
 import type { LeaderWatch } from "./leader-watch.js";
@@ -59,7 +59,7 @@ export interface LogServiceOptions {
   /** Followers compare what their leaders told them; a node without does not. */
   readonly heads?: HeadsOptions;
   /** Of what is found there. */
-  readonly onAlert?: (alert: ReplicaAlert) => void;
+  readonly onAlert?: (alert: WordedAlert) => void;
   /** How far this node's own database is watched and verified. */
   readonly integrity: () => Pick<
     AnswerOf<"status">,

@@ -1,12 +1,13 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
-import type { BulkEnd, Effect } from "../../cluster/types.js";
+import type { BulkEnd } from "../../cluster/types.js";
 import type { Height, NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import type { Config } from "../config.js";
 import type { PeerTransport } from "../peers/transport.js";
 import { Driver } from "../replica/driver.js";
-import type { DriverEvents, DriverOptions } from "../replica/driver-ports.js";
+import type { DriverEvents, DriverOptions, ToldEffect } from "../replica/driver-ports.js";
 import type { IndexFinding } from "../replica/held-log.js";
+import type { WordedAlert } from "../replica/wording.js";
 import { NodeLogService } from "./log-service.js";
 import type { LogServiceOptions, PeerPort } from "./parts.js";
 
@@ -77,7 +78,7 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
       ...(ports.testWebhook === undefined ? {} : { testWebhook: ports.testWebhook }),
       ...(ports.webhookFault === undefined ? {} : { webhookFault: ports.webhookFault }),
       ...(ports.heads === undefined ? {} : { heads: ports.heads }),
-      onAlert: (alert) => this.ports.observer.onEffect({ kind: "alert", alert }),
+      onAlert: (alert) => this.onAlert(alert),
       ...(ports.readLimits === undefined ? {} : { readLimits: ports.readLimits }),
     });
     disk.onChecked(() => this.tellFitness());
@@ -122,10 +123,13 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
 
   // --- What its driver tells -----------------------------------------------------------------------------------------
 
-  onEffect(effect: Effect): void {
+  onEffect(effect: ToldEffect): void {
     this.ports.observer.onEffect(effect);
     if (effect.kind === "committed") this.nameCluster(effect.blocks.at(-1)?.next.clusterId);
     this.service.onEffect(effect);
+  }
+  onAlert(alert: WordedAlert): void {
+    this.ports.observer.onAlert(alert);
   }
   onReplicaLost(reason: string): void {
     this.ports.observer.onReplicaLost(reason);

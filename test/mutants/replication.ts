@@ -113,7 +113,7 @@ export const REPLICATION_AND_COMMIT: readonly Mutant[] = [
     "19b",
     "a leader stays one in a higher term",
     TERMS_OF_ELECTIONS,
-    "core.becomeFollower(null, `term ",
-    'if (core.role !== "leader") core.becomeFollower(null, `term ',
+    "core.becomeFollower(null, { code",
+    'if (core.role !== "leader") core.becomeFollower(null, { code',
   ),
 ];

@@ -103,8 +103,8 @@ export const STORAGE: readonly Mutant[] = [
       { file: TIMEOUTS, find: "const spread = 1 + TIMEOUT_SPREAD * core.random.next();", replace: "const spread = 1;" },
       {
         file: ELECTION,
-        find: 'if (higher.length === 0 || core.election.wasSilenced) return startPreVote(core, "no leader is heard");',
-        replace: 'if (higher.length >= 0) return startVote(core, "no leader is heard");',
+        find: 'if (higher.length === 0 || core.election.wasSilenced) return startPreVote(core, { code: "no_leader_heard" });',
+        replace: 'if (higher.length >= 0) return startVote(core, { code: "no_leader_heard" });',
       },
     ],
   },
@@ -237,7 +237,7 @@ export const STORAGE: readonly Mutant[] = [
     "a conflict makes an honest follower give up its vote",
     FOLLOWER,
     '    core.alert(checked.alert);\n    return reply("rejected");',
-    '    core.alert(checked.alert);\n    if (!core.isLearner) becomeLearner(core, checked.alert.detail);\n    return reply("rejected");',
+    '    core.alert(checked.alert);\n    if (!core.isLearner) becomeLearner(core, { code: "learner_of_other_log", node: message.from });\n    return reply("rejected");',
   ),
   one(
     "44",

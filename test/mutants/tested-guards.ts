@@ -118,7 +118,7 @@ const TESTS: readonly (readonly [Scenario, readonly string[]])[] = [
       file: "test/scenarios/blocks-that-do-not-arrive.test.ts",
       test: "gives the lead up where all others campaign late, and only they know why",
     },
-    ["cluster/check-quorum.ts: isSure", "cluster/check-quorum.ts: isSure #2"],
+    ["cluster/check-quorum.ts: isSure"],
   ],
   [
     { file: "test/scenarios/blocks-that-do-not-arrive.test.ts", test: "stays the leader where nobody could do better" },

@@ -21,8 +21,7 @@ describe("the election order", () => {
     lab.node("n1").crash();
     lab.until("n3 leads", () => lab.node("n3").view.role === "leader");
     const silenced = lab.effects.filter(
-      ({ node, effect }) =>
-        node === "n3" && effect.kind === "role_changed" && effect.reason === "a higher-priority node is alive and runs",
+      ({ node, effect }) => node === "n3" && effect.kind === "role_changed" && effect.reason.code === "higher_alive",
     );
     expect(silenced.length).toBeLessThanOrEqual(1);
     expect(lab.scheduler.now).toBeLessThan(10 * lab.timing.electionTimeoutMs);

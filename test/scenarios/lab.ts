@@ -1,4 +1,5 @@
-import type { Effect } from "../../cluster/types.js";
+import type { Note } from "../../cluster/codes.js";
+import type { ToldEffect } from "../../node/replica/driver-ports.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerBody, PeerMessage } from "../../shared/protocol/messages.js";
 import { prepare } from "../sim/clients.js";
@@ -13,7 +14,7 @@ import { World, type WorldOptions } from "../sim/world.js";
 export class Lab extends World {
   /** Every message that was sent, as the scenario asks for it. */
   readonly sent: PeerMessage[] = [];
-  readonly effects: { node: NodeId; effect: Effect }[] = [];
+  readonly effects: { node: NodeId; effect: ToldEffect }[] = [];
   private readonly rules = new Set<(message: PeerMessage) => boolean>();
   private readonly writes = new Random(7);
 
@@ -121,6 +122,13 @@ export class Lab extends World {
   /** Each node's id with what a function finds in it. */
   each<T>(of: (node: World["nodes"][number]) => T): Record<NodeId, T> {
     return Object.fromEntries(this.nodes.map((node) => [node.id, of(node)]));
+  }
+
+  /** Who has noted what by this code. */
+  notes(code: Note["code"]): { node: NodeId; note: Note }[] {
+    return this.effects.flatMap(({ node, effect }) =>
+      effect.kind === "note" && effect.note.code === code ? [{ node, note: effect.note }] : [],
+    );
   }
 
   leaderChanges(): string[] {

@@ -55,10 +55,7 @@ function onTop(lab: Lab, lies: readonly Block[]): Block {
   return sealBlock({ ...state, blockHash: last.blockHash }, request, fakeSigner(disk.identity.keys.block)).block;
 }
 
-const found = (lab: Lab) =>
-  lab.effects.flatMap(({ node, effect }) =>
-    effect.kind === "alert" && effect.alert.alertKind === "fork" ? [{ node, ...effect.alert }] : [],
-  );
+const found = (lab: Lab) => lab.checkers.alerts.raised.filter(({ alertKind }) => alertKind === "fork");
 
 it("finds two blocks of one height that were told to two followers, within two seconds and on both, and names who signed both", () => {
   const lab = new Lab({ comparesHeads: true }).form();
@@ -122,6 +119,6 @@ it("says nothing of honest nodes, whoever leads and whatever tails are replaced"
     lab.until("somebody leads all", () => lab.nodes.every((node) => node.view.leaderId === lab.leader?.id));
     lab.writeTo(id);
   }
-  expect(lab.effects.filter(({ effect }) => effect.kind === "alert")).toEqual([]);
+  expect(lab.checkers.alerts.raised).toEqual([]);
   lab.finish();
 });

@@ -1,5 +1,6 @@
 import type { ReplicaLimits } from "../../cluster/limits.js";
-import type { Effect, Input, ReplicaConfig, ReplicaView } from "../../cluster/types.js";
+import type { Input, ReplicaConfig, ReplicaView } from "../../cluster/types.js";
+import type { ToldEffect } from "../../node/replica/driver-ports.js";
 import type { IndexFinding, LogMemory } from "../../node/replica/held-log.js";
 import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
@@ -74,7 +75,7 @@ export class SimNode {
   /** The present one last. */
   wallOffsetsMs = [0];
   /** Sees every effect before it is done; a scenario's way to interfere. */
-  onEffect: ((effect: Effect) => void) | null = null;
+  onEffect: ((effect: ToldEffect) => void) | null = null;
   /** How long its identity file takes to be written, if not as usual. */
   identityWriteMs: readonly [number, number] | null = null;
   /** Sees that the file is to be written because a tail is to be replaced. */
@@ -282,9 +283,10 @@ export class SimNode {
     this.around.checkers.takeOvers.onHandsOver(this);
   }
 
-  note(effect: Effect): void {
+  note(effect: ToldEffect): void {
     const { trace } = this.around;
-    if (trace.isOn) trace.add(`${this.id} ${describeEffect(effect)}`);
+    // What it notes of itself is in the trace by its logger.
+    if (trace.isOn && effect.kind !== "note") trace.add(`${this.id} ${describeEffect(effect)}`);
     this.onEffect?.(effect);
   }
 

@@ -1,6 +1,8 @@
-import type { Effect, Input } from "../../cluster/types.js";
+import type { Input } from "../../cluster/types.js";
 import type { Clock } from "../../node/clock.js";
 import type { Driver } from "../../node/replica/driver.js";
+import type { ToldEffect } from "../../node/replica/driver-ports.js";
+import type { WordedAlert } from "../../node/replica/wording.js";
 import { HEADS_EVERY_MS } from "../../node/service/head-exchange.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
 import type { ReadLimits } from "../../node/service/lookups.js";
@@ -71,6 +73,7 @@ export class SimProcess implements Clock {
       ...(around.comparesHeads ? { heads: { everyMs: HEADS_EVERY_MS, verifier: fakeVerifier } } : {}),
       observer: {
         onEffect: (effect) => this.onEffect(effect),
+        onAlert: (alert) => this.onAlert(alert),
         onReplicaLost: (reason) => {
           if (!STORE_REASONS.test(reason)) noteError(new Error(`${id} loses its replica: ${reason}`));
           node.loseReplica();
@@ -194,13 +197,21 @@ export class SimProcess implements Clock {
     node.around.transmit(message);
   }
 
-  private onEffect(effect: Effect): void {
+  private onEffect(effect: ToldEffect): void {
     if (!this.isAlive) return;
     const { node } = this;
     if (effect.kind === "role_changed") node.standing = effect;
+    if (effect.kind === "note" && effect.note.code === "handing_over") node.onHandsOver();
     node.around.checkers.onEffect(node, effect);
     if (effect.kind === "committed") this.showStreamed();
     node.note(effect);
+  }
+
+  private onAlert(alert: WordedAlert): void {
+    if (!this.isAlive) return;
+    const { trace, checkers } = this.node.around;
+    checkers.onAlert(this.node, alert);
+    if (trace.isOn) trace.add(`${this.node.id} ALERT ${alert.alertKind} against ${alert.accused}: ${alert.detail}`);
   }
 
   /** Whoever commits a block first publishes it before it says so. */
@@ -211,7 +222,6 @@ export class SimProcess implements Clock {
   private logger() {
     const { trace } = this.node.around;
     const add = (level: string) => (what: unknown, text?: string) => {
-      if (typeof what === "string" && what.startsWith("handing over to")) this.node.onHandsOver();
       if (!trace.isOn) return;
       const error = typeof what === "object" && what !== null && "err" in what ? `: ${String(what.err)}` : "";
       trace.add(`${this.node.id} ${level} ${typeof what === "string" ? what : `${text}${error}`}`);

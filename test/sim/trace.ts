@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import type { Effect, Input } from "../../cluster/types.js";
+import type { Input } from "../../cluster/types.js";
+import type { ToldEffect } from "../../node/replica/driver-ports.js";
+import { roleReason } from "../../node/replica/wording.js";
 import type { Block } from "../../shared/log/block.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 
@@ -99,7 +101,7 @@ export function describeInput(input: Input): string {
   }
 }
 
-export function describeEffect(effect: Effect): string {
+export function describeEffect(effect: Exclude<ToldEffect, { kind: "note" }>): string {
   switch (effect.kind) {
     case "save_state": {
       const { term, votedFor, joinNonce, forming } = effect.state;
@@ -133,11 +135,7 @@ export function describeEffect(effect: Effect): string {
       return `refused ${effect.proposalId} ${effect.reason}`;
     case "head_differs":
       return `head differs ${effect.proposalId}`;
-    case "alert":
-      return `ALERT ${effect.alert.alertKind} against ${effect.alert.accused}: ${effect.alert.detail}`;
     case "role_changed":
-      return `ROLE ${effect.role} t${effect.term} leader ${effect.leaderId}: ${effect.reason}`;
-    case "log":
-      return `log ${effect.level} ${effect.text}`;
+      return `ROLE ${effect.role} t${effect.term} leader ${effect.leaderId}: ${roleReason(effect.reason)}`;
   }
 }

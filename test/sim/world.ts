@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../cluster/limits.js";
-import type { ReplicaAlert } from "../../cluster/types.js";
 import type { LogMemory } from "../../node/replica/held-log.js";
 import type { VerifiedTail } from "../../node/replica/verified-tail.js";
+import type { WordedAlert } from "../../node/replica/wording.js";
 import type { StoreError } from "../../node/storage/port.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
@@ -28,7 +28,7 @@ export interface WorldOptions {
   readonly priorities?: readonly number[];
   readonly timing?: Partial<SimTiming>;
   readonly admitsNewKeys?: boolean;
-  readonly expectsAlert?: (alert: ReplicaAlert) => boolean;
+  readonly expectsAlert?: (alert: WordedAlert) => boolean;
   /** How likely each peer notices by its closed connections that a process has ended; a half unless given. */
   readonly noticesEnd?: number;
   /** Every message is parsed by its schema and every block re-encoded: slower. */

@@ -1,6 +1,7 @@
 import { DEFAULT_LIMITS, type ReplicaLimits } from "../../../cluster/limits.js";
 import { Replica } from "../../../cluster/replica.js";
 import type { BootState, Input } from "../../../cluster/types.js";
+import { ADMISSION_REASONS } from "../../../node/replica/wording.js";
 import { utf8 } from "../../../shared/bytes.js";
 import { sha256Hex } from "../../../shared/hash.js";
 import type { HashHex, NodeId } from "../../../shared/ids.js";
@@ -89,6 +90,7 @@ export function replicaOf(
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       takeoverCooldownMs: options.cooldownMs,
       admitsNewKeys: false,
+      admissionReasons: ADMISSION_REASONS,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       formedClusterId: store.clusterId as HashHex | null,
       seed: 100 * Number(id.slice(1)) + boots,

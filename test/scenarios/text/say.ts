@@ -1,4 +1,6 @@
 import type { Effect } from "../../../cluster/types.js";
+import { noteLine, roleReason, worded } from "../../../node/replica/wording.js";
+import type { NodeId } from "../../../shared/ids.js";
 import type { Block } from "../../../shared/log/block.js";
 import type { LoggedEvent } from "../../../shared/log/event.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
@@ -68,18 +70,20 @@ export function sayOperation(operation: StoreOperation): string {
 }
 
 /** What a node decides, as one line; null for what is told elsewhere (messages, storage, writes). */
-export function sayEffect(effect: Effect): string | null {
+export function sayEffect(id: NodeId, effect: Effect): string | null {
   switch (effect.kind) {
     case "role_changed": {
       const { role, term, leaderId, reason } = effect;
       const what = role === "follower" ? `follows ${leaderId ?? "nobody"}` : role === "leader" ? "LEADS" : `is ${role}`;
-      return `${what} in t${term}: ${reason}`;
+      return `${what} in t${term}: ${roleReason(reason)}`;
     }
-    case "alert":
+    case "alert": {
+      const { alertKind, accused, detail } = worded(effect.alert);
       // What JSON.parse says differs from one engine to the next.
-      return `ALERT ${effect.alert.alertKind} against ${effect.alert.accused}: ${effect.alert.detail.replace(/(cannot be decoded): .*/, "$1")}`;
-    case "log":
-      return `says: ${effect.text}`;
+      return `ALERT ${alertKind} against ${accused}: ${detail.replace(/(cannot be decoded): .*/, "$1")}`;
+    }
+    case "note":
+      return `says: ${noteLine(id, effect.note).text}`;
     case "committed":
       return `commits #${effect.height}${effect.acknowledgedBy.length > 0 ? `, held by ${effect.acknowledgedBy.join("+")}` : ""}`;
     case "read_confirmed":

@@ -192,7 +192,7 @@ export class Stage {
 
   private perform(actor: Actor, effect: Effect): void {
     const { id, store } = actor;
-    const text = sayEffect(effect);
+    const text = sayEffect(id, effect);
     if (text !== null) this.say(`${id} ${text}`);
     actor.writes.onEffect(effect);
     switch (effect.kind) {

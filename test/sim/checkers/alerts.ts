@@ -1,21 +1,21 @@
-import type { ReplicaAlert } from "../../../cluster/types.js";
+import type { WordedAlert } from "../../../node/replica/wording.js";
 import type { NodeId } from "../../../shared/ids.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
 
 /** I8: an alert for every divergence that a node meets, and no alert without cause. */
 export class AlertChecker {
-  readonly raised: ReplicaAlert[] = [];
+  readonly raised: (WordedAlert & { readonly node: NodeId })[] = [];
   /** Who sends forged blocks, or did. */
   readonly liars = new Set<NodeId>();
   forgeriesFound = 0;
   alterationsFound = 0;
   private readonly expected = new Map<SimNode, Set<number>>();
 
-  constructor(private readonly isExpected: (alert: ReplicaAlert) => boolean) {}
+  constructor(private readonly isExpected: (alert: WordedAlert) => boolean) {}
 
-  onAlert(node: SimNode, alert: ReplicaAlert): void {
-    this.raised.push(alert);
+  onAlert(node: SimNode, alert: WordedAlert): void {
+    this.raised.push({ node: node.id, ...alert });
     if (this.liars.has(alert.accused)) this.forgeriesFound += 1;
     check(
       this.isExpected(alert) || this.liars.has(alert.accused),

@@ -1,4 +1,5 @@
-import type { Effect, ProposalRefusal, ReplicaAlert } from "../../../cluster/types.js";
+import type { Effect, ProposalRefusal } from "../../../cluster/types.js";
+import type { WordedAlert } from "../../../node/replica/wording.js";
 import type { Block } from "../../../shared/log/block.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { SimNode } from "../node.js";
@@ -40,7 +41,7 @@ export class Checkers {
   constructor(
     nodes: () => readonly SimNode[],
     /** Alerts that this run may raise; a run without forgeries expects none. */
-    expectsAlert: (alert: ReplicaAlert) => boolean,
+    expectsAlert: (alert: WordedAlert) => boolean,
   ) {
     this.elections = new ElectionChecker(this.history, nodes);
     this.promises = new PromiseChecker(this.elections, nodes);
@@ -101,13 +102,15 @@ export class Checkers {
       case "refused":
         this.refused[effect.reason] = (this.refused[effect.reason] ?? 0) + 1;
         return;
-      case "alert":
-        if (effect.alert.alertKind === "clock_off") return this.clocks.onAlert(effect.alert.accused);
-        this.refusals.onAlert(node, effect.alert);
-        return this.alerts.onAlert(node, effect.alert);
       default:
         return;
     }
+  }
+
+  onAlert(node: SimNode, alert: WordedAlert): void {
+    if (alert.alertKind === "clock_off") return this.clocks.onAlert(alert.accused);
+    this.refusals.onAlert(node, alert);
+    this.alerts.onAlert(node, alert);
   }
 
   /** What a disk holds is what was handed to it: hard state, and blocks that continue each other. */

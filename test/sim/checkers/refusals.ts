@@ -1,4 +1,5 @@
-import type { ReplicaAlert, ReplicaFooting } from "../../../cluster/types.js";
+import type { ReplicaFooting } from "../../../cluster/types.js";
+import type { WordedAlert } from "../../../node/replica/wording.js";
 import type { PeerMessage } from "../../../shared/protocol/messages.js";
 import type { SimNode } from "../node.js";
 import { check } from "../violation.js";
@@ -11,7 +12,7 @@ interface Step {
   readonly quarantined: number;
   readonly mustRefuse: string | null;
   /** The alert with which it refuses the message. */
-  alert: ReplicaAlert | null;
+  alert: WordedAlert | null;
 }
 
 /** I8 and I14, of one message at a time: what is certainly wrong is refused with an alert, and a refusal changes nothing. */
@@ -30,7 +31,7 @@ export class RefusalChecker {
     this.step = { node, message, before, quarantined: node.disk.quarantined, mustRefuse, alert: null };
   }
 
-  onAlert(node: SimNode, alert: ReplicaAlert): void {
+  onAlert(node: SimNode, alert: WordedAlert): void {
     const { step } = this;
     // Of a learner's database a leader complains though it takes its answer.
     if (step?.node !== node || alert.alertKind === "duplicate_store_id") return;
@@ -56,7 +57,7 @@ export class RefusalChecker {
 
   private checkUnchanged(
     { node, message, before, quarantined }: Step,
-    alert: ReplicaAlert,
+    alert: WordedAlert,
     after: ReplicaFooting,
   ): void {
     const says = (what: string) => () =>

@@ -79,3 +79,39 @@ function stormed(lab: Lab, nodes: readonly string[], keys: readonly string[]): M
   expect([...refusals].filter((told) => !told.includes("overloaded"))).toEqual([]);
   return places;
 }
+
+it.each([
+  ["sooner", { n1: 1_000, n2: 20_000 }],
+  ["later", { n1: 20_000, n2: 1_000 }],
+])(
+  "logs a write once that is repeated elsewhere while its forwarder sleeps, and whose leader ends requests %s",
+  (_, of) => {
+    const timingOf = Object.fromEntries(Object.entries(of).map(([id, requestTimeoutMs]) => [id, { requestTimeoutMs }]));
+    const lab = new Lab({ limits: { idsMax: 1, idsBlocksMin: 1 }, timingOf }).form();
+    const n2 = lab.node("n2");
+    lab.network.cut("n1", "n2");
+    lab.isConnected = (from) => from !== "n1";
+    const [keyed, keyless] = [lab.begin("n2", { key: "once" }), lab.begin("n2")];
+    const logged = ({ write }: typeof keyed): (number | undefined)[] =>
+      write.events.map(({ id }) => lab.checkers.history.sequenceOf(id));
+    lab.until("both are committed", () => ![...logged(keyed), ...logged(keyless)].includes(undefined), 200);
+    n2.suspend();
+    lab.run(50);
+    lab.network.mend("n1", "n2");
+    lab.isConnected = () => true;
+    for (let i = 0; i < 5; i++) lab.writeTo("n1");
+    lab.timeouts(60);
+    const elsewhere = lab.begin("n3", { key: "once" }).outcome;
+    lab.until("who repeats it is answered", () => elsewhere() !== null, 1_000);
+    n2.resume();
+    lab.until("both are answered", () => keyed.outcome() !== null && keyless.outcome() !== null, 21_000);
+    const [sequence] = logged(keyed);
+    expect(elsewhere()).toMatchObject({ kind: "written", isReplay: true, events: [{ sequence }] });
+    // The leader has forgotten the ids of both, and takes neither.
+    expect([keyed.outcome(), keyless.outcome()]).toEqual([{ kind: "unknown" }, { kind: "unknown" }]);
+    const again = lab.begin("n2", { key: "once" }).outcome;
+    lab.until("who asks again is answered", () => again() !== null, 1_000);
+    expect(again()).toMatchObject({ kind: "written", isReplay: true, events: [{ sequence }] });
+    lab.finish();
+  },
+);

@@ -202,14 +202,14 @@ export class Clients {
       if (!node.isUp) return answer(null);
       node.process?.run(() => node.write(write, answer));
     });
-    world.scheduler.after(world.timing.requestTimeoutMs + CLIENT_PATIENCE_MS, () => answer(null));
+    world.scheduler.after(node.requestTimeoutMs + CLIENT_PATIENCE_MS, () => answer(null));
   }
 
   /** I11: a write through this node is acknowledged within the time, though it may have to be tried again. */
   probe(nodeId: string, withinMs: number): void {
     const { world } = this;
     const node = world.node(nodeId);
-    const { requestTimeoutMs } = world.timing;
+    const { requestTimeoutMs } = node;
     const deadline = world.scheduler.now + withinMs;
     let last = "no answer";
     while (last !== "written" && world.scheduler.now < deadline) {

@@ -18,7 +18,7 @@ import { SimProcess } from "./process.js";
 import type { Random } from "./random.js";
 import { type Answer, askForHandOver, post, readNewest, type Write } from "./requests.js";
 import type { Scheduler } from "./scheduler.js";
-import type { SimTiming } from "./timing.js";
+import type { NodeTiming, SimTiming } from "./timing.js";
 import { describeEffect, type Trace } from "./trace.js";
 import { check, noteError } from "./violation.js";
 
@@ -34,7 +34,7 @@ export interface NodeSurroundings {
   readonly checkers: Checkers;
   readonly timing: SimTiming;
   /** Where a node is configured otherwise. */
-  readonly timingOf: (id: NodeId) => Partial<Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">>;
+  readonly timingOf: (id: NodeId) => Partial<NodeTiming>;
   readonly configured: ReplicaConfig["configured"];
   readonly admitsNewKeys: boolean;
   /** Recoveries take no time, so that a scenario goes on with the node there. */
@@ -117,6 +117,10 @@ export class SimNode {
   get electionTimeoutMs(): number {
     const { timing, timingOf } = this.around;
     return timingOf(this.id).electionTimeoutMs ?? timing.electionTimeoutMs;
+  }
+  get requestTimeoutMs(): number {
+    const { timing, timingOf } = this.around;
+    return timingOf(this.id).requestTimeoutMs ?? timing.requestTimeoutMs;
   }
   get now(): number {
     return this.living.now();

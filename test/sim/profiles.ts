@@ -6,9 +6,7 @@ import type { ClientProfile } from "./clients.js";
 import { FAULT_NAMES, type FaultName, type FaultProfile } from "./nemesis.js";
 import { CALM_LINKS } from "./network.js";
 import type { Random } from "./random.js";
-import type { SimTiming } from "./timing.js";
-
-type NodeTiming = Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">;
+import type { NodeTiming, SimTiming } from "./timing.js";
 
 /** What one run is made of, drawn from its seed. */
 export interface Plan {
@@ -126,10 +124,11 @@ const LIES: readonly FaultName[] = [
 ];
 
 const NODES: readonly NodeId[] = ["n1", "n2", "n3", "n4", "n5"];
-/** A leader's heartbeats can be rarer than a follower's own timeout. */
+/** A leader's heartbeats can be rarer than a follower's own timeout; a forwarder can wait longer than its leader, or less. */
 const nodeTiming = (random: Random): NodeTiming => {
   const electionTimeoutMs = random.pick([1_000, 1_000, 4_000]);
-  return { electionTimeoutMs, heartbeatMs: Math.floor(electionTimeoutMs / random.pick([3, 3, 10])) };
+  const heartbeatMs = Math.floor(electionTimeoutMs / random.pick([3, 3, 10]));
+  return { electionTimeoutMs, heartbeatMs, requestTimeoutMs: random.pick([1_000, 5_000, 20_000]) };
 };
 
 /** Scripts for five nodes. */

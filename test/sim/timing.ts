@@ -12,6 +12,9 @@ export interface SimTiming {
   crashAfterWrite: number;
 }
 
+/** What one node may be configured with otherwise than the others. */
+export type NodeTiming = Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs" | "requestTimeoutMs">;
+
 export const DEFAULT_TIMING: SimTiming = {
   heartbeatMs: 100,
   electionTimeoutMs: 1_000,

@@ -16,7 +16,7 @@ import type { Exchange } from "./peers.js";
 import type { SimProcess } from "./process.js";
 import { Random } from "./random.js";
 import { Scheduler } from "./scheduler.js";
-import { DEFAULT_TIMING, type SimTiming } from "./timing.js";
+import { DEFAULT_TIMING, type NodeTiming, type SimTiming } from "./timing.js";
 import { Trace } from "./trace.js";
 import { check, forgetViolations, noteError } from "./violation.js";
 import { checkWireForm } from "./wire.js";
@@ -37,7 +37,7 @@ export interface WorldOptions {
   /** Recoveries take no time, so that a scenario goes on with the node there; so unless a simulation says otherwise. */
   readonly recoversAtOnce?: boolean;
   readonly verifiedTail?: VerifiedTail;
-  readonly timingOf?: Record<NodeId, Partial<Pick<SimTiming, "heartbeatMs" | "electionTimeoutMs">>>;
+  readonly timingOf?: Record<NodeId, Partial<NodeTiming>>;
   readonly limits?: Partial<ReplicaLimits>;
   readonly limitsOf?: Record<NodeId, Partial<ReplicaLimits>>;
   readonly memory?: Partial<LogMemory>;

@@ -103,7 +103,8 @@ const suspended: Fault = (strike) => {
   const { process } = node;
   if (process === null || node.isPaused) return null;
   node.suspend();
-  const ms = random.between(world.timing.electionTimeoutMs, 3 * world.timing.requestTimeoutMs);
+  const longestMs = Math.max(...world.nodes.map(({ requestTimeoutMs }) => requestTimeoutMs));
+  const ms = random.between(world.timing.electionTimeoutMs, Math.max(3 * world.timing.requestTimeoutMs, longestMs));
   strike.lastsFor(() => {
     if (node.process === process) node.resume();
   }, ms);

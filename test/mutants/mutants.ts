@@ -9,6 +9,7 @@ import { LEADERSHIP } from "./leadership.js";
 import { LIES } from "./lies.js";
 import { MEMBERSHIPS } from "./memberships.js";
 import type { Mutant } from "./mutant.js";
+import { REFUSALS } from "./refusals.js";
 import { REPAIRS } from "./repairs.js";
 import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
@@ -37,4 +38,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...STANDSTILLS,
   ...FACTS,
   ...EVIDENCE,
+  ...REFUSALS,
 ];

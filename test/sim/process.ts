@@ -45,6 +45,10 @@ export class SimProcess implements Clock {
   /** For how long its machine was suspended, and since when it is: its monotonic clock stands still meanwhile. */
   private asleepMs = 0;
   private asleepSince: number | null = null;
+  /** The database refused a look-up as if its index were gone. */
+  isIndexDoubted = false;
+  private indexWorks = 0;
+  private indexMendedAt = Number.NEGATIVE_INFINITY;
   private wallSecond = { at: Number.NaN, text: "" };
 
   constructor(readonly node: SimNode) {
@@ -76,6 +80,7 @@ export class SimProcess implements Clock {
         onAlert: (alert) => this.onAlert(alert),
         onReplicaLost: (reason) => {
           if (!STORE_REASONS.test(reason)) noteError(new Error(`${id} loses its replica: ${reason}`));
+          around.checkers.justified.onReplicaLost(this);
           node.loseReplica();
           this.hasReplica = false;
         },
@@ -94,6 +99,7 @@ export class SimProcess implements Clock {
     });
     this.service.reads.subscribe((events) => this.streamed.push(...events));
     if (around.trace.isOn) this.traceInputs();
+    this.judgeProposals();
   }
 
   get driver(): Driver {
@@ -164,6 +170,23 @@ export class SimProcess implements Clock {
     for (const action of waiting) this.node.around.scheduler.after(0, () => this.run(action));
   }
 
+  /** Since then it may have said of its index that it is not whole. */
+  mayLackIndex(since: number): boolean {
+    return !this.node.disk.isIndexWhole || this.isIndexDoubted || this.indexWorks > 0 || this.indexMendedAt >= since;
+  }
+
+  /** Its index is not whole until this is answered. */
+  async mendIndex(end: () => Promise<void>): Promise<void> {
+    this.indexWorks += 1;
+    try {
+      await end();
+      this.isIndexDoubted = false;
+    } finally {
+      this.indexWorks -= 1;
+      this.indexMendedAt = this.node.around.scheduler.now;
+    }
+  }
+
   /** The clocks are read when it is handled, which after a pause is later. */
   input(input: BareInput): void {
     const { served } = this;
@@ -227,6 +250,18 @@ export class SimProcess implements Clock {
       trace.add(`${this.node.id} ${level} ${typeof what === "string" ? what : `${text}${error}`}`);
     };
     return { info: add("info"), warn: add("warn"), error: add("error") };
+  }
+
+  private judgeProposals(): void {
+    const { driver } = this;
+    const { justified } = this.node.around.checkers;
+    const propose = driver.propose.bind(driver);
+    driver.propose = (proposals) => {
+      justified.onProposing(this, proposals);
+      const isTaken = propose(proposals);
+      if (!isTaken) justified.onNotTaken(this, proposals);
+      return isTaken;
+    };
   }
 
   private traceInputs(): void {

@@ -39,6 +39,7 @@ const NOT_WRITTEN: ReadonlySet<string> = new Set(["no_quorum", "not_ready", "ove
 /** A client's write: answered once, unless the process dies. */
 export function post(process: SimProcess, write: Write, answer: Answer): void {
   const { service, node } = process;
+  const judge = node.around.checkers.justified.begin(process, write);
   const answered = service.writes.append({ ...write, requestId: "simulated" }).then(
     ({ events, isReplay, acknowledgedBy }): Outcome => {
       const height = (events[0]?.height ?? 0) as Height;
@@ -50,6 +51,7 @@ export function post(process: SimProcess, write: Write, answer: Answer): void {
   answered
     .then((outcome) => {
       if (!process.isAlive) return;
+      judge(outcome);
       if (outcome.kind === "written") node.around.checkers.reads.onAcknowledged(node, outcome.events);
       answer(outcome);
     })

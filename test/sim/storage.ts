@@ -105,7 +105,8 @@ class SlowLogStore implements LogStore {
     this.beside("index", () => this.inner.beginIndexWork(work, isLost));
   putEntries: LogStore["putEntries"] = (entries, options) =>
     this.beside("index", () => this.inner.putEntries(entries, options));
-  endIndexWork: LogStore["endIndexWork"] = (standing) => this.beside("index", () => this.inner.endIndexWork(standing));
+  endIndexWork: LogStore["endIndexWork"] = (standing) =>
+    this.process.mendIndex(() => this.beside("index", () => this.inner.endIndexWork(standing)));
   readAnchors: LogStore["readAnchors"] = async (page, clusterId) => {
     await this.read();
     return this.inner.readAnchors(page, clusterId);
@@ -164,7 +165,10 @@ class Reading {
   async lookUp<T>(read: () => Promise<T>): Promise<T> {
     const { store, around } = this.process.node;
     await store.perform("read", () => {});
-    if (store.behaviour.lookUps === "rebuilding") throw indexLost();
+    if (store.behaviour.lookUps === "rebuilding") {
+      this.process.isIndexDoubted = true;
+      throw indexLost();
+    }
     if (store.behaviour.lookUps === "failing" && around.random.chance(0.7))
       throw new StoreError("unknown", "The look-up failed.");
     return read();

@@ -12,6 +12,7 @@ import { ElectionChecker } from "./election.js";
 import { ForgeryChecker } from "./forgeries.js";
 import { History } from "./history.js";
 import { IndexChecker } from "./index.js";
+import { JustificationChecker } from "./justified.js";
 import { Ledger } from "./ledger.js";
 import { PromiseChecker } from "./promises.js";
 import { QuorumChecker } from "./quorums.js";
@@ -33,6 +34,7 @@ export class Checkers {
   readonly reads = new ReadChecker(this.history, this.quorums);
   readonly clocks: ClockChecker;
   readonly takeOvers = new TakeOverChecker();
+  readonly justified: JustificationChecker;
   /** Why proposals were refused, and how often. */
   readonly refused: Partial<Record<ProposalRefusal, number>> = {};
   private readonly refusals = new RefusalChecker(this.forgeries);
@@ -46,6 +48,7 @@ export class Checkers {
     this.elections = new ElectionChecker(this.history, nodes);
     this.promises = new PromiseChecker(this.elections, nodes);
     this.clocks = new ClockChecker(nodes);
+    this.justified = new JustificationChecker(nodes);
     this.alerts = new AlertChecker(expectsAlert);
     this.commits = new CommitChecker(this.history, this.elections, nodes);
   }
@@ -90,6 +93,7 @@ export class Checkers {
   }
 
   onEffect(node: SimNode, effect: Effect): void {
+    this.justified.onEffect(node, effect);
     switch (effect.kind) {
       case "committed":
         this.commits.onCommitted(node, effect);

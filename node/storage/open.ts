@@ -4,7 +4,13 @@ import { MongoAlertStore } from "./mongo/alerts.js";
 import { createIndexes } from "./mongo/index-work.js";
 import { MongoIntegrity } from "./mongo/integrity.js";
 import { MongoLogStore } from "./mongo/log.js";
-import { COMMAND_MS_DEFAULT, type Companion, type MongoLogStoreOptions } from "./mongo/options.js";
+import {
+  COMMAND_MS_DEFAULT,
+  type Companion,
+  KEY_CONNECTIONS_MAX,
+  type MongoLogStoreOptions,
+  READ_CONNECTIONS_MAX,
+} from "./mongo/options.js";
 import { ReadLink } from "./mongo/read-link.js";
 import { MongoKeys, MongoReader } from "./mongo/reader.js";
 import { type Storage, StoreError } from "./port.js";
@@ -12,9 +18,6 @@ import type { RepairStore } from "./repair-port.js";
 
 export type StorageOptions = MongoLogStoreOptions;
 
-/** Connections of the client that serves reads, and of the one for look-ups that writes wait for. */
-const READ_CONNECTIONS_MAX = 10;
-const KEY_CONNECTIONS_MAX = 4;
 /** One waits for changes; another looks at what they name, and a third at the rest. */
 const INTEGRITY_CONNECTIONS_MAX = 3;
 

@@ -13,6 +13,7 @@ import { REFUSALS } from "./refusals.js";
 import { REPAIRS } from "./repairs.js";
 import { REPEATS } from "./repeats.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
+import { SHARED_DISKS } from "./shared-disks.js";
 import { STANDSTILLS } from "./standstills.js";
 import { STARTS } from "./starts.js";
 import { STORAGE } from "./storage.js";
@@ -39,4 +40,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...FACTS,
   ...EVIDENCE,
   ...REFUSALS,
+  ...SHARED_DISKS,
 ];

@@ -1,3 +1,4 @@
+import { COMMAND_MS_DEFAULT } from "../../node/storage/mongo/options.js";
 import { StoreError } from "../../node/storage/port.js";
 import { height } from "../../shared/ids.js";
 import { MemoryDatabase } from "../doubles/memory-database.js";
@@ -10,8 +11,13 @@ import type { SimTiming } from "./timing.js";
 
 export type OperationKind = "read" | "save_state" | "store_block" | "truncate" | "open" | "index" | "anchors";
 
+/** Clients of their own: for clients' reads, and for look-ups that writes wait for. */
+export type Reader = "reads" | "keys";
+
 interface Operation {
   readonly kind: OperationKind;
+  /** Whose connections it came over: the log's own unless said. */
+  readonly by: Reader | null;
   readonly process: SimProcess;
   /** Does it to the data; false if there was nothing to do any more. */
   readonly land: () => void;
@@ -20,6 +26,8 @@ interface Operation {
   isUnderWay: boolean;
   /** Its caller believes that its outcome is unknown. */
   isGivenUp: boolean;
+  /** A reader waits no longer than this for one that hangs. */
+  isLimited: boolean;
 }
 
 /** How one node's mongod and disk behave at present; faults change it. */
@@ -39,7 +47,7 @@ export interface DiskBehaviour {
   /** Keys cannot be looked up now and then, or the index is not whole. */
   lookUps: "answered" | "failing" | "rebuilding";
   /** Operations that stay unanswered, for scenarios. */
-  held: (operation: { readonly kind: OperationKind }) => boolean;
+  held: (operation: { readonly kind: OperationKind; readonly by: Reader | null }) => boolean;
 }
 
 const REFUSED_AFTER_MS = 5;
@@ -138,7 +146,7 @@ export class Mongod {
   }
 
   /** Asks the server to do `operation`; resolves when its answer reaches the process, which may be never. */
-  perform<T>(kind: OperationKind, operation: () => T): Promise<T> {
+  perform<T>(kind: OperationKind, operation: () => T, by: Reader | null = null): Promise<T> {
     const { process } = this.node;
     if (process === null || !process.isAlive) return forgetting();
     const { scheduler, random, timing } = this.around;
@@ -151,6 +159,7 @@ export class Mongod {
       let outcome: { value: T } | { error: unknown } | null = null;
       const waiting: Operation = {
         kind,
+        by,
         process,
         land: () => {
           const { landsLate } = database;
@@ -171,6 +180,7 @@ export class Mongod {
         fail: (error) => process.run(() => reject(error)),
         isUnderWay: false,
         isGivenUp: false,
+        isLimited: false,
       };
       this.operations.add(waiting);
       if (isWrite && !isBeside(kind)) scheduler.after(timing.stallMs, () => this.giveUp(waiting));
@@ -186,7 +196,7 @@ export class Mongod {
   private begin(operation: Operation): void {
     const { behaviour } = this;
     if (operation.isGivenUp) return this.finishLate(operation);
-    if (!behaviour.isDown && (behaviour.isStalled || behaviour.held(operation))) return;
+    if (!behaviour.isDown && (behaviour.isStalled || behaviour.held(operation))) return this.hang(operation);
     operation.isUnderWay = true;
     const after = behaviour.isDown ? REFUSED_AFTER_MS : this.latency();
     this.around.scheduler.after(after, () => this.finish(operation));
@@ -198,7 +208,7 @@ export class Mongod {
     if (behaviour.isDown) return this.refuse(operation, "The server cannot be reached.");
     operation.isUnderWay = false;
     // A stall caught it under way: it begins anew when the disk answers again.
-    if (behaviour.isStalled || behaviour.held(operation) || operation.isGivenUp) return;
+    if (behaviour.isStalled || behaviour.held(operation) || operation.isGivenUp) return this.hang(operation);
     const { random, timing } = this.around;
     if (operation.kind !== "read" && behaviour.isFull) return this.refuse(operation, "The disk is full.");
     const { failsNext } = behaviour;
@@ -213,6 +223,15 @@ export class Mongod {
     if (operation.kind !== "read") this.node.disk.database.unjournaled.clear();
     if (operation.kind !== "read" && random.chance(timing.crashAfterWrite) && this.node.dieSoon()) return;
     operation.answer();
+  }
+
+  /** A reader's connection is closed when its command takes too long, and another one can be made. */
+  private hang(operation: Operation): void {
+    if (operation.by === null || operation.isLimited) return;
+    operation.isLimited = true;
+    this.around.scheduler.after(COMMAND_MS_DEFAULT, () => {
+      if (this.operations.has(operation)) this.refuse(operation, "It took longer than the limit.");
+    });
   }
 
   private refuse(operation: Operation, why: string): void {

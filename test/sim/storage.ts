@@ -1,3 +1,4 @@
+import { COMMAND_MS_DEFAULT, KEY_CONNECTIONS_MAX, READ_CONNECTIONS_MAX } from "../../node/storage/mongo/options.js";
 import {
   indexLost,
   type KeyReader,
@@ -11,7 +12,8 @@ import type { StateMac } from "../../node/storage/state-mac.js";
 import { LEFT_BEHIND_BLOCKS } from "../doubles/memory-index.js";
 import { MemoryLogStore } from "../doubles/memory-log-store.js";
 import { MemoryKeys, MemoryReader } from "../doubles/memory-reader.js";
-import type { OperationKind } from "./mongod.js";
+import type { OperationKind, Reader } from "./mongod.js";
+import { Pool } from "./pool.js";
 import type { SimProcess } from "./process.js";
 import { check } from "./violation.js";
 
@@ -23,11 +25,12 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
   const { node } = process;
   const { database } = node.disk;
   const inner = new MemoryLogStore(database, { nodeId: node.id, bootId: process.bootId, stateMac });
-  const reading = new Reading(process);
+  const reads = new Reading(process, "reads", READ_CONNECTIONS_MAX);
+  const keys = new Reading(process, "keys", KEY_CONNECTIONS_MAX);
   return {
     log: new SlowLogStore(inner, process),
-    keys: slowKeys(new MemoryKeys(database, inner), reading),
-    reader: slowReader(new MemoryReader(database, inner), reading),
+    keys: slowKeys(new MemoryKeys(database, inner), keys),
+    reader: slowReader(new MemoryReader(database, inner), reads),
     alerts: {
       raise: () => Promise.reject(new Error("alerts go to the checkers")),
       save: () => Promise.reject(new Error("alerts go to the checkers")),
@@ -153,18 +156,26 @@ class SlowLogStore implements LogStore {
   }
 }
 
-/** Reads past the log's own client: each takes its time, and may fail. */
+/** Reads past the log's own client: each takes its time and one of its connections, and may fail. */
 class Reading {
-  constructor(private readonly process: SimProcess) {}
+  private readonly pool: Pool;
+
+  constructor(
+    private readonly process: SimProcess,
+    private readonly name: Reader,
+    connectionsMax: number,
+  ) {
+    this.pool = new Pool(process, { connectionsMax, waitMs: COMMAND_MS_DEFAULT });
+  }
 
   async run<T>(read: () => Promise<T>): Promise<T> {
-    await this.process.node.store.perform("read", () => {});
+    await this.pool.run(() => this.process.node.store.perform("read", () => {}, this.name));
     return read();
   }
 
   async lookUp<T>(read: () => Promise<T>): Promise<T> {
     const { store, around } = this.process.node;
-    await store.perform("read", () => {});
+    await this.pool.run(() => store.perform("read", () => {}, this.name));
     if (store.behaviour.lookUps === "rebuilding") {
       this.process.isIndexDoubted = true;
       throw indexLost();

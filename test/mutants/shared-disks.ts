@@ -1,6 +1,6 @@
-import type { Mutant } from "./mutant.js";
+import { type Mutant, one } from "./mutant.js";
 
-/** 145: who waits for a database that others use as well. */
+/** 145 and 146: who shares a database with others. */
 export const SHARED_DISKS: readonly Mutant[] = [
   {
     id: "145",
@@ -16,6 +16,20 @@ export const SHARED_DISKS: readonly Mutant[] = [
     scenario: {
       file: "test/scenarios/pools.test.ts",
       test: "goes on with writes, new keys among them, while readers that hang fill their pool",
+    },
+    isUnseen: true,
+  },
+  {
+    ...one(
+      "146",
+      "the owner of the database is not read after a pause",
+      "node/replica/owner-check.ts",
+      "return this.isUnderWay || this.options.clock.now() - this.lastTickAt > this.options.pauseMs;",
+      "return this.isUnderWay;",
+    ),
+    scenario: {
+      file: "test/scenarios/two-processes.test.ts",
+      test: "are one soon",
     },
     isUnseen: true,
   },

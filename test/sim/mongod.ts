@@ -63,6 +63,8 @@ const isBeside = (kind: OperationKind): boolean => kind === "index" || kind === 
 export class SimDatabase extends MemoryDatabase {
   /** What the next write is for: said by the store right before it. */
   kind: OperationKind = "open";
+  /** And who asks for it. */
+  asker: SimProcess | null = null;
   /** A write that is landing breaks off: of several blocks only the first ones are stored. */
   breaksOff = false;
   /** Blocks that nobody was told of: they can be read, and are in the journal once something is written after them. */
@@ -100,7 +102,7 @@ export class SimDatabase extends MemoryDatabase {
   }
 
   override write<T>(operation: () => T): Promise<T> {
-    return this.server.perform(this.kind, operation);
+    return this.server.perform(this.kind, operation, null, this.asker?.isAlive === true ? this.asker : undefined);
   }
 
   /** A change of the server is noticed by a process that runs, and by a paused one later. */
@@ -146,8 +148,8 @@ export class Mongod {
   }
 
   /** Asks the server to do `operation`; resolves when its answer reaches the process, which may be never. */
-  perform<T>(kind: OperationKind, operation: () => T, by: Reader | null = null): Promise<T> {
-    const { process } = this.node;
+  perform<T>(kind: OperationKind, operation: () => T, by: Reader | null = null, asker = this.node.process): Promise<T> {
+    const process = asker;
     if (process === null || !process.isAlive) return forgetting();
     const { scheduler, random, timing } = this.around;
     const isWrite = kind !== "read";

@@ -216,11 +216,11 @@ export class SimNode {
     return true;
   }
 
-  exit(error: StoreError): void {
-    const { process } = this;
-    if (process === null || !process.isAlive) return;
+  exit(process: SimProcess, error: StoreError): void {
+    if (!process.isAlive) return;
     if (this.around.trace.isOn) this.around.trace.add(`${this.id} exits: ${error.message}`);
     process.isAlive = false;
+    if (process !== this.process) return;
     this.disk.isRememberedOnly = false;
     this.around.scheduler.after(0, () => {
       if (this.process !== process) return;
@@ -233,6 +233,16 @@ export class SimNode {
     process.isAlive = false;
     this.process = null;
     this.loseReplica();
+  }
+
+  /** Another process begins on the disk of one that is stopped; that one is returned, and may go on. */
+  startBeside(): SimProcess | null {
+    const first = this.process;
+    if (first === null || !first.isPaused) return null;
+    this.process = null;
+    this.loseReplica();
+    this.start();
+    return first;
   }
 
   loseReplica(): void {
@@ -266,6 +276,7 @@ export class SimNode {
     const ref = this.around.random.chance(0.7) ? this.lastRef : undefined;
     const { process } = this;
     process?.run(() => {
+      if (process.isReplaced) return process.served.onMessage(message, ref);
       this.around.checkers.onReceive(this, message, ref);
       process.served.onMessage(message, ref);
       this.around.checkers.onReceived(this);

@@ -18,7 +18,7 @@ import { forgetting } from "./promises.js";
 import { simStorage } from "./storage.js";
 import { describeInput } from "./trace.js";
 import { rememberedOwnRun, rememberedVerdicts } from "./verdicts.js";
-import { noteError } from "./violation.js";
+import { check, noteError } from "./violation.js";
 
 const START_RETRY_MS = 500;
 const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
@@ -81,8 +81,9 @@ export class SimProcess implements Clock {
         onReplicaLost: (reason) => {
           if (!STORE_REASONS.test(reason)) noteError(new Error(`${id} loses its replica: ${reason}`));
           around.checkers.justified.onReplicaLost(this);
-          node.loseReplica();
           this.hasReplica = false;
+          if (this.isReplaced) return;
+          node.loseReplica();
         },
         onRecovered: (commitHeight) => {
           this.hasReplica = true;
@@ -93,7 +94,7 @@ export class SimProcess implements Clock {
         onIndexFinding: (finding) => node.onIndexFinding(finding),
         onFatal: (error) => {
           // Anything else is thrown, too, and is the run's failure.
-          if (error instanceof StoreError) node.exit(error);
+          if (error instanceof StoreError) node.exit(this, error);
         },
       },
     });
@@ -102,6 +103,10 @@ export class SimProcess implements Clock {
     this.judgeProposals();
   }
 
+  /** Another one of its node has begun since. */
+  get isReplaced(): boolean {
+    return this.node.process !== this;
+  }
   get driver(): Driver {
     return this.served.driver;
   }
@@ -136,7 +141,7 @@ export class SimProcess implements Clock {
       } catch (error) {
         this.recoversAtOnce = false;
         if (!(error instanceof StoreError)) throw error;
-        if (error.failure === "unfit" || error.failure === "not_owner") return this.node.exit(error);
+        if (error.failure === "unfit" || error.failure === "not_owner") return this.node.exit(this, error);
         await new Promise<void>((resolve) => {
           this.after(START_RETRY_MS, resolve);
         });
@@ -215,14 +220,17 @@ export class SimProcess implements Clock {
   send(message: PeerMessage, ref: number | undefined): void {
     if (!this.isAlive) return;
     const { node } = this;
-    node.around.checkers.onSend(node, message, ref);
+    // Beside its successor it has nothing to say but that it leads, or would: of that the others know better.
+    const isPromise = PROMISES.has(message.body.kind);
+    check(!this.isReplaced || !isPromise, "I6", () => `${node.id}: a replaced process says ${message.body.kind}`);
+    if (!this.isReplaced) node.around.checkers.onSend(node, message, ref);
     node.note({ kind: "send", message, ...(ref === undefined ? {} : { ref }) });
     node.around.transmit(message);
   }
 
   private onEffect(effect: ToldEffect): void {
-    if (!this.isAlive) return;
     const { node } = this;
+    if (!this.isAlive || this.isReplaced) return;
     if (effect.kind === "role_changed") node.standing = effect;
     if (effect.kind === "note" && effect.note.code === "handing_over") node.onHandsOver();
     node.around.checkers.onEffect(node, effect);
@@ -352,6 +360,8 @@ const UNWATCHED = {
   passHeight: null,
   passBlocksPerSecond: null,
 } as const;
+/** What others count on. */
+const PROMISES: ReadonlySet<PeerMessage["body"]["kind"]> = new Set(["append_answer", "vote_answer", "vote"]);
 /** No volume is nearly full. */
 const ROOMY = { isLow: false, describe: () => "roomy", onChecked: () => undefined };
 /** A list's part may end after any event, and a search at any moment. */

@@ -52,7 +52,8 @@ export function post(process: SimProcess, write: Write, answer: Answer): void {
     .then((outcome) => {
       if (!process.isAlive) return;
       judge(outcome);
-      if (outcome.kind === "written") node.around.checkers.reads.onAcknowledged(node, outcome.events);
+      if (outcome.kind === "written" && !process.isReplaced)
+        node.around.checkers.reads.onAcknowledged(node, outcome.events);
       answer(outcome);
     })
     .catch(noteError);

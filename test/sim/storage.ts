@@ -56,7 +56,7 @@ class SlowLogStore implements LogStore {
 
   async open(knownBootCounter = 0): Promise<OpenedStore> {
     const { database } = this.process.node.disk;
-    database.kind = "open";
+    this.next("open");
     // Entries further below the tail are not looked at by an opening.
     for (const at of [...database.arrivedLate])
       if (at > database.blocks.size - LEFT_BEHIND_BLOCKS) database.arrivedLate.delete(at);
@@ -64,7 +64,7 @@ class SlowLogStore implements LogStore {
     const run = database.serverRun;
     const opened = await this.inner.open(knownBootCounter);
     // What was read is in the journal once this is.
-    database.kind = "open";
+    this.next("open");
     await database.write(() => undefined);
     if (run !== database.serverRun) throw new StoreError("unknown", "The server went away.");
     return opened;
@@ -140,19 +140,19 @@ class SlowLogStore implements LogStore {
     this.next(kind);
   }
   private next(kind: OperationKind): void {
-    this.process.node.disk.database.kind = kind;
+    Object.assign(this.process.node.disk.database, { kind, asker: this.process });
   }
   /** An operation of several writes may be under way: only the first of this one's is named, and it comes at once. */
   private beside<T>(kind: OperationKind, begin: () => Promise<T>): Promise<T> {
     const { database } = this.process.node.disk;
-    const before = database.kind;
-    database.kind = kind;
+    const { kind: before, asker } = database;
+    Object.assign(database, { kind, asker: this.process });
     const begun = begin();
-    database.kind = before;
+    Object.assign(database, { kind: before, asker });
     return begun;
   }
   private read(): Promise<void> {
-    return this.process.node.store.perform("read", () => {});
+    return this.process.node.store.perform("read", () => {}, null, this.process);
   }
 }
 
@@ -169,13 +169,13 @@ class Reading {
   }
 
   async run<T>(read: () => Promise<T>): Promise<T> {
-    await this.pool.run(() => this.process.node.store.perform("read", () => {}, this.name));
+    await this.pool.run(() => this.process.node.store.perform("read", () => {}, this.name, this.process));
     return read();
   }
 
   async lookUp<T>(read: () => Promise<T>): Promise<T> {
     const { store, around } = this.process.node;
-    await this.pool.run(() => store.perform("read", () => {}, this.name));
+    await this.pool.run(() => store.perform("read", () => {}, this.name, this.process));
     if (store.behaviour.lookUps === "rebuilding") {
       this.process.isIndexDoubted = true;
       throw indexLost();

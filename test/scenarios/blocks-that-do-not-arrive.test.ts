@@ -21,6 +21,32 @@ it("elects another leader when heartbeats pass and blocks do not, and stays with
   lab.finish();
 });
 
+it("elects another leader when its followers reject each block of one, and stays with it", () => {
+  const lab = new Lab({ expectsAlert: ({ accused }) => accused === "n1" }).form();
+  // Its key has changed under it: whatever it sends with blocks arrives, and nobody takes it.
+  lab.drop((message) => {
+    const { from, to, blocks } = message;
+    if (from !== "n1" || blocks.length === 0) return false;
+    const others = blocks.map((block) => ({ ...block, signature: block.signature.map((byte) => byte ^ 1) }));
+    lab.network.send(from, to, () => lab.deliver({ ...message, blocks: others }));
+    return true;
+  });
+  const { outcome } = lab.begin("n2");
+  lab.timeouts(3);
+  expect(lab.leader?.id).toBe("n1");
+  expect(new Set(lab.checkers.alerts.raised.map(({ alertKind }) => alertKind))).toEqual(new Set(["bad_signature"]));
+  expect(lab.node("n1").view.commitHeight).toBeLessThan(lab.tailOf("n1"));
+  lab.until("another leads", () => lab.leader !== undefined && lab.leader.id !== "n1", 5_000);
+  lab.until("the client is answered", () => outcome() !== null, 3_000);
+  lab.writeTo("n3");
+  lab.effects.length = 0;
+  lab.timeouts(9);
+  expect(lab.leaderChanges()).toEqual([]);
+  expect(lab.node("n1").view.leaderId).toBe(lab.leader?.id);
+  expect(lab.tailOf("n1")).toBe(lab.tailOf("n3"));
+  lab.finish();
+});
+
 it("tells one to lead that can win, where nobody has confirmed any of its blocks", () => {
   const lab = new Lab().form();
   lab.node("n2").crash();

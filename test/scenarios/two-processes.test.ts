@@ -21,12 +21,25 @@ function besideItself(id: NodeId): { lab: Lab; first: SimProcess } {
   return { lab, first };
 }
 
+/** What it says from now on. */
+function listen(process: SimProcess): string[] {
+  const said: string[] = [];
+  const send = process.send.bind(process);
+  process.send = (message, ref) => {
+    said.push(message.body.kind);
+    send(message, ref);
+  };
+  return said;
+}
+
 describe.each(["n1", "n3"])("two processes on the database of %s, which led or did not", (id) => {
   it("are one soon: the one that was stopped ends, having acknowledged nothing and voted for nobody", () => {
     const { lab, first } = besideItself(id);
     const term = lab.leader?.view.term;
+    const said = listen(first);
     first.resume();
     lab.until("the first one has ended", () => !first.isAlive, 500);
+    expect(said.filter((kind) => kind === "append_answer" || kind === "vote_answer" || kind === "vote")).toEqual([]);
     for (let i = 0; i < 3; i++) lab.writeTo(id);
     lab.timeouts(3);
     expect(lab.leader?.view.term).toBe(term);

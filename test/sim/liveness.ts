@@ -43,17 +43,20 @@ export class Liveness {
     for (const node of world.nodes) node.resume();
     if (world.nodes.length < 3 || random.chance(0.3)) return;
     if (random.chance(0.15) && this.withoutAdmitter()) return;
-    const apart = random.chance(0.25) ? this.cutFromLeader() : null;
+    let apart = random.chance(0.25) ? this.cutFromLeader() : null;
     // The leader that one of them is cut from stays with the majority.
-    const voters = random
+    let voters = random
       .shuffled(world.nodes)
       .filter((node) => isDurableVoter(node) && node !== apart?.node)
       .sort((a, b) => Number(b === apart?.leader) - Number(a === apart?.leader));
-    const undo = apart === null ? [] : [apart.undo];
-    if (voters.length < quorum) {
-      for (const end of undo) end();
-      return;
+    if (voters.length < quorum && apart !== null) {
+      // Beside one that must not count it is needed.
+      apart.undo();
+      apart = null;
+      voters = random.shuffled(world.nodes).filter(isDurableVoter);
     }
+    if (voters.length < quorum) return;
+    const undo = apart === null ? [] : [apart.undo];
     const healthy = voters.slice(0, random.between(quorum, voters.length));
     const broken = world.nodes.filter((node) => !healthy.includes(node));
     for (const node of broken) if (node !== apart?.node) undo.push(this.breakFor(node, healthy));

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { BLOCK_BYTES_MAX } from "../shared/limits.js";
+import type { Block } from "../shared/log/block.js";
 import type { Core } from "./core.js";
 import type { Progress } from "./leader-state.js";
 import { DEFAULT_LIMITS } from "./limits.js";
-import { onBulkAnswered } from "./replication.js";
+import { onBlocksRead, onBulkAnswered } from "./replication.js";
 
 const ELECTION_TIMEOUT_MS = 1_000;
 const core = { config: { electionTimeoutMs: ELECTION_TIMEOUT_MS, limits: DEFAULT_LIMITS } } as unknown as Core;
@@ -28,4 +29,15 @@ describe("a message with blocks that took longer than half an election timeout",
   it("does not keep a link small that only a failure had made so", () => {
     expect(boundAfter(300, 600, 300)).toBe(600);
   });
+});
+
+it("a leader sends no block from its disk that it does not know to be stored: a late insert of an earlier leader may stand there", () => {
+  const peer = { next: 8, reading: { id: 1, from: 8, askedAt: 0 }, pausedUntil: 0 } as unknown as Progress;
+  const sent: unknown[] = [];
+  const leader = { progress: new Map([["n2", peer]]) };
+  const log = { durableHeight: 7 };
+  const behind = { ...core, now: 5, leader, log, send: (...message: unknown[]) => sent.push(message) };
+  onBlocksRead(behind as unknown as Core, 1, [{ header: { height: 8 } } as Block]);
+  expect(sent).toEqual([]);
+  expect(peer).toEqual({ next: 8, reading: null, pausedUntil: 5 + ELECTION_TIMEOUT_MS });
 });

@@ -308,6 +308,23 @@ describe.each([{ own: 3 }, { own: 5 }])("an insert that arrives late above $own 
   });
 });
 
+it("puts nothing away up to what it knows to be committed: blocks of another history in its place end the node", async () => {
+  const hardState = await start();
+  const log = new TestLog();
+  const first = log.block([], { control: GENESIS });
+  const grow = (from: TestLog, dataPayload: Record<string, boolean>): TestBlock[] =>
+    [2, 3, 4, 5, 6, 7, 8].map(() => from.block([{ dataPayload }], { commitHeight: 1 }));
+  const others = [first, ...grow(log.fork(first), { other: true })];
+  const blocks = [first, ...grow(log, {})];
+  const stored = blocks.map((block, i) => ([5, 7].includes(i + 1) ? others[i] : block)) as TestBlock[];
+  for (const { stored: it } of stored) database.blocks.set(it.block.header.height, { stored: it, writeId: 0 });
+  const [committed, durable] = [blocks[6]?.next as ChainState, blocks[7]?.next as ChainState];
+  await expect(recoverWith({ hardState, committed, durable, heldThrough: 8 })).rejects.toMatchObject({
+    failure: "unfit",
+  });
+  expect(database.quarantined.size).toBe(0);
+});
+
 // The very log, which was cleared and is being copied: the block says that others are committed which are not there yet.
 describe("an insert of before that arrives in a log which is copied anew", () => {
   const put = (blocks: readonly TestBlock[]): void => {

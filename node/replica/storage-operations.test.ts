@@ -60,6 +60,13 @@ it("stores blocks that wait together, 32 at most, and tells of each in order", a
   expect(await log.readBlocks(height(1), READ_ALL)).toEqual(blocks.map((block) => block.stored));
 });
 
+it("remembers nothing of a store of which no recovery has told", async () => {
+  const { operations, stored } = await setUp();
+  operations.push(storing(TestLog.grow(1).blocks[0] as TestBlock, 0));
+  await vi.waitFor(() => expect(stored).toEqual([0]));
+  expect(operations.remembered).toBeNull();
+});
+
 it("stores nothing together with what stands on the other side of a state or a truncation", async () => {
   const { operations, stored, writes } = await setUp();
   const { blocks } = TestLog.grow(3);

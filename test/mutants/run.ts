@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import ts from "typescript";
@@ -10,20 +8,23 @@ import { runCommand } from "../../scripts/lib/command.js";
 import { UsageError, wholeNumber } from "../../scripts/lib/usage.js";
 import type { Kill } from "../sim/first-kill.js";
 import { copyWith, root } from "./copy.js";
-import { checkGuards } from "./guard-check.js";
-import type { Mutant, Scenario } from "./mutant.js";
+import { checkGuards, type GuardOptions } from "./guard-check.js";
+import type { Mutant } from "./mutant.js";
 import { MUTANTS } from "./mutants.js";
+import { fails } from "./named-test.js";
 
 const USAGE = `Usage: npm run simulate:mutants -- [options]
 
 Breaks the product on purpose, one mistake at a time, and must notice each by a violated property, or by the
-scenario that the mistake names. Then it lists the guards of the core, of recovery and of the storage operations that no
-run of some seeds comes to, or that come out one way in all of them; each must name a test. Exit code 1 says that a mistake
-survived, or a guard names none.
+scenario that the mistake names. Then it inverts the guards of the core, of recovery and of the storage operations, one at a
+time, and lists those with which no run of some seeds is another one, and those that no run comes to or that come out one way
+in all of them: of each it runs the named test, which must fail. Exit code 1 says that a mistake survived, or a guard's.
 
   --only 4,11     only these mutants, without the guards
   --guards        only the guards
-  --guard-seeds N how many seeds those are looked for in (default 300)
+  --guard-seeds N how many seeds come to them (default 300)
+  --guard-runs N  in how many of these a guard that changes nothing is inverted (default 15)
+  --guard TEXT    only guards whose file and condition contain this
   --seeds COUNT   how many seeds a mutant may survive at most (default 1000)
   --workers N     how many mutants at a time (default: one a core)
 `;
@@ -39,8 +40,8 @@ interface Options {
   readonly chosen: readonly Mutant[];
   readonly seedsMax: number;
   readonly workers: number;
-  /** 0: not at all. */
-  readonly guardSeeds: number;
+  /** null: not at all. */
+  readonly guards: GuardOptions | null;
 }
 
 /** The product with one mistake in it. Throws if the source no longer reads as the patch expects. */
@@ -75,23 +76,11 @@ function run(folder: string, { id }: Mutant, seedsMax: number): Promise<Kill> {
   });
 }
 
-/** Runs one scenario on a source with the mistake in it, which vitest.config.ts puts there. */
-async function fails({ patches }: Mutant, { file, test }: Scenario): Promise<boolean> {
-  const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const project = /^test\/(sim|scenarios)\//.test(file) ? "sim" : "unit";
-  const args = [vitest, "run", "--project", project, "--reporter", "json", file, "-t", test];
-  const env = { ...process.env, MUTANT_PATCHES: JSON.stringify(patches) };
-  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
-  const report = JSON.parse(await text(child.stdout)) as { numFailedTests: number; numPassedTests: number };
-  if (report.numFailedTests + report.numPassedTests === 0) throw new Error(`${file}: no test is called "${test}"`);
-  return report.numFailedTests > 0;
-}
-
 async function judge(mutant: Mutant, seedsMax: number): Promise<Verdict> {
   const startedAt = performance.now();
   const kill = mutant.isUnseen === true ? UNSEEN : await runSeeds(mutant, seedsMax);
   const failsScenario =
-    kill.failure === null && mutant.scenario !== undefined && (await fails(mutant, mutant.scenario));
+    kill.failure === null && mutant.scenario !== undefined && (await fails(mutant.patches, mutant.scenario));
   return { ...kill, mutant, failsScenario, seconds: (performance.now() - startedAt) / 1_000 };
 }
 
@@ -120,21 +109,31 @@ function parseOptions(): Options | null {
     options: {
       only: { type: "string" },
       guards: { type: "boolean", default: false },
+      guard: { type: "string" },
       "guard-seeds": { type: "string", default: "300" },
+      "guard-runs": { type: "string", default: "15" },
       seeds: { type: "string", default: "1000" },
       workers: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return null;
-  const only = values.guards ? [] : values.only?.split(",");
+  const only = values.guards || values.guard !== undefined ? [] : values.only?.split(",");
   const unknown = only?.find((id) => !MUTANTS.some((mutant) => mutant.id === id));
   if (unknown !== undefined) throw new UsageError(`--only: there is no mutant ${unknown}.`);
+  const workers =
+    values.workers === undefined ? availableParallelism() : wholeNumber("--workers", values.workers, 1, 256);
+  const guards = {
+    seeds: wholeNumber("--guard-seeds", values["guard-seeds"], 1, 1_000_000),
+    runsMax: wholeNumber("--guard-runs", values["guard-runs"], 1, 1_000_000),
+    containing: values.guard ?? "",
+    workers,
+  };
   return {
-    guardSeeds: values.only === undefined ? wholeNumber("--guard-seeds", values["guard-seeds"], 1, 1_000_000) : 0,
+    guards: values.only === undefined ? guards : null,
     chosen: MUTANTS.filter(({ id }) => only === undefined || only.includes(id)),
     seedsMax: wholeNumber("--seeds", values.seeds, 1, 1_000_000),
-    workers: values.workers === undefined ? availableParallelism() : wholeNumber("--workers", values.workers, 1, 256),
+    workers,
   };
 }
 
@@ -145,7 +144,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const areKilled = options.chosen.length === 0 || (await runMutants(options));
-  const areCovered = options.guardSeeds === 0 || (await checkGuards(options.guardSeeds, options.workers));
+  const areCovered = options.guards === null || (await checkGuards(options.guards));
   return areKilled && areCovered ? 0 : 1;
 }
 

@@ -39,12 +39,18 @@ const onBlock = (where: "recent" | "oldest"): TamperCase[] =>
 
 const onEntries = (where: "recent" | "oldest"): TamperCase[] => [
   {
-    ...{ what: "an index entry without its terms", kinds: ["index_differs"], fields: [], where, namesEvent: true },
+    ...{
+      what: "an index entry without its terms",
+      kinds: ["index_differs"],
+      fields: ["entry.terms"],
+      where,
+      namesEvent: true,
+    },
     roles: ALL,
     act: (db, [first]) => blocksOf(db).updateOne({ _id: -first.height }, { $set: { terms: [] } }),
   },
   {
-    ...{ what: "an index entry that is deleted", kinds: ["index_differs"], fields: [], where, namesEvent: true },
+    ...{ what: "an index entry that is deleted", kinds: ["index_differs"], fields: ["entry"], where, namesEvent: true },
     roles: ALL,
     act: (db, [first]) => blocksOf(db).deleteOne({ _id: -first.height }),
   },

@@ -220,8 +220,10 @@ describe("the ways through the code in docs/architecture.md", () => {
 
     it("passes as many files as the page says, and is that often in the driver", () => {
       expect(files.size).toBe(said(/These (\d+) files/));
+      expect(files.size).toBeLessThanOrEqual(25);
       const entered = rows.filter(([file, names]) => file === "node/replica/driver.ts" && names?.includes("`submit`"));
       expect(entered).toHaveLength(said(/The driver is entered (\d+) times/));
+      expect(entered.length).toBeLessThanOrEqual(3);
     });
 
     it("runs in the files that the page lists, those of the table among them", () => {

@@ -26,7 +26,7 @@ export interface KeyLookUpsParts {
   readonly clock: Clock;
   readonly filterBytes: number;
   /** The requests of a stored block, committed or not. Throws, or null, where it is not what it should be. */
-  readonly requestsOf: (at: Height) => Promise<Pick<LoggedRequests, "ofKey"> | null>;
+  readonly requestsOf: (at: Height) => Promise<Pick<LoggedRequests, "hasKey"> | null>;
   /** A committed event has a key that an earlier block has as well. */
   readonly onRepeated: (key: Key, heights: readonly Height[]) => void;
   readonly onWarning: (error: unknown, text: string) => void;
@@ -135,7 +135,7 @@ export class KeyLookUps {
     for (const at of heights) {
       const requests = await this.parts.requestsOf(at);
       if (requests === null) throw new Error(`block ${at}, which the index names for a key, cannot be read`);
-      if (requests.ofKey([sourceAppId], idempotencyKey).length > 0) found.push(at);
+      if (requests.hasKey(sourceAppId, idempotencyKey)) found.push(at);
     }
     if (found.length === 0 && heights.length === HEIGHTS_MAX)
       throw new Error(`more than ${HEIGHTS_MAX} blocks have the term of a key, and the first ones not the key`);

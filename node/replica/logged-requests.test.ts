@@ -48,3 +48,18 @@ it("another block at the same height is gone through anew, and so is one that wa
   expect(isAnew(1)).toBe(true);
   expect([isAnew(1), isAnew(0)]).toEqual([false, true]);
 });
+
+it("events that say that more of their batch follow, or come before, than stand in the block have their key, and end with it", () => {
+  const log = new TestLog();
+  const { events } = log.block([
+    { idempotencyKey: "a", batch: [1, 2] },
+    { idempotencyKey: "b", batch: [0, 2] },
+  ]);
+  const requests = LoggedRequests.of(events);
+  const { sourceAppId } = (events[0] as ReadEvent).record;
+  for (const key of ["a", "b"]) expect(requests.hasKey(sourceAppId, key)).toBe(true);
+  expect(requests.hasKey(sourceAppId, "c")).toBe(false);
+  expect(requests.hasKey("other", "a")).toBe(false);
+  expect(requests.ofKey([sourceAppId], "a")).toEqual(events.slice(0, 1));
+  expect(requests.ofKey([sourceAppId], "b")).toEqual(events.slice(1));
+});

@@ -44,13 +44,19 @@ export class LoggedRequests {
     return places.sort((a, b) => a - b).map(this.event);
   }
 
-  /** The request that used a key in any of these sources, whole: a batch stands there in one piece. */
+  hasKey(source: string, key: string): boolean {
+    return this.places.keys.has(keyValue(source, key));
+  }
+
+  /** The request that used a key in any of these sources, whole: a batch stands there in one piece, unless a leader lied. */
   ofKey(sources: Iterable<string>, key: string): ReadEvent[] {
     const places = [...sources].flatMap((source) => this.places.keys.get(keyValue(source, key)) ?? []);
     if (places.length === 0) return [];
     const at = Math.min(...places);
     const [place, length] = this.event(at).record.batch ?? [0, 1];
-    return Array.from({ length }, (_, i) => this.event(at - place + i));
+    const from = Math.max(0, at - place);
+    const count = Math.min(this.places.ids.size, at - place + length) - from;
+    return Array.from({ length: count }, (_, i) => this.event(from + i));
   }
 }
 

@@ -11,6 +11,8 @@ export const PAGE_MAX = 999_999_999;
 const COUNT_MAX = 10_000;
 /** The count and the first part take no longer in all, so that the answer begins within two seconds. */
 const SEARCH_MS_MAX = 1_500;
+/** A count that waited for the database says nothing of the page. */
+const SEARCH_MS_MIN = 300;
 
 export interface PageQuery {
   readonly filter: EventFilter;
@@ -95,7 +97,7 @@ export async function openPage(
     onFound(found);
     return arrayOf(found.events, { open: "", shape, close: "" });
   };
-  const searchMsMax = Math.max(0, SEARCH_MS_MAX - (performance.now() - beganAt));
+  const searchMsMax = Math.max(SEARCH_MS_MIN, SEARCH_MS_MAX - (performance.now() - beganAt));
   return { parts: slices(reads, { filter, order, limit, by, searchMsMax, ...range }, make), total, isCapped };
 }
 

@@ -11,6 +11,8 @@ const WHOLE_NUMBER = /^\d{1,9}$/;
 /** Fifteen digits always fit a safe integer. */
 export const SEQUENCE = /^(?:0|[1-9]\d{0,14})$/;
 const BARE_DATE = /^\d{4}-\d\d-\d\d$/;
+/** Three digits are usual; RFC 3339 allows any number. */
+const DATE_CHARACTERS_MAX = 256;
 const DAY_MS = 86_400_000;
 
 /**
@@ -70,7 +72,7 @@ export class QueryReader {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const isBare = options.bare !== "refused" && BARE_DATE.test(text);
-    const at = instantOf(isBare ? `${text}T00:00:00Z` : withPlus(text));
+    const at = text.length > DATE_CHARACTERS_MAX ? null : instantOf(isBare ? `${text}T00:00:00Z` : withPlus(text));
     if (at !== null) {
       const isExclusive = isBare && options.bare === "end";
       return { at: isExclusive ? { ...at, millis: at.millis + DAY_MS } : at, isExclusive };

@@ -320,3 +320,49 @@ it("says when a pass had verified a place that is altered since, also when it is
   await read(7);
   expect((await only()).lastKnownGoodAt).toBe(repairedAt);
 });
+
+it("says nothing new of a place whose document it could not name: what it says is shown by its evidence", async () => {
+  const { note, only } = setUp();
+  for (let at = 1; at <= 40; at++)
+    note(at, [differs(at, "to", "eve")], { evidence: [`${at}-altered-1`], ...hashesOf(at, "1") });
+  const full = await only();
+  note(7, [differs(7, "amount", "9")], { evidence: ["7-altered-2"], ...hashesOf(7, "2") });
+  expect(alertVersion(await only())).toBe(alertVersion(full));
+
+  const second = setUp();
+  second.note(7, [differs(7, "to", "eve")], { evidence: ["7-altered-1"], ...hashesOf(7, "1") });
+  const kept = await second.only();
+  second.note(7, [differs(7, "amount", "9")], hashesOf(7, "2"));
+  expect(alertVersion(await second.only())).toBe(alertVersion(kept));
+});
+
+it("gives up nothing that it knows by a sound copy for less that is said without one", async () => {
+  const { note, only } = setUp();
+  const link = { height: 7, field: "header.previousBlockHash", stored: "d", expected: "e" };
+  const more = { ...hashesOf(7, "1"), evidence: ["7-altered-1"] };
+  note(7, [link, differs(7, "to", "eve")], { kind: "link_broken", agreeing: ["n1"], ...more });
+  const named = await only();
+  note(7, [link], { kind: "link_broken", agreeing: [], ...more });
+  expect(alertVersion(await only())).toBe(alertVersion(named));
+});
+
+it("takes all places of what was dismissed for one incident, however long a pass takes between them", async () => {
+  const { note, only, decide, clock } = setUp();
+  for (const at of [7, 500, 900]) note(at, [differs(at, "to", "eve")]);
+  decide("dismissed");
+  for (const at of [7, 500, 900]) {
+    note(at, [differs(at, "to", "eve")]);
+    clock.pass(90_000);
+  }
+  expect(await only()).toMatchObject({
+    ...{
+      status: "open",
+      heights: [
+        [7, 7],
+        [500, 500],
+        [900, 900],
+      ],
+    },
+    differences: [7, 500, 900].map((at) => differs(at, "to", "eve")),
+  });
+});

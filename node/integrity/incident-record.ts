@@ -108,7 +108,8 @@ export function merged({ alert, first, places }: Known, finding: IncidentFinding
 
 /**
  * An incident without what it says of a place that is found once more, where the finding says something else of it. Null: it
- * says the same, or less: what was compared with a sound copy is not given up for what is said without one.
+ * says the same, or less: what was compared with a sound copy is not given up for what is said without one; or the alert cannot
+ * name what shows it.
  */
 export function withoutOutdated({ alert, first, places }: Known, finding: IncidentFinding): Known | null {
   const { heights: [from, through] = [-1, -1], differences: fresh = [], hashes } = finding;
@@ -122,7 +123,10 @@ export function withoutOutdated({ alert, first, places }: Known, finding: Incide
     // Of those that are not shown it is not known whose they are.
     (furtherDifferences === 0 && before.length !== fresh.length) ||
     (isFirst && isOtherContent(alert.hashes, hashes));
-  if (!isOther || fresh.length === 0 || (fresh.every(isVague) && !before.every(isVague))) return null;
+  const isVaguer = fresh.every(isVague) && !before.every(isVague);
+  const isSameContent = !isFirst || !isOtherContent(alert.hashes, hashes);
+  const isPart = isWithoutCopy(finding) && isPartOf(fresh, before) && isSameContent;
+  if (!isOther || fresh.length === 0 || isVaguer || isPart || !canShow(alert, finding)) return null;
   const others = differences.filter((one) => !isHere(one));
   const isOnly = countOf(places) === through - from + 1;
   const { hashes: _hashes, agreeing: _agreeing, ...grown } = rest;
@@ -137,6 +141,14 @@ export function withoutOutdated({ alert, first, places }: Known, finding: Incide
     places,
   };
 }
+
+const isWithoutCopy = ({ agreeing }: IncidentFinding): boolean => agreeing?.length === 0;
+const isPartOf = (some: readonly FieldDifference[], all: readonly FieldDifference[]): boolean =>
+  some.every((one) => all.some((other) => isDeepStrictEqual(one, other)));
+
+/** Whoever checks the evidence finds in it what an alert says of a place. */
+const canShow = ({ evidence: named = [] }: AlertRecord, { evidence = [] }: IncidentFinding): boolean =>
+  named.length === 0 || (evidence.length > 0 && new Set([...named, ...evidence]).size <= EVIDENCE_MAX);
 
 /** What stands in the block is not what stood there. */
 const isOtherContent = (before: IncidentHashes | undefined, now: IncidentHashes | undefined): boolean =>

@@ -167,8 +167,10 @@ export class Incidents {
       this.count += 1;
       this.forgetOne();
     } else if (isReopened) {
+      // What was dismissed stands there still: all of it is found again, and is one incident.
+      const places = incident.alert.resolution === "dismissed" ? incident.places : [];
       const alert = reopened(incident.alert, finding, wall);
-      Object.assign(incident, { alert, first: finding.detail, places: [] });
+      Object.assign(incident, { alert, first: finding.detail, places });
     }
     // What is only seen again, pass after pass, must not draw all that is found later into itself.
     const wasKnown = isKnown(incident, finding);

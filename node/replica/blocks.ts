@@ -1,11 +1,14 @@
+import pLimit from "p-limit";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Block, bodyReader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import type { ReadEvent } from "../../shared/log/event.js";
-import type { LogStore } from "../storage/port.js";
+import type { LogStore, StoredBlock } from "../storage/port.js";
 import { AlteredBlock, type Anchors } from "./anchors.js";
 import { LoggedRequests, RememberedPlaces } from "./logged-requests.js";
+import type { ProvedBlock } from "./proved-block.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
+import { SharedRuns } from "./shared-runs.js";
 
 const BLOCKS_MAX = 64;
 
@@ -18,6 +21,8 @@ export interface SoundBlock {
 /** Reads of this node's own blocks for the replica: of which only those are given out that are what they should be. */
 export class StoredBlocks {
   private readonly places = new RememberedPlaces();
+  private readonly reading = new SharedRuns<Height, ProvedBlock>();
+  private readonly limit = pLimit(1);
 
   constructor(
     private readonly parts: {
@@ -122,9 +127,17 @@ export class StoredBlocks {
     return null;
   }
 
+  /** Over the log's own connections. */
+  private async readOne(at: Height): Promise<StoredBlock | undefined> {
+    const [found] = await this.parts.log.readBlocks(at, { bytesMax: 0, blocksMax: 1, isForClient: true });
+    return found?.block.header.height === at ? found : undefined;
+  }
+
   private async committedBlock(at: Height): Promise<SoundBlock | null> {
     try {
-      const proved = await this.parts.proved.one(at);
+      const proved = await this.reading.run(at, () =>
+        this.parts.proved.oneBy(at, () => this.limit(() => this.readOne(at))),
+      );
       const event = (i: number): ReadEvent => proved.events.event(i);
       return { block: proved, requests: LoggedRequests.within(this.places.of(proved, event), event) };
     } catch (error) {

@@ -261,6 +261,14 @@ export class ProvedBlocks {
     });
   }
 
+  /** `one` of what `read` brings: a look-up that writes wait for does not stand in line behind clients' reads. */
+  async oneBy(at: Height, read: () => Promise<StoredBlock | undefined>): Promise<ProvedBlock> {
+    const atHand = this.atHandAt(at);
+    if (atHand !== null) return atHand;
+    const held = this.parts.heldThrough();
+    return this.prove(at, await read(), { held, isNoted: false });
+  }
+
   /** As stored, past the cache; throws AlteredBlock like `read`. */
   async fresh(at: Height): Promise<ProvedBlock> {
     const held = this.parts.heldThrough();

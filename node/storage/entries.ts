@@ -89,9 +89,12 @@ export function entryDifferences(
 export function differingEntry(
   { header: { height, firstSequence, treeSize } }: Pick<Block, "header">,
   there: StoredEntry,
-  due: StoredEntry,
+  { due, ownMayDiffer }: { readonly due: StoredEntry; readonly ownMayDiffer: boolean },
 ): Omit<DifferingEntry, "kept"> {
-  return { height, sequences: [[firstSequence, treeSize - 1]], differences: entryDifferences(height, there, due) };
+  const differences = ownMayDiffer
+    ? entryDifferences(height, there, due, () => false)
+    : entryDifferences(height, there, due);
+  return { height, sequences: [[firstSequence, treeSize - 1]], differences };
 }
 
 const NO_SHAPE = "nothing that could stand there";

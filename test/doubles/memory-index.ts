@@ -101,7 +101,7 @@ export async function putEntries(
       for (const { at, there } of kept) names.set(at, keep(database, at, there as MemoryEntry));
     });
   const told = differing.map(({ at, block, there, fresh }) => ({
-    ...differingEntry(block, (there as MemoryEntry).stored, (fresh as MemoryEntry).stored),
+    ...differingEntry(block, (there as MemoryEntry).stored, { ...options, due: (fresh as MemoryEntry).stored }),
     kept: names.get(at) ?? null,
   }));
   if (told.length > 0) options.onDiffering?.(told);

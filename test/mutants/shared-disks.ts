@@ -15,7 +15,7 @@ export const SHARED_DISKS: readonly Mutant[] = [
     ],
     scenario: {
       file: "test/scenarios/pools.test.ts",
-      test: "goes on with writes, new keys among them, while readers that hang fill their pool",
+      test: "goes on with writes, with new keys and repeated ones, while readers that hang",
     },
     isUnseen: true,
   },

@@ -188,7 +188,7 @@ export class IndexWorks {
         const before: StoredEntry = storedEntry(one);
         if (entryDiffers(before, fresh, options)) {
           differing.push(one);
-          told.push(differingEntry(block, before, fresh));
+          told.push(differingEntry(block, before, { ...options, due: fresh }));
         } else if (one.writeId === writeId && !entryDiffers(before, fresh, { ownMayDiffer: false })) continue;
         // A replacement that arrives late must not hit the entry of a block that has been stored there since.
         const filter = { _id, ...namedSo(one.writeId) };

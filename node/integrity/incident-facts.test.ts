@@ -347,10 +347,13 @@ it("gives up nothing that it knows by a sound copy for less that is said without
 });
 
 it("takes all places of what was dismissed for one incident, however long a pass takes between them", async () => {
-  const { note, only, decide, clock } = setUp();
+  const { note, only, alerts, decide, clock } = setUp();
   for (const at of [7, 500, 900]) note(at, [differs(at, "to", "eve")]);
   decide("dismissed");
-  for (const at of [7, 500, 900]) {
+  note(500, [differs(500, "to", "eve")]);
+  expect(await only()).toMatchObject({ detail: "block 500: dataPayload.to is eve", heights: [[500, 500]] });
+  clock.pass(90_000);
+  for (const at of [7, 900]) {
     note(at, [differs(at, "to", "eve")]);
     clock.pass(90_000);
   }
@@ -363,6 +366,26 @@ it("takes all places of what was dismissed for one incident, however long a pass
         [900, 900],
       ],
     },
-    differences: [7, 500, 900].map((at) => differs(at, "to", "eve")),
+    differences: [500, 7, 900].map((at) => differs(at, "to", "eve")),
   });
+  decide("repaired");
+  // Whatever stands there now came after the repair.
+  note(500, [differs(500, "to", "bob")]);
+  clock.pass(90_000);
+  note(7, [differs(7, "to", "bob")]);
+  expect(await alerts()).toHaveLength(2);
+});
+
+it("says that nothing stands any more in a place whose document it names, and what is compared later beyond its evidence", async () => {
+  const { note, only } = setUp();
+  const more = { kind: "index_differs" as const };
+  note(7, [{ height: 7, field: "entry.terms", stored: "1", expected: "2" }], { ...more, evidence: ["7-entry-1"] });
+  const gone = [{ height: 7, field: "entry", expected: "3 terms" }];
+  note(7, gone, more);
+  expect((await only()).differences).toEqual(gone);
+
+  const second = setUp();
+  for (let at = 1; at <= 40; at++) second.note(at, [vague(at)], { evidence: [`${at}-altered-1`], agreeing: [] });
+  second.note(40, [differs(40, "to", "eve")], { evidence: ["40-altered-1"], agreeing: ["n1"] });
+  expect((await second.only()).differences).toContainEqual(differs(40, "to", "eve"));
 });

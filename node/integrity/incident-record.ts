@@ -126,7 +126,8 @@ export function withoutOutdated({ alert, first, places }: Known, finding: Incide
   const isVaguer = fresh.every(isVague) && !before.every(isVague);
   const isSameContent = !isFirst || !isOtherContent(alert.hashes, hashes);
   const isPart = isWithoutCopy(finding) && isPartOf(fresh, before) && isSameContent;
-  if (!isOther || fresh.length === 0 || isVaguer || isPart || !canShow(alert, finding)) return null;
+  if (!isOther || fresh.length === 0 || isVaguer || isPart) return null;
+  if (!before.every(isVague) && !isGone(fresh) && !canShow(alert, finding)) return null;
   const others = differences.filter((one) => !isHere(one));
   const isOnly = countOf(places) === through - from + 1;
   const { hashes: _hashes, agreeing: _agreeing, ...grown } = rest;
@@ -145,6 +146,10 @@ export function withoutOutdated({ alert, first, places }: Known, finding: Incide
 const isWithoutCopy = ({ agreeing }: IncidentFinding): boolean => agreeing?.length === 0;
 const isPartOf = (some: readonly FieldDifference[], all: readonly FieldDifference[]): boolean =>
   some.every((one) => all.some((other) => isDeepStrictEqual(one, other)));
+
+/** Nothing stands in the place of an index entry: there is nothing to show. */
+const isGone = (fresh: readonly FieldDifference[]): boolean =>
+  fresh.every(({ field, stored }) => field === "entry" && stored === undefined);
 
 /** Whoever checks the evidence finds in it what an alert says of a place. */
 const canShow = ({ evidence: named = [] }: AlertRecord, { evidence = [] }: IncidentFinding): boolean =>

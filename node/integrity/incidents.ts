@@ -38,6 +38,8 @@ interface Incident {
   first: string;
   /** The very heights that were found. Those that the alert shows are put together, and cover what lies between them too. */
   places: readonly Range[];
+  /** What was found before it was dismissed stands there still, mostly: found again, it is the same incident. */
+  dismissed: readonly Range[];
   /** When its newest place was found, in monotonic milliseconds. */
   seenAt: number;
   isSaved: boolean;
@@ -103,7 +105,15 @@ export class Incidents {
       if (alert.foundBy === undefined) continue;
       const places = (await store.foundHeights(alert.id)) ?? alert.heights ?? [];
       const first = firstDetail(alert);
-      incidents.push({ alert, first, places, seenAt: Number.NEGATIVE_INFINITY, isSaved: true, failures: 0 });
+      incidents.push({
+        alert,
+        first,
+        places,
+        dismissed: [],
+        seenAt: Number.NEGATIVE_INFINITY,
+        isSaved: true,
+        failures: 0,
+      });
     }
     return [count, incidents];
   }
@@ -162,15 +172,15 @@ export class Incidents {
     const isReopened = incident !== undefined && isOver(incident.alert);
     if (incident === undefined) {
       const alert = stepped(opened(nodeId, finding, wall), { action: "opened", at: wall });
-      incident = { alert, first: finding.detail, places: [], seenAt: 0, isSaved: false, failures: 0 };
+      incident = { alert, first: finding.detail, places: [], dismissed: [], seenAt: 0, isSaved: false, failures: 0 };
       this.known.push(incident);
       this.count += 1;
       this.forgetOne();
     } else if (isReopened) {
-      // What was dismissed stands there still: all of it is found again, and is one incident.
-      const places = incident.alert.resolution === "dismissed" ? incident.places : [];
+      const isDismissed = incident.alert.resolution === "dismissed";
+      const dismissed = isDismissed ? joined(incident.dismissed, incident.places) : [];
       const alert = reopened(incident.alert, finding, wall);
-      Object.assign(incident, { alert, first: finding.detail, places });
+      Object.assign(incident, { alert, first: finding.detail, places: [], dismissed });
     }
     // What is only seen again, pass after pass, must not draw all that is found later into itself.
     const wasKnown = isKnown(incident, finding);
@@ -225,7 +235,7 @@ export class Incidents {
       alert: change({ ...alert, foundBy: "start", detail }),
       // The log's record puts together more: what is found between is better told once more than not at all.
       places: (alert.heights?.length ?? 0) < ALERT_RANGES_MAX ? (alert.heights ?? []) : [],
-      ...{ first: detail, seenAt: Number.NEGATIVE_INFINITY, isSaved: false, failures: 0 },
+      ...{ first: detail, dismissed: [], seenAt: Number.NEGATIVE_INFINITY, isSaved: false, failures: 0 },
     });
     this.count += 1;
     this.forgetOne();
@@ -297,6 +307,7 @@ export class Incidents {
     const isCovering = ({ places }: Incident): boolean => covers(places, heights[0]);
     return (
       open.find(isCovering) ??
+      open.find(({ dismissed }) => covers(dismissed, heights[0])) ??
       open.find((one) => one.seenAt >= since && hasRoom(one)) ??
       // What was resolved is found once more.
       over.find(isCovering) ??
@@ -372,6 +383,9 @@ export class Incidents {
 }
 
 const stepOf = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? -1;
+
+const joined = (some: readonly Range[], others: readonly Range[]): readonly Range[] =>
+  some.length === 0 ? others : others.reduce((all, one) => withRange(all, one, PLACES_MAX), some);
 
 const isKnown = ({ places }: Incident, { heights: [first, last] = [-1, -1] }: IncidentFinding): boolean =>
   covers(places, first) && covers(places, last);

@@ -3,7 +3,7 @@ import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Block, bodyReader, hashHeader } from "../../shared/log/block.js";
 import { bodyHash } from "../../shared/log/body.js";
 import type { ReadEvent } from "../../shared/log/event.js";
-import type { LogStore, StoredBlock } from "../storage/port.js";
+import { type LogStore, type StoredBlock, StoreError } from "../storage/port.js";
 import { AlteredBlock, type Anchors } from "./anchors.js";
 import { LoggedRequests, RememberedPlaces } from "./logged-requests.js";
 import type { ProvedBlock } from "./proved-block.js";
@@ -11,6 +11,8 @@ import type { ProvedBlocks } from "./proved-blocks.js";
 import { SharedRuns } from "./shared-runs.js";
 
 const BLOCKS_MAX = 64;
+/** Of the log's connections: reads for who repeats a write. */
+const READS_MAX = 2;
 
 /** A block of this node's log, whether or not it is committed. */
 export interface SoundBlock {
@@ -22,7 +24,7 @@ export interface SoundBlock {
 export class StoredBlocks {
   private readonly places = new RememberedPlaces();
   private readonly reading = new SharedRuns<Height, ProvedBlock>();
-  private readonly limit = pLimit(1);
+  private readonly limit = pLimit(READS_MAX);
 
   constructor(
     private readonly parts: {
@@ -128,16 +130,24 @@ export class StoredBlocks {
   }
 
   /** Over the log's own connections. */
-  private async readOne(at: Height): Promise<StoredBlock | undefined> {
-    const [found] = await this.parts.log.readBlocks(at, { bytesMax: 0, blocksMax: 1, isForClient: true });
-    return found?.block.header.height === at ? found : undefined;
+  private readOne(at: Height): Promise<StoredBlock[]> {
+    return this.parts.log.readBlocks(at, { bytesMax: 0, blocksMax: 1, isForClient: true });
+  }
+
+  private async provedBlock(at: Height): Promise<ProvedBlock> {
+    const { proved } = this.parts;
+    try {
+      return await proved.oneBy(at, () => this.limit(() => this.readOne(at)));
+    } catch (error) {
+      // The log is opened again, perhaps: clients' connections outlive that.
+      if (error instanceof StoreError) return proved.one(at);
+      throw error;
+    }
   }
 
   private async committedBlock(at: Height): Promise<SoundBlock | null> {
     try {
-      const proved = await this.reading.run(at, () =>
-        this.parts.proved.oneBy(at, () => this.limit(() => this.readOne(at))),
-      );
+      const proved = await this.reading.run(at, () => this.provedBlock(at));
       const event = (i: number): ReadEvent => proved.events.event(i);
       return { block: proved, requests: LoggedRequests.within(this.places.of(proved, event), event) };
     } catch (error) {

@@ -4,6 +4,8 @@ import { keyValue } from "../../shared/log/index.js";
 
 /** Where a block's ids and keys stand in it: places counted from its first event, of a key the first one. */
 interface Places {
+  /** Events of the block. */
+  readonly count: number;
   readonly ids: ReadonlyMap<string, number>;
   readonly keys: ReadonlyMap<string, number>;
 }
@@ -18,7 +20,7 @@ function placesOf(count: number, event: (i: number) => ReadEvent): Places {
     const key = keyValue(sourceAppId, idempotencyKey);
     if (!keys.has(key)) keys.set(key, i);
   }
-  return { ids, keys };
+  return { count, ids, keys };
 }
 
 /** The requests that were logged in a block: whoever repeats one is answered with its events. */
@@ -55,7 +57,7 @@ export class LoggedRequests {
     const at = Math.min(...places);
     const [place, length] = this.event(at).record.batch ?? [0, 1];
     const from = Math.max(0, at - place);
-    const count = Math.min(this.places.ids.size, at - place + length) - from;
+    const count = Math.min(this.places.count, at - place + length) - from;
     return Array.from({ length: count }, (_, i) => this.event(from + i));
   }
 }
@@ -83,7 +85,7 @@ export class RememberedPlaces {
     if (known !== undefined) this.drop(at, known);
     const places = known?.blockHash === blockHash ? known : { ...placesOf(eventCount, event), blockHash };
     this.kept.set(at, places);
-    this.count += places.ids.size;
+    this.count += places.count;
     for (const [oldest, its] of this.kept) {
       if (this.count <= KEPT_MAX || oldest === at) break;
       this.drop(oldest, its);
@@ -91,8 +93,8 @@ export class RememberedPlaces {
     return places;
   }
 
-  private drop(at: Height, { ids }: Places): void {
+  private drop(at: Height, { count }: Places): void {
     this.kept.delete(at);
-    this.count -= ids.size;
+    this.count -= count;
   }
 }

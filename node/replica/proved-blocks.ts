@@ -262,11 +262,12 @@ export class ProvedBlocks {
   }
 
   /** `one` of what `read` brings: a look-up that writes wait for does not stand in line behind clients' reads. */
-  async oneBy(at: Height, read: () => Promise<StoredBlock | undefined>): Promise<ProvedBlock> {
+  async oneBy(at: Height, read: () => Promise<StoredBlock[]>): Promise<ProvedBlock> {
     const atHand = this.atHandAt(at);
     if (atHand !== null) return atHand;
     const held = this.parts.heldThrough();
-    return this.prove(at, await read(), { held, isNoted: false });
+    const [stored] = await this.reads(read);
+    return this.prove(at, stored, { held, isNoted: false });
   }
 
   /** As stored, past the cache; throws AlteredBlock like `read`. */

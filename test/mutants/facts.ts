@@ -12,7 +12,7 @@ export const FACTS: readonly Mutant[] = [
       "131",
       "what is found again after a repair keeps the places and fields of before",
       INCIDENTS,
-      "const alert = reopened(incident.alert, finding, wall);\n      Object.assign(incident, { alert, first: finding.detail, places });",
+      "const alert = reopened(incident.alert, finding, wall);\n      Object.assign(incident, { alert, first: finding.detail, places: [], dismissed });",
       'incident.alert = stepped(incident.alert, { action: "reopened", at: wall });',
     ),
     "what is altered now, and of nothing else",

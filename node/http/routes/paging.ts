@@ -9,7 +9,7 @@ export const PAGE_LIMIT_MAX = 1_000;
 export const PAGE_MAX = 999_999_999;
 /** With filters the reference APIs count on the index up to here. */
 const COUNT_MAX = 10_000;
-/** The count and the first part take no longer in all, so that the answer begins within two seconds. */
+/** The count and the first part take no longer in all, but for what follows, so that the answer begins within two seconds. */
 const SEARCH_MS_MAX = 1_500;
 /** A count that waited for the database says nothing of the page. */
 const SEARCH_MS_MIN = 300;

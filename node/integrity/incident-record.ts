@@ -42,6 +42,9 @@ interface Known {
   readonly places: readonly Range[];
 }
 
+/** Where it was found, and where before it was dismissed. */
+type Found = Pick<Known, "alert" | "places"> & { readonly dismissed: readonly Range[] };
+
 /** The alert of a finding that belongs to no other, before its first step. */
 export function opened(nodeId: NodeId, finding: IncidentFinding, at: string): AlertRecord {
   const { kind, foundBy, heights, sequences, detail, lastKnownGoodAt } = finding;
@@ -127,7 +130,8 @@ export function withoutOutdated({ alert, first, places }: Known, finding: Incide
   const isSameContent = !isFirst || !isOtherContent(alert.hashes, hashes);
   const isPart = isWithoutCopy(finding) && isPartOf(fresh, before) && isSameContent;
   if (!isOther || fresh.length === 0 || isVaguer || isPart) return null;
-  if (!before.every(isVague) && !isGone(fresh) && !canShow(alert, finding)) return null;
+  const isConcrete = !before.every(isVague) && !isGone(before);
+  if (isConcrete && !isGone(fresh) && !canShow(alert, finding)) return null;
   const others = differences.filter((one) => !isHere(one));
   const isOnly = countOf(places) === through - from + 1;
   const { hashes: _hashes, agreeing: _agreeing, ...grown } = rest;
@@ -180,7 +184,7 @@ export const withoutFacts = (finding: IncidentFinding): IncidentFinding => {
  * be the one that found it altered. What was put back was good then.
  */
 export function withLastGood(
-  known: readonly Pick<Known, "alert" | "places">[],
+  known: readonly Found[],
   { lastKnownGoodAt = "", ...finding }: IncidentFinding,
 ): IncidentFinding {
   const { changedAt } = finding;
@@ -193,17 +197,17 @@ const isOfBlock = (one: Pick<AlertRecord, "kind" | "differences">): boolean =>
   BLOCK_KINDS.has(one.kind) && !isOfFormerCopy(one);
 
 /** Empty: it is not known. */
-function lastGoodAt(
-  known: readonly Pick<Known, "alert" | "places">[],
-  finding: IncidentFinding,
-  verifiedAt: string,
-): string {
+function lastGoodAt(known: readonly Found[], finding: IncidentFinding, verifiedAt: string): string {
   const [at] = finding.heights ?? [-1];
   if (!isOfBlock(finding)) return verifiedAt;
   let goodAt = verifiedAt;
-  for (const { alert, places } of known) {
-    if (!isOfBlock(alert) || !covers(places, at)) continue;
+  for (const { alert, places, dismissed } of known) {
+    if (!isOfBlock(alert)) continue;
     const { history = [], resolution, lastSeenAt, lastKnownGoodAt = "" } = alert;
+    if (!covers(places, at)) {
+      if (covers(dismissed, at) && verifiedAt <= lastSeenAt) return "";
+      continue;
+    }
     const isPutBack = isOver(alert) && resolution !== "dismissed";
     const putBackAt = isPutBack ? (history.at(-1)?.at ?? "") : "";
     if (putBackAt > goodAt) goodAt = putBackAt;

@@ -38,7 +38,7 @@ interface Incident {
   first: string;
   /** The very heights that were found. Those that the alert shows are put together, and cover what lies between them too. */
   places: readonly Range[];
-  /** What was found before it was dismissed stands there still, mostly: found again, it is the same incident. */
+  /** What was found before it was dismissed stands there still, mostly: found again by this process, it is the same incident. */
   dismissed: readonly Range[];
   /** When its newest place was found, in monotonic milliseconds. */
   seenAt: number;
@@ -311,6 +311,7 @@ export class Incidents {
       open.find((one) => one.seenAt >= since && hasRoom(one)) ??
       // What was resolved is found once more.
       over.find(isCovering) ??
+      over.find(({ alert, dismissed }) => alert.resolution === "dismissed" && covers(dismissed, heights[0])) ??
       this.shared(open)
     );
   }
@@ -385,7 +386,9 @@ export class Incidents {
 const stepOf = ({ history = [] }: AlertRecord): number => history.at(-1)?.n ?? -1;
 
 const joined = (some: readonly Range[], others: readonly Range[]): readonly Range[] =>
-  some.length === 0 ? others : others.reduce((all, one) => withRange(all, one, PLACES_MAX), some);
+  some.length === 0
+    ? others
+    : others.reduce((all, one) => (one.every((end) => covers(all, end)) ? all : withRange(all, one, PLACES_MAX)), some);
 
 const isKnown = ({ places }: Incident, { heights: [first, last] = [-1, -1] }: IncidentFinding): boolean =>
   covers(places, first) && covers(places, last);

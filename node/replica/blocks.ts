@@ -11,8 +11,6 @@ import type { ProvedBlocks } from "./proved-blocks.js";
 import { SharedRuns } from "./shared-runs.js";
 
 const BLOCKS_MAX = 64;
-/** Of the log's connections: reads for who repeats a write. */
-const READS_MAX = 2;
 
 /** A block of this node's log, whether or not it is committed. */
 export interface SoundBlock {
@@ -24,7 +22,7 @@ export interface SoundBlock {
 export class StoredBlocks {
   private readonly places = new RememberedPlaces();
   private readonly reading = new SharedRuns<Height, ProvedBlock>();
-  private readonly limit = pLimit(READS_MAX);
+  private readonly limit = pLimit(1);
 
   constructor(
     private readonly parts: {
@@ -136,18 +134,25 @@ export class StoredBlocks {
 
   private async provedBlock(at: Height): Promise<ProvedBlock> {
     const { proved } = this.parts;
+    let isRead = false;
+    const read = async (): Promise<StoredBlock[]> => {
+      const stored = await this.readOne(at);
+      isRead = true;
+      return stored;
+    };
     try {
-      return await proved.oneBy(at, () => this.limit(() => this.readOne(at)));
+      // Who comes later shares no more than this: it may be answered by then.
+      return await this.reading.run(at, () => this.limit(() => proved.oneBy(at, read)));
     } catch (error) {
       // The log is opened again, perhaps: clients' connections outlive that.
-      if (error instanceof StoreError) return proved.one(at);
+      if (error instanceof StoreError && !isRead) return proved.one(at);
       throw error;
     }
   }
 
   private async committedBlock(at: Height): Promise<SoundBlock | null> {
     try {
-      const proved = await this.reading.run(at, () => this.provedBlock(at));
+      const proved = await this.provedBlock(at);
       const event = (i: number): ReadEvent => proved.events.event(i);
       return { block: proved, requests: LoggedRequests.within(this.places.of(proved, event), event) };
     } catch (error) {

@@ -49,8 +49,9 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
-  it("begins with its title and names nothing outside the repository", () => {
+  it("begins with its title, names nothing outside the repository, and is one version of itself", () => {
     expect(text).toMatch(/^# \S/);
+    expect(text).not.toMatch(/^(?:<{7}|={7}|>{7})/m);
     expect(text).not.toMatch(/\/work\/|\/root\/|\.\.\/shared\/[A-Z]|\/home\/\w/);
   });
 });

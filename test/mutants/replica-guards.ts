@@ -76,11 +76,8 @@ export const REPLICA_GUARDS: readonly (readonly [Scenario, readonly string[]])[]
   [
     { file: "node/replica/recovery.test.ts", test: "holds up no start:" },
     [
-      "node/replica/late-inserts.ts: !hasHash(block.header, block.blockHash)",
-      "node/replica/late-inserts.ts: !isJoining && !areLate",
-      "node/replica/late-inserts.ts: (await readOne(options.log, height(at))).block.blockHash !== hash",
+      "node/replica/late-inserts.ts: at === 0 || at >= hole",
       "node/replica/late-inserts.ts: below === undefined",
-      'node/replica/late-inserts.ts: control?.kind === "node_admitted" && control.joinNonce === opened.hardState?.joinNonce',
       "node/replica/late-inserts.ts: hole === 1",
       "node/replica/late-inserts.ts: hole === null || options.memberCount === 1 || !(await isAsHeld(options, hole))",
       "node/replica/late-inserts.ts: i > 0 && all[i - 1] !== at + 1",
@@ -90,7 +87,10 @@ export const REPLICA_GUARDS: readonly (readonly [Scenario, readonly string[]])[]
   ],
   [
     { file: "node/replica/recovery.test.ts", test: "is none if a block below is not what the node held" },
-    ["node/replica/late-inserts.ts: at === 0 || at >= hole"],
+    [
+      "node/replica/late-inserts.ts: (await readOne(options.log, height(at))).block.blockHash !== hash",
+      "node/replica/late-inserts.ts: known === undefined",
+    ],
   ],
   [
     {
@@ -107,7 +107,26 @@ export const REPLICA_GUARDS: readonly (readonly [Scenario, readonly string[]])[]
       file: "node/replica/recovery.test.ts",
       test: "is none where more stands above the hole than inserts leave behind, or what stands there was altered",
     },
-    ["node/replica/late-inserts.ts: one > hole"],
+    [
+      "node/replica/late-inserts.ts: !hasHash(block.header, block.blockHash)",
+      "node/replica/late-inserts.ts: one > hole",
+    ],
+  ],
+  [
+    {
+      file: "node/replica/recovery.test.ts",
+      test: "is none where the block that admits this node as it is stands above the hole",
+    },
+    [
+      'node/replica/late-inserts.ts: control?.kind === "node_admitted" && control.joinNonce === opened.hardState?.joinNonce',
+    ],
+  ],
+  [
+    {
+      file: "node/replica/recovery.test.ts",
+      test: "is put away by a voter, which joins anew, but for a block that it knows to be committed",
+    },
+    ["node/replica/late-inserts.ts: !isJoining && !areLate"],
   ],
   [
     {
@@ -127,7 +146,6 @@ export const REPLICA_GUARDS: readonly (readonly [Scenario, readonly string[]])[]
     },
     [
       "node/replica/late-inserts.ts: identity.identity.mark === null",
-      "node/replica/late-inserts.ts: known === undefined",
       "node/replica/recovery.ts: isNothingLost",
       "node/replica/recovery.ts: options.remembered !== null && options.remembered.heldThrough < strayFrom",
     ],

@@ -16,7 +16,7 @@ export class Clocks {
   /** What each member's clock shows when this node's monotonic one shows zero: a jump of its own changes nothing of it. */
   readonly heard = new Map<NodeId, { readonly zeroMs: number; readonly at: number }>();
   readonly offSince = new Map<NodeId, number>();
-  /** Of whose clock this node has raised an alert, since it is off. */
+  /** Nodes about whose clock this node has raised an alert, since it is off. */
   readonly named = new Set<NodeId>();
   hasNamedItself = false;
   /** The step's wall clock as a number. */
@@ -63,7 +63,7 @@ function middle(clocks: readonly MemberClock[]): { readonly low: number; readonl
 
 /**
  * The time that a leader seals with: its own, but no further from the median of the clocks that are known than a minute.
- * Of two it takes the earlier: what is stamped too early passes, what is stamped too late stays.
+ * It takes the earlier of two: what is stamped too early passes, what is stamped too late stays.
  */
 export function sealingTime(core: Core): string {
   const own = ownWallMs(core);
@@ -72,7 +72,7 @@ export function sealingTime(core: Core): string {
   return bounded === own ? core.wall : (millisText(bounded) ?? core.wall);
 }
 
-/** Of two clocks that differ nobody can say which is off. */
+/** Nobody can say which of two clocks that differ is off. */
 export function onClockTick(core: Core): void {
   const { clocks, now } = core;
   const fresh = freshClocks(core);

@@ -50,7 +50,7 @@ export interface ReplicaAlert {
   readonly finding: AlertFinding;
   readonly height?: Height;
   readonly sequence?: number;
-  /** Of a fork: both headers for the one height, as they were signed. They prove it to whoever has the keys. */
+  /** Both headers for the one height of a fork, as they were signed. They prove it to whoever has the keys. */
   readonly headers?: readonly Pick<Block, "header" | "signature">[];
 }
 

@@ -25,7 +25,7 @@ export class Following {
   /** The last valid message of the present leader; on the leader itself, when it was elected. */
   lastContact = Number.NEGATIVE_INFINITY;
   announcedTimeoutMs: number | null = null;
-  /** Of which it was said that it is not this node's own. */
+  /** The leader's timeout of which it was said that it is not this node's own. */
   saidTimeoutMs: number | null = null;
   /** How far a leader has said that the log is committed: below it this node is not level. Null before the first word. */
   toldCommitHeight: Height | null = null;
@@ -65,7 +65,7 @@ function hearLeader(core: Core, from: NodeId, body: Append): void {
   onAnnouncedTimeout(core, from, body.electionTimeoutMs);
   for (const clock of body.clocks) if (clock.node !== from) onClockHeard(core, clock);
   followLeader(core, from);
-  // Of use to a node that lags: what is asked of it now stands in no block below.
+  // It is of use to a node that lags: what is asked of it now stands in no block below.
   following.toldCommitHeight = height(Math.max(following.toldCommitHeight ?? 0, body.commitHeight));
   const end = core.log.tail.height;
   if (body.acknowledgedHeight > end && !core.isLearner)

@@ -63,7 +63,7 @@ export function noteFounders(core: Core, message: PeerMessage): void {
  */
 function leaveList(core: Core, leaderId: NodeId): void {
   core.founding.metOthersAt = core.now;
-  // Of the next list, if there is one, nobody has said anything yet.
+  // Nobody has said anything yet of the next list, if there is one.
   core.founding.founders.clear();
   core.becomeFollower(null, { code: "other_log_begun" });
   becomeLearner(core, { code: "learner_of_other_log", node: leaderId }, { forming: null });

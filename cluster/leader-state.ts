@@ -81,7 +81,7 @@ export interface LeaderState {
   /** When something was committed last. */
   committedAt: number;
   hasSaidWhoIsMissing: boolean;
-  /** Of the block that is durable here and not committed: how long nothing has come nearer to its commit. */
+  /** How long nothing has come nearer to the commit of the block that is durable here and not committed. */
   stuckMs: number;
   lastTickAt: number;
   /** When the block on its way was sealed, and how many writes are in it. */

@@ -46,7 +46,7 @@ export interface Config {
   readonly verifySchedule: string;
   /** Payload paths that events can be filtered by. */
   readonly indexedPaths: readonly string[];
-  /** Of the filter in memory over idempotency keys that were used. */
+  /** The size of the filter in memory over idempotency keys that were used. */
   readonly keyFilterBytes: number;
   /** Names by which clients may reach this node, besides localhost and addresses: its own, and ALLOWED_HOSTS. */
   readonly hostNames: readonly string[];

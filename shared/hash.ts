@@ -6,7 +6,7 @@ import type { HashHex } from "./ids.js";
 export interface Hasher {
   bytes(input: Uint8Array): Uint8Array;
   hex(input: Uint8Array): HashHex;
-  /** Of parts one after the other, without putting them together. */
+  /** The hash of parts one after the other, without putting them together. */
   hexOfLong?(parts: readonly Uint8Array[]): HashHex;
 }
 let hasher: Hasher = { bytes: nobleSha256, hex: (input) => toHex(nobleSha256(input)) };

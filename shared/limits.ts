@@ -15,9 +15,9 @@ export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
 export const NESTING_MAX = 64;
 export const SALT_BYTES = 16;
 export const MEMBERS_MAX = 64;
-/** Of one message to a follower. */
+/** The blocks of one message to a follower. */
 export const MESSAGE_BLOCKS_MAX = 64;
-/** Of the filter in memory over idempotency keys that were used. */
+/** The bytes of the filter in memory over idempotency keys that were used. */
 export const KEY_FILTER_BYTES_DEFAULT = 8 * 1024 * 1024;
 
 /** Events of one answer about the chain. */

@@ -6,7 +6,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 const SECRET_FILE_BYTES_MAX = 64 * 1024;
 
-/** Of each setting the environment's, if it is set there, else the file's. A secret may be set by its `_FILE` twin. */
+/** Each setting is the environment's, if it is set there, else the file's. A secret may be set by its `_FILE` twin. */
 export function mergeSources(env: Env, file: EnvFile, secretNames: readonly string[]): Env {
   const merged: Record<string, string | undefined> = { ...env };
   for (const [name, value] of Object.entries(file.values)) {

@@ -48,7 +48,7 @@ export interface AppOptions {
 /** Beside the compiled code. */
 const DASHBOARD_FOLDER = fileURLToPath(new URL("../../web", import.meta.url));
 
-/** Of a server whose messages are made of its classes it answers most quickly, and of any other all the same. */
+/** It answers most quickly on a server that makes its messages of the app's classes, and on any other as well. */
 export type App = RequestListener & {
   readonly messages: MessageClasses;
   /** A test holds the API's description against them. */

@@ -1,4 +1,4 @@
-/** Of an IPv6 address, the part that tells networks apart: who has one address has all that begin so. */
+/** The groups of an IPv6 address that name its network: who has one address has all that begin so. */
 const NETWORK_GROUPS = 4;
 
 /**

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
-/** Of a client that takes nothing of what waits for it, memory is held for no longer than this. */
+/** A client that takes nothing of what waits for it holds memory for no longer than this. */
 const UNREAD_MS_MAX = 30_000;
 /** How often, within that time, it is looked at what clients have taken. */
 const LOOKS = 6;

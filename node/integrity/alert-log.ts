@@ -83,7 +83,7 @@ export class AlertLog {
   private readonly nodes = new Map<NodeId, NodeAlerts>();
   private through = 0;
 
-  /** Of a committed block; what was taken already is passed over. True if it says something new. */
+  /** Takes what a committed block says; what was taken already is passed over. True if it says something new. */
   take({ control, height }: BlockHeader): boolean {
     if (control?.kind !== "alert_records") return false;
     const isNew = height > this.through;
@@ -120,7 +120,7 @@ export class AlertLog {
     return [...this.nodes.values()].flatMap(({ logged }) => [...logged.values()].map(recordOf));
   }
 
-  /** Of one node, what nobody has resolved. */
+  /** What nobody has resolved of one node. */
   unresolvedOf(node: NodeId): AlertRecord[] {
     return [...(this.nodes.get(node)?.logged.values() ?? [])].map(recordOf).filter((alert) => !isOver(alert));
   }

@@ -92,7 +92,7 @@ export class Alerts {
       this.notStored += 1;
       return;
     }
-    // Of what people are told one by one, and once: whoever forges headers must not fill a disk with them.
+    // Headers are kept for what people are told once, one by one: whoever forges them must not fill a disk.
     const proving = isNew && headers.every(({ header }) => header.length <= HEADER_CHARACTERS_MAX) ? headers : [];
     this.waiting.push({ finding, at: new Date().toISOString(), isNew, headers: proving, failures: 0 });
     void this.storeAll();

@@ -113,7 +113,7 @@ export class EntryInspector {
     return true;
   }
 
-  /** Of verified blocks those whose entries, which were read after `paths` was asked for, are not theirs. */
+  /** Gives the verified blocks whose entries, which were read after `paths` was asked for, are not theirs. */
   differing(due: readonly Due[], entries: readonly StoredEntry[], paths: readonly string[] | null): Due[] {
     if (paths === null || !this.parts.isWhole()) return [];
     const stored = new Map(entries.map((entry) => [entry.height, entry]));

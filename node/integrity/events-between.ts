@@ -28,7 +28,7 @@ export class EventsBetween {
     const { kind, sequences = [] } = finding;
     const run = this.run?.next === first && this.run.kind === kind ? this.run : null;
     if (to === null) {
-      // Of one whose events are known, not all need be altered.
+      // Where events are known, not all of them need be altered.
       this.run = run === null || sequences.length > 0 ? null : { ...run, next: last + 1 };
       return finding;
     }

@@ -43,12 +43,12 @@ interface Committed {
 export class Evidence {
   constructor(private readonly parts: EvidenceParts) {}
 
-  /** Of the documents that an alert names and that are there. */
+  /** The hash of the documents that an alert names and that are there. */
   async hashOf({ evidence = [] }: Pick<AlertRecord, "evidence">): Promise<HashHex> {
     return hashOf((await this.kept(evidence, 0)).named);
   }
 
-  /** Of each beginning of that list: more documents are named after the log has its hash. */
+  /** The hash of each beginning of that list: more documents are named after the log has its hash. */
   async hashesOf({ evidence = [] }: Pick<AlertRecord, "evidence">): Promise<HashHex[]> {
     const named: Pick<EvidenceDocument, "id" | "sha256">[] = [];
     const hashes = [hashOf(named)];

@@ -123,7 +123,7 @@ export function withoutOutdated({ alert, first, places }: Known, finding: Incide
   const isFirst = hashes !== undefined && alert.hashes?.block.height === hashes.block.height;
   const isOther =
     !before.every(isFresh) ||
-    // Of those that are not shown it is not known whose they are.
+    // It is not known whose those are that are not shown.
     (furtherDifferences === 0 && before.length !== fresh.length) ||
     (isFirst && isOtherContent(alert.hashes, hashes));
   const isVaguer = fresh.every(isVague) && !before.every(isVague);

@@ -27,7 +27,7 @@ import { covers, withRange } from "./ranges.js";
 const TOGETHER_MS = 60_000;
 /** Places apart from each other that one incident is known by; one more is another incident. */
 export const PLACES_MAX = 16_384;
-/** Of those that are open, so many are known in memory: what comes again is then the same incident. */
+/** So many open ones are known in memory: what comes again is then the same incident. */
 const KNOWN_MAX = 1_000;
 const RETRY_MS = 1_000;
 /** An alert that could not be stored so often is told without. */
@@ -66,7 +66,7 @@ export interface IncidentsParts {
  */
 export class Incidents {
   private readonly known: Incident[] = [];
-  /** Of each incident the newest step that others were told of. */
+  /** The newest step of each incident that others were told of. */
   private readonly told = new Map<string, number>();
   /** Alerts in the store. */
   private count = 0;

@@ -15,7 +15,7 @@ import { isBlock, type PeerCopies } from "./peer-blocks.js";
 
 /** Blocks that are read at once: each may have 4 MiB. */
 const AT_ONCE = 8;
-/** Of one heap of suspects so many are compared with a peer's copy; the others by their own hashes. */
+/** So many of one heap of suspects are compared with a peer's copy; the others are judged by their own hashes. */
 const COMPARED_MAX = 64;
 /** Heights that wait to be committed before anything can be said of them. */
 const LATER_MAX = 10_000;
@@ -82,7 +82,7 @@ export class Inspector {
   private readonly later = new Map<Height, Suspicion>();
   /** Heights that were found altered, and when, in monotonic milliseconds. */
   private readonly alteredAt = new Map<Height, number>();
-  /** Of those, what reads have suspected since. */
+  /** What reads have suspected of those since. */
   private readonly readAgain = new Map<Height, Suspicion>();
   /** The rounds until now: the last one takes all that waits. */
   private rounds: Promise<void> = Promise.resolve();

@@ -181,7 +181,7 @@ export class Integrity {
     return this.bundles.bundle(alert);
   }
 
-  /** Of any alert of this node: streams hear of it at once, and the log in time. */
+  /** Streams hear of any alert of this node at once, and the log in time. */
   onStep(alert: AlertRecord): void {
     this.parts.onStep(this.windows.annotated(alert));
     this.recorder.record(alert);

@@ -49,7 +49,7 @@ const own = (value: Parent, key: string): JsonValue | undefined =>
 const pathOf = (field: string, key: string, isArray: boolean): string =>
   isArray ? `${field}[${key}]` : /^[\w$-]+$/.test(key) ? `${field}.${key}` : `${field}[${JSON.stringify(key)}]`;
 
-/** Of what a database holds in a place of ours, whatever it is. */
+/** The text of what a database holds in a place of ours, whatever it is. */
 function textOf(value: JsonValue | undefined): string {
   if (value === undefined) return "";
   return canonicalOrNull(value) ?? textOfAny(value);

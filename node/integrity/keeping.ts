@@ -41,7 +41,7 @@ export class Keeping {
       }
   }
 
-  /** Of a document that somebody planted: once, however often it is told of, and whatever stands there since. */
+  /** Keeps a document that somebody planted: once, however often it is told of, and whatever stands there since. */
   async plantedAt(id: unknown, text: string): Promise<readonly string[]> {
     // An id may be as long as a document.
     const key = sha256Hex(utf8(`${typeof id} ${text}`));

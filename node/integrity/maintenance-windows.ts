@@ -16,7 +16,7 @@ export class MaintenanceWindows {
   /** By node, in the order of the log. */
   private readonly nodes = new Map<NodeId, readonly MaintenanceWindow[]>();
 
-  /** Of a committed block; what is known already, or was said before in the same words, is passed over. */
+  /** Takes what a committed block says; what is known already, or was said before in the same words, is passed over. */
   take({ control, height, sealedAt }: BlockHeader): void {
     if (control?.kind !== "maintenance") return;
     const { node, from, until, actor, reason } = control;

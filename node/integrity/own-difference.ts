@@ -24,7 +24,7 @@ export interface OwnKnowledge {
   readonly previousBlockHash?: HashHex | undefined;
   /** Members of the document that somebody has written. */
   readonly written?: readonly string[];
-  /** Of blocks that were altered together with it, and compared. */
+  /** The kinds of blocks that were altered together with it, and compared. */
   readonly alike?: ReadonlySet<IncidentKind>;
 }
 
@@ -64,7 +64,7 @@ export function ownDifference(found: FoundBlock, known: OwnKnowledge): BlockDiff
   return { kind, differences, hashes: { ...hashes, body } };
 }
 
-/** Of a change that was put back before it was looked at, or is beside what is hashed, only what was written is known. */
+/** Only what was written is known of a change that was put back before it was looked at, or is beside what is hashed. */
 export function kindOfWritten(written: readonly string[], alike: ReadonlySet<IncidentKind>): IncidentKind {
   const names = membersOf(written);
   if (names.has("payloads")) return "payload_modified";
@@ -82,7 +82,7 @@ function linkDifferences(found: FoundBlock, { blockHash, previousBlockHash }: Ow
   return differences.map((one) => ({ height: found.at, ...one }));
 }
 
-/** Of one that disagrees with its hash. If the body that it names is another one too, that was rewritten. */
+/** The header disagrees with its hash. If the body that it names is another one too, that was rewritten. */
 function kindOfHeader({ block }: FoundBlock, { written = [], alike }: OwnKnowledge): IncidentKind {
   if (bodyHash(block) !== block.header.bodyHash) return "header_modified";
   const names = membersOf(written);

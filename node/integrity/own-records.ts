@@ -16,7 +16,7 @@ export interface OwnRecordsParts {
   readonly alerts: Pick<AlertStore, "standing">;
   readonly incidents: Pick<Incidents, "saved" | "storedIds" | "saveAgain" | "unresolved" | "note">;
   readonly log: Pick<AlertLog, "lastStep" | "placeOf">;
-  /** Of each beginning of the list of documents that an alert names. */
+  /** The hash of each beginning of the list of documents that an alert names. */
   readonly evidenceHashes: (alert: AlertRecord) => Promise<readonly HashHex[]>;
   /** What is open from before is not known yet. */
   readonly isUnread: () => boolean;

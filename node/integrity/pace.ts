@@ -3,7 +3,7 @@ import { type Clock, sleep } from "../clock.js";
 /** A pass rests this many times as long as it works: a fortieth of one core. Faster where nothing else looks. */
 const REST_FACTOR = 39;
 const REST_FACTOR_ALONE = 9;
-/** Of a pass in haste, while nothing else needs the event loop. */
+/** A pass in haste rests so, while nothing else needs the event loop. */
 const REST_FACTOR_HASTE = 0.5;
 /** However much others need: a tenth of a core, and a fifth where somebody waits for its end. */
 const REST_FACTOR_FIRST_MAX = 9;

@@ -34,9 +34,9 @@ export interface IntegrityParts {
   readonly verifier: SignatureVerifier;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Of an incident, once it is stored: opened, decided, found again. */
+  /** Told of an incident once it is stored: opened, decided, found again. */
   readonly onStep: (alert: AlertRecord) => void;
-  /** Of another node's alert, as the log has it. */
+  /** Told of another node's alert, as the log has it. */
   readonly onHeard: (alert: AlertRecord) => void;
   /** A committed block of this node is not what it was. */
   readonly onAltered: () => void;

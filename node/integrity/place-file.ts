@@ -55,7 +55,7 @@ export class PlaceFile {
     private current: Places,
   ) {}
 
-  /** Of another database, or unreadable: nothing is known. */
+  /** A file of another database, or one that cannot be read, says nothing. */
   static async open(folder: string, storeId: string): Promise<PlaceFile> {
     const known = await readFile(join(folder, NAME), "utf8")
       .then((text) => placesSchema.safeParse(JSON.parse(text)))

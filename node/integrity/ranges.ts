@@ -35,7 +35,7 @@ function firstEndingAt(ranges: readonly Range[], at: number): number {
   return low;
 }
 
-/** Of ranges in order. */
+/** Ranges are in order. */
 export function covers(ranges: readonly Range[], at: number): boolean {
   const found = ranges[firstEndingAt(ranges, at)];
   return found !== undefined && found[0] <= at;

@@ -34,7 +34,7 @@ export interface RebuildParts {
 export class Rebuild {
   /** Blocks are being deleted: what is missing is so by right. */
   isClearing = false;
-  /** Of alerts, from the question whether the others can spare this node until it has its log again. */
+  /** Alerts whose rebuild is wanted, from the question whether the others can spare this node until it has its log again. */
   private readonly wanted = new Set<string>();
 
   constructor(private readonly parts: RebuildParts) {}

@@ -29,7 +29,7 @@ export interface RecalledAlertsParts {
   readonly storeSince: () => Promise<number | null>;
   /** What of it is not in the log yet has to come there. */
   readonly record: (alert: AlertRecord) => void;
-  /** Of another node's alert, as the log has it. */
+  /** Told of another node's alert, as the log has it. */
   readonly onHeard: (alert: AlertRecord) => void;
   readonly isStopped: () => boolean;
   readonly logger: Pick<Logger, "warn">;

@@ -36,7 +36,7 @@ export interface ResolutionsParts {
   readonly rebuild: Rebuild;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
-  /** Of an alert that is no incident: those tell themselves. */
+  /** Told of an alert that is no incident: those tell themselves. */
   readonly onStep: (alert: AlertRecord) => void;
   /** Something was put right, and may be found again. */
   readonly onMended: () => void;

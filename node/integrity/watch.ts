@@ -44,7 +44,7 @@ export interface WatchParts {
   readonly note: (finding: IncidentFinding) => void;
   /** Whether this node puts the block of this height back just now. */
   readonly isOwnWrite: (at: Height) => boolean;
-  /** Of the alerts with these ids those that this node did not write so. */
+  /** Gives those of these alerts that this node did not write so. */
   readonly alteredAlerts: (ids: readonly string[]) => Promise<readonly string[]>;
   /** Whether an alert that nobody has resolved names this document in quarantine; null: what is open is not known yet. */
   readonly isOpenEvidence: (id: string) => boolean | null;

@@ -122,7 +122,7 @@ export function postOnce(
   });
 }
 
-/** Of several addresses that were tried the error has no message of its own. */
+/** The error of several addresses that were tried has no message of its own. */
 function sentenceOf(error: Error): string {
   const tried = error instanceof AggregateError ? (error.errors as Error[]).map(({ message }) => message) : [];
   return error.message || tried.join("; ") || String((error as NodeJS.ErrnoException).code ?? error.name);

@@ -122,7 +122,7 @@ export class Anchors {
     this.notesMax = notesMax;
   }
 
-  /** Of a committed block, verified as the next one. After a recovery they come again, and are what they were. */
+  /** Notes a committed block, verified as the next one. After a recovery they come again, and are what they were. */
   add(header: BlockHeader, blockHash: HashHex, clusterId: HashHex): void {
     this.clusterId = clusterId;
     this.isRefused = false;

@@ -34,7 +34,7 @@ export type ToldEffect = Exclude<Effect, { kind: "alert" }>;
 
 /** What a driver tells its node. */
 export interface DriverEvents {
-  /** Of effects that are neither its store's nor its peers' alone: of writes, reads, blocks, roles; and of what it notes. */
+  /** Told of effects that are neither its store's nor its peers' alone: of writes, reads, blocks, roles; and of what it notes. */
   onEffect(effect: ToldEffect): void;
   /** What its core finds wrong with another node. */
   onAlert(alert: WordedAlert): void;

@@ -56,7 +56,7 @@ export class KeyLookUps {
     return first === undefined ? null : { height: first };
   }
 
-  /** Of a block that is about to be stored. */
+  /** Learns the keys of a block that is about to be stored. */
   onStoring(at: Height, events: readonly ReadEvent[]): void {
     const seen = new Set<string>();
     for (const { record } of events) {
@@ -105,7 +105,7 @@ export class KeyLookUps {
     if (load === this.load) this.isWhole = true;
   }
 
-  /** Of entries that are made anew: what the filter was filled from may not have had them. */
+  /** Learns the keys of entries that are made anew: what the filter was filled from may not have had them. */
   learn(terms: readonly Uint8Array[]): void {
     for (const term of terms) this.filter.add(term);
   }

@@ -130,7 +130,7 @@ export async function settleHardState(
   if (known === null || lost !== null) {
     hardState = { ...hardState, joinNonce: options.clock.randomHex(16) };
     bootCounter = Math.max(opened.bootCounter, identity.identity.bootCounter + (lost === null ? 0 : 1));
-    // Of a write into an empty database it may never be known that it was done: what is found there next is its own.
+    // It may never be known that a write into an empty database was done: what is found there next is its own.
     if (lost === null) identity.settle();
     await options.log.saveState(hardState, bootCounter);
     identity.settle();

@@ -44,7 +44,7 @@ export class Places {
     return this.some(this.indexOf(sequence), order, countMax);
   }
 
-  /** Of the blocks with events from a height on in the order, as many as are known and wanted; none if it is not known. */
+  /** The places of blocks with events from a height on in the order, as many as are known and wanted; none if it is not known. */
   at(from: Height, order: "asc" | "desc", countMax: number): Place[] {
     const [oldest] = this.places;
     const newest = this.places.at(-1);

@@ -2,7 +2,7 @@ import type { Height } from "../../shared/ids.js";
 
 /** So many heights at most are remembered as read once. */
 const READ_ONCE_MAX = 4_096;
-/** Of blocks that were read; the driver has had each byte twice. */
+/** Bytes of blocks that were read; the driver has had each twice. */
 const GARBAGE_BYTES_MAX = 2 * 1024 * 1024;
 
 /**

@@ -31,7 +31,7 @@ export function isMembers(verifyBlock: BlockVerifier, memberships: Iterable<Memb
   // All of its header is checked as where it would stand, its signature last; what comes after that fails here by its size.
   const place: ChainState = {
     ...EMPTY_CHAIN,
-    // Of a genesis that was replaced, too.
+    // Whichever cluster it names, also that of a genesis that was replaced.
     clusterId: header.clusterId,
     height: height(header.height - 1),
     blockHash: header.previousBlockHash,

@@ -145,7 +145,7 @@ export class AlertDesk implements LogAlerts {
       if (reply.kind === "answered") return this.shownAfter(reply.answer);
       if (reply.kind === "refused") throw new ProblemError("alert_conflict", reply.detail);
     } catch (error) {
-      // Of what a database was told and has not confirmed nothing is known either.
+      // Nothing is known either of what a database was told and has not confirmed.
       if (!(error instanceof PeerError) && !(error instanceof StoreError)) throw error;
     }
     throw notReady(

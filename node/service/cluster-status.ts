@@ -62,7 +62,7 @@ export function clusterStatus(parts: StatusParts): ClusterStatus {
   const healthyCount = nodes.filter((node) => node.healthy).length;
   // A damaged one votes and acknowledges as before.
   const votingCount = nodes.filter((node) => node.healthy || isVotingDamaged(node, answered)).length;
-  // Of one that this node could not ask it knows nothing bad.
+  // This node knows nothing bad of one that it could not ask.
   const unaskedCount = others.filter(({ status, wasAsked }) => status === null && !wasAsked).length;
   const isLedHere = own.leaderId !== null && (view?.hasQuorum ?? false);
   const isLed = isLedHere || answered.some((status) => leadsMajority(status, answered, quorum));

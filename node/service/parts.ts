@@ -58,7 +58,7 @@ export interface LogServiceOptions {
   readonly webhookFault?: () => string | null;
   /** Followers compare what their leaders told them; a node without does not. */
   readonly heads?: HeadsOptions;
-  /** Of what is found there. */
+  /** Told of what is found there. */
   readonly onAlert?: (alert: WordedAlert) => void;
   /** How far this node's own database is watched and verified. */
   readonly integrity: () => Pick<

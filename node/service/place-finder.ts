@@ -155,7 +155,7 @@ export class PlaceFinder {
     return whole.length === 0 ? [place] : whole;
   }
 
-  /** Of headers that stand one after the other, up to the first that is missing, or says that it is another's. */
+  /** The places of headers that stand one after the other, up to the first that is missing, or says that it is another's. */
   private placesIn(
     headers: readonly { readonly header: BlockHeader }[],
     first: number,

@@ -42,7 +42,7 @@ export interface SearchParts extends PlaceFinderParts {
   readonly onIndexDiffers: (at: Height) => void;
 }
 
-/** Of the events below `through`, as long as the index has this version. */
+/** How many of the events below `through` were found, as long as the index has this version. */
 interface Counted {
   readonly through: number;
   readonly total: number;

@@ -18,7 +18,7 @@ export const DEFAULT_DATABASE = "eventLogs";
 
 /** Findings that wait to be kept as alerts; the oldest go first. */
 export const FOUND_MAX = 16;
-/** Of a value that a finding shows. It is that of whoever altered the database. */
+/** The length of a value that a finding shows. It is that of whoever altered the database. */
 export const FOUND_TEXT_CHARACTERS_MAX = 128;
 export const FOUND_DETAIL_CHARACTERS_MAX = 1_000;
 

@@ -105,7 +105,7 @@ export interface AlertStep {
   readonly n: number;
   readonly action: AlertAction;
   readonly at: string;
-  /** Of a decision: who made it, and why. */
+  /** Who made a decision, and why. */
   readonly actor?: string;
   readonly reason?: string;
   readonly detail?: string;
@@ -138,10 +138,10 @@ export interface IncidentDetails {
   readonly history?: readonly AlertStep[];
   /** The newest record that the log has of it. Added when it is shown. */
   readonly inLog?: { readonly height: number; readonly evidenceHash?: HashHex };
-  /** Of the node that it is about: when persons had announced work there. Added when it is shown. */
+  /** When persons had announced work on the node that it is about. Added when it is shown. */
   readonly maintenance?: readonly MaintenanceWindow[];
   /** Its node does not answer, or has lost its own record of it. */
   readonly isFromLogOnly?: true;
-  /** Of a repair that is under way. */
+  /** How far a repair is that is under way. */
   readonly progress?: { readonly done: number; readonly of: number };
 }

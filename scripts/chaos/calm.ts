@@ -167,7 +167,7 @@ export interface AlertList {
   readonly unreachable: readonly string[];
 }
 
-/** Of all nodes, as one tells them: open ones, resolved ones, and those that ended by themselves. */
+/** The alerts of all nodes, as one tells them: open ones, resolved ones, and those that ended by themselves. */
 export async function listOf({ url, id }: ClusterNode): Promise<AlertList> {
   const { status, body } = await call<AlertList>(`${url}/api/v1/alerts?status=all&limit=${ALERTS_MAX}`);
   if (status !== 200) throw new Error(`${id} answered ${status} to the question for alerts`);

@@ -126,7 +126,7 @@ export async function fillForDemo(url: string, nowMs: number): Promise<string> {
   const all = demoEvents(nowMs);
   for (let from = 0; from < all.length; from += BATCH) {
     const answer = await answerOf(`${url}/api/v1/events:batch`, { events: all.slice(from, from + BATCH) });
-    // Of a batch that got no answer it is not known whether it is there.
+    // It is not known whether a batch that got no answer is there.
     if (typeof answer === "string")
       return `At least ${from} of --demo's ${all.length} events are in the log (${answer}).`;
   }

@@ -21,7 +21,7 @@ export interface Header {
   readonly control?: Control;
 }
 
-/** Of the records of cluster history those are looked into that name keys. */
+/** Those records of cluster history are looked into that name keys. */
 export type Control =
   | { readonly kind: "genesis"; readonly keys: ReadonlyMap<string, string> }
   | { readonly kind: "node_admitted"; readonly node: string; readonly key: string }

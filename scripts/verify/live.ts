@@ -48,7 +48,7 @@ export async function verifyCluster(url: string, options: LiveOptions): Promise<
   if (first === undefined) throw new NoAnswer(`No node answers: ${silent.join("; ")}`);
   await compareBlocks(nodes, through, findings, options.onProgress);
   try {
-    // Of one that was away meanwhile it is not known: it is not verified in any case.
+    // It is not known of one that was away meanwhile, which is not verified in any case.
     if (first.silence === null) options.expected?.end(first.chain.tree.size);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

@@ -198,7 +198,7 @@ const ownStatus = z.object({
   isRebuilding: z.literal(true).exactOptional(),
   /** Its webhook does not take messages: why not. */
   webhookFault: z.string().exactOptional(),
-  /** Of a leader: how many milliseconds ago it heard each of the others. */
+  /** How many milliseconds ago a leader heard each of the others. */
   contacts: z
     .array(z.strictObject({ node: nodeIdSchema, ms: count }))
     .max(MEMBERS_MAX)

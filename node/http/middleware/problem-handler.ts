@@ -69,7 +69,7 @@ function sendProblem(req: Request, res: Response, problem: ProblemError): void {
   const { status } = PROBLEMS[problem.code];
   const retryAfter = problem.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS_DEFAULT : undefined);
   if (retryAfter !== undefined) res.setHeader("Retry-After", String(Math.max(1, Math.ceil(retryAfter))));
-  // Of the answer that this one stands for.
+  // They belong to the answer that this one stands for.
   for (const name of ["ETag", "Trailer"]) res.removeHeader(name);
   res.setHeader("Cache-Control", "no-store");
   const place = { baseUrl: baseUrl(req), path: shownPath(req), requestId: requestId(res) };

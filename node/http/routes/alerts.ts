@@ -12,7 +12,7 @@ import { NOTICES_DEFAULT, QueryReader } from "./query.js";
 import { sendJson, sendSingle } from "./slices.js";
 
 const ALERT_ID = /^[0-9a-f]{24}$/;
-/** Of an alert in the answer to a decision, with its differences. */
+/** The size of an alert in the answer to a decision, with its differences. */
 const DECIDED_CHARACTERS_MAX = 64 * 1024;
 const ACTIONS = ["acknowledge", "repair", "rebuild", "dismiss"] as const;
 type Action = (typeof ACTIONS)[number];

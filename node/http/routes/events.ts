@@ -151,7 +151,7 @@ async function find(
   return found.event;
 }
 
-/** Of what is no sequence nothing is known but that; how long the log is no leader was asked. */
+/** What is no sequence is refused without asking a leader how long the log is. */
 function sequenceIn(text: string): number {
   if (/^(?:0|[1-9]\d{0,14})$/.test(text)) return Number(text);
   const shown = JSON.stringify(text.slice(0, 40));

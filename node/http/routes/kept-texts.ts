@@ -11,7 +11,7 @@ const TEXT_BYTES_MAX = 4_096;
  */
 export class KeptTexts {
   private readonly bytes: Buffer;
-  /** Of each place: whose text it is, where that began when all that was ever written is counted, and its length. */
+  /** For each place: whose text it is, where that began in all that was ever written, and its length. */
   private readonly sequences: Float64Array;
   private readonly hashes: Float64Array;
   private readonly starts: Float64Array;

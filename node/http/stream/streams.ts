@@ -16,7 +16,7 @@ export interface Streams {
   /** For `createApp`: server-sent events at /api/event-logs/stream and /api/v1/stream. */
   readonly router: Router;
   readonly clientCount: number;
-  /** Of the streams that this node serves at most, how many are not free. */
+  /** How many of the streams that this node serves at most are not free. */
   readonly taken: number;
   /** WebSockets at the same paths and at the root. */
   attach(server: Server): void;

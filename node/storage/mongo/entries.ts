@@ -32,7 +32,7 @@ export const entriesOf = (db: Db): Collection<FoundDocument> =>
   db.collection<FoundDocument>("blocks", { useBigInt64: true });
 
 /**
- * Of entries alone: blocks have no such fields. Hints name them: the server takes no hint by fields of which it has two
+ * Only entries have these fields, and no blocks. Hints name the indexes: the server takes no hint by fields of which it has two
  * indexes, and somebody may have made another one.
  */
 export const TERMS_INDEX = {

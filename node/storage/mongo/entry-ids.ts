@@ -9,7 +9,7 @@ import type { PlaceInLog } from "../integrity-port.js";
  */
 export const entryId = (at: number): number => 0 - at;
 
-/** Of what really stands there: 0 if the id is none of an entry's. One that somebody wrote as a 64-bit integer is a bigint. */
+/** The height of what really stands there: 0 if the id is none of an entry's. One that somebody wrote as a 64-bit integer is a bigint. */
 export function heightOf({ _id }: { readonly _id: number }): Height {
   const at = 0 - Number(_id);
   return height(Number.isSafeInteger(at) && at > 0 ? at : 0);

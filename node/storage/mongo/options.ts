@@ -33,7 +33,7 @@ export interface MongoLogStoreOptions {
 
 /** What else lives in the database and is brought up by the log's `open`, with clients of its own. */
 export interface Companion {
-  /** Of this mongod process; calls `onLost` if another one answers it later. */
+  /** Opens what this mongod process has; calls `onLost` if another one answers it later. */
   open(processId: string, durable: WriteConcern, onLost: () => void): Promise<void>;
   /** Makes the server's indexes of entries; false: they are still being made. */
   ensureIndexes(): Promise<boolean>;

@@ -38,7 +38,7 @@ import type { ReadLink } from "./read-link.js";
 import { ALONE_MAX, orEachAlone } from "./undecoded.js";
 
 const BY_ID = { _id: 1 } as const;
-/** Of the blocks that are read from now on each one's size counts so much in what the next is taken to be. */
+/** The size of each block that is read counts so much in what the next is taken to be. */
 const SIZE_WEIGHT = 0.05;
 const HEADERS_MAX = 1_024;
 

@@ -128,7 +128,7 @@ export async function insertOnce(
 }
 
 /**
- * Of what is older than the newest 64 MiB only names are kept, and headers of blocks; but for evidence of alerts that nobody has
+ * What is older than the newest 64 MiB keeps only names, and headers of blocks; but for evidence of alerts that nobody has
  * resolved, and what is so new that its alert may not be stored yet.
  */
 export async function reduceOld(into: Collection<QuarantinedDocument>, alerts: Alerts): Promise<void> {

@@ -32,7 +32,7 @@ const ALL: readonly Role[] = ["follower", "leader", "two"];
 const onBlock = (where: "recent" | "oldest"): TamperCase[] =>
   BLOCK_EDITS.map(({ what, kind, fields, act }) => ({
     ...{ what, kinds: [kind], where, roles: ALL, namesEvent: true },
-    // Of a whole block more differ than an alert shows beside those of other blocks: which, integration tests look at.
+    // More fields of a whole block differ than an alert shows beside those of other blocks: which, integration tests look at.
     fields: what.startsWith("a whole document") ? [] : fields,
     act: (db, [first]) => act(blocksOf(db), first.height),
   }));

@@ -15,7 +15,7 @@ export interface TamperOptions {
   /** How many events are there before anything is changed. */
   readonly events: number;
   readonly writers: number;
-  /** Of the cases those whose sentence has this in it; all if it is empty. */
+  /** Only cases whose sentence has this in it are played; all if it is empty. */
   readonly only: string;
   /** Unless it is said, as it is promised; a machine with much else to do takes longer. */
   readonly foundWithinMs?: number;
@@ -137,7 +137,7 @@ class Attempt {
     }
   }
 
-  /** Of these nodes nothing else may be told about these blocks, also later. */
+  /** Nothing else may be told about these blocks of these nodes, also later. */
   furtherIn(alerts: readonly Alert[]): string[] {
     const { where, kinds } = this.one;
     if (this.done === null || where === "none") return [];
@@ -259,7 +259,7 @@ class Attempt {
     ];
   }
 
-  /** Of nodes whose data nobody has changed nothing new may be told about these blocks. */
+  /** Nothing new may be told about these blocks of nodes whose data nobody has changed. */
   private async wrongAbout(nodes: readonly string[], [first]: Targets, before: readonly Alert[]): Promise<string[]> {
     if (this.one.where === "none") return [];
     const known = new Set(before.map(({ id }) => id));

@@ -78,6 +78,19 @@ describe("the identity file", () => {
     expect(await readdir(folder)).toEqual(["identity.json"]);
   });
 
+  it("is not written any more by a process of before, which slept while another one took its place", async () => {
+    const before = await IdentityFile.open(folder, "n1");
+    await before.update({ bootCounter: 1, votedTerm: 3 });
+    const now = await IdentityFile.open(folder, "n1");
+    before.recordMark({ term: 1, height: 1, hash });
+    await now.update({ bootCounter: 2, votedTerm: 9 });
+    await expect(before.update({ votedTerm: 4 })).rejects.toMatchObject({ failure: "not_owner" });
+    await before.close();
+    expect(await onDisk()).toMatchObject({ bootCounter: 2, votedTerm: 9, mark: null });
+    await now.update({ votedTerm: 10 });
+    expect((await onDisk()).votedTerm).toBe(10);
+  });
+
   it("never lets the voted term go back, and goes on after the refusal", async () => {
     const file = await IdentityFile.open(folder, "n1");
     await file.update({ votedTerm: 4 });

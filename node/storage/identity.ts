@@ -159,8 +159,8 @@ export class IdentityFile {
 
   /**
    * Replaces the file as a whole: temp file, fsync, rename, fsync of the folder. Changes are written one after the
-   * other. Throws RangeError if `votedTerm` would go back, StoreError `unknown` if the disk fails: the file then holds
-   * either the old identity or the new one.
+   * other. Throws RangeError if `votedTerm` would go back, StoreError `not_owner` if a later process of this node has
+   * written the file, `unknown` if the disk fails: the file then holds either the old identity or the new one.
    */
   update(change: IdentityUpdate): Promise<void> {
     const done = this.tail.then(() => this.write(change));
@@ -183,7 +183,7 @@ export class IdentityFile {
   async close(): Promise<void> {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    if (this.pendingMark !== null) await this.update({});
+    if (this.pendingMark !== null) await this.update({}).catch(unlessNotOwner);
     await this.tail;
   }
 
@@ -193,6 +193,7 @@ export class IdentityFile {
     const next: Identity = { ...this.current, ...(mark === null ? {} : { mark }), ...change };
     if (next.votedTerm < this.current.votedTerm)
       throw new RangeError(`votedTerm ${next.votedTerm} is before ${this.current.votedTerm}`);
+    await this.assertNewest();
     try {
       await replaceFile(this.folder, `${JSON.stringify(next, null, 2)}\n`);
     } catch (cause) {
@@ -203,6 +204,31 @@ export class IdentityFile {
     this.current = next;
     if (this.pendingMark === mark) this.pendingMark = null;
   }
+
+  /** A process that slept while another one took its place must not take back what that one voted, before it learns of it. */
+  private async assertNewest(): Promise<void> {
+    const path = join(this.folder, "identity.json");
+    const bootCounter = bootCounterIn(await readFile(path, "utf8").catch(() => ""));
+    if (bootCounter <= this.current.bootCounter) return;
+    throw new StoreError(
+      "not_owner",
+      `The identity file ${path} is another process's of this node, which was started later. This one leaves it as it is.`,
+    );
+  }
+}
+
+/** What cannot be read is replaced. */
+function bootCounterIn(text: string): number {
+  try {
+    const { bootCounter } = (JSON.parse(text) ?? {}) as Partial<Identity>;
+    return typeof bootCounter === "number" ? bootCounter : 0;
+  } catch {
+    return 0;
+  }
+}
+
+function unlessNotOwner(error: unknown): void {
+  if (!(error instanceof StoreError) || error.failure !== "not_owner") throw error;
 }
 
 async function readIfThere(path: string): Promise<string | null> {

@@ -1,6 +1,6 @@
 import { type Mutant, one } from "./mutant.js";
 
-/** 145 and 146: who shares a database with others. */
+/** 145 to 147: who shares a database, or a folder, with others. */
 export const SHARED_DISKS: readonly Mutant[] = [
   {
     id: "145",
@@ -31,6 +31,17 @@ export const SHARED_DISKS: readonly Mutant[] = [
       file: "test/scenarios/two-processes.test.ts",
       test: "are one soon",
     },
+    isUnseen: true,
+  },
+  {
+    ...one(
+      "147",
+      "a process writes its identity over that of a later one",
+      "node/storage/identity.ts",
+      "    await this.assertNewest();\n",
+      "",
+    ),
+    scenario: { file: "node/storage/identity.test.ts", test: "is not written any more by a process of before" },
     isUnseen: true,
   },
 ];

@@ -138,6 +138,10 @@ export class StoredBlocks {
     const read = async (): Promise<StoredBlock[]> => {
       const stored = await this.readOne(at);
       isRead = true;
+      const [found] = stored;
+      const fault = found?.block.header.height === at ? faultOf(found.block) : null;
+      // It is told of now: what is noted of the block may have to be read first.
+      if (fault !== null) this.parts.onInvalidBlock(at, fault);
       return stored;
     };
     try {

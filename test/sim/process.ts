@@ -177,7 +177,9 @@ export class SimProcess implements Clock {
 
   /** Since then it may have said of its index that it is not whole. */
   mayLackIndex(since: number): boolean {
-    return !this.node.disk.isIndexWhole || this.isIndexDoubted || this.indexWorks > 0 || this.indexMendedAt >= since;
+    const { isWhole } = this.driver.log.index;
+    const isDiskWhole = this.node.disk.isIndexWhole && !this.isIndexDoubted && this.indexWorks === 0;
+    return !isWhole || !isDiskWhole || this.indexMendedAt >= since;
   }
 
   /** Its index is not whole until this is answered. */

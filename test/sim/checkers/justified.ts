@@ -99,6 +99,8 @@ export class JustificationChecker {
         queue.waiting.delete(effect.proposalId);
         if (entry === undefined) return;
         if (effect.kind === "sealed") queue.lastSealed = Math.max(queue.lastSealed, entry.place);
+        // Its node may have to ask again, and have no time left for it.
+        if (effect.kind === "head_differs") this.note(process, entry.proposal, "head_differs");
         if (effect.kind !== "refused") return;
         this.note(process, entry.proposal, effect.reason);
         return this.onRefused(process, entry, effect.reason);

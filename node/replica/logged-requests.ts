@@ -62,7 +62,7 @@ export class LoggedRequests {
   }
 }
 
-/** Events whose places are kept: some 250 bytes each with an id and a key. */
+/** Events whose places are kept: some 400 bytes each with an id and a key. */
 const KEPT_MAX = 16_384;
 
 /**

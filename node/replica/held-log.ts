@@ -289,11 +289,12 @@ export class HeldLog {
 
   private tellDiffering(entries: readonly DifferingEntry[]): void {
     for (const entry of entries) {
-      const { height: at, kept } = entry;
+      const { height: at, kept, isMissing = false } = entry;
       const where = kept === null ? "could not be kept" : "is in quarantine";
+      const what = isMissing ? "missing; it" : `not what the block gives; it ${where}, and`;
       this.parts.onIndexFinding({
         kind: "index_differs",
-        detail: `the index entry of block ${at} is not what the block gives; it ${where}, and is made anew`,
+        detail: `the index entry of block ${at} is ${what} is made anew`,
         height: at,
         entry,
       });

@@ -88,6 +88,9 @@ async function setUp(paths: readonly string[] = []) {
   return { database, log, blocks, expectWhole };
 }
 
+const withEvents = (blocks: readonly TestBlock[]): Height[] =>
+  blocks.filter(({ events }) => events.length > 0).map(({ stored }) => stored.block.header.height);
+
 it("leaves an index alone that is whole", async () => {
   const { database, blocks } = await setUp();
   const { keeper, opened, told } = await open(database, blocks);
@@ -109,6 +112,8 @@ it("makes the index anew that is gone at an opening, or is lost under it, also t
   await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
   expectWhole([]);
   expect(keeper.progress).toEqual({ through: 40, of: 40 });
+  // What was missing as the log was opened may never have been there.
+  expect(differing).toEqual([]);
   database.dropIndex();
   const pause = database.pauseNextWrite(1);
   keeper.lost();
@@ -120,7 +125,7 @@ it("makes the index anew that is gone at an opening, or is lost under it, also t
   pause.resume();
   await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
   expectWhole([]);
-  expect(differing).toEqual([]);
+  expect([...new Set(differing)]).toEqual(withEvents(blocks));
 });
 
 it("covers what was on its way to the store when the loss was noticed", async () => {
@@ -336,7 +341,7 @@ it("is whole also beside an altered block, where another node has it; not where 
   database.blocks.set(height(4), { ...sound, stored: { ...sound.stored, block: altered } });
   await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
   expectWhole([]);
-  expect([firstReads, differing]).toEqual([1, []]);
+  expect([firstReads, differing]).toEqual([1, withEvents(blocks)]);
 });
 
 it("ends its wait for a block where another opening begins", async () => {

@@ -105,13 +105,13 @@ export class IndexKeeper {
       this.inTurn("the index could not be told which paths are left out", () => this.leavePathsOut(paths));
   }
 
-  /** It was lost under this process. */
+  /** It was lost under this process: all entries were there, and those that are not any more are told of. */
   lost(): void {
     if (this.standing === null) return;
     this.standing = null;
     this.work += 1;
     this.parts.onLost();
-    this.makeAnew("the index was lost: it is made anew from the log");
+    this.makeAnew("the index was lost: it is made anew from the log", { isNoneMissing: true });
   }
 
   /** One entry is not what its block gives. */
@@ -159,12 +159,12 @@ export class IndexKeeper {
     });
   }
 
-  private makeAnew(text: string): void {
+  private makeAnew(text: string, options: Pick<PutOptions, "isNoneMissing"> = {}): void {
     this.parts.log(this.standing === null ? "warn" : "info", text);
     this.inTurn("the index could not be made anew", async (isOver) => {
       while (!isOver()) {
         try {
-          return await this.makeOnce(isOver);
+          return await this.makeOnce(isOver, options);
         } catch (error) {
           if (isOver()) return;
           // What is not there cannot be added to: the store has told, where nobody else may for long.
@@ -180,7 +180,7 @@ export class IndexKeeper {
     await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
   }
 
-  private async makeOnce(isOver: () => boolean): Promise<void> {
+  private async makeOnce(isOver: () => boolean, options: Pick<PutOptions, "isNoneMissing">): Promise<void> {
     const { store, clock, heights, inOrder } = this.parts;
     const isLost = this.standing === null;
     let through = 0;
@@ -202,7 +202,7 @@ export class IndexKeeper {
       // Also those without events: that a block has none is the proved header's to say, and that it is there.
       const due = Array.from({ length: to - from + 1 }, (_, i) => height(from + i));
       // Terms of paths that were not indexed before are no alteration.
-      await this.putChunk(due, { ownMayDiffer: true, isOver });
+      await this.putChunk(due, { ...options, ownMayDiffer: true }, isOver);
       from = to + 1;
       this.done = { through: to, of: through };
       if (clock.now() - saidAt >= NOTE_EVERY_MS) {
@@ -226,11 +226,12 @@ export class IndexKeeper {
   /** With `isOver` it waits at a block that cannot be read, until then: it may be long before somebody repairs it. */
   private async putChunk(
     heights: readonly Height[],
-    { ownMayDiffer, isOver = () => true }: { ownMayDiffer: boolean; isOver?: () => boolean },
+    options: Omit<PutOptions, "onDiffering">,
+    isOver: () => boolean = () => true,
   ): Promise<void> {
     for (let at = 0; at < heights.length; )
       try {
-        at += await this.putSome(heights.slice(at), ownMayDiffer);
+        at += await this.putSome(heights.slice(at), options);
       } catch (error) {
         const isFinal = (): boolean => isOver() || isLoss(error);
         if (!isFinal()) await this.beforeAnother(error);
@@ -239,13 +240,13 @@ export class IndexKeeper {
   }
 
   /** As many as one read brings. */
-  private async putSome(heights: readonly Height[], ownMayDiffer: boolean): Promise<number> {
+  private async putSome(heights: readonly Height[], options: Omit<PutOptions, "onDiffering">): Promise<number> {
     const { onDiffering, onKeys, store } = this.parts;
     const blocks = await this.readBlocks(heights);
     // One without events has no entry, though the one of an insert that was given up may have arrived there late.
     const entries = blocks.map((block) => ({ block, entry: this.entryOf(block.events.all()) }));
     for (const { entry } of entries) if (entry !== null) onKeys(entry.index.keys.terms);
-    const { differing } = await store.putEntries(entries, { ownMayDiffer, onDiffering });
+    const { differing } = await store.putEntries(entries, { ...options, onDiffering });
     if (differing.length > 0) this.mends += 1;
     return blocks.length;
   }

@@ -88,13 +88,14 @@ export function entryDifferences(
 /** The same with its place, as it is told. */
 export function differingEntry(
   { header: { height, firstSequence, treeSize } }: Pick<Block, "header">,
-  there: StoredEntry,
+  there: StoredEntry | undefined,
   { due, ownMayDiffer }: { readonly due: StoredEntry; readonly ownMayDiffer: boolean },
 ): Omit<DifferingEntry, "kept"> {
   const differences = ownMayDiffer
     ? entryDifferences(height, there, due, () => false)
     : entryDifferences(height, there, due);
-  return { height, sequences: [[firstSequence, treeSize - 1]], differences };
+  const missing = there === undefined ? ({ isMissing: true } as const) : {};
+  return { height, sequences: [[firstSequence, treeSize - 1]], differences, ...missing };
 }
 
 const NO_SHAPE = "nothing that could stand there";

@@ -204,14 +204,17 @@ export interface IndexWork {
 
 export interface PutOptions {
   readonly ownMayDiffer: boolean;
+  /** All entries were there: one that is missing is told of as well. */
+  readonly isNoneMissing?: boolean;
   readonly onDiffering?: (entries: readonly DifferingEntry[]) => void;
 }
 
-/** An entry that was there and was not its block's. */
+/** An entry that was not its block's, or was missing. */
 export interface DifferingEntry extends Pick<IncidentDetails, "sequences" | "differences"> {
   readonly height: Height;
-  /** Its name in quarantine; null where it could not be kept. */
+  /** Its name in quarantine; null where it could not be kept, or was missing. */
   readonly kept: string | null;
+  readonly isMissing?: true;
 }
 
 /** What the index says of itself: null where it is not whole, because it was lost, or is being made. */

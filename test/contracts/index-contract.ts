@@ -223,6 +223,20 @@ function losses({
       expect((await log.open()).index).toEqual({ paths: ["p"] });
     });
 
+    it("that is missing is told of where none may be", async () => {
+      const { log, blocks } = await filled(4);
+      await harness().alterEntry(3, "removed");
+      await log.beginIndexWork({ from: height(2), through: height(5) }, true);
+      const told: DifferingEntry[] = [];
+      const onDiffering = (entries: readonly DifferingEntry[]) => told.push(...entries);
+      const options = { ownMayDiffer: true, isNoneMissing: true, onDiffering };
+      expect(await log.putEntries(puts(blocks), options)).toEqual({ differing: [] });
+      expect(told).toMatchObject([{ height: 3, isMissing: true, kept: null, sequences: [[2, 3]] }]);
+      expect(told[0]?.differences).toMatchObject([{ field: "entry", expected: expect.any(String) }]);
+      expect(await log.putEntries(puts(blocks), options)).toEqual({ differing: [] });
+      expect(told).toHaveLength(1);
+    });
+
     it("whose own terms are made of other paths is no finding when that is said", async () => {
       const { log, blocks, chain } = await filled(1);
       const block = chain.block([{ dataPayload: { a: 1 } }], { paths: ["a"] });

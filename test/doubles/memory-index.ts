@@ -104,7 +104,12 @@ export async function putEntries(
     ...differingEntry(block, (there as MemoryEntry).stored, { ...options, due: (fresh as MemoryEntry).stored }),
     kept: names.get(at) ?? null,
   }));
-  if (told.length > 0) options.onDiffering?.(told);
+  const missing = puts.flatMap(({ block, there, fresh }) =>
+    options.isNoneMissing && there === undefined && fresh !== null
+      ? [{ ...differingEntry(block, undefined, { ...options, due: fresh.stored }), kept: null }]
+      : [],
+  );
+  if (told.length + missing.length > 0) options.onDiffering?.([...told, ...missing]);
   await database.write(() => {
     for (const { at, there, fresh } of puts.slice(0, database.reach(puts.length))) {
       if (entries.get(at) !== there)

@@ -5,12 +5,13 @@ const ENTRIES = "node/integrity/entry-inspector.ts";
 const KEEPING = "node/integrity/keeping.ts";
 const STRANGERS = "node/integrity/stranger-watch.ts";
 const SCRUB = "node/integrity/scrub.ts";
+const KEEPER = "node/replica/index-keeper.ts";
 const STORED = "node/storage/entries.ts";
 
 const NAMED = "names the fields of an entry that differ";
 const NAMED_IN = "node/integrity/entry-inspector.test.ts";
 
-/** 136 to 138: an entry that was altered, or a document that was planted, is told without its evidence, or fills the disk with it. */
+/** 136 to 138, 148: an entry that was altered, or a document that was planted, is told without its evidence, or fills the disk with it. */
 export const EVIDENCE: readonly Mutant[] = [
   detector(
     one(
@@ -113,5 +114,15 @@ export const EVIDENCE: readonly Mutant[] = [
       "if (this.failures >= TRIES) throw err;",
     ),
     "tries again what fails, gives up",
+  ),
+  detector(
+    one(
+      "148",
+      "entries that were deleted with thousands of others are not told of",
+      KEEPER,
+      "{ isNoneMissing: true }",
+      "{ isNoneMissing: false }",
+    ),
+    "is lost under it, also twice",
   ),
 ];

@@ -36,6 +36,8 @@ export class Disk {
   readonly everTouched = new Set<number>();
   /** Those of them that say something else now: that has to be told. */
   readonly differing = new Set<number>();
+  /** Heights whose entries somebody deleted with the whole index, until that is made anew: those may be told. */
+  readonly dropped = new Set<number>();
 
   /** Heights of altered blocks that are sealed, signed and whole: only that others were committed stands against them. */
   readonly copied = new Set<number>();

@@ -166,6 +166,7 @@ export class IndexWorks {
     const names = new Map(stored.map((block) => [block._id, block]));
     const differing: FoundDocument[] = [];
     const told: Omit<DifferingEntry, "kept">[] = [];
+    const missing: DifferingEntry[] = [];
     const misplaced: FoundDocument[] = [];
     const writes: AnyBulkWriteOperation<FoundDocument>[] = [];
     for (const { block, entry } of due) {
@@ -183,8 +184,11 @@ export class IndexWorks {
       const writeId = typeof name.writeId === "string" ? name.writeId : "";
       const document = entryDocument(fresh, entry, writeId) as unknown as FoundDocument;
       const one = there.get(_id);
-      if (one === undefined) writes.push({ insertOne: { document } });
-      else {
+      if (one === undefined) {
+        writes.push({ insertOne: { document } });
+        if (options.isNoneMissing)
+          missing.push({ ...differingEntry(block, undefined, { ...options, due: fresh }), kept: null });
+      } else {
         const before: StoredEntry = storedEntry(one);
         if (entryDiffers(before, fresh, options)) {
           differing.push(one);
@@ -196,7 +200,8 @@ export class IndexWorks {
       }
     }
     const kept = await this.keep([...differing, ...misplaced]);
-    if (differing.length > 0) options.onDiffering?.(told.map((one, i) => ({ ...one, kept: kept[i] ?? null })));
+    const all = [...told.map((one, i) => ({ ...one, kept: kept[i] ?? null })), ...missing];
+    if (all.length > 0) options.onDiffering?.(all);
     for (const { _id, writeId } of misplaced)
       await this.entries.deleteOne({ _id, ...namedSo(writeId) }, { writeConcern: durable });
     if (writes.length > 0) await this.write(writes, durable);

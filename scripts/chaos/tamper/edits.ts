@@ -215,7 +215,13 @@ export const RANGE_EDITS: readonly RangeEdit[] = [
   {
     what: "thousands of events' index entries",
     kind: "index_differs",
-    fields: [],
+    fields: ["entry.terms"],
     act: (blocks, [first, last]) => blocks.updateMany(within([-last, -first]), { $set: { terms: [] } }),
+  },
+  {
+    what: "thousands of events' index entries that are deleted",
+    kind: "index_differs",
+    fields: ["entry"],
+    act: (blocks, [first, last]) => blocks.deleteMany(within([-last, -first])),
   },
 ];

@@ -55,6 +55,7 @@ export class IndexChecker {
       this.mustBeFound(node, at);
     }
     if (!disk.isIndexWhole) return;
+    disk.dropped.clear();
     for (let at = 1; at <= tailHeight; at++) {
       if (this.isExcused(node, at)) continue;
       const fault = this.faultAt(node, at);
@@ -75,8 +76,9 @@ export class IndexChecker {
       this.repeats.push(node.id);
       return check(this.history.hasRepeats, "alert", () => `${node.id} says that a key was logged twice, by ${at}`);
     }
+    const { touched, dropped } = node.disk;
     // Beside another block than the one that was committed it differs, too.
-    const isCause = node.disk.touched.has(at) || node.disk.isAlteredAt(at);
+    const isCause = touched.has(at) || dropped.has(at) || node.disk.isAlteredAt(at);
     check(isCause, "alert", () => `${node.id} says that its sound entry ${at} was altered`);
     this.findings += 1;
     node.disk.differing.delete(at);

@@ -22,6 +22,7 @@ const dropped: Fault = (strike) => {
   const what = random.pick(["entries", "marker", "terms"] as const);
   world.trace.add(`${node.id} somebody drops its index: ${what}`);
   if (what === "entries") {
+    for (const at of database.entries.keys()) node.disk.dropped.add(at);
     database.dropIndex();
     // What was altered in it is gone with it.
     node.disk.differing.clear();

@@ -27,7 +27,7 @@ import { entriesBetween, entryId, heightOf, MARKER_ID } from "./entry-ids.js";
 import { isDuplicateKey } from "./errors.js";
 import { keepEntry } from "./quarantine.js";
 import { makeIndexes } from "./server-indexes.js";
-import { type Alerts, NAME, namedSo, type QuarantinedDocument, reduceOld } from "./truncation.js";
+import { type Alerts, NAME, namedSo, type QuarantinedDocument, REDUCED_EVERY_MS, reduceOld } from "./truncation.js";
 import { decoded, decodedOrBytes, orEachAlone, RAW } from "./undecoded.js";
 
 /**
@@ -60,6 +60,7 @@ export class IndexWorks {
   private readonly entries: Collection<FoundDocument>;
   /** The work that was begun in this opening; of one that makes all entries anew, the id of the oldest that it has put. */
   private work: { readonly name: string; readonly isLost: boolean; oldest: number | null } | null = null;
+  private reducedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly db: Db,
@@ -237,7 +238,11 @@ export class IndexWorks {
   private async keep(documents: readonly FoundDocument[]): Promise<(string | null)[]> {
     const names: (string | null)[] = [];
     for (const one of documents) names.push(await keepEntry(this.from.quarantine, one).catch(unlessRefused));
-    if (documents.length > 0) await reduceOld(this.from.quarantine, this.from.alerts).catch(unlessRefused);
+    // To look through all of it for each part of thousands would take longer than the rest.
+    if (documents.length > 0 && performance.now() - this.reducedAt >= REDUCED_EVERY_MS) {
+      this.reducedAt = performance.now();
+      await reduceOld(this.from.quarantine, this.from.alerts).catch(unlessRefused);
+    }
     return names;
   }
 

@@ -24,7 +24,7 @@ import { MARKER } from "./index-work.js";
 import { copyToQuarantine, keepEntry, keepPlanted, keepSigned } from "./quarantine.js";
 import type { ReadLink } from "./read-link.js";
 import { MongoState } from "./state.js";
-import { type QuarantinedDocument, reduceOld } from "./truncation.js";
+import { type QuarantinedDocument, REDUCED_EVERY_MS, reduceOld } from "./truncation.js";
 import { ALONE_MAX, decoded, decodedOrBytes, orEachAlone, RAW } from "./undecoded.js";
 
 const STRANGERS_MAX = 16;
@@ -32,7 +32,6 @@ const STRANGERS_MAX = 16;
 const PLANTED_BYTES_MAX = 1024 * 1024;
 /** Stands for an id that nothing decodes. */
 const UNDECODED = "(it cannot be decoded)";
-const REDUCED_EVERY_MS = 2_000;
 const BY_ID = { _id: 1 } as const;
 
 type Blocks = Collection<StoredDocument>;

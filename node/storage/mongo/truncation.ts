@@ -18,6 +18,8 @@ const ROUND_BLOCKS_MAX = 1_000;
 export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
 /** An alert that names its evidence is stored before. */
 const UNTOLD_MS = 60_000;
+/** Where thousands of documents are kept one after the other, what is old is reduced so often. */
+export const REDUCED_EVERY_MS = 2_000;
 
 /**
  * A block that was replaced or taken back, kept as evidence: `_id` = `<height>-<blockHash>`. Or, as `entry`, an index

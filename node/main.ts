@@ -52,7 +52,12 @@ async function main(): Promise<void> {
   };
   // The supervisor is gone: nobody would restart this node or stop its mongod, so it stops too.
   process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
-  closeWithGrace({ delay: STOP_MS_MAX, logger: false }, async ({ err, signal }) => {
+  const lastWords = {
+    onSecondSignal: (signal?: string) =>
+      logger.error(`a second ${signal}: the node ends at once, before it has stopped`),
+    onTimeout: (ms: number) => logger.error(`the node has not stopped within ${ms / 1_000} s, and ends`),
+  };
+  closeWithGrace({ delay: STOP_MS_MAX, logger: false, ...lastWords }, async ({ err, signal }) => {
     if (err !== undefined) {
       logger.fatal({ err }, "an unexpected error: the node stops rather than go on in a state that nobody checked");
       notifySupervisor({ kind: "fatal", node: config.nodeId, detail: err.message, exitCode: EXIT_ERROR });

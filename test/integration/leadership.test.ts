@@ -131,6 +131,18 @@ it("SIGTERM of the leader hands over first: no write fails on any other node", a
   for (const { url } of cluster.nodes) await expectAllThere(url, source, writes.sequences);
 });
 
+it("a second SIGTERM ends a node at once, and that is what is said of its end", async () => {
+  const { node: leader } = await cluster.leader();
+  const [follower] = others(leader.id);
+  const { id, pid } = follower as (typeof cluster.nodes)[number];
+  cluster.signal(id, "SIGTERM");
+  await eventually(() => cluster.logTail(id).includes("stopping (SIGTERM)"), 20_000, "it stops");
+  cluster.signal(id, "SIGTERM");
+  await eventually(() => cluster.node(id).pid !== pid, 20_000, "it has ended");
+  expect(cluster.logTail(id)).toContain("a second SIGTERM: the node ends at once");
+  await cluster.start(id);
+});
+
 it("minSequence waits for an event on any node, and says when it does not come", async () => {
   const source = uniqueSource();
   for (let i = 0; i < 10; i++) {

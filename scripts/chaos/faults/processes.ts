@@ -179,11 +179,16 @@ async function askToStepDown(url: string, target?: string): Promise<void> {
   }
 }
 
+/** Processes that were asked to stop: a second signal would end them at once. */
+const stopping = new Set<number | undefined>();
+
 /** A node that ends by itself is started again by its supervisor. */
 async function askToStop(cluster: Cluster, id: string): Promise<void> {
   const node = cluster.node(id);
   const { pid } = node;
-  cluster.signal(id, "SIGTERM");
+  if (!stopping.has(pid)) cluster.signal(id, "SIGTERM");
+  stopping.add(pid);
   const hasEnded = await poll(() => node.pid !== pid, { withinMs: END_WITHIN_MS, everyMs: 10 });
+  stopping.delete(pid);
   if (hasEnded === undefined) throw new Error(`${id} has not stopped ${END_WITHIN_MS / 1000} s after SIGTERM.`);
 }

@@ -1,4 +1,3 @@
-import { schedule } from "node-cron";
 import { type Height, height } from "../../shared/ids.js";
 import type { Block, BlockHeader } from "../../shared/log/block.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
@@ -20,6 +19,7 @@ import { Keeping } from "./keeping.js";
 import type { MaintenanceWindows } from "./maintenance-windows.js";
 import { isSealedNow, isSealedThen, storeSince } from "./members-then.js";
 import type { IntegrityParts, IntegrityStatus } from "./parts.js";
+import { PassSchedule } from "./pass-schedule.js";
 import { Passes } from "./passes.js";
 import { PeerBlocks } from "./peer-blocks.js";
 import { PlaceFile } from "./place-file.js";
@@ -256,13 +256,9 @@ export class Integrity {
       isSeen: () => !watch.isFromNow && watch.state !== "unsupported",
     });
     const passes = this.makePasses(places, scrub);
-    // One that is under way at that time goes on, and what was missed comes the next time: nobody has to be told.
-    const task = schedule(verifySchedule, () => void (passes.isUnderWay || passes.pass()), {
-      logger,
-      suppressMissedWarning: true,
-    });
-    const nextRunAt = (): number | null => task.getNextRun()?.getTime() ?? null;
-    const silence = makeSilence(scrubbing, { watch, scrub, passes, nextRunAt });
+    // One that is under way at that time goes on.
+    const schedule = new PassSchedule(verifySchedule, () => void (passes.isUnderWay || passes.pass()), logger);
+    const silence = makeSilence(scrubbing, { watch, scrub, passes, schedule });
     const stops = [
       clock.after(FIRST_PASS_AFTER_MS, () => void passes.pass()),
       clock.every(PLACES_EVERY_MS, () => void this.writePlaces()),
@@ -271,7 +267,7 @@ export class Integrity {
     const stop = async (): Promise<void> => {
       for (const cancel of stops) cancel();
       silence.stop();
-      await task.destroy();
+      await schedule.stop();
       // Together with its scrub: one that is due would else begin anew for ever, and leave no turn to what is waited for.
       const passesStopped = passes.stop();
       this.inspector.stop();

@@ -8,6 +8,7 @@ import type { Keeping } from "./keeping.js";
 import { stateAt } from "./members-then.js";
 import { OwnRecords } from "./own-records.js";
 import type { IntegrityParts } from "./parts.js";
+import type { PassSchedule } from "./pass-schedule.js";
 import type { Passes } from "./passes.js";
 import type { PlaceFile } from "./place-file.js";
 import { Scrub } from "./scrub.js";
@@ -65,9 +66,9 @@ export function makeScrub(
 /** What notices that watch or scrub says nothing. */
 export function makeSilence(
   { of: { clock, driver }, incidents, heldThrough }: Omit<ScrubbingParts, "inspector">,
-  of: { watch: Watch; scrub: Scrub; passes: Passes; nextRunAt: () => number | null },
+  of: { watch: Watch; scrub: Scrub; passes: Passes; schedule: PassSchedule },
 ): Silence {
-  const { watch, scrub, passes, nextRunAt } = of;
+  const { watch, scrub, passes, schedule } = of;
   const detail = `the verification of this node's log has come no further for ${SCRUB_SILENT_MS / 1_000} s`;
   return new Silence({
     clock,
@@ -78,7 +79,9 @@ export function makeSilence(
       onSilent: () => watch.onSilent(WATCH_SILENT_MS),
     },
     scrub: {
-      ...{ nextRunAt, steps: () => scrub.steps },
+      steps: () => scrub.steps,
+      nextRunAt: () => schedule.nextRunAt,
+      onClockSet: () => schedule.beginAnew(),
       isUnderWay: () => passes.isUnderWay,
       holdsBlocks: () => heldThrough() > 0,
       onSilent: () => incidents.note({ kind: "scrub_down", foundBy: "scrub", detail }),

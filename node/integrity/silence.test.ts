@@ -3,6 +3,7 @@ import type { Clock } from "../clock.js";
 import { SCRUB_SILENT_MS, Silence, WATCH_SILENT_MS } from "./silence.js";
 
 const START = Date.UTC(2026, 0, 1);
+const HOUR_MS = 3_600_000;
 
 function setUp() {
   let look = (): void => {};
@@ -17,8 +18,10 @@ function setUp() {
     holds: true,
     nextRunAt: null as number | null,
     isScrubTold: false,
+    begunAnew: 0,
   };
   const said: string[] = [];
+  const nextHour = (): number => (Math.floor(standing.wall / HOUR_MS) + 1) * HOUR_MS;
   const clock = {
     now: () => standing.now,
     wall: () => new Date(standing.wall).toISOString(),
@@ -42,6 +45,10 @@ function setUp() {
       isUnderWay: () => standing.isPassing,
       holdsBlocks: () => standing.holds,
       nextRunAt: () => standing.nextRunAt,
+      onClockSet: () => {
+        standing.begunAnew += 1;
+        standing.nextRunAt = nextHour();
+      },
       onSilent: () => {
         standing.isScrubTold = true;
         said.push("scrub");
@@ -64,6 +71,7 @@ function setUp() {
   };
   const jump = (ms: number): void => {
     standing.now += ms;
+    standing.wall += ms;
     look();
   };
   return { silence, standing, said, pass, jump };
@@ -162,3 +170,23 @@ it("asks for nothing before its time", () => {
   });
   expect(said).toEqual([]);
 });
+
+it.each([10.5 * HOUR_MS, -10.5 * HOUR_MS, 90_000])(
+  "takes a wall clock that is set by %i ms for no pass that is due, and has the schedule wait anew",
+  (byMs) => {
+    const { standing, said, pass } = setUp();
+    const alive = (): void => {
+      standing.signs += 1;
+    };
+    standing.nextRunAt = START + HOUR_MS;
+    standing.steps = 1;
+    pass(HOUR_MS - 60_000, alive);
+    expect(standing.begunAnew).toBe(0);
+    standing.wall += byMs;
+    pass(HOUR_MS / 2, alive);
+    expect([said, standing.begunAnew]).toEqual([[], 1]);
+    // The pass that is due by the new time is asked for as before.
+    pass(2 * HOUR_MS, alive);
+    expect(said).toEqual(["scrub"]);
+  },
+);

@@ -5,6 +5,8 @@ export const WATCH_SILENT_MS = 30_000;
 /** So long a pass that is under way, or due, may come no further. */
 export const SCRUB_SILENT_MS = 120_000;
 const LOOK_MS = 1_000;
+/** The wall clock was set, or the machine slept, where it has gone so much further than the monotonic one between two looks. */
+const CLOCK_SET_MS = 1_000;
 
 export interface SilenceParts {
   readonly clock: Clock;
@@ -23,8 +25,10 @@ export interface SilenceParts {
     readonly isUnderWay: () => boolean;
     /** What a node does not hold it cannot verify. */
     readonly holdsBlocks: () => boolean;
-    /** When the next pass begins, by its schedule; null if none ever does. */
+    /** When the next pass begins, by its schedule and the wall clock; null if none ever does. */
     readonly nextRunAt: () => number | null;
+    /** The wall clock was set: what the schedule waits for now would come at another time than it says. */
+    readonly onClockSet: () => void;
     readonly onSilent: () => void;
     readonly onHeard: () => void;
   };
@@ -37,6 +41,8 @@ export class Silence {
   /** By the wall clock, as schedules go; as it was when the scrub was last heard. */
   private dueAt: number | null = null;
   private lookedAt: number;
+  /** What the wall clock is ahead of the monotonic one. */
+  private aheadMs = 0;
   private cancel: (() => void) | null = null;
 
   constructor(private readonly parts: SilenceParts) {
@@ -46,6 +52,7 @@ export class Silence {
   start(): void {
     const { clock } = this.parts;
     this.lookedAt = clock.now();
+    this.aheadMs = this.aheadNow();
     this.dueAt = this.parts.scrub.nextRunAt();
     this.cancel = clock.every(LOOK_MS, () => this.look());
   }
@@ -73,6 +80,12 @@ export class Silence {
   private lookAtScrub(passedMs: number): void {
     const { scrub, clock } = this.parts;
     const steps = scrub.steps();
+    const wasAheadMs = this.aheadMs;
+    this.aheadMs = this.aheadNow();
+    if (Math.abs(this.aheadMs - wasAheadMs) > CLOCK_SET_MS) {
+      scrub.onClockSet();
+      this.dueAt = scrub.nextRunAt();
+    }
     if (this.scrub.isNews(steps)) {
       this.dueAt = scrub.nextRunAt();
       // Also where an earlier process has told of it.
@@ -81,6 +94,11 @@ export class Silence {
     const isOverdue = this.dueAt !== null && Date.parse(clock.wall()) > this.dueAt;
     const isExpected = scrub.holdsBlocks() && (scrub.isUnderWay() || isOverdue);
     if (this.scrub.isTooLong(steps, isExpected ? passedMs : null)) scrub.onSilent();
+  }
+
+  private aheadNow(): number {
+    const { clock } = this.parts;
+    return Date.parse(clock.wall()) - clock.now();
   }
 }
 

@@ -1,0 +1,40 @@
+import { type ScheduledTask, schedule } from "node-cron";
+import type { Logger } from "pino";
+
+/** When passes begin: a cron expression, by the wall clock. */
+export class PassSchedule {
+  private task: ScheduledTask;
+
+  constructor(
+    private readonly expression: string,
+    private readonly begin: () => void,
+    private readonly logger: Logger,
+  ) {
+    this.task = this.make();
+  }
+
+  get nextRunAt(): number | null {
+    return this.task.getNextRun()?.getTime() ?? null;
+  }
+
+  /** Its timer was set by a wall clock that was another one. */
+  async beginAnew(): Promise<void> {
+    const before = this.task;
+    this.task = this.make();
+    await before.destroy();
+  }
+
+  async stop(): Promise<void> {
+    await this.task.destroy();
+  }
+
+  /**
+   * A time that came while this process was stopped, or busy, is made up for: the next one may be a day away. Of several the
+   * last.
+   */
+  private make(): ScheduledTask {
+    const { expression, begin, logger } = this;
+    const missedExecutionTolerance = Number.MAX_SAFE_INTEGER;
+    return schedule(expression, begin, { logger, suppressMissedWarning: true, missedExecutionTolerance });
+  }
+}

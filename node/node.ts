@@ -85,10 +85,10 @@ export async function startNode({ config, version, logger, onFatal }: NodeOption
   const { signer, verifier } = signingOf(switches, { signer: deriveSigner(identity.seed), verifier: createVerifier() });
   const verifyBlock = blockVerifier(verifier);
   const served = new ServedReplica({
-    ...{ config, version, storage, identity, signer, verifyBlock, logger, disk },
+    ...{ config, version, storage, identity, signer, verifyBlock, verifier, logger, disk },
     clock: systemClock,
     log: { memory: { keyFilterBytes: config.keyFilterBytes } },
-    heads: { everyMs: HEADS_EVERY_MS, verifier },
+    heads: { everyMs: HEADS_EVERY_MS },
     connect: (events) =>
       config.clusterSecret === null ? null : makeTransport(config, config.clusterSecret, logger, events),
     mayLead: () => !disk.isLow && !integrity.isPending,

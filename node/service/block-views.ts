@@ -1,11 +1,13 @@
 import { toHex, utf8 } from "../../shared/bytes.js";
 import { type Height, height, type NodeId } from "../../shared/ids.js";
+import { type BlockHeader, headerBytes } from "../../shared/log/block.js";
+import { rangeMatches } from "../../shared/log/chain.js";
 import { recordText } from "../../shared/log/event.js";
 import { leafHash } from "../../shared/merkle/compact-range.js";
 import type { AlteredPlace, BlockView, ChainLink, NodeChain } from "../../shared/protocol/http.js";
-import { AlteredBlock } from "../replica/anchors.js";
-import { membersAt } from "../replica/verified-tail.js";
-import { StoreError } from "../storage/port.js";
+import { AlteredBlock, alteredAt, hasHash } from "../replica/anchors.js";
+import { membersAt, rangeOf } from "../replica/verified-tail.js";
+import { type StoredBlock, StoreError } from "../storage/port.js";
 import type { Parts } from "./parts.js";
 import type { PlaceFinder } from "./place-finder.js";
 
@@ -23,7 +25,8 @@ export class BlockViews {
     const { driver, storage } = this.parts;
     if (at < 1 || at > driver.log.committed.height) return null;
     const proved = await driver.log.blocks.one(height(at));
-    // Beside the proved block stands what only the log keeps: its signature, and the tree before it.
+    const held = driver.heldThrough;
+    // Beside the proved block stands what only the log keeps, and is proved here: its signature, and the tree before it.
     const from = height(Math.max(1, at - 1));
     const limit = { bytesMax: Number.POSITIVE_INFINITY, blocksMax: at - from + 1, isForClient: true };
     const stored = await storage.log.readBlocks(from, limit);
@@ -31,14 +34,27 @@ export class BlockViews {
     const before = stored.find(({ block }) => block.header.height === at - 1);
     if (own === undefined || (at > 1 && before === undefined))
       throw new StoreError("unknown", `Block ${at} could not be read with the one before it.`);
+    if (before !== undefined && !isBelow(before, proved.header))
+      throw this.altered(at - 1, "its header or its tree is another one", held);
+    const memberKeys = await this.keysBefore(height(at));
+    const key = memberKeys[proved.header.leaderId];
+    if (key === undefined || !this.parts.verifier.verify(key, headerBytes(proved.header), own.block.signature))
+      throw this.altered(at, "its signature is another one", held);
     return {
       header: proved.header,
       blockHash: proved.blockHash,
       signature: toHex(own.block.signature),
       frontierBefore: (before?.frontier ?? []).map(toHex),
       leaves: proved.events.all().map(({ record }) => toHex(leafHash(utf8(recordText(record))))),
-      memberKeys: await this.keysBefore(height(at)),
+      memberKeys,
     };
+  }
+
+  /** It is told of, as any other that a read meets. `held`: when it was read. */
+  private altered(at: number, fault: string, held: Height): AlteredBlock | StoreError {
+    const error = alteredAt(at, fault, height(Math.min(held, this.parts.driver.heldThrough)));
+    if (error instanceof AlteredBlock) this.parts.onInvalidBlock(error.height, fault);
+    return error;
   }
 
   /** The genesis is signed by a key that it lists itself; every other block by one that the log names before it. */
@@ -95,3 +111,6 @@ export class BlockViews {
     }
   }
 }
+
+const isBelow = (stored: StoredBlock, above: BlockHeader): boolean =>
+  hasHash(stored.block.header, above.previousBlockHash) && rangeMatches(rangeOf(stored), stored.block.header);

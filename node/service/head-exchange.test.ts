@@ -35,7 +35,8 @@ function setUp(blocks: readonly TestBlock[], answer: Answer) {
       },
     },
     logger: { warn: (_fields: object, text: string) => warnings.push(text), error: () => undefined },
-    heads: { everyMs: 1, verifier: createVerifier() },
+    heads: { everyMs: 1 },
+    verifier: createVerifier(),
     onAlert: (alert: WordedAlert) => alerts.push(alert),
   };
   const exchange = new HeadExchange(parts as unknown as HeadExchangeParts);

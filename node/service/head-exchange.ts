@@ -1,7 +1,6 @@
 import { fromHex, toHex } from "../../shared/bytes.js";
 import { type Height, height, type NodeId } from "../../shared/ids.js";
 import { type Block, type BlockHeader, hashHeader, headerBytes } from "../../shared/log/block.js";
-import type { SignatureVerifier } from "../../shared/log/chain.js";
 import type { Membership } from "../../shared/log/control.js";
 import { parseHeader } from "../../shared/protocol/messages.js";
 import type { AnswerTo, QuestionOf } from "../../shared/protocol/requests.js";
@@ -15,10 +14,10 @@ const SPAN_BLOCKS = 4_096;
 
 export interface HeadsOptions {
   readonly everyMs: number;
-  readonly verifier: SignatureVerifier;
 }
 
-export interface HeadExchangeParts extends Pick<Parts, "config" | "driver" | "peers" | "clock" | "logger"> {
+export interface HeadExchangeParts
+  extends Pick<Parts, "config" | "driver" | "peers" | "clock" | "logger" | "verifier"> {
   readonly heads: HeadsOptions;
   readonly onAlert: (alert: WordedAlert) => void;
 }
@@ -125,7 +124,7 @@ export class HeadExchange {
     const areCommitted = at <= mine.commitHeight && at <= theirs.commitHeight;
     if (mine.hash === theirs.hash || (term !== mine.header.term && !areCommitted)) return false;
     const key = members.get(leaderId)?.keys.block;
-    return key !== undefined && this.parts.heads.verifier.verify(key, headerBytes(theirs.header), theirs.signature);
+    return key !== undefined && this.parts.verifier.verify(key, headerBytes(theirs.header), theirs.signature);
   }
 
   /** The first height at which they differ, as far as both have it in memory. */

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
-import type { NodeId } from "../../shared/ids.js";
+import type { Height, NodeId } from "../../shared/ids.js";
 import type { BlockHeader } from "../../shared/log/block.js";
+import type { SignatureVerifier } from "../../shared/log/chain.js";
 import type { Maintenance } from "../../shared/log/control.js";
 import type { MaintenanceWindow } from "../../shared/protocol/alert.js";
 import type { EvidenceBundle } from "../../shared/protocol/evidence.js";
@@ -49,6 +50,9 @@ export interface LogServiceOptions {
   readonly disk: Pick<DiskWatch, "isLow" | "describe" | "onChecked">;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
   readonly clock: Clock;
+  readonly verifier: SignatureVerifier;
+  /** Told of a stored block of which a read has found that it is not what was committed. */
+  readonly onInvalidBlock: (at: Height, detail: string) => void;
   readonly readLimits?: ReadLimits;
   /** What this node does about its own alerts; a node without has none. */
   readonly incidents?: () => IncidentsPort;

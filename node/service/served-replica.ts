@@ -30,7 +30,15 @@ export interface ReplicaPorts<P extends ClusterPort>
   extends Pick<DriverOptions, "storage" | "identity" | "signer" | "verifyBlock" | "logger" | "clock">,
     Pick<
       LogServiceOptions,
-      "version" | "disk" | "readLimits" | "integrity" | "incidents" | "testWebhook" | "webhookFault" | "heads"
+      | "version"
+      | "disk"
+      | "verifier"
+      | "readLimits"
+      | "integrity"
+      | "incidents"
+      | "testWebhook"
+      | "webhookFault"
+      | "heads"
     > {
   readonly config: LogServiceOptions["config"] &
     Pick<Config, "heartbeatMs" | "takeoverCooldownMs" | "admitsNewKeys" | "indexedPaths">;
@@ -52,7 +60,7 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
   private hasInvalidBlock = false;
 
   constructor(private readonly ports: ReplicaPorts<P>) {
-    const { config, storage, identity, signer, verifyBlock, logger, clock, version, disk, integrity } = ports;
+    const { config, storage, identity, signer, verifyBlock, verifier, logger, clock, version, disk, integrity } = ports;
     this.peers = ports.connect(this);
     this.driver = new Driver({
       config: {
@@ -71,7 +79,8 @@ export class ServedReplica<P extends ClusterPort> implements DriverEvents, PeerE
       log: { ...ports.log, indexedPaths: config.indexedPaths },
     });
     this.service = new NodeLogService({
-      ...{ config, version, storage, disk, integrity, logger, clock },
+      ...{ config, version, storage, disk, verifier, integrity, logger, clock },
+      onInvalidBlock: (at, detail) => this.onInvalidBlock(at, detail),
       driver: this.driver,
       transport: this.peers,
       ...(ports.incidents === undefined ? {} : { incidents: ports.incidents }),

@@ -4,6 +4,7 @@ import { concat, equalBytes, utf8 } from "../bytes.js";
 import { canonicalBytes } from "../canonical.js";
 import { sha256, sha256Hex } from "../hash.js";
 import { height, term } from "../ids.js";
+import { nodeHash, rootOf } from "../merkle/compact-range.js";
 import { parseHeader } from "../protocol/messages.js";
 import { type Block, blockBytes, decodeBlock, encodeBlock } from "./block.js";
 import { eventBytesBound } from "./body.js";
@@ -11,6 +12,7 @@ import {
   type BlockSigner,
   type ChainState,
   EMPTY_CHAIN,
+  rangeMatches,
   type SignatureVerifier,
   sealBlock,
   verifyBlock,
@@ -144,3 +146,21 @@ function resign(block: Block, sign: boolean): Block {
   const bytes = concat(utf8("quorumlog/block/v1\n"), canonicalBytes(block.header));
   return { ...block, blockHash: sha256Hex(bytes), signature: sign ? signer.sign(bytes) : block.signature };
 }
+
+it("takes no other hashes for a log's compact range than those of its subtrees, though they fold to the root", () => {
+  const { next } = genesis();
+  const events = Array.from({ length: 7 }, (_, i) => prepare({ i }, i));
+  const { block, next: after } = sealBlock(
+    next,
+    { term: term(1), leaderId: "n1", events, now, commitHeight: height(1) },
+    signer,
+  );
+  const { range } = after;
+  expect([range.hashes.length, rangeMatches(range, block.header)]).toEqual([3, true]);
+  const [a, b, c] = range.hashes as [Uint8Array, Uint8Array, Uint8Array];
+  const root = rootOf(range);
+  for (const hashes of [[root], [a, nodeHash(b, c)], [concat(a, b.subarray(0, 1)), b.subarray(1), c]])
+    expect([hashes.length, rangeMatches({ size: range.size, hashes }, block.header)]).toEqual([hashes.length, false]);
+  const endless = { ...block.header, treeSize: Number.POSITIVE_INFINITY as never };
+  expect(rangeMatches({ size: Number.POSITIVE_INFINITY, hashes: range.hashes }, endless)).toBe(false);
+});

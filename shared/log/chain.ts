@@ -1,10 +1,17 @@
 import { fromHex, toHex } from "../bytes.js";
 import { EMPTY_TREE_ROOT, sha256Hex, ZERO_HASH } from "../hash.js";
 import { type HashHex, type Height, height, type NodeId, sequence, type Term, term, treeSize } from "../ids.js";
-import { appendLeaves, type CompactRange, EMPTY_RANGE, leafHash, rootOf } from "../merkle/compact-range.js";
+import {
+  appendLeaves,
+  type CompactRange,
+  EMPTY_RANGE,
+  leafHash,
+  rangeLength,
+  rootOf,
+} from "../merkle/compact-range.js";
 import { exactMillis } from "../timestamp.js";
 import { type Block, type BlockHeader, bodyReader, headerBytes } from "./block.js";
-import { bodyHash, encodeBody } from "./body.js";
+import { bodyHash, encodeBody, HASH_BYTES } from "./body.js";
 import { BodyError } from "./body-bytes.js";
 import { type AlertRecords, alertRecordsBytes, applyControl, type Control, type Membership } from "./control.js";
 import { canonicalObject, eventFault, type LoggedEvent, logEvent, type PreparedEvent } from "./event.js";
@@ -205,9 +212,11 @@ export const blockVerifier =
 
 const rootHex = (range: CompactRange): HashHex => (range.size === 0 ? EMPTY_TREE_ROOT : toHex(rootOf(range)));
 
-/** Whether a stored compact range is the one that a header's root commits to. */
+/** Whether a stored compact range is the one that a header's root commits to. Others fold to that root too: the root alone does. */
 export function rangeMatches(range: CompactRange, header: BlockHeader): boolean {
-  return range.size === header.treeSize && rootHex(range) === header.rootHash;
+  const { size, hashes } = range;
+  if (size !== header.treeSize || !Number.isSafeInteger(size) || hashes.length !== rangeLength(size)) return false;
+  return hashes.every(({ length }) => length === HASH_BYTES) && rootHex(range) === header.rootHash;
 }
 
 export interface SealRequest {

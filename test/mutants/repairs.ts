@@ -88,7 +88,7 @@ export const REPAIRS: readonly Mutant[] = [
       "114b",
       "a header that nobody has signed accuses its leader",
       HEADS,
-      "return key !== undefined && this.parts.heads.verifier.verify(key, headerBytes(theirs.header), theirs.signature);",
+      "return key !== undefined && this.parts.verifier.verify(key, headerBytes(theirs.header), theirs.signature);",
       "return key !== undefined && headerBytes(theirs.header).length > 0;",
     ),
     "believes no header that the accused has not signed",

@@ -67,6 +67,7 @@ export class SimProcess implements Clock {
       ...{ config: this.config(), version: "simulated", storage, identity, logger, clock: this },
       signer: { keys, block: fakeSigner(keys.block) },
       verifyBlock: rememberedVerdicts,
+      verifier: fakeVerifier,
       connect: () => this.peers,
       disk: ROOMY,
       integrity: () => (this.served.isDamaged ? { ...UNWATCHED, isDamaged: true } : UNWATCHED),
@@ -74,7 +75,7 @@ export class SimProcess implements Clock {
       limits: around.limits,
       readLimits: random.pick(READ_LIMITS),
       log: { verifiedTail: around.verifiedTail, memory: around.memory, ownRun: rememberedOwnRun },
-      ...(around.comparesHeads ? { heads: { everyMs: HEADS_EVERY_MS, verifier: fakeVerifier } } : {}),
+      ...(around.comparesHeads ? { heads: { everyMs: HEADS_EVERY_MS } } : {}),
       observer: {
         onEffect: (effect) => this.onEffect(effect),
         onAlert: (alert) => this.onAlert(alert),

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
@@ -145,4 +145,24 @@ it("a node that is killed under load, and one whose database is lost, raise none
   await withDatabase(other.mongodbUri, async (db) => {
     expect(await db.collection("alerts").countDocuments()).toBe(0);
   });
+}, 300_000);
+
+it("a node that lost its identity file alone raises none: what that one has noted of the watch goes with it", async () => {
+  const { leader, victim } = await roles();
+  const before = (await alertsOf(leader, "&status=all")).map(({ id }) => id).sort();
+  // A page of anchors is of 256 blocks.
+  await write(leader, 260);
+  await levelHead(cluster.nodes);
+  const [identity, places] = ["identity.json", "integrity.json"].map((name) => join(cluster.dataDir, victim.id, name));
+  await eventually(async () => existsSync(places as string), WITHIN_MS, "the place of the watch is written");
+  await cluster.kill(victim.id);
+  await withDatabase(victim.mongodbUri, async (db) =>
+    expect(await db.collection("anchors").countDocuments()).toBeGreaterThan(0),
+  );
+  rmSync(identity as string);
+  await cluster.start(victim.id);
+  expect(cluster.logTail(victim.id, 200)).toContain("its identity file is new");
+  await levelHead(cluster.nodes);
+  await isReady(victim);
+  expect((await alertsOf(leader, "&status=all")).map(({ id }) => id).sort()).toEqual(before);
 }, 300_000);

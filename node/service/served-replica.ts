@@ -25,6 +25,9 @@ export interface PeerEvents {
 /** The way to the other nodes: messages of the replicas, which may be lost, and questions that are answered. */
 export type ClusterPort = PeerPort & Pick<PeerTransport, "send" | "setClusterId">;
 
+/** What a replica tells its node. */
+export type ReplicaObserver = Omit<DriverEvents, "onIndexChange">;
+
 /** All that has a side effect or is a matter of chance. */
 export interface ReplicaPorts<P extends ClusterPort>
   extends Pick<DriverOptions, "storage" | "identity" | "signer" | "verifyBlock" | "logger" | "clock">,
@@ -47,7 +50,7 @@ export interface ReplicaPorts<P extends ClusterPort>
   /** Called once; null for a node that stands alone. */
   readonly connect: (events: PeerEvents) => P | null;
   /** Told of everything first. */
-  readonly observer: Omit<DriverEvents, "onIndexChange">;
+  readonly observer: ReplicaObserver;
   /** False while others should lead, whatever this node's log says. */
   readonly mayLead: () => boolean;
 }

@@ -353,6 +353,7 @@ export class Integrity {
         await this.incidents.saved();
       },
       onBlind: () => this.running?.passes.onBlind(),
+      onReplaced: () => this.running?.passes.onReplaced(),
       onLive: (isFromNow) => {
         this.healing.repair.onAllJudged();
         this.running?.passes.onLive(isFromNow);

@@ -21,7 +21,7 @@ export interface PaceParts {
   readonly isAlone: () => boolean;
 }
 
-/** `first`: the process has not read all of its log yet. `awaited`: what was decided is done once the pass has ended. */
+/** `first`: the process has not read all of its log yet, or much of it was changed. `awaited`: what was decided is done once the pass has ended. */
 export type Haste = "none" | "first" | "awaited";
 
 /**

@@ -28,6 +28,7 @@ function setUp({ holds = true, file = null as PlaceFile | null } = {}) {
     hasSkipped: false,
     beginAnew: () => said.push("anew"),
     isAwaited: false,
+    isHurried: false,
     pass: () =>
       new Promise<boolean>((resolve) => {
         ends.push(resolve);
@@ -80,6 +81,20 @@ it("does not count a pass that had begun before", async () => {
   expect([passes.isPending, said]).toEqual([true, ["pending"]]);
   await end();
   expect([passes.isPending, said]).toEqual([false, ["pending", "fresh", "caught up"]]);
+  await passes.stop();
+});
+
+it("hurries from the beginning on where something was replaced as a whole, until a whole pass has ended", async () => {
+  const { passes, scrub, said, end } = setUp();
+  void passes.pass();
+  passes.onReplaced();
+  expect([scrub.isHurried, passes.isPending, said]).toEqual([true, true, ["anew", "pending"]]);
+  await end();
+  expect([scrub.isHurried, passes.isPending]).toEqual([true, true]);
+  await end();
+  expect([scrub.isHurried, passes.isPending, said.slice(2)]).toEqual([false, false, ["fresh", "caught up"]]);
+  passes.onReplaced();
+  expect([scrub.isHurried, said.slice(4)]).toEqual([true, ["from the beginning", "pending"]]);
   await passes.stop();
 });
 

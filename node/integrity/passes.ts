@@ -77,6 +77,7 @@ export class Passes {
       if (this.due > 0 && this.parts.isWatchStarting()) return sleep(clock, RETRY_MS);
       this.due = Math.max(0, this.due - 1);
       if (this.due > 0) return;
+      scrub.isHurried = false;
       places.set({ isBlind: false });
       this.setPending(false);
       onCaughtUp();
@@ -111,6 +112,14 @@ export class Passes {
     else if (scrub !== null) places.set({ scrub: { ...scrub, isSeen: false } });
     places.set({ isBlind: true });
     this.look(this.running === null ? 1 : 2);
+  }
+
+  /** What changed is known only as a whole: all of it is looked at in haste, and from the beginning on. */
+  onReplaced(): void {
+    const { scrub } = this.parts;
+    scrub.isHurried = true;
+    if (this.running !== null) scrub.beginAnew();
+    this.onBlind();
   }
 
   private look(due: number): void {

@@ -352,6 +352,15 @@ it("hurries through the log once after a start, and rests later", async () => {
   expect(restedMs()).toBeGreaterThan(5 * 1_600);
 });
 
+it("hurries through the log once more where something was replaced as a whole", async () => {
+  const { scrub, restedMs } = setUp();
+  await scrub.pass();
+  restedMs();
+  scrub.isHurried = true;
+  await scrub.pass();
+  expect(restedMs()).toBe(300 / 2);
+});
+
 it("hurries through what it left out as well, where it went on amidst the log", async () => {
   const places: Places = { ...NOWHERE, scrub: { height: 200, startedAt: "2026-01-01T00:00:00.000Z" } };
   const { scrub, restedMs } = setUp({ places });

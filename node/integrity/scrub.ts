@@ -85,6 +85,8 @@ export interface Coverage {
 export class Scrub {
   /** Somebody waits for the end of a pass. */
   isAwaited = false;
+  /** It is known that much was changed, and not what. */
+  isHurried = false;
   private isStopped = false;
   private isAnew = false;
   private stepCount = 0;
@@ -199,7 +201,7 @@ export class Scrub {
 
   private get haste(): Haste {
     if (this.isAwaited) return "awaited";
-    return !this.hasEnded || this.hasSkipped ? "first" : "none";
+    return this.isHurried || !this.hasEnded || this.hasSkipped ? "first" : "none";
   }
 
   private async begin(): Promise<ChainState> {

@@ -33,6 +33,7 @@ function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<Wa
     clusterId: "c",
     places: [] as string[],
     blind: 0,
+    replaced: 0,
     /** Of each time that it became live: whether it began without a place. */
     live: [] as boolean[],
     again: 0,
@@ -63,6 +64,9 @@ function setUp(stream: readonly (StoreChange | Error | null)[], more: Partial<Wa
     settled: async () => undefined,
     onBlind: () => {
       standing.blind += 1;
+    },
+    onReplaced: () => {
+      standing.replaced += 1;
     },
     onLive: (isFromNow) => standing.live.push(isFromNow),
     ...more,
@@ -326,9 +330,42 @@ it("tells of a collection that is dropped, looks at all of it, and goes on behin
   const { watch, store, suspected, details, standing } = setUp([...stream, new StoreError("unknown", "ended")]);
   await expect.poll(() => store.askedFrom.length).toBe(2);
   expect(details()).toEqual([["missing", "the collection blocks of this node's database was dropped"]]);
-  expect([suspected.length, standing.blind]).toEqual([9, 1]);
+  expect([suspected.length, standing.replaced]).toEqual([9, 1]);
   expect(store.askedFrom[1]).toBe("place-2");
   await watch.stop();
+});
+
+it("takes a collection that was put in the place of one of its own for the loss of that one", async () => {
+  const put = (collection: string, to: string): StoreChange => change({ operation: "rename", collection, to });
+  const { watch, suspected, details, standing, drained } = setUp([put("tmp.1", "blocks"), put("tmp.2", "anchors")]);
+  await drained();
+  await expect.poll(() => watch.state).toBe("live");
+  await watch.stop();
+  const of = "of this node's database was replaced by the collection";
+  expect(details()).toEqual([
+    ["missing", `the collection blocks ${of} tmp.1`],
+    ["state_altered", `the collection anchors ${of} tmp.2`],
+  ]);
+  expect([suspected.length, standing.replaced]).toEqual([9, 2]);
+});
+
+it("tells of both where one of its collections is put in the place of another", async () => {
+  const { watch, details, drained } = setUp([change({ operation: "rename", collection: "blocks", to: "state" })]);
+  await drained();
+  await expect.poll(() => watch.state).toBe("live");
+  await watch.stop();
+  expect(details().map(([kind]) => kind)).toEqual(["missing", "state_altered"]);
+});
+
+it("says nothing of collections that are not its own", async () => {
+  const { watch, suspected, details, standing, drained } = setUp([
+    change({ operation: "rename", collection: "tmp", to: "other" }),
+    change({ operation: "drop", collection: "other" }),
+  ]);
+  await drained();
+  await expect.poll(() => watch.state).toBe("live");
+  await watch.stop();
+  expect([suspected, details(), standing.replaced, standing.blind]).toEqual([[], [], 0, 0]);
 });
 
 it("tells when MongoDB's log does not reach back, has all looked at, and is live again once it has begun from now", async () => {

@@ -3,6 +3,7 @@ import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Clock, sleep } from "../clock.js";
 import { resultWithin } from "../service/parts.js";
 import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
+import { GONE, goneBy } from "./gone.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
 import { WHOLE_DOCUMENT } from "./own-difference.js";
@@ -54,6 +55,8 @@ export interface WatchParts {
   readonly settled: (onPart: () => void) => Promise<void>;
   /** What was changed meanwhile cannot be known: the whole log has to be looked at. */
   readonly onBlind: (reason: string) => void;
+  /** What holds this node's data is gone as a whole, or another one is in its place: all of it has to be looked at soon. */
+  readonly onReplaced: () => void;
   /** True: it began without a place, and what was changed before now is not known. */
   readonly onLive: (isFromNow: boolean) => void;
 }
@@ -283,7 +286,7 @@ export class Watch {
       else if (operation === "delete") kinds.add(collection);
       else if (collection === "alerts" && typeof change.id === "string") alerts.add(change.id);
       else if (collection === "quarantine") evidence.push(change);
-      if (collection === "state") kinds.add(collection);
+      if (collection === "state" || change.to === "state") kinds.add("state");
     }
     await this.judgeAnchors();
     if (markerAt !== null && !(await this.parts.isMarkerSound()))
@@ -370,24 +373,22 @@ export class Watch {
     }
   }
 
-  private tellGone({ operation, collection, at }: StoreChange): void {
-    if (operation === "invalidate") return;
-    const what = collection === "" ? "this node's database" : `the collection ${collection} of this node's database`;
-    const kind = collection === "blocks" || collection === "" ? "missing" : "state_altered";
+  private tellGone(change: StoreChange): void {
     const through = this.parts.heldThrough();
-    if (kind === "missing")
-      for (let h = 1; h <= Math.min(through, BATCH_MAX); h++)
-        this.parts.suspect(height(h), { foundBy: "watch", changedAt: at });
-    this.note(kind, at, `${what} was ${operation === "rename" ? "renamed" : "dropped"}`);
-    this.parts.onBlind(`${what} is gone`);
+    for (const { kind, detail } of goneBy(change)) {
+      // All of it is looked at by a pass. These keep the node from leading at once.
+      if (kind === "missing")
+        for (let h = 1; h <= Math.min(through, BATCH_MAX); h++)
+          this.parts.suspect(height(h), { foundBy: "watch", changedAt: change.at });
+      this.note(kind, change.at, detail);
+      this.parts.onReplaced();
+    }
   }
 
   private note(kind: IncidentFinding["kind"], changedAt: string, detail: string): void {
     this.parts.note({ kind, foundBy: "watch", changedAt, detail });
   }
 }
-
-const GONE = new Set(["drop", "rename", "dropDatabase", "invalidate"]);
 
 function suspicionOf({ operation, fields, at }: StoreChange): Suspicion {
   const written = operation === "update" ? fields : operation === "replace" ? [WHOLE_DOCUMENT] : [];

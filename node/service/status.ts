@@ -174,7 +174,7 @@ const DAMAGED =
   "committed blocks in this node's database are not what they were: it votes and acknowledges, and is not ready until their alerts are resolved (GET /api/v1/alerts)";
 const UNREAD =
   "which alerts are open is not known: the collection `alerts` of this node's database cannot be read yet, and node.log says why";
-const PENDING = "pending: what was changed while nobody watched is being looked for in the whole log";
+const PENDING = "pending: what was changed while nobody watched, or as a whole, is being looked for in the whole log";
 
 /** Whoever changed the database while the node was down is found before it is ready. */
 function watchCheck(watch: OwnStatus["watch"], isUnread: boolean): ReadinessCheck {

@@ -66,6 +66,8 @@ export interface StoreChange {
   readonly operation: string;
   /** Empty where the whole database is meant. */
   readonly collection: string;
+  /** Of a renamed collection: its new name, in the place of whatever had that. */
+  readonly to?: string;
   /** Of one document. */
   readonly id?: unknown;
   /** What stands there, in the collection of blocks and entries. */

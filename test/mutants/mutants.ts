@@ -12,6 +12,7 @@ import type { Mutant } from "./mutant.js";
 import { REFUSALS } from "./refusals.js";
 import { REPAIRS } from "./repairs.js";
 import { REPEATS } from "./repeats.js";
+import { REPLACED } from "./replaced.js";
 import { REPLICATION_AND_COMMIT } from "./replication.js";
 import { SHARED_DISKS } from "./shared-disks.js";
 import { STANDSTILLS } from "./standstills.js";
@@ -39,6 +40,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...STANDSTILLS,
   ...FACTS,
   ...EVIDENCE,
+  ...REPLACED,
   ...REFUSALS,
   ...SHARED_DISKS,
 ];

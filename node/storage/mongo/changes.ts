@@ -27,6 +27,7 @@ const PIPELINE: BSON.Document[] = [
     $project: {
       operationType: 1,
       ns: 1,
+      to: 1,
       documentKey: 1,
       clusterTime: 1,
       wallTime: 1,
@@ -39,6 +40,7 @@ const PIPELINE: BSON.Document[] = [
 interface ChangeDocument extends BSON.Document {
   readonly operationType: string;
   readonly ns?: { readonly coll?: string };
+  readonly to?: { readonly coll?: string };
   readonly documentKey?: { readonly _id: unknown };
   readonly clusterTime?: BSON.Timestamp;
   readonly wallTime?: Date;
@@ -87,11 +89,12 @@ class Changes implements StoreChanges {
 }
 
 function changeOf(document: ChangeDocument): StoreChange {
-  const { operationType, ns, documentKey, set, removed, wallTime, clusterTime } = document;
+  const { operationType, ns, to, documentKey, set, removed, wallTime, clusterTime } = document;
   const seconds = clusterTime === undefined ? 0 : clusterTime.getHighBits();
   return {
     operation: operationType,
     collection: ns?.coll ?? "",
+    ...(to?.coll === undefined ? {} : { to: to.coll }),
     ...(documentKey === undefined ? {} : { id: documentKey._id }),
     ...(documentKey === undefined || ns?.coll !== "blocks" ? {} : { place: placeOfId(documentKey._id) }),
     fields: [...(set ?? []), ...(removed ?? [])],

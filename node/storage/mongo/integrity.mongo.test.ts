@@ -113,6 +113,32 @@ describe("the changes of a node's database", () => {
     await behind.close();
   });
 
+  it("say what a collection was put in the place of, and go on behind it", async () => {
+    await insert(storage.log, TestLog.grow(3).blocks);
+    const documents = db.collection<{ _id: number }>("blocks");
+    const changes = await storage.integrity.changes(null);
+    await changes.next();
+    await documents.aggregate([{ $out: "copy" }]).toArray();
+    await db
+      .collection("copy")
+      .aggregate([{ $out: "blocks" }])
+      .toArray();
+    await db.renameCollection("copy", "anchors", { dropTarget: true });
+    await documents.deleteOne({ _id: 3 });
+    const isDelete = ({ operation }: StoreChange): boolean => operation === "delete";
+    const told = await drain(changes, (found) => found.some(isDelete));
+    const tmp = expect.stringMatching(/^tmp\./);
+    expect(
+      told.filter(({ collection }) => collection !== "state").map((one) => [one.operation, one.collection, one.to]),
+    ).toEqual([
+      ["rename", tmp, "copy"],
+      ["rename", tmp, "blocks"],
+      ["rename", "copy", "anchors"],
+      ["delete", "blocks", undefined],
+    ]);
+    await changes.close();
+  });
+
   it("are lost from a place that the server does not know", async () => {
     const changes = await storage.integrity.changes(`82${"0".repeat(60)}`);
     await expect(changes.next()).rejects.toMatchObject({ name: "WatchError", fault: "lost" });

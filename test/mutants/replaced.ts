@@ -1,0 +1,52 @@
+import { detector } from "./detectors.js";
+import { type Mutant, one } from "./mutant.js";
+
+const GONE = "node/integrity/gone.ts";
+const PASSES = "node/integrity/passes.ts";
+const SCRUB = "node/integrity/scrub.ts";
+
+/** 150 to 152: what was changed as a whole, or put in the place of what was there. */
+export const REPLACED: readonly Mutant[] = [
+  detector(
+    one(
+      "150",
+      "a collection that takes the place of the blocks is told as the one that it was before",
+      GONE,
+      "...(to === undefined ? [] : gone(to,",
+      "...(to === undefined || OWN.has(to) ? [] : gone(to,",
+    ),
+    "takes a collection that was put in the place of one of its own",
+    "node/integrity/watch.test.ts",
+  ),
+  detector(
+    one(
+      "150b",
+      "a collection of somebody else that is dropped is told as one of the node's",
+      GONE,
+      "    if (!OWN.has(name)) return [];\n",
+      "",
+    ),
+    "says nothing of collections that are not its own",
+    "node/integrity/watch.test.ts",
+  ),
+  detector(
+    one(
+      "150c",
+      "what was replaced as a whole is looked at as slowly as what nobody touched",
+      SCRUB,
+      "return this.isHurried || !this.hasEnded",
+      "return !this.hasEnded",
+    ),
+    "hurries through the log once more where something was replaced as a whole",
+  ),
+  detector(
+    one(
+      "150d",
+      "a pass that had begun before everything was replaced goes on where it was",
+      PASSES,
+      "    if (this.running !== null) scrub.beginAnew();\n",
+      "",
+    ),
+    "hurries from the beginning on where something was replaced as a whole",
+  ),
+];

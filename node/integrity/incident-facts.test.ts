@@ -261,6 +261,7 @@ function scrubbed() {
     peers: { copies: async (at) => ({ agreeing: ["n1"], block: of(at).stored.block }) },
     verifiedAt: (at) => scrub.verifiedAt(at),
     onAltered: () => undefined,
+    onForgotten: () => undefined,
     logger: { warn: () => undefined },
   });
   const scrub: Scrub = new Scrub({

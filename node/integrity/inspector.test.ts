@@ -19,7 +19,7 @@ function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {
   const found: IncidentFinding[] = [];
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const asked: number[] = [];
-  const standing = { held: heldThrough, altered: 0, unproved: 0 };
+  const standing = { held: heldThrough, altered: 0, unproved: 0, forgotten: 0 };
   const clock = hastyClock();
   const inspector = new Inspector({
     ...{ nodeId: "n1", store, clock },
@@ -40,6 +40,9 @@ function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {
     verifiedAt: (at) => (at < 5 ? "2026-01-01T00:00:00.000Z" : null),
     onAltered: () => {
       standing.altered += 1;
+    },
+    onForgotten: () => {
+      standing.forgotten += 1;
     },
     logger: { warn: () => undefined },
   });
@@ -197,6 +200,23 @@ it("tells of neighbours that are missing as one, and of the end of the log as it
   found.length = 0;
   for (const at of [8, 9]) store.documents.delete(at);
   expect(await suspect([8, 9])).toMatchObject([{ kind: "truncated_tail", heights: [8, 9], sequences: [[6, 7]] }]);
+});
+
+it("has the whole log looked at where more was suspected than is remembered, once that is committed", async () => {
+  const { suspect, inspector, standing } = setUp({ heldThrough: 0 });
+  const looks = async (held: number): Promise<number> => {
+    standing.held = held;
+    inspector.lookAgain();
+    await inspector.idle();
+    return standing.forgotten;
+  };
+  await suspect(numbers(1, 10_000));
+  await suspect(numbers(1, 10_000));
+  expect(await looks(0)).toBe(0);
+  await suspect(numbers(10_001, 10_003));
+  expect(await looks(0)).toBe(0);
+  // The first three are not remembered.
+  expect([await looks(1), await looks(2), await looks(3), await looks(9)]).toEqual([1, 1, 2, 2]);
 });
 
 it("says nothing of what is not committed, and looks once it is", async () => {
@@ -412,6 +432,7 @@ function setUpLong(store: MemoryIntegrity, blocks: readonly TestBlock[], peersHa
     note: (finding) => found.push(finding),
     verifiedAt: () => null,
     onAltered: () => undefined,
+    onForgotten: () => undefined,
     logger: { warn: () => undefined },
   });
   inspector.start();

@@ -12,13 +12,12 @@ import { EventsBetween } from "./events-between.js";
 import { firstDifference, type IncidentFinding } from "./incident-record.js";
 import { kindOfWritten, ownDifference } from "./own-difference.js";
 import { isBlock, type PeerCopies } from "./peer-blocks.js";
+import { PutOff } from "./put-off.js";
 
 /** Blocks that are read at once: each may have 4 MiB. */
 const AT_ONCE = 8;
 /** So many of one heap of suspects are compared with a peer's copy; the others are judged by their own hashes. */
 const COMPARED_MAX = 64;
-/** Heights that wait to be committed before anything can be said of them. */
-const LATER_MAX = 10_000;
 const RETRY_MS = 500;
 /** An altered block that is read again and again is looked at so often. */
 const READ_AGAIN_MS = 1_000;
@@ -73,13 +72,15 @@ export interface InspectorParts {
   readonly verifiedAt: (at: Height) => string | null;
   /** A committed block of this node is not what it was. */
   readonly onAltered: () => void;
+  /** More was suspected before it was committed than is remembered: the whole log has to be looked at. */
+  readonly onForgotten: () => void;
   readonly logger: Pick<Logger, "warn">;
 }
 
 /** Looks at what somebody suspects: reads it once more, and compares it with what was committed. */
 export class Inspector {
   private readonly waiting = new Map<Height, Suspicion>();
-  private readonly later = new Map<Height, Suspicion>();
+  private readonly later = new PutOff();
   /** Heights that were found altered, and when, in monotonic milliseconds. */
   private readonly alteredAt = new Map<Height, number>();
   /** What reads have suspected of those since. */
@@ -127,11 +128,8 @@ export class Inspector {
     for (const [at] of this.alteredAt) if (!this.isJustFound(at)) this.alteredAt.delete(at);
     for (const [at, suspicion] of read) this.suspect(at, suspicion);
     const through = this.parts.heldThrough();
-    for (const [at, suspicion] of this.later) {
-      if (at > through) continue;
-      this.later.delete(at);
-      this.suspect(at, suspicion);
-    }
+    for (const [at, suspicion] of this.later.take(through)) this.suspect(at, suspicion);
+    if (this.later.isForgottenDue(through)) this.parts.onForgotten();
   }
 
   /** Suspects each of them, and resolves once they were looked at. */
@@ -235,7 +233,7 @@ export class Inspector {
   private async inspect(due: readonly Suspected[]): Promise<void> {
     const through = this.parts.heldThrough();
     const judged = due.filter(([at]) => at <= through);
-    for (const [at, suspicion] of due) if (at > through) this.putOff(at, suspicion);
+    for (const [at, suspicion] of due) if (at > through) this.later.put(at, suspicion);
     if (judged.length === 0) return;
     const found = new Map((await this.parts.store.blocksAt(judged.map(([at]) => at))).map((one) => [one.at, one]));
     const missing = judged.filter(([at]) => !found.has(at));
@@ -254,24 +252,18 @@ export class Inspector {
     await this.judgeMissing(missing.filter(([at]) => at <= held));
   }
 
-  private putOff(at: Height, suspicion: Suspicion): void {
-    if (this.later.size >= LATER_MAX) this.later.delete(this.later.keys().next().value as Height);
-    this.later.set(at, suspicion);
-  }
-
   private async judge(at: Height, found: FoundBlock, suspicion: Suspicion): Promise<Verdict | null> {
     const { alike } = this;
     const proof = await this.proofOf(at, suspicion);
     if (proof === null) return null;
     const written = suspicion.written ?? [];
     const isSound = isWhole(found, proof.blockHash);
-    if (isSound && written.length === 0 && suspicion.isSignatureBad === undefined) return null;
-    const isKept = !isSound || suspicion.isSignatureBad === true;
-    const evidence = isKept ? await this.keep(at) : null;
+    const isAltered = !isSound || suspicion.isSignatureBad === true;
+    if (!isAltered && written.length === 0) return null;
+    const evidence = isAltered ? await this.keep(at) : null;
     const copies = await this.copies(at, proof.blockHash);
     const sound = copies.block;
-    const isKnownAltered = !isSound || suspicion.isSignatureBad === true;
-    const own = isKnownAltered ? ownDifference(found, { ...proof, written, alike }) : null;
+    const own = isAltered ? ownDifference(found, { ...proof, written, alike }) : null;
     const difference =
       sound === null ? own : blockDifference(found, { block: sound, previousHash: proof.previousHash });
     if (difference === null && written.length === 0) return null;
@@ -284,7 +276,7 @@ export class Inspector {
       ...this.about(at, suspicion),
       sequences: sequencesOf(difference, header),
       agreeing: copies.agreeing,
-      detail: `${describe(this.parts.nodeId, at, difference, written)}${isKept && evidence === null ? `; ${NOT_KEPT}` : ""}`,
+      detail: `${describe(this.parts.nodeId, at, difference, written)}${isAltered && evidence === null ? `; ${NOT_KEPT}` : ""}`,
       ...(evidence === null ? {} : { evidence: [evidence] }),
     };
     return { at, finding, header, isAltered: difference !== null };

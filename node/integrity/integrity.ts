@@ -85,6 +85,8 @@ export class Integrity {
       ...{ nodeId, store, peers, committedAt, heldThrough, clock, note, logger },
       verifiedAt: (at) => this.running?.scrub.verifiedAt(at) ?? null,
       onAltered: parts.onAltered,
+      // A rebuild has deleted them itself, and ends with a whole pass.
+      onForgotten: () => this.healing.rebuild.isUnderWay || this.running?.passes.onReplaced(),
     });
     this.keeping = new Keeping({ store, clock, logger });
     this.entries = new EntryInspector({

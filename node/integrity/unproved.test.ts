@@ -48,6 +48,7 @@ function setUp(blocks: readonly TestBlock[] = GROWN, tailFrom = TAIL_FROM) {
     peers: { copies: async () => ({ agreeing: [], block: null }) },
     verifiedAt: () => null,
     onAltered: () => undefined,
+    onForgotten: () => undefined,
     logger: { warn: () => undefined },
   });
   inspector.start();

@@ -3,9 +3,10 @@ import { type Mutant, one } from "./mutant.js";
 
 const GONE = "node/integrity/gone.ts";
 const PASSES = "node/integrity/passes.ts";
+const PUT_OFF = "node/integrity/put-off.ts";
 const SCRUB = "node/integrity/scrub.ts";
 
-/** 150 to 152: what was changed as a whole, or put in the place of what was there. */
+/** 150 and 151: what was changed as a whole, or put in the place of what was there. */
 export const REPLACED: readonly Mutant[] = [
   detector(
     one(
@@ -48,5 +49,27 @@ export const REPLACED: readonly Mutant[] = [
       "",
     ),
     "hurries from the beginning on where something was replaced as a whole",
+  ),
+  detector(
+    one(
+      "151",
+      "what is suspected beyond ten thousand heights that are not committed is forgotten",
+      PUT_OFF,
+      "    this.forgotten = [Math.min(lowest, oldest), Math.max(highest, oldest)];\n",
+      "    this.forgotten = lowest > highest ? [lowest, highest] : null;\n",
+    ),
+    "has the whole log looked at where more was suspected than is remembered",
+    "node/integrity/inspector.test.ts",
+  ),
+  detector(
+    one(
+      "151b",
+      "what was forgotten is looked for before all of it is committed, and not after",
+      PUT_OFF,
+      "highest > through ? [highest, highest] : null",
+      "highest < through ? [highest, highest] : null",
+    ),
+    "has the whole log looked at where more was suspected than is remembered",
+    "node/integrity/inspector.test.ts",
   ),
 ];

@@ -1,6 +1,6 @@
 import type { Height } from "../../shared/ids.js";
 import type { PeerDesk } from "../service/parts.js";
-import { isSealedThen } from "./members-then.js";
+import { sealOf } from "./members-then.js";
 import type { IntegrityParts } from "./parts.js";
 import type { PeerBlocks } from "./peer-blocks.js";
 import type { PlaceFile } from "./place-file.js";
@@ -34,7 +34,7 @@ export function makeHealing(parts: HealingParts): { repair: Repair; rebuild: Reb
     ...{ store: storage.integrity, repairs: storage.repairs },
     durableHeight: () => driver.view()?.durableHeight ?? null,
     memberCount: () => driver.view()?.members.length ?? 1,
-    isSealed: (block) => isSealedThen(block, of),
+    isSealed: async (block) => (await sealOf(block, of)) === true,
     mendEntries: parts.mendEntries,
     watched: parts.watched,
   });

@@ -260,6 +260,7 @@ function scrubbed() {
     ...{ ...common, nodeId: "n2" },
     peers: { copies: async (at) => ({ agreeing: ["n1"], block: of(at).stored.block }) },
     verifiedAt: (at) => scrub.verifiedAt(at),
+    sealOf: async () => true,
     onAltered: () => undefined,
     onForgotten: () => undefined,
     logger: { warn: () => undefined },

@@ -19,7 +19,7 @@ function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {
   const found: IncidentFinding[] = [];
   const of = (at: number): TestBlock => blocks[at - 1] as TestBlock;
   const asked: number[] = [];
-  const standing = { held: heldThrough, altered: 0, unproved: 0, forgotten: 0 };
+  const standing = { held: heldThrough, altered: 0, unproved: 0, forgotten: 0, seal: false as boolean | null };
   const clock = hastyClock();
   const inspector = new Inspector({
     ...{ nodeId: "n1", store, clock },
@@ -29,6 +29,8 @@ function setUp({ peersHaveIt = true, heldThrough = 9, blocksCount = 9 } = {}) {
         return peersHaveIt ? { agreeing: ["n2", "n3"], block: of(at).stored.block } : { agreeing: [], block: null };
       },
     },
+    sealOf: async ({ header, signature }) =>
+      of(header.height).stored.block.signature.every((byte, i) => byte === signature[i]) || standing.seal,
     async committedAt(at) {
       if (at === standing.unproved) throw new AlteredBlock(height(7), "its header is another one");
       const { blockHash, header } = of(at).stored.block;
@@ -188,6 +190,29 @@ it("looks at a signature where its hash tells nothing", async () => {
     { kind: "signature_invalid", sequences: [[2, 2]] },
   ]);
 });
+
+it.each([true, false])(
+  "looks at the signature of a block that was deleted and stands there again (peers have it: %s)",
+  async (peersHaveIt) => {
+    const { suspect, store, found, standing } = setUp({ peersHaveIt });
+    // As the node's own truncations leave it.
+    expect(await suspect([3, 4, 5], { wasDeleted: true })).toEqual([]);
+    store.change(4, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
+    standing.seal = null;
+    expect(await suspect([4], { wasDeleted: true })).toEqual([]);
+    expect([store.keptIds, standing.altered]).toEqual([[], 0]);
+    standing.seal = false;
+    await suspect([4]);
+    expect(found).toEqual([]);
+    // Whatever else was seen of it.
+    await suspect([4], { wasDeleted: true });
+    expect(found).toMatchObject([
+      { kind: "signature_invalid", heights: [4, 4], sequences: [[2, 2]], evidence: ["4-altered"] },
+    ]);
+    expect(found[0]?.differences).toMatchObject([{ height: 4, field: "signature" }]);
+    expect(standing.altered).toBe(1);
+  },
+);
 
 it("tells of neighbours that are missing as one, and of the end of the log as its end", async () => {
   const { suspect, store, found } = setUp();
@@ -423,6 +448,7 @@ function setUpLong(store: MemoryIntegrity, blocks: readonly TestBlock[], peersHa
         return peersHaveIt ? { agreeing: ["n2"], block: of(at).stored.block } : { agreeing: [], block: null };
       },
     },
+    sealOf: async () => true,
     committedAt: async (at) => ({
       blockHash: of(at).stored.block.blockHash,
       previousHash: at === 1 ? "" : of(at - 1).next.headHash,

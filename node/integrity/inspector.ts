@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { type HashHex, type Height, height, type NodeId } from "../../shared/ids.js";
-import type { BlockHeader } from "../../shared/log/block.js";
+import type { Block, BlockHeader } from "../../shared/log/block.js";
 import { rangeMatches } from "../../shared/log/chain.js";
 import { type Clock, sleep } from "../clock.js";
 import { AlteredBlock } from "../replica/anchors.js";
@@ -33,6 +33,8 @@ export interface Suspicion {
   readonly changedAt?: string;
   /** Members of the document that somebody has written. No update of a block is this node's. */
   readonly written?: readonly string[];
+  /** It was deleted at least once, which the node's own truncations do, too. Whatever stands there again was inserted. */
+  readonly wasDeleted?: true;
   /** Its signature does not verify: nothing else may be wrong with it. */
   readonly isSignatureBad?: true;
 }
@@ -63,6 +65,8 @@ export interface InspectorParts {
   readonly nodeId: NodeId;
   readonly store: Pick<IntegrityStore, "blocksAt" | "blocksFrom" | "keep">;
   readonly peers: { copies(at: Height, committed: HashHex): Promise<Pick<PeerCopies, "agreeing" | "block">> };
+  /** Whether a member has signed it that led when it was sealed; null: it cannot be said. */
+  readonly sealOf: (block: Block) => Promise<boolean | null>;
   readonly committedAt: (at: Height) => Promise<LinkedProof>;
   /** The store must hold every block up to here as it was committed. */
   readonly heldThrough: () => Height;
@@ -258,7 +262,7 @@ export class Inspector {
     if (proof === null) return null;
     const written = suspicion.written ?? [];
     const isSound = isWhole(found, proof.blockHash);
-    const isAltered = !isSound || suspicion.isSignatureBad === true;
+    const isAltered = !isSound || suspicion.isSignatureBad === true || (await this.isUnsealed(found, suspicion));
     if (!isAltered && written.length === 0) return null;
     const evidence = isAltered ? await this.keep(at) : null;
     const copies = await this.copies(at, proof.blockHash);
@@ -280,6 +284,11 @@ export class Inspector {
       ...(evidence === null ? {} : { evidence: [evidence] }),
     };
     return { at, finding, header, isAltered: difference !== null };
+  }
+
+  /** No insert is watched, and no hash covers a signature. */
+  private async isUnsealed({ block }: FoundBlock, { wasDeleted }: Suspicion): Promise<boolean> {
+    return wasDeleted === true && (await this.parts.sealOf(block)) === false;
   }
 
   /** Whoever alters a database may keep it from taking the evidence too: that is told without it. */

@@ -17,7 +17,7 @@ import { Incidents } from "./incidents.js";
 import { Inspector } from "./inspector.js";
 import { Keeping } from "./keeping.js";
 import type { MaintenanceWindows } from "./maintenance-windows.js";
-import { isSealedNow, isSealedThen, storeSince } from "./members-then.js";
+import { isSealedNow, sealOf, storeSince } from "./members-then.js";
 import type { IntegrityParts, IntegrityStatus } from "./parts.js";
 import { PassSchedule } from "./pass-schedule.js";
 import { Passes } from "./passes.js";
@@ -74,7 +74,8 @@ export class Integrity {
     const onStored = (alert: AlertRecord): void => this.recorder.onStored(alert);
     this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep, onStored, onDamage });
     const note = this.incidents.note.bind(this.incidents);
-    const isSealed = (block: Block): Promise<boolean> => isSealedThen(block, parts);
+    const seal = (block: Block): Promise<boolean | null> => sealOf(block, parts);
+    const isSealed = async (block: Block): Promise<boolean> => (await seal(block)) === true;
     const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough, isSealed });
     this.bundles = new Evidence({
       ...{ nodeId, store, peers, committedAt, heldThrough, log: storage.log },
@@ -82,7 +83,7 @@ export class Integrity {
       wall: () => clock.wall(),
     });
     this.inspector = new Inspector({
-      ...{ nodeId, store, peers, committedAt, heldThrough, clock, note, logger },
+      ...{ nodeId, store, peers, committedAt, heldThrough, clock, note, logger, sealOf: seal },
       verifiedAt: (at) => this.running?.scrub.verifiedAt(at) ?? null,
       onAltered: parts.onAltered,
       // A rebuild has deleted them itself, and ends with a whole pass.

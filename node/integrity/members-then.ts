@@ -51,12 +51,15 @@ export function isSealedNow(block: Block, parts: Parts): boolean | null {
   return members.length === 0 ? null : isSealedBy(block, members, parts);
 }
 
-/** By a key that is in force; or by one of that time, as blocks say which are what was committed. */
-export async function isSealedThen(block: Block, parts: Parts): Promise<boolean> {
+/**
+ * By a key that is in force; or by one of that time, as blocks say which are what was committed. Null: not by one in force, and
+ * which others there were cannot be said.
+ */
+export async function sealOf(block: Block, parts: Parts): Promise<boolean | null> {
   const { height: at } = block.header;
   if (isSealedNow(block, parts) === true) return true;
-  const known = at <= 1 ? null : await provedMembers(parts, at);
-  return known !== null && isSealedBy(block, [...known.members.values()], parts);
+  const known = await provedMembers(parts, at);
+  return known && isSealedBy(block, [...known.members.values()], parts);
 }
 
 function isSealedBy({ header, signature }: Block, members: readonly Member[], { verifier }: Parts): boolean {

@@ -47,6 +47,7 @@ function setUp(blocks: readonly TestBlock[] = GROWN, tailFrom = TAIL_FROM) {
     ...{ nodeId: "n1" as never, store, committedAt, heldThrough, clock, note },
     peers: { copies: async () => ({ agreeing: [], block: null }) },
     verifiedAt: () => null,
+    sealOf: async () => true,
     onAltered: () => undefined,
     onForgotten: () => undefined,
     logger: { warn: () => undefined },

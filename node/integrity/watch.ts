@@ -6,8 +6,8 @@ import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } 
 import { GONE, goneBy } from "./gone.js";
 import type { IncidentFinding } from "./incident-record.js";
 import type { Suspicion } from "./inspector.js";
-import { WHOLE_DOCUMENT } from "./own-difference.js";
 import { EvidenceChanges } from "./reduction.js";
+import { suspicionOf } from "./suspicion-of.js";
 
 /** Changes that are judged together. */
 const BATCH_MAX = 1_000;
@@ -388,11 +388,6 @@ export class Watch {
   private note(kind: IncidentFinding["kind"], changedAt: string, detail: string): void {
     this.parts.note({ kind, foundBy: "watch", changedAt, detail });
   }
-}
-
-function suspicionOf({ operation, fields, at }: StoreChange): Suspicion {
-  const written = operation === "update" ? fields : operation === "replace" ? [WHOLE_DOCUMENT] : [];
-  return { foundBy: "watch", changedAt: at, ...(written.length === 0 ? {} : { written }) };
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

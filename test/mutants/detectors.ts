@@ -51,11 +51,12 @@ export const DETECTORS: readonly Mutant[] = [
     one(
       "81b",
       "the watch takes no notice of what a replaced document was",
-      WATCH,
+      "node/integrity/suspicion-of.ts",
       'operation === "replace" ? [WHOLE_DOCUMENT] : []',
       'operation === "replaced" ? [WHOLE_DOCUMENT] : []',
     ),
     "takes a replaced document for written as a whole",
+    "node/integrity/watch.test.ts",
   ),
   detector(
     one(

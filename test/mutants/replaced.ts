@@ -3,10 +3,12 @@ import { type Mutant, one } from "./mutant.js";
 
 const GONE = "node/integrity/gone.ts";
 const PASSES = "node/integrity/passes.ts";
+const INSPECTOR = "node/integrity/inspector.ts";
+const SUSPICION = "node/integrity/suspicion-of.ts";
 const PUT_OFF = "node/integrity/put-off.ts";
 const SCRUB = "node/integrity/scrub.ts";
 
-/** 150 and 151: what was changed as a whole, or put in the place of what was there. */
+/** 150 to 152: what was changed as a whole, or put in the place of what was there. */
 export const REPLACED: readonly Mutant[] = [
   detector(
     one(
@@ -71,5 +73,36 @@ export const REPLACED: readonly Mutant[] = [
     ),
     "has the whole log looked at where more was suspected than is remembered",
     "node/integrity/inspector.test.ts",
+  ),
+  detector(
+    one(
+      "152",
+      "a block that was deleted and inserted again is taken for the one that it was",
+      INSPECTOR,
+      "return wasDeleted === true && (await this.parts.sealOf(block)) === false;",
+      "return wasDeleted !== true && (await this.parts.sealOf(block)) === null;",
+    ),
+    "looks at the signature of a block that was deleted and stands there again",
+  ),
+  detector(
+    one(
+      "152b",
+      "a signature of which nobody can say whose it is, is taken for a wrong one",
+      INSPECTOR,
+      "(await this.parts.sealOf(block)) === false;",
+      "(await this.parts.sealOf(block)) !== true;",
+    ),
+    "looks at the signature of a block that was deleted and stands there again",
+  ),
+  detector(
+    one(
+      "152c",
+      "the watch does not say that a block was deleted",
+      SUSPICION,
+      'operation === "delete" ? { wasDeleted: true }',
+      'operation === "deleted" ? { wasDeleted: true }',
+    ),
+    "begins where the last process stopped",
+    "node/integrity/watch.test.ts",
   ),
 ];

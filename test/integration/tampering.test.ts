@@ -1,7 +1,14 @@
 import { Binary, type Db } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AlertRecord } from "../../node/storage/port.js";
-import { BLOCK_EDITS, type Blocks, edit, stored } from "../../scripts/chaos/tamper/edits.js";
+import {
+  BLOCK_EDITS,
+  type BlockEdit,
+  type Blocks,
+  edit,
+  editPayload,
+  stored,
+} from "../../scripts/chaos/tamper/edits.js";
 import type { Cluster, ClusterNode, ClusterOptions } from "../../scripts/cluster/cluster.js";
 import { verifyEvidence } from "../../scripts/verify/evidence.js";
 import type { EvidenceBundle, EvidenceDocument } from "../../shared/protocol/evidence.js";
@@ -159,6 +166,38 @@ describe("what somebody does to a node's database", () => {
     expect((alert.sequences ?? []).some(([a, b]) => a <= written.sequence && written.sequence <= b)).toBe(true);
     const others = (await alertsOf(leader)).filter((one) => one.kind !== kind && covers(one, written.height));
     expect(others).toEqual([]);
+  });
+
+  it("finds another signature of the first block", async () => {
+    const victim = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
+    const { act } = BLOCK_EDITS.find(({ what }) => what.endsWith("inserted with another signature")) as BlockEdit;
+    const alert = await found(
+      victim,
+      (blocks) => act(blocks, 1),
+      (one) => one.kind === "signature_invalid" && one.node === victim.id && covers(one, 1),
+    );
+    expect(fieldsAt(alert, 1)).toEqual(["signature"]);
+  });
+
+  it("finds what is altered in a copy that is put in the place of all blocks, and what was", async () => {
+    leader = (await cluster.leader()).node;
+    const victim = nodes.find(({ id }) => id !== leader.id) as ClusterNode;
+    const written = await write(4);
+    await levelHead(nodes);
+    const exchange = async (blocks: Blocks, db: Db): Promise<void> => {
+      await blocks.aggregate([{ $out: "copy" }]).toArray();
+      await editPayload(db.collection("copy"), written.height);
+      await db
+        .collection("copy")
+        .aggregate([{ $out: "blocks" }])
+        .toArray();
+    };
+    const isMeant = (one: AlertRecord) => one.node === victim.id && covers(one, written.height);
+    const alert = await found(victim, exchange, (one) => one.kind === "payload_modified" && isMeant(one));
+    expect(fieldsAt(alert, written.height)).toEqual(["dataPayload.by.name"]);
+    const isWhole = ({ kind, detail }: AlertRecord) =>
+      kind === "missing" && detail.includes("replaced by the collection");
+    await found(victim, async () => undefined, isWhole);
   });
 
   it("finds documents that no block can be", async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Db } from "mongodb";
-import { BLOCK_EDITS, type Blocks, blocksOf, RANGE_EDITS } from "./edits.js";
+import { BLOCK_EDITS, type Blocks, blocksOf, editPayload, RANGE_EDITS } from "./edits.js";
 import type { Target } from "./places.js";
 
 /** On which nodes it is done: two are the leader and a follower, so that one of three has a sound copy. */
@@ -84,6 +84,17 @@ const OPERATION_FAILED = 96;
 
 const cutOff: TamperCase["act"] = (db, [first]) => blocksOf(db).deleteMany({ _id: { $gte: first.height } });
 
+/** What was written since the copy was made is gone. */
+const exchangeAll: TamperCase["act"] = async (db, [first]) => {
+  const copy: Blocks = db.collection(COPY);
+  await blocksOf(db)
+    .aggregate([{ $out: COPY }])
+    .toArray();
+  await editPayload(copy, first.height);
+  await copy.aggregate([{ $out: "blocks" }]).toArray();
+};
+const COPY = "altered copy";
+
 const none = { where: "none", fields: [], namesEvent: false } as const;
 
 /** One after the other, so that what is found of one is not taken for another; those that touch most come last. */
@@ -125,6 +136,12 @@ export const TAMPER_CASES: readonly TamperCase[] = [
     act: (db) => db.collection("state").updateOne({}, { $inc: { "hard.term": 5 } }),
   },
   ...THOUSANDS.flatMap(onMany),
+  {
+    ...{ what: "all blocks, exchanged for an altered copy", kinds: ["payload_modified"], where: "recent" },
+    ...{ fields: ["dataPayload.by.name"], namesEvent: true, roles: ALL, isQuiet: true },
+    act: exchangeAll,
+    undo: (db) => db.dropCollection(COPY),
+  },
   {
     ...{ what: "a tail that is cut off while nobody writes", kinds: ["truncated_tail"], fields: [], where: "recent" },
     ...{ namesEvent: true, roles: ALL, isQuiet: true },

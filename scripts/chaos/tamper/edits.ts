@@ -106,6 +106,18 @@ export const BLOCK_EDITS: readonly BlockEdit[] = [
     act: (blocks, at) => blocks.updateOne({ _id: at }, { $set: { signature: NO_SIGNATURE } }),
   },
   {
+    what: "a block that is deleted, and inserted with another signature",
+    kind: "signature_invalid",
+    fields: ["signature"],
+    act: async (blocks, at) => {
+      const document = await stored(blocks, at);
+      await blocks.bulkWrite([
+        { deleteOne: { filter: { _id: at } } },
+        { insertOne: { document: { ...document, _id: at, signature: NO_SIGNATURE } } },
+      ]);
+    },
+  },
+  {
     what: "hashes that a restart begins with",
     kind: "header_modified",
     fields: ["frontier"],

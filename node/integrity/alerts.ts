@@ -67,7 +67,7 @@ export class Alerts {
     this.raise(finding, headers.slice(0, HEADERS_MAX).map(keptHeader));
   }
 
-  onKeyRepeated({ kind, detail, height }: IndexFinding): void {
+  onKeyRepeated({ kind, detail, height }: Extract<IndexFinding, { kind: "key_repeated" }>): void {
     const { nodeId: node } = this.parts;
     this.raise({ kind, severity: "critical", node, accused: node, height, detail });
   }

@@ -138,11 +138,12 @@ export class EntryInspector {
     return true;
   }
 
-  /** It differed where it was made anew, and is kept. */
-  tellOfOne({ height: at, detail, entry }: IndexFinding, foundBy: FoundBy): void {
-    const { sequences = [], differences = [], kept = null } = entry ?? {};
+  /** An entry differed where it was made anew, and is kept; or what the index says of itself was taken. */
+  tellOf({ kind, detail, entry }: Extract<IndexFinding, { kind: "index_differs" }>, foundBy: FoundBy): void {
+    if (entry === undefined) return this.parts.note({ kind, foundBy, detail });
+    const { height: at, sequences = [], differences = [], kept } = entry;
     const evidence = kept === null ? [] : [kept];
-    this.parts.note({ kind: "index_differs", foundBy, heights: [at, at], sequences, differences, evidence, detail });
+    this.parts.note({ kind, foundBy, heights: [at, at], sequences, differences, evidence, detail });
   }
 
   /** True: the whole index is made anew. */

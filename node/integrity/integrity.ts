@@ -220,9 +220,9 @@ export class Integrity {
     if (this.isAllKnown && !this.incidents.isDamaged) this.parts.onHealed();
   }
 
-  /** An entry was not its block's, and is being made anew. */
-  onEntryDiffers(finding: IndexFinding): void {
-    this.entries.tellOfOne(finding, this.foundBy);
+  /** An entry was not its block's, or the index lost its account of itself: it is being made anew. */
+  onIndexDiffers(finding: Extract<IndexFinding, { kind: "index_differs" }>): void {
+    this.entries.tellOf(finding, this.foundBy);
   }
 
   /** The database was opened again. */

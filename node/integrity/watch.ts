@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { type HashHex, type Height, height } from "../../shared/ids.js";
 import { type Clock, sleep } from "../clock.js";
 import { resultWithin } from "../service/parts.js";
+import { INDEX_ACCOUNT_TAKEN } from "../storage/incident.js";
 import { type IntegrityStore, type StoreChange, type StoreChanges, WatchError } from "../storage/integrity-port.js";
 import { GONE, goneBy } from "./gone.js";
 import type { IncidentFinding } from "./incident-record.js";
@@ -290,7 +291,7 @@ export class Watch {
     }
     await this.judgeAnchors();
     if (markerAt !== null && !(await this.parts.isMarkerSound()))
-      this.note("index_differs", markerAt, "what says that the index of this node is whole was changed or taken away");
+      this.note("index_differs", markerAt, INDEX_ACCOUNT_TAKEN);
     await this.judgeEntries(entries);
     await this.judgeOthers(kinds, batch.at(-1)?.at);
     await this.judgeEvidence(evidence);

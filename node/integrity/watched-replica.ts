@@ -136,7 +136,7 @@ export class WatchedReplica<P extends ClusterPort> implements ReplicaObserver {
   }
   onIndexFinding(finding: IndexFinding): void {
     if (finding.kind === "key_repeated") this.alerts.onKeyRepeated(finding);
-    else this.integrity.onEntryDiffers(finding);
+    else this.integrity.onIndexDiffers(finding);
   }
   onFatal(error: Error): void {
     void this.tellPeers(error).finally(() => this.parts.onFatal(error));

@@ -7,6 +7,7 @@ import type { ChainState } from "../../shared/log/chain.js";
 import type { LoggedEvent } from "../../shared/log/event.js";
 import { ownRun } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
+import { INDEX_ACCOUNT_TAKEN } from "../storage/incident.js";
 import {
   type DifferingEntry,
   type IndexEntry,
@@ -48,13 +49,10 @@ const MEMORY: LogMemory = {
   anchors: ANCHOR_MEMORY,
 };
 
-export interface IndexFinding {
-  readonly kind: "index_differs" | "key_repeated";
-  readonly detail: string;
-  readonly height: Height;
-  /** Of an entry that is not its block's. */
-  readonly entry?: DifferingEntry;
-}
+export type IndexFinding =
+  | { readonly kind: "key_repeated"; readonly detail: string; readonly height: Height }
+  /** Without an entry it is of what the index says of itself. */
+  | { readonly kind: "index_differs"; readonly detail: string; readonly entry?: DifferingEntry };
 
 export interface HeldLogParts {
   readonly storage: Storage;
@@ -148,6 +146,7 @@ export class HeldLog {
       heights: () => ({ committed: this.committed.height, durable: durableHeight() }),
       onWhole: () => this.onIndexWhole(),
       onLost: () => this.onIndexGone(),
+      onTaken: () => parts.onIndexFinding({ kind: "index_differs", detail: INDEX_ACCOUNT_TAKEN }),
       onDiffering: (entries) => this.tellDiffering(entries),
       onKeys: (terms) => this.keys.learn(terms),
       log: (level, text, error) => (error === undefined ? logger[level](text) : logger[level]({ err: error }, text)),
@@ -295,7 +294,6 @@ export class HeldLog {
       this.parts.onIndexFinding({
         kind: "index_differs",
         detail: `the index entry of block ${at} is ${what} is made anew`,
-        height: at,
         entry,
       });
     }

@@ -2,7 +2,15 @@ import { type Height, height } from "../../shared/ids.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import { type BlockIndex, blockIndex, type ownRun } from "../../shared/log/index.js";
 import type { Clock } from "../clock.js";
-import { type IndexEntry, type IndexStanding, type LogStore, type PutOptions, StoreError } from "../storage/port.js";
+import {
+  type IndexEntry,
+  type IndexStanding,
+  LEFT_BEHIND_BLOCKS,
+  type LogStore,
+  type PutOptions,
+  StoreError,
+} from "../storage/port.js";
+import { lacksOwn } from "./compare-entries.js";
 import type { ProvedBlocks } from "./proved-blocks.js";
 
 const CHUNK_BLOCKS = 32;
@@ -22,6 +30,8 @@ export interface IndexKeeperParts {
   readonly heights: () => { readonly committed: Height; readonly durable: Height };
   readonly onWhole: () => void;
   readonly onLost: () => void;
+  /** What the index says of itself was taken away, or changed by somebody else. */
+  readonly onTaken: () => void;
   /** Entries were found that differed from their blocks; they are in quarantine, and made anew. */
   readonly onDiffering: NonNullable<PutOptions["onDiffering"]>;
   /** Told before of keys whose entries are made: the ones that stood there may not have had them. */
@@ -45,6 +55,12 @@ export class IndexKeeper {
   private leftPaths: readonly string[] = [];
   /** Counts what was found or mended in it: what was read of entries before may be wrong. */
   private mends = 0;
+  /** Up to this height all entries were there: one that is missing is told of. */
+  private noneMissingThrough = 0;
+  /** Of the paths of now all entries had the terms. */
+  private hadOwn = false;
+  /** It was lost, and may not say so itself yet. */
+  private isUnsaid = false;
 
   private readBlocks: ProvedBlocks["read"];
 
@@ -90,10 +106,14 @@ export class IndexKeeper {
     this.work += 1;
     // An opening makes entries anew.
     this.mends += 1;
-    this.standing = standing;
-    const { paths } = this.parts;
+    this.standing = this.isUnsaid ? null : standing;
+    const { paths, heights } = this.parts;
+    // The opening has taken entries away that crashes left beside the newest blocks.
+    const settled = heights().durable - LEFT_BEHIND_BLOCKS;
+    this.noneMissingThrough = standing === null ? Math.min(this.noneMissingThrough, settled) : settled;
+    if (standing !== null) this.hadOwn = hasAll(standing, paths);
     this.leftPaths = standing === null ? [] : standing.paths.filter((path) => !paths.includes(path));
-    if (standing === null) {
+    if (standing === null || this.isUnsaid) {
       this.parts.onLost();
       this.makeAnew("the index is not whole: it is made anew from the log");
       return;
@@ -109,9 +129,16 @@ export class IndexKeeper {
   lost(): void {
     if (this.standing === null) return;
     this.standing = null;
+    this.isUnsaid = true;
+    this.noneMissingThrough = Number.MAX_SAFE_INTEGER;
     this.work += 1;
     this.parts.onLost();
-    this.makeAnew("the index was lost: it is made anew from the log", { isNoneMissing: true });
+    this.makeAnew("the index was lost: it is made anew from the log");
+  }
+
+  private onTaken(wasWhole: boolean): void {
+    if (wasWhole) this.noneMissingThrough = Number.MAX_SAFE_INTEGER;
+    this.parts.onTaken();
   }
 
   /** One entry is not what its block gives. */
@@ -159,12 +186,12 @@ export class IndexKeeper {
     });
   }
 
-  private makeAnew(text: string, options: Pick<PutOptions, "isNoneMissing"> = {}): void {
+  private makeAnew(text: string): void {
     this.parts.log(this.standing === null ? "warn" : "info", text);
     this.inTurn("the index could not be made anew", async (isOver) => {
       while (!isOver()) {
         try {
-          return await this.makeOnce(isOver, options);
+          return await this.makeOnce(isOver);
         } catch (error) {
           if (isOver()) return;
           // What is not there cannot be added to: the store has told, where nobody else may for long.
@@ -180,15 +207,17 @@ export class IndexKeeper {
     await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
   }
 
-  private async makeOnce(isOver: () => boolean, options: Pick<PutOptions, "isNoneMissing">): Promise<void> {
+  private async makeOnce(isOver: () => boolean): Promise<void> {
     const { store, clock, heights, inOrder } = this.parts;
     const isLost = this.standing === null;
     let through = 0;
     await inOrder(() => {
       // All that was given to the store before is stored: an entry of it may be lost. What is stored later brings its own.
       through = heights().durable;
-      return store.beginIndexWork({ from: height(1), through: height(through) }, isLost);
+      const due = { from: height(1), through: height(through) };
+      return store.beginIndexWork(due, isLost, (wasWhole) => this.onTaken(wasWhole));
     });
+    if (isLost) this.isUnsaid = false;
     this.done = { through: 0, of: through };
     let saidAt = clock.now();
     for (let from = 1; from <= through; ) {
@@ -202,7 +231,8 @@ export class IndexKeeper {
       // Also those without events: that a block has none is the proved header's to say, and that it is there.
       const due = Array.from({ length: to - from + 1 }, (_, i) => height(from + i));
       // Terms of paths that were not indexed before are no alteration.
-      await this.putChunk(due, { ...options, ownMayDiffer: true }, isOver);
+      const own = { ownMayDiffer: true, ...(isLost && this.hadOwn ? { isOwnOther: lacksOwn } : {}) };
+      await this.putChunk(due, { ...own, noneMissingThrough: this.noneMissingThrough }, isOver);
       from = to + 1;
       this.done = { through: to, of: through };
       if (clock.now() - saidAt >= NOTE_EVERY_MS) {
@@ -219,6 +249,8 @@ export class IndexKeeper {
     });
     if (isOver()) return;
     this.standing = standing;
+    this.noneMissingThrough = Number.MAX_SAFE_INTEGER;
+    this.hadOwn = true;
     this.parts.log("info", `the index is whole: ${through} blocks`);
     this.parts.onWhole();
   }
@@ -252,4 +284,6 @@ export class IndexKeeper {
   }
 }
 
+const hasAll = (standing: IndexStanding, paths: readonly string[]): boolean =>
+  paths.every((path) => standing.paths.includes(path));
 const isLoss = (error: unknown): boolean => error instanceof StoreError && error.failure === "index_lost";

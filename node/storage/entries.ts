@@ -4,7 +4,7 @@ import type { Block } from "../../shared/log/block.js";
 import type { Run } from "../../shared/log/index.js";
 import { timestampMillis } from "../../shared/timestamp.js";
 import type { FieldDifference } from "./incident.js";
-import type { DifferingEntry, IndexEntry, StoredEntry } from "./port.js";
+import type { DifferingEntry, IndexEntry, PutOptions, StoredEntry } from "./port.js";
 
 /** The entry that belongs beside a block. */
 export function entryOf({ header, blockHash }: Pick<Block, "header" | "blockHash">, entry: IndexEntry): StoredEntry {
@@ -22,7 +22,7 @@ export function entryOf({ header, blockHash }: Pick<Block, "header" | "blockHash
 export function entryDiffers(
   there: StoredEntry,
   due: StoredEntry,
-  { ownMayDiffer }: { ownMayDiffer: boolean },
+  { ownMayDiffer, isOwnOther }: Pick<PutOptions, "ownMayDiffer" | "isOwnOther">,
 ): boolean {
   const { first, count, sealedAt, blockHash, entry } = due;
   const found = there.entry;
@@ -35,7 +35,7 @@ export function entryDiffers(
     !equalRuns(found.index.names, entry.index.names) ||
     !equalRuns(found.index.keys, entry.index.keys) ||
     !equalBytes(found.index.times, entry.index.times) ||
-    (!ownMayDiffer && !equalRuns(found.own, entry.own))
+    (ownMayDiffer ? isOwnOther?.(found.own, entry.own) === true : !equalRuns(found.own, entry.own))
   );
 }
 
@@ -89,10 +89,10 @@ export function entryDifferences(
 export function differingEntry(
   { header: { height, firstSequence, treeSize } }: Pick<Block, "header">,
   there: StoredEntry | undefined,
-  { due, ownMayDiffer }: { readonly due: StoredEntry; readonly ownMayDiffer: boolean },
+  { due, ownMayDiffer, isOwnOther = () => false }: { readonly due: StoredEntry } & PutOptions,
 ): Omit<DifferingEntry, "kept"> {
   const differences = ownMayDiffer
-    ? entryDifferences(height, there, due, () => false)
+    ? entryDifferences(height, there, due, isOwnOther)
     : entryDifferences(height, there, due);
   const missing = there === undefined ? ({ isMissing: true } as const) : {};
   return { height, sequences: [[firstSequence, treeSize - 1]], differences, ...missing };

@@ -47,6 +47,9 @@ export class StoreError extends Error {
 /** One more than inserts may leave above a hole that arrive late: a write has 32 blocks at most, and two may be on their way. */
 export const NEWEST_HEIGHTS = 65;
 
+/** So far below the tail an insert that failed may have left its entry beside another's block: an opening takes it away. */
+export const LEFT_BEHIND_BLOCKS = 64;
+
 /** What opening a store finds. */
 export interface OpenedStore {
   /** null: this database holds no state of this node that can be believed (a new join nonce must be made and saved). */
@@ -116,9 +119,10 @@ export interface LogStore {
   readEntries(from: Height, limit: number): Promise<StoredEntry[]>;
   /**
    * Says in the state what is done to entries of stored blocks, before it is done. With `isLost` the index says from now
-   * on that it is not whole; without it that has to be so still (`index_lost`).
+   * on that it is not whole; without it that has to be so still (`index_lost`). `onTaken` hears, before that is written, that
+   * what it says of itself was taken away or changed; and whether it was whole, as no work was under way by the state.
    */
-  beginIndexWork(work: IndexWork, isLost: boolean): Promise<void>;
+  beginIndexWork(work: IndexWork, isLost: boolean, onTaken?: (wasWhole: boolean) => void): Promise<void>;
   /**
    * Writes the entries of stored blocks anew; one that differs is copied to quarantine first and named in `differing`.
    * `onDiffering` hears of it before it is replaced: after a crash in between it still differs. Own terms made of other
@@ -204,8 +208,10 @@ export interface IndexWork {
 
 export interface PutOptions {
   readonly ownMayDiffer: boolean;
-  /** All entries were there: one that is missing is told of as well. */
-  readonly isNoneMissing?: boolean;
+  /** Where own terms may differ: whether they are others than they may be. */
+  readonly isOwnOther?: (found: Run, due: Run) => boolean;
+  /** Up to this height all entries were there: one that is missing is told of as well. */
+  readonly noneMissingThrough?: number;
   readonly onDiffering?: (entries: readonly DifferingEntry[]) => void;
 }
 

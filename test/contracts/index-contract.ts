@@ -131,6 +131,34 @@ function losses({
       expect(await look(store, "k1")).toEqual([3]);
     });
 
+    it("says once that somebody took its account away, and whether it was whole", async () => {
+      const { log, blocks } = await filled(2);
+      const taken: boolean[] = [];
+      const begin = () =>
+        log.beginIndexWork({ from: height(1), through: height(3) }, true, (wasWhole) => taken.push(wasWhole));
+      await begin();
+      await log.putEntries(puts(blocks));
+      await log.endIndexWork({ paths: [] });
+      await harness().dropIndex("terms");
+      await begin();
+      // What a work leaves that did not end is nobody else's.
+      await log.open();
+      await begin();
+      await begin();
+      expect(taken).toEqual([]);
+      await harness().dropIndex("marker");
+      await begin();
+      await begin();
+      expect(taken).toEqual([false]);
+      await log.putEntries(puts(blocks));
+      await log.endIndexWork({ paths: [] });
+      await harness().dropIndex("entries");
+      await log.open();
+      await begin();
+      await begin();
+      expect(taken).toEqual([false, true]);
+    });
+
     it("is not whole when a delete of all entries has gone on behind what was made anew", async () => {
       const store = await filled(2);
       const { log, blocks } = store;
@@ -229,7 +257,7 @@ function losses({
       await log.beginIndexWork({ from: height(2), through: height(5) }, true);
       const told: DifferingEntry[] = [];
       const onDiffering = (entries: readonly DifferingEntry[]) => told.push(...entries);
-      const options = { ownMayDiffer: true, isNoneMissing: true, onDiffering };
+      const options = { ownMayDiffer: true, noneMissingThrough: 3, onDiffering };
       expect(await log.putEntries(puts(blocks), options)).toEqual({ differing: [] });
       expect(told).toMatchObject([{ height: 3, isMissing: true, kept: null, sequences: [[2, 3]] }]);
       expect(told[0]?.differences).toMatchObject([{ field: "entry", expected: expect.any(String) }]);

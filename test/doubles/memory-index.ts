@@ -3,15 +3,13 @@ import {
   type IndexEntry,
   type IndexStanding,
   indexLost,
+  LEFT_BEHIND_BLOCKS,
   type PutOptions,
   StoreError,
 } from "../../node/storage/port.js";
 import { type Height, height } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import type { MemoryDatabase, MemoryEntry } from "./memory-database.js";
-
-/** So far below the tail an insert that failed may have left its entry beside another's block. */
-export const LEFT_BEHIND_BLOCKS = 64;
 
 export function standingOf({ marker, hasTermsIndex }: MemoryDatabase): IndexStanding | null {
   return marker?.isWhole === true && hasTermsIndex ? { paths: marker.paths } : null;
@@ -50,8 +48,13 @@ export interface MemoryWork {
 }
 
 /** Resolves with the work, which alone may say that the index is whole again. */
-export async function beginWork(database: MemoryDatabase, isLost: boolean): Promise<MemoryWork> {
+export async function beginWork(
+  database: MemoryDatabase,
+  isLost: boolean,
+  onTaken?: (wasWhole: boolean) => void,
+): Promise<MemoryWork> {
   const name = nextWork++;
+  if (isLost && isTaken(database)) onTaken?.(database.state?.indexWork === null);
   await database.write(() => {
     if (isLost) {
       database.marker = { isWhole: false, paths: [], work: name };
@@ -63,6 +66,9 @@ export async function beginWork(database: MemoryDatabase, isLost: boolean): Prom
   });
   return { name, isLost, oldest: null };
 }
+
+/** Nothing of a node's own leaves the marker so. */
+const isTaken = ({ marker }: MemoryDatabase): boolean => marker === null || (!marker.isWhole && marker.work === null);
 
 export async function endWork(database: MemoryDatabase, work: MemoryWork, { paths }: IndexStanding): Promise<void> {
   await database.write(() => {
@@ -104,8 +110,8 @@ export async function putEntries(
     ...differingEntry(block, (there as MemoryEntry).stored, { ...options, due: (fresh as MemoryEntry).stored }),
     kept: names.get(at) ?? null,
   }));
-  const missing = puts.flatMap(({ block, there, fresh }) =>
-    options.isNoneMissing && there === undefined && fresh !== null
+  const missing = puts.flatMap(({ at, block, there, fresh }) =>
+    at <= (options.noneMissingThrough ?? 0) && there === undefined && fresh !== null
       ? [{ ...differingEntry(block, undefined, { ...options, due: fresh.stored }), kept: null }]
       : [],
   );

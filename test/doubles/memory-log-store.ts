@@ -144,9 +144,9 @@ export class MemoryLogStore implements LogStore {
     return entriesFrom(this.database, from, limit).map(({ stored }) => structuredClone(stored));
   }
 
-  async beginIndexWork(work: IndexWork, isLost: boolean): Promise<void> {
+  async beginIndexWork(work: IndexWork, isLost: boolean, onTaken?: (wasWhole: boolean) => void): Promise<void> {
     await this.guarded(async (opening) => {
-      opening.work = await beginWork(this.database, isLost);
+      opening.work = await beginWork(this.database, isLost, onTaken);
       await this.swap(opening, { indexWork: work });
     });
   }

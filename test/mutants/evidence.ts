@@ -1,17 +1,20 @@
 import { detector } from "./detectors.js";
-import { type Mutant, one } from "./mutant.js";
+import { KEEPER, MEMORY_INDEX, type Mutant, one } from "./mutant.js";
 
 const ENTRIES = "node/integrity/entry-inspector.ts";
 const KEEPING = "node/integrity/keeping.ts";
 const STRANGERS = "node/integrity/stranger-watch.ts";
 const SCRUB = "node/integrity/scrub.ts";
-const KEEPER = "node/replica/index-keeper.ts";
+const LOSSES = "node/replica/index-losses.test.ts";
 const STORED = "node/storage/entries.ts";
 
 const NAMED = "names the fields of an entry that differ";
 const NAMED_IN = "node/integrity/entry-inspector.test.ts";
 
-/** 136 to 138, 148: an entry that was altered, or a document that was planted, is told without its evidence, or fills the disk with it. */
+/**
+ * 136 to 138: an entry that was altered, or a document that was planted, is told without its evidence, or fills the disk with it.
+ * 148 and 149: what an index has lost is made anew untold, or told without a cause.
+ */
 export const EVIDENCE: readonly Mutant[] = [
   detector(
     one(
@@ -120,9 +123,87 @@ export const EVIDENCE: readonly Mutant[] = [
       "148",
       "entries that were deleted with thousands of others are not told of",
       KEEPER,
-      "{ isNoneMissing: true }",
-      "{ isNoneMissing: false }",
+      "this.noneMissingThrough = Number.MAX_SAFE_INTEGER;\n    this.work += 1;",
+      "this.noneMissingThrough = 0;\n    this.work += 1;",
     ),
-    "is lost under it, also twice",
+    "tells of each entry that is missing where the account still stands",
+    LOSSES,
+  ),
+  detector(
+    one(
+      "149",
+      "an index whose own account of itself was taken is made anew in silence",
+      KEEPER,
+      "    this.parts.onTaken();",
+      "    if (this.standing !== null) this.parts.onTaken();",
+    ),
+    "tells that the index's own account is gone at an opening",
+    LOSSES,
+  ),
+  detector(
+    one(
+      "149b",
+      "what a work of the node's own has left is told as tampering",
+      MEMORY_INDEX,
+      "marker === null || (!marker.isWhole && marker.work === null)",
+      "marker?.isWhole !== true",
+    ),
+    "tells nothing at an opening of an index that its own work has left",
+    LOSSES,
+  ),
+  detector(
+    one(
+      "149c",
+      "entries that were missing by right are told of where the account was taken",
+      KEEPER,
+      "if (wasWhole) this.noneMissingThrough",
+      "if (wasWhole || this.standing === null) this.noneMissingThrough",
+    ),
+    "not of entries that were missing by right",
+    LOSSES,
+  ),
+  detector(
+    one(
+      "149d",
+      "a loss is forgotten where the store is opened again",
+      KEEPER,
+      "standing === null ? Math.min(this.noneMissingThrough, settled) : settled;",
+      "standing === null ? 0 : settled;",
+    ),
+    "remembers a loss over an opening",
+    LOSSES,
+  ),
+  detector(
+    one(
+      "149e",
+      "entries that an opening has taken away are told of as missing",
+      KEEPER,
+      "standing === null ? Math.min(this.noneMissingThrough, settled) : settled;",
+      "standing === null ? this.noneMissingThrough : settled;",
+    ),
+    "remembers a loss over an opening",
+    LOSSES,
+  ),
+  detector(
+    one(
+      "149f",
+      "own terms that were altered in many entries are replaced in silence",
+      KEEPER,
+      "isLost && this.hadOwn ? { isOwnOther: lacksOwn } : {}",
+      "isLost && this.hadOwn ? { isOwnOther: () => false } : {}",
+    ),
+    "tells of own terms that are missing",
+    LOSSES,
+  ),
+  detector(
+    one(
+      "149g",
+      "own terms of paths that were left out are told as altered",
+      KEEPER,
+      "isLost && this.hadOwn ? { isOwnOther: lacksOwn } : {}",
+      "isLost && this.hadOwn ? { ownMayDiffer: false } : {}",
+    ),
+    "tells of own terms that are missing",
+    LOSSES,
   ),
 ];

@@ -38,6 +38,8 @@ export class Disk {
   readonly differing = new Set<number>();
   /** Heights whose entries somebody deleted with the whole index, until that is made anew: those may be told. */
   readonly dropped = new Set<number>();
+  /** What the index says of itself: somebody took it, which has to be told before it is there again; that may be told still. */
+  account: "sound" | "taken" | "told" = "sound";
 
   /** Heights of altered blocks that are sealed, signed and whole: only that others were committed stands against them. */
   readonly copied = new Set<number>();
@@ -166,6 +168,7 @@ export class Disk {
     this.hasLost = true;
     this.isTampered = false;
     this.mustBeFound = false;
+    this.account = "sound";
     for (const set of this.marks()) set.clear();
     this.altered.clear();
     this.planted.clear();
@@ -220,6 +223,7 @@ export class Disk {
     database.entries.clear();
     for (const [at, entry] of entries) database.entries.set(at, entry);
     Object.assign(database, { marker, hasTermsIndex });
+    this.account = marker === null ? "told" : "sound";
     this.wentBack = true;
     this.isTampered = true;
     this.lostSomething = true;

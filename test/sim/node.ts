@@ -333,9 +333,9 @@ export class SimNode {
     if (first !== -1 && disk.altered.has(at) && !disk.copied.has(at)) this.around.checkers.alerts.mustFind(this, at);
   }
 
-  onIndexFinding({ kind, detail, height: at }: IndexFinding): void {
-    if (this.around.trace.isOn) this.around.trace.add(`${this.id} ALERT ${kind}: ${detail}`);
-    this.around.checkers.index.onFinding(this, kind, at);
+  onIndexFinding(finding: IndexFinding): void {
+    if (this.around.trace.isOn) this.around.trace.add(`${this.id} ALERT ${finding.kind}: ${finding.detail}`);
+    this.around.checkers.index.onFinding(this, finding);
   }
 
   onInvalidBlock(at: Height, detail: string): void {

@@ -2,6 +2,7 @@ import { COMMAND_MS_DEFAULT, KEY_CONNECTIONS_MAX, READ_CONNECTIONS_MAX } from ".
 import {
   indexLost,
   type KeyReader,
+  LEFT_BEHIND_BLOCKS,
   type LogReader,
   type LogStore,
   type OpenedStore,
@@ -9,7 +10,6 @@ import {
   StoreError,
 } from "../../node/storage/port.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
-import { LEFT_BEHIND_BLOCKS } from "../doubles/memory-index.js";
 import { MemoryLogStore } from "../doubles/memory-log-store.js";
 import { MemoryKeys, MemoryReader } from "../doubles/memory-reader.js";
 import type { OperationKind, Reader } from "./mongod.js";
@@ -63,6 +63,8 @@ class SlowLogStore implements LogStore {
     database.openings += 1;
     const run = database.serverRun;
     const opened = await this.inner.open(knownBootCounter);
+    // It begins anew with its log.
+    if (opened.tailHeight === 0) this.process.node.disk.account = "sound";
     // What was read is in the journal once this is.
     this.next("open");
     await database.write(() => undefined);
@@ -104,8 +106,8 @@ class SlowLogStore implements LogStore {
     await this.read();
     return this.inner.readEntries(from, limit);
   };
-  beginIndexWork: LogStore["beginIndexWork"] = (work, isLost) =>
-    this.beside("index", () => this.inner.beginIndexWork(work, isLost));
+  beginIndexWork: LogStore["beginIndexWork"] = (work, isLost, onTaken) =>
+    this.beside("index", () => this.inner.beginIndexWork(work, isLost, onTaken));
   putEntries: LogStore["putEntries"] = (entries, options) =>
     this.beside("index", () => this.inner.putEntries(entries, options));
   endIndexWork: LogStore["endIndexWork"] = (standing) =>

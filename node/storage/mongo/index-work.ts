@@ -16,6 +16,7 @@ import {
   type DifferingEntry,
   type IndexStanding,
   indexLost,
+  LEFT_BEHIND_BLOCKS,
   type LogStore,
   type PutOptions,
   type StoredEntry,
@@ -35,8 +36,6 @@ import { decoded, decodedOrBytes, orEachAlone, RAW } from "./undecoded.js";
  * sees both, and neither an index whose entries were deleted nor one that the server lost passes for a whole one.
  */
 export const MARKER = createHash("sha256").update("quorumlog/index/whole/v1\n").digest().readBigInt64BE();
-/** So far below the tail an insert that failed may have left its entry beside another's block. */
-const LEFT_BEHIND_BLOCKS = 64;
 /** So many entries are listed and deleted in one round. */
 const ROUND_ENTRIES_MAX = 1_000;
 
@@ -142,10 +141,12 @@ export class IndexWorks {
     return { paths: Array.isArray(paths) ? paths.filter((path) => typeof path === "string") : [] };
   }
 
-  async begin(isLost: boolean): Promise<void> {
+  async begin(isLost: boolean, onTaken: () => void): Promise<void> {
     const name = randomBytes(12).toString("hex");
-    if (isLost) await this.putMarker({ terms: [], paths: [], work: name });
-    else {
+    if (isLost) {
+      if (isTaken(await this.marker({ _id: MARKER_ID }))) onTaken();
+      await this.putMarker({ terms: [], paths: [], work: name });
+    } else {
       const { matchedCount } = await this.entries.updateOne(
         { _id: MARKER_ID, terms: MARKER },
         { $set: { work: name } },
@@ -187,7 +188,7 @@ export class IndexWorks {
       const one = there.get(_id);
       if (one === undefined) {
         writes.push({ insertOne: { document } });
-        if (options.isNoneMissing)
+        if (at <= (options.noneMissingThrough ?? 0))
           missing.push({ ...differingEntry(block, undefined, { ...options, due: fresh }), kept: null });
       } else {
         const before: StoredEntry = storedEntry(one);
@@ -271,6 +272,10 @@ const isSame = (found: BSON.Document, { name, key, partialFilterExpression }: (t
 /** Read with bigint, which the marker is. */
 const isWhole = (marker: FoundDocument | null): boolean =>
   Array.isArray(marker?.terms) && marker.terms.includes(MARKER);
+
+/** Nothing of a node's own leaves it so: it deletes no marker, and what it writes where the index is not whole names a work. */
+const isTaken = (marker: FoundDocument | null): boolean =>
+  !isWhole(marker) && typeof (marker as Partial<MarkerDocument> | null)?.work !== "string";
 
 /** By the server, or as what cannot be written: everything else may go another way later. */
 function unlessRefused(error: unknown): null {

@@ -208,10 +208,10 @@ export class MongoLogStore implements LogStore, RepairStore {
     });
   }
 
-  async beginIndexWork(work: IndexWork, isLost: boolean): Promise<void> {
+  async beginIndexWork(work: IndexWork, isLost: boolean, onTaken?: (wasWhole: boolean) => void): Promise<void> {
     await this.guarded("Beginning work on the index", async ({ works, state }) => {
       // The marker goes first: a crash in between must not leave an index that says it is whole.
-      await works.begin(isLost);
+      await works.begin(isLost, () => onTaken?.(state.record.indexWork === null));
       await state.swapOrThrow({ indexWork: work }, this.options);
       if (isLost) await this.companion.ensureIndexes();
     });

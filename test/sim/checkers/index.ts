@@ -1,3 +1,4 @@
+import type { IndexFinding } from "../../../node/replica/held-log.js";
 import { entryDiffers, entryOf } from "../../../node/storage/entries.js";
 import type { IndexEntry, StoredEntry } from "../../../node/storage/port.js";
 import { equalBytes } from "../../../shared/bytes.js";
@@ -56,6 +57,8 @@ export class IndexChecker {
     }
     if (!disk.isIndexWhole) return;
     disk.dropped.clear();
+    check(disk.account !== "taken", "I8", () => `${node.id}: somebody took its index's account, and nobody was told`);
+    disk.account = "sound";
     for (let at = 1; at <= tailHeight; at++) {
       if (this.isExcused(node, at)) continue;
       const fault = this.faultAt(node, at);
@@ -71,12 +74,21 @@ export class IndexChecker {
   }
 
   /** An alert needs a cause. */
-  onFinding(node: SimNode, kind: "index_differs" | "key_repeated", at: number): void {
-    if (kind === "key_repeated") {
+  onFinding(node: SimNode, finding: IndexFinding): void {
+    if (finding.kind === "key_repeated") {
       this.repeats.push(node.id);
-      return check(this.history.hasRepeats, "alert", () => `${node.id} says that a key was logged twice, by ${at}`);
+      const { height: by } = finding;
+      return check(this.history.hasRepeats, "alert", () => `${node.id} says that a key was logged twice, by ${by}`);
     }
-    const { touched, dropped } = node.disk;
+    const { disk } = node;
+    if (finding.entry === undefined) {
+      check(disk.account !== "sound", "alert", () => `${node.id} says that its sound index lost its account`);
+      disk.account = "told";
+      this.findings += 1;
+      return;
+    }
+    const { touched, dropped } = disk;
+    const { height: at } = finding.entry;
     // Beside another block than the one that was committed it differs, too.
     const isCause = touched.has(at) || dropped.has(at) || node.disk.isAlteredAt(at);
     check(isCause, "alert", () => `${node.id} says that its sound entry ${at} was altered`);

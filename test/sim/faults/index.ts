@@ -21,6 +21,8 @@ const dropped: Fault = (strike) => {
   strike.arises("index-dropped");
   const what = random.pick(["entries", "marker", "terms"] as const);
   world.trace.add(`${node.id} somebody drops its index: ${what}`);
+  // Beside an index that is being made anew its account may be on its way.
+  if (what !== "terms") node.disk.account = node.process?.driver.log.index.isWhole === false ? "told" : "taken";
   if (what === "entries") {
     for (const at of database.entries.keys()) node.disk.dropped.add(at);
     database.dropIndex();

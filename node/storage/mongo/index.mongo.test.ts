@@ -238,6 +238,26 @@ describe("a server's index of terms that is not ours", () => {
   });
 });
 
+describe("what the index says of itself", () => {
+  it.each([{ terms: [] }, { terms: "gone" }, { terms: [], work: 1 }])(
+    "was changed by somebody where no node leaves it so: %o",
+    async (change) => {
+      const database = `account_${randomUUID().slice(0, 8)}`;
+      const { log } = storageOn(database);
+      await log.open();
+      await insert(log, TestLog.grow(2).blocks);
+      const blocks = client.db(database).collection<{ _id: number }>("blocks");
+      await blocks.updateOne({ _id: MARKER_ID }, { $set: change });
+      const taken: boolean[] = [];
+      const begin = () =>
+        log.beginIndexWork({ from: height(1), through: height(1) }, true, (wasWhole) => taken.push(wasWhole));
+      await begin();
+      await begin();
+      expect(taken).toEqual([true]);
+    },
+  );
+});
+
 describe("a server that is killed while blocks are stored", () => {
   it("has the entry of every block that it has", async () => {
     const database = "killed";

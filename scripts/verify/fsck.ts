@@ -39,7 +39,15 @@ export async function fsck(database: NodeDatabase, options: FsckOptions): Promis
       fault: "unknown_document",
       detail: `a document with the id ${id} stands among the blocks`,
     });
-  const isIndexWhole = await database.isIndexWhole();
+  const account = await database.indexAccount();
+  const isIndexWhole = account === "whole" || (account === "taken" && !(await database.isIndexWork()));
+  if (account === "taken")
+    findings.add({
+      node,
+      field: "index",
+      fault: "missing",
+      detail: "what says that the index is whole was changed or taken away",
+    });
   if (!isIndexWhole)
     findings.notes.push("The index says that it is not whole: entries that are missing are no difference.");
   const floor = commitHeightOf(tail);

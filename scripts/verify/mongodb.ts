@@ -101,10 +101,19 @@ export class NodeDatabase {
     return [...found.map(({ _id }) => String(_id)), ...(zero > 0 ? ["0"] : [])];
   }
 
-  /** Whether the index says of itself that it is whole: else entries may be missing by right. */
-  async isIndexWhole(): Promise<boolean> {
+  /**
+   * What the index says of itself: that it is whole; that a work makes it so, and entries may be missing by right; or nothing that
+   * a node leaves there, which deletes no such document, and names the work where it is not whole.
+   */
+  async indexAccount(): Promise<"whole" | "work" | "taken"> {
     const marker = await this.blocks.findOne({ _id: Number.MIN_SAFE_INTEGER });
-    return Array.isArray(marker?.terms) && marker.terms.length > 0;
+    if (Array.isArray(marker?.terms) && marker.terms.length > 0) return "whole";
+    return typeof marker?.work === "string" ? "work" : "taken";
+  }
+
+  /** Whether the node says that it works on entries. */
+  async isIndexWork(): Promise<boolean> {
+    return (await this.collection("state").findOne({}))?.indexWork != null;
   }
 
   /** Whether there is a page of anchors for this height or one above it. */

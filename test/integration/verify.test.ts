@@ -225,6 +225,15 @@ describe("npm run verify on a node whose database somebody has changed", () => {
     expect(found).toMatchObject([{ height, sequence, field }]);
   });
 
+  it("finds that the index's own account is gone, and which entries are then; nothing in what a node's work leaves", async () => {
+    const marker = { _id: Number.MIN_SAFE_INTEGER };
+    expect(await whileChanged(200, () => blocks.deleteOne(marker))).toMatchObject([{ field: "index" }]);
+    expect(await whileChanged(200, () => blocks.updateOne(marker, { $set: { terms: [] } }))).toHaveLength(1);
+    const [account, entry] = await whileChanged(1, () => blocks.deleteMany({ _id: { $lt: 0 } }));
+    expect([account?.field, entry?.field]).toEqual(["index", "entry"]);
+    expect(await whileChanged(200, () => blocks.updateOne(marker, { $set: { terms: [], work: "w" } }))).toEqual([]);
+  });
+
   it("finds a document that is none of the log's, and a log that was cut off, by what the node had noted", async () => {
     const copy = async () => {
       const { _id, ...document } = (await blocks.findOne({ _id: 205 })) as { _id: number };

@@ -221,7 +221,10 @@ describe("what somebody does to a node's database", () => {
     const { stored: documents, notes } = await evidenceOf(alert);
     expect(documents).toMatchObject([{ isWhole: true, document: { entry: { first: {}, terms: [] } } }]);
     expect(notes).toContain(`Shown: ${follower.id}, block ${written.height}, entry.terms was found as`);
+    const unaccounted = (blocks: Blocks) => blocks.deleteOne({ _id: Number.MIN_SAFE_INTEGER });
+    await found(follower, unaccounted, of("index_differs", "what says that the index of this node is whole"));
     await found(follower, (_, db) => db.collection("quarantine").deleteMany({}), of("state_altered", "evidence"));
+    await found(follower, (_, db) => db.collection("alerts").deleteMany({}), of("state_altered", "alerts"));
     await found(
       follower,
       (_, db) => db.collection("state").updateOne({}, { $inc: { "hard.term": 5 } }),
@@ -292,6 +295,28 @@ describe("a write to a leader's block that is put back at once", () => {
       "the decision is taken",
     );
     await eventually(async () => (await leads()) === victim.id, 60_000, "it leads again, as it ranks highest");
+  });
+});
+
+describe("an index that somebody deletes under a node that is down", () => {
+  withCluster();
+
+  it("finds that the index was deleted while the node was down, before it is ready", async () => {
+    const victim = follower;
+    const written = await write();
+    await levelHead(nodes);
+    await cluster.kill(victim.id);
+    await withDatabase(victim.mongodbUri, (db) =>
+      db.collection<{ _id: number }>("blocks").deleteMany({ _id: { $lt: 0 } }),
+    );
+    await cluster.start(victim.id);
+    const isReady = async (): Promise<boolean> => (await call(`${victim.url}/readyz`)).status === 200;
+    await eventually(isReady, 60_000, "it is ready");
+    const own = (await alertsOf(victim)).filter(({ node, kind }) => node === victim.id && kind === "index_differs");
+    expect(own.map(({ detail }) => detail).join()).toContain("what says that the index of this node is whole");
+    const names = async () =>
+      (await alertsOf(victim)).some((one) => one.node === victim.id && covers(one, written.height));
+    await eventually(names, 60_000, "it names what was missing");
   });
 });
 

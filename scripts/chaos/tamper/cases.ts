@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Db } from "mongodb";
+import { poll } from "../../lib/processes.js";
 import { BLOCK_EDITS, type Blocks, blocksOf, editPayload, RANGE_EDITS } from "./edits.js";
 import type { Target } from "./places.js";
 
@@ -23,7 +24,7 @@ export interface TamperCase {
   /** The clients stop, and go on when it is found. */
   readonly isQuiet?: true;
   readonly act: (db: Db, targets: readonly [first: Target, last: Target], node: string) => Promise<unknown>;
-  /** Takes away what would be found again for ever. */
+  /** Takes away what would be found again for ever, or waits until the node has made it good. */
   readonly undo?: (db: Db) => Promise<unknown>;
 }
 
@@ -95,6 +96,17 @@ const exchangeAll: TamperCase["act"] = async (db, [first]) => {
 };
 const COPY = "altered copy";
 
+const MARKER = Number.MIN_SAFE_INTEGER;
+const INDEX = "what says that the index of this node is whole";
+const MADE_ANEW_WITHIN_MS = 120_000;
+
+/** What comes next would be done to an index that is being made. */
+const madeAnew = (db: Db) =>
+  poll(async () => blocksOf(db).findOne({ _id: MARKER, "terms.0": { $exists: true } }), {
+    withinMs: MADE_ANEW_WITHIN_MS,
+    everyMs: 200,
+  });
+
 const none = { where: "none", fields: [], namesEvent: false } as const;
 
 /** One after the other, so that what is found of one is not taken for another; those that touch most come last. */
@@ -135,12 +147,24 @@ export const TAMPER_CASES: readonly TamperCase[] = [
     roles: ALL,
     act: (db) => db.collection("state").updateOne({}, { $inc: { "hard.term": 5 } }),
   },
+  {
+    ...{ ...none, what: "what the index says of itself, deleted", kinds: ["index_differs"], isOnDetail: INDEX },
+    roles: ALL,
+    act: (db) => blocksOf(db).deleteOne({ _id: MARKER }),
+    undo: madeAnew,
+  },
   ...THOUSANDS.flatMap(onMany),
   {
     ...{ what: "all blocks, exchanged for an altered copy", kinds: ["payload_modified"], where: "recent" },
     ...{ fields: ["dataPayload.by.name"], namesEvent: true, roles: ALL, isQuiet: true },
     act: exchangeAll,
     undo: (db) => db.dropCollection(COPY),
+  },
+  {
+    ...{ ...none, what: "an index that is deleted whole", kinds: ["index_differs"], isOnDetail: INDEX },
+    roles: ALL,
+    act: (db) => blocksOf(db).deleteMany({ _id: { $lt: 0 } }),
+    undo: madeAnew,
   },
   {
     ...{ what: "a tail that is cut off while nobody writes", kinds: ["truncated_tail"], fields: [], where: "recent" },

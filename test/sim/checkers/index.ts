@@ -51,7 +51,8 @@ export class IndexChecker {
       const isCompared = at > tailHeight - compared && at <= tailHeight && disk.wasTouchedBefore(at);
       // What a block should give cannot be told where it is altered itself.
       if (disk.altered.has(at - 1) || disk.altered.has(at)) continue;
-      if (!isCompared && this.faultAt(node, at) !== null) continue;
+      // Without the index's account it is not known of which paths it has terms.
+      if (!isCompared && (disk.database.marker === null || this.faultAt(node, at) !== null)) continue;
       disk.touched.delete(at);
       this.mustBeFound(node, at);
     }

@@ -51,10 +51,10 @@ export interface FieldDifference {
   readonly expected?: JsonValue;
 }
 
-/** Where a log ended, below a block that its node had held; and the hash of a block that stood in the place of one. */
 /** What is said where the index's own account of itself is gone: by whoever finds it, so that it is one alert. */
 export const INDEX_ACCOUNT_TAKEN =
   "what says that the index of this node is whole was changed or taken away: it is made anew from the log";
+/** Where a log ended, below a block that its node had held; and the hash of a block that stood in the place of one. */
 export const LOG_END = "log.tailHeight";
 export const HELD_HASH = "log.blockHash";
 /** A node ended instead of going on with its log. */

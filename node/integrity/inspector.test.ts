@@ -196,16 +196,16 @@ it.each([true, false])(
   async (peersHaveIt) => {
     const { suspect, store, found, standing } = setUp({ peersHaveIt });
     // As the node's own truncations leave it.
-    expect(await suspect([3, 4, 5], { wasDeleted: true })).toEqual([]);
+    expect(await suspect([3, 4, 5], { isSealInDoubt: true })).toEqual([]);
     store.change(4, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
     standing.seal = null;
-    expect(await suspect([4], { wasDeleted: true })).toEqual([]);
+    expect(await suspect([4], { isSealInDoubt: true })).toEqual([]);
     expect([store.keptIds, standing.altered]).toEqual([[], 0]);
     standing.seal = false;
     await suspect([4]);
     expect(found).toEqual([]);
     // Whatever else was seen of it.
-    await suspect([4], { wasDeleted: true });
+    await suspect([4], { isSealInDoubt: true });
     expect(found).toMatchObject([
       { kind: "signature_invalid", heights: [4, 4], sequences: [[2, 2]], evidence: ["4-altered"] },
     ]);

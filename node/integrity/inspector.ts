@@ -13,6 +13,7 @@ import { firstDifference, type IncidentFinding } from "./incident-record.js";
 import { kindOfWritten, ownDifference } from "./own-difference.js";
 import { isBlock, type PeerCopies } from "./peer-blocks.js";
 import { PutOff } from "./put-off.js";
+import { bothOf } from "./suspicion-of.js";
 
 /** Blocks that are read at once: each may have 4 MiB. */
 const AT_ONCE = 8;
@@ -33,8 +34,11 @@ export interface Suspicion {
   readonly changedAt?: string;
   /** Members of the document that somebody has written. No update of a block is this node's. */
   readonly written?: readonly string[];
-  /** It was deleted at least once, which the node's own truncations do, too. Whatever stands there again was inserted. */
-  readonly wasDeleted?: true;
+  /**
+   * Its signature is in doubt as well, which no hash covers: it was deleted at least once, as the node's own truncations do, too, and
+   * whatever stands there again was inserted; or it was shown to nobody because of it.
+   */
+  readonly isSealInDoubt?: true;
   /** Its signature does not verify: nothing else may be wrong with it. */
   readonly isSignatureBad?: true;
 }
@@ -119,9 +123,7 @@ export class Inspector {
       this.readAgain.set(at, suspicion);
       return;
     }
-    const before = waiting.get(at);
-    const written = [...(before?.written ?? []), ...(suspicion.written ?? [])];
-    waiting.set(at, { ...suspicion, ...before, ...(written.length === 0 ? {} : { written }) });
+    waiting.set(at, bothOf(waiting.get(at), suspicion));
     this.run();
   }
 
@@ -286,9 +288,8 @@ export class Inspector {
     return { at, finding, header, isAltered: difference !== null };
   }
 
-  /** No insert is watched, and no hash covers a signature. */
-  private async isUnsealed({ block }: FoundBlock, { wasDeleted }: Suspicion): Promise<boolean> {
-    return wasDeleted === true && (await this.parts.sealOf(block)) === false;
+  private async isUnsealed({ block }: FoundBlock, { isSealInDoubt }: Suspicion): Promise<boolean> {
+    return isSealInDoubt === true && (await this.parts.sealOf(block)) === false;
   }
 
   /** Whoever alters a database may keep it from taking the evidence too: that is told without it. */

@@ -18,6 +18,7 @@ import type { IntegrityParts } from "./parts.js";
 import type { AlertDecision } from "./resolutions.js";
 
 const HELD = 4;
+const VERIFIER = createVerifier();
 /** What takes seconds takes hundredths of them. */
 const clock: Clock = { ...systemClock, after: (ms, action) => systemClock.after(ms / 50, action) };
 const stops: (() => Promise<unknown>)[] = [];
@@ -38,7 +39,7 @@ async function setUp(alerts = noAlerts(), timers = clock) {
     ...{ nodeId: "n1", identityFolder: folder, verifySchedule: "0 3 * * *", isOff: false, isUnwatched: false },
     identity: { identity: { found: [] }, update: async () => undefined },
     storage: {
-      ...{ integrity: store, alerts, log: { readMembershipBlocks: async () => [] } },
+      ...{ integrity: store, alerts, log: { readMembershipBlocks: async () => [of(1).stored] } },
       repairs: {
         async putBlocks() {
           calls.puts += 1;
@@ -49,13 +50,14 @@ async function setUp(alerts = noAlerts(), timers = clock) {
       ...{ heldThrough: height(HELD), heldBlock: () => null, view: () => null, submit: async () => undefined },
       log: {
         committedAt: async (at: number) => ({ blockHash: of(at).stored.block.blockHash, previousHash: "" }),
+        committedHash: async (at: number) => of(at).stored.block.blockHash,
         blocks: { read: async () => [] },
         index: { isWhole: false, indexedPaths: null },
       },
       inOrder: (work: () => Promise<void>) => work(),
     },
     desk: { others: [], handle: () => undefined, askAll: async () => [] },
-    ...{ clock: timers, logger: pino({ level: "silent" }), verifyBlock: blockVerifier(createVerifier()) },
+    ...{ clock: timers, logger: pino({ level: "silent" }), verifyBlock: blockVerifier(VERIFIER), verifier: VERIFIER },
     onStep: (alert: AlertRecord) => told.push(alert),
     onHealed() {
       calls.healed += 1;
@@ -99,6 +101,15 @@ it("finds what is altered though it never comes to know what is open, and is not
   await vi.waitFor(() => expect(integrity.isPending).toBe(false));
   expect(integrity.status.isUnread).toBeUndefined();
   expect((await integrity.decide(decision)).kind).toBe("taken");
+});
+
+it("looks at the signature of a block that a read showed to nobody", async () => {
+  const { integrity, store, told } = await setUp();
+  await integrity.start("s");
+  integrity.suspect(height(3));
+  store.change(3, (one) => ({ ...one, block: { ...one.block, signature: new Uint8Array(64) } }));
+  integrity.suspect(height(3));
+  await vi.waitFor(() => expect(told.map(({ kind, height: at }) => [kind, at])).toEqual([["signature_invalid", 3]]));
 });
 
 it("carries nothing out before it has begun", async () => {

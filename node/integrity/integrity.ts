@@ -209,9 +209,9 @@ export class Integrity {
     return this.healing.rebuild.isClearing ? height(0) : this.parts.driver.heldThrough;
   }
 
-  /** A read, or a start, met a block that does not verify. */
+  /** A read, or a start, met a block that does not verify: perhaps only its signature. */
   suspect(at: Height): void {
-    this.inspector.suspect(at, { foundBy: this.foundBy });
+    this.inspector.suspect(at, { foundBy: this.foundBy, isSealInDoubt: true });
     void this.inspector.idle().then(() => this.onLookedAt());
   }
 

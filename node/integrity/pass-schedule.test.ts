@@ -41,7 +41,7 @@ it.each([10 * HOUR_MS, -10 * HOUR_MS])(
   "begins at the next time also after the clock was set by %i ms",
   async (byMs) => {
     vi.setSystemTime(START + byMs + 30 * MINUTE_MS);
-    await hourly.beginAnew();
+    hourly.beginAnew(false);
     expect(hourly.nextRunAt).toBe(START + byMs + 50 * MINUTE_MS);
     await vi.advanceTimersByTimeAsync(20 * MINUTE_MS - 1_000);
     expect(begun).toBe(0);
@@ -51,3 +51,11 @@ it.each([10 * HOUR_MS, -10 * HOUR_MS])(
     expect(begun).toBe(1);
   },
 );
+
+it("makes up for a time that the machine slept through, or that the clock was set over", async () => {
+  vi.setSystemTime(START + 55 * MINUTE_MS);
+  hourly.beginAnew(true);
+  expect([begun, hourly.nextRunAt]).toEqual([1, START + 110 * MINUTE_MS]);
+  await vi.advanceTimersByTimeAsync(55 * MINUTE_MS);
+  expect(begun).toBe(2);
+});

@@ -17,11 +17,14 @@ export class PassSchedule {
     return this.task.getNextRun()?.getTime() ?? null;
   }
 
-  /** Its timer was set by a wall clock that was another one. */
-  async beginAnew(): Promise<void> {
+  /** Its timer was set by a wall clock that was another one. A time that was missed is made up for. */
+  beginAnew(isMissed: boolean): void {
     const before = this.task;
     this.task = this.make();
-    await before.destroy();
+    void Promise.resolve(before.destroy()).catch((err) =>
+      this.logger.warn({ err }, "an old schedule could not be ended"),
+    );
+    if (isMissed) this.begin();
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Height } from "../../shared/ids.js";
 import type { Suspicion } from "./inspector.js";
+import { bothOf } from "./suspicion-of.js";
 
 const REMEMBERED_MAX = 10_000;
 
@@ -11,7 +12,7 @@ export class PutOff {
 
   put(at: Height, suspicion: Suspicion): void {
     const { waiting } = this;
-    waiting.set(at, suspicion);
+    waiting.set(at, bothOf(waiting.get(at), suspicion));
     if (waiting.size <= REMEMBERED_MAX) return;
     const oldest = waiting.keys().next().value as Height;
     waiting.delete(oldest);

@@ -81,7 +81,7 @@ export function makeSilence(
     scrub: {
       steps: () => scrub.steps,
       nextRunAt: () => schedule.nextRunAt,
-      onClockSet: () => schedule.beginAnew(),
+      onClockSet: (isMissed) => schedule.beginAnew(isMissed),
       isUnderWay: () => passes.isUnderWay,
       holdsBlocks: () => heldThrough() > 0,
       onSilent: () => incidents.note({ kind: "scrub_down", foundBy: "scrub", detail }),

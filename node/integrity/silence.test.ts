@@ -18,7 +18,7 @@ function setUp() {
     holds: true,
     nextRunAt: null as number | null,
     isScrubTold: false,
-    begunAnew: 0,
+    begunAnew: [] as boolean[],
   };
   const said: string[] = [];
   const nextHour = (): number => (Math.floor(standing.wall / HOUR_MS) + 1) * HOUR_MS;
@@ -45,8 +45,8 @@ function setUp() {
       isUnderWay: () => standing.isPassing,
       holdsBlocks: () => standing.holds,
       nextRunAt: () => standing.nextRunAt,
-      onClockSet: () => {
-        standing.begunAnew += 1;
+      onClockSet: (isMissed: boolean) => {
+        standing.begunAnew.push(isMissed);
         standing.nextRunAt = nextHour();
       },
       onSilent: () => {
@@ -181,10 +181,10 @@ it.each([10.5 * HOUR_MS, -10.5 * HOUR_MS, 90_000])(
     standing.nextRunAt = START + HOUR_MS;
     standing.steps = 1;
     pass(HOUR_MS - 60_000, alive);
-    expect(standing.begunAnew).toBe(0);
+    expect(standing.begunAnew).toEqual([]);
     standing.wall += byMs;
     pass(HOUR_MS / 2, alive);
-    expect([said, standing.begunAnew]).toEqual([[], 1]);
+    expect([said, standing.begunAnew]).toEqual([[], [byMs > 60_000]]);
     // The pass that is due by the new time is asked for as before.
     pass(2 * HOUR_MS, alive);
     expect(said).toEqual(["scrub"]);

@@ -27,8 +27,11 @@ export interface SilenceParts {
     readonly holdsBlocks: () => boolean;
     /** When the next pass begins, by its schedule and the wall clock; null if none ever does. */
     readonly nextRunAt: () => number | null;
-    /** The wall clock was set: what the schedule waits for now would come at another time than it says. */
-    readonly onClockSet: () => void;
+    /**
+     * The wall clock was set: what the schedule waits for now would come at another time than it says. `isMissed`: one time has passed
+     * meanwhile, while the machine slept or by the new clock.
+     */
+    readonly onClockSet: (isMissed: boolean) => void;
     readonly onSilent: () => void;
     readonly onHeard: () => void;
   };
@@ -78,12 +81,12 @@ export class Silence {
   }
 
   private lookAtScrub(passedMs: number): void {
-    const { scrub, clock } = this.parts;
+    const { scrub } = this.parts;
     const steps = scrub.steps();
     const wasAheadMs = this.aheadMs;
     this.aheadMs = this.aheadNow();
     if (Math.abs(this.aheadMs - wasAheadMs) > CLOCK_SET_MS) {
-      scrub.onClockSet();
+      scrub.onClockSet(this.isOverdue);
       this.dueAt = scrub.nextRunAt();
     }
     if (this.scrub.isNews(steps)) {
@@ -91,9 +94,12 @@ export class Silence {
       // Also where an earlier process has told of it.
       scrub.onHeard();
     }
-    const isOverdue = this.dueAt !== null && Date.parse(clock.wall()) > this.dueAt;
-    const isExpected = scrub.holdsBlocks() && (scrub.isUnderWay() || isOverdue);
+    const isExpected = scrub.holdsBlocks() && (scrub.isUnderWay() || this.isOverdue);
     if (this.scrub.isTooLong(steps, isExpected ? passedMs : null)) scrub.onSilent();
+  }
+
+  private get isOverdue(): boolean {
+    return this.dueAt !== null && Date.parse(this.parts.clock.wall()) > this.dueAt;
   }
 
   private aheadNow(): number {

@@ -8,6 +8,12 @@ export function suspicionOf({ operation, fields, at }: StoreChange): Suspicion {
   return {
     ...{ foundBy: "watch", changedAt: at },
     ...(written.length === 0 ? {} : { written }),
-    ...(operation === "delete" ? { wasDeleted: true } : {}),
+    ...(operation === "delete" ? { isSealInDoubt: true } : {}),
   };
+}
+
+/** What is known of a block that is suspected again: by whom it was found first, and all that was seen of it. */
+export function bothOf(before: Suspicion | undefined, suspicion: Suspicion): Suspicion {
+  const written = [...(before?.written ?? []), ...(suspicion.written ?? [])];
+  return { ...suspicion, ...before, ...(written.length === 0 ? {} : { written }) };
 }

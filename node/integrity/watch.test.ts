@@ -87,7 +87,7 @@ it("begins where the last process stopped, and is live once all since then has b
   expect(store.askedFrom).toEqual(["here"]);
   expect(suspected).toEqual([
     [3, { foundBy: "watch", changedAt: AT, written: ["payloads"] }],
-    [4, { foundBy: "watch", changedAt: AT, wasDeleted: true }],
+    [4, { foundBy: "watch", changedAt: AT, isSealInDoubt: true }],
   ]);
   expect([standing.places, standing.live]).toEqual([["place-2"], [false]]);
   await watch.stop();

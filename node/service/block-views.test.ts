@@ -86,6 +86,16 @@ const EDITS: [string, number, (stored: StoredBlock) => StoredBlock][] = [
   ],
 ];
 
+it.each([AT - 1, AT])(
+  "shows no block where %i is missing, though the one that is asked for is in memory, and tells of it",
+  async (at) => {
+    await views.block(AT);
+    database.blocks.delete(height(at));
+    await expect(views.block(AT)).rejects.toMatchObject({ name: "AlteredBlock", height: at });
+    expect(told).toContain(at);
+  },
+);
+
 it.each(EDITS)("shows no block of which somebody altered %s, and tells of it", async (_, at, edit) => {
   change(at, edit);
   await expect(views.block(AT)).rejects.toMatchObject({ name: "AlteredBlock", height: at });

@@ -7,7 +7,7 @@ import { leafHash } from "../../shared/merkle/compact-range.js";
 import type { AlteredPlace, BlockView, ChainLink, NodeChain } from "../../shared/protocol/http.js";
 import { AlteredBlock, alteredAt, hasHash } from "../replica/anchors.js";
 import { membersAt, rangeOf } from "../replica/verified-tail.js";
-import { type StoredBlock, StoreError } from "../storage/port.js";
+import type { StoredBlock, StoreError } from "../storage/port.js";
 import type { Parts } from "./parts.js";
 import type { PlaceFinder } from "./place-finder.js";
 
@@ -32,8 +32,8 @@ export class BlockViews {
     const stored = await storage.log.readBlocks(from, limit);
     const own = stored.find(({ block }) => block.header.height === at);
     const before = stored.find(({ block }) => block.header.height === at - 1);
-    if (own === undefined || (at > 1 && before === undefined))
-      throw new StoreError("unknown", `Block ${at} could not be read with the one before it.`);
+    if (own === undefined) throw this.altered(at, MISSING, held);
+    if (at > 1 && before === undefined) throw this.altered(at - 1, MISSING, held);
     if (before !== undefined && !isBelow(before, proved.header))
       throw this.altered(at - 1, "its header or its tree is another one", held);
     const memberKeys = await this.keysBefore(height(at));
@@ -111,6 +111,8 @@ export class BlockViews {
     }
   }
 }
+
+const MISSING = "it is missing, or says that it has another height";
 
 const isBelow = (stored: StoredBlock, above: BlockHeader): boolean =>
   hasHash(stored.block.header, above.previousBlockHash) && rangeMatches(rangeOf(stored), stored.block.header);

@@ -109,7 +109,7 @@ export const REPAIRS: readonly Mutant[] = [
       "115b",
       "a pass that is due need not begin",
       SILENCE,
-      "(scrub.isUnderWay() || isOverdue)",
+      "(scrub.isUnderWay() || this.isOverdue)",
       "(scrub.isUnderWay() && !isOverdue)",
     ),
     "tells of a pass that is due and does not begin",

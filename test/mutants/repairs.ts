@@ -110,7 +110,7 @@ export const REPAIRS: readonly Mutant[] = [
       "a pass that is due need not begin",
       SILENCE,
       "(scrub.isUnderWay() || this.isOverdue)",
-      "(scrub.isUnderWay() && !isOverdue)",
+      "(scrub.isUnderWay() && !this.isOverdue)",
     ),
     "tells of a pass that is due and does not begin",
   ),

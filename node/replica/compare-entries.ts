@@ -1,11 +1,17 @@
 import { equalBytes, toHex } from "../../shared/bytes.js";
-import type { Height } from "../../shared/ids.js";
+import { type Height, height } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
 import type { ReadEvent } from "../../shared/log/event.js";
 import { WIDE } from "../../shared/log/filter.js";
 import type { Run } from "../../shared/log/index.js";
 import { entryDiffers, entryOf } from "../storage/entries.js";
-import type { IndexEntry, IndexStanding, LogStore, StoredEntry } from "../storage/port.js";
+import {
+  type IndexEntry,
+  type IndexStanding,
+  LEFT_BEHIND_BLOCKS,
+  type LogStore,
+  type StoredEntry,
+} from "../storage/port.js";
 
 interface Verified {
   readonly block: Block;
@@ -17,14 +23,16 @@ interface Comparison<T> {
   readonly onDifferingEntries: (
     due: readonly { readonly block: Block; readonly entry: IndexEntry }[],
     standing: IndexStanding,
+    settled: Height,
   ) => Promise<void>;
 }
 
-/** What a crash or somebody else left of the entries of verified blocks. */
+/** What a crash or somebody else left of the entries of verified blocks, in a log that ends at `tailHeight`. */
 export async function compareEntries<T extends Verified>(
   options: Comparison<T>,
   verified: readonly T[],
   standing: IndexStanding,
+  tailHeight: Height,
 ): Promise<void> {
   const due = verified.flatMap((recovered) => {
     const entry = recovered.events.length === 0 ? null : options.entryOf(recovered, standing);
@@ -40,7 +48,8 @@ export async function compareEntries<T extends Verified>(
     while (at < due.length && (due[at]?.block.header.height ?? 0) <= read) at += 1;
   }
   const differing = due.filter(({ block, entry }) => isOther(byHeight.get(block.header.height), { block, entry }));
-  if (differing.length > 0) await options.onDifferingEntries(differing, standing);
+  const settled = height(Math.max(0, tailHeight - LEFT_BEHIND_BLOCKS));
+  if (differing.length > 0) await options.onDifferingEntries(differing, standing, settled);
 }
 
 /** Whether an entry is missing, or not the one that its block gives: it may have more own terms. */

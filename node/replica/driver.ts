@@ -329,7 +329,7 @@ export class Driver {
       committedBelow: (from) => log.committedBelow(from),
       onCommitted: (block) => log.onRecovered(block, remembered !== null),
       entryOf: ({ events, index }, standing) => log.index.entryOf(events, index ?? undefined, standing.paths),
-      onDifferingEntries: (due, standing) => log.putEntries(due, standing),
+      onDifferingEntries: (...found) => log.putEntries(...found),
       onWarning: (text) => options.logger.warn(text),
       onInvalidBlock: (at, detail) => options.events.onInvalidBlock(at, detail),
     });

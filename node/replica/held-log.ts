@@ -258,13 +258,14 @@ export class HeldLog {
   async putEntries(
     due: readonly { readonly block: Block; readonly entry: IndexEntry }[],
     standing: IndexStanding,
+    settled: Height,
   ): Promise<void> {
     const { log } = this.parts.storage;
     const from = due[0]?.block.header.height as Height;
     const through = due.at(-1)?.block.header.height as Height;
     await log.beginIndexWork({ from, through }, false);
     const onDiffering = (entries: readonly DifferingEntry[]): void => this.tellDiffering(entries);
-    const { differing } = await log.putEntries(due, { ownMayDiffer: false, onDiffering });
+    const { differing } = await log.putEntries(due, { ownMayDiffer: false, noneMissingThrough: settled, onDiffering });
     const missing = due.length - differing.length;
     if (missing > 0) this.parts.logger.warn(`${missing} index entries were missing and have been made anew`);
     await log.endIndexWork(standing);

@@ -77,6 +77,18 @@ it("waits for what is not committed yet", async () => {
   expectWhole([]);
 });
 
+it("waits no longer for what was truncated meanwhile", async () => {
+  const { database, blocks } = await keptIndex();
+  database.dropIndex();
+  const { keeper, opened, heights } = await openKept(database, blocks);
+  Object.assign(heights, { committed: height(30) });
+  keeper.begin(opened.index);
+  await vi.waitFor(() => expect(keeper.progress.through).toBe(30));
+  Object.assign(heights, { durable: height(31), committed: height(31) });
+  await vi.waitFor(() => expect(keeper.isWhole).toBe(true));
+  expect(keeper.progress).toEqual({ through: 31, of: 31 });
+});
+
 it("adds the terms of a new path, of which nobody need be told, and is whole for the others meanwhile", async () => {
   const { database, blocks, expectWhole } = await keptIndex(["n"]);
   if (database.marker !== null) database.marker = { ...database.marker, paths: ["n"] };

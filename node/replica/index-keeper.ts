@@ -225,6 +225,9 @@ export class IndexKeeper {
       // What is not committed yet may be replaced; once it is committed it is made anew like the rest.
       const to = Math.min(from + CHUNK_BLOCKS - 1, through, heights().committed);
       if (to < from) {
+        // What was truncated is nobody's any more: what comes in its place brings its own.
+        through = Math.min(through, heights().durable);
+        this.done = { through: from - 1, of: through };
         await new Promise<void>((resolve) => clock.after(COMMIT_WAIT_MS, resolve));
         continue;
       }

@@ -42,10 +42,11 @@ export interface RecoveryOptions {
   readonly onCommitted: (block: RecoveredBlock) => void;
   /** The entry of a block with events, with the terms of the paths that the index says it has. */
   readonly entryOf: (block: RecoveredBlock, standing: IndexStanding) => IndexEntry | null;
-  /** Blocks whose entries are not there, or not what the blocks give. */
+  /** Blocks whose entries are not there, or not what the blocks give. Up to `settled` no crash has left one out. */
   readonly onDifferingEntries: (
     due: readonly { readonly block: Block; readonly entry: IndexEntry }[],
     standing: IndexStanding,
+    settled: Height,
   ) => Promise<void>;
   readonly verifiedTail?: VerifiedTail | undefined;
   readonly onWarning: (text: string) => void;

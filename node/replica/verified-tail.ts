@@ -127,7 +127,7 @@ export async function verifyTail(
         options.onCommitted(recovered);
       }
     }
-    if (opened.index !== null) await compareEntries(options, verified, opened.index);
+    if (opened.index !== null) await compareEntries(options, verified, opened.index, opened.tailHeight);
   }
   return { base, tail, ids, idsFrom, campaignsLate };
 }

@@ -206,4 +206,15 @@ export const EVIDENCE: readonly Mutant[] = [
     "tells of own terms that are missing",
     LOSSES,
   ),
+  detector(
+    one(
+      "149h",
+      "entries that were deleted while the node was down are made anew at its start, and nobody is told",
+      "node/replica/held-log.ts",
+      "noneMissingThrough: settled, onDiffering",
+      "noneMissingThrough: Math.min(settled, 0), onDiffering",
+    ),
+    "tells at a start of an entry that was deleted while the node was down",
+    "test/scenarios/index.test.ts",
+  ),
 ];

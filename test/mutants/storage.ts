@@ -222,7 +222,7 @@ export const STORAGE: readonly Mutant[] = [
     "41",
     "entries that a crash did not leave, or that somebody altered, are not looked for at an opening",
     TAIL,
-    "    if (opened.index !== null) await compareEntries(options, verified, opened.index);\n",
+    "    if (opened.index !== null) await compareEntries(options, verified, opened.index, opened.tailHeight);\n",
     "",
   ),
   one(

@@ -22,13 +22,33 @@ it("logs nothing twice when the index of a leader is dropped under writes with k
   const keys = Array.from({ length: 12 }, (_, i) => `order ${i}`);
   for (const key of keys) expect(settled(lab, "n2", key)).toMatchObject({ kind: "written", isReplay: false });
   const { disk } = lab.node("n1");
-  disk.database.dropIndex();
+  disk.dropIndex();
   // One is refused as not written, and tried again until the index is whole, or another node leads.
   for (const key of keys) expect(settled(lab, "n2", key)).toMatchObject({ kind: "written", isReplay: true });
   const refusals = lab.effects.flatMap(({ effect }) => (effect.kind === "refused" ? [effect.reason] : []));
   expect(refusals).toContain("index_rebuilding");
   lab.until("the index is whole", () => disk.isIndexWhole);
   lab.checkers.index.atRest(lab.node("n1"), { isOpened: false });
+  lab.finish();
+});
+
+it("tells at a start of an entry that was deleted while the node was down, but of none that a crash may have left out", () => {
+  const lab = new Lab().form();
+  for (let i = 0; i < 80; i++) expect(settled(lab, "n1", `order ${i}`).kind).toBe("written");
+  lab.until("all are level", () => lab.isLevel());
+  const n3 = lab.node("n3");
+  n3.crash();
+  const { disk } = n3;
+  const old = height(5);
+  const newest = height(disk.tailHeight);
+  for (const at of [old, newest]) {
+    expect(disk.database.entries.delete(at)).toBe(true);
+    disk.touch(at);
+  }
+  n3.start();
+  lab.until("it is level again", () => lab.isLevel());
+  expect(lab.checkers.index.findings).toBe(1);
+  for (const at of [old, newest]) expect(disk.database.entries.has(at)).toBe(true);
   lab.finish();
 });
 

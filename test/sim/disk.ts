@@ -187,6 +187,13 @@ export class Disk {
     return (this.touchedIn.get(at) ?? 0) < this.database.openings;
   }
 
+  /** Somebody deletes all entries, with what the index says of itself. */
+  dropIndex(): void {
+    for (const at of this.database.entries.keys()) this.dropped.add(at);
+    this.account = "taken";
+    this.database.dropIndex();
+  }
+
   private marks(): readonly Set<number>[] {
     return [this.touched, this.differing, this.copied];
   }

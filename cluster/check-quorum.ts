@@ -53,6 +53,7 @@ function giveUp(core: Core, leader: LeaderState): boolean {
   const { sure, others } = candidates(core);
   const target = nextOf(core, [...sure, ...others]);
   if (target === undefined) return false;
+  core.toldToLead.ids.add(target);
   const isSure = sure.includes(target);
   core.note({ code: "blocks_not_taken", node: target, isSure });
   standBack(core);
@@ -94,7 +95,5 @@ function nextOf({ toldToLead, log }: Core, ids: readonly NodeId[]): NodeId | und
   const told = toldToLead.ids;
   if (toldToLead.commitHeight !== log.commitHeight || ids.every((id) => told.has(id))) told.clear();
   toldToLead.commitHeight = log.commitHeight;
-  const target = ids.find((id) => !told.has(id));
-  if (target !== undefined) told.add(target);
-  return target;
+  return ids.find((id) => !told.has(id));
 }

@@ -22,3 +22,12 @@ it("gives out what it was given in order, from both ends, and holds little more 
   ]);
   expect((queue as unknown as { items: unknown[] }).items).toEqual([]);
 });
+
+it("gives out nothing twice, whichever end its last one left from, and takes more then", () => {
+  const queue = new Fifo<number>();
+  for (const n of [1, 2, 3]) queue.push(n);
+  expect([queue.shift(), queue.pop(), queue.pop(), queue.pop(), queue.last]).toEqual([1, 3, 2, undefined, undefined]);
+  expect([queue.shift(), queue.shift(), queue.length]).toEqual([undefined, undefined, 0]);
+  queue.push(4);
+  expect([queue.length, queue.shift(), queue.length]).toEqual([1, 4, 0]);
+});

@@ -18,7 +18,6 @@ export class Fifo<T> {
   }
 
   shift(): T | undefined {
-    if (this.length === 0) return undefined;
     const item = this.items[this.start];
     this.start += 1;
     // What has left is held until here, and never more of it than of what is still in.

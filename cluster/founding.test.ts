@@ -7,7 +7,7 @@ import type { Core } from "./core.js";
 import { genesisRefusal } from "./founding.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { Replica } from "./replica.js";
-import type { BootState, Ports, ReplicaConfig } from "./types.js";
+import type { BootState, Effect, Ports, ReplicaConfig } from "./types.js";
 
 const member = (id: string, joinNonce = "1"): Member =>
   ({ id, storeId: id, joinNonce, keys: { block: id } }) as unknown as Member;
@@ -40,7 +40,10 @@ describe("a genesis", () => {
 });
 
 /** n1 of n1 and n2, which has nothing yet, and what n2 says to it. */
-function newborn(): { core: Core; hear: (body: PeerBody, of?: Partial<PeerMessage>) => void } {
+function newborn(): {
+  core: Core;
+  hear: (body: PeerBody, of?: Partial<PeerMessage>, asked?: { ref: number }) => Effect[];
+} {
   const keys = { block: "k", log: "k", cosign: "k" };
   const self = { id: "n1", address: "http://n1.test", priority: 1, storeId: "a".repeat(32), keys };
   const config: ReplicaConfig = {
@@ -60,12 +63,20 @@ function newborn(): { core: Core; hear: (body: PeerBody, of?: Partial<PeerMessag
   const at = { now: 1, wall: "2030-01-01T00:00:00.000Z" };
   replica.step({ kind: "tick", ...at });
   const { core } = replica as unknown as { core: Core };
-  const hear = (body: PeerBody, of: Partial<PeerMessage> = {}): void => {
+  const hear = (body: PeerBody, of: Partial<PeerMessage> = {}, asked?: { ref: number }): Effect[] => {
     const message = { from: "n2", to: "n1", clusterId: "", formingHash: "", term: term(0), wallMs: 0, blocks: [] };
-    replica.step({ kind: "message", ...at, message: { ...message, body, ...of } as PeerMessage });
+    return replica.step({ kind: "message", ...at, message: { ...message, body, ...of } as PeerMessage, ...asked });
   };
   return { core, hear };
 }
+
+it("answers within the request that asks", () => {
+  const { core, hear } = newborn();
+  const member = { ...core.self, id: "n2", storeId: "e".repeat(32) };
+  const join = { member, configured: ["n1", "n2"], record: null, isFormed: false, wantsAnswer: true };
+  const effects = hear({ kind: "join", ...join }, {}, { ref: 7 });
+  expect(effects.filter(({ kind }) => kind === "send")).toMatchObject([{ ref: 7, message: { to: "n2" } }]);
+});
 
 it("forgets who had its list when it leaves it for a log that began with another one", () => {
   const { core, hear } = newborn();

@@ -37,6 +37,13 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
   ],
   [
     {
+      file: "cluster/conflict.test.ts",
+      test: "an alert of a block that fails its check names the event where it is one, and no other",
+    },
+    ["cluster/conflict.ts: sequence === undefined"],
+  ],
+  [
+    {
       file: "cluster/deadlines.test.ts",
       test: "refuses look-ups and refusals that wait once their time is over, and no others",
     },
@@ -65,6 +72,10 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
       test: "gives out what it was given in order, from both ends, and holds little more than what is in it",
     },
     ["cluster/fifo.ts: this.start * 2 > this.items.length"],
+  ],
+  [
+    { file: "cluster/founding.test.ts", test: "answers within the request that asks" },
+    ["cluster/core.ts: ref === undefined"],
   ],
   [
     { file: "cluster/founding.test.ts", test: "is refused by one that joins if the cluster is not named after it" },
@@ -109,6 +120,13 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
     ["cluster/terms.ts: seen > core.term + TERM_LEAP_MAX"],
   ],
   [
+    {
+      file: "cluster/transfer.test.ts",
+      test: "a leader whose blocks reach no majority stands back for longer each time, and as at first after as long a time without",
+    },
+    ["cluster/transfer.ts: now > takeOver.notBefore + 2 * waitMs()"],
+  ],
+  [
     { file: "test/scenarios/admission.test.ts", test: "waits for a person when its keys are new" },
     ["cluster/admission.ts: core.config.admitsNewKeys"],
   ],
@@ -132,6 +150,7 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
       test: "stays the leader where nobody could do better:",
     },
     [
+      "cluster/check-quorum.ts: isSure",
       "cluster/check-quorum.ts: other.isStoreHealthy && other.tailHeight <= peer.tailHeight",
       "cluster/check-quorum.ts: peer.isStoreHealthy || behind + 1 >= core.quorum",
     ],
@@ -156,9 +175,26 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
   [
     {
       file: "test/scenarios/blocks-that-do-not-arrive.test.ts",
+      test: "tells one after the other to lead where nobody could do better, and then all of them again",
+    },
+    [
+      "cluster/check-quorum.ts: !told.has(id)",
+      "cluster/check-quorum.ts: toldToLead.commitHeight !== log.commitHeight || ids.every((id) => told.has(id))",
+    ],
+  ],
+  [
+    {
+      file: "test/scenarios/blocks-that-do-not-arrive.test.ts",
       test: "tells one to lead that campaigns late, where nobody else could win",
     },
     ["cluster/leader.ts: answer.matchHeight > peer.match && core.leader !== null"],
+  ],
+  [
+    {
+      file: "test/scenarios/clocks.test.ts",
+      test: "a follower says once that its own clock is off, and anew after it was right",
+    },
+    ["cluster/clocks.ts: node === core.selfId"],
   ],
   [
     {
@@ -203,7 +239,10 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
       file: "test/scenarios/leadership.test.ts",
       test: "gives up the lead when its database hangs and all that comes are writes with keys that %s",
     },
-    ["cluster/leader.ts: isDue && isIdle && core.now - leader.sealed.at > electionTimeoutMs"],
+    [
+      "cluster/leader.ts: isDue && isIdle && core.now - leader.sealed.at > electionTimeoutMs",
+      "cluster/leader.ts: tail.height > 0 && tail.height === commitHeight && leader.transfer === null",
+    ],
   ],
   [
     {
@@ -235,6 +274,13 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
     ['cluster/conflict.ts: core.role === "leader"'],
   ],
   [
+    {
+      file: "test/scenarios/refusals.test.ts",
+      test: "a leader hands the lead to nobody of lower priority that asks for it",
+    },
+    ["cluster/transfer.ts: asker !== undefined && asker.priority > core.config.self.priority"],
+  ],
+  [
     { file: "test/scenarios/refusals.test.ts", test: "a learner believes a term from far away, and takes no write" },
     ["cluster/proposals.ts: core.isLearner"],
   ],
@@ -263,6 +309,17 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
     ],
   ],
   [
+    { file: "test/scenarios/refusals.test.ts", test: "whoever introduces somebody else is not heard" },
+    ["cluster/founding.ts: body.member.id !== message.from"],
+  ],
+  [
+    {
+      file: "test/scenarios/replication.test.ts",
+      test: "an answer that waits for an insert goes with the leader that it was for",
+    },
+    ["cluster/core.ts: leaderId === null"],
+  ],
+  [
     {
       file: "test/scenarios/strangers.test.ts",
       test: "a node of another cluster is not heard: neither its term nor its wish for a vote",
@@ -271,9 +328,30 @@ export const CORE_GUARDS: readonly (readonly [Scenario, readonly string[]])[] = 
   ],
   [
     {
+      file: "test/scenarios/takeover.test.ts",
+      test: "waits for its leader by that one's timeout, and for votes without one by its own",
+    },
+    ["cluster/core.ts: this.leaderId === null"],
+  ],
+  [
+    {
       file: "test/scenarios/term-too-high.txt",
       test: "# One forged message with a huge term would use up the terms for ever. It is refused with an alert until a majority of",
     },
     ["cluster/terms.ts: agreeing >= core.quorum"],
+  ],
+  [
+    {
+      file: "test/scenarios/view.test.ts",
+      test: "a node tells when it heard its leader last, which a leader does now, and how long it waits for one yet",
+    },
+    ['cluster/replica.ts: core.role === "leader"', 'cluster/replica.ts: core.role === "leader" || core.isLearner'],
+  ],
+  [
+    {
+      file: "test/scenarios/view.test.ts",
+      test: "a node that founds a log tells whom it misses, and of nobody once there is a list",
+    },
+    ["cluster/replica.ts: isForming(core)"],
   ],
 ];

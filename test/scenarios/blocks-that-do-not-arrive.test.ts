@@ -126,6 +126,15 @@ it.each([
   lab.finish();
 });
 
+it("tells one after the other to lead where nobody could do better, and then all of them again", () => {
+  const lab = new Lab({ timing: { stallMs: 600_000 } }).form();
+  for (const id of ["n2", "n3"]) hang(lab, id);
+  lab.begin("n1");
+  lab.until("four were told", () => lab.sentBy("n1", "run_now").length === 4, 30_000);
+  expect(lab.sentBy("n1", "run_now").map(({ to }) => to)).toEqual(["n2", "n3", "n2", "n3"]);
+  lab.finish();
+});
+
 function hang(lab: Lab, id: string): void {
   lab.node(id).store.behaviour.held = ({ kind }) => kind !== "read";
 }

@@ -77,6 +77,26 @@ it("a node whose clock is off leaves the lead to others, and leads where no othe
   lab.finish();
 });
 
+it("a follower says once that its own clock is off, and anew after it was right", () => {
+  const lab = new Lab({ nodes: 5 }).form();
+  const [n2, n3] = [lab.node("n2"), lab.node("n3")];
+  const said = (): number => lab.notes("own_clock_off").filter(({ node }) => node === "n2").length;
+  for (const node of [n2, n3]) node.shiftWall(8 * HOUR_MS);
+  lab.timeouts(6);
+  expect(said()).toBe(1);
+  // That another one's is set right is nothing to it.
+  n3.shiftWall(-8 * HOUR_MS);
+  lab.timeouts(6);
+  expect(said()).toBe(1);
+  n2.shiftWall(-8 * HOUR_MS);
+  lab.timeouts(6);
+  n2.shiftWall(8 * HOUR_MS);
+  lab.timeouts(6);
+  expect(said()).toBe(2);
+  n2.shiftWall(-8 * HOUR_MS);
+  lab.finish();
+});
+
 it("of two clocks that differ nobody says which is off, and the stamps keep to the earlier", () => {
   const lab = new Lab().form();
   lab.node("n3").crash();

@@ -65,16 +65,17 @@ it("founders on one database, or on copies of one, do not form a log, and name e
 
 it("whoever introduces somebody else is not heard", () => {
   const lab = new Lab();
-  const [n1, n2, n3] = lab.nodes as [SimNode, SimNode, SimNode];
-  const undo = lab.drop(({ from, to }) => from === n3.id || to === n3.id);
-  for (const node of [n1, n2]) node.start();
-  lab.until("n2 has introduced itself", () => lab.sentBy("n2", "join").length > 0);
+  const [n1] = lab.nodes as [SimNode];
+  const undo = lab.drop(({ from }) => from === "n2");
+  lab.startAll();
+  lab.until("n3 has introduced itself", () => lab.sentBy("n3", "join").length > 0);
+  lab.run(lab.timing.heartbeatMs);
   const [said] = lab.sentBy("n2", "join");
   if (said === undefined) throw new Error("nothing was said");
   const member = { ...said.body.member, id: "n3", storeId: "f".repeat(32) };
   lab.deliver({ ...said, to: "n1", body: { ...said.body, member } });
-  lab.timeouts(1);
-  // n3 was not heard: there is no list without it.
+  lab.timeouts(0.5);
+  // n2 was not heard, whatever it says of n3: there is no list without it.
   expect(n1.disk.hardState?.forming).toBeNull();
   undo();
   lab.finish();
@@ -130,6 +131,16 @@ it("a learner believes a term from far away, and takes no write", () => {
   const far = term(n3.view.term + 50_000);
   lab.deliver(lab.message("n1", "n3", heartbeat(height(0), EMPTY_CHAIN.blockHash), { term: far }));
   expect(n3.view.term).toBe(far);
+});
+
+it("a leader hands the lead to nobody of lower priority that asks for it", () => {
+  const lab = new Lab().form();
+  lab.run(lab.timing.takeoverCooldownMs);
+  lab.deliver(lab.message("n2", "n1", { kind: "take_over" }));
+  lab.timeouts(2);
+  expect(lab.sentBy("n1", "run_now")).toEqual([]);
+  expect(lab.leaderChanges()).toEqual([]);
+  lab.finish();
 });
 
 it("a late answer of another join changes nothing of what a leader knows of a follower", () => {

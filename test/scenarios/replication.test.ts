@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { StoredBlock } from "../../node/storage/port.js";
-import { type Height, height } from "../../shared/ids.js";
+import { type Height, height, term } from "../../shared/ids.js";
 import type { BlockSigner } from "../../shared/log/chain.js";
 import { fakeSigner } from "../sim/fake-crypto.js";
 import { alienBlock, lateBlock } from "../sim/faults/alter.js";
@@ -20,6 +20,18 @@ function formBehind(): Lab {
 }
 
 describe("replication", () => {
+  it("an answer that waits for an insert goes with the leader that it was for", () => {
+    const lab = new Lab().form();
+    const n2 = lab.node("n2");
+    const waiting = (): number | undefined => n2.process?.driver.load()?.pendingAnswers;
+    n2.store.behaviour.held = ({ kind }) => kind !== "read";
+    lab.writeTo("n1");
+    expect(waiting()).toBeGreaterThan(0);
+    lab.deliver(lab.message("n3", "n2", { kind: "alive" }, { term: term(n2.view.term + 1) }));
+    expect(waiting()).toBe(0);
+    lab.finish();
+  });
+
   it("an uncommitted tail that lost is kept as evidence and replaced, without an alert; its write is logged once", () => {
     const lab = new Lab().form();
     const height = lab.tailOf("n1");

@@ -59,3 +59,20 @@ it("waits for a leader by the leader's own timeout, and names both: nodes config
   expect(Object.fromEntries(warnings)).toEqual({ n2: warning, n3: warning });
   lab.finish();
 });
+
+it("waits for its leader by that one's timeout, and for votes without one by its own", () => {
+  const lab = new Lab({ timingOf: { n1: { heartbeatMs: 3_000, electionTimeoutMs: 9_000 } } });
+  lab.startAll();
+  lab.until("n1 leads", () => lab.leader?.id === "n1", 120_000);
+  lab.writeTo("n1");
+  lab.split(["n2"], ["n1", "n3"]);
+  lab.sent.length = 0;
+  lab.run(5_000);
+  expect(lab.sentBy("n2", "pre_vote")).toEqual([]);
+  lab.until("n2 runs", () => lab.node("n2").view.role === "pre_candidate");
+  lab.sent.length = 0;
+  lab.run(6_000);
+  // Each time it asks two, about once a second.
+  expect(lab.sentBy("n2", "pre_vote").length).toBeGreaterThanOrEqual(10);
+  lab.finish();
+});

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BootState, HardState } from "../../cluster/types.js";
-import { height, term } from "../../shared/ids.js";
+import { type Height, height, term } from "../../shared/ids.js";
 import { type Block, hashHeader } from "../../shared/log/block.js";
 import { blockVerifier, type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import type { Control, Member } from "../../shared/log/control.js";
@@ -26,7 +26,7 @@ let folder = "";
 let database = new MemoryDatabase("");
 const warnings: string[] = [];
 let starts = 0;
-let afterOpening = (): void => undefined;
+let afterOpening = (_from: Height): void => undefined;
 const missing: number[] = [];
 const invalid = new Set<number>();
 let walked = 0;
@@ -43,7 +43,11 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function recoverWith(
   remembered: Remembered | null,
   living?: IdentityFile,
-  { verifiedTail, onInvalidBlock }: Partial<Pick<RecoveryOptions, "verifiedTail" | "onInvalidBlock">> = {},
+  {
+    verifiedTail,
+    onInvalidBlock,
+    memberCount = 3,
+  }: Partial<Pick<RecoveryOptions, "verifiedTail" | "onInvalidBlock" | "memberCount">> = {},
 ): Promise<BootState> {
   warnings.length = 0;
   invalid.clear();
@@ -58,7 +62,7 @@ async function recoverWith(
   });
   const readBlocks = log.readBlocks.bind(log);
   log.readBlocks = (from, limit) => {
-    afterOpening();
+    afterOpening(from);
     reads += 1;
     return readBlocks(from, limit);
   };
@@ -86,7 +90,7 @@ async function recoverWith(
     identity,
     clock: systemClock,
     verifyBlock: blockVerifier(createVerifier()),
-    memberCount: 3,
+    memberCount,
     remembered,
     publishedHeight: remembered === null ? null : remembered.committed.height,
     verifiedTail,
@@ -489,6 +493,51 @@ it.each<[string, (stored: StoredBlock) => StoredBlock | null]>([
   }
 });
 
+it("tells of the first of the old blocks that its search passes over, and leaves the rest to a pass", async () => {
+  const { blocks } = TestLog.grow(39);
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  for (const at of [28, 29]) {
+    const stored = renamed((blocks[at - 1] as TestBlock).stored, { height: at + 3 });
+    database.blocks.set(height(at), { stored, writeId: 0 });
+  }
+  const { idsFrom } = await recoverWith(null, undefined, { verifiedTail: { events: 4, blocksMax: 20, blocksMin: 4 } });
+  expect([idsFrom, [...invalid]]).toEqual([37, [28]]);
+});
+
+it.each([
+  ["has a hash that is not its own", (block: Block) => block.blockHash],
+  ["has a hash that was made anew for it", (_: Block, header: Block["header"]) => hashHeader(header)],
+])(
+  "calls the block that it begins with sound where the link of the next one is altered, which %s",
+  async (_, hashOf) => {
+    await startAdmitted();
+    const { blocks } = TestLog.grow(39);
+    for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+    const { block, frontier } = (blocks[36] as TestBlock).stored;
+    const header = { ...block.header, previousBlockHash: "e".repeat(64) };
+    const stored = { block: { ...block, header, blockHash: hashOf(block, header) }, frontier };
+    database.blocks.set(height(37), { stored, writeId: 0 });
+    const verifiedTail = { events: 4, blocksMax: 4, blocksMin: 4 };
+    await expect(recoverWith(null, undefined, { verifiedTail })).rejects.toMatchObject({ at: 37, failure: "unfit" });
+    expect([...invalid]).toEqual([37]);
+  },
+);
+
+it("does not wait for blocks that are deleted while it reads: the log has to be opened again", async () => {
+  await start();
+  const { blocks } = TestLog.grow(99);
+  for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
+  afterOpening = (from) => {
+    if (from !== 65) return;
+    if (!database.blocks.has(from)) throw new Error("it reads for ever");
+    for (let at = 65; at <= 100; at++) database.blocks.delete(height(at));
+  };
+  await expect(recoverWith(null)).rejects.toMatchObject({
+    failure: "unknown",
+    message: "Block 65 is missing from the database.",
+  });
+});
+
 it("walks over no hole in the old log, whether or not its search comes upon it", async () => {
   const { blocks } = TestLog.grow(5_999);
   for (const { stored } of blocks) database.blocks.set(stored.block.header.height, { stored, writeId: 0 });
@@ -851,6 +900,29 @@ describe("what a start finds of its own copy", () => {
     await start();
     expect(warnings.join()).toContain("does not continue its log");
     expect(await found()).toEqual([]);
+  });
+
+  it("says nothing where the identity file is a copy of before its database was replaced", async () => {
+    const blocks = await holding(4);
+    const old = readFileSync(join(folder, "identity.json"), "utf8");
+    database = new MemoryDatabase("2".repeat(32));
+    await start();
+    put(blocks);
+    await startedTwice();
+    writeFileSync(join(folder, "identity.json"), old);
+    await start();
+    expect(warnings.join()).toContain("another one than before");
+    expect(await found()).toEqual([]);
+  });
+
+  it("notes nothing for a log of one node: it joins nothing anew, and goes on once its database is back", async () => {
+    const blocks = await holding(9);
+    put(blocks.slice(0, 5));
+    await expect(recoverWith(null, undefined, { memberCount: 1 })).rejects.toThrow("This one-node log cannot go on");
+    expect(await found()).toEqual([]);
+    put(blocks);
+    const { base, tail } = await recoverWith(null, undefined, { memberCount: 1 });
+    expect([(tail.at(-1)?.next ?? base).height, warnings, await found()]).toEqual([9, [], []]);
   });
 
   it("names block and kind where the node ends, as somebody has altered what it cannot do without", async () => {

@@ -87,6 +87,28 @@ it("tells of none of them when their write fails", async () => {
   expect(stored).toEqual([]);
 });
 
+it("writes blocks alone after a write that failed, then half as many together as before, and one more each time", async () => {
+  const { database, log, operations, stored, failures } = await setUp();
+  const sizes: number[] = [];
+  const insertBlocks = log.insertBlocks.bind(log);
+  log.insertBlocks = (blocks) => {
+    sizes.push(blocks.length);
+    return insertBlocks(blocks);
+  };
+  const storings = TestLog.grow(80).blocks.map(storing);
+  const [genesis] = storings as [StorageOperation];
+  database.failNextWrite("not_stored");
+  operations.push(genesis);
+  await vi.waitFor(() => expect(failures).toHaveLength(1));
+  for (const operation of storings.slice(0, 48)) operations.push(operation);
+  await vi.waitFor(() => expect(stored).toHaveLength(48));
+  // What is no block says nothing of how many can be written together.
+  for (const opId of [100, 101]) operations.push({ kind: "save_state", opId, state });
+  for (const operation of storings.slice(48)) operations.push(operation);
+  await vi.waitFor(() => expect(stored).toHaveLength(83));
+  expect(sizes).toEqual([1, ...Array(32).fill(1), 16, 17, 16]);
+});
+
 it("tells of no more of them once their replica is gone", async () => {
   const { database, log, stored } = await setUp();
   const { blocks } = TestLog.grow(3);

@@ -55,6 +55,23 @@ export const REPLICA_GUARDS: readonly (readonly [Scenario, readonly string[]])[]
   [
     {
       file: "node/replica/recovery.test.ts",
+      test: "calls the block that it begins with sound where the link of the next one is altered, which",
+    },
+    [
+      "node/replica/verified-tail.ts: !(isNextNamed && hasHash(next.block.header, next.block.blockHash))",
+      "node/replica/verified-tail.ts: above?.block.header.previousBlockHash === next.block.blockHash",
+    ],
+  ],
+  [
+    {
+      file: "node/replica/recovery.test.ts",
+      test: "does not wait for blocks that are deleted while it reads: the log has to be opened again",
+    },
+    ["node/replica/verified-tail.ts: blocks.length === 0"],
+  ],
+  [
+    {
+      file: "node/replica/recovery.test.ts",
       test: "ends the node where it reaches into what is verified, and is called missing:",
     },
     [
@@ -153,11 +170,25 @@ export const REPLICA_GUARDS: readonly (readonly [Scenario, readonly string[]])[]
   [
     {
       file: "node/replica/recovery.test.ts",
+      test: "notes nothing for a log of one node: it joins nothing anew, and goes on once its database is back",
+    },
+    ["node/replica/start-findings.ts: memberCount === 1"],
+  ],
+  [
+    {
+      file: "node/replica/recovery.test.ts",
       test: "puts nothing away up to what it knows to be committed: blocks of another history in its place end the node",
     },
     [
       "node/replica/verified-tail.ts: lost?.isShorter === true || at > Math.max(identity.identity.mark?.height ?? 0, remembered?.committed.height ?? 0, publishedHeight ?? 0)",
     ],
+  ],
+  [
+    {
+      file: "node/replica/recovery.test.ts",
+      test: "says nothing where the identity file is a copy of before its database was replaced",
+    },
+    ["node/replica/start-findings.ts: hardState !== null && previousBootCounter > identity.bootCounter + 1"],
   ],
   [
     { file: "node/replica/recovery.test.ts", test: "starts wherever an old block is" },
@@ -184,6 +215,13 @@ export const REPLICA_GUARDS: readonly (readonly [Scenario, readonly string[]])[]
       test: "takes the database of a new node for its own after the answer to its first write was lost",
     },
     ["node/replica/memory.ts: lost === null #2"],
+  ],
+  [
+    {
+      file: "node/replica/recovery.test.ts",
+      test: "tells of the first of the old blocks that its search passes over, and leaves the rest to a pass",
+    },
+    ["node/replica/verified-tail.ts: at === from"],
   ],
   [
     {
@@ -230,6 +268,13 @@ export const REPLICA_GUARDS: readonly (readonly [Scenario, readonly string[]])[]
   [
     { file: "node/replica/storage-operations.test.ts", test: "tells of no more of them once their replica is gone" },
     ["node/replica/storage-operations.ts: generation !== this.generation"],
+  ],
+  [
+    {
+      file: "node/replica/storage-operations.test.ts",
+      test: "writes blocks alone after a write that failed, then half as many together as before, and one more each time",
+    },
+    ["node/replica/storage-operations.ts: this.aloneFor > 0 #2", "node/replica/storage-operations.ts: written > 0"],
   ],
   [
     { file: "node/replica/storage-operations.test.ts", test: "writes what is large in parts" },

@@ -5,6 +5,7 @@ import {
   BLOCK_EDITS,
   type BlockEdit,
   type Blocks,
+  blocksOf,
   edit,
   editPayload,
   stored,
@@ -177,6 +178,9 @@ describe("what somebody does to a node's database", () => {
       (one) => one.kind === "signature_invalid" && one.node === victim.id && covers(one, 1),
     );
     expect(fieldsAt(alert, 1)).toEqual(["signature"]);
+    // Members' keys, by which all evidence is verified, come from there.
+    const { signature } = await withDatabase(leader.mongodbUri, (db) => stored(blocksOf(db), 1));
+    await withDatabase(victim.mongodbUri, (db) => blocksOf(db).updateOne({ _id: 1 }, { $set: { signature } }));
   });
 
   it("finds what is altered in a copy that is put in the place of all blocks, and what was", async () => {

@@ -5,7 +5,7 @@ import type { PeerBody, PeerMessage } from "../shared/protocol/messages.js";
 import type { AlertFinding, ReplicaAlert } from "./codes.js";
 import type { Core } from "./core.js";
 import { genesisRefusal } from "./founding.js";
-import type { LogEntry, NewEntry } from "./log-view.js";
+import type { NewEntry } from "./log-view.js";
 
 type Append = Extract<PeerBody, { kind: "append" }>;
 
@@ -100,9 +100,8 @@ function verify(
 /** Who has signed both is to blame, and not a later leader that was given the other one. */
 function fork({ log }: Core, block: Block): Refused {
   const { height: at, term, leaderId } = block.header;
-  // What this log has above what is committed is in memory.
-  const { block: mine } = log.entry(at) as LogEntry;
-  const headers = [mine, block].map(({ header, signature }) => ({ header, signature }));
+  const both = [log.entry(at)?.block ?? [], block].flat();
+  const headers = both.map(({ header, signature }) => ({ header, signature }));
   const finding = { code: "two_blocks", term } as const;
   return { kind: "conflict", alert: { alertKind: "fork", accused: leaderId, finding, height: at, headers } };
 }

@@ -7,7 +7,7 @@ import { newTarget, withDatabase } from "./tamper/places.js";
 
 const LEADER_WITHIN_MS = 240_000;
 const FOUND_WITHIN_MS = 120_000;
-const RESOLVED_WITHIN_MS = 600_000;
+const RESOLVED_WITHIN_MS = 1_800_000;
 const REPLACED_WITHIN_MS = 20_000;
 const ALERTS_MAX = 500;
 

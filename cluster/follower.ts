@@ -82,7 +82,7 @@ export function onDurable(core: Core): void {
   for (const pending of due) {
     // An insert that completes after the term moved is answered to nobody in the old term.
     if (pending.term === core.term && pending.to === core.leaderId) {
-      answer(core, pending.to, { ...pending, result: "ok" });
+      answer(core, pending.to, { result: "ok", ...pending });
     }
   }
 }

@@ -258,7 +258,6 @@ export class Replica {
     const { core } = this;
     const { committed } = core.log;
     return {
-      ...this.standing(now),
       clusterId: core.clusterId,
       isStalled: core.isStalled,
       isForming: isForming(core),
@@ -276,6 +275,7 @@ export class Replica {
           : { leftMs: Math.max(0, core.election.deadline - now), ofMs: core.election.waitMs },
       peers: peerViews(core),
       clocksOff: clockViews(core),
+      ...this.standing(now),
     };
   }
 }

@@ -37,5 +37,5 @@ export function decodeMessage(bytes: Uint8Array): PeerMessage {
     if (blockBytes(block) > BLOCK_BYTES_MAX) throw new RangeError("block over its limit");
     blocks.push(block);
   }
-  return { ...message, blocks };
+  return { blocks, ...message };
 }

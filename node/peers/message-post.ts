@@ -42,7 +42,7 @@ export function postMessage(
       method: "POST",
       path,
       agent,
-      headers: { ...post.headers, "content-length": body.length },
+      headers: { "content-length": body.length, ...post.headers },
     });
     const fail = (error: NodeJS.ErrnoException): void =>
       reject(new ExchangeError(error.code ?? error.message, error.syscall, sent.reusedSocket));

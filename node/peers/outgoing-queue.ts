@@ -34,7 +34,7 @@ export class OutgoingQueue {
   }
 
   push(message: Outgoing): void {
-    this.waiting.push({ ...message, since: performance.now() });
+    this.waiting.push({ since: performance.now(), ...message });
     this.pump();
     if (this.waiting.length <= this.options.queueMax) return;
     const heartbeat = this.waiting.findIndex(({ isHeartbeat }) => isHeartbeat);

@@ -160,10 +160,10 @@ export class PeerClient {
     this.requests++;
     try {
       const answer = await this.exchange({
-        ...options,
         path: `${limits.PEER_PATH}/${path}`,
         body: bytes,
         agent: this.agents.requests,
+        ...options,
       });
       // Not signed, so it is no proof that the peer did nothing.
       if (answer.status === 401) throw this.error("refused", "the peer does not accept our messages", true);
@@ -185,7 +185,7 @@ export class PeerClient {
 
   private async transmit(exchange: Omit<Exchange, "path">): Promise<BulkEnd> {
     try {
-      const answer = await this.exchange({ ...exchange, path: limits.MESSAGES_PATH });
+      const answer = await this.exchange({ path: limits.MESSAGES_PATH, ...exchange });
       if (answer.status === 200) this.deliver(answer.body);
       return answer.status === 200 || answer.status === 204 ? "delivered" : "failed";
     } catch (error) {
@@ -272,7 +272,7 @@ export class PeerClient {
       requestId: exchange.requestId ?? "",
     };
     const signature = signRequest(secret, { method: "POST", path: exchange.path }, envelope, exchange.body);
-    const headers = { ...writeEnvelope({ ...envelope, signature }), "content-type": "application/octet-stream" };
+    const headers = { "content-type": "application/octet-stream", ...writeEnvelope({ signature, ...envelope }) };
     const { path, body, agent } = exchange;
     if (path === limits.MESSAGES_PATH || exchange.isFrequent === true) {
       const { url } = this;

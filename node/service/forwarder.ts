@@ -96,7 +96,7 @@ class Lead {
     // The leader answers at the deadline at the latest.
     const leftMs = Math.max(0, waiting.deadline - clock.now()) + ANSWER_GRACE_MS;
     const bytes = waiting.write.events.reduce((sum, event) => sum + eventBytesBound(event), 0);
-    this.queue.push({ ...waiting, n, bytes, cancelExpiry: clock.after(leftMs, () => this.expire(n)), sentAt: 0 });
+    this.queue.push({ n, bytes, cancelExpiry: clock.after(leftMs, () => this.expire(n)), sentAt: 0, ...waiting });
     this.sendSoon();
   }
 
@@ -203,7 +203,10 @@ class Lead {
       request: ++this.lastRequest,
       term: this.term,
       writes: writes.map(({ n, write, deadline, sinceHeight, ifPreviousHash }) => ({
-        ...{ n, requestId: write.requestId, sinceHeight, ifPreviousHash },
+        n,
+        requestId: write.requestId,
+        sinceHeight,
+        ifPreviousHash,
         budgetMs: Math.max(1, Math.floor(deadline - now)),
         events: write.events.map(toForwarded),
       })),

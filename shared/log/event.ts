@@ -243,7 +243,8 @@ export interface ShownEvent extends Omit<EventView, "dataPayload"> {
 
 export function shownEvent(event: ReadEvent, block: { height: Height; term: Term }): ShownEvent {
   const { record } = event;
-  return {
+  const { idempotencyKey, batch } = record;
+  const shown: ShownEvent = {
     v: 1,
     sequence: record.sequence,
     id: record.id,
@@ -254,13 +255,14 @@ export function shownEvent(event: ReadEvent, block: { height: Height; term: Term
     payloadSalt: toHex(event.payloadSalt),
     payloadHash: record.payloadHash,
     recordedAt: record.recordedAt,
-    ...(record.idempotencyKey === undefined ? {} : { idempotencyKey: record.idempotencyKey }),
-    ...(record.batch === undefined ? {} : { batch: [record.batch[0], record.batch[1]] }),
     previousHash: record.previousHash,
     hash: event.hash,
     height: block.height,
     term: block.term,
   };
+  if (idempotencyKey !== undefined) shown.idempotencyKey = idempotencyKey;
+  if (batch !== undefined) shown.batch = [batch[0], batch[1]];
+  return shown;
 }
 
 /** Recomputes an event's two hashes from what an API shows: null when both hold, else which one does not. */

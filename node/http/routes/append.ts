@@ -53,7 +53,7 @@ export function answerHeaders(res: Response, outcome: AppendOutcome): void {
   res.setHeader("Cache-Control", "no-store");
 }
 
-/** Where an event stands in the log: what an append is answered with. */
+/** Where an event stands in the log. */
 export const place = (event: EventView): object => ({
   sequence: event.sequence,
   id: event.id,
@@ -63,3 +63,7 @@ export const place = (event: EventView): object => ({
   height: event.height,
   recordedAt: event.recordedAt,
 });
+
+/** What an append is answered with. */
+export const answerOf = (event: EventView, { acknowledgedBy }: AppendOutcome): object =>
+  Object.assign(place(event), { acknowledgedBy });

@@ -11,7 +11,7 @@ import { idempotencyKey } from "../middleware/idempotency-key.js";
 import { eventMethods } from "../middleware/methods.js";
 import { rawBody, rawRequest } from "../middleware/raw-body.js";
 import { beginRead, requestId, showStanding } from "../middleware/request-context.js";
-import { answerHeaders, appendOne, created, place } from "./append.js";
+import { answerHeaders, answerOf, appendOne, created, place } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 import { type EventList, fetchEvents, type ListQuery, PAGE_BYTES_MAX, readListQuery } from "./event-list.js";
 import { histogram } from "./histogram.js";
@@ -30,7 +30,7 @@ export function events(context: RouteContext): Router {
     .post(rawBody(context, eventRequestBytesMax(context)), async (req, res) => {
       const { event, outcome } = await appendOne(context, "own", req, res);
       res.location(`/api/v1/events/${event.sequence}`).setHeader("ETag", `"${event.hash}"`);
-      created(res, { ...place(event), acknowledgedBy: outcome.acknowledgedBy });
+      created(res, answerOf(event, outcome));
     })
     .get(listEvents(context))
     .all(eventMethods("GET", "POST"));

@@ -4,7 +4,7 @@ import type { ProblemError } from "../../problems.js";
 import { bodyProblem } from "../body-room.js";
 import { requestIdOf } from "../middleware/request-context.js";
 import { securityHeaderValues } from "../middleware/security-headers.js";
-import { appendEvent, place } from "./append.js";
+import { answerOf, appendEvent } from "./append.js";
 import { eventRequestBytesMax, type RouteContext } from "./context.js";
 
 const PATH = "/api/v1/events";
@@ -16,7 +16,8 @@ const PATH = "/api/v1/events";
  */
 export function straightAppends(context: RouteContext, app: RequestListener, others: RequestListener): RequestListener {
   const bytesMax = eventRequestBytesMax(context);
-  const security = securityHeaderValues();
+  // Headers are a list, name by name: an object that is put together from another one and more is made slowly, each time.
+  const security = Object.entries(securityHeaderValues()).flat();
 
   async function append(req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> {
     const { status } = context;
@@ -24,21 +25,15 @@ export function straightAppends(context: RouteContext, app: RequestListener, oth
     try {
       const raw = { contentType: req.headers["content-type"], body };
       const { event, outcome } = await appendEvent(context, "own", { req, raw, requestId });
-      const text = JSON.stringify({ ...place(event), acknowledgedBy: outcome.acknowledgedBy });
+      const text = JSON.stringify(answerOf(event, outcome));
       const { leaderId, term } = status.standing();
-      res.writeHead(201, {
-        ...security,
-        "X-Request-Id": requestId,
-        "X-Served-By": status.nodeId,
-        "X-Term": String(term),
-        ...(leaderId === null ? {} : { "X-Leader": leaderId }),
-        ...(outcome.isReplay ? { "Idempotent-Replayed": "true" } : {}),
-        "Cache-Control": "no-store",
-        Location: `${PATH}/${event.sequence}`,
-        ETag: `"${event.hash}"`,
-        "Content-Type": "application/json; charset=utf-8",
-        "Content-Length": Buffer.byteLength(text),
-      });
+      const own = ["X-Request-Id", requestId, "X-Served-By", status.nodeId, "X-Term", String(term)];
+      if (leaderId !== null) own.push("X-Leader", leaderId);
+      if (outcome.isReplay) own.push("Idempotent-Replayed", "true");
+      own.push("Cache-Control", "no-store", "Location", `${PATH}/${event.sequence}`, "ETag", `"${event.hash}"`);
+      const length = String(Buffer.byteLength(text));
+      own.push("Content-Type", "application/json; charset=utf-8", "Content-Length", length);
+      res.writeHead(201, security.concat(own));
       res.end(text);
     } catch (error) {
       req.headers["x-request-id"] = requestId;

@@ -105,7 +105,7 @@ export class Searches {
       const from = isAsc ? next : Math.max(low, place.first, next + 1 - limit);
       const to = isAsc ? Math.min(high, end, next + limit) : next + 1;
       const sure = Array.from({ length: to - from }, (_, i) => from + i - place.first);
-      if (page.takeAtHand([{ ...place, sure, unsure: [], block }]) === false) return page.end(null);
+      if (page.takeAtHand([{ sure, unsure: [], block, ...place }]) === false) return page.end(null);
       next = isAsc ? end : place.first - 1;
     }
     return page.end(DONE);
@@ -378,7 +378,7 @@ function decide(hits: Hits, at: Height, range: Range): Hits {
 /** Without a condition on entries every position is a hit. */
 function hitsOfPlace(place: Place, range: Range): WalkedHits {
   const sure = Array.from({ length: place.count }, (_, i) => i);
-  return { ...place, ...decide({ sure, unsure: [] }, place.height, range) };
+  return Object.assign(decide({ sure, unsure: [] }, place.height, range), place);
 }
 
 /** As `hitsOf`: an entry in which nothing makes sense any more says what its block does not. */

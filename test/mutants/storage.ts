@@ -259,10 +259,10 @@ export const STORAGE: readonly Mutant[] = [
       { file: CORE, find: "    if (leaderId === null) this.following.pendingAnswers = [];\n", replace: "" },
       {
         file: FOLLOWER,
-        find: '    if (pending.term === core.term && pending.to === core.leaderId) {\n      answer(core, pending.to, { ...pending, result: "ok" });\n',
+        find: '    if (pending.term === core.term && pending.to === core.leaderId) {\n      answer(core, pending.to, { result: "ok", ...pending });\n',
         replace:
           "    {\n      const { hard } = core;\n      core.hard = { ...hard, term: pending.term };\n" +
-          '      answer(core, pending.to, { ...pending, result: "ok" });\n      core.hard = hard;\n',
+          '      answer(core, pending.to, { result: "ok", ...pending });\n      core.hard = hard;\n',
       },
     ],
   },

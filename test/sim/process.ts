@@ -211,7 +211,7 @@ export class SimProcess implements Clock {
         this.isReluctant = input.isLate;
         return served.tellFitness();
       default:
-        served.driver.submit({ ...input, now: this.now(), wall: this.wall() } as Input);
+        served.driver.submit({ now: this.now(), wall: this.wall(), ...input } as Input);
     }
   }
 

@@ -92,7 +92,8 @@ export class MemoryLogStore implements LogStore {
       if (truncating !== null) await this.runTruncation(opening, truncating);
       const tailHeight = tailHeightOf(database);
       await tidy(database, tailHeight);
-      if (tailHeight === 0 && database.state?.indexWork != null) await this.swap(opening, { indexWork: null });
+      const isOver = tailHeight === 0 || standingOf(database) !== null;
+      if (isOver && database.state?.indexWork != null) await this.swap(opening, { indexWork: null });
     } catch (error) {
       this.drop();
       throw error;

@@ -126,10 +126,10 @@ export class MongoLogStore implements LogStore, RepairStore {
     const newest = await newestHeights(blocks);
     const [tailHeight = height(0)] = newest;
     await opening.works.tidy(tailHeight, () => opening.state.swapOrThrow({}, options));
-    // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
-    // everything that it saw durable, before it is counted on.
-    await opening.state.swapOrThrow(tailHeight === 0 ? { indexWork: null } : {}, options);
     const index = await opening.works.standing();
+    // An insert whose reply was lost may be visible and not journaled yet: a journaled write after the read makes
+    // everything that it saw durable, before it is counted on. Of an index that is whole no work is left to be done.
+    await opening.state.swapOrThrow(tailHeight === 0 || index !== null ? { indexWork: null } : {}, options);
     await this.companion.open(link.processId, durable, () => this.notify(opening));
     await opening.state.assertOwner(options);
     await link.verifyProcess();

@@ -40,13 +40,14 @@ export async function fsck(database: NodeDatabase, options: FsckOptions): Promis
       detail: `a document with the id ${id} stands among the blocks`,
     });
   const account = await database.indexAccount();
-  const isIndexWhole = account === "whole" || (account === "taken" && !(await database.isIndexWork()));
-  if (account === "taken")
+  const isTaken = account === "altered" || account === "missing";
+  const isIndexWhole = account === "whole" || (isTaken && !(await database.isIndexWork()));
+  if (isTaken)
     findings.add({
       node,
       field: "index",
-      fault: "missing",
-      detail: "what says that the index is whole was changed or taken away",
+      fault: account === "missing" ? "missing" : "bad_entry",
+      detail: `the index marker, which says that the index is whole, is ${account === "missing" ? "missing" : "not what a node writes"}`,
     });
   if (!isIndexWhole)
     findings.notes.push("The index says that it is not whole: entries that are missing are no difference.");

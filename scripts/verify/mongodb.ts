@@ -10,6 +10,8 @@ const CONNECT_MS = 10_000;
 const BATCH = 128;
 const NOTE_BYTES = 64;
 export const PAGE_HEIGHTS = 256;
+/** A whole index says so by this term: the first 8 bytes of the hash. */
+const WHOLE_TERM = createHash("sha256").update("quorumlog/index/whole/v1\n").digest().readBigInt64BE();
 
 export interface StoredBlock extends FoundBlock {
   /** Its id: of a block a whole number from 1. */
@@ -105,10 +107,13 @@ export class NodeDatabase {
    * What the index says of itself: that it is whole; that a work makes it so, and entries may be missing by right; or nothing that
    * a node leaves there, which deletes no such document, and names the work where it is not whole.
    */
-  async indexAccount(): Promise<"whole" | "work" | "taken"> {
-    const marker = await this.blocks.findOne({ _id: Number.MIN_SAFE_INTEGER });
-    if (Array.isArray(marker?.terms) && marker.terms.length > 0) return "whole";
-    return typeof marker?.work === "string" ? "work" : "taken";
+  async indexAccount(): Promise<"whole" | "work" | "altered" | "missing"> {
+    const marker = await this.entries.findOne({ _id: Number.MIN_SAFE_INTEGER });
+    if (marker === null) return "missing";
+    const { terms, work } = marker;
+    if (!Array.isArray(terms)) return "altered";
+    if (terms.length === 1 && terms[0] === WHOLE_TERM) return "whole";
+    return terms.length === 0 && typeof work === "string" ? "work" : "altered";
   }
 
   /** Whether the node says that it works on entries. */

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MongoClient } from "mongodb";
+import { Long, MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BLOCK_EDITS, type Blocks, blocksOf, editableEvent } from "../../scripts/chaos/tamper/edits.js";
 import type { Cluster, ClusterNode } from "../../scripts/cluster/cluster.js";
@@ -229,6 +229,13 @@ describe("npm run verify on a node whose database somebody has changed", () => {
     const marker = { _id: Number.MIN_SAFE_INTEGER };
     expect(await whileChanged(200, () => blocks.deleteOne(marker))).toMatchObject([{ field: "index" }]);
     expect(await whileChanged(200, () => blocks.updateOne(marker, { $set: { terms: [] } }))).toHaveLength(1);
+    for (const terms of [[7], ["whole"], [Long.fromString("-1")]])
+      expect(await whileChanged(200, () => blocks.updateOne(marker, { $set: { terms } }))).toMatchObject([
+        { field: "index", fault: "bad_entry" },
+      ]);
+    expect(await whileChanged(200, () => blocks.updateOne(marker, { $push: { terms: 7 } as never }))).toHaveLength(1);
+    // What a node adds to a whole index, it says so.
+    expect(await whileChanged(200, () => blocks.updateOne(marker, { $set: { work: "w" } }))).toEqual([]);
     const [account, entry] = await whileChanged(1, () => blocks.deleteMany({ _id: { $lt: 0 } }));
     expect([account?.field, entry?.field]).toEqual(["index", "entry"]);
     expect(await whileChanged(200, () => blocks.updateOne(marker, { $set: { terms: [], work: "w" } }))).toEqual([]);

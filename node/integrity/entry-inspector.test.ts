@@ -6,6 +6,7 @@ import { type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
 import { hastyClock, MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
 import { AlteredBlock } from "../replica/anchors.js";
 import { proved } from "../replica/proved-block.js";
+import type { IndexAccount } from "../storage/integrity-port.js";
 import type { IndexEntry, StoredEntry } from "../storage/port.js";
 import { EntryInspector } from "./entry-inspector.js";
 import type { IncidentFinding } from "./incident-record.js";
@@ -18,7 +19,7 @@ function setUp(count = 8) {
   const noted: IncidentFinding[] = [];
   const made: number[] = [];
   const standing = {
-    isMarked: true,
+    account: "whole" as IndexAccount,
     isWhole: true,
     isJudged: true,
     held: count + 1,
@@ -44,7 +45,7 @@ function setUp(count = 8) {
     indexedPaths: () => standing.paths,
     isWhole: () => standing.isWhole,
     heldThrough: () => height(standing.held),
-    isMarked: async () => standing.isMarked,
+    accountOf: async () => standing.account,
     clock: hastyClock(),
     makeAnew: (at) => made.push(at),
     makeAllAnew: () => {
@@ -125,10 +126,14 @@ it("has the whole index made anew where very many differ", async () => {
 it("makes all entries anew where the index does not say that it is whole, unless it is not", async () => {
   const { inspector, standing } = setUp();
   expect([await inspector.isMarkerSound(), standing.all]).toEqual([true, 0]);
-  standing.isMarked = false;
+  standing.account = "other";
   expect([await inspector.isMarkerSound(), standing.all]).toEqual([false, 1]);
+  // A write of this node's own that arrived late: nobody has changed anything.
+  standing.account = "own work";
+  expect([await inspector.isMarkerSound(), standing.all]).toEqual([true, 2]);
   standing.isWhole = false;
-  expect([await inspector.isMarkerSound(), standing.all]).toEqual([true, 1]);
+  standing.account = "other";
+  expect([await inspector.isMarkerSound(), standing.all]).toEqual([true, 2]);
 });
 
 it("shows that it goes on with each part of many that it looked at", async () => {

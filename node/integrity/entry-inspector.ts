@@ -9,7 +9,7 @@ import type { IndexFinding } from "../replica/held-log.js";
 import type { ProvedBlock } from "../replica/proved-block.js";
 import { entryDifferences, entryOf } from "../storage/entries.js";
 import type { FoundBy, Range } from "../storage/incident.js";
-import type { IntegrityStore } from "../storage/integrity-port.js";
+import type { IndexAccount, IntegrityStore } from "../storage/integrity-port.js";
 import type { IndexEntry, StoredEntry } from "../storage/port.js";
 import { firstDifference, type IncidentFinding } from "./incident-record.js";
 import { type Keeping, NOT_KEPT } from "./keeping.js";
@@ -39,8 +39,8 @@ export interface EntryInspectorParts {
   readonly makeAnew: (at: Height) => void;
   /** So many differ that the whole index is made anew. */
   readonly makeAllAnew: () => void;
-  /** Whether the index says in the database that it is whole. */
-  readonly isMarked: () => Promise<boolean>;
+  /** What the index says of itself in the database. */
+  readonly accountOf: () => Promise<IndexAccount>;
   readonly clock: Clock;
   readonly note: (finding: IncidentFinding) => void;
 }
@@ -70,14 +70,18 @@ export class EntryInspector {
 
   /** Whether the index's own account of itself is there where it should be; where it is not, all entries are made anew. */
   async isMarkerSound(): Promise<boolean> {
-    const { isWhole, isMarked, clock, makeAllAnew } = this.parts;
+    const { isWhole, accountOf, clock, makeAllAnew } = this.parts;
+    let account: IndexAccount = "whole";
     // Work on the index that ends just now says so in the database first.
     for (let look = 0; look < 2; look++) {
-      if (!isWhole() || (await isMarked())) return true;
+      if (!isWhole()) return true;
+      account = await accountOf();
+      if (account === "whole") return true;
       await sleep(clock, MARKER_AGAIN_MS);
     }
     makeAllAnew();
-    return false;
+    // A write of this node's own, whose answer was lost, may arrive behind what it has written since.
+    return account === "own work";
   }
 
   /**

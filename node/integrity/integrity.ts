@@ -96,7 +96,7 @@ export class Integrity {
       entryOf: (events, index, paths) => driver.log.index.entryOf(events, index, paths),
       indexedPaths: () => driver.log.index.indexedPaths,
       isWhole: () => driver.log.index.isWhole,
-      ...{ clock, isMarked: () => store.isMarked() },
+      ...{ clock, accountOf: () => store.indexAccount() },
       makeAnew: (at) => driver.log.index.differs(at),
       makeAllAnew: () => driver.log.index.lost(),
     });

@@ -61,6 +61,9 @@ export type PlaceInLog =
   /** What says that the index is whole; or nothing of ours. */
   | { readonly kind: "marker" | "other" };
 
+/** What the index says of itself: that it is whole; that a work of this node's makes it so; or nothing that this node has written. */
+export type IndexAccount = "whole" | "own work" | "other";
+
 /** One change in this node's database, by whomever. */
 export interface StoreChange {
   readonly operation: string;
@@ -115,8 +118,7 @@ export interface IntegrityStore {
   kept(names: readonly string[]): Promise<KeptDocument[]>;
   /** What is wrong with the document of hard state, as a sentence; null if it is as this node wrote it. */
   stateFault(): Promise<string | null>;
-  /** Whether the index says that it is whole. */
-  isMarked(): Promise<boolean>;
+  indexAccount(): Promise<IndexAccount>;
   /** Whether this node wrote the page of anchors; `absent` may be so. */
   anchorStanding(page: number, clusterId: HashHex): Promise<"ours" | "absent" | "altered">;
   /** Heights of the newest blocks up to `through` with records of that kind, ascending. */

@@ -32,8 +32,13 @@ export interface OpenTruncation {
   readonly storeId: string;
 }
 
-/** 64 hex digits that only this node can compute for this state, this page, this alert, or this truncation. */
-export type StateMac = (value: HardState | AnchorPage | KeptAlert | OpenTruncation) => string;
+/** A work on the index. No other value has this member alone. */
+export interface NamedWork {
+  readonly indexWork: string;
+}
+
+/** 64 hex digits that only this node can compute for this state, this page, this alert, this truncation, or this work. */
+export type StateMac = (value: HardState | AnchorPage | KeptAlert | OpenTruncation | NamedWork) => string;
 
 /**
  * HMAC-SHA-256 (RFC 2104) over the RFC 8785 form of the value, under a key of its own from the identity's 32-byte seed

@@ -3,6 +3,7 @@ import { entryOf } from "../../node/storage/entries.js";
 import type {
   FoundBlock,
   FoundIndexEntry,
+  IndexAccount,
   IntegrityStore,
   KeptDocument,
   KeptEntry,
@@ -52,7 +53,6 @@ export class MemoryIntegrity implements IntegrityStore {
   others: Stranger[] = [];
   state: string | null = null;
   anchors: "ours" | "absent" | "altered" = "ours";
-  marked = true;
 
   constructor(blocks: readonly TestBlock[]) {
     for (const { stored, toStore } of blocks) {
@@ -106,8 +106,8 @@ export class MemoryIntegrity implements IntegrityStore {
   async stateFault(): Promise<string | null> {
     return this.state;
   }
-  async isMarked(): Promise<boolean> {
-    return this.marked;
+  async indexAccount(): Promise<IndexAccount> {
+    return "whole";
   }
   async anchorStanding(): Promise<"ours" | "absent" | "altered"> {
     return this.anchors;

@@ -13,7 +13,7 @@ export function fakeStateMac(seed: string): StateMac {
   // Nobody writes to the list of founders: it is replaced as a whole, once or twice in a life.
   let founders: { of: HardState["forming"]; text: string } = { of: null, text: "null" };
   return (value) => {
-    if ("alert" in value || "truncating" in value) return `${seed} ${JSON.stringify(value)}`;
+    if ("alert" in value || "truncating" in value || "indexWork" in value) return `${seed} ${JSON.stringify(value)}`;
     if ("anchors" in value) return `${seed} ${value.clusterId} ${value.page} ${value.anchors}`;
     const { term, votedFor, joinNonce, forming, ...others } = value;
     if (founders.of !== forming) founders = { of: forming, text: JSON.stringify(forming) };

@@ -22,6 +22,7 @@ import {
   type StoredEntry,
   StoreError,
 } from "../port.js";
+import type { StateMac } from "../state-mac.js";
 import type { StoredDocument } from "./documents.js";
 import { entriesOf, entryDocument, type FoundDocument, storedEntry, TERMS_INDEX } from "./entries.js";
 import { entriesBetween, entryId, heightOf, MARKER_ID } from "./entry-ids.js";
@@ -68,6 +69,7 @@ export class IndexWorks {
       readonly quarantine: Collection<QuarantinedDocument>;
       readonly alerts: Alerts;
       readonly durable: WriteConcern;
+      readonly stateMac: StateMac;
     },
   ) {
     this.entries = entriesOf(db);
@@ -142,7 +144,7 @@ export class IndexWorks {
   }
 
   async begin(isLost: boolean, onTaken: () => void): Promise<void> {
-    const name = randomBytes(12).toString("hex");
+    const name = workName(this.from.stateMac);
     if (isLost) {
       if (isTaken(await this.marker({ _id: MARKER_ID }))) onTaken();
       await this.putMarker({ terms: [], paths: [], work: name });
@@ -282,6 +284,13 @@ function unlessRefused(error: unknown): null {
   if (error instanceof MongoError && !(error instanceof MongoServerError)) throw error;
   return null;
 }
+
+const WORK_BYTES = 12;
+/** By its name this node knows that a work was its own, whichever of its processes began it, however late it arrives. */
+const workName = (macOf: StateMac, name = randomBytes(WORK_BYTES).toString("hex")): string =>
+  `${name}-${macOf({ indexWork: name })}`;
+export const isOwnWork = (work: unknown, macOf: StateMac): boolean =>
+  typeof work === "string" && work === workName(macOf, work.slice(0, 2 * WORK_BYTES));
 
 const noWork = (): StoreError => new StoreError("not_stored", "No work on the index was begun.");
 const changed = (at: number | null): StoreError =>

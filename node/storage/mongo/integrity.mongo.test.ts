@@ -305,12 +305,20 @@ it("knows its own state, anchors and marker from what somebody put in their plac
   await log.saveState({ term: 3 as never, votedFor: "n1", joinNonce: "0".repeat(32), forming: null });
   await log.writeAnchors(clusterId, new Map([[0, new Uint8Array(64)]]));
   expect([await integrity.stateFault(), await integrity.anchorStanding(0, clusterId)]).toEqual([null, "ours"]);
-  expect([await integrity.anchorStanding(1, clusterId), await integrity.isMarked()]).toEqual(["absent", true]);
+  expect([await integrity.anchorStanding(1, clusterId), await integrity.indexAccount()]).toEqual(["absent", "whole"]);
   await db.collection("state").updateOne({}, { $set: { "hard.term": 4 } });
   await db.collection("anchors").updateOne({}, { $set: { mac: "0".repeat(64) } });
   await db.collection("blocks").updateOne({ _id: Number.MIN_SAFE_INTEGER as never }, { $set: { terms: [] } });
   expect(await integrity.stateFault()).toMatch(/not what it wrote/);
-  expect([await integrity.anchorStanding(0, clusterId), await integrity.isMarked()]).toEqual(["altered", false]);
+  expect([await integrity.anchorStanding(0, clusterId), await integrity.indexAccount()]).toEqual(["altered", "other"]);
+  await log.beginIndexWork({ from: height(1), through: height(1) }, true);
+  expect(await integrity.indexAccount()).toBe("own work");
+  const marker = { _id: Number.MIN_SAFE_INTEGER as never };
+  const { work } = (await db.collection("blocks").findOne(marker)) as unknown as { work: string };
+  for (const other of [{ work: `0${work.slice(1)}` }, { work: 7 }, { work: "w" }, { work, terms: ["x"] }]) {
+    await db.collection("blocks").updateOne(marker, { $set: other });
+    expect(await integrity.indexAccount()).toBe("other");
+  }
   await log.saveState({ term: 5 as never, votedFor: "n1", joinNonce: "0".repeat(32), forming: null });
   expect(await integrity.stateFault()).toBeNull();
   await db.collection("state").updateOne({}, { $set: { truncating: { from: 1, term: 5, leaderId: "n2" } } });
@@ -346,11 +354,11 @@ it("takes for altered what cannot be decoded, of its own state, anchors, alerts 
   const markers = db.collection<{ _id: number; terms: unknown }>("blocks");
   const marker = { _id: Number.MIN_SAFE_INTEGER };
   await markers.updateOne(marker, { $set: { x: UNDECODABLE } });
-  expect(await integrity.isMarked()).toBe(true);
+  expect(await integrity.indexAccount()).toBe("whole");
   await markers.updateOne(marker, { $push: { terms: UNDECODABLE as never } });
-  expect(await integrity.isMarked()).toBe(true);
+  expect(await integrity.indexAccount()).toBe("whole");
   await markers.updateOne(marker, { $set: { terms: UNDECODABLE } });
-  expect(await integrity.isMarked()).toBe(false);
+  expect(await integrity.indexAccount()).toBe("other");
   // Each is made anew over it.
   await alerts.raise(finding, "2030-01-01T00:00:01.000Z");
   await log.writeAnchors(clusterId, new Map([[0, new Uint8Array(64)]]));

@@ -5,6 +5,7 @@ import { textOfAny } from "../carried.js";
 import type {
   FoundBlock,
   FoundIndexEntry,
+  IndexAccount,
   IntegrityStore,
   KeptDocument,
   KeptEntry,
@@ -20,7 +21,7 @@ import { watchChanges } from "./changes.js";
 import { READ_BATCH_BLOCKS, type StoredDocument, storedBlock, storedBytes } from "./documents.js";
 import { entriesOf, type FoundDocument, storedEntry } from "./entries.js";
 import { entriesBetween, entryId, inOrder, MARKER_ID } from "./entry-ids.js";
-import { MARKER } from "./index-work.js";
+import { isOwnWork, MARKER } from "./index-work.js";
 import { copyToQuarantine, keepEntry, keepPlanted, keepSigned } from "./quarantine.js";
 import type { ReadLink } from "./read-link.js";
 import { MongoState } from "./state.js";
@@ -171,10 +172,16 @@ export class MongoIntegrity implements IntegrityStore {
     });
   }
 
-  isMarked(): Promise<boolean> {
+  indexAccount(): Promise<IndexAccount> {
     return this.reading(async (db) => {
-      const marker = { _id: MARKER_ID, terms: MARKER };
-      return (await entriesOf(db).findOne(marker, { projection: BY_ID })) !== null;
+      const marker = { _id: MARKER_ID };
+      const isWhole = await entriesOf(db).findOne({ ...marker, terms: MARKER }, { projection: BY_ID });
+      if (isWhole !== null) return "whole";
+      const found = await entriesOf(db).findOne(
+        { ...marker, terms: { $size: 0 } },
+        { ...RAW, projection: { work: 1 } },
+      );
+      return isOwnWork(decoded<FoundDocument>(found)?.work, this.macOf) ? "own work" : "other";
     });
   }
 

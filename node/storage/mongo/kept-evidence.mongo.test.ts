@@ -60,7 +60,7 @@ function watchOver(blocks: readonly TestBlock[]) {
     heldThrough: () => height(blocks.length),
     makeAnew: () => undefined,
     makeAllAnew: () => undefined,
-    isMarked: async () => true,
+    accountOf: async () => "whole",
     note: (finding) => noted.push(finding),
   });
   const evidence = new Evidence({

@@ -105,7 +105,7 @@ export class MongoLogStore implements LogStore, RepairStore {
       blocks,
       entries: entriesOf(db),
       alerts,
-      works: new IndexWorks(db, { blocks, quarantine: into, alerts, durable }),
+      works: new IndexWorks(db, { blocks, quarantine: into, alerts, durable, stateMac: this.options.stateMac }),
       anchors: new MongoAnchors(db.collection("anchors"), durable, this.options.stateMac),
       quarantine: into,
       durable,

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { poll } from "../lib/processes.js";
 import { type ProgramEvent, RestartPolicy, Supervised } from "./supervised.js";
@@ -59,6 +60,22 @@ describe("a supervised program", () => {
     program.start();
     expect(await poll(() => program.pid, { withinMs: 5_000 })).toBeGreaterThan(1);
     expect(events.map(({ kind }) => kind)).toEqual(["up", "up"]);
+  });
+
+  it("that was asked to stop already is waited for: a second signal would end it at once", async () => {
+    const stops = `let n = 0; process.on("SIGTERM", () => n++ ? process.exit(9) : setTimeout(process.exit, 300, 0) && console.log("stops"));
+      setInterval(() => {}, 1_000); console.log("up")`;
+    const child = spawn(process.execPath, ["-e", stops]);
+    const program = supervise(
+      () => child,
+      false,
+      () => new Promise((resolve) => child.stdout.once("data", () => resolve())),
+    );
+    await program.whenUp();
+    program.signal("SIGTERM");
+    await once(child.stdout, "data");
+    await program.stop(5_000);
+    expect([child.exitCode, child.signalCode]).toEqual([0, null]);
   });
 
   it("stays down, and says where its log is, when starting it again would end in the same way", async () => {

@@ -55,6 +55,8 @@ export class Supervised {
   readonly #policy = new RestartPolicy();
   #isUp = false;
   #waiters: (() => void)[] = [];
+  /** Asked to stop: a second signal would end it at once. */
+  #stopping: ChildProcess | undefined;
 
   constructor(
     readonly program: Program,
@@ -84,10 +86,11 @@ export class Supervised {
 
   async stop(patienceMs: number): Promise<void> {
     const child = this.#release();
-    if (child) await stopChild(child, "SIGTERM", patienceMs);
+    if (child) await stopChild(child, child === this.#stopping ? null : "SIGTERM", patienceMs);
   }
 
   signal(name: NodeJS.Signals): void {
+    if (name === "SIGTERM") this.#stopping = this.#child;
     this.#child?.kill(name);
   }
 

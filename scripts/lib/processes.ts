@@ -43,10 +43,14 @@ export async function exitOf(child: ChildProcess): Promise<void> {
   if (!hasExited(child) && child.pid !== undefined) await once(child, "exit");
 }
 
-/** Asks politely, then insists: true if the first signal was enough. */
-export async function stopChild(child: ChildProcess, first: NodeJS.Signals, patienceMs: number): Promise<boolean> {
+/** Asks politely, unless it was asked already, then insists: true if the first signal was enough. */
+export async function stopChild(
+  child: ChildProcess,
+  first: NodeJS.Signals | null,
+  patienceMs: number,
+): Promise<boolean> {
   if (hasExited(child)) return true;
-  child.kill(first);
+  if (first !== null) child.kill(first);
   const timer = setTimeout(() => child.kill("SIGKILL"), patienceMs);
   await exitOf(child);
   clearTimeout(timer);

@@ -22,6 +22,8 @@ export class ChaosDesk {
   readonly #record: ChaosState["record"] = [];
   readonly #paused = new Set<string>();
   readonly #cuts = new Map<string, () => void>();
+  /** Asked to stop: a second signal would end them at once. */
+  readonly #stopping = new Set<string>();
   #cluster: Cluster | undefined;
 
   private constructor(
@@ -51,6 +53,7 @@ export class ChaosDesk {
   onEvent(event: MemberEvent): void {
     if (event.kind !== "up" && event.kind !== "died" && event.kind !== "down") return;
     if (!this.ids.includes(event.program)) return;
+    this.#stopping.delete(event.program);
     if (event.kind !== "up") this.#paused.delete(event.program);
     if (event.kind === "up") this.#note(event.program, "up");
     else this.#note(event.program, "died", event.reason);
@@ -99,6 +102,7 @@ export class ChaosDesk {
         this.#note(id, action);
         return cluster.signal(id, "SIGCONT");
       case "restart":
+        require(!isUp || !this.#stopping.has(id), "is stopping already");
         return this.#restart(cluster, id, isUp);
       case "cut":
         require(!this.#cuts.has(id) && this.ids.length > 1, "is cut off already, or alone");
@@ -122,8 +126,13 @@ export class ChaosDesk {
   #restart(cluster: Cluster, id: string, isUp: boolean): void {
     this.#note(id, "restart");
     if (this.#paused.delete(id)) cluster.signal(id, "SIGCONT");
-    if (isUp) this.#soon(id, async () => cluster.signal(id, "SIGTERM"));
-    else cluster.start(id).catch((error: unknown) => this.say(messageOf(error)));
+    if (isUp) {
+      this.#stopping.add(id);
+      this.#soon(id, async () => {
+        // It may have ended by itself meanwhile.
+        if (this.#stopping.has(id)) cluster.signal(id, "SIGTERM");
+      });
+    } else cluster.start(id).catch((error: unknown) => this.say(messageOf(error)));
   }
 
   async #tamper(cluster: Cluster, id: string): Promise<void> {

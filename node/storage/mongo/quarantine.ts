@@ -3,7 +3,7 @@ import { BSON, type Collection } from "mongodb";
 import type { KeptHeader } from "../integrity-port.js";
 import type { FoundDocument } from "./entries.js";
 import { heightOf } from "./entry-ids.js";
-import { DOCUMENT_BYTES_MAX, insertOnce, type QuarantinedDocument } from "./truncation.js";
+import { DOCUMENT_BYTES_MAX, insertOnce, noteFoundAgain, type QuarantinedDocument } from "./truncation.js";
 import { decodedOrBytes } from "./undecoded.js";
 
 /** The same document is kept so often, if its content is taken away in between; somebody may have put others under its names. */
@@ -79,6 +79,8 @@ async function keepOnce(
   for (let copies = 1; ; copies++) {
     const _id = copies === 1 ? name : `${name}-${copies}`;
     if ((await insertOnce(into, { ...kept, ...about, _id })) || !hasBody || copies === COPIES_MAX) return _id;
+    // Before it is read, so that nothing reduces it from now on.
+    noteFoundAgain(_id);
     if ((await into.findOne({ _id }, { projection: { hasBody: 1 } }))?.hasBody !== false) return _id;
   }
 }

@@ -18,6 +18,9 @@ const ROUND_BLOCKS_MAX = 1_000;
 export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
 /** An alert that names its evidence is stored before. */
 const UNTOLD_MS = 60_000;
+/** When what was there already was found again: what names it as evidence may not be stored yet, as of what is new. */
+const foundAgain = new Map<string, number>();
+export const noteFoundAgain = (id: string): void => void foundAgain.set(id, Date.now());
 /** Where thousands of documents are kept one after the other, what is old is reduced so often. */
 export const REDUCED_EVERY_MS = 2_000;
 
@@ -133,7 +136,12 @@ export async function insertOnce(
  * What is older than the newest 64 MiB keeps only names, and headers of blocks; but for evidence of alerts that nobody has
  * resolved, and what is so new that its alert may not be stored yet.
  */
-export async function reduceOld(into: Collection<QuarantinedDocument>, alerts: Alerts): Promise<void> {
+export async function reduceOld(
+  into: Collection<QuarantinedDocument>,
+  alerts: Alerts,
+  now = Date.now(),
+): Promise<void> {
+  for (const [id, at] of foundAgain) if (now - at >= UNTOLD_MS) foundAgain.delete(id);
   // Without an index the server would sort whole blocks in memory, and has a limit there.
   await into.createIndex({ hasBody: 1, quarantinedAt: -1, height: -1, _id: -1 });
   let bytes = 0;
@@ -148,7 +156,7 @@ export async function reduceOld(into: Collection<QuarantinedDocument>, alerts: A
     const { _id, bytes: size, by, quarantinedAt } = known;
     bytes += size;
     if (bytes <= QUARANTINE_BYTES_MAX) continue;
-    if (by === null && Date.now() - Number(quarantinedAt) < UNTOLD_MS) continue;
+    if (by === null && (now - Number(quarantinedAt) < UNTOLD_MS || foundAgain.has(_id))) continue;
     needed ??= await neededBy(alerts);
     if (needed.has(_id)) continue;
     await into.updateOne(

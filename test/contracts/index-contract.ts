@@ -281,6 +281,26 @@ function losses({
       expect(blocks).toHaveLength(2);
     });
 
+    it("is put over what has the name of the same insert, and over nothing else, however late", async () => {
+      for (const change of ["names", "removed"] as const) {
+        const { log, blocks } = await filled(3);
+        for (const at of [2, 4]) await harness().alterEntry(at, "own");
+        await log.beginIndexWork({ from: height(2), through: height(4) }, false);
+        const pause = harness().pauseNextWrite();
+        const outcome = log.putEntries(puts(blocks), { ownMayDiffer: true }).then(
+          () => "done",
+          (error) => error.failure,
+        );
+        await pause.reached;
+        await harness().alterEntry(2, change);
+        pause.resume();
+        expect(await outcome).toBe(change === "names" ? "done" : "conflict");
+        const whole = blocks.slice(change === "names" ? 1 : 2);
+        expect((await log.readEntries(height(1), 10)).map(({ entry }) => entry)).toEqual(whole.map(entryOf));
+        await renew();
+      }
+    });
+
     it("is made of no block that is not stored, and only within work", async () => {
       const { log, blocks, chain } = await filled(1);
       await expect(log.putEntries(puts(blocks))).rejects.toMatchObject({ failure: "not_stored" });

@@ -117,12 +117,15 @@ export async function putEntries(
   );
   if (told.length + missing.length > 0) options.onDiffering?.([...told, ...missing]);
   await database.write(() => {
+    // Each by its insert's name, and for itself, as in MongoDB.
+    const missed: Height[] = [];
     for (const { at, there, fresh } of puts.slice(0, database.reach(puts.length))) {
-      if (entries.get(at) !== there)
-        throw new StoreError("conflict", `The entry at height ${at} was changed meanwhile.`);
-      if (fresh === null) entries.delete(at);
-      else entries.set(at, fresh);
+      const isSame = entries.get(at)?.writeId === there?.writeId;
+      if (fresh === null && isSame) entries.delete(at);
+      if (fresh !== null && isSame) entries.set(at, fresh);
+      if (fresh !== null && !isSame) missed.push(at);
     }
+    if (missed.length > 0) throw new StoreError("conflict", `Entries at ${missed.join(", ")} were changed meanwhile.`);
   });
   return differing.map(({ at }) => at);
 }

@@ -12,8 +12,9 @@ import { decoded, RAW } from "./undecoded.js";
 
 type Finding = Parameters<AlertStore["raise"]>[0];
 
-/** Documents of others among the newest alerts that a list looks past. */
-const OTHERS_MAX = 1_000;
+/** Documents of others among the newest alerts that a list looks past: in its first round, and in its last one. */
+const OTHERS = 1_000;
+const OTHERS_MAX = 64_000;
 const OVER: AlertStatus[] = ["ended", "resolved"];
 const FILTERS: Readonly<Record<AlertsWanted, Filter<AlertDocument>>> = {
   unresolved: { status: { $nin: OVER } },
@@ -71,14 +72,18 @@ export class MongoAlertStore implements AlertStore {
   list(limit: number, wanted: AlertsWanted = "unresolved"): Promise<AlertRecord[]> {
     return this.reading(async (alerts) => {
       const most = Math.max(1, limit);
-      const ours: AlertRecord[] = [];
       // Documents that somebody else has put there must not take the places of alerts, nor the server's time.
-      for await (const document of newestAlerts(alerts, FILTERS[wanted], most + OTHERS_MAX)) {
-        const alert = this.alertIn(document);
-        if (alert !== null) ours.push(alert);
-        if (ours.length === most) break;
+      for (let others = OTHERS; ; others *= 8) {
+        const ours: AlertRecord[] = [];
+        let looked = 0;
+        for await (const document of newestAlerts(alerts, FILTERS[wanted], most + others)) {
+          looked += 1;
+          const alert = this.alertIn(document);
+          if (alert !== null) ours.push(alert);
+          if (ours.length === most) break;
+        }
+        if (ours.length === most || looked < most + others || others >= OTHERS_MAX) return ours;
       }
-      return ours;
     });
   }
 

@@ -609,9 +609,13 @@ it("reads headers of blocks alone, whatever stands between two of them", async (
 it("lists alerts past documents that somebody else has put among them", async () => {
   const finding = { kind: "fork", severity: "critical", node: "n1", accused: "n2", detail: "d" } as const;
   const { id } = await storage.alerts.raise(finding, "2030-01-01T00:00:00.000Z");
-  const planted = Array.from({ length: 120 }, (_, i) => ({ _id: `p${i}` as never, status: "open", lastSeenAt: "9" }));
+  const planted = Array.from({ length: 3_000 }, (_, i) => ({
+    _id: `p${i}` as never,
+    status: "open",
+    lastSeenAt: "9",
+  }));
   await db.collection("alerts").insertMany(planted);
-  expect((await storage.alerts.list(100)).map((alert) => alert.id)).toEqual([id]);
+  for (const most of [1, 100, 1_000]) expect((await storage.alerts.list(most)).map((alert) => alert.id)).toEqual([id]);
   // Nor is any other hidden by one that cannot be decoded, or by many of which each is as large as a document can be.
   await db.collection("alerts").insertOne({ _id: "x" as never, x: UNDECODABLE });
   await db.collection("alerts").insertOne({ _id: { x: UNDECODABLE } as never, lastSeenAt: "9" });

@@ -18,7 +18,7 @@ function setUp(ids: readonly string[], { readAtOnce = 8, fault = OUT_OF_TIME as 
   const of = (wanted: readonly string[]): object[] => {
     asked.push(wanted.length);
     if (wanted.length > readAtOnce) throw fault;
-    return wanted.map((_id) => ({ _id, lastSeenAt: `${Number.parseInt(_id, 16) % 7}` }));
+    return wanted.map((_id) => ({ _id, lastSeenAt: `${Number.parseInt(_id, 16) % 7}`, size: 100 }));
   };
   const wantedIn = (filter: { _id?: { $in?: readonly string[] } }): readonly string[] => filter._id?.$in ?? ids;
   const alerts = {

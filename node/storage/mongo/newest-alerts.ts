@@ -6,7 +6,7 @@ import { RAW } from "./undecoded.js";
 
 export type AlertDocument = { _id: string; mac?: unknown; found?: readonly Range[] } & Omit<AlertRecord, "id">;
 type Alerts = Pick<Collection<AlertDocument>, "find" | "aggregate">;
-type Key = Pick<AlertDocument, "_id" | "lastSeenAt">;
+type Key = Pick<AlertDocument, "_id" | "lastSeenAt"> & { readonly size: number };
 
 /**
  * What is larger is no alert: with 16,384 places, and 64 fields and 32 steps whose texts are as long as they may be, in characters
@@ -16,7 +16,9 @@ const ALERT_BYTES_MAX = 4 * 1024 * 1024;
 const TEXT_BYTES_MAX = 64;
 /** Documents that are looked at together: the server reads the whole of each, and each may have 16 MiB. */
 const LOOKED_AT_ONCE = 8;
-const READ_AT_ONCE = 16;
+/** Read together: so many, or one that is larger. */
+const READ_AT_ONCE = 1_000;
+const READ_BYTES = ALERT_BYTES_MAX;
 const MAX_TIME_EXPIRED = 50;
 const BY_ID = { _id: 1 } as const;
 
@@ -42,8 +44,14 @@ export async function* newestAlerts(
     if (!isOutOfTime(error)) throw error;
     return newestInParts(alerts, filter, countMax);
   });
-  for (let i = 0; i < keys.length; i += READ_AT_ONCE) {
-    const ids = keys.slice(i, i + READ_AT_ONCE).map(({ _id }) => _id);
+  for (let i = 0; i < keys.length; ) {
+    const ids: string[] = [];
+    for (let bytes = 0; i < keys.length && ids.length < READ_AT_ONCE; i++) {
+      const { _id, size } = keys[i] as Key;
+      bytes += size;
+      if (ids.length > 0 && bytes > READ_BYTES) break;
+      ids.push(_id);
+    }
     yield* alerts.find({ ...filter, _id: { $in: ids }, ...CAN_BE_ALERT }, { ...RAW, ...LIMITED }).sort(NEWEST_FIRST);
   }
 }
@@ -54,7 +62,7 @@ export const isOutOfTime = (error: unknown): boolean =>
 
 function newestOf(alerts: Alerts, filter: Filter<AlertDocument>, countMax: number): Promise<Key[]> {
   const found = { $match: { ...filter, ...CAN_BE_ALERT } };
-  const keys = { $project: { lastSeenAt: 1 } };
+  const keys = { $project: { lastSeenAt: 1, size: { $bsonSize: "$$ROOT" } } };
   return alerts.aggregate<Key>([found, keys, { $sort: NEWEST_FIRST }, { $limit: countMax }], LIMITED).toArray();
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { toHex } from "../../shared/bytes.js";
 import { height } from "../../shared/ids.js";
 import { hashHeader } from "../../shared/log/block.js";
 import { ADMITTED, GENESIS, type TestBlock, TestLog } from "../../test/contracts/fixtures.js";
@@ -32,6 +33,7 @@ function setUp(sizes: readonly number[]) {
     committedAt: async () => ({ blockHash: "", previousHash: "" }),
     heldThrough: () => height(9),
     clusterId: () => "c".repeat(64),
+    isSealed: async () => true,
     wall: () => "2030-01-01T00:00:00.000Z",
   });
   const alert = { evidence: all.map(({ id }) => id) } as unknown as AlertRecord;
@@ -82,6 +84,7 @@ it("names as members only those of committed blocks, whatever the database says"
       committedAt: async (at) => ({ blockHash: sound(at).block.blockHash, previousHash: "" }),
       heldThrough: () => height(6),
       clusterId: () => sound(1).block.blockHash,
+      isSealed: async () => true,
       wall: () => "2030-01-01T00:00:00.000Z",
     });
     return evidence.bundle({ heights: [[6, 6]] } as unknown as AlertRecord);
@@ -89,4 +92,40 @@ it("names as members only those of committed blocks, whatever the database says"
   const headers = async (isCopied: boolean) => (await bundleOf(isCopied)).membership.map(({ header }) => header);
   expect(await headers(true)).toEqual([1, 2, 4].map((at) => sound(at).block.header));
   expect(await headers(false)).toEqual([1, 2].map((at) => sound(at).block.header));
+});
+
+it("takes a block from a member whose signature in its own database is not its leader's, and its own where no member gives it", async () => {
+  const { blocks } = TestLog.grow(3);
+  const sound = (at: number) => (blocks[at - 1] as TestBlock).stored;
+  const signature = new Uint8Array(64);
+  const bundleOf = async (isCopied: boolean) => {
+    const evidence = new Evidence({
+      nodeId: "n1",
+      store: {
+        // Of the genesis, and of the block that the alert is about.
+        blocksAt: async ([at = height(1)]) => {
+          const { block, ...stored } = sound(at);
+          const altered = at < 3 ? { ...block, signature } : block;
+          return [{ ...stored, at, block: altered, rawHeader: block.header }];
+        },
+        kept: async () => [],
+      },
+      log: { readMembershipBlocks: async () => [] },
+      peers: {
+        copies: async (at) => ({
+          ...{ agreeing: ["n2"], frontier: [], contradicting: [] },
+          block: isCopied ? sound(at).block : null,
+        }),
+      },
+      committedAt: async (at) => ({ blockHash: sound(at).block.blockHash, previousHash: "" }),
+      heldThrough: () => height(3),
+      clusterId: () => sound(1).block.blockHash,
+      isSealed: async (block) => block.signature !== signature,
+      wall: () => "2030-01-01T00:00:00.000Z",
+    });
+    const { membership, blocks: shown } = await evidence.bundle({ heights: [[2, 2]] } as unknown as AlertRecord);
+    return [membership[0]?.signature, shown[0]?.committed?.signature, shown[0]?.committed?.from];
+  };
+  expect(await bundleOf(true)).toEqual([toHex(sound(1).block.signature), toHex(sound(2).block.signature), "n2"]);
+  expect(await bundleOf(false)).toEqual([toHex(signature), toHex(signature), "n1"]);
 });

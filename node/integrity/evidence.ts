@@ -30,6 +30,8 @@ export interface EvidenceParts {
   readonly committedAt: (at: Height) => Promise<Proof>;
   readonly heldThrough: () => Height;
   readonly clusterId: () => HashHex | "";
+  /** No hash covers a signature. */
+  readonly isSealed: (block: Block) => Promise<boolean>;
   readonly wall: () => string;
 }
 
@@ -137,9 +139,12 @@ export class Evidence {
     };
   }
 
-  /** From this node's own database if it is there as it was committed, else from a member that has it. */
+  /**
+   * From this node's own database if it is there as it was committed and signed, else from a member that has it. Where none gives
+   * it, one of its own that has another signature: its hash proves the rest.
+   */
   private async committed(at: Height): Promise<Committed | null> {
-    const { store, peers, nodeId, committedAt } = this.parts;
+    const { store, peers, nodeId, committedAt, isSealed } = this.parts;
     if (at < 1 || at > this.parts.heldThrough()) return null;
     try {
       // The log is named by its genesis: that needs no headers which lead there.
@@ -147,9 +152,11 @@ export class Evidence {
       const { blockHash, previousHash } =
         clusterId === "" ? await committedAt(at) : { blockHash: clusterId, previousHash: "" as const };
       const [own] = await store.blocksAt([at]);
-      if (own !== undefined && isSound(own.block, blockHash)) return { block: own.block, previousHash, from: nodeId };
+      const ours = own !== undefined && isSound(own.block, blockHash) ? own.block : null;
+      if (ours !== null && (await isSealed(ours))) return { block: ours, previousHash, from: nodeId };
       const { block, agreeing } = await peers.copies(at, blockHash);
-      return block === null ? null : { block, previousHash, from: agreeing[0] ?? nodeId };
+      if (block !== null) return { block, previousHash, from: agreeing[0] ?? nodeId };
+      return ours && { block: ours, previousHash, from: nodeId };
     } catch (error) {
       if (error instanceof AlteredBlock) return null;
       throw error;

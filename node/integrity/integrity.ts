@@ -78,7 +78,7 @@ export class Integrity {
     const isSealed = async (block: Block): Promise<boolean> => (await seal(block)) === true;
     const peers = new PeerBlocks({ desk: parts.desk, store, committedAt, heldThrough, isSealed });
     this.bundles = new Evidence({
-      ...{ nodeId, store, peers, committedAt, heldThrough, log: storage.log },
+      ...{ nodeId, store, peers, committedAt, heldThrough, isSealed, log: storage.log },
       clusterId: () => driver.view()?.clusterId ?? "",
       wall: () => clock.wall(),
     });

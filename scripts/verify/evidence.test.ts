@@ -48,6 +48,16 @@ it("says what the list of members rests on, and believes none that is out of ord
   expect(verifyEvidence(JSON.stringify(foreign)).findings.kept[0]?.detail).toContain("another log");
 });
 
+it("proves the members' keys by the hash of a genesis whose signature was altered, and says that it was", () => {
+  const membership = [{ header: genesis?.header, signature: "0".repeat(128) }];
+  const { findings } = verifyEvidence(JSON.stringify({ ...emptied, membership }));
+  expect(findings.kept).toEqual([]);
+  expect(findings.notes.join()).toMatch(/signature of the genesis .* is not its leader's/);
+  const header = { ...(genesis?.header as object), sealedAt: "2031-01-01T00:00:00.000Z" };
+  const other = { ...emptied, membership: [{ header, signature: genesis?.signature }] };
+  expect(verifyEvidence(JSON.stringify(other)).findings.kept).toMatchObject([{ field: "membership" }]);
+});
+
 /** A log whose only member signs whatever is asked for. */
 function liar() {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");

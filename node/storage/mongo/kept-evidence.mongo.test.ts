@@ -64,7 +64,13 @@ function watchOver(blocks: readonly TestBlock[]) {
     note: (finding) => noted.push(finding),
   });
   const evidence = new Evidence({
-    ...{ nodeId: "n1", store, log: storage.log, clusterId: () => of(1).stored.block.blockHash },
+    ...{
+      nodeId: "n1",
+      store,
+      log: storage.log,
+      isSealed: async () => true,
+      clusterId: () => of(1).stored.block.blockHash,
+    },
     peers: { copies: async () => ({ agreeing: [], block: null, frontier: [], contradicting: [] }) },
     committedAt: async (at) => ({
       blockHash: of(at).stored.block.blockHash,

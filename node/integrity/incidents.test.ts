@@ -159,6 +159,31 @@ it("is damaged while an alert about a block of its own is open, also after a res
   expect([first.damage, damage]).toEqual([[true], [true, false, true]]);
 });
 
+it("remembers over a restart what was dismissed: found again, it is the same alert, with that decision in its history", async () => {
+  const first = setUp();
+  first.note(5);
+  first.incidents.note({ kind: "state_altered", foundBy: "watch", detail: "the term" });
+  for (const { id } of first.incidents.unresolved)
+    first.incidents.change(id, (one) =>
+      stepped(one, { action: "dismissed", at: one.openedAt, actor: "ada", reason: "r" }),
+    );
+  await first.kept();
+  const before = await first.store.list(100, "resolved");
+  const second = setUp(first.store);
+  await second.incidents.load();
+  expect(second.incidents.unresolved).toEqual([]);
+  second.note(5);
+  second.incidents.note({ kind: "state_altered", foundBy: "watch", detail: "the term" });
+  const after = await second.kept();
+  expect(after.map(({ id }) => id).sort()).toEqual(before.map(({ id }) => id).sort());
+  for (const { history = [] } of after)
+    expect(history.map(({ action, actor }) => [action, actor])).toEqual([
+      ["opened", undefined],
+      ["dismissed", "ada"],
+      ["reopened", undefined],
+    ]);
+});
+
 it("names fields and no values where an erasure does not reach", async () => {
   const { note, lines, incidents } = setUp();
   const differences = [{ height: 7, sequence: 70, field: "dataPayload.name", stored: "eve", expected: "ada" }];

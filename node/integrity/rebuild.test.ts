@@ -24,7 +24,7 @@ function setUp(rebuild: Places["rebuild"] = null) {
   };
   const heights = { commitHeight: 9 as Height, durableHeight: 9 as Height };
   const own = { role: "follower", leaderId: "n1", isLearner: false, members: [1, 2, 3], ...heights };
-  const others = ["n1", "n2"].map((id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9 }) as Status);
+  const others = ["n1", "n2"].map((id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9, commitHeight: 9 }) as Status);
   const store = {
     cleared: 0,
     failing: null as StoreError | null,
@@ -89,10 +89,19 @@ it("is not said to be wanted any more where the others could not be asked", asyn
 
 it("is refused where the others are no majority that has what is committed", async () => {
   const { made, others } = setUp();
-  change(others[1], { lastHeight: 8 });
+  change(others[1], { lastHeight: 8, commitHeight: 8 });
   expect(await made.refusal("a")).toContain("are no majority");
-  change(others[1], { lastHeight: 9, health: "stalled" });
+  change(others[1], { lastHeight: 9, commitHeight: 9, health: "stalled" });
   expect(await made.refusal("a")).toContain("are no majority");
+});
+
+it("counts no voter whose blocks at these heights are of a tail that nobody has committed", async () => {
+  const { made, others, store } = setUp();
+  // A deposed leader hears n1 again, and what it sealed itself up to block 9 has not been replaced yet.
+  change(others[1], { lastHeight: 9, commitHeight: 7 });
+  expect(await made.refusal("a")).toContain("are no majority");
+  await expect(made.run("a", async () => undefined)).rejects.toBeInstanceOf(RepairRefused);
+  expect(store.cleared).toBe(0);
 });
 
 it("counts no damaged node as one that could give the log back, and says whose alerts come first", async () => {
@@ -114,7 +123,7 @@ it("asks once more before it deletes: the decision may have waited", async () =>
 it("asks for the last time when it acknowledges nothing any more, for all that it has acknowledged", async () => {
   const { made, own, store, places } = setUp();
   store.onAside = () => Object.assign(own, { durableHeight: 10 });
-  await expect(made.run("a", async () => undefined)).rejects.toThrow("have block 10 are no majority");
+  await expect(made.run("a", async () => undefined)).rejects.toThrow("have block 10 as it was committed are no majority");
   expect(store.cleared).toBe(0);
   expect(places.rebuild).toBeNull();
   expect(made.isClearing).toBe(false);
@@ -159,7 +168,7 @@ it("gives the others time to get the newest block before it refuses", async () =
   store.onAside = () => {
     Object.assign(own, { durableHeight: 10 });
     clock.after(1, () => {
-      for (const other of others) change(other, { lastHeight: 10 });
+      for (const other of others) change(other, { lastHeight: 10, commitHeight: 10 });
     });
   };
   store.onClear = () => setTimeout(() => Object.assign(own, { isLearner: false }), 1);

@@ -69,19 +69,22 @@ export class Rebuild {
     return this.whyNotSpared(view, view.commitHeight);
   }
 
-  /** One that lags does not have all that this node's acknowledgement has made committed. */
+  /**
+   * One that lags does not have all that this node's acknowledgement has made committed; nor has one whose log is as long, but ends
+   * with blocks that nobody else has. What it knows to be committed it has.
+   */
   private async whyNotSpared({ leaderId, members }: ReplicaView, needed: Height): Promise<string | null> {
     const answers = (await this.parts.askStatus()).flatMap(({ answer }) => (answer === null ? [] : [answer]));
     const sound = answers.filter((one) => one.health === "sound" && one.leaderId === leaderId);
     const others = answers.filter((one) => one.isRebuilding === true).map(({ id }) => id);
     if (others.length > 0) return `${others.join(", ")} is being rebuilt: one node at a time.`;
-    if (sound.filter(({ lastHeight }) => lastHeight >= needed).length >= majority(members.length)) return null;
+    if (sound.filter(({ commitHeight }) => commitHeight >= needed).length >= majority(members.length)) return null;
     const damaged = answers.filter((one) => one.health === "damaged").map(({ id }) => id);
     const first =
       damaged.length === 0
         ? ""
         : ` See to the alerts of ${damaged.join(" and ")} first; or, where those wait for this node, start one of them with an empty database, and the next when that one is a voter again.`;
-    return `Without ${this.parts.nodeId} the voters that are sound, follow ${leaderId} and have block ${needed} are no majority: what is committed could be lost.${first}`;
+    return `Without ${this.parts.nodeId} the voters that are sound, follow ${leaderId} and have block ${needed} as it was committed are no majority: what is committed could be lost.${first}`;
   }
 
   /** Resolves once the node counts again and all of its log verifies, or this process stops. Goes on after a crash. */

@@ -178,4 +178,14 @@ export const REPAIRS: readonly Mutant[] = [
     ),
     "is not ready while what was changed during its absence is being looked at",
   ),
+  detector(
+    one(
+      "153",
+      "a rebuild counts voters by the length of their logs, whatever stands there",
+      "node/integrity/rebuild.ts",
+      "sound.filter(({ commitHeight }) => commitHeight >= needed)",
+      "sound.filter(({ lastHeight }) => lastHeight >= needed)",
+    ),
+    "counts no voter whose blocks at these heights are of a tail that nobody has committed",
+  ),
 ];

@@ -34,7 +34,7 @@ async function openIn(server: TestMongod): Promise<void> {
   await storage.log.open();
 }
 beforeAll(async () => {
-  mongod = await startMongod();
+  mongod = await startMongod({ extraArgs: ["--setParameter", "enableTestCommands=1"] });
 });
 afterAll(() => mongod?.stop());
 beforeEach(async () => {
@@ -532,6 +532,32 @@ it("has another join nonce once its log is cleared, and nothing else of its stat
   expect(opened.hardState).toMatchObject({ term: 1, votedFor: null });
   expect(opened.hardState?.joinNonce).not.toBe(hard.joinNonce);
   expect(await documents.countDocuments({ _id: { $ne: Number.MIN_SAFE_INTEGER } })).toBe(0);
+});
+
+it("gives a block that is copied anew another name than an insert that was in doubt before the log was cleared", async () => {
+  const [genesis, ...blocks] = TestLog.grow(1).blocks;
+  const [second] = blocks;
+  if (genesis === undefined || second === undefined) throw new Error("a log of two blocks");
+  await insert(storage.log, [genesis]);
+  const admin = client.db("admin");
+  // It is stored, and nobody says that it is in the journal.
+  const data = {
+    failCommands: ["insert"],
+    writeConcernError: { code: 64, errmsg: "too late" },
+    appName: "quorumlog-n1-log",
+  };
+  await admin.command({ configureFailPoint: "failCommand", mode: { times: 1 }, data });
+  await expect(insert(storage.log, [second])).rejects.toMatchObject({ failure: "unknown" });
+  const nameOf = async (): Promise<string | undefined> =>
+    (await db.collection<{ _id: number; writeId: string }>("blocks").findOne({ _id: 2 }))?.writeId;
+  const before = await nameOf();
+  expect(before).toBeDefined();
+  await storage.log.open();
+  await expect(storage.repairs.clear(async () => undefined)).rejects.toBeInstanceOf(LogCleared);
+  await storage.log.open();
+  await insert(storage.log, [genesis, second]);
+  // A delete that arrives late would else find it.
+  expect(await nameOf()).not.toBe(before);
 });
 
 it("reads no members from documents beside the places that they name", async () => {

@@ -272,6 +272,8 @@ export class MongoLogStore implements LogStore, RepairStore {
       if (hard !== null) await this.saveState(hard as HardState).catch(() => undefined);
       throw error;
     }
+    // Blocks that are copied anew have other names: a delete of this clearing that arrives late must not find them.
+    this.inserts.forgetFrom(height(1));
     try {
       await this.guarded("Clearing the log", () => clearLog(opening, this.options));
     } catch (error) {

@@ -24,7 +24,9 @@ function setUp(rebuild: Places["rebuild"] = null) {
   };
   const heights = { commitHeight: 9 as Height, durableHeight: 9 as Height };
   const own = { role: "follower", leaderId: "n1", isLearner: false, members: [1, 2, 3], ...heights };
-  const others = ["n1", "n2"].map((id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9, commitHeight: 9 }) as Status);
+  const others = ["n1", "n2"].map(
+    (id) => ({ id, health: "sound", leaderId: "n1", lastHeight: 9, commitHeight: 9 }) as Status,
+  );
   const store = {
     cleared: 0,
     failing: null as StoreError | null,
@@ -123,7 +125,9 @@ it("asks once more before it deletes: the decision may have waited", async () =>
 it("asks for the last time when it acknowledges nothing any more, for all that it has acknowledged", async () => {
   const { made, own, store, places } = setUp();
   store.onAside = () => Object.assign(own, { durableHeight: 10 });
-  await expect(made.run("a", async () => undefined)).rejects.toThrow("have block 10 as it was committed are no majority");
+  await expect(made.run("a", async () => undefined)).rejects.toThrow(
+    "have block 10 as it was committed are no majority",
+  );
   expect(store.cleared).toBe(0);
   expect(places.rebuild).toBeNull();
   expect(made.isClearing).toBe(false);

@@ -25,7 +25,7 @@ const name = z
 const timestamp = z
   .string({ error: "must be a string in RFC 3339 form, such as 2026-05-01T12:00:00Z" })
   .refine(isTimestamp, {
-    error: `must be a valid RFC 3339 date and time of at most ${TIMESTAMP_CHARACTERS_MAX} characters, such as 2026-05-01T12:00:00Z`,
+    error: `must be a valid RFC 3339 date and time such as 2026-05-01T12:00:00Z, of at most ${TIMESTAMP_CHARACTERS_MAX} characters, without a leap second and from the years 0000 to 9999 in UTC`,
   })
   .meta({ maxLength: TIMESTAMP_CHARACTERS_MAX });
 

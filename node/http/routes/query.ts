@@ -77,8 +77,9 @@ export class QueryReader {
       const isExclusive = isBare && options.bare === "end";
       return { at: isExclusive ? { ...at, millis: at.millis + DAY_MS } : at, isExclusive };
     }
-    const example = "2026-05-01T12:00:00Z";
-    this.fail(name, `must be a date and time in RFC 3339 form, such as ${example}${isBare ? " (no such day)" : ""}`);
+    const what = options.bare === "refused" ? "a date and time" : "a date such as 2026-05-01, or a date and time";
+    const rule = isBare ? "no such day" : "no leap seconds";
+    this.fail(name, `must be ${what} in RFC 3339 form such as 2026-05-01T12:00:00Z; ${rule}`);
     return undefined;
   }
 

@@ -8,6 +8,7 @@ import { TestLog } from "../../test/contracts/fixtures.js";
 import { MemoryAlertStore } from "../../test/doubles/memory-alert-store.js";
 import { MemoryDatabase } from "../../test/doubles/memory-database.js";
 import { MemoryIntegrity } from "../../test/doubles/memory-integrity.js";
+import { systemClock } from "../clock.js";
 import { ALERTS_MAX, alertKey } from "../storage/alert-key.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord } from "../storage/port.js";
@@ -23,7 +24,7 @@ function alertsOver(store: Pick<MemoryAlertStore, "raise">) {
   );
   const evidence = new MemoryIntegrity([]);
   const onOpened = ({ detail }: AlertRecord): void => void opened.push(detail);
-  const alerts = new Alerts({ nodeId: "n1", store, evidence, logger, onOpened });
+  const alerts = new Alerts({ nodeId: "n1", store, evidence, logger, onOpened, clock: systemClock });
   const find = (count: number, from = 1): void => {
     for (let at = from; at < from + count; at++)
       alerts.onReplicaAlert({ alertKind: "bad_hash", accused: "n2", detail: `block ${at}`, height: at as never });
@@ -75,7 +76,7 @@ it("an alert that stands for others where the list is full says so", async () =>
 it("keeps a clock that is off as a warning: nothing that is stored is wrong", async () => {
   const store = new MemoryAlertStore(new MemoryDatabase("1".repeat(32)));
   const evidence = new MemoryIntegrity([]);
-  const alerts = new Alerts({ nodeId: "n2", store, evidence, logger: pino({ enabled: false }) });
+  const alerts = new Alerts({ nodeId: "n2", store, evidence, logger: pino({ enabled: false }), clock: systemClock });
   alerts.onReplicaAlert({ alertKind: "clock_off", accused: "n1", detail: "the clock of n1 is off" });
   alerts.onReplicaAlert({ alertKind: "fork", accused: "n3", detail: "two leaders" });
   await expect.poll(() => store.list(10)).toHaveLength(2);
@@ -94,7 +95,13 @@ describe("the two signed headers of a fork", () => {
   const fork = { alertKind: "fork", accused: "n3", detail: "two blocks", height: height(2), headers } as const;
   const setUp = (keepHeaders: IntegrityStore["keepHeaders"]) => {
     const store = new MemoryAlertStore(new MemoryDatabase("d".repeat(32)));
-    const alerts = new Alerts({ nodeId: "n2", store, evidence: { keepHeaders }, logger: pino({ enabled: false }) });
+    const alerts = new Alerts({
+      nodeId: "n2",
+      store,
+      evidence: { keepHeaders },
+      logger: pino({ enabled: false }),
+      clock: systemClock,
+    });
     return { store, alerts };
   };
 

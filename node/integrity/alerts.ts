@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { toHex } from "../../shared/bytes.js";
 import { canonicalText } from "../../shared/canonical.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { Block } from "../../shared/log/block.js";
+import { type Clock, sleep } from "../clock.js";
 import { notifySupervisor } from "../host/supervision.js";
 import type { IndexFinding } from "../replica/held-log.js";
 import type { WordedAlert } from "../replica/wording.js";
@@ -38,7 +38,9 @@ export interface AlertsParts {
   readonly nodeId: NodeId;
   readonly store: Pick<AlertStore, "raise">;
   readonly evidence: Pick<IntegrityStore, "keepHeaders">;
+  readonly clock: Clock;
   readonly logger: Pick<Logger, "error" | "warn">;
+  readonly notify?: typeof notifySupervisor;
   /** Told of each finding once it is stored for the first time in this process. */
   readonly onOpened?: (alert: AlertRecord) => void;
 }
@@ -86,7 +88,7 @@ export class Alerts {
       this.seen.add(key);
       const detail = sentenceOf(finding);
       logger.error({ alert: logged(finding) }, `alert: ${finding.kind}: ${detail}`);
-      notifySupervisor({ kind: "alert", node: nodeId, alertKind: finding.kind, detail });
+      this.notify({ kind: "alert", node: nodeId, alertKind: finding.kind, detail });
     } else if (!this.seen.has(key)) this.tellOfMore();
     if (this.waiting.length >= WAITING_MAX) {
       this.notStored += 1;
@@ -94,7 +96,7 @@ export class Alerts {
     }
     // Headers are kept for what people are told once, one by one: whoever forges them must not fill a disk.
     const proving = isNew && headers.every(({ header }) => header.length <= HEADER_CHARACTERS_MAX) ? headers : [];
-    this.waiting.push({ finding, at: new Date().toISOString(), isNew, headers: proving, failures: 0 });
+    this.waiting.push({ finding, at: this.parts.clock.wall(), isNew, headers: proving, failures: 0 });
     void this.storeAll();
   }
 
@@ -112,9 +114,13 @@ export class Alerts {
     this.tell("findings_not_stored", detail);
   }
 
+  private get notify(): typeof notifySupervisor {
+    return this.parts.notify ?? notifySupervisor;
+  }
+
   private tell(alertKind: string, detail: string): void {
     this.parts.logger.error(detail);
-    notifySupervisor({ kind: "alert", node: this.parts.nodeId, alertKind, detail });
+    this.notify({ kind: "alert", node: this.parts.nodeId, alertKind, detail });
   }
 
   private async storeAll(): Promise<void> {
@@ -128,7 +134,7 @@ export class Alerts {
         if (waiting.isNew) this.parts.onOpened?.(alert);
       } catch (error) {
         this.parts.logger.warn({ err: error }, "an alert could not be stored: trying again");
-        await sleep(RETRY_MS, undefined, { ref: false });
+        await sleep(this.parts.clock, RETRY_MS);
       }
     }
     this.isStoring = false;

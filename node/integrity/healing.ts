@@ -3,7 +3,7 @@ import type { PeerDesk } from "../service/parts.js";
 import { sealOf } from "./members-then.js";
 import type { IntegrityParts } from "./parts.js";
 import type { PeerBlocks } from "./peer-blocks.js";
-import type { PlaceFile } from "./place-file.js";
+import type { KeptPlaces } from "./place-file.js";
 import { Rebuild } from "./rebuild.js";
 import { Repair } from "./repair.js";
 import { Resolutions, type ResolutionsParts } from "./resolutions.js";
@@ -15,7 +15,7 @@ export interface HealingParts {
   readonly incidents: ResolutionsParts["incidents"];
   readonly logged: ResolutionsParts["logged"];
   readonly heldThrough: () => Height;
-  readonly places: () => PlaceFile | null;
+  readonly places: () => KeptPlaces | null;
   readonly watched: () => Promise<boolean>;
   readonly fullPass: () => Promise<void>;
   readonly mendEntries: (heights: readonly Height[]) => Promise<boolean>;

@@ -52,6 +52,7 @@ export interface IncidentsParts {
   readonly store: Pick<AlertStore, "save" | "list" | "count" | "foundHeights">;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "error" | "warn" | "info">;
+  readonly notify?: typeof notifySupervisor;
   /** Told of each incident once it is stored with another step: opened, decided, found again. */
   readonly onStep: (alert: AlertRecord) => void;
   /** Told of each incident as it is stored, also where it has only grown. */
@@ -196,7 +197,7 @@ export class Incidents {
       const { alert } = incident;
       const detail = sentenceOf(alert);
       this.parts.logger.error({ alert: logged(alert) }, `alert${isReopened ? " again" : ""}: ${alert.kind}: ${detail}`);
-      notifySupervisor({ kind: "alert", node: nodeId, alertKind: alert.kind, detail });
+      (this.parts.notify ?? notifySupervisor)({ kind: "alert", node: nodeId, alertKind: alert.kind, detail });
     }
     this.save();
     return incident.alert.id;

@@ -15,6 +15,8 @@ import { alertVersion } from "../storage/alert-steps.js";
 import type { AlertRecord } from "../storage/port.js";
 import { Integrity } from "./integrity.js";
 import type { IntegrityParts } from "./parts.js";
+import { PassSchedule } from "./pass-schedule.js";
+import { PlaceFile } from "./place-file.js";
 import type { AlertDecision } from "./resolutions.js";
 
 const HELD = 4;
@@ -36,7 +38,9 @@ async function setUp(alerts = noAlerts(), timers = clock) {
   const told: AlertRecord[] = [];
   const calls = { healed: 0, puts: 0, altered: 0 };
   const parts = {
-    ...{ nodeId: "n1", identityFolder: folder, verifySchedule: "0 3 * * *", isOff: false, isUnwatched: false },
+    ...{ nodeId: "n1", isOff: false, isUnwatched: false },
+    openPlaces: (storeId: string) => PlaceFile.open(folder, storeId),
+    schedule: (begin: () => void) => new PassSchedule("0 3 * * *", begin, pino({ level: "silent" })),
     identity: { identity: { found: [] }, update: async () => undefined },
     storage: {
       ...{ integrity: store, alerts, log: { readMembershipBlocks: async () => [of(1).stored] } },

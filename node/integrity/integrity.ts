@@ -19,10 +19,9 @@ import { Keeping } from "./keeping.js";
 import type { MaintenanceWindows } from "./maintenance-windows.js";
 import { isSealedNow, sealOf, storeSince } from "./members-then.js";
 import type { IntegrityParts, IntegrityStatus } from "./parts.js";
-import { PassSchedule } from "./pass-schedule.js";
 import { Passes } from "./passes.js";
 import { PeerBlocks } from "./peer-blocks.js";
-import { PlaceFile } from "./place-file.js";
+import type { KeptPlaces } from "./place-file.js";
 import { RecalledAlerts } from "./recalled-alerts.js";
 import type { AlertDecision, Decided } from "./resolutions.js";
 import type { Scrub } from "./scrub.js";
@@ -53,7 +52,7 @@ export class Integrity {
   private readonly recorder: AlertRecorder;
   private readonly healing: ReturnType<typeof makeHealing>;
   private running: {
-    readonly places: PlaceFile;
+    readonly places: KeptPlaces;
     readonly watch: Watch;
     readonly scrub: Scrub;
     readonly passes: Passes;
@@ -72,7 +71,11 @@ export class Integrity {
     const onStep = (alert: AlertRecord): void => this.onStep(alert);
     const onDamage = (isDamaged: boolean): void => (isDamaged ? parts.onAltered() : parts.onHealed());
     const onStored = (alert: AlertRecord): void => this.recorder.onStored(alert);
-    this.incidents = new Incidents({ nodeId, store: storage.alerts, clock, logger, onStep, onStored, onDamage });
+    const { notify } = parts;
+    this.incidents = new Incidents({
+      ...{ nodeId, store: storage.alerts, clock, logger, onStep, onStored, onDamage },
+      ...(notify === undefined ? {} : { notify }),
+    });
     const note = this.incidents.note.bind(this.incidents);
     const seal = (block: Block): Promise<boolean | null> => sealOf(block, parts);
     const isSealed = async (block: Block): Promise<boolean> => (await seal(block)) === true;
@@ -245,8 +248,8 @@ export class Integrity {
 
   /** What is found is told also by a node that cannot read what is open from before. */
   private async begin(storeId: string): Promise<void> {
-    const { clock, logger, identityFolder, verifySchedule } = this.parts;
-    const places = await PlaceFile.open(identityFolder, storeId);
+    const { clock } = this.parts;
+    const places = await this.parts.openPlaces(storeId);
     if (this.isStopped) return;
     const watch = this.makeWatch(places);
     const { incidents, inspector } = this;
@@ -260,7 +263,7 @@ export class Integrity {
     });
     const passes = this.makePasses(places, scrub);
     // One that is under way at that time goes on.
-    const schedule = new PassSchedule(verifySchedule, () => void (passes.isUnderWay || passes.pass()), logger);
+    const schedule = this.parts.schedule(() => void (passes.isUnderWay || passes.pass()));
     const silence = makeSilence(scrubbing, { watch, scrub, passes, schedule });
     const stops = [
       clock.after(FIRST_PASS_AFTER_MS, () => void passes.pass()),
@@ -328,7 +331,7 @@ export class Integrity {
     return this.running === null ? "start" : "read";
   }
 
-  private makeWatch(places: PlaceFile): Watch {
+  private makeWatch(places: KeptPlaces): Watch {
     const { storage, driver, clock, logger } = this.parts;
     return new Watch({
       store: storage.integrity,
@@ -367,7 +370,7 @@ export class Integrity {
     });
   }
 
-  private makePasses(places: PlaceFile, scrub: Scrub): Passes {
+  private makePasses(places: KeptPlaces, scrub: Scrub): Passes {
     const { clock, logger, driver, onPending } = this.parts;
     return new Passes({
       ...{ scrub, places, clock, logger, onPending },

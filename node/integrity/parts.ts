@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { NodeId } from "../../shared/ids.js";
 import type { BlockSigner, BlockVerifier, SignatureVerifier } from "../../shared/log/chain.js";
 import type { Clock } from "../clock.js";
+import type { notifySupervisor } from "../host/supervision.js";
 import type { Driver } from "../replica/driver.js";
 import type { HeldLog } from "../replica/held-log.js";
 import type { PeerDesk } from "../service/parts.js";
@@ -9,16 +10,18 @@ import type { IdentityFile } from "../storage/identity.js";
 import type { IntegrityStore } from "../storage/integrity-port.js";
 import type { AlertRecord, AlertStore, LogStore } from "../storage/port.js";
 import type { RepairStore } from "../storage/repair-port.js";
+import type { MakeSchedule } from "./pass-schedule.js";
+import type { OpenPlaces } from "./place-file.js";
 import type { Coverage } from "./scrub.js";
 import type { WatchState } from "./watch.js";
 
 export interface IntegrityParts {
   readonly nodeId: NodeId;
-  readonly identityFolder: string;
+  readonly openPlaces: OpenPlaces;
   /** What recoveries have found. */
   readonly identity: Pick<IdentityFile, "identity" | "update">;
   /** When a pass over the whole log begins, if none is under way. */
-  readonly verifySchedule: string;
+  readonly schedule: MakeSchedule;
   readonly storage: {
     readonly log: Pick<LogStore, "readMembershipBlocks">;
     readonly integrity: IntegrityStore;
@@ -34,6 +37,8 @@ export interface IntegrityParts {
   readonly verifier: SignatureVerifier;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Tells whoever started this process. */
+  readonly notify?: typeof notifySupervisor;
   /** Told of an incident once it is stored: opened, decided, found again. */
   readonly onStep: (alert: AlertRecord) => void;
   /** Told of another node's alert, as the log has it. */

@@ -1,6 +1,10 @@
 import { type ScheduledTask, schedule } from "node-cron";
 import type { Logger } from "pino";
 
+export type Schedule = Pick<PassSchedule, "nextRunAt" | "beginAnew" | "stop">;
+/** Calls `begin` whenever a pass is to begin. */
+export type MakeSchedule = (begin: () => void) => Schedule;
+
 /** When passes begin: a cron expression, by the wall clock. */
 export class PassSchedule {
   private task: ScheduledTask;

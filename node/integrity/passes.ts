@@ -1,13 +1,13 @@
 import type { Logger } from "pino";
 import { type Clock, sleep } from "../clock.js";
-import type { PlaceFile } from "./place-file.js";
+import type { KeptPlaces } from "./place-file.js";
 import type { Scrub } from "./scrub.js";
 
 const RETRY_MS = 500;
 
 export interface PassesParts {
   readonly scrub: Scrub;
-  readonly places: Pick<PlaceFile, "places" | "set">;
+  readonly places: Pick<KeptPlaces, "places" | "set">;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "info" | "warn">;
   /** Whether the node holds anything at present. */

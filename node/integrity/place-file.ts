@@ -42,7 +42,11 @@ const placesSchema = z.strictObject({
 
 export type Places = Readonly<Omit<z.infer<typeof placesSchema>, "version" | "storeId">>;
 
-const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
+export const NOWHERE: Places = { watch: null, scrub: null, lastPass: null, repair: null, rebuild: null };
+
+/** Where watch and scrub are, kept over restarts. */
+export type KeptPlaces = Pick<PlaceFile, "places" | "set" | "write">;
+export type OpenPlaces = (storeId: string) => Promise<KeptPlaces>;
 
 /**
  * Where watch and scrub go on after a restart, beside the identity file: whoever alters the database cannot move them. An

@@ -5,7 +5,7 @@ import type { AnswerOf } from "../../shared/protocol/requests.js";
 import { type Clock, sleep } from "../clock.js";
 import { StoreError } from "../storage/port.js";
 import { LogCleared, type RepairStore } from "../storage/repair-port.js";
-import type { PlaceFile } from "./place-file.js";
+import type { KeptPlaces } from "./place-file.js";
 import { RepairRefused } from "./repair.js";
 
 const POLL_MS = 100;
@@ -21,7 +21,7 @@ export interface RebuildParts {
   readonly askStatus: () => Promise<readonly { readonly answer: AnswerOf<"status"> | null }[]>;
   /** Takes the replica away for something, which is told the highest block that was durable here. */
   readonly aside: (reason: string, work: (durable: Height) => Promise<void>) => Promise<void>;
-  readonly places: () => Pick<PlaceFile, "places" | "set" | "write"> | null;
+  readonly places: () => KeptPlaces | null;
   /** Blocks up to this height are about to be deleted; a start after a crash has to know that, too. */
   readonly onClearing: (through: Height) => Promise<void>;
   /** Verifies all that is stored once more. */

@@ -12,7 +12,7 @@ import { type AlertRecord, type StoredBlock, StoreError } from "../storage/port.
 import type { RepairStore } from "../storage/repair-port.js";
 import { isWhole, type Proof } from "./inspector.js";
 import type { PeerBlocks } from "./peer-blocks.js";
-import type { PlaceFile } from "./place-file.js";
+import type { KeptPlaces } from "./place-file.js";
 import { countOf, covers } from "./ranges.js";
 
 /** Blocks that are compared, fetched and written together: each may have 4 MiB. */
@@ -41,7 +41,7 @@ export interface RepairParts {
   readonly inOrder: (work: () => Promise<void>) => Promise<void>;
   /** Makes entries of these blocks anew that are not theirs; false while the whole index is made anew. */
   readonly mendEntries: (heights: readonly Height[]) => Promise<boolean>;
-  readonly places: () => Pick<PlaceFile, "places" | "set" | "write"> | null;
+  readonly places: () => KeptPlaces | null;
   /** Resolves when every change that was made before it has been judged; false: some will be later, or never. */
   readonly watched: () => Promise<boolean>;
   readonly clock: Clock;

@@ -12,7 +12,7 @@ import type { Proof, Suspicion } from "./inspector.js";
 import type { Keeping } from "./keeping.js";
 import type { Paced } from "./own-records.js";
 import { type Haste, Pace } from "./pace.js";
-import type { PlaceFile } from "./place-file.js";
+import type { KeptPlaces } from "./place-file.js";
 import { isCommitted, isConsistent, pastUnknown, stateBySelf, unprovedFindings } from "./unproved.js";
 
 const READ_LIMIT = { bytesMax: 1024 * 1024, blocksMax: 64 };
@@ -39,7 +39,7 @@ interface Unproved {
 
 export interface ScrubParts {
   readonly store: Pick<IntegrityStore, "blocksAt" | "blocksFrom" | "entriesBetween" | "anchorStanding">;
-  readonly places: Pick<PlaceFile, "places" | "set">;
+  readonly places: Pick<KeptPlaces, "places" | "set">;
   readonly verifyBlock: BlockVerifier;
   readonly committedAt: (at: Height) => Promise<Proof>;
   readonly heldThrough: () => Height;

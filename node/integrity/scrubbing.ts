@@ -8,9 +8,9 @@ import type { Keeping } from "./keeping.js";
 import { stateAt } from "./members-then.js";
 import { OwnRecords } from "./own-records.js";
 import type { IntegrityParts } from "./parts.js";
-import type { PassSchedule } from "./pass-schedule.js";
+import type { Schedule } from "./pass-schedule.js";
 import type { Passes } from "./passes.js";
-import type { PlaceFile } from "./place-file.js";
+import type { KeptPlaces } from "./place-file.js";
 import { Scrub } from "./scrub.js";
 import { SCRUB_SILENT_MS, Silence, WATCH_SILENT_MS } from "./silence.js";
 import type { Watch } from "./watch.js";
@@ -27,7 +27,7 @@ export interface ScrubSources {
   readonly keeping: Keeping;
   readonly bundles: Evidence;
   readonly logged: AlertLog;
-  readonly places: PlaceFile;
+  readonly places: KeptPlaces;
   /** What is open from before is not known yet. */
   readonly isUnread: () => boolean;
   /** Nothing else finds what is altered now. */
@@ -66,7 +66,7 @@ export function makeScrub(
 /** What notices that watch or scrub says nothing. */
 export function makeSilence(
   { of: { clock, driver }, incidents, heldThrough }: Omit<ScrubbingParts, "inspector">,
-  of: { watch: Watch; scrub: Scrub; passes: Passes; schedule: PassSchedule },
+  of: { watch: Watch; scrub: Scrub; passes: Passes; schedule: Schedule },
 ): Silence {
   const { watch, scrub, passes, schedule } = of;
   const detail = `the verification of this node's log has come no further for ${SCRUB_SILENT_MS / 1_000} s`;

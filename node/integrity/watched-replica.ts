@@ -1,10 +1,9 @@
 import type { Logger } from "pino";
 import type { Height } from "../../shared/ids.js";
-import { blockVerifier, type SignatureVerifier } from "../../shared/log/chain.js";
+import { blockVerifier } from "../../shared/log/chain.js";
 import type { Config } from "../config.js";
 import type { BenchSwitches } from "../host/bench-switches.js";
-import type { DiskWatch } from "../host/disk-watch.js";
-import type { NodeSigner } from "../host/signer.js";
+import type { notifySupervisor } from "../host/supervision.js";
 import type { ToldEffect } from "../replica/driver-ports.js";
 import type { IndexFinding } from "../replica/held-log.js";
 import { AlteredLog } from "../replica/verified-tail.js";
@@ -17,21 +16,33 @@ import type { NodeStorage } from "../storage/open.js";
 import { Alerts } from "./alerts.js";
 import { Integrity } from "./integrity.js";
 import { tellOfAlteredLog } from "./last-word.js";
+import { type MakeSchedule, PassSchedule } from "./pass-schedule.js";
+import { type OpenPlaces, PlaceFile } from "./place-file.js";
 import { Webhook, type WebhookParts } from "./webhook.js";
 import { WebhookFile } from "./webhook-file.js";
 
-export interface WatchedParts<P extends ClusterPort> extends Pick<ReplicaPorts<P>, "version" | "clock" | "connect"> {
-  readonly config: Config;
+export interface WatchedParts<P extends ClusterPort>
+  extends Pick<ReplicaPorts<P>, "version" | "clock" | "connect" | "signer" | "verifier" | "disk"> {
+  readonly config: ReplicaPorts<P>["config"] &
+    Pick<Config, "identityFolder" | "verifySchedule" | "keyFilterBytes" | "webhook">;
   readonly storage: NodeStorage;
-  readonly identity: IdentityFile;
-  readonly signer: NodeSigner;
-  readonly verifier: SignatureVerifier;
-  readonly disk: DiskWatch;
-  readonly switches: BenchSwitches;
+  readonly identity: ReplicaPorts<P>["identity"] & Pick<IdentityFile, "identity" | "update">;
+  readonly switches: Pick<BenchSwitches, "hasIntegrity" | "hasWatch">;
   readonly logger: Logger;
   readonly onEffect: (effect: ToldEffect) => void;
   /** Once the other nodes know as far as they can. */
   readonly onFatal: (error: Error) => void;
+  /** What a simulation has in the place of what a node has. */
+  readonly instead?: Instead<P>;
+}
+
+interface Instead<P extends ClusterPort>
+  extends Pick<Partial<ReplicaPorts<P>>, "limits" | "readLimits" | "log" | "mayLead" | "verifyBlock"> {
+  /** Told first. */
+  readonly observer: Omit<ReplicaObserver, "onEffect" | "onFatal">;
+  readonly openPlaces: OpenPlaces;
+  readonly schedule: MakeSchedule;
+  readonly notify: typeof notifySupervisor;
 }
 
 /**
@@ -48,9 +59,11 @@ export class WatchedReplica<P extends ClusterPort> implements ReplicaObserver {
   constructor(private readonly parts: WatchedParts<P>) {
     const { config, version, storage, identity, signer, verifier, disk, switches, logger, clock, connect } = parts;
     const { nodeId, identityFolder, verifySchedule } = config;
-    const verifyBlock = blockVerifier(verifier);
+    const { instead } = parts;
+    const verifyBlock = instead?.verifyBlock ?? blockVerifier(verifier);
+    const notify = instead === undefined ? {} : { notify: instead.notify };
     this.alerts = new Alerts({
-      ...{ nodeId, store: storage.alerts, evidence: storage.integrity, logger },
+      ...{ nodeId, store: storage.alerts, evidence: storage.integrity, clock, logger, ...notify },
       onOpened: (alert) => this.integrity.onStep(alert),
     });
     const webhook = makeWebhook(parts, {
@@ -59,9 +72,11 @@ export class WatchedReplica<P extends ClusterPort> implements ReplicaObserver {
     });
     const served = new ServedReplica({
       ...{ config, version, storage, identity, signer, verifyBlock, verifier, disk, logger, clock, connect },
-      log: { memory: { keyFilterBytes: config.keyFilterBytes } },
+      log: instead?.log ?? { memory: { keyFilterBytes: config.keyFilterBytes } },
+      ...(instead?.limits === undefined ? {} : { limits: instead.limits }),
+      ...(instead?.readLimits === undefined ? {} : { readLimits: instead.readLimits }),
       heads: { everyMs: HEADS_EVERY_MS },
-      mayLead: () => !disk.isLow && !this.integrity.isPending,
+      mayLead: () => !disk.isLow && !this.integrity.isPending && instead?.mayLead?.() !== false,
       integrity: () => this.integrity.status,
       incidents: () => this.integrity,
       ...(webhook === null ? {} : { testWebhook: () => webhook.test(), webhookFault: () => webhook.fault }),
@@ -72,8 +87,10 @@ export class WatchedReplica<P extends ClusterPort> implements ReplicaObserver {
     this.served = served;
     this.desk = new PeerDesk({ config, transport: peers, clock });
     this.integrity = new Integrity({
-      ...{ nodeId, identityFolder, verifySchedule, identity, storage, driver, desk: this.desk },
-      ...{ signer: signer.block, verifyBlock, verifier, clock, logger },
+      ...{ nodeId, identity, storage, driver, desk: this.desk },
+      ...{ signer: signer.block, verifyBlock, verifier, clock, logger, ...notify },
+      openPlaces: instead?.openPlaces ?? ((storeId) => PlaceFile.open(identityFolder, storeId)),
+      schedule: instead?.schedule ?? ((begin) => new PassSchedule(verifySchedule, begin, logger)),
       isOff: !switches.hasIntegrity,
       isUnwatched: !switches.hasWatch,
       onStep(alert) {
@@ -122,21 +139,29 @@ export class WatchedReplica<P extends ClusterPort> implements ReplicaObserver {
     this.parts.onEffect(effect);
   }
   onAlert(alert: WordedAlert): void {
+    this.observer?.onAlert(alert);
     this.alerts.onReplicaAlert(alert);
   }
-  onReplicaLost(): void {
+  onReplicaLost(reason: string): void {
+    this.observer?.onReplicaLost(reason);
     // What the store holds is looked at once it is opened again.
   }
-  onRecovered(): void {
+  onRecovered(commitHeight: Height): void {
+    this.observer?.onRecovered(commitHeight);
     this.integrity.onRecovered();
   }
   onInvalidBlock(at: Height, detail: string): void {
+    this.observer?.onInvalidBlock(at, detail);
     this.parts.logger.error(`stored block ${at} fails its check: ${detail}`);
     this.integrity.suspect(at);
   }
   onIndexFinding(finding: IndexFinding): void {
+    this.observer?.onIndexFinding(finding);
     if (finding.kind === "key_repeated") this.alerts.onKeyRepeated(finding);
     else this.integrity.onIndexDiffers(finding);
+  }
+  private get observer(): Instead<P>["observer"] | undefined {
+    return this.parts.instead?.observer;
   }
   onFatal(error: Error): void {
     void this.tellPeers(error).finally(() => this.parts.onFatal(error));

@@ -7,6 +7,7 @@ import { MongoLogStore } from "./mongo/log.js";
 import {
   COMMAND_MS_DEFAULT,
   type Companion,
+  INTEGRITY_CONNECTIONS_MAX,
   KEY_CONNECTIONS_MAX,
   type MongoLogStoreOptions,
   READ_CONNECTIONS_MAX,
@@ -17,9 +18,6 @@ import { type Storage, StoreError } from "./port.js";
 import type { RepairStore } from "./repair-port.js";
 
 export type StorageOptions = MongoLogStoreOptions;
-
-/** One waits for changes; another looks at what they name, and a third at the rest. */
-const INTEGRITY_CONNECTIONS_MAX = 3;
 
 export interface NodeStorage extends Storage {
   readonly repairs: RepairStore;

@@ -1,5 +1,6 @@
 import type { HardState } from "../../cluster/types.js";
 import type { Range } from "../../node/storage/incident.js";
+import type { KeptDocument } from "../../node/storage/integrity-port.js";
 import {
   type AlertRecord,
   type IndexWork,
@@ -8,6 +9,7 @@ import {
   StoreError,
 } from "../../node/storage/port.js";
 import type { HashHex, Height, NodeId, Term } from "../../shared/ids.js";
+import type { ChangedPlace, MemoryChanges } from "./memory-changes.js";
 
 /** What the state document holds. */
 export interface MemoryState {
@@ -52,16 +54,18 @@ export interface WritePause {
 
 /** The durable data of one node, in memory: it outlives the stores (processes) that are made on it. */
 export class MemoryDatabase {
-  state: MemoryState | null = null;
-  readonly blocks = new Map<Height, { readonly stored: StoredBlock; readonly writeId: number }>();
+  private stateNow: MemoryState | null = null;
+  private markerNow: MemoryMarker | null = null;
+  readonly blocks: Map<Height, { readonly stored: StoredBlock; readonly writeId: number }>;
   readonly quarantined = new Map<string, StoredBlock>();
-  readonly entries = new Map<Height, MemoryEntry>();
-  marker: MemoryMarker | null = null;
+  readonly entries: Map<Height, MemoryEntry>;
   /** The database's own index of the terms, without which no look-up is answered. */
   hasTermsIndex = false;
   readonly quarantinedEntries = new Map<string, StoredEntry>();
-  readonly anchors = new Map<number, { clusterId: HashHex; hashes: Uint8Array; mac: string }>();
-  readonly alerts = new Map<string, AlertRecord>();
+  readonly anchors: Map<number, { clusterId: HashHex; hashes: Uint8Array; mac: string }>;
+  readonly alerts: Map<string, AlertRecord>;
+  /** What watch and scrub have kept in quarantine. */
+  readonly evidence = new Map<string, KeptDocument>();
   readonly foundHeights = new Map<string, readonly Range[]>();
   /** Changes when the server is started again. */
   serverRun = 1;
@@ -71,7 +75,33 @@ export class MemoryDatabase {
   private pause: { skip: number; readonly reach: () => void; readonly resumed: Promise<void> } | null = null;
   private readonly watchers = new Set<() => void>();
 
-  constructor(readonly storeId: string) {}
+  constructor(
+    readonly storeId: string,
+    /** Who alters a document that is there is told of; null: nobody watches. */
+    readonly changes: MemoryChanges | null = null,
+  ) {
+    const told = <K, V>(of: ChangedPlace<K>): Map<K, V> => changes?.mapOf<K, V>(of) ?? new Map<K, V>();
+    this.blocks = told((at) => ({ collection: "blocks", id: at, place: { kind: "block", at } }));
+    this.entries = told((at) => ({ collection: "blocks", id: 0 - at, place: { kind: "entry", at } }));
+    this.anchors = told((page) => ({ collection: "anchors", id: page }));
+    this.alerts = told((id) => ({ collection: "alerts", id }));
+  }
+
+  get state(): MemoryState | null {
+    return this.stateNow;
+  }
+  set state(state: MemoryState | null) {
+    this.changes?.replaced({ collection: "state", id: "state" }, this.stateNow, state);
+    this.stateNow = state;
+  }
+
+  get marker(): MemoryMarker | null {
+    return this.markerNow;
+  }
+  set marker(marker: MemoryMarker | null) {
+    this.changes?.replaced({ collection: "blocks", place: { kind: "marker" } as never }, this.markerNow, marker);
+    this.markerNow = marker;
+  }
 
   /** The write after the next `skip` ones fails so. */
   failNextWrite(kind: WriteFault, skip = 0): void {

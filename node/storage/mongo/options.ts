@@ -6,6 +6,8 @@ export const COMMAND_MS_DEFAULT = 5_000;
 /** Connections of the client that serves reads, and of the one for look-ups that writes wait for. */
 export const READ_CONNECTIONS_MAX = 10;
 export const KEY_CONNECTIONS_MAX = 4;
+/** One waits for changes; another looks at what they name, and a third at the rest. */
+export const INTEGRITY_CONNECTIONS_MAX = 3;
 /** A command of a client's read that takes longer is ended by the server, in milliseconds: before the time of its connection is over. */
 export const READ_MS = 2_000;
 export const LIMITED = { maxTimeMS: READ_MS } as const;

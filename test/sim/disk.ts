@@ -4,10 +4,12 @@ import { ZERO_HASH } from "../../shared/hash.js";
 import { type Height, height, type NodeId } from "../../shared/ids.js";
 import { type ChainState, EMPTY_CHAIN } from "../../shared/log/chain.js";
 import { applyControl, type NodeKeys } from "../../shared/log/control.js";
+import { TOLD_WITHIN_MS } from "./checkers/tampering.js";
 import { IdentityRecord } from "./identity.js";
 import { type OperationKind, SimDatabase } from "./mongod.js";
 import type { SimNode } from "./node.js";
 import { check } from "./violation.js";
+import type { PlacesRecord } from "./watched.js";
 
 /** An older copy of a database, as a backup holds it. */
 export interface Backup {
@@ -23,10 +25,14 @@ export interface Backup {
 export class Disk {
   database: SimDatabase;
   readonly identity: IdentityRecord;
+  /** Beside the identity file. */
+  places: PlacesRecord | null = null;
   /** Heights whose blocks somebody altered in the database, and what stands there since. */
   readonly altered = new Map<number, StoredBlock>();
   /** Those of them that somebody made up: each hangs together by itself. */
   readonly planted = new Set<number>();
+  /** And those where nothing stands since. */
+  readonly removed = new Set<number>();
 
   /** Heights whose index entries somebody wrote or took away, until they are as they should be. */
   readonly touched = new Set<number>();
@@ -88,11 +94,11 @@ export class Disk {
   /** Heights have no holes, for blocks are deleted from the top down; but for what arrived late. */
   get tailHeight(): Height {
     const { blocks, stranded } = this.database;
-    if (stranded.size === 0) return height(blocks.size);
+    if (stranded.size === 0) return height(blocks.size + this.removed.size);
     let at = 0;
     for (;;) {
       const next = blocks.get(height(at + 1));
-      if (next === undefined || stranded.has(at + 1)) return height(at);
+      if ((next === undefined && !this.removed.has(at + 1)) || stranded.has(at + 1)) return height(at);
       at += 1;
     }
   }
@@ -131,7 +137,7 @@ export class Disk {
     let { members } = EMPTY_CHAIN;
     let last: StoredBlock | undefined;
     for (let at = 1; at <= wanted; at++) {
-      const stored = this.at(at);
+      const stored = this.at(at) ?? (this.removed.has(at) ? this.altered.get(at) : undefined);
       if (stored === undefined) break;
       last = stored;
       members = applyControl(members, stored.block.header.control);
@@ -172,12 +178,14 @@ export class Disk {
     for (const set of this.marks()) set.clear();
     this.altered.clear();
     this.planted.clear();
+    this.removed.clear();
     if (newKeys === null) return;
     this.identity.keys = newKeys;
     this.identity.file = null;
   }
 
   touch(at: number): void {
+    this.onTampered("entry", at);
     this.touched.add(at);
     this.everTouched.add(at);
     this.touchedIn.set(at, this.database.openings);
@@ -187,10 +195,38 @@ export class Disk {
     return (this.touchedIn.get(at) ?? 0) < this.database.openings;
   }
 
+  /** Somebody does something that has to be told of. */
+  private onTampered(what: "block" | "entry" | "planted", at: number): void {
+    const { tampered } = this.database;
+    (what === "entry" ? tampered.entries : tampered.blocks).add(at);
+    this.node.around.checkers.tampering.onTampered(this.node, what, at);
+  }
+
+  /** Somebody takes what the index says of itself. */
+  takeAccount(account: "taken" | "told"): void {
+    this.account = account;
+    this.database.tampered.hasLostAccount = true;
+  }
+
+  /** Somebody deletes a block. */
+  remove(at: Height): void {
+    const there = this.database.blocks.get(at);
+    if (there === undefined) return;
+    this.database.blocks.delete(at);
+    this.altered.set(at, there.stored);
+    this.removed.add(at);
+    this.hasLost = true;
+    // The next opening may take what stands above for what arrived late.
+    this.isTampered = true;
+    this.lostSomething = true;
+    this.onTampered("block", at);
+  }
+
   /** Somebody deletes all entries, with what the index says of itself. */
   dropIndex(): void {
     for (const at of this.database.entries.keys()) this.dropped.add(at);
-    this.account = "taken";
+    this.takeAccount("taken");
+    for (const at of this.database.entries.keys()) this.database.tampered.entries.add(at);
     this.database.dropIndex();
   }
 
@@ -220,6 +256,15 @@ export class Disk {
 
   /** An older copy takes the place of what is there; a process that lives on is told that its server changed. */
   restore(backup: Backup): void {
+    const { changes, tampered } = this.database;
+    if (changes === null) return this.exchange(backup);
+    tampered.isOlder = true;
+    changes.untold(() => this.exchange(backup));
+    changes.lose();
+    this.node.around.checkers.tampering.onChangesMissed(this.node, { withinMs: TOLD_WITHIN_MS });
+  }
+
+  private exchange(backup: Backup): void {
     const { database } = this;
     database.state = backup.state;
     database.blocks.clear();
@@ -242,19 +287,22 @@ export class Disk {
     }
     this.altered.clear();
     this.planted.clear();
+    this.removed.clear();
     for (const [at, stored] of backup.altered) this.altered.set(at, stored);
   }
 
   /** What the node has replaced since is its own again. I8: what it did not write it never overwrites. */
   settleAltered(kind: OperationKind): void {
+    const top = this.removed.size === 0 ? 0 : Math.max(0, ...this.database.blocks.keys());
     for (const [at, stored] of this.altered) {
       const now = this.at(at);
-      if (now === stored) continue;
+      if (now === stored || (now === undefined && this.removed.has(at) && at < top)) continue;
       // One that is gone was removed with a replaced tail, which keeps it as evidence.
       const isWrittenOver = kind === "store_block" && now !== undefined;
       check(!isWrittenOver, "I8", () => `${this.node.id} writes over block ${at}, which it did not write`);
       this.altered.delete(at);
       this.planted.delete(at);
+      this.removed.delete(at);
       this.copied.delete(at);
     }
   }
@@ -265,6 +313,7 @@ export class Disk {
     this.planted.add(at);
     this.altered.set(at, stored);
     this.hasLost = true;
+    this.onTampered("planted", at);
   }
 
   /** Somebody writes to the database behind the node's back. */
@@ -274,5 +323,7 @@ export class Disk {
     const stored = change(entry.stored);
     this.database.blocks.set(at, { ...entry, stored });
     this.altered.set(at, stored);
+    this.removed.delete(at);
+    this.onTampered("block", at);
   }
 }

@@ -1,18 +1,28 @@
 import { COMMAND_MS_DEFAULT } from "../../node/storage/mongo/options.js";
 import { StoreError } from "../../node/storage/port.js";
 import { height } from "../../shared/ids.js";
+import { MemoryChanges } from "../doubles/memory-changes.js";
 import { MemoryDatabase } from "../doubles/memory-database.js";
 import type { SimNode } from "./node.js";
 import type { SimProcess } from "./process.js";
 import { forgetting } from "./promises.js";
 import type { Random } from "./random.js";
 import type { Scheduler } from "./scheduler.js";
+import { Tampered } from "./tampered.js";
 import type { SimTiming } from "./timing.js";
 
-export type OperationKind = "read" | "save_state" | "store_block" | "truncate" | "open" | "index" | "anchors";
+export type OperationKind =
+  | "read"
+  | "save_state"
+  | "store_block"
+  | "truncate"
+  | "open"
+  | "index"
+  | "anchors"
+  | "alerts";
 
-/** Clients of their own: for clients' reads, and for look-ups that writes wait for. */
-export type Reader = "reads" | "keys";
+/** Clients of their own: for clients' reads, for look-ups that writes wait for, and for watch and scrub. */
+export type Reader = "reads" | "keys" | "integrity";
 
 interface Operation {
   readonly kind: OperationKind;
@@ -57,7 +67,7 @@ const LATE_BLOCK_MS = 200;
 const REOPENED_MS = 25;
 
 /** Nothing more waits for these than for a read: whoever asked for them tries again. */
-const isBeside = (kind: OperationKind): boolean => kind === "index" || kind === "anchors";
+const isBeside = (kind: OperationKind): boolean => kind === "index" || kind === "anchors" || kind === "alerts";
 
 /** The data of one mongod: what is here survives a crash. */
 export class SimDatabase extends MemoryDatabase {
@@ -75,6 +85,7 @@ export class SimDatabase extends MemoryDatabase {
   readonly arrivedLate = new Set<number>();
   /** What lands just now does so later than its writer waited for it. */
   landsLate = false;
+  readonly tampered = new Tampered();
   /** Counts openings: what one before has asked for may land in the middle of the next. */
   openings = 0;
   /** The tail as the last write left it. */
@@ -84,7 +95,7 @@ export class SimDatabase extends MemoryDatabase {
     storeId: string,
     private readonly server: Mongod,
   ) {
-    super(storeId);
+    super(storeId, server.node.around.isWatched ? new MemoryChanges(() => server.node.wallText) : null);
   }
 
   /** Where blocks were stored since the last call; above the tail if none were. Above what arrived late nobody looks. */
@@ -282,7 +293,12 @@ export class Mongod {
     const { database } = this.node.disk;
     const unjournaled = [...database.unjournaled].sort((a, b) => a - b);
     const kept = unjournaled.length === 0 ? 0 : this.around.random.between(0, unjournaled.length);
-    for (const at of unjournaled.slice(kept)) database.blocks.delete(height(at));
+    const lost = unjournaled.slice(kept);
+    const lose = (): void => {
+      for (const at of lost) database.blocks.delete(height(at));
+    };
+    if (database.changes === null) lose();
+    else database.changes.untold(lose);
     database.unjournaled.clear();
   }
 

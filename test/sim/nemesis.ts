@@ -12,6 +12,7 @@ import { lateInsert } from "./faults/late-insert.js";
 import { lies } from "./faults/lies.js";
 import { networkFaults } from "./faults/network.js";
 import { processFaults } from "./faults/process.js";
+import { tamperFaults } from "./faults/tamper.js";
 import { toldReplaced } from "./faults/told-replaced.js";
 import { CALM_LINKS, type LinkProfile } from "./network.js";
 import type { SimNode } from "./node.js";
@@ -34,7 +35,9 @@ const FAULTS = {
   "fed-by-deposed": fedByDeposed,
   "told-replaced": toldReplaced,
 };
-export type FaultName = keyof typeof FAULTS;
+/** Of runs in which each database is looked after. */
+export const TAMPER_NAMES = Object.keys(tamperFaults) as (keyof typeof tamperFaults)[];
+export type FaultName = keyof typeof FAULTS | (typeof TAMPER_NAMES)[number];
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 
 export interface FaultProfile {
@@ -98,7 +101,7 @@ export class Nemesis {
       },
       isOpen: () => !this.isOver,
     };
-    const fault: Fault = FAULTS[name];
+    const fault: Fault = { ...FAULTS, ...tamperFaults }[name];
     world.trace.add(`FAULT ${number} ${name}`);
     const undo = fault(strike);
     if (undo === null) return;

@@ -44,6 +44,8 @@ export interface NodeSurroundings {
   readonly memory: LogMemory;
   /** Followers compare their heads with each other. */
   readonly comparesHeads: boolean;
+  /** Nodes look after their databases, as the product does. */
+  readonly isWatched: boolean;
   /** Payload paths that a process may be told to index. */
   readonly indexedPaths: readonly (readonly string[])[];
   readonly transmit: (message: PeerMessage) => void;
@@ -109,6 +111,9 @@ export class SimNode {
   }
   get wallMs(): number {
     return WALL_EPOCH_MS + this.around.scheduler.now + this.wallOffsetMs;
+  }
+  get wallText(): string {
+    return new Date(this.wallMs).toISOString();
   }
   /** Somebody sets it while the node may be running. */
   shiftWall(byMs: number): void {
@@ -184,7 +189,7 @@ export class SimNode {
     check(isRight, "I8", () => `${this.id} goes on with another state, and says nothing`);
     disk.mustBeFound = false;
     disk.isTampered = false;
-    disk.identity.raise();
+    if (!this.around.isWatched) disk.identity.raise();
     this.boot += 1;
     this.isDoubtful = false;
     this.disk.isDoubtful = false;
@@ -309,7 +314,7 @@ export class SimNode {
 
   /** A write reached the data. */
   onLanded(kind: OperationKind): void {
-    if (kind === "read" || kind === "anchors") return;
+    if (kind === "read" || kind === "anchors" || kind === "alerts") return;
     if (this.disk.altered.size > 0) this.disk.settleAltered(kind);
     if (this.disk.database.stranded.size > 0) this.disk.noteStranded();
     const { trace, checkers } = this.around;

@@ -1,13 +1,15 @@
 import type { Input } from "../../cluster/types.js";
 import type { Clock } from "../../node/clock.js";
+import type { WatchedReplica } from "../../node/integrity/watched-replica.js";
 import type { Driver } from "../../node/replica/driver.js";
 import type { ToldEffect } from "../../node/replica/driver-ports.js";
 import type { WordedAlert } from "../../node/replica/wording.js";
 import { HEADS_EVERY_MS } from "../../node/service/head-exchange.js";
 import type { NodeLogService } from "../../node/service/log-service.js";
 import type { ReadLimits } from "../../node/service/lookups.js";
-import { ServedReplica } from "../../node/service/served-replica.js";
-import { type Storage, StoreError } from "../../node/storage/port.js";
+import { type ReplicaPorts, ServedReplica } from "../../node/service/served-replica.js";
+import type { NodeStorage } from "../../node/storage/open.js";
+import { StoreError } from "../../node/storage/port.js";
 import type { ShownEvent } from "../../shared/log/event.js";
 import type { PeerMessage } from "../../shared/protocol/messages.js";
 import { fakeSigner, fakeVerifier } from "./fake-crypto.js";
@@ -19,6 +21,7 @@ import { simStorage } from "./storage.js";
 import { describeInput } from "./trace.js";
 import { rememberedOwnRun, rememberedVerdicts } from "./verdicts.js";
 import { noteError } from "./violation.js";
+import { watchedReplica } from "./watched.js";
 
 const START_RETRY_MS = 500;
 const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `${String(ms).padStart(3, "0")}Z`);
@@ -32,7 +35,9 @@ export class SimProcess implements Clock {
   readonly bootId: string;
   readonly peers = new SimPeers(this);
   readonly served: ServedReplica<SimPeers>;
-  readonly storage: Storage;
+  readonly storage: NodeStorage;
+  /** What looks after its database; null where nothing does. */
+  private readonly watched: WatchedReplica<SimPeers> | null;
   /** False while its store is being recovered: nobody may ask for a block to be written or removed then. */
   hasReplica = false;
   private readonly streamed: ShownEvent[] = [];
@@ -63,7 +68,7 @@ export class SimProcess implements Clock {
     const logger = this.logger();
     const storage = simStorage(this, fakeStateMac(identity.identity.seed));
     this.storage = storage;
-    this.served = new ServedReplica({
+    const ports = {
       ...{ config: this.config(), version: "simulated", storage, identity, logger, clock: this },
       signer: { keys, block: fakeSigner(keys.block) },
       verifyBlock: rememberedVerdicts,
@@ -98,7 +103,9 @@ export class SimProcess implements Clock {
           if (error instanceof StoreError) node.exit(this, error);
         },
       },
-    });
+    } satisfies ReplicaPorts<SimPeers>;
+    this.watched = around.isWatched ? watchedReplica(this, ports) : null;
+    this.served = this.watched?.served ?? new ServedReplica(ports);
     this.service.reads.subscribe((events) => this.streamed.push(...events));
     if (around.trace.isOn) this.traceInputs();
     this.judgeProposals();
@@ -136,13 +143,17 @@ export class SimProcess implements Clock {
   async start(): Promise<void> {
     for (;;) {
       try {
-        await this.driver.start();
+        const { opened } = await this.driver.start();
         this.recoversAtOnce = false;
+        if (this.watched !== null) await this.watched.start(opened.storeId);
         return;
       } catch (error) {
         this.recoversAtOnce = false;
         if (!(error instanceof StoreError)) throw error;
-        if (error.failure === "unfit" || error.failure === "not_owner") return this.node.exit(this, error);
+        if (error.failure === "unfit" || error.failure === "not_owner") {
+          if (this.watched !== null) await this.watched.tellPeers(error);
+          return this.node.exit(this, error);
+        }
         await new Promise<void>((resolve) => {
           this.after(START_RETRY_MS, resolve);
         });

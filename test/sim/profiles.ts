@@ -3,7 +3,7 @@ import type { LogMemory } from "../../node/replica/held-log.js";
 import type { VerifiedTail } from "../../node/replica/verified-tail.js";
 import type { NodeId } from "../../shared/ids.js";
 import type { ClientProfile } from "./clients.js";
-import { FAULT_NAMES, type FaultName, type FaultProfile } from "./nemesis.js";
+import { FAULT_NAMES, type FaultName, type FaultProfile, TAMPER_NAMES } from "./nemesis.js";
 import { CALM_LINKS } from "./network.js";
 import type { Random } from "./random.js";
 import type { NodeTiming, SimTiming } from "./timing.js";
@@ -22,14 +22,16 @@ export interface Plan {
   readonly memory: LogMemory;
   readonly indexedPaths: readonly (readonly string[])[];
   readonly checksWire: boolean;
+  readonly isWatched: boolean;
 }
 
 /**
  * Swarm testing: each run has a few kinds of fault only, so that rare combinations get a run of their own. `storm` is
  * short faults close together around elections; `losses` takes one disk after another, as soon as the promise allows
- * the next; `disks`, `network` and `lies` have what their names say; `mixed` draws one of them.
+ * the next; `disks`, `network` and `lies` have what their names say; in `tamper`
+ * somebody alters databases, which are watched; `mixed` draws one of them.
  */
-export const PROFILE_NAMES = ["mixed", "swarm", "storm", "losses", "disks", "network", "lies"] as const;
+export const PROFILE_NAMES = ["mixed", "swarm", "storm", "losses", "disks", "network", "lies", "tamper"] as const;
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
 const STORM: readonly FaultName[] = [
@@ -131,11 +133,22 @@ const nodeTiming = (random: Random): NodeTiming => {
   return { electionTimeoutMs, heartbeatMs, requestTimeoutMs: random.pick([1_000, 5_000, 20_000]) };
 };
 
+/** A late insert continues the newest block, and not what is left where one was deleted. */
+const BESIDE_TAMPERING = FAULT_NAMES.filter((name) => name !== "late-insert");
+
+/** The share of runs in which watch and scrub look after each database. */
+const WATCHED = Number(process.env.SIM_WATCHED ?? 0.2);
+/** And of those in which somebody alters them. */
+const TAMPERED = Number(process.env.SIM_TAMPERED ?? 0.03);
+
 /** Scripts for five nodes. */
 const FOR_FIVE: readonly FaultName[] = ["staggered", "fed-by-deposed"];
 
-export function planOf(random: Random, name: ProfileName): Plan {
-  const profile = name === "mixed" ? drawn(random) : name;
+/** `ofWatch`: a stream of its own, so that a run that is not watched is the same as ever. */
+export function planOf(random: Random, name: ProfileName, ofWatch: Random): Plan {
+  const watch = ofWatch.unit();
+  const isTampered = name === "tamper" || (name === "mixed" && watch < TAMPERED);
+  const profile = isTampered ? "tamper" : name === "mixed" ? drawn(random) : name;
   const nodes = random.pick([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
   const clients = clientsOf(random);
   const timing = {
@@ -169,6 +182,7 @@ export function planOf(random: Random, name: ProfileName): Plan {
     memory,
     indexedPaths,
     checksWire,
+    isWatched: isTampered || watch < TAMPERED + WATCHED,
   };
 }
 
@@ -209,7 +223,7 @@ const clientsOf = (random: Random): ClientProfile => ({
   bursts: random.pick([0, 0.2]),
 });
 
-function drawn(random: Random): Exclude<ProfileName, "mixed"> {
+function drawn(random: Random): Exclude<ProfileName, "mixed" | "tamper"> {
   const kind = random.unit();
   if (kind < 0.28) return "storm";
   if (kind < 0.42) return "losses";
@@ -245,6 +259,14 @@ function faultsOf(random: Random, profile: Exclude<ProfileName, "mixed">): Fault
       return moderate(random, someOf(random, DISKS, 0.6));
     case "network":
       return moderate(random, someOf(random, NETWORK, 0.6));
+    case "tamper":
+      return moderate(random, [
+        ...TAMPER_NAMES,
+        ...TAMPER_NAMES,
+        "entry-altered",
+        "altered-block",
+        ...random.some(BESIDE_TAMPERING, 0.08),
+      ]);
     case "lies":
       return { ...moderate(random, LIES), aimsAtLeader: 0.8 };
     case "swarm":

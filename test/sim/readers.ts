@@ -191,9 +191,14 @@ export class Readers {
     );
   }
 
-  /** Whoever has decided what is found may rest on entries that somebody touched. */
+  /**
+   * Whoever has decided what is found may rest on entries that somebody touched; or that an opening took for what a crash has
+   * left, as their blocks are gone: no start of the product is satisfied with so short a tail.
+   */
   private isTouched(node: SimNode, { from }: Answered): boolean {
-    return [node, ...this.world.nodes.filter(({ id }) => from.includes(id))].some(({ disk }) => disk.touched.size > 0);
+    return [node, ...this.world.nodes.filter(({ id }) => from.includes(id))].some(
+      ({ disk }) => disk.touched.size + disk.removed.size > 0,
+    );
   }
 
   private scan({ filter, order, low, high }: Pick<PageRequest, "filter" | "order" | "low" | "high">): number[] {

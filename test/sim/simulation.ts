@@ -86,7 +86,7 @@ class Run {
   constructor(private readonly options: RunOptions) {
     this.random = new Random(options.seed);
     const { random } = this;
-    const plan = planOf(random, options.profile ?? "mixed");
+    const plan = planOf(random, options.profile ?? "mixed", new Random(~options.seed));
     this.world = new World({
       seed: random.uint32(),
       nodes: plan.nodes,
@@ -99,6 +99,7 @@ class Run {
       limits: plan.limits,
       limitsOf: plan.limitsOf,
       memory: plan.memory,
+      isWatched: plan.isWatched,
       indexedPaths: plan.indexedPaths,
       onExit: (node, error) => this.onExit(node, error.message),
       ...(options.print === undefined ? {} : { print: options.print }),

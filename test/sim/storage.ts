@@ -1,15 +1,24 @@
-import { COMMAND_MS_DEFAULT, KEY_CONNECTIONS_MAX, READ_CONNECTIONS_MAX } from "../../node/storage/mongo/options.js";
+import { type IntegrityStore, WatchError } from "../../node/storage/integrity-port.js";
 import {
+  COMMAND_MS_DEFAULT,
+  INTEGRITY_CONNECTIONS_MAX,
+  KEY_CONNECTIONS_MAX,
+  READ_CONNECTIONS_MAX,
+} from "../../node/storage/mongo/options.js";
+import type { NodeStorage } from "../../node/storage/open.js";
+import {
+  type AlertStore,
   indexLost,
   type KeyReader,
   LEFT_BEHIND_BLOCKS,
   type LogReader,
   type LogStore,
   type OpenedStore,
-  type Storage,
   StoreError,
 } from "../../node/storage/port.js";
 import type { StateMac } from "../../node/storage/state-mac.js";
+import { MemoryAlertStore } from "../doubles/memory-alert-store.js";
+import { MemoryIntegrityStore } from "../doubles/memory-integrity-store.js";
 import { MemoryLogStore } from "../doubles/memory-log-store.js";
 import { MemoryKeys, MemoryReader } from "../doubles/memory-reader.js";
 import type { OperationKind, Reader } from "./mongod.js";
@@ -21,7 +30,7 @@ import { check } from "./violation.js";
  * One process's storage: the in-memory twin of the store in MongoDB, whose writes and reads pass through the simulated
  * mongod. What the twin does at once takes time here, and can fail.
  */
-export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
+export function simStorage(process: SimProcess, stateMac: StateMac): NodeStorage {
   const { node } = process;
   const { database } = node.disk;
   const inner = new MemoryLogStore(database, { nodeId: node.id, bootId: process.bootId, stateMac });
@@ -31,15 +40,9 @@ export function simStorage(process: SimProcess, stateMac: StateMac): Storage {
     log: new SlowLogStore(inner, process),
     keys: slowKeys(new MemoryKeys(database, inner), keys),
     reader: slowReader(new MemoryReader(database, inner), reads),
-    alerts: {
-      raise: () => Promise.reject(new Error("alerts go to the checkers")),
-      save: () => Promise.reject(new Error("alerts go to the checkers")),
-      get: async () => null,
-      list: async () => [],
-      count: async () => 0,
-      foundHeights: async () => null,
-      standing: async () => "absent",
-    },
+    alerts: slowAlerts(new MemoryAlertStore(database), reads, process),
+    integrity: slowIntegrity(process, stateMac),
+    repairs: { putBlocks: nobodyDecides, removeForged: nobodyDecides, clear: nobodyDecides },
     freeBytes: async () => null,
   };
 }
@@ -144,18 +147,24 @@ class SlowLogStore implements LogStore {
   private next(kind: OperationKind): void {
     Object.assign(this.process.node.disk.database, { kind, asker: this.process });
   }
-  /** An operation of several writes may be under way: only the first of this one's is named, and it comes at once. */
   private beside<T>(kind: OperationKind, begin: () => Promise<T>): Promise<T> {
-    const { database } = this.process.node.disk;
-    const { kind: before, asker } = database;
-    Object.assign(database, { kind, asker: this.process });
-    const begun = begin();
-    Object.assign(database, { kind: before, asker });
-    return begun;
+    return beside(this.process, kind, begin);
   }
   private read(): Promise<void> {
     return this.process.node.store.perform("read", () => {}, null, this.process);
   }
+}
+
+const nobodyDecides = (): Promise<never> => Promise.reject(new Error("nobody decides about alerts here"));
+
+/** An operation of several writes may be under way: only the first of this one's is named, and it comes at once. */
+function beside<T>(process: SimProcess, kind: OperationKind, begin: () => Promise<T>): Promise<T> {
+  const { database } = process.node.disk;
+  const { kind: before, asker } = database;
+  Object.assign(database, { kind, asker: process });
+  const begun = begin();
+  Object.assign(database, { kind: before, asker });
+  return begun;
 }
 
 /** Reads past the log's own client: each takes its time and one of its connections, and may fail. */
@@ -202,3 +211,62 @@ const slowReader = (inner: MemoryReader, reading: Reading): LogReader => ({
   holding: (sequence, through) => reading.run(() => inner.holding(sequence, through)),
   neighbours: (from, order, limit) => reading.run(() => inner.neighbours(from, order, limit)),
 });
+
+const slowAlerts = (inner: MemoryAlertStore, reading: Reading, process: SimProcess): AlertStore => ({
+  raise: (finding, at) => beside(process, "alerts", () => inner.raise(finding, at)),
+  save(alert, found) {
+    process.node.around.checkers.tampering.onAlert(process, alert, found);
+    return beside(process, "alerts", () => inner.save(alert, found));
+  },
+  get: (id) => reading.run(() => inner.get(id)),
+  list: (limit, wanted) => reading.run(() => inner.list(limit, wanted)),
+  count: (wanted) => reading.run(() => inner.count(wanted)),
+  foundHeights: (id) => reading.run(() => inner.foundHeights(id)),
+  standing: (id) => reading.run(() => inner.standing(id)),
+});
+
+function slowIntegrity(process: SimProcess, stateMac: StateMac): IntegrityStore {
+  const { node } = process;
+  const reading = new Reading(process, "integrity", INTEGRITY_CONNECTIONS_MAX);
+  const run = <T>(read: () => Promise<T>): Promise<T> => reading.run(read);
+  const { database } = node.disk;
+  let { serverRun } = database;
+  const inner = new MemoryIntegrityStore(database, {
+    stateMac,
+    wall: () => node.wallText,
+    async ask() {
+      const { tampering } = node.around.checkers;
+      const onAnswered = tampering.onAsked(process);
+      await run(async () => undefined).finally(onAnswered);
+      // A stream ends with its server.
+      const isSame = serverRun === database.serverRun;
+      serverRun = database.serverRun;
+      if (!isSame) throw new StoreError("unknown", "The stream of changes has ended.");
+    },
+  });
+  return {
+    blocksAt: (heights) => run(() => inner.blocksAt(heights)),
+    blocksFrom: (from, limit) =>
+      run(async () => {
+        const found = await inner.blocksFrom(from, limit);
+        node.around.checkers.tampering.onScrubbed(process, from, found);
+        return found;
+      }),
+    entriesBetween: (from, through) => run(() => inner.entriesBetween(from, through)),
+    strangers: (above) => run(() => inner.strangers(above)),
+    keep: (id) => run(() => inner.keep(id)),
+    keepEntry: (at) => run(() => inner.keepEntry(at)),
+    keepPlanted: (id) => run(() => inner.keepPlanted(id)),
+    keepHeaders: (headers) => run(() => inner.keepHeaders(headers)),
+    kept: (names) => run(() => inner.kept(names)),
+    stateFault: () => run(() => inner.stateFault()),
+    isMarked: () => run(() => inner.isMarked()),
+    anchorStanding: (page, clusterId) => run(() => inner.anchorStanding(page, clusterId)),
+    controlHeights: (kind, through, countMax) => run(() => inner.controlHeights(kind, through, countMax)),
+    changes: (from) =>
+      inner.changes(from).catch((error) => {
+        if (error instanceof WatchError) node.around.checkers.tampering.onChangesMissed(node);
+        throw error;
+      }),
+  };
+}

@@ -45,6 +45,8 @@ export interface WorldOptions {
   readonly indexedPaths?: readonly (readonly string[])[];
   /** Followers compare their heads with each other; not unless said. */
   readonly comparesHeads?: boolean;
+  /** Nodes look after their databases; not unless said. */
+  readonly isWatched?: boolean;
   readonly onExit?: (node: SimNode, error: StoreError) => void;
 }
 
@@ -117,6 +119,7 @@ export class World {
       limits: { ...DEFAULT_LIMITS, ...this.options.limits, ...this.options.limitsOf?.[id] },
       indexedPaths: this.options.indexedPaths ?? [[]],
       comparesHeads: this.options.comparesHeads ?? false,
+      isWatched: this.options.isWatched ?? false,
       memory: { ...MEMORY, ...this.options.memory },
       onExit: (exited, error) => this.onExit(exited, error),
       transmit: (message) => this.transmit(message),

@@ -19,6 +19,7 @@ import { QuorumChecker } from "./quorums.js";
 import { ReadChecker } from "./reads.js";
 import { RefusalChecker } from "./refusals.js";
 import { TakeOverChecker } from "./takeovers.js";
+import { TamperingChecker } from "./tampering.js";
 
 /** Separate from the system: fed with what each node does, it throws a `Violation` when a property does not hold. */
 export class Checkers {
@@ -35,6 +36,7 @@ export class Checkers {
   readonly clocks: ClockChecker;
   readonly takeOvers = new TakeOverChecker();
   readonly justified: JustificationChecker;
+  readonly tampering = new TamperingChecker();
   /** Why proposals were refused, and how often. */
   readonly refused: Partial<Record<ProposalRefusal, number>> = {};
   private readonly refusals = new RefusalChecker(this.forgeries);

@@ -25,7 +25,7 @@ export class CommitChecker {
     for (let at = 1; at <= commitHeight; at++) {
       const hash = node.disk.at(at)?.block.blockHash;
       check(
-        this.history.committed[at - 1]?.hash === hash || node.disk.copied.has(at),
+        this.history.committed[at - 1]?.hash === hash || node.disk.copied.has(at) || node.disk.removed.has(at),
         "I4",
         () => `${node.id} recovers block ${at} as committed; the cluster never committed it`,
       );

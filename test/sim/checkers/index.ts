@@ -54,6 +54,8 @@ export class IndexChecker {
       // Without the index's account it is not known of which paths it has terms.
       if (!isCompared && (disk.database.marker === null || this.faultAt(node, at) !== null)) continue;
       disk.touched.delete(at);
+      // It is gone with its block.
+      if (at > tailHeight && disk.hasLost) disk.differing.delete(at);
       this.mustBeFound(node, at);
     }
     if (!disk.isIndexWhole) return;

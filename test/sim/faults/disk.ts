@@ -115,6 +115,7 @@ const lostState: Fault = (strike) => {
   if (!disk.isTampered) disk.ownHard = disk.database.state?.hard ?? null;
   disk.database.state = alteredState(strike.random, disk.database.state);
   disk.isTampered = true;
+  disk.database.tampered.hasOtherState = true;
   // What is altered once more can be again what the node wrote.
   const isOwn = isDeepStrictEqual(disk.database.state?.hard ?? null, disk.ownHard);
   disk.mustBeFound = isKnown(node) && !isOwn;

@@ -40,6 +40,9 @@ export const SITUATIONS = [
   "equivocating-leader",
   "fed-by-deposed",
   "told-replaced",
+  "tampered-alive",
+  "tampered-down",
+  "place-lost",
 ] as const;
 export type Situation = (typeof SITUATIONS)[number];
 

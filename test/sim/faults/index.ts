@@ -22,9 +22,12 @@ const dropped: Fault = (strike) => {
   const what = random.pick(["entries", "marker", "terms"] as const);
   world.trace.add(`${node.id} somebody drops its index: ${what}`);
   // Beside an index that is being made anew its account may be on its way.
-  if (what !== "terms") node.disk.account = node.process?.driver.log.index.isWhole === false ? "told" : "taken";
+  if (what !== "terms") node.disk.takeAccount(node.process?.driver.log.index.isWhole === false ? "told" : "taken");
   if (what === "entries") {
-    for (const at of database.entries.keys()) node.disk.dropped.add(at);
+    for (const at of database.entries.keys()) {
+      node.disk.dropped.add(at);
+      database.tampered.entries.add(at);
+    }
     database.dropIndex();
     // What was altered in it is gone with it.
     node.disk.differing.clear();
@@ -81,8 +84,9 @@ function touch(node: SimNode, at: Height, random: Random): string {
 function plant({ disk }: SimNode, at: Height): void {
   const { entries } = disk.database;
   const [model] = [...entries.values()];
-  if (model !== undefined && !entries.has(at))
-    entries.set(at, { stored: { ...model.stored, height: at }, writeId: -1 });
+  if (model === undefined || entries.has(at)) return;
+  disk.database.tampered.entries.add(at);
+  entries.set(at, { stored: { ...model.stored, height: at }, writeId: -1 });
 }
 
 function altered(stored: StoredEntry, random: Random): { what: string; stored: StoredEntry } {

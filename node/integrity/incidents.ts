@@ -189,9 +189,8 @@ export class Incidents {
     const before = wasKnown ? withoutOutdated(incident, finding) : incident;
     if (finding.heights !== undefined) incident.places = withRange(incident.places, finding.heights, PLACES_MAX);
     const { alert, first } = before ?? incident;
-    incident.first = first;
+    Object.assign(incident, { first, isSaved: false });
     incident.alert = merged({ ...incident, alert }, before === null ? withoutFacts(finding) : finding, wall);
-    incident.isSaved = false;
     this.tellDamage();
     if (isNew || isReopened) {
       const { alert } = incident;

@@ -14,7 +14,7 @@ const ALERTS = "node/integrity/alerts.ts";
 const HEADS = "node/service/head-exchange.ts";
 const PROVED = "node/replica/proved-blocks.ts";
 
-/** A detector with a mistake, and the test beside it that fails then: no seed of the simulator runs watch, scrub or incidents. */
+/** A detector with a mistake, and the test beside it that fails then, which is quicker than the seeds that run watch and scrub. */
 export const detector = (
   mutant: Mutant,
   test: string,

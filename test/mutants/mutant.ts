@@ -1,3 +1,5 @@
+import type { ProfileName } from "../sim/profiles.js";
+
 /** One place of the source, found exactly once, and what stands there in the mutant. */
 export interface Patch {
   readonly file: string;
@@ -11,6 +13,8 @@ export interface Mutant {
   readonly patches: readonly Patch[];
   /** The scenario that fails with it, where no seed comes to the place. */
   readonly scenario?: Scenario;
+  /** The profile whose seeds come to the place; mixed unless given. */
+  readonly profile?: ProfileName;
   /** No seed comes to the place: only the scenario is run. */
   readonly isUnseen?: true;
 }

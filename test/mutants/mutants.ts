@@ -18,6 +18,7 @@ import { SHARED_DISKS } from "./shared-disks.js";
 import { STANDSTILLS } from "./standstills.js";
 import { STARTS } from "./starts.js";
 import { STORAGE } from "./storage.js";
+import { WATCHING } from "./watching.js";
 
 /**
  * The product broken in the ways in which replicated logs have been broken before, one way each. Numbers are those of
@@ -43,4 +44,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPLACED,
   ...REFUSALS,
   ...SHARED_DISKS,
+  ...WATCHING,
 ];

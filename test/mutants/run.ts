@@ -62,10 +62,10 @@ function build(mutant: Mutant): string {
   return copyWith(mutant.id, changed);
 }
 
-function run(folder: string, { id }: Mutant, seedsMax: number): Promise<Kill> {
+function run(folder: string, { id, profile }: Mutant, seedsMax: number): Promise<Kill> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(join(folder, "test/sim/first-kill.js"), {
-      workerData: { seedsMax },
+      workerData: { seedsMax, profile: profile ?? "mixed" },
       resourceLimits: { maxYoungGenerationSizeMb: 64 },
     });
     worker.on("message", (kill: Kill) => {

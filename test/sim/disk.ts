@@ -17,6 +17,7 @@ export interface Backup {
   readonly blocks: [Height, { readonly stored: StoredBlock; readonly writeId: number }][];
   readonly index: Pick<SimDatabase, "marker" | "hasTermsIndex"> & { readonly entries: SimDatabase["entries"] };
   readonly altered: ReadonlyMap<number, StoredBlock>;
+  readonly removed: readonly number[];
   /** `touched`, `differing` and `copied`. */
   readonly marks: readonly (readonly number[])[];
 }
@@ -242,6 +243,7 @@ export class Disk {
       blocks: this.ownBlocks(),
       index,
       altered: this.alteredOwn(),
+      removed: [...this.removed],
       marks: this.marks().map((set) => [...set]),
     };
   }
@@ -288,6 +290,7 @@ export class Disk {
     this.altered.clear();
     this.planted.clear();
     this.removed.clear();
+    for (const at of backup.removed) this.removed.add(at);
     for (const [at, stored] of backup.altered) this.altered.set(at, stored);
   }
 

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { inMacrotask } from "./drain.js";
+import type { ProfileName } from "./profiles.js";
 import { type Failure, simulate } from "./simulation.js";
 import { noteError } from "./violation.js";
 
@@ -13,11 +14,11 @@ export interface Kill {
   readonly exceptions: number;
 }
 
-const { seedsMax } = workerData as { seedsMax: number };
+const { seedsMax, profile } = workerData as { seedsMax: number; profile: ProfileName };
 let exceptions = 0;
 let kill: Kill | null = null;
 for (let seed = 1; seed <= seedsMax && kill === null; seed++) {
-  const { failure } = await inMacrotask(() => simulate({ seed }));
+  const { failure } = await inMacrotask(() => simulate({ seed, profile }));
   if (failure?.property === "exception") exceptions += 1;
   else if (failure !== null) kill = { seeds: seed, failure, exceptions };
 }

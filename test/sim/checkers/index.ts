@@ -111,7 +111,7 @@ export class IndexChecker {
   }
 
   /** What is wrong with the entry of a stored block; null if nothing is. */
-  private faultAt({ disk }: SimNode, at: number): string | null {
+  faultAt({ disk }: Pick<SimNode, "disk">, at: number): string | null {
     const { entries, marker } = disk.database;
     const block = disk.at(at)?.block;
     if (block === undefined) return null;

@@ -18,8 +18,10 @@ export type TamperedWhat = "block" | "entry" | "planted";
 
 /** What is altered under a node that looks, and whose store answers, is told of within this time. */
 export const TOLD_WITHIN_MS = 10_000;
-/** One that began since then looks at what the changes say, or through the whole log. */
-const STARTED_WITHIN_MS = 20_000;
+/** One that began since then, and knows where its watch stopped, looks at what was changed: no pass has begun before. */
+const RESUMED_WITHIN_MS = 9_000;
+/** What the watch cannot see a pass over the whole log finds: one begins every 15 s. */
+const PASS_WITHIN_MS = 25_000;
 /** So long after its store was no whole one, or it was stopped, a node may say that it does not see what is changed. */
 const LOOKOUT_MS: Readonly<Record<string, number>> = { watch_down: 40_000, scrub_down: 140_000 };
 const SLOW_MS = 300;
@@ -46,6 +48,8 @@ export class TamperingChecker {
   private readonly troubledAt = new Map<SimNode, number>();
   private readonly asking = new Map<SimProcess, number>();
   private readonly lookingSince = new WeakMap<SimProcess, number>();
+  /** They know where the process before them stopped to watch. */
+  private readonly resumed = new WeakSet<SimProcess>();
   private readonly missed = new Map<SimNode, Missed>();
 
   // --- No alert without cause ------------------------------------------------------------------------------------------
@@ -75,11 +79,14 @@ export class TamperingChecker {
     check(!isDamage || process.campaignsLate, "I8", () => `${node.id} has ${kind}, and campaigns like any other`);
   }
 
-  private needsCause(node: SimNode, { kind, differences = [], detail }: AlertRecord, at: number | null): void {
+  private needsCause(node: SimNode, { kind, foundBy, differences = [], detail }: AlertRecord, at: number | null): void {
     const { blocks, entries, hasLostAccount, hasOtherState, isOlder } = node.disk.database.tampered;
-    // What a start found is judged as it is noted.
-    const isOfStart = differences.some(({ field }) => field === LOG_END || field === HELD_HASH);
+    // What a start found is judged as it is noted; another database may have taken the place of that one since.
+    const isOfState = kind === "state_altered" && foundBy === "start";
+    const isOfStart = isOfState || differences.some(({ field }) => field === LOG_END || field === HELD_HASH);
     if (isOlder || isOfStart) return;
+    // Of two blocks that do not follow each other, and that nothing proves, both are named.
+    const isOneOfTwo = kind === "hash_rewritten" && at !== null && (blocks.has(at - 1) || blocks.has(at + 1));
     // Of a page of anchors that is not there nobody can say why, where a header that was altered keeps it from being made anew.
     const unproved = Number(/cannot be made anew, as block (\d+) is altered/.exec(detail)?.[1]);
     const isCause =
@@ -89,7 +96,7 @@ export class TamperingChecker {
           : hasLostAccount
         : kind === "index_differs"
           ? entries.has(at) || blocks.has(at) || blocks.has(at - 1)
-          : blocks.has(at) || (kind === "forged" && entries.has(at));
+          : blocks.has(at) || isOneOfTwo || (kind === "forged" && entries.has(at));
     check(isCause, "alert", () => `${node.id} says without a cause, ${kind} at ${at}: ${detail}`);
   }
 
@@ -134,9 +141,8 @@ export class TamperingChecker {
     this.places.get(database)?.delete(`${what === "planted" ? "planted" : what} ${at}`);
     const look = (): void => {
       if (node.disk.database !== database || database.tampered.isOlder || this.isToldOf(database, what, at)) return;
-      const isThere = what === "entry" ? node.disk.touched.has(at) : node.disk.altered.has(at);
-      if (!isThere) return;
-      const waits = this.waitsFor(node, since);
+      if (!isThere(node, what, at)) return;
+      const waits = this.waitsFor(node, since, at);
       if (waits > 0) return scheduler.after(waits, look);
       if (!isJudged(node, what, at)) return scheduler.after(TOLD_WITHIN_MS, look);
       check(false, "I8", () => `${node.id}: ${what} ${at} was altered at ${since} ms, and nobody was told`);
@@ -146,13 +152,17 @@ export class TamperingChecker {
   }
 
   /** For how long a node still has a right not to know what was altered then. */
-  private waitsFor(node: SimNode, since: number): number {
+  private waitsFor(node: SimNode, since: number, at: number): number {
     const { process } = node;
     const { now } = node.around.scheduler;
     const lookingSince = process === null ? undefined : this.lookingSince.get(process);
     if (process === null || lookingSince === undefined || node.isDoubtful) return TOLD_WITHIN_MS;
-    const due = lookingSince > since ? lookingSince + STARTED_WITHIN_MS : since + TOLD_WITHIN_MS;
-    return Math.max(due, this.troubleOf(node) + STARTED_WITHIN_MS) - now;
+    const hasBegun = lookingSince > since;
+    // What was changed before it began its watch says, if that goes on; and what it cannot prove, or has missed, a pass.
+    const isSeen = isProvable(node, at) && (!hasBegun || (this.resumed.has(process) && !this.missed.has(node)));
+    const withinMs = isSeen ? (hasBegun ? RESUMED_WITHIN_MS : TOLD_WITHIN_MS) : PASS_WITHIN_MS;
+    const due = Math.max(since, lookingSince) + withinMs;
+    return Math.max(due, this.troubleOf(node) + PASS_WITHIN_MS) - now;
   }
 
   /** It has an alert about its index that nobody has resolved. */
@@ -171,8 +181,9 @@ export class TamperingChecker {
   // --- Pending -----------------------------------------------------------------------------------------------------------
 
   /** A node begins to look at its database. */
-  onPlaces({ node }: SimProcess, { watch }: Places): void {
-    if (watch === null) this.onChangesMissed(node);
+  onPlaces(process: SimProcess, { watch }: Places): void {
+    if (watch === null) this.onChangesMissed(process.node);
+    else this.resumed.add(process);
   }
 
   /** What was changed until now no node can know of. One that lives on is told of it once its watch asks again. */
@@ -219,11 +230,18 @@ function isTroubled({ store: { behaviour }, isPaused }: SimNode): boolean {
   );
 }
 
+/** What somebody took out of an entry may be nothing that is due, as other paths are indexed since. */
+function isThere({ disk, around }: SimNode, what: TamperedWhat, at: number): boolean {
+  if (what !== "entry") return disk.altered.has(at);
+  return disk.touched.has(at) && (disk.altered.has(at) || around.checkers.index.faultAt({ disk }, at) !== null);
+}
+
 /** What is not committed, or stands in an index that is made anew, nobody can judge. */
 function isJudged(node: SimNode, what: TamperedWhat, at: number): boolean {
   if (what === "planted") return true;
   if (at > node.commitHeight) return false;
-  // Below a header that is altered nothing may lead to the proof of an entry's block.
-  const isProvable = [...node.disk.altered.keys()].every((other) => other < at - 1);
-  return what === "block" || (node.disk.isIndexWhole && isProvable);
+  return what === "block" || (node.disk.isIndexWhole && !node.disk.altered.has(at) && isProvable(node, at));
 }
+
+/** Other blocks that are altered may stand in the way of a proof: then a pass finds what is there. */
+const isProvable = ({ disk }: SimNode, at: number): boolean => [...disk.altered.keys()].every((other) => other === at);

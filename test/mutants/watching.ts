@@ -2,7 +2,7 @@ import { type Mutant, one } from "./mutant.js";
 
 const watched = (mutant: Mutant): Mutant => ({ ...mutant, profile: "tamper" });
 
-/** 155 to 162: what looks after a node's database is broken, and seeds in which somebody alters databases notice it. */
+/** 155 to 161: what looks after a node's database is broken, and seeds in which somebody alters databases notice it. */
 export const WATCHING: readonly Mutant[] = [
   one(
     "155",
@@ -13,10 +13,10 @@ export const WATCHING: readonly Mutant[] = [
   ),
   one(
     "156",
-    "the scrub passes by each block that fails",
+    "a pass ends in the middle of the log",
     "node/integrity/scrub.ts",
-    '      await inspect(at, at, { foundBy: "scrub", ...(isSignatureBad ? { isSignatureBad } : {}) });',
-    '      if (at < 0) await inspect(at, at, { foundBy: "scrub", ...(isSignatureBad ? { isSignatureBad } : {}) });',
+    "      end ??= held;",
+    "      end ??= height(Math.ceil(held / 2));",
   ),
   one(
     "157",
@@ -55,13 +55,6 @@ export const WATCHING: readonly Mutant[] = [
   ),
   one(
     "161",
-    "what was planted above the log's end is not told of",
-    "node/integrity/stranger-watch.ts",
-    "if (!this.seen.has(id) || this.told.has(id)) continue;",
-    "if (!this.seen.has(id) || !this.told.has(id)) continue;",
-  ),
-  one(
-    "162",
     "changes of this node's own state are taken for somebody else's",
     "node/integrity/watch.ts",
     '      if (fault !== null) this.note("state_altered", at, fault);',

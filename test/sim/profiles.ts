@@ -137,9 +137,9 @@ const nodeTiming = (random: Random): NodeTiming => {
 const BESIDE_TAMPERING = FAULT_NAMES.filter((name) => name !== "late-insert");
 
 /** The share of runs in which watch and scrub look after each database. */
-const WATCHED = Number(process.env.SIM_WATCHED ?? 0.2);
+const WATCHED = 0.08;
 /** And of those in which somebody alters them. */
-const TAMPERED = Number(process.env.SIM_TAMPERED ?? 0.03);
+const TAMPERED = 0.03;
 
 /** Scripts for five nodes. */
 const FOR_FIVE: readonly FaultName[] = ["staggered", "fed-by-deposed"];

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ProposalRefusal } from "../../cluster/types.js";
 import { inMacrotask } from "./drain.js";
 import { SITUATIONS, type Situation } from "./faults/fault.js";
-import { FAULT_NAMES } from "./nemesis.js";
+import { FAULT_NAMES, TAMPER_NAMES } from "./nemesis.js";
 import type { ProfileName } from "./profiles.js";
 import { type RunResult, simulate } from "./simulation.js";
 import { TraceDigest } from "./trace.js";
@@ -53,19 +53,27 @@ describe("the simulator itself", () => {
     expect(forgeriesFound).toBeGreaterThan(0);
   });
 
+  it("works while it is tested: what somebody alters is told of in time, and who has missed changes verifies its log", async () => {
+    const results: RunResult[] = [];
+    for (let seed = 1; seed <= 10; seed++) results.push(await run(seed, "tamper"));
+    for (const { failure } of results) expect(failure).toBeNull();
+    expect(results.reduce((sum, { toldInTime }) => sum + toldInTime, 0)).toBeGreaterThan(10);
+    expect(results.reduce((sum, { verified }) => sum + verified, 0)).toBeGreaterThan(5);
+  });
+
   // A fault can strike a thousand times and never get where it was meant to.
   it("brings about what each fault is there for", async () => {
     const arisen = new Map<Situation, number>();
     const struck = new Set<string>();
     const refusals = new Map<ProposalRefusal, number>();
-    for (const profile of ["storm", "losses", "network", "disks", "lies", "swarm"] as const)
+    for (const profile of ["storm", "losses", "network", "disks", "lies", "swarm", "tamper"] as const)
       for (let seed = 1; seed <= 40; seed++) {
         const { situations, faults, refused } = await run(seed, profile);
         for (const why of REFUSALS) refusals.set(why, (refusals.get(why) ?? 0) + (refused[why] ?? 0));
         for (const name of Object.keys(faults)) struck.add(name);
         for (const what of SITUATIONS) arisen.set(what, (arisen.get(what) ?? 0) + (situations[what] ?? 0));
       }
-    expect([...struck].sort()).toEqual([...FAULT_NAMES].sort());
+    expect([...struck].sort()).toEqual([...FAULT_NAMES, ...TAMPER_NAMES].sort());
     for (const what of SITUATIONS) expect(arisen.get(what), what).toBeGreaterThan(0);
     for (const why of REFUSALS) expect(refusals.get(why), why).toBeGreaterThan(0);
   });

@@ -32,6 +32,10 @@ export interface RunResult {
   readonly blocks: number;
   readonly forgeriesFound: number;
   readonly alterationsFound: number;
+  /** Places that somebody altered, and that were told of in time. */
+  readonly toldInTime: number;
+  /** How often a node that had missed changes had looked at all of its log. */
+  readonly verified: number;
   readonly hasForgotten: boolean;
   /** Requests in which several writes were forwarded, and those of them that broke. */
   readonly together: World["together"];
@@ -129,7 +133,7 @@ class Run {
   play(): RunResult {
     const { world, nemesis } = this;
     const failure = this.failureOf(() => this.phases());
-    const { ledger, elections, history, alerts, bounds, refused, reads } = world.checkers;
+    const { ledger, elections, history, alerts, bounds, refused, reads, tampering } = world.checkers;
     return {
       seed: this.options.seed,
       nodes: world.nodes.length,
@@ -142,6 +146,8 @@ class Run {
       blocks: history.committed.length,
       forgeriesFound: alerts.forgeriesFound,
       alterationsFound: alerts.alterationsFound,
+      toldInTime: tampering.toldInTime,
+      verified: tampering.verified,
       hasForgotten: bounds.hasForgotten,
       together: world.together,
       shown: reads.answered,

@@ -1,6 +1,7 @@
 import type {
   FoundBlock,
   FoundIndexEntry,
+  IndexAccount,
   IntegrityStore,
   KeptDocument,
   KeptEntry,
@@ -104,8 +105,10 @@ export class MemoryIntegrityStore implements IntegrityStore {
     return isOurs ? null : "this node did not write the term and vote of its state so";
   }
 
-  async isMarked(): Promise<boolean> {
-    return this.database.marker?.isWhole === true;
+  async indexAccount(): Promise<IndexAccount> {
+    const { marker } = this.database;
+    if (marker?.isWhole === true) return "whole";
+    return marker?.work == null ? "other" : "own work";
   }
 
   async anchorStanding(page: number, clusterId: HashHex): Promise<"ours" | "absent" | "altered"> {

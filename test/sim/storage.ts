@@ -260,7 +260,7 @@ function slowIntegrity(process: SimProcess, stateMac: StateMac): IntegrityStore 
     keepHeaders: (headers) => run(() => inner.keepHeaders(headers)),
     kept: (names) => run(() => inner.kept(names)),
     stateFault: () => run(() => inner.stateFault()),
-    isMarked: () => run(() => inner.isMarked()),
+    indexAccount: () => run(() => inner.indexAccount()),
     anchorStanding: (page, clusterId) => run(() => inner.anchorStanding(page, clusterId)),
     controlHeights: (kind, through, countMax) => run(() => inner.controlHeights(kind, through, countMax)),
     changes: (from) =>

@@ -55,6 +55,8 @@ describe("the judge", () => {
   it("has nothing against a log that holds what its clients were told", () => {
     expect(found(outcome([written], answer(201, "{}")), { a: 1 })).toEqual([]);
     expect(found(outcome([request("refused", "a")], answer(400, PROBLEM)), {})).toEqual([]);
+    expect(found(outcome([written], answer(408, PROBLEM.replace("400", "408"))), {})).toEqual([]);
+    expect(found(outcome([written], answer(408, PROBLEM.replace("400", "408"))), { a: 1 })).toHaveLength(1);
     const unknown = answer(504, PROBLEM.replace("400", "504"));
     for (const stored of [{}, { a: 1 }]) expect(found(outcome([written], unknown), stored)).toEqual([]);
     const inProgress = answer(409, '{"status":409,"code":"in_progress","detail":"wait"}');

@@ -93,7 +93,8 @@ function judgeAnswer({ meant, method, name }: Request, answer: Answer, isWhole: 
   if (status === 500) return "the node failed: 500";
   // Half a request may be refused for what is known of it.
   if (!isWhole && !isRefusal && status !== 503 && meant !== "read") return `answered ${status} before it was sent`;
-  if (meant === "written" && isWhole && ![201, 503, 504].includes(status) && !isInProgress(answer))
+  // 408: where a machine is overloaded, it may wait behind others of its connection for longer than a request may take.
+  if (meant === "written" && isWhole && ![201, 408, 503, 504].includes(status) && !isInProgress(answer))
     return `a write was answered ${status}`;
   if ((meant === "refused" || meant === "broken") && !isRefusal && status !== 503 && status !== 505)
     return `what must be refused was answered ${status}`;
